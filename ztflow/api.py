@@ -1,0 +1,1 @@
+"""Front door: files in, tables out."""

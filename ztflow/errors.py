@@ -1,0 +1,104 @@
+"""The exception tree, and the closed list of reasons a line can be refused for.
+
+`InputError` is the data's fault, `UsageError` the caller's. For any bytes whatever, only `InputError` leaves the
+parser. Attributes carry the facts; `str(error)` is one line that says what, where, and what to try.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an access line could not be read; every `problem` has exactly one."""
+
+    CUT_SHORT = "cut short"
+    """The line ends before its last mandatory field, or inside a quoted value or number."""
+    MISSING_FIELD = "missing field"
+    """A field that the message always carries is not there."""
+    REPEATED_FIELD = "repeated field"
+    """A key stands twice; ztunnel never does that, so two lines may have been glued."""
+    BAD_VALUE = "bad value"
+    """A value does not have the type of its field (address, number, duration, direction)."""
+    BAD_ESCAPE = "bad escape"
+    """A quoted value holds a backslash sequence Rust never writes."""
+    BAD_SYNTAX = "bad syntax"
+    """Text stands where a `key=value` must begin."""
+    BAD_TIME = "bad time"
+    """The time column is not a time."""
+    BAD_JSON = "bad json"
+    """A JSON line that does not decode, or a field of the wrong JSON type."""
+    TOO_LONG = "too long"
+    """The line is longer than the reader keeps."""
+    TOO_DEEP = "too deep"
+    """Wrappers stand inside wrappers beyond the nesting limit."""
+    UNDECODABLE = "undecodable"
+    """Bytes that are not text in any encoding the reader knows."""
+
+
+class ZtflowError(Exception):
+    """Base of everything ztflow raises on purpose."""
+
+
+class InputError(ZtflowError, ValueError):
+    """The input is at fault: a line, a file, an inventory."""
+
+
+class UsageError(ZtflowError, ValueError):
+    """The caller is at fault: an argument that cannot mean anything."""
+
+
+class ParseError(InputError):
+    """An access line that could not be read.
+
+    Attributes:
+        reason: One of `Reason`.
+        detail: What exactly is wrong, in a few words.
+        line: The text that was parsed (after unwrapping).
+        column: Where it went wrong, counted from 1 in `line`; None when no place can be named.
+        hint: What to try; may be empty.
+    """
+
+    def __init__(
+        self, reason: Reason, detail: str, *, line: str = "", column: int | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(reason, detail, line, column, hint)
+        self.reason = reason
+        self.detail = detail
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_parse_error, (self.reason, self.detail, self.line, self.column, self.hint))
+
+    def __str__(self) -> str:
+        where = "" if self.column is None else f" at column {self.column}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.reason.value}{where}: {self.detail}{hint}"
+
+
+def _rebuild_parse_error(reason: Reason, detail: str, line: str, column: int | None, hint: str) -> ParseError:
+    return ParseError(reason, detail, line=line, column=column, hint=hint)
+
+
+class SourceError(InputError):
+    """An input that could not be opened or read: missing, a permission, a broken archive.
+
+    Attributes:
+        source: The input as the user named it.
+    """
+
+    def __init__(self, source: str, detail: str, *, hint: str = "") -> None:
+        super().__init__(source, detail, hint)
+        self.source = source
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.source}: {self.detail}{hint}"
+
+
+class InventoryError(SourceError):
+    """An inventory file in which nothing could be recognised."""

@@ -1,0 +1,106 @@
+"""What stands around a line: who wrote it, and where it stood. The contract between reading and parsing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Who wrote a line, as far as its wrapper or file name tells. None is unknown.
+
+    One object is shared by all lines of the same writer; it is hashable, so it also groups them.
+    """
+
+    pod: str | None = None
+    namespace: str | None = None
+    node: str | None = None
+    container: str | None = None
+    zone: str | None = None
+
+
+NOBODY = Origin()
+"""The origin of a line nothing is known about."""
+
+
+class LogLine(NamedTuple):
+    """One log line as ztunnel wrote it, after unwrapping and after joining what was cut apart.
+
+    Attributes:
+        text: ztunnel's own text, without a line end. For a JSON line the JSON text.
+        line_number: First physical line in its input, from 1.
+        origin: Who wrote it.
+        fields: The decoded object, where a wrapper delivered ztunnel's JSON as an object or the text is JSON.
+        repaired: Whether the reader mended damage in it.
+    """
+
+    text: str
+    line_number: int
+    origin: Origin = NOBODY
+    fields: dict[str, Any] | None = None
+    repaired: bool = False
+
+
+@dataclass(slots=True)
+class ReadStats:
+    """Counts of one or more inputs. `lines == access + other + not_ours + problems` always holds.
+
+    Attributes:
+        physical_lines: Lines as the file has them.
+        lines: Log lines after unwrapping and joining.
+        access: `connection complete` and `connection failed`, read.
+        other: Other lines of ztunnel.
+        not_ours: Everything else.
+        problems: Access lines that could not be read.
+        repaired: Lines among `access` and `other` that needed mending.
+        duplicates: Access lines counted in `access` but left out as copies of another input's line.
+        bytes: Bytes read, after decompression.
+    """
+
+    physical_lines: int = 0
+    lines: int = 0
+    access: int = 0
+    other: int = 0
+    not_ours: int = 0
+    problems: int = 0
+    repaired: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+
+    def add(self, more: ReadStats) -> None:
+        """Add another input's counts to these."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(more, name))
+
+
+class Problem(NamedTuple):
+    """An access line that could not be read: kept, with reason and place."""
+
+    source_file: str
+    line_number: int
+    reason: str
+    detail: str
+    column: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something a non-access line says (format sheet §6.1), for placement and pairing.
+
+    Attributes:
+        kind: `version`, `local_node`, `pod_here` (a pod is on the writer's node), `pod_gone`, `policy`,
+            `opened` (a connection started), `connect_request` (a server saw a client's CONNECT).
+        time: Microseconds since 1970 UTC; None when the line has no time.
+        origin: Who said it.
+        source_file: Input it stood in.
+        line_number: Line it stood at.
+        values: What it says; keys depend on `kind`.
+    """
+
+    kind: str
+    time: int | None
+    origin: Origin
+    source_file: str
+    line_number: int
+    values: dict[str, Any] = field(default_factory=dict)
