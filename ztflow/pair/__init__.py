@@ -1,1 +1,5 @@
-"""Room `pair`."""
+"""Halves in, flows out: which two lines tell of one connection."""
+
+from ztflow.pair.pairer import CAPACITY, WINDOW, Pairer
+
+__all__ = ["CAPACITY", "WINDOW", "Pairer"]

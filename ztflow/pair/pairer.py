@@ -1,0 +1,412 @@
+"""`Pairer`: push halves, get flows. One implementation for a file, a pipe and a partition.
+
+Everything that decides looks only at a bounded neighbourhood of a half in log time, and is evaluated when the log has
+moved on past that neighbourhood. So the flows are the same for any cut of the input and any order within the window.
+
+The stages, each with its page: trace ids (exact) → `sure` → clocks and `match` for what is left within a second →
+`leftovers` for cut connections → `reasons` for who stays alone. `docs/explanation/pairing.md` tells it to people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.errors import UsageError
+from ztflow.flows import Flows
+from ztflow.halves import Halves
+from ztflow.pair import clocks, segments
+from ztflow.pair.clocks import Differences, Offsets
+from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, gather
+from ztflow.pair.join import NONE, Decisions, build_flows
+from ztflow.pair.leftovers import REACH, pair_leftovers
+from ztflow.pair.match import match_segment
+from ztflow.pair.reasons import Knowledge, Unpaired
+from ztflow.pair.sure import FAR_ENDS, FAR_GAP, class_order, find_sure
+from ztflow.schema import FLOWS
+from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
+
+WINDOW = timedelta(seconds=60)
+"""How much later than its log time a line may come, unless the caller says otherwise."""
+CAPACITY = 4_000_000
+"""Halves kept in memory at most (about 200 bytes each); beyond it the oldest are given up and counted."""
+EPOCH = 2_000_000
+"""Microseconds of log that share one estimate of the clock offsets."""
+LEARN_SURE = 60_000_000
+"""How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
+LEARN_POSSIBLE = 10_000_000
+"""How far back unsure halves do."""
+SETTLE = FAR_GAP + FAR_ENDS
+"""After this much more log it is known whether a half has a sure partner."""
+SURE = 0.97
+"""A matched pair of at least this confidence is called `unique`."""
+ALONE_IN_CLASS = 0.9995
+"""Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
+ALONE_EMPTY = 0.995
+"""The same for a connection of no bytes."""
+EQUAL_LATE = 0.99
+"""Confidence of a leftover pair with equal sizes and agreeing starts or durations."""
+UNEQUAL_LATE = 0.9
+"""Confidence of a leftover pair with unequal sizes."""
+NEIGHBOURS = 8
+"""Possible partners on each side of a half that the cross-correlation of clocks looks at."""
+
+STEP = 50_000
+"""Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
+
+OPEN, MATCHED, LEFT, SURELY = 0, 1, 2, 3
+
+Index = npt.NDArray[np.intp]
+_BEFORE = -(2**62)
+_NO_DIFFERENCES = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+@dataclass
+class _Decided:
+    """Decisions of one step, collected."""
+
+    outbound: list[Index] = field(default_factory=list)
+    inbound: list[Index] = field(default_factory=list)
+    paired: list[str] = field(default_factory=list)
+    alternatives: list[IntArray] = field(default_factory=list)
+    confidence: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    reason: list[str | None] = field(default_factory=list)
+
+    def pairs(self, out: Index, inn: Index, paired: list[str], alternatives: object, confidence: object) -> None:
+        """Add pairs; `alternatives` and `confidence` may be one value for all."""
+        self.outbound.append(out)
+        self.inbound.append(inn)
+        self.paired += paired
+        self.alternatives.append(np.broadcast_to(np.asarray(alternatives, np.int64), len(out)))
+        self.confidence.append(np.broadcast_to(np.asarray(confidence, np.float64), len(out)))
+        self.reason += [None] * len(out)
+
+    def alone(self, evidence: Evidence, index: Index, reasons: list[str]) -> None:
+        """Add lone halves."""
+        out = evidence.outbound[index]
+        self.outbound.append(np.where(out, index, NONE))
+        self.inbound.append(np.where(out, NONE, index))
+        self.paired += ["outbound_only" if o else "inbound_only" for o in out.tolist()]
+        self.alternatives.append(np.full(len(index), -1))
+        self.confidence.append(np.full(len(index), np.nan))
+        self.reason += list(reasons)
+
+    def decisions(self) -> Decisions | None:
+        """All of them, or None when there are none."""
+        if not self.paired:
+            return None
+        return Decisions(
+            np.concatenate(self.outbound).astype(np.int64),
+            np.concatenate(self.inbound).astype(np.int64),
+            self.paired,
+            np.concatenate(self.alternatives),
+            np.concatenate(self.confidence),
+            self.reason,
+        )
+
+
+class Pairer:
+    """Joins the two halves of each connection.
+
+    Args:
+        window: How much later than its log time a line may arrive; how far the nodes' streams may lag behind each
+            other. Decides when flows come out, not what they are.
+        capacity: Bound on the halves kept in memory.
+
+    Every half pushed comes out exactly once, in a flow with its partner or alone with a reason. `push` returns what no
+    later line can change, `finish` the rest. Rows come in order of `end` within one call.
+
+    Cost: memory O(halves within the window plus 75 s of log); time O(n log n), and cubic only within segments of at
+    most `segments.LARGEST` equal halves.
+    """
+
+    def __init__(self, *, window: timedelta = WINDOW, capacity: int = CAPACITY) -> None:
+        if window < timedelta(0):
+            raise UsageError(f"window must not be negative, got {window}")
+        if capacity < 2:
+            raise UsageError(f"capacity must be at least 2 halves, got {capacity}")
+        self._window = window // timedelta(microseconds=1)
+        self._capacity = capacity
+        self._table = HALVES_SCHEMA.empty_table()
+        self._evidence = gather(self._table)
+        self._status = np.zeros(0, np.int8)
+        self._corrected = np.zeros(0, np.int64)
+        self._late = np.zeros(0, np.bool_)
+        self._incoming: list[pa.Table] = []
+        self._newest = NO_TIME
+        self._horizon = _BEFORE
+        self._knowledge = Knowledge()
+        self._sure: list[tuple[Differences, IntArray]] = []
+        self._possible: dict[int, Differences] = {}
+        self._offsets = Offsets()
+        self.evicted = 0
+
+    def push(self, halves: Halves | pa.Table) -> Flows:
+        """Take in a batch; give the flows that are decided by it."""
+        table = halves.to_arrow() if isinstance(halves, Halves) else halves
+        if table.num_rows:
+            self._incoming.append(table)
+            newest = pc.max(table.column("time")).cast(pa.int64()).as_py()
+            if newest is not None:
+                self._newest = max(self._newest, newest)
+        return self._step(self._newest - self._window)
+
+    def advance(self, *, past: timedelta) -> Flows:
+        """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
+        return self._step(self._newest - self._window + past // timedelta(microseconds=1))
+
+    def _step(self, horizon: int) -> Flows:
+        """Process when the log has moved on far enough to be worth it, or too much has come."""
+        if self._newest == NO_TIME or (horizon < self._horizon + STEP and self.pending <= self._capacity):
+            return Flows(evicted=self.evicted)
+        return self._process(horizon)
+
+    def finish(self) -> Flows:
+        """The flows of all halves that are still here."""
+        newest = 0 if self._newest == NO_TIME else self._newest
+        return self._process(newest + 10 * REACH, last=True)
+
+    @property
+    def pending(self) -> int:
+        """Halves that are not in a flow yet."""
+        waiting = (self._status == OPEN) | (self._status == LEFT)
+        return sum(int(table.num_rows) for table in self._incoming) + int(np.count_nonzero(waiting))
+
+    def _process(self, horizon: int, *, last: bool = False) -> Flows:
+        self._merge()
+        horizon = max(horizon, self._horizon)
+        self._horizon = horizon
+        decided = _Decided()
+        self._at_once(decided)
+        self._by_trace(decided)
+        self._by_class(decided, horizon)
+        self._by_time(decided, horizon)
+        self._leftovers(decided, horizon, last=last)
+        if self.pending > self._capacity:
+            self._evict(decided)
+        result = decided.decisions()
+        flows = Flows(evicted=self.evicted) if result is None else self._build(result)
+        self._forget(horizon)
+        return flows
+
+    def _merge(self) -> None:
+        """Append what was pushed since the last step."""
+        if not self._incoming:
+            return
+        new = pa.concat_tables(self._incoming).unify_dictionaries()
+        self._incoming = []
+        evidence = gather(new)
+        self._knowledge.learn(evidence)
+        count = len(evidence)
+        self._table = pa.concat_tables([self._table, new]).unify_dictionaries() if self._table.num_rows else new
+        self._evidence = Evidence.concat([self._evidence, evidence]) if len(self._evidence) else evidence
+        self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
+        self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
+        self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
+
+    def _at_once(self, decided: _Decided) -> None:
+        """Lines that have no partner by their nature."""
+        ev = self._evidence
+        index = np.flatnonzero((self._status == OPEN) & ~ev.pairable)
+        if len(index):
+            decided.alone(ev, index, self._knowledge.reasons(ev, index, REACH))
+            self._status[index] = SURELY
+
+    def _by_trace(self, decided: _Decided) -> None:
+        """Halves that carry the same trace id: exact."""
+        ev = self._evidence
+        index = np.flatnonzero((self._status == OPEN) & (ev.trace != 0))
+        if len(index) < 2:
+            return
+        index = index[np.lexsort((ev.content[index], ~ev.outbound[index], ev.trace[index]))]
+        trace = ev.trace[index]
+        first = np.flatnonzero(trace[1:] == trace[:-1])
+        starts = np.concatenate([[True], trace[1:] != trace[:-1]])
+        stops = np.concatenate([trace[1:] != trace[:-1], [True]])
+        first = first[starts[first] & stops[first + 1]]
+        out, inn = index[first], index[first + 1]
+        whole = ev.outbound[out] & ~ev.outbound[inn]
+        out, inn = out[whole], inn[whole]
+        self._take(decided, out, inn, "exact", 0, 1.0, SURELY)
+        self._learn_from(out, inn)
+
+    def _by_class(self, decided: _Decided, horizon: int) -> None:
+        ev = self._evidence
+        sure = find_sure(ev, class_order(ev), horizon)
+        fresh = (self._status[sure.outbound] == OPEN) & (self._status[sure.inbound] == OPEN)
+        out, inn = sure.outbound[fresh], sure.inbound[fresh]
+        moved = (ev.request[out] | ev.response[out]) != 0
+        self._take(decided, out, inn, "unique", 0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY), SURELY)
+        self._learn_from(out, inn)
+
+    def _learn_from(self, out: Index, inn: Index) -> None:
+        """Remember sure pairs for the clocks."""
+        if len(out):
+            ev = self._evidence
+            differences = Differences(ev.ztunnel[out], ev.ztunnel[inn], ev.time[out] - ev.time[inn])
+            self._sure.append((differences, np.maximum(ev.time[out], ev.time[inn])))
+
+    def _take(
+        self,
+        decided: _Decided,
+        out: Index,
+        inn: Index,
+        paired: str,
+        alternatives: object,
+        confidence: object,
+        status: int,
+    ) -> None:
+        if len(out):
+            decided.pairs(out, inn, [paired] * len(out), alternatives, confidence)
+            self._status[out] = status
+            self._status[inn] = status
+
+    def _by_time(self, decided: _Decided, horizon: int) -> None:
+        """Clock offsets, then the best assignment of what ended within a second of each other."""
+        ev = self._evidence
+        frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
+        unsure = (self._status == OPEN) & ev.pairable & (ev.time < frontier)
+        index = np.flatnonzero(unsure)
+        if not len(index):
+            return
+        uncorrected = index[self._corrected[index] == NO_TIME]
+        epochs = np.unique(ev.time[uncorrected] // EPOCH)
+        for epoch in epochs.tolist():
+            self._offsets = self._estimate(epoch)
+            here = uncorrected[ev.time[uncorrected] // EPOCH == epoch]
+            self._corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
+        classes = ev.key[index] ^ (ev.sizes[index] * np.uint64(3))
+        order = index[np.lexsort((ev.content[index], self._corrected[index], classes))]
+        settled = frontier - self._offsets.largest() - EPOCH
+        ranges = segments.cut(
+            ev.key[order] ^ (ev.sizes[order] * np.uint64(3)), self._corrected[order], ev.outbound[order], settled
+        )
+        for start, stop in ranges:
+            part = order[start:stop]
+            out, inn = part[ev.outbound[part]], part[~ev.outbound[part]]
+            self._status[part] = LEFT
+            if not len(out) or not len(inn):
+                continue
+            match = match_segment(self._corrected[out], ev.duration[out], self._corrected[inn], ev.duration[inn])
+            out, inn = out[match.outbound], inn[match.inbound]
+            self._status[out] = MATCHED
+            self._status[inn] = MATCHED
+            decided.pairs(
+                out,
+                inn,
+                ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()],
+                match.alternatives,
+                match.confidence,
+            )
+
+    def _estimate(self, epoch: int) -> Offsets:
+        """Clock offsets for one epoch, from what ended shortly before its end."""
+        start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
+        recent = [
+            (d, (t >= start - LEARN_SURE) & (t < stop))
+            for d, t in self._sure
+            if t[-1:].size and t.max() >= start - LEARN_SURE
+        ]
+        sure = _concat([Differences(d.outbound[m], d.inbound[m], d.difference[m]) for d, m in recent])
+        if epoch not in self._possible:
+            self._possible[epoch] = self._possible_differences(start, stop)
+        near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
+        return clocks.estimate(sure, _concat(near))
+
+    def _possible_differences(self, start: int, stop: int) -> Differences:
+        """End differences between each unsure outbound half of an epoch and the inbound ones it might belong to."""
+        ev = self._evidence
+        unsure = ev.pairable & (self._status != SURELY)
+        near = np.flatnonzero(unsure & (ev.time >= start - FAR_ENDS) & (ev.time < stop + FAR_ENDS))
+        classes = ev.key[near] ^ (ev.sizes[near] * np.uint64(3))
+        _, rank = np.unique(classes, return_inverse=True)
+        code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (ev.time[near] - (start - FAR_ENDS))
+        out = ev.outbound[near] & (ev.time[near] >= start) & (ev.time[near] < stop)
+        inbound = np.flatnonzero(~ev.outbound[near])
+        inbound = inbound[np.argsort(code[inbound], kind="stable")]
+        outbound = np.flatnonzero(out)
+        if not len(inbound) or not len(outbound):
+            return _NO_DIFFERENCES
+        place = np.searchsorted(code[inbound], code[outbound])
+        found = []
+        for step in range(-NEIGHBOURS, NEIGHBOURS):
+            at = place + step
+            ok = (at >= 0) & (at < len(inbound))
+            a, b = outbound[ok], inbound[at[ok]]
+            ok = (rank[a] == rank[b]) & (np.abs(ev.time[near[a]] - ev.time[near[b]]) <= FAR_ENDS)
+            a, b = near[a[ok]], near[b[ok]]
+            found.append(Differences(ev.ztunnel[a], ev.ztunnel[b], ev.time[a] - ev.time[b]))
+        return _concat(found)
+
+    def _leftovers(self, decided: _Decided, horizon: int, *, last: bool) -> None:
+        ev = self._evidence
+        index = np.flatnonzero(self._status == LEFT)
+        if not len(index):
+            return
+        for late in pair_leftovers(ev, self._corrected, index, horizon):
+            out, inn = np.array([late.outbound]), np.array([late.inbound])
+            confidence = (EQUAL_LATE if late.equal_sizes else UNEQUAL_LATE) / (1 + late.alternatives)
+            kind = "relaxed" if not late.equal_sizes else "unique" if not late.alternatives else "ambiguous"
+            self._take(decided, out, inn, kind, late.alternatives, confidence, MATCHED)
+        index = index[self._status[index] == LEFT]
+        lone = index if last else index[ev.time[index] + 2 * REACH < horizon]
+        if len(lone):
+            reasons = self._knowledge.reasons(ev, lone, REACH)
+            late_ones = self._late[lone]
+            decided.alone(
+                ev,
+                lone,
+                [Unpaired.LATE if is_late else r for r, is_late in zip(reasons, late_ones.tolist(), strict=True)],
+            )
+            self._status[lone] = MATCHED
+
+    def _evict(self, decided: _Decided) -> None:
+        """Give up the oldest halves until half the capacity is free."""
+        index = np.flatnonzero((self._status == OPEN) | (self._status == LEFT))
+        index = index[np.argsort(self._evidence.time[index], kind="stable")][: len(index) - self._capacity // 2]
+        decided.alone(self._evidence, index, [Unpaired.EVICTED] * len(index))
+        self._status[index] = MATCHED
+        self.evicted += len(index)
+
+    def _build(self, decisions: Decisions) -> Flows:
+        table = build_flows(self._table, decisions)
+        content = np.where(
+            decisions.outbound == NONE,
+            self._evidence.content[decisions.inbound],
+            self._evidence.content[decisions.outbound],
+        )
+        end = table.column("end").cast(pa.int64()).fill_null(np.iinfo(np.int64).max).to_numpy()
+        order = np.lexsort((content, end))
+        assert table.schema.names == [column.name for column in FLOWS]
+        return Flows(table.take(pa.array(order)).cast(FLOWS_SCHEMA), evicted=self.evicted)
+
+    def _forget(self, horizon: int) -> None:
+        """Drop halves that are in a flow and too old to matter to others."""
+        done = (self._status == MATCHED) | (self._status == SURELY)
+        old = horizon - SETTLE - 2 * FAR_ENDS - 2 * EPOCH
+        gone = done & (self._evidence.time < old)
+        if gone.sum() * 2 > len(gone):
+            keep = np.flatnonzero(~gone)
+            self._table = self._table.take(pa.array(keep)).combine_chunks()
+            self._evidence = self._evidence.take(keep)
+            self._status = self._status[keep]
+            self._corrected = self._corrected[keep]
+            self._late = self._late[keep]
+        oldest = horizon - SETTLE - 2 * EPOCH - LEARN_SURE - REACH
+        self._sure = [(d, t) for d, t in self._sure if t.max() >= oldest]
+        self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= old - LEARN_POSSIBLE}
+
+
+def _concat(parts: list[Differences]) -> Differences:
+    if not parts:
+        return _NO_DIFFERENCES
+    return Differences(
+        np.concatenate([p.outbound for p in parts]),
+        np.concatenate([p.inbound for p in parts]),
+        np.concatenate([p.difference for p in parts]),
+    )

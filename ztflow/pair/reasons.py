@@ -1,0 +1,94 @@
+"""Why a half stands alone: an answer from evidence, never a guess (format sheet §4.2 and §5.7)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, UIntArray
+
+
+class Unpaired(StrEnum):
+    """Values of the column `unpaired_reason`."""
+
+    PLAINTEXT = "plaintext"
+    """Not HBONE: the two sides are separate sockets whose lines share nothing that would join them."""
+    EARLY_DENIAL = "early_denial"
+    """Refused before it was tracked; the other side saw no connection, or writes no line that names it."""
+    WAYPOINT_HOP = "waypoint_hop"
+    """The client's hop to a waypoint or gateway, which writes no ztunnel line of its own."""
+    WAYPOINT_SOURCE = "waypoint_source"
+    """The hop from a waypoint or gateway that clients in this capture dial."""
+    SOURCE_NOT_CAPTURED = "source_not_captured"
+    """No ztunnel in this capture wrote an outbound line of this source: a gateway, or a node whose log is missing."""
+    DESTINATION_NOT_CAPTURED = "destination_not_captured"
+    """No ztunnel in this capture wrote an inbound line for this destination: its node's log is missing."""
+    CONNECT_FAILED = "connect_failed"
+    """The client's side failed before the server's side took the connection."""
+    PARTNER_MISSING = "partner_missing"
+    """Lines of the other end's ztunnel are there, but not this connection's: lost, filtered, cut off, still open."""
+    NO_TIME = "no_time"
+    """The line lost its time, so nothing could be compared."""
+    EVICTED = "evicted"
+    """Given up early because the bound on halves in memory was hit."""
+    LATE = "late"
+    """Came after the window for its partner had closed."""
+
+
+class Knowledge:
+    """Which addresses were seen in which role, and since when by the log's time.
+
+    Only what the log says up to `REACH` twice after a half counts for that half, so the answer does not depend on how
+    the input was cut.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[UIntArray, IntArray]] = {}
+
+    def learn(self, evidence: Evidence) -> None:
+        """Take in a batch of halves."""
+        timed = evidence.time != NO_TIME
+        self._note("outbound_source", evidence, evidence.source, timed & evidence.outbound)
+        self._note("inbound_destination", evidence, evidence.destination, timed & ~evidence.outbound)
+        self._note("waypoint", evidence, evidence.destination, timed & evidence.outbound & evidence.elsewhere)
+
+    def _note(self, role: str, evidence: Evidence, addresses: UIntArray, mask: npt.NDArray[np.bool_]) -> None:
+        known = self._since.get(role)
+        names, times = addresses[mask], evidence.time[mask]
+        if known is not None:
+            names, times = np.concatenate([known[0], names]), np.concatenate([known[1], times])
+        order = np.lexsort((times, names))
+        names, times = names[order], times[order]
+        first = np.ones(len(names), np.bool_)
+        first[1:] = names[1:] != names[:-1]
+        self._since[role] = (names[first], times[first])
+
+    def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
+        """Whether each address was seen in that role by that time."""
+        names, times = self._since.get(role, (np.zeros(0, np.uint64), np.zeros(0, np.int64)))
+        if not len(names):
+            return np.zeros(len(addresses), np.bool_)
+        place = np.searchsorted(names, addresses).clip(max=len(names) - 1)
+        result: npt.NDArray[np.bool_] = (names[place] == addresses) & (times[place] <= until)
+        return result
+
+    def reasons(self, evidence: Evidence, index: npt.NDArray[np.intp], reach: int) -> list[str]:
+        """The reason of each lone half."""
+        part = evidence.take(index)
+        until = part.time + 2 * reach
+        result = np.full(len(index), Unpaired.PARTNER_MISSING.value, dtype=object)
+        nothing_moved = (part.request | part.response) == 0
+        out = part.outbound
+        result[out & ~self.known("inbound_destination", part.destination, until)] = Unpaired.DESTINATION_NOT_CAPTURED
+        result[out & part.failed & nothing_moved & ~part.answered] = Unpaired.CONNECT_FAILED
+        result[out & part.elsewhere & ~self.known("inbound_destination", part.destination, until)] = (
+            Unpaired.WAYPOINT_HOP
+        )
+        result[~out & ~self.known("outbound_source", part.source, until)] = Unpaired.SOURCE_NOT_CAPTURED
+        result[~out & self.known("waypoint", part.source, until)] = Unpaired.WAYPOINT_SOURCE
+        result[~part.tunnelled] = Unpaired.PLAINTEXT
+        result[part.early] = Unpaired.EARLY_DENIAL
+        result[part.time == NO_TIME] = Unpaired.NO_TIME
+        return [str(reason) for reason in result]

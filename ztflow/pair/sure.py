@@ -1,0 +1,105 @@
+"""Pairs that need no model: alike in addresses, identity and both byte counts, and alone with it for a while.
+
+Rule *near*: within `NEAR_GAP` of each other nothing else of the same key and sizes ended, and the two ends are at
+most `NEAR_ENDS` apart. Rule *far*: the same within `FAR_GAP` and `FAR_ENDS`, for halves that moved bytes (clocks may
+be off by that much; a connection of no bytes looks like any other of its kind).
+
+Both rules look only at raw times and at lines at most `FAR_GAP` away, so the answer is the same for any cut of the
+input, and it is known as soon as the log has moved on by that much. The pairs found here are what the clocks and
+the delays are learned from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ztflow.pair.evidence import Evidence, IntArray
+
+NEAR_GAP = 500_000
+"""Microseconds. Probes come once a second; half of that keeps one probe's halves apart from the next one's."""
+NEAR_ENDS = 50_000
+"""Microseconds. Ends of one connection are at most 13 ms apart in a storm on one clock (captured runs)."""
+FAR_GAP = 2_000_000
+"""Microseconds."""
+FAR_ENDS = 1_000_000
+"""Microseconds. Nodes whose clocks are off by a second are found; worse ones are left to `leftovers`."""
+
+Index = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class SurePairs:
+    """Pairs by index into the evidence they were found in.
+
+    Attributes:
+        outbound: Index of the outbound half.
+        inbound: Index of its partner.
+        near: Whether rule *near* found it; otherwise rule *far* did.
+    """
+
+    outbound: Index
+    inbound: Index
+    near: npt.NDArray[np.bool_]
+
+
+def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
+    """The sure pairs among the halves of `order`.
+
+    Args:
+        evidence: All halves at hand.
+        order: Indexes of the pairable ones, sorted by key, sizes and time; see `class_order`.
+        horizon: Everything that ended before this time is at hand; clusters that may still grow are left.
+
+    Cost: a few passes over numpy arrays, O(n).
+    """
+    time = evidence.time[order]
+    new_class = np.ones(len(order), np.bool_)
+    if len(order):
+        key, sizes = evidence.key[order], evidence.sizes[order]
+        new_class[1:] = (key[1:] != key[:-1]) | (sizes[1:] != sizes[:-1])
+    near = _lonely_pairs(evidence, order, time, new_class, NEAR_GAP, NEAR_ENDS, horizon)
+    far = _lonely_pairs(evidence, order, time, new_class, FAR_GAP, FAR_ENDS, horizon)
+    moved = (evidence.request[order] | evidence.response[order]) != 0
+    far &= moved[: len(far)]
+    first = np.flatnonzero(near | far)
+    a, b = order[first], order[first + 1]
+    a_out = evidence.outbound[a]
+    return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a), near[first])
+
+
+def class_order(evidence: Evidence) -> Index:
+    """Indexes of the pairable halves sorted by key, sizes, time and content."""
+    index = np.flatnonzero(evidence.pairable)
+    classes = evidence.key[index] ^ (evidence.sizes[index] * np.uint64(3))
+    return index[np.lexsort((evidence.content[index], evidence.time[index], evidence.sizes[index], classes))]
+
+
+def _lonely_pairs(
+    evidence: Evidence,
+    order: Index,
+    time: IntArray,
+    new_class: npt.NDArray[np.bool_],
+    gap: int,
+    ends: int,
+    horizon: int,
+) -> npt.NDArray[np.bool_]:
+    """True at position p where order[p] and order[p + 1] are a whole cluster: one outbound, one inbound half."""
+    count = len(order)
+    if count < 2:
+        return np.zeros(0, np.bool_)
+    step = np.diff(time)
+    opens = new_class.copy()
+    opens[1:] |= step > gap
+    closes = np.ones(count, np.bool_)  # the last half of a cluster …
+    closes[:-1] = opens[1:]
+    last_of_class = np.ones(count, np.bool_)
+    last_of_class[:-1] = new_class[1:]
+    closes &= ~last_of_class | (time + gap < horizon)  # … and nothing can come that would join it
+    outbound = evidence.outbound[order]
+    result: npt.NDArray[np.bool_] = (
+        opens[:-1] & ~opens[1:] & closes[1:] & (step <= ends) & (outbound[:-1] != outbound[1:])
+    )
+    return result
