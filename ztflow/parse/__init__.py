@@ -1,1 +1,23 @@
-"""Room `parse`."""
+"""One line of text to one row, and back: scanner, grammar, JSON, classification, facts, rendering, explanation."""
+
+from __future__ import annotations
+
+from ztflow.parse.jsonlog import scan_fields
+from ztflow.parse.scanner import scan, was_damaged
+from ztflow.records import AccessRecord
+
+
+def parse_line(text: str) -> AccessRecord | None:
+    """The typed record of one line as ztunnel wrote it, plain or JSON; a line end may follow.
+
+    Returns:
+        The record, or None when the text is not an access line.
+
+    Raises:
+        ParseError: An access line that is broken, with reason, column and hint.
+    """
+    row = scan(text)
+    return None if row is None else AccessRecord.from_row(row)
+
+
+__all__ = ["parse_line", "scan", "scan_fields", "was_damaged"]

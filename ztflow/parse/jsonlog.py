@@ -1,0 +1,199 @@
+"""ztunnel's JSON access lines (`LOG_FORMAT=json`), as text or as the object a shipper decoded.
+
+Two shapes: Istio's since 1.22.1 (`level, time, scope, message, …`) and tracing-subscriber's of 1.22.0 (`timestamp`,
+upper-case `level`, `target`, and the spans, whose `id` is the trace id both halves share).
+
+Source: istio/ztunnel `src/telemetry.rs` at 1.22.0:40-46 and 1.24.0:345-388.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from ztflow.errors import ParseError, Reason
+from ztflow.parse.recognise import ruin_of
+from ztflow.parse.values import (
+    COLUMN,
+    EXPECTED,
+    EXTRA,
+    LEVEL,
+    MESSAGE,
+    TIME,
+    WIDTH,
+    ValueFault,
+    check_required,
+    put,
+    refuse,
+    time_micros,
+)
+from ztflow.records import Row
+from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
+
+TIME_KEYS = ("time", "timestamp")
+SCOPE_KEYS = ("scope", "target")
+SPAN_KEYS = ("span", "spans")
+_HEAD_KEYS = frozenset({*TIME_KEYS, *SCOPE_KEYS, *SPAN_KEYS, "level", "message"})
+
+_TRACE = COLUMN["trace_id"]
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_MESSAGES = {text: message for message, text in MESSAGE_TEXT.items()}
+_DEDOTTED = {field.key.replace(".", "_"): field.key for field in LOG_FIELDS if "." in field.key}
+"""Keys as Loki's `| json` and some shippers rewrite them."""
+
+_SIGNATURE = re.compile(
+    rf'"(?:{"|".join(SCOPE_KEYS)})"\s*:\s*"{ACCESS_SCOPE}"'
+    rf'|"message"\s*:\s*"(?:{"|".join(MESSAGE_TEXT.values())})"\s*,\s*"{re.escape(LOG_FIELDS[0].key)}"'
+)
+
+
+def scan_json(text: str) -> Row | None:
+    """The row of a JSON text line; None when it is not an access line.
+
+    Raises:
+        ParseError: An access line that does not decode (`CUT_SHORT` when its end is missing) or does not fit.
+    """
+    try:
+        decoded = orjson.loads(text)
+    except orjson.JSONDecodeError as fault:
+        if not _SIGNATURE.search(text):
+            ruin = ruin_of(text)
+            if ruin is not None:
+                raise ruin from None
+            return None
+        if not text.endswith("}"):
+            refuse(Reason.CUT_SHORT, "the JSON object is not closed", text, len(text), "the rest is lost", fault)
+        refuse(Reason.BAD_JSON, "not valid JSON", text, min(fault.pos, len(text)), cause=fault)
+    return scan_fields(decoded, text) if isinstance(decoded, dict) else None
+
+
+def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
+    """The row of an already decoded ztunnel JSON object.
+
+    `scope` or `target` must say `access`. Keys may be dotted (`src.addr`), rewritten (`src_addr`) or nested
+    (`{"src": {"addr": …}}`); numbers may arrive as text. Unknown scalars go to `extra`, unknown objects are left out;
+    null is absent.
+
+    Args:
+        fields: The object.
+        text: Its JSON text where there is one, for errors.
+
+    Raises:
+        ParseError: `BAD_JSON` for a value of the wrong JSON type, else as `scan`.
+    """
+    scope = next((fields[key] for key in SCOPE_KEYS if key in fields), None)
+    if scope != ACCESS_SCOPE:
+        return None
+    said = fields.get("message")
+    message = _MESSAGES.get(said) if isinstance(said, str) else None
+    if message is None:
+        return None
+    values: list[object] = [None] * WIDTH
+    extra: dict[str, str] = {}
+    values[MESSAGE] = message.value
+    values[LEVEL] = _level(fields.get("level"))
+    values[TIME] = _time(fields, extra, text)
+    values[_TRACE] = _trace_id(fields)
+    seen: set[str] = set()
+    for key, value in _flat(fields):
+        if key in seen:
+            refuse(Reason.REPEATED_FIELD, f"`{key}` stands twice", text, _place(text, key))
+        seen.add(key)
+        _put(values, extra, key, value, text)
+    check_required(message, values[LEVEL], seen, text, cut=False)  # type: ignore[arg-type]
+    if extra:
+        values[EXTRA] = extra
+    return tuple(values)
+
+
+def _flat(fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys as ztunnel writes them, with their scalar values; nulls and foreign objects left out."""
+    for key, value in fields.items():
+        if value is None or key in _HEAD_KEYS:
+            continue
+        if isinstance(value, dict):
+            for inner, scalar in value.items():
+                if f"{key}.{inner}" in FIELD_BY_KEY and scalar is not None:
+                    yield f"{key}.{inner}", scalar
+        elif not isinstance(value, list) or key in FIELD_BY_KEY:
+            yield _DEDOTTED.get(key, key), value
+
+
+def _put(values: list[object], extra: dict[str, str], key: str, value: Any, text: str) -> None:
+    field = FIELD_BY_KEY.get(key)
+    if field is None:
+        extra[key] = value if isinstance(value, str) else orjson.dumps(value).decode()
+        return
+    if field.kind is Kind.INTEGER and isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0 or value != int(value) or (isinstance(value, float) and value >= 2**53):
+            refuse(Reason.BAD_JSON, f"`{key}` is not an unsigned whole number", text, _place(text, key))
+        value = str(int(value))
+    if not isinstance(value, str):
+        refuse(
+            Reason.BAD_JSON,
+            f"`{key}` has the wrong JSON type",
+            text,
+            _place(text, key),
+            f"expected a {field.json_type}",
+        )
+    try:
+        put(values, extra, key, value)
+    except ValueFault as fault:
+        hint = f"expected {EXPECTED[field.kind]}"
+        refuse(fault.reason, f"`{key}` is {fault.detail}", text, _place(text, key), hint, fault)
+
+
+def _place(text: str, key: str) -> int | None:
+    """Where the value of `key` begins in the JSON text, as far as a plain search can tell."""
+    match = re.search(rf'"{re.escape(key)}"\s*:\s*"?', text)
+    return match.end() if match else None
+
+
+def _level(value: Any) -> str | None:
+    level = value.lower() if isinstance(value, str) else None
+    return level if level in LEVELS else None
+
+
+def _time(fields: dict[str, Any], extra: dict[str, str], text: str) -> int | None:
+    key = next((key for key in TIME_KEYS if fields.get(key) is not None), None)
+    if key is None:
+        return None
+    value = fields[key]
+    if not isinstance(value, str):
+        refuse(Reason.BAD_JSON, f"`{key}` has the wrong JSON type", text, _place(text, key), "expected a string")
+    try:
+        micros = time_micros(value)
+    except ValueFault as fault:
+        refuse(fault.reason, fault.detail, text, _place(text, key), cause=fault)
+    if micros is None:
+        extra["time"] = value
+    return micros
+
+
+def spans_of(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The spans of a decoded line, outermost first, each with its `name`; both shapes."""
+    listed = fields.get("spans")
+    if isinstance(listed, list):
+        yield from (span for span in listed if isinstance(span, dict))
+    single = fields.get("span")
+    if isinstance(single, dict):
+        yield single
+    for key, value in fields.items():
+        if isinstance(value, dict) and key not in SPAN_KEYS:
+            yield {**value, "name": key}
+
+
+def _trace_id(fields: dict[str, Any]) -> str | None:
+    if not any(key in fields for key in SPAN_KEYS):
+        return None
+    for span in spans_of(fields):
+        found = span.get("id")
+        if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in {"inbound", "outbound"}:
+            return found
+    return None
+
+
+__all__ = ["ParseError", "scan_fields", "scan_json", "spans_of"]
