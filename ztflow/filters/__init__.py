@@ -1,0 +1,162 @@
+"""One typed filter for library and command line: Hubble's grid over both ends, verdict, direction, expressions.
+
+Different conditions must all hold; the values of one condition are alternatives. An excluded condition (`--not`)
+removes what it matches, each on its own. What is unknown matches no value, so it is never selected by a name and never
+removed by one.
+
+Importing this module is cheap; Arrow is loaded when a filter meets a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ztflow.errors import UsageError
+from ztflow.filters.grid import Kind, Side, value_test
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ztflow.filters.expression import Expression
+    from ztflow.filters.masks import Backends
+    from ztflow.flows import Flows
+    from ztflow.halves import Halves
+
+    Tabular = TypeVar("Tabular", Flows, Halves)
+
+VERDICTS = ("forwarded", "denied", "failed", "unknown")
+DIRECTIONS = ("outbound", "inbound")
+
+
+@dataclass(frozen=True, slots=True)
+class EndCondition:
+    """Something one end must be.
+
+    Attributes:
+        side: Which end.
+        kind: What is compared.
+        values: Alternatives, written as `grid.VALUE_HELP` says.
+        exclude: Whether matching rows are removed instead of kept.
+    """
+
+    side: Side
+    kind: Kind
+    values: tuple[str, ...]
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordCondition:
+    """What the verdict or the direction must be.
+
+    Attributes:
+        column: `verdict` or `direction`. A flow has the directions of the halves that were seen.
+        values: Alternatives.
+        exclude: Whether matching rows are removed instead of kept.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionCondition:
+    """A condition in words; see `ztflow.filters.expression`."""
+
+    expression: Expression
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions on the rows of a flows or a halves table; an empty filter keeps everything."""
+
+    ends: tuple[EndCondition, ...] = ()
+    words: tuple[WordCondition, ...] = ()
+    expressions: tuple[ExpressionCondition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.ends or self.words or self.expressions)
+
+    def mask(self, table: pa.Table, *, backends: Backends | None = None) -> pa.Array:
+        """One boolean per row of a flows or halves table, never null.
+
+        Args:
+            table: Columns of `schema.FLOWS` or `schema.HALVES`.
+            backends: Services' workloads seen in earlier tables of the same stream; updated. Only conditions on the
+                service of the *source* need it (the log names no such thing; see `masks.Backends`).
+
+        Cost: one test per distinct combination of names, Arrow and numpy per row.
+        """
+        from ztflow.filters.masks import filter_mask
+
+        return filter_mask(self, table, backends)
+
+    def apply(self, rows: Tabular, *, backends: Backends | None = None) -> Tabular:
+        """The rows that pass, with the counts of the whole input."""
+        from ztflow.filters.masks import filtered
+
+        return filtered(self, rows, backends)
+
+
+def make_filter(*expressions: str, **criteria: str | int | Sequence[str | int]) -> Filter:
+    """A filter from keywords named like the command line's options.
+
+    Args:
+        expressions: Conditions in words; all must hold.
+        criteria: `from_pod`, `to_pod`, `pod` and the same for every `Kind`; `verdict`, `direction`; each also with
+            `not_` in front. A value or a list of alternatives.
+
+    Raises:
+        UsageError: If a name or a value means nothing.
+
+    Examples:
+        >>> make_filter("duration_ms > 1000", to_namespace="shop", not_from_pod=["web-0", "web-1"]).ends[1].exclude
+        True
+    """
+    from ztflow.filters.expression import parse_expression
+
+    ends: list[EndCondition] = []
+    words: list[WordCondition] = []
+    for name, given in criteria.items():
+        bare = name.removeprefix("not_")
+        exclude = bare != name
+        values = (str(given),) if isinstance(given, str | int) else tuple(str(value) for value in given)
+        if bare in ("verdict", "direction"):
+            words.append(word_condition(bare, values, exclude=exclude))
+            continue
+        side, _, kind = bare.rpartition("_")
+        if (side or "either") not in set(Side) or kind not in set(Kind):
+            raise UsageError(f"no filter {name!r}; there are from_X, to_X and X for {', '.join(Kind)}")
+        ends.append(end_condition(Side(side or "either"), Kind(kind), values, exclude=exclude))
+    parsed = tuple(ExpressionCondition(parse_expression(text)) for text in expressions)
+    return Filter(tuple(ends), tuple(words), parsed)
+
+
+def end_condition(side: Side, kind: Kind, values: Iterable[str], *, exclude: bool = False) -> EndCondition:
+    """A checked condition on an end.
+
+    Raises:
+        UsageError: If a value means nothing for this kind.
+    """
+    condition = EndCondition(side, kind, tuple(values), exclude)
+    for value in condition.values:
+        value_test(kind, value)
+    return condition
+
+
+def word_condition(column: str, values: Iterable[str], *, exclude: bool = False) -> WordCondition:
+    """A checked condition on verdict or direction.
+
+    Raises:
+        UsageError: If a value is not one of the closed set.
+    """
+    condition = WordCondition(column, tuple(values), exclude)
+    allowed = VERDICTS if column == "verdict" else DIRECTIONS
+    for value in condition.values:
+        if value not in allowed:
+            raise UsageError(f"no {column} {value!r}; there are {', '.join(allowed)}")
+    return condition

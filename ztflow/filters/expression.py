@@ -1,0 +1,321 @@
+"""Filter expressions: conditions on columns, in a language of its own. Nothing in it is ever evaluated as Python.
+
+```text
+expression = all {"or" all}
+all        = term {"and" term}
+term       = "not" term | "(" expression ")" | condition
+condition  = column operator value | column ["not"] "in" "[" value {"," value} "]" | column
+operator   = "==" | "=" | "!=" | "<" | "<=" | ">" | ">=" | "=~" | "!~"
+value      = null | true | false | another column | number | time | 'text' | "text" | bare word
+```
+
+A column alone is a condition when it holds yes or no (`mtls`). Durations (`duration_ms > 1.5s`) and sizes
+(`request_bytes >= 10kB`) may carry a unit. `=~` searches a regular expression. An unknown cell fulfils no condition
+except `== null` and the negated ones (`!=`, `!~`, `not in`), which are exactly the opposite of their positive forms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ztflow.errors import UsageError
+from ztflow.filters.quantities import parse_duration, parse_size, parse_time
+from ztflow.schema import FLOWS, HALVES, Column, Type
+
+if TYPE_CHECKING:
+    from pyparsing import ParserElement
+
+ADDRESS_TEXTS = ("src_addr", "dst_addr", "hbone_addr")
+"""`host:port` texts that outputs carry beside the columns they are made of; expressions may name them too."""
+
+_TEXTS = (Type.CATEGORY, Type.TEXT)
+_NUMBERS = (Type.INT, Type.UINT, Type.PORT, Type.LINE, Type.FLOAT)
+
+Value = str | int | float | bool | datetime | re.Pattern[str] | None
+
+
+class ExpressionError(UsageError):
+    """A filter expression that means nothing.
+
+    Attributes:
+        detail: What is wrong.
+        expression: The whole text.
+        column: Where, counted from 1.
+    """
+
+    def __init__(self, detail: str, expression: str, column: int) -> None:
+        super().__init__(detail, expression, column)
+        self.detail = detail
+        self.expression = expression
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.detail} at column {self.column} of {self.expression!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One column against values.
+
+    Attributes:
+        column: Name of the column.
+        operator: `==`, `<`, `<=`, `>`, `>=`, `=~` or `in`; negated forms are wrapped in `Not`.
+        values: What it is compared with; one value, except for `in`.
+        other: Name of another column it is compared with instead.
+    """
+
+    column: str
+    operator: str
+    values: tuple[Value, ...] = ()
+    other: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite."""
+
+    term: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every term holds."""
+
+    terms: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one term holds."""
+
+    terms: tuple[Tree, ...]
+
+
+Tree = Comparison | Not | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed filter expression.
+
+    Attributes:
+        text: As written.
+        tree: What it means.
+        columns: The columns it looks at.
+    """
+
+    text: str
+    tree: Tree
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A token with its place: an operand, a name or an operator."""
+
+    text: str
+    place: int
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A condition as written, before its names and values are checked."""
+
+    column: _Word
+    operator: _Word | None = None
+    values: tuple[_Word, ...] = ()
+
+
+_ESCAPED = re.compile(r"\\(.)")
+_RESERVED = ("and", "or", "not", "in")
+MAX_LENGTH = 10_000
+"""Longest expression; far beyond what anybody types, well below what would exhaust the parser's stack."""
+MAX_DEPTH = 40
+"""Deepest nesting of parentheses and `not`, for the same reason."""
+
+
+@cache
+def _grammar() -> ParserElement:
+    import pyparsing as pp
+
+    def word(pattern: str, name: str, *, quoted: bool = False) -> ParserElement:
+        def make(_text: str, place: int, tokens: Any) -> _Word:
+            text = tokens[0]
+            return _Word(_ESCAPED.sub(r"\1", text[1:-1]) if quoted else text, place, quoted)
+
+        return pp.Regex(pattern).set_parse_action(make).set_name(name)
+
+    def keyword(text: str) -> ParserElement:
+        return pp.CaselessKeyword(text).suppress().set_name(f"'{text}'")
+
+    reserved = "|".join(_RESERVED)
+    column = word(rf"(?!(?i:{reserved})\b)[A-Za-z_]\w*", "a column")
+    operator = word(r"==|!=|<=|>=|=~|!~|[=<>]", "an operator")
+    quoted = word(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "a value", quoted=True)
+    value = (quoted | word(r"[^\s()\[\],'\"=<>~!]+", "a value")).set_name("a value")
+    values = pp.Suppress("[") - pp.Group(pp.DelimitedList(value)) - pp.Suppress("]").set_name("']'")
+
+    def compared(tokens: Any) -> _Raw:
+        return _Raw(tokens[0], tokens[1], (tokens[2],))
+
+    def listed(negated: str) -> Callable[[Any], _Raw]:
+        return lambda tokens: _Raw(tokens[0], _Word(negated, tokens[0].place), tuple(tokens[1]))
+
+    expression = pp.Forward()
+    condition = (
+        (column + operator - value).set_parse_action(compared)
+        | (column + keyword("in") - values).set_parse_action(listed("in"))
+        | (column + keyword("not") + keyword("in") - values).set_parse_action(listed("not in"))
+        | column.copy().add_parse_action(lambda tokens: _Raw(tokens[0]))
+    )
+    term = pp.Forward()
+    any_term = (
+        (keyword("not") - term).set_parse_action(lambda tokens: Not(tokens[0]))
+        | (pp.Suppress("(") - expression - pp.Suppress(")").set_name("')'"))
+        | condition
+    )
+    term <<= any_term.set_name("a condition")
+    conjunction = (term + (keyword("and") - term)[...]).set_parse_action(lambda tokens: AllOf(tuple(tokens)))
+    alternatives = conjunction + (keyword("or") - conjunction)[...]
+    expression <<= alternatives.set_parse_action(lambda tokens: AnyOf(tuple(tokens)))
+    whole: ParserElement = (expression + pp.StringEnd().set_name("'and', 'or' or the end")).parse_with_tabs()
+    return whole
+
+
+def parse_expression(text: str, columns: Sequence[Column] | None = None) -> Expression:
+    """Read a filter expression and check it against the columns there are.
+
+    Args:
+        text: The expression.
+        columns: Columns of the table it is for; those of flows and halves together when not given.
+
+    Raises:
+        ExpressionError: If the text is not an expression, names no column, or compares what cannot be compared.
+    """
+    import pyparsing as pp
+
+    known = {column.name: column for column in (*HALVES, *FLOWS)} if columns is None else {c.name: c for c in columns}
+    known |= {name: Column(name, Type.TEXT, "") for name in ADDRESS_TEXTS}
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", text[:40] + "…", MAX_LENGTH)
+    if text.count("(") + len(re.findall(r"(?i)\bnot\b", text)) > MAX_DEPTH:
+        raise ExpressionError(f"an expression has at most {MAX_DEPTH} parentheses and 'not's", text, 1)
+    try:
+        raw = _grammar().parse_string(text)[0]
+    except pp.ParseBaseException as error:
+        raise ExpressionError(_expected(text, error), text, error.loc + 1) from None
+    checker = _Checker(text, known)
+    tree = checker.check(raw)
+    return Expression(text, tree, frozenset(checker.used))
+
+
+def _expected(text: str, error: Any) -> str:
+    """What the grammar wanted, in the reader's words."""
+    found = text[error.loc :].split(maxsplit=1)
+    instead = f", found {found[0]!r}" if found else " before the end"
+    return f"{error.msg.replace('Expected', 'expected')}{instead}"
+
+
+class _Checker:
+    """Turns conditions as written into comparisons that are sure to evaluate."""
+
+    def __init__(self, text: str, known: dict[str, Column]) -> None:
+        self._text = text
+        self._known = known
+        self.used: set[str] = set()
+
+    def check(self, node: Any) -> Tree:
+        if isinstance(node, _Raw):
+            return self._condition(node)
+        if isinstance(node, Not):
+            return Not(self.check(node.term))
+        terms = tuple(self.check(term) for term in node.terms)
+        return terms[0] if len(terms) == 1 else type(node)(terms)
+
+    def _fail(self, detail: str, word: _Word) -> ExpressionError:
+        return ExpressionError(detail, self._text, word.place + 1)
+
+    def _column(self, word: _Word) -> Column:
+        column = self._known.get(word.text)
+        if column is None:
+            near = get_close_matches(word.text, self._known, 1, 0.6)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise self._fail(f"no column {word.text!r}{hint}", word)
+        if column.type is Type.MAP:
+            raise self._fail(f"{column.name} holds many values and cannot be compared", word)
+        self.used.add(column.name)
+        return column
+
+    def _condition(self, raw: _Raw) -> Tree:
+        column = self._column(raw.column)
+        if raw.operator is None:
+            if column.type is not Type.BOOL:
+                raise self._fail(f"{column.name} alone is no condition; compare it with something", raw.column)
+            return Comparison(column.name, "==", (True,))
+        operator = raw.operator.text
+        positive = {"=": "==", "!=": "==", "!~": "=~", "not in": "in"}.get(operator, operator)
+        tree = self._comparison(column, positive, raw)
+        return Not(tree) if operator in ("!=", "!~", "not in") else tree
+
+    def _comparison(self, column: Column, operator: str, raw: _Raw) -> Comparison:
+        assert raw.operator is not None
+        word = raw.values[0]
+        ordered = operator in ("<", "<=", ">", ">=")
+        if ordered and column.type in (*_TEXTS, Type.BOOL):
+            raise self._fail(f"{column.name} has no order; use == or =~", raw.operator)
+        if operator == "=~":
+            if column.type not in _TEXTS:
+                raise self._fail(f"{column.name} is not text, so it cannot be searched", raw.operator)
+            return Comparison(column.name, operator, (self._pattern(word),))
+        if operator != "in" and not word.quoted and word.text in self._known:
+            other = self._column(word)
+            if self._family(other) != self._family(column):
+                raise self._fail(f"{column.name} and {other.name} are of different kinds", word)
+            return Comparison(column.name, operator, other=other.name)
+        values = tuple(self._value(column, value, ordered=ordered) for value in raw.values)
+        return Comparison(column.name, operator, values)
+
+    @staticmethod
+    def _family(column: Column) -> Type:
+        return Type.TEXT if column.type in _TEXTS else Type.INT if column.type in _NUMBERS else column.type
+
+    def _pattern(self, word: _Word) -> re.Pattern[str]:
+        try:
+            return re.compile(word.text)
+        except re.error as error:
+            raise self._fail(f"not a regular expression ({error})", word) from None
+
+    def _value(self, column: Column, word: _Word, *, ordered: bool) -> Value:
+        if not word.quoted and word.text == "null":
+            if ordered:
+                raise self._fail("null has no order; use == null or != null", word)
+            return None
+        if column.type in _TEXTS:
+            return word.text
+        try:
+            return self._typed(column, word.text)
+        except UsageError as error:
+            raise self._fail(f"{column.name}: {error}", word) from None
+
+    @staticmethod
+    def _typed(column: Column, text: str) -> Value:
+        if column.type is Type.TIME:
+            return parse_time(text)
+        if column.type is Type.BOOL:
+            if text not in ("true", "false"):
+                raise UsageError(f"{text!r} is neither true nor false")
+            return text == "true"
+        if column.name.endswith("_ms") and text[-1:].isalpha():
+            return parse_duration(text).total_seconds() * 1000
+        if "bytes" in column.name and text[-1:].isalpha():
+            return parse_size(text)
+        if not re.fullmatch(r"-?\d{1,19}(\.\d{1,9})?", text):
+            raise UsageError(f"{text!r} is not a number")
+        return float(text) if "." in text else int(text)

@@ -1,0 +1,184 @@
+"""The filter grid's vocabulary: which end, which kind of name, which values, and how one value matches.
+
+Pure text in, yes or no out; `masks` applies it to Arrow tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import translate
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from ztflow.errors import UsageError
+from ztflow.place.names import workload_of_name
+
+
+class Side(StrEnum):
+    """Which end of a connection a condition is about."""
+
+    FROM = "from"
+    TO = "to"
+    EITHER = "either"
+
+
+class Kind(StrEnum):
+    """What a condition compares."""
+
+    POD = "pod"
+    NAMESPACE = "namespace"
+    WORKLOAD = "workload"
+    SERVICE = "service"
+    IDENTITY = "identity"
+    IP = "ip"
+    PORT = "port"
+    NODE = "node"
+
+
+VALUE_HELP = {
+    Kind.POD: "[NAMESPACE/]NAME",
+    Kind.NAMESPACE: "NAME",
+    Kind.WORKLOAD: "[NAMESPACE/]NAME, of the pod or of its owner",
+    Kind.SERVICE: "HOSTNAME, NAME.NAMESPACE, [NAMESPACE/]NAME",
+    Kind.IDENTITY: "SPIFFE ID, with or without spiffe://, or NAMESPACE/SERVICE-ACCOUNT",
+    Kind.IP: "ADDRESS or CIDR",
+    Kind.PORT: "NUMBER or FIRST-LAST",
+    Kind.NODE: "NAME",
+}
+"""How a value of each kind is written; names may hold `*` and `?`."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection as the log names it; None is unknown."""
+
+    pod: str | None = None
+    """`namespace/name`, from evidence outside the name field."""
+    namespace: str | None = None
+    workload: str | None = None
+    service: str | None = None
+    identity: str | None = None
+    ips: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    node: str | None = None
+
+
+Test = Callable[[End], bool]
+
+
+def pod_names(end: End) -> Iterable[str]:
+    """Names a pod answers to, most exact first."""
+    if end.pod is not None:
+        yield end.pod
+        yield end.pod.rpartition("/")[2]
+    if end.workload is not None:
+        yield end.workload
+        if end.namespace is not None:
+            yield f"{end.namespace}/{end.workload}"
+
+
+def workload_names(end: End) -> Iterable[str]:
+    """Names a workload answers to: what the log says, and the owner its pod name tells (`place.names`)."""
+    for name in pod_names(end):
+        yield name
+        namespace, slash, pod = name.rpartition("/")
+        yield f"{namespace}{slash}{workload_of_name(pod)[0]}"
+
+
+def service_names(hostname: str) -> Iterable[str]:
+    """Names a service answers to: its hostname, and for one of a cluster `name.namespace`, `namespace/name`, `name`."""
+    yield hostname
+    name, _, rest = hostname.partition(".")
+    namespace, _, domain = rest.partition(".")
+    if domain == "svc" or domain.startswith("svc."):
+        yield f"{name}.{namespace}"
+        yield f"{name}.{namespace}.svc"
+        yield f"{namespace}/{name}"
+        yield name
+
+
+def identity_names(identity: str) -> Iterable[str]:
+    """Forms an identity is written in: the SPIFFE id, Istio's principal, `namespace/service-account`."""
+    yield identity
+    principal = identity.removeprefix("spiffe://")
+    yield principal
+    match = re.fullmatch(r"[^/]*/ns/([^/]+)/sa/([^/]+)", principal)
+    if match:
+        yield f"{match[1]}/{match[2]}"
+
+
+def _pattern(value: str) -> Callable[[str], bool]:
+    if not any(char in value for char in "*?"):
+        return value.__eq__
+    compiled = re.compile(translate(value.replace("[", "[[]")))
+    return lambda text: compiled.match(text) is not None
+
+
+def _network(value: str) -> IPv4Network | IPv6Network:
+    try:
+        return _unmapped(ip_network(value, strict=False))
+    except ValueError:
+        raise UsageError(f"{value!r} is not an IP address or a CIDR such as 10.0.0.0/8 or fd00::/8") from None
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4-mapped IPv6 network as the IPv4 network it means."""
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((mapped, network.prefixlen - 96))
+    return network
+
+
+def _within(text: str, network: IPv4Network | IPv6Network) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address in network
+
+
+def _ports(value: str) -> range:
+    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", value)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not 0 <= first <= last <= 65535:
+        raise UsageError(f"{value!r} is not a port or a range such as 8000-8099")
+    return range(first, last + 1)
+
+
+def value_test(kind: Kind, value: str) -> Test:
+    """The test one value of a kind puts to an end. An unknown name passes no test.
+
+    Raises:
+        UsageError: If the value cannot mean anything for this kind.
+    """
+    if not value:
+        raise UsageError(f"an empty {kind} matches nothing")
+    if kind is Kind.IP:
+        network = _network(value)
+        return lambda end: any(_within(ip, network) for ip in end.ips)
+    if kind is Kind.PORT:
+        ports = _ports(value)
+        return lambda end: any(port in ports for port in end.ports)
+    matches = _pattern(value)
+    if kind is Kind.POD:
+        return lambda end: any(map(matches, pod_names(end)))
+    if kind is Kind.WORKLOAD:
+        return lambda end: any(map(matches, workload_names(end)))
+    if kind is Kind.SERVICE:
+        return lambda end: end.service is not None and any(map(matches, service_names(end.service)))
+    if kind is Kind.IDENTITY:
+        return lambda end: end.identity is not None and any(map(matches, identity_names(end.identity)))
+    if kind is Kind.NODE:
+        return lambda end: end.node is not None and matches(end.node)
+    return lambda end: end.namespace is not None and matches(end.namespace)
+
+
+def any_of(kind: Kind, values: Sequence[str]) -> Test:
+    """The test that any of the values passes."""
+    tests = [value_test(kind, value) for value in values]
+    return lambda end: any(test(end) for test in tests)

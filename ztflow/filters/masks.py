@@ -1,0 +1,159 @@
+"""Filters on Arrow tables: one boolean a row.
+
+Names repeat, so tests written in Python run once per distinct combination of the columns they look at; rows only carry
+numbers. Flows and halves differ in what they know of an end, which `_END_COLUMNS` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.causes import verdict_of
+from ztflow.filters.grid import End, Kind, Side, Test, any_of
+from ztflow.filters.rows import Mask, distinct, judge
+
+if TYPE_CHECKING:
+    from ztflow.filters import EndCondition, Filter, WordCondition
+    from ztflow.flows import Flows
+    from ztflow.halves import Halves
+
+    Tabular = TypeVar("Tabular", Flows, Halves)
+
+_END_COLUMNS = {
+    Kind.POD: ("pod", "namespace", "workload"),
+    Kind.NAMESPACE: ("namespace",),
+    Kind.WORKLOAD: ("pod", "namespace", "workload"),
+    Kind.SERVICE: ("service",),
+    Kind.IDENTITY: ("identity",),
+    Kind.IP: ("ip", "host"),
+    Kind.PORT: ("port", "target_port"),
+    Kind.NODE: ("node",),
+}
+"""Facts about an end that a condition looks at."""
+
+
+@dataclass(slots=True)
+class Backends:
+    """Which workloads were seen behind which services.
+
+    The log never says which service a *client* belongs to. It does say which workload answered for a service, so a
+    client is of a service when that same workload was seen to serve it. In a stream this is learned as it goes.
+    """
+
+    services: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
+
+    def learn(self, table: pa.Table) -> None:
+        """Take in who served what in this table."""
+        columns = (table["dst_namespace"], table["dst_workload"], table["dst_service"])
+        for namespace, workload, service in distinct(columns)[0]:
+            if workload is not None and service is not None:
+                self.services.setdefault((namespace, workload), set()).add(service)
+
+
+def _nulls(table: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+
+
+def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
+    """The columns with the facts a condition of this kind looks at, for one end."""
+    flows = "paired" in table.column_names
+    found = []
+    for fact in _END_COLUMNS[kind]:
+        if fact in ("host", "target_port"):
+            name = {"host": "hbone_host", "target_port": "hbone_port"}[fact] if prefix == "dst" else ""
+        elif fact == "service" and prefix == "src":
+            found += [table["src_namespace"], table["src_workload"]]
+            continue
+        elif not flows and fact == "node":
+            name = "ztunnel_node"
+        elif not flows and fact == "pod":
+            name = ""
+        else:
+            name = f"{prefix}_{fact}"
+        found.append(table[name] if name else _nulls(table))
+    return found
+
+
+def _end(kind: Kind, facts: Sequence[Any]) -> End:
+    if kind in (Kind.POD, Kind.WORKLOAD):
+        pod, namespace, workload = facts
+        return End(pod=pod, namespace=namespace, workload=workload)
+    if kind is Kind.IP:
+        return End(ips=tuple(ip for ip in facts if ip is not None))
+    if kind is Kind.PORT:
+        return End(ports=tuple(port for port in facts if port is not None))
+    return End(**{kind.value: facts[0]})
+
+
+def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, backends: Backends) -> Mask:
+    columns = _columns(table, prefix, kind)
+    if kind is Kind.SERVICE and prefix == "src":
+        return judge(
+            columns,
+            lambda namespace, workload: any(
+                test(End(service=service)) for service in backends.services.get((namespace, workload), ())
+            ),
+        )
+    mask = judge(columns, lambda *facts: test(_end(kind, facts)))
+    if kind is Kind.NODE and "paired" not in table.column_names:
+        # A half knows one node, that of the ztunnel that wrote it: the source's when outbound, else the destination's.
+        mine = "outbound" if prefix == "src" else "inbound"
+        mask &= judge([table["direction"]], lambda direction: bool(direction == mine))
+    return mask
+
+
+def _end_mask(table: pa.Table, condition: EndCondition, backends: Backends) -> Mask:
+    test = any_of(condition.kind, condition.values)
+    prefixes = {Side.FROM: ("src",), Side.TO: ("dst",), Side.EITHER: ("src", "dst")}[condition.side]
+    mask = np.zeros(table.num_rows, np.bool_)
+    for prefix in prefixes:
+        mask |= _side_mask(table, prefix, condition.kind, test, backends)
+    return mask
+
+
+def _word_mask(table: pa.Table, condition: WordCondition) -> Mask:
+    flows = "paired" in table.column_names
+    if condition.column == "verdict" and not flows:
+        return judge(
+            [table["message"], table["error_class"]],
+            lambda message, error: verdict_of(error, ended=message != "opened") in condition.values,
+        )
+    if condition.column == "direction" and flows:
+        mask = np.zeros(table.num_rows, np.bool_)
+        for value in condition.values:
+            mask |= pc.is_valid(table[f"{value}_line"]).to_numpy()
+        return mask
+    return judge([table[condition.column]], lambda value: value in condition.values)
+
+
+def filter_mask(rows: Filter, table: pa.Table, backends: Backends | None = None) -> pa.Array:
+    """See `Filter.mask`."""
+    from ztflow.filters.evaluate import expression_mask
+
+    mask = np.ones(table.num_rows, np.bool_)
+    known = Backends() if backends is None else backends
+    if any(condition.kind is Kind.SERVICE for condition in rows.ends):
+        known.learn(table)
+    for end in rows.ends:
+        mask &= _end_mask(table, end, known) ^ end.exclude
+    for word in rows.words:
+        mask &= _word_mask(table, word) ^ word.exclude
+    for condition in rows.expressions:
+        mask &= expression_mask(condition.expression, table) ^ condition.exclude
+    return pa.array(mask)
+
+
+def filtered(rows: Filter, table: Tabular, backends: Backends | None = None) -> Tabular:
+    """See `Filter.apply`."""
+    from ztflow.flows import Flows
+
+    kept = table.to_arrow().filter(filter_mask(rows, table.to_arrow(), backends)) if rows else table.to_arrow()
+    if isinstance(table, Flows):
+        return type(table)(kept, stats=table.stats, problems=table.problems, evicted=table.evicted)
+    return type(table)(kept, stats=table.stats, problems=table.problems)

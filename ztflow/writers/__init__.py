@@ -1,0 +1,75 @@
+"""Tables to streams: JSON lines, CSV, Parquet and text tables, for library and command line alike.
+
+Every writer takes any number of tables of one schema and writes what it can at once, so a live pipe and a file go the
+same way. `wide` and `table` are for people, `jsonl` and `parquet` for programs, `csv` for spreadsheets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from ztflow.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
+"""What `open_writer` can write."""
+
+
+class TableWriter(Protocol):
+    """Something tables are written to."""
+
+    def write(self, table: pa.Table) -> None:
+        """Write every row of the table."""
+
+    def close(self) -> None:
+        """Finish the output; the underlying stream stays open."""
+
+
+def open_writer(
+    format_name: str,
+    stream: BinaryIO,
+    schema: pa.Schema,
+    *,
+    width: int | None = None,
+    color: bool = False,
+    live: bool = False,
+) -> TableWriter:
+    """A writer of halves or flows.
+
+    Args:
+        format_name: One of `FORMATS`.
+        stream: Where the bytes go; it is not closed.
+        schema: `HALVES_SCHEMA` or `FLOWS_SCHEMA`.
+        width: For `table`: cells of the terminal; None cuts nothing.
+        color: For `table` and `wide`: whether to style.
+        live: For `table`: whether tables keep coming.
+
+    Raises:
+        UsageError: If there is no such format.
+    """
+    if format_name == "jsonl":
+        from ztflow.writers.jsonl import JsonLinesWriter
+
+        return JsonLinesWriter(stream)
+    if format_name == "csv":
+        from ztflow.writers.delimited import CsvWriter
+
+        return CsvWriter(stream, schema)
+    if format_name == "parquet":
+        from ztflow.writers.parquet import ParquetWriter
+
+        return ParquetWriter(stream, schema)
+    if format_name not in FORMATS:
+        raise UsageError(f"no output format {format_name!r}; there are {', '.join(FORMATS)}")
+    from ztflow.writers import layout
+    from ztflow.writers.text import TextWriter
+
+    flows = "paired" in schema.names
+    time = "end" if flows else "time"
+    if format_name == "wide":
+        columns = layout.wide_flow_columns() if flows else layout.wide_record_columns()
+        return TextWriter(stream, columns, color=color)
+    columns = layout.flow_columns(width) if flows else layout.record_columns(width)
+    return TextWriter(stream, columns, width=width, color=color, live=live, day_of=None if width is None else time)
