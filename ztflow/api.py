@@ -1,1 +1,205 @@
-"""Front door: files in, tables out."""
+"""The front door: files and pipes in, tables out. The command line and notebooks use the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.errors import SourceError
+from ztflow.flows import Flows
+from ztflow.halves import Halves
+from ztflow.origin import Fact, Problem, ReadStats
+from ztflow.pair import Pairer
+from ztflow.place import Inventory, Topology, place_flows, read_inventory
+from ztflow.read import ReadReport, follow, read_inputs
+from ztflow.tables import HALVES_SCHEMA
+
+Source: TypeAlias = str | Path | BinaryIO
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+OnError: TypeAlias = Callable[[SourceError], None]
+
+LIVE_WINDOW = timedelta(seconds=1)
+"""How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
+
+
+@dataclass
+class LiveReport:
+    """Running totals of a live reading, filled while it goes on.
+
+    Attributes:
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read.
+        evicted: Halves given up because a memory bound was hit.
+    """
+
+    stats: ReadStats = field(default_factory=ReadStats)
+    problems: Sequence[Problem] = ()
+    evicted: int = 0
+
+
+def read_records(
+    *inputs: Source,
+    wrapper: str | None = None,
+    since: datetime | timedelta | None = None,
+    until: datetime | timedelta | None = None,
+    on_error: OnError | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Halves:
+    """The access lines of all inputs as one table, merged by time.
+
+    Args:
+        inputs: Files, directories, globs, `-` for stdin, or open binary files.
+        wrapper: What stands around the lines, where it cannot be told from them; see docs/reference/inputs.md.
+        since: Leave out lines before this time, or older than this before the last line.
+        until: Leave out lines after this time, or younger than this before the last line.
+        on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
+        progress: Called now and then with bytes read and, where known, bytes in all.
+
+    Raises:
+        SourceError: An input cannot be read and `on_error` is not given.
+    """
+    return _read(inputs, wrapper, since, until, on_error, progress)[0]
+
+
+def read_flows(
+    *inputs: Source,
+    inventory: Paths = (),
+    window: timedelta | None = None,
+    wrapper: str | None = None,
+    since: datetime | timedelta | None = None,
+    until: datetime | timedelta | None = None,
+    on_error: OnError | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Flows:
+    """The connections in all inputs, both halves where seen, each end placed on its node where evidence allows.
+
+    Args:
+        inputs: As for `read_records`; several are one capture.
+        inventory: Files that say which pod is on which node: kubectl, istioctl or ztunnel output, or CSV.
+        window: Has no effect on finite input, which is paired in log-time order whatever order it came in.
+        wrapper: As for `read_records`.
+        since: As for `read_records`.
+        until: As for `read_records`.
+        on_error: As for `read_records`.
+        progress: As for `read_records`.
+
+    Raises:
+        SourceError: An input cannot be read and `on_error` is not given.
+        InventoryError: Nothing could be recognised in an inventory file.
+    """
+    del window
+    known = _inventory(inventory)
+    halves, facts = _read(inputs, wrapper, since, until, on_error, progress)
+    flows = pair_halves(halves)
+    topology = Topology(known, facts, halves.to_arrow())
+    return Flows(
+        place_flows(flows.to_arrow(), topology), stats=halves.stats, problems=halves.problems, evicted=flows.evicted
+    )
+
+
+def pair_halves(halves: Halves) -> Flows:
+    """The flows of a finished set of halves, in order of end; nodes only as the log itself names them."""
+    pairer = Pairer(window=timedelta.max)
+    pairer.push(halves)
+    return pairer.finish()
+
+
+def follow_records(
+    *inputs: Source, wrapper: str | None = None, report: LiveReport | None = None, on_error: OnError | None = None
+) -> Iterator[Halves]:
+    """Access lines as they come; empty tables as a heartbeat when none do. Ends when the pipe ends."""
+    for batch, _ in _live(inputs, wrapper, report or LiveReport(), on_error):
+        yield batch
+
+
+def follow_flows(
+    *inputs: Source,
+    inventory: Paths = (),
+    window: timedelta | None = None,
+    wrapper: str | None = None,
+    report: LiveReport | None = None,
+    on_error: OnError | None = None,
+) -> Iterator[Flows]:
+    """Flows as soon as no later line can change them; empty tables as a heartbeat.
+
+    Args:
+        inputs: As for `read_records`.
+        inventory: As for `read_flows`.
+        window: How far the nodes' streams may lag behind each other; `LIVE_WINDOW` unless given. When nothing comes,
+            log time goes on with the clock on the wall.
+        wrapper: As for `read_records`.
+        report: Filled with the running totals.
+        on_error: As for `read_records`.
+    """
+    report = report or LiveReport()
+    known = _inventory(inventory)
+    pairer = Pairer(window=LIVE_WINDOW if window is None else window)
+    topology = Topology(known)
+    quiet_since = monotonic()
+    for halves, facts in _live(inputs, wrapper, report, on_error):
+        if len(halves) or facts:
+            topology.learn(facts, halves.to_arrow())
+        if len(halves):
+            quiet_since = monotonic()
+            flows = pairer.push(halves)
+        else:
+            flows = pairer.advance(past=timedelta(seconds=monotonic() - quiet_since))
+        report.evicted = pairer.evicted
+        yield Flows(place_flows(flows.to_arrow(), topology)) if len(flows) else flows
+    flows = pairer.finish()
+    yield Flows(place_flows(flows.to_arrow(), topology))
+
+
+def _live(
+    inputs: Sequence[Source], wrapper: str | None, report: LiveReport, on_error: OnError | None
+) -> Iterator[tuple[Halves, list[Fact]]]:
+    read = ReadReport()
+    for batch in follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error):
+        report.stats = read.stats
+        report.problems = read.problems
+        yield batch.halves, batch.facts
+
+
+def _inventory(paths: Paths) -> Inventory:
+    return read_inventory(*([paths] if isinstance(paths, str | Path) else paths))
+
+
+def _read(
+    inputs: Sequence[Source],
+    wrapper: str | None,
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    on_error: OnError | None,
+    progress: Callable[[int, int | None], None] | None,
+) -> tuple[Halves, list[Fact]]:
+    report = ReadReport()
+    tables: list[pa.Table] = []
+    facts: list[Fact] = []
+    for batch in read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress):
+        facts += batch.facts
+        if len(batch.halves):
+            tables.append(batch.halves.to_arrow())
+    table = pa.concat_tables(tables).unify_dictionaries() if tables else HALVES_SCHEMA.empty_table()
+    table = _between(table, since, until)
+    if len(tables) > 1:
+        order = pc.sort_indices(table.column("time"), null_placement="at_end")
+        table = table.take(order)
+    return Halves(table, stats=report.stats, problems=report.problems), facts
+
+
+def _between(table: pa.Table, since: datetime | timedelta | None, until: datetime | timedelta | None) -> pa.Table:
+    """The rows within the times; times relative to the last line are resolved against it."""
+    last = pc.max(table.column("time")).as_py()
+    for bound, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
+        if bound is None or last is None:
+            continue
+        instant = last - bound if isinstance(bound, timedelta) else bound
+        table = table.filter(compare(table.column("time"), pa.scalar(instant, table.column("time").type)))
+    return table
