@@ -19,9 +19,9 @@ _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """Text Rust prints as it is, as far as ASCII goes."""
 
 _GRAPHEME_EXTEND = frozenset(
-    [0x9BE, 0x9D7, 0xB3E, 0xB57, 0xBBE, 0xBD7, 0xCC2, 0xCD5, 0xCD6, 0xD3E, 0xD57, 0xDCF, 0xDDF, 0x1B35, 0x200C]
-    + [0x302E, 0x302F, 0xFF9E, 0xFF9F, 0x1133E, 0x11357, 0x114B0, 0x114BD, 0x115AF, 0x11930, 0x1D165]
-    + list(range(0x1D16E, 0x1D173))
+    "\u09be\u09d7\u0b3e\u0b57\u0bbe\u0bd7\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u1b35\u200c\u302e\u302f"
+    "\uff9e\uff9f\U0001133e\U00011357\U000114b0\U000114bd\U000115af\U00011930\U0001d165"
+    "\U0001d16e\U0001d16f\U0001d170\U0001d171\U0001d172"
 )
 """Unicode's Other_Grapheme_Extend (15.0) as far as the general category does not already say so."""
 
@@ -86,10 +86,9 @@ def _encode_one(char: str) -> str:
     known = _ENCODE.get(char)
     if known is not None:
         return known
-    point = ord(char)
-    if char.isprintable() and point not in _GRAPHEME_EXTEND and unicodedata.category(char) not in {"Mn", "Me"}:
+    if char.isprintable() and char not in _GRAPHEME_EXTEND and unicodedata.category(char) not in {"Mn", "Me"}:
         return char
-    return f"\\u{{{point:x}}}"
+    return f"\\u{{{ord(char):x}}}"
 
 
 def visible(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ztflow.parse.classify import Outcome, outcome
+from ztflow.parse.facts import fact_of
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.scanner import scan, was_damaged
 from ztflow.records import AccessRecord
@@ -20,4 +22,4 @@ def parse_line(text: str) -> AccessRecord | None:
     return None if row is None else AccessRecord.from_row(row)
 
 
-__all__ = ["parse_line", "scan", "scan_fields", "was_damaged"]
+__all__ = ["Outcome", "fact_of", "outcome", "parse_line", "scan", "scan_fields", "was_damaged"]

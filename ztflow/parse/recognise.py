@@ -22,7 +22,8 @@ _KEY = "|".join(re.escape(field.key) for field in LOG_FIELDS)
 _WORDS = "|".join(text.removeprefix("connection ") for text in MESSAGE_TEXT.values())
 
 _OTHER_SCOPE = re.compile(
-    rf"[ \t]*\d{{4}}-\d\d-\d\dT[^ \t]*[ \t]+(?i:{'|'.join(LEVELS)})[ \t]+(?!{ACCESS_SCOPE}:?(?:[ \t]|$)|connection[ \t])"
+    rf"[ \t]*\d{{4}}-\d\d-\d\dT[^ \t]*[ \t]+(?i:{'|'.join(LEVELS)})[ \t]+"
+    rf"(?!{ACCESS_SCOPE}:?(?:[ \t]|$)|connection[ \t])"
 )
 """A line of another scope; whatever it quotes, it is not an access line."""
 

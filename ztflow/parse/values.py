@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from decimal import Decimal
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple, NoReturn
 
 from ztflow.causes import classify_error
@@ -413,3 +414,45 @@ def check_required(message: Message, level: str | None, keys: Collection[str], l
         )
     names = ", ".join(f"`{key}`" for key in missing)
     refuse(Reason.MISSING_FIELD, f"no {names}", line, None, f"`connection {message}` always carries it")
+
+
+# ---- pieces of other lines ------------------------------------------------------------------------------------------
+
+_CONNECTION = re.compile(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
+_RUST_DURATION = re.compile(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
+_PER_MICRO = {"ns": -3, "ms": 3, "s": 6}
+
+
+def host_port(text: str | None) -> tuple[str | None, int | None]:
+    """Host and port of `ip:port`, `[v6]:port`, `host:port` or a bare address; None for what is not there."""
+    if not text:
+        return None, None
+    host, colon, port = text.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and int(port[:6]) <= 65535 and not (":" in host and host[0] != "["):
+        return ip_of(host) or host.strip("[]") or None, int(port)
+    try:
+        return str(ip_address(text.strip("[]"))), None
+    except ValueError:
+        return None, None
+
+
+def connection_of(text: str) -> dict[str, object] | None:
+    """`ip:port(identity)->ip:port` as ztunnel prints a connection: peer and target, None where it has another form."""
+    match = _CONNECTION.match(text)
+    if match is None:
+        return None
+    peer_ip, peer_port = host_port(match["peer"])
+    dst_ip, dst_port = host_port(match["target"])
+    identity = None if match["identity"] in {"", "None"} else match["identity"]
+    return {
+        "peer_ip": peer_ip, "peer_port": peer_port, "peer_identity": identity, "dst_ip": dst_ip, "dst_port": dst_port,
+    }  # fmt: skip
+
+
+def micros_of_duration(text: str | None) -> int | None:
+    """Whole microseconds of a Rust Debug duration (`12.573881ms`, `124.75µs`, `1.002341s`), truncated."""
+    match = _RUST_DURATION.fullmatch(text) if text else None
+    if match is None:
+        return None
+    digits = f"{match[1]}.{match[2] or 0}"
+    return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))
