@@ -25,6 +25,9 @@ BIN = 2_000
 """Width of the cross-correlation's bins; a storm's delays spread over up to 13 ms."""
 
 
+_NONE = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Offsets:
     """Clock offsets by ztunnel hash; a ztunnel not listed has offset 0.
@@ -72,18 +75,23 @@ def estimate(sure: Differences, possible: Differences) -> Offsets:
     count = len(names)
     if count < 2:
         return Offsets()
+    known, maybe = _by_direction(names, sure), _by_direction(names, possible)
     middle: dict[tuple[int, int], tuple[float, int]] = {}
-    for (a, b), values in _by_direction(names, sure).items():
-        if len(values) >= ENOUGH:
-            middle[a, b] = (float(np.median(values)), len(values))
-    seen = {key for a, b in middle for key in ((a, b), (b, a))}
-    merged = _by_direction(names, sure)
-    for key, values in _by_direction(names, possible).items():
-        if key not in seen:
-            merged[key] = np.concatenate([values, np.repeat(merged.get(key, values[:0]), ENOUGH)])
-    for key, values in merged.items():
-        if key not in middle and key not in seen:
-            middle[key] = _mode(values)
+    for a, b in sorted({(min(key), max(key)) for key in (*known, *maybe)}):
+        both = ((a, b), (b, a))
+        settled = [key for key in both if len(known.get(key, ())) >= ENOUGH]
+        if settled:
+            middle |= {key: (float(np.median(known[key])), len(known[key])) for key in settled}
+            continue
+        # The way back shows the same offset with its sign turned, so the two crowds must stand in one place.
+        values = {
+            key: np.concatenate([maybe.get(key, _NONE), np.repeat(known.get(key, _NONE), ENOUGH)]) for key in both
+        }
+        centre = _mode(np.concatenate([values[a, b], -values[b, a]] if a != b else [values[a, b]]))
+        for key, sign in ((both[0], 1), (both[1], -1)):
+            crowd = values[key][np.abs(values[key] - sign * centre) <= BIN]
+            if len(crowd):
+                middle[key] = (float(np.median(crowd)), len(crowd))
     same = [value for (a, b), (value, _) in middle.items() if a == b]
     delay = float(np.median(same)) if same else USUAL_DELAY
     return _solve(names, middle, delay)
@@ -104,17 +112,14 @@ def _by_direction(names: UIntArray, differences: Differences) -> dict[tuple[int,
     return {(int(c) // len(names), int(c) % len(names)): group for c, group in zip(firsts, groups, strict=True)}
 
 
-def _mode(values: IntArray) -> tuple[float, int]:
-    """Where the values crowd, and how many are there; of equal crowds the one nearest 0."""
+def _mode(values: IntArray) -> int:
+    """Where the values crowd; of equal crowds the one nearest 0."""
     low = int(values.min())
     bins = (values - low) // BIN
     counts = np.bincount(bins).astype(np.int64)
     counts[:-1] += counts[1:].copy()  # two neighbouring bins, so that a crowd across an edge is one
-    best = np.flatnonzero(counts == counts.max())
-    middles = low + (best + 1) * BIN
-    centre = int(middles[np.argmin(np.abs(middles))])
-    crowd = values[np.abs(values - centre) <= BIN]
-    return float(np.median(crowd)), len(crowd)
+    middles = low + (np.flatnonzero(counts == counts.max()) + 1) * BIN
+    return int(middles[np.argmin(np.abs(middles))])
 
 
 def _solve(names: UIntArray, middle: dict[tuple[int, int], tuple[float, int]], delay: float) -> Offsets:

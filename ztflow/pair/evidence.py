@@ -99,6 +99,7 @@ class Evidence:
         pairable: Complete HBONE halves with a time: those whose partner is a line too.
         key: Hash of what both halves share: addresses, authority, identity (format sheet §5.1).
         loose_key: The same without the identity, for halves one of which does not say it.
+        identity: Hash of the source identity, 0 where the half does not say it.
         sizes: Hash of request and response bytes, swapped back for inbound halves.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
@@ -107,6 +108,7 @@ class Evidence:
         tunnel: Hash of the inbound half's tunnel (peer ip:port and local ip), 0 for outbound halves.
         failed: Whether the half carries an error text.
         content: Hash of all content: orders halves of equal time the same way on every run.
+        position: Hash of input and line number: orders halves that are equal in everything.
         source: Hash of the source address.
         destination: Hash of the address dialled or accepted.
         tunnelled: Whether it is HBONE.
@@ -121,6 +123,7 @@ class Evidence:
     pairable: BoolArray
     key: UIntArray
     loose_key: UIntArray
+    identity: UIntArray
     sizes: UIntArray
     request: UIntArray
     response: UIntArray
@@ -129,6 +132,7 @@ class Evidence:
     tunnel: UIntArray
     failed: BoolArray
     content: UIntArray
+    position: UIntArray
     source: UIntArray
     destination: UIntArray
     tunnelled: BoolArray
@@ -139,9 +143,26 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def classes(self) -> UIntArray:
+        """Hash of key and sizes: what the two halves of a connection share exactly."""
+        return self.key ^ (self.sizes * np.uint64(3))
+
     def take(self, index: npt.NDArray[np.intp] | BoolArray) -> Evidence:
         """The entries at `index`, or where a mask is true."""
         return Evidence(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def canonical_order(self) -> npt.NDArray[np.intp]:
+        """Indexes in order of time; ties by content, full twins by position. The same for any order of arrival."""
+        order = np.argsort(self.time, kind="stable")
+        time = self.time[order]
+        same = np.zeros(len(order) + 1, np.bool_)
+        same[1:-1] = time[1:] == time[:-1]
+        tied = np.flatnonzero(same[1:] | same[:-1])  # runs of equal times stay where they are, each sorted in itself
+        if len(tied):
+            part = order[tied]
+            order[tied] = part[np.lexsort((self.position[part], self.content[part], self.time[part]))]
+        return order
 
     @staticmethod
     def concat(parts: Iterable[Evidence]) -> Evidence:
@@ -196,6 +217,7 @@ def gather(halves: pa.Table) -> Evidence:
         pairable=(host != 0) & (hashes["message"] == np.uint64(text_hash(Message.COMPLETE))) & (time != NO_TIME),
         key=key,
         loose_key=loose_key,
+        identity=hashes["src_identity"],
         sizes=combine([request, response]),
         request=request,
         response=response,
@@ -204,6 +226,7 @@ def gather(halves: pa.Table) -> Evidence:
         tunnel=np.where(outbound, np.uint64(0), combine([hashes["src_ip"], src_port, hashes["dst_ip"]])),
         failed=failed,
         content=content,
+        position=combine([hashes["source_file"], numbers(halves, "line_number").astype(np.uint64)]),
         source=hashes["src_ip"],
         destination=hashes["dst_ip"],
         tunnelled=host != 0,

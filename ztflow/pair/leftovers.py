@@ -43,7 +43,7 @@ def pair_leftovers(
     Args:
         evidence: All halves at hand.
         time: Their ends with the clock offsets taken off.
-        index: The leftovers.
+        index: The leftovers, in canonical order.
         horizon: Everything that ended before this time is at hand.
     """
     candidates = _candidates(evidence, time, index)
@@ -75,7 +75,7 @@ def _candidates(
     evidence: Evidence, time: IntArray, index: np.ndarray[tuple[int], np.dtype[np.intp]]
 ) -> list[tuple[int, int, int, float, bool]]:
     """Possible pairs as (when it can be judged, outbound, inbound, distance, equal sizes), in order of judging."""
-    order = index[np.lexsort((evidence.content[index], time[index], evidence.loose_key[index]))]
+    order = index[np.lexsort((time[index], evidence.loose_key[index]))]
     if not len(order):
         return []
     key = evidence.loose_key[order]
@@ -95,12 +95,16 @@ def _candidates(
                 if judged is not None:
                     due = max(int(evidence.time[o]), int(evidence.time[i])) + REACH
                     result.append((due, o, i, *judged))
-    result.sort(key=lambda c: (c[0], c[3], int(evidence.content[c[1]]), int(evidence.content[c[2]])))
+    rank = {int(half): place for place, half in enumerate(index.tolist())}
+    result.sort(key=lambda c: (c[0], c[3], rank[c[1]], rank[c[2]]))
     return result
 
 
 def _judge(evidence: Evidence, time: IntArray, o: int, i: int) -> tuple[float, bool] | None:
     """How far apart two halves are in ms, and whether their sizes are equal; None when they cannot be a pair."""
+    names = (int(evidence.identity[o]), int(evidence.identity[i]))
+    if all(names) and names[0] != names[1]:
+        return None
     request = (int(evidence.request[o]), int(evidence.request[i]))
     response = (int(evidence.response[o]), int(evidence.response[i]))
     ends = abs(int(time[o] - time[i])) / 1000

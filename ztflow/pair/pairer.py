@@ -137,6 +137,7 @@ class Pairer:
         self._status = np.zeros(0, np.int8)
         self._corrected = np.zeros(0, np.int64)
         self._late = np.zeros(0, np.bool_)
+        self._canonical = np.zeros(0, np.intp)
         self._incoming: list[pa.Table] = []
         self._newest = NO_TIME
         self._horizon = _BEFORE
@@ -208,6 +209,11 @@ class Pairer:
         self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
         self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
         self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
+        self._canonical = self._evidence.canonical_order()
+
+    def _where(self, mask: npt.NDArray[np.bool_]) -> Index:
+        """Indexes where a mask is true, in canonical order."""
+        return self._canonical[mask[self._canonical]]
 
     def _at_once(self, decided: _Decided) -> None:
         """Lines that have no partner by their nature."""
@@ -220,10 +226,10 @@ class Pairer:
     def _by_trace(self, decided: _Decided) -> None:
         """Halves that carry the same trace id: exact."""
         ev = self._evidence
-        index = np.flatnonzero((self._status == OPEN) & (ev.trace != 0))
+        index = self._where((self._status == OPEN) & (ev.trace != 0))
         if len(index) < 2:
             return
-        index = index[np.lexsort((ev.content[index], ~ev.outbound[index], ev.trace[index]))]
+        index = index[np.lexsort((~ev.outbound[index], ev.trace[index]))]
         trace = ev.trace[index]
         first = np.flatnonzero(trace[1:] == trace[:-1])
         starts = np.concatenate([[True], trace[1:] != trace[:-1]])
@@ -237,7 +243,7 @@ class Pairer:
 
     def _by_class(self, decided: _Decided, horizon: int) -> None:
         ev = self._evidence
-        sure = find_sure(ev, class_order(ev), horizon)
+        sure = find_sure(ev, class_order(ev, self._canonical), horizon)
         fresh = (self._status[sure.outbound] == OPEN) & (self._status[sure.inbound] == OPEN)
         out, inn = sure.outbound[fresh], sure.inbound[fresh]
         moved = (ev.request[out] | ev.response[out]) != 0
@@ -270,8 +276,7 @@ class Pairer:
         """Clock offsets, then the best assignment of what ended within a second of each other."""
         ev = self._evidence
         frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
-        unsure = (self._status == OPEN) & ev.pairable & (ev.time < frontier)
-        index = np.flatnonzero(unsure)
+        index = self._where((self._status == OPEN) & ev.pairable & (ev.time < frontier))
         if not len(index):
             return
         uncorrected = index[self._corrected[index] == NO_TIME]
@@ -280,29 +285,34 @@ class Pairer:
             self._offsets = self._estimate(epoch)
             here = uncorrected[ev.time[uncorrected] // EPOCH == epoch]
             self._corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
-        classes = ev.key[index] ^ (ev.sizes[index] * np.uint64(3))
-        order = index[np.lexsort((ev.content[index], self._corrected[index], classes))]
+        classes = ev.classes
+        order = index[np.lexsort((self._corrected[index], classes[index]))]
         settled = frontier - self._offsets.largest() - EPOCH
-        ranges = segments.cut(
-            ev.key[order] ^ (ev.sizes[order] * np.uint64(3)), self._corrected[order], ev.outbound[order], settled
-        )
-        for start, stop in ranges:
+        for start, stop, closed in segments.whole(classes[order], self._corrected[order], settled):
             part = order[start:stop]
-            out, inn = part[ev.outbound[part]], part[~ev.outbound[part]]
-            self._status[part] = LEFT
-            if not len(out) or not len(inn):
-                continue
-            match = match_segment(self._corrected[out], ev.duration[out], self._corrected[inn], ev.duration[inn])
-            out, inn = out[match.outbound], inn[match.inbound]
-            self._status[out] = MATCHED
-            self._status[inn] = MATCHED
-            decided.pairs(
-                out,
-                inn,
-                ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()],
-                match.alternatives,
-                match.confidence,
-            )
+            while first := segments.first_part(self._corrected[part], ev.outbound[part], settled):
+                self._match(decided, part[:first])
+                # Its partner may stand just behind the cut.
+                near = self._corrected[part[:first]] >= self._corrected[part[first]] - segments.PAUSE
+                again = part[:first][near & (self._status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
+                self._status[again] = OPEN
+                part = np.concatenate([again, part[first:]])
+            if closed:
+                self._match(decided, part)
+
+    def _match(self, decided: _Decided, part: Index) -> None:
+        """Assign the halves of one segment; those without a partner become leftovers."""
+        ev = self._evidence
+        out, inn = part[ev.outbound[part]], part[~ev.outbound[part]]
+        self._status[part] = LEFT
+        if not len(out) or not len(inn):
+            return
+        match = match_segment(self._corrected[out], ev.duration[out], self._corrected[inn], ev.duration[inn])
+        out, inn = out[match.outbound], inn[match.inbound]
+        self._status[out] = MATCHED
+        self._status[inn] = MATCHED
+        paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
+        decided.pairs(out, inn, paired, match.alternatives, match.confidence)
 
     def _estimate(self, epoch: int) -> Offsets:
         """Clock offsets for one epoch, from what ended shortly before its end."""
@@ -323,8 +333,7 @@ class Pairer:
         ev = self._evidence
         unsure = ev.pairable & (self._status != SURELY)
         near = np.flatnonzero(unsure & (ev.time >= start - FAR_ENDS) & (ev.time < stop + FAR_ENDS))
-        classes = ev.key[near] ^ (ev.sizes[near] * np.uint64(3))
-        _, rank = np.unique(classes, return_inverse=True)
+        _, rank = np.unique(ev.classes[near], return_inverse=True)
         code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (ev.time[near] - (start - FAR_ENDS))
         out = ev.outbound[near] & (ev.time[near] >= start) & (ev.time[near] < stop)
         inbound = np.flatnonzero(~ev.outbound[near])
@@ -345,7 +354,7 @@ class Pairer:
 
     def _leftovers(self, decided: _Decided, horizon: int, *, last: bool) -> None:
         ev = self._evidence
-        index = np.flatnonzero(self._status == LEFT)
+        index = self._where(self._status == LEFT)
         if not len(index):
             return
         for late in pair_leftovers(ev, self._corrected, index, horizon):
@@ -367,8 +376,8 @@ class Pairer:
 
     def _evict(self, decided: _Decided) -> None:
         """Give up the oldest halves until half the capacity is free."""
-        index = np.flatnonzero((self._status == OPEN) | (self._status == LEFT))
-        index = index[np.argsort(self._evidence.time[index], kind="stable")][: len(index) - self._capacity // 2]
+        index = self._where((self._status == OPEN) | (self._status == LEFT))
+        index = index[: len(index) - self._capacity // 2]
         decided.alone(self._evidence, index, [Unpaired.EVICTED] * len(index))
         self._status[index] = MATCHED
         self.evicted += len(index)
@@ -397,6 +406,7 @@ class Pairer:
             self._status = self._status[keep]
             self._corrected = self._corrected[keep]
             self._late = self._late[keep]
+            self._canonical = self._evidence.canonical_order()
         oldest = horizon - SETTLE - 2 * EPOCH - LEARN_SURE - REACH
         self._sure = [(d, t) for d, t in self._sure if t.max() >= oldest]
         self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= old - LEARN_POSSIBLE}

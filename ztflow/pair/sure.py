@@ -70,11 +70,10 @@ def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
     return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a), near[first])
 
 
-def class_order(evidence: Evidence) -> Index:
-    """Indexes of the pairable halves sorted by key, sizes, time and content."""
-    index = np.flatnonzero(evidence.pairable)
-    classes = evidence.key[index] ^ (evidence.sizes[index] * np.uint64(3))
-    return index[np.lexsort((evidence.content[index], evidence.time[index], evidence.sizes[index], classes))]
+def class_order(evidence: Evidence, canonical: Index) -> Index:
+    """Indexes of the pairable halves sorted by key and sizes, within that canonically."""
+    index = canonical[evidence.pairable[canonical]]
+    return index[np.argsort(evidence.classes[index], kind="stable")]
 
 
 def _lonely_pairs(

@@ -1,0 +1,60 @@
+"""Halves made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from ztflow.tables import HALVES_SCHEMA
+
+SECOND = 1_000_000
+START = 1_700_000_000 * SECOND
+
+
+def connection(
+    end: float = 0.0,
+    *,
+    client: int = 1,
+    server: int = 2,
+    request: int = 100,
+    response: int = 300,
+    duration: int = 5,
+    delay_us: int = 200,
+    line: int = 1,
+    out: dict[str, Any] | None = None,
+    inn: dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """The two halves of one connection; `end` in seconds, on the inbound side; pods are on the node of their number."""
+    shared = {
+        "level": "info",
+        "message": "complete",
+        "src_ip": f"10.0.{client}.1",
+        "src_workload": f"client-{client}",
+        "src_namespace": "a",
+        "src_identity": f"spiffe://cluster.local/ns/a/sa/client-{client}",
+        "dst_ip": f"10.0.{server}.1",
+        "dst_port": 15008,
+        "hbone_host": f"10.0.{server}.1",
+        "hbone_port": 8080,
+        "dst_workload": f"server-{server}",
+        "dst_namespace": "b",
+    }
+    time = START + round(end * SECOND)
+    inbound = shared | {
+        "direction": "inbound", "time": time, "bytes_sent": response, "bytes_recv": request, "duration_ms": duration,
+        "src_port": 40000, "ztunnel_pod": f"ztunnel-{server}", "source_file": f"{server}.log", "line_number": line,
+    } | (inn or {})  # fmt: skip
+    outbound = shared | {
+        "direction": "outbound", "time": time + delay_us, "bytes_sent": request, "bytes_recv": response,
+        "duration_ms": duration + 1, "src_port": 50000, "ztunnel_pod": f"ztunnel-{client}",
+        "source_file": f"{client}.log", "line_number": line,
+    } | (out or {})  # fmt: skip
+    return [outbound, inbound]
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """A halves table of these rows."""
+    return pa.Table.from_arrays(
+        [pa.array([row.get(field.name) for row in rows], field.type) for field in HALVES_SCHEMA], schema=HALVES_SCHEMA
+    )
