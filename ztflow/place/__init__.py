@@ -1,1 +1,38 @@
-"""Room `place`."""
+"""Which pod, node and zone is it: inventories, the topology they and the log add up to, and the placing of flows."""
+
+from ztflow.place.inventory import parse_inventory, read_inventory
+from ztflow.place.known import (
+    AddressFact,
+    Evidence,
+    Inventory,
+    NodeFact,
+    OpenConnection,
+    PodFact,
+    ServiceFact,
+    ZtunnelFact,
+)
+from ztflow.place.names import How, workload_of_name
+from ztflow.place.placement import place_flows
+from ztflow.place.register import Contradiction
+from ztflow.place.topology import Placement, Topology, node_of_ztunnel, owner_of
+
+__all__ = [
+    "AddressFact",
+    "Contradiction",
+    "Evidence",
+    "How",
+    "Inventory",
+    "NodeFact",
+    "OpenConnection",
+    "Placement",
+    "PodFact",
+    "ServiceFact",
+    "Topology",
+    "ZtunnelFact",
+    "node_of_ztunnel",
+    "owner_of",
+    "parse_inventory",
+    "place_flows",
+    "read_inventory",
+    "workload_of_name",
+]

@@ -1,0 +1,205 @@
+"""What an inventory states: pods, nodes, services, ztunnels and open connections, each with its evidence.
+
+Times are microseconds since 1970 UTC, addresses canonical text (`canonical_ip`), absent is None.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+
+class Evidence(NamedTuple):
+    """Where a statement comes from.
+
+    Attributes:
+        file: The inventory file as the user named it.
+        kind: `kubectl table`, `kubernetes object`, `endpoint slice`, `istioctl table`, `ztunnel dump`,
+            `address list`.
+        captured: When the file was taken: the latest time its content names (a lower bound), else the time of the
+            file; None when neither is known.
+    """
+
+    file: str
+    kind: str
+    captured: int | None = None
+
+
+class PodFact(NamedTuple):
+    """One pod (or another workload the mesh knows), as one file states it.
+
+    Attributes:
+        namespace: None when the table did not say.
+        name: Pod name.
+        ips: Its addresses; several with dual stack.
+        node: Node it was scheduled to.
+        host_network: True when it uses its node's addresses.
+        phase: `Pending`, `Running`, `Succeeded`, `Failed`, as far as told.
+        owner_kind: Kind of the owner: `Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, …
+        owner: Name of the owner; `owner_kind` `Pod` means that nothing owns it.
+        service_account: Its service account.
+        zone: Its zone, where the file gives one with the pod.
+        region: Its region, likewise.
+        cluster: Its cluster.
+        network: Its network; addresses are unique inside one network only.
+        start: When it got its addresses.
+        end: When it stopped.
+        uid: Kubernetes uid.
+        evidence: Where all this stands.
+    """
+
+    namespace: str | None
+    name: str
+    ips: tuple[str, ...] = ()
+    node: str | None = None
+    host_network: bool | None = None
+    phase: str | None = None
+    owner_kind: str | None = None
+    owner: str | None = None
+    service_account: str | None = None
+    zone: str | None = None
+    region: str | None = None
+    cluster: str | None = None
+    network: str | None = None
+    start: int | None = None
+    end: int | None = None
+    uid: str | None = None
+    evidence: Evidence = Evidence("", "")
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended: it keeps showing an address that is another pod's by now."""
+        return self.phase in {"Succeeded", "Failed"} or self.end is not None
+
+
+class NodeFact(NamedTuple):
+    """One node, as one file states it."""
+
+    name: str
+    ips: tuple[str, ...] = ()
+    zone: str | None = None
+    region: str | None = None
+    cluster: str | None = None
+    evidence: Evidence = Evidence("", "")
+
+
+class AddressFact(NamedTuple):
+    """An address whose node or zone is stated without a pod: a row of a list, an endpoint without a target."""
+
+    ip: str
+    node: str | None = None
+    zone: str | None = None
+    evidence: Evidence = Evidence("", "")
+
+
+class ServiceFact(NamedTuple):
+    """One service with its virtual addresses and the pods behind it (`namespace/name`)."""
+
+    namespace: str | None
+    name: str
+    hostname: str | None = None
+    vips: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    evidence: Evidence = Evidence("", "")
+
+
+class ZtunnelFact(NamedTuple):
+    """A ztunnel pod and its node, or (pod None) a node whose ztunnel wrote the file."""
+
+    pod: str | None
+    node: str
+    local_pods: tuple[tuple[str, str], ...] = ()
+    evidence: Evidence = Evidence("", "")
+
+
+class OpenConnection(NamedTuple):
+    """A connection that was open when a ztunnel was asked (`workloadState` of its dump).
+
+    Attributes:
+        namespace: Namespace of the pod whose proxy holds it.
+        pod: That pod.
+        direction: `outbound` or `inbound`.
+        src: `ip:port`; inbound: the tunnel's.
+        original_dst: What was asked for: `ip:port` or a host name; None when not stated.
+        actual_dst: Where it went: outbound the next hop, inbound the application.
+        protocol: `HBONE` or `TCP`, from 1.23 on.
+        node: Node of the ztunnel that was asked.
+        evidence: Where this stands.
+    """
+
+    namespace: str | None
+    pod: str
+    direction: str
+    src: str
+    original_dst: str | None
+    actual_dst: str | None
+    protocol: str | None = None
+    node: str | None = None
+    evidence: Evidence = Evidence("", "")
+
+
+@dataclass(slots=True)
+class Inventory:
+    """All statements of one or more files, in the order read. Nothing is merged here: see `Topology`.
+
+    Attributes:
+        unused: Rows and objects that gave nothing, by reason; every row is a fact above or counted here.
+        files: The files read.
+    """
+
+    pods: list[PodFact] = field(default_factory=list)
+    nodes: list[NodeFact] = field(default_factory=list)
+    addresses: list[AddressFact] = field(default_factory=list)
+    services: list[ServiceFact] = field(default_factory=list)
+    ztunnels: list[ZtunnelFact] = field(default_factory=list)
+    connections: list[OpenConnection] = field(default_factory=list)
+    unused: Counter[str] = field(default_factory=Counter)
+    files: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        objects = len(self.pods) + len(self.nodes) + len(self.services)
+        return objects + len(self.addresses) + len(self.ztunnels) + len(self.connections)
+
+
+def canonical_ip(text: object) -> str | None:
+    """An address as the log prints it (RFC 5952, IPv4-mapped as IPv4, no zone id); None when it is none."""
+    if not isinstance(text, str):
+        return None
+    parts = text.split(".")
+    if len(parts) == 4 and all(p.isascii() and p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts):
+        return text if not any(len(p) > 1 and p[0] == "0" for p in parts) else None
+    if ":" not in text:
+        return None
+    try:
+        address = ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address)
+
+
+def canonical_ips(texts: object) -> tuple[str, ...]:
+    """The valid addresses of a list, in order, each once."""
+    if not isinstance(texts, (list, tuple)):
+        return ()
+    return tuple(dict.fromkeys(ip for ip in map(canonical_ip, texts) if ip is not None))
+
+
+def micros(text: object) -> int | None:
+    """An RFC 3339 time in microseconds since 1970 UTC; None when it is none."""
+    if isinstance(text, datetime):
+        moment = text
+    elif isinstance(text, str) and len(text) > 18:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    else:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return round(moment.timestamp() * 1_000_000)

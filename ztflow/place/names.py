@@ -1,0 +1,67 @@
+"""What names tell: which pod names can come back, which workload a pod name belongs to, which labels name a zone."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+ZONE_LABELS = {
+    "zone": ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
+    "region": ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"),
+}
+"""Well-known labels, newest first (kubernetes api core/v1/well_known_labels.go)."""
+
+_RANDOM = "[bcdfghjklmnpqrstvwxz2456789]{5}"
+"""What Kubernetes appends to a generated name (apimachinery pkg/util/rand: no vowels, no 0, 1, 3)."""
+
+_TEMPLATE_HASH = "[4-9bcdf]{1,10}"
+"""A pod template hash: the digits of a 32-bit number through `SafeEncodeString`, so ten letters only."""
+
+_REPLICA_SET = re.compile(rf"(.+)-{_TEMPLATE_HASH}-{_RANDOM}")
+_REPLICA_SET_LOOSE = re.compile(r"(.+)-(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{8,10}-[a-z0-9]{5}")
+"""The same shape in redacted or constructed names: a middle part that mixes letters with two digits or more."""
+_CRON_JOB = re.compile(rf"(.+)-(?:\d{{8}}|\d{{10}})(?:-\d+)?-{_RANDOM}")
+_INDEXED_JOB = re.compile(rf"(.+)-\d{{1,5}}-{_RANDOM}")
+_GENERATED = re.compile(rf"(.+)-{_RANDOM}")
+_STATEFUL_SET = re.compile(r"(.+)-(?:0|[1-9]\d{0,4})")
+
+How = Literal["owner", "name pattern", "as logged"]
+"""How a workload is known: stated by an inventory, read off the pod's name, or the name itself."""
+
+
+def workload_of_name(pod: str) -> tuple[str, How]:
+    """The workload a pod name belongs to by its pattern.
+
+    Patterns, in this order: CronJob (`name-28636900-x7k2q`), Deployment (`name-6f4dc97cb-swdlb`), indexed Job
+    (`name-3-x7k2q`), DaemonSet, Job or bare ReplicaSet (`name-x7k2q`), StatefulSet (`name-0`).
+
+    Returns:
+        (workload, `name pattern`), or (pod, `as logged`) when no pattern fits.
+    """
+    for pattern in (_CRON_JOB, _REPLICA_SET, _REPLICA_SET_LOOSE, _INDEXED_JOB, _GENERATED, _STATEFUL_SET):
+        match = pattern.fullmatch(pod)
+        if match is not None:
+            return match[1], "name pattern"
+    return pod, "as logged"
+
+
+def deployment_of_replica_set(replica_set: str, template_hash: str | None) -> tuple[str, str]:
+    """(kind, name) of what owns a ReplicaSet: the Deployment when its name ends in a template hash."""
+    if template_hash and replica_set.endswith(f"-{template_hash}"):
+        return "Deployment", replica_set[: -len(template_hash) - 1]
+    match = re.fullmatch(rf"(.+)-(?:{_TEMPLATE_HASH}|(?=[a-z]*\d)[a-z0-9]{{8,10}})", replica_set)
+    return ("Deployment", match[1]) if match else ("ReplicaSet", replica_set)
+
+
+def cron_job_of_job(job: str) -> tuple[str, str]:
+    """(kind, name) of what owns a Job: the CronJob when its name ends in a schedule time."""
+    match = re.fullmatch(r"(.+)-(?:\d{8}|\d{10})", job)
+    return ("CronJob", match[1]) if match else ("Job", job)
+
+
+def is_unique_name(pod: str) -> bool:
+    """Whether a pod name is never given again, so that it always means one pod on one node.
+
+    True for generated names; False for StatefulSet pods and names given by hand.
+    """
+    return any(pattern.fullmatch(pod) for pattern in (_REPLICA_SET, _REPLICA_SET_LOOSE, _GENERATED))
