@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 
+from ztflow.display import table_html
 from ztflow.schema import FLOWS, HALVES, Column, Type
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
 
 HALVES_SCHEMA = arrow_schema(HALVES)
 FLOWS_SCHEMA = arrow_schema(FLOWS)
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Any Arrow table of these types as a DataFrame with nullable dtypes, so that unknown stays unknown."""
+    import pandas as pd
+
+    nullable = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.uint64(): pd.UInt64Dtype(),
+        pa.uint16(): pd.UInt16Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(),
+    }
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame
 
 
 class Table:
@@ -68,18 +85,7 @@ class Table:
 
     def to_pandas(self) -> pd.DataFrame:
         """A DataFrame with nullable dtypes: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`."""
-        import pandas as pd
-
-        nullable = {
-            pa.int64(): pd.Int64Dtype(),
-            pa.uint64(): pd.UInt64Dtype(),
-            pa.uint16(): pd.UInt16Dtype(),
-            pa.float64(): pd.Float64Dtype(),
-            pa.bool_(): pd.BooleanDtype(),
-            pa.string(): pd.StringDtype(),
-        }
-        frame: pd.DataFrame = self._table.to_pandas(types_mapper=nullable.get)
-        return frame
+        return to_pandas(self._table)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write a Parquet file."""
@@ -94,3 +100,6 @@ class Table:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self)} rows>"
+
+    def _repr_html_(self) -> str:
+        return table_html(type(self).__name__, self._table)

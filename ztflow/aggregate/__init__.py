@@ -1,0 +1,25 @@
+"""Grouping connections: the one aggregation behind graphs and reports.
+
+Rows become integer group codes (`View`), ends become vertices of a level (`vertices`), and a group becomes one
+`Measures`. Work per row is done by Arrow and numpy on codes; Python runs once per distinct end or group.
+"""
+
+from __future__ import annotations
+
+from ztflow.aggregate.ends import LEVELS, UNKNOWN, Vertex, Vertices, check_level, vertices
+from ztflow.aggregate.measures import Measures, measure
+from ztflow.aggregate.view import Groups, Labels, View
+
+__all__ = [
+    "LEVELS",
+    "UNKNOWN",
+    "Groups",
+    "Labels",
+    "Measures",
+    "Vertex",
+    "Vertices",
+    "View",
+    "check_level",
+    "measure",
+    "vertices",
+]

@@ -1,0 +1,212 @@
+"""The two ends of a connection at a chosen level: pod, workload, service, namespace, identity, node, zone, cluster.
+
+An end becomes a vertex by the best name the log or the inventory gives it, and the vertex says which kind of name that
+is. Nothing is invented: what has no name at this level is the one vertex `(unknown)`, marked `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ztflow.aggregate.view import Codes, View, group
+from ztflow.errors import UsageError
+from ztflow.place.names import workload_of_name
+
+UNKNOWN = "(unknown)"
+"""Id of the vertex for ends without a name at the chosen level."""
+
+LEVELS = ("pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster")
+"""Values of `by`."""
+
+_NAMED = ("pod", "namespace", "workload", "ip", "host", "node", "zone", "cluster", "identity")
+_FACTS: dict[str, tuple[str, ...]] = {
+    "pod": _NAMED,
+    "workload": _NAMED,
+    "service": (*_NAMED, "service"),
+    "namespace": ("pod", "namespace", "cluster"),
+    "identity": ("identity", "namespace", "pod", "cluster"),
+    "node": ("node", "zone", "cluster", "ztunnel"),
+    "zone": ("zone", "cluster"),
+    "cluster": ("cluster",),
+}
+"""What has to be known about an end to name it at a level and to describe it."""
+
+_DESCRIBED: dict[str, tuple[str, ...]] = {
+    "pod": ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    "workload": ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    "service": ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    "namespace": ("cluster",),
+    "identity": ("namespace", "cluster"),
+    "node": ("node", "zone", "cluster"),
+    "zone": ("zone", "cluster"),
+    "cluster": ("cluster",),
+}
+"""Vertex attributes of a level."""
+
+_COLUMNS: dict[str, dict[str, str | None]] = {
+    "src": {
+        "pod": "src_pod", "namespace": "src_namespace", "workload": "src_workload", "ip": "src_ip", "host": None,
+        "node": "src_node", "zone": "src_zone", "cluster": "src_cluster", "identity": "src_identity",
+        "service": None, "ztunnel": "outbound_ztunnel",
+    },
+    "dst": {
+        "pod": "dst_pod", "namespace": "dst_namespace", "workload": "dst_workload", "ip": "dst_ip",
+        "host": "hbone_host", "node": "dst_node", "zone": "dst_zone", "cluster": "dst_cluster",
+        "identity": "dst_identity", "service": "dst_service", "ztunnel": "inbound_ztunnel",
+    },
+}  # fmt: skip
+"""Columns of `schema.FLOWS` by end; a client has no service name and no CONNECT host."""
+
+
+@dataclass(slots=True)
+class Vertex:
+    """One end of connections, at one level.
+
+    Attributes:
+        id: Name, unique in the graph.
+        kinds: What kinds of name it is: the level, `name as logged`, `address`, `unknown`.
+        facts: Values seen for each described attribute.
+        rolled_up: How its workload was derived: `owner`, or what `place.names` says of the pod's name.
+    """
+
+    id: str
+    kinds: set[str] = field(default_factory=set)
+    facts: dict[str, set[str]] = field(default_factory=dict)
+    rolled_up: set[str] = field(default_factory=set)
+
+    def attributes(self) -> dict[str, str | bool]:
+        """Scalar attributes; one that is not the same wherever the vertex was seen is left out."""
+        values: dict[str, str | bool] = {}
+        if len(self.kinds) == 1:
+            values["kind"] = next(iter(self.kinds))
+        values.update({name: next(iter(seen)) for name, seen in self.facts.items() if len(seen) == 1})
+        if self.rolled_up:
+            values["workload_from"] = ", ".join(sorted(self.rolled_up))
+        if "unknown" in self.kinds:
+            values["unknown"] = True
+        if "unnamed node" in self.kinds:
+            values["unnamed"] = True
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Vertices:
+    """The vertices of a view.
+
+    Attributes:
+        source: Vertex of each row's client, as an index into `all`.
+        target: Vertex of each row's server.
+        all: Every vertex, in order of first use.
+    """
+
+    source: Codes
+    target: Codes
+    all: list[Vertex]
+
+    def id(self, code: int) -> str:
+        """The id of a vertex."""
+        return self.all[code].id
+
+
+def check_level(by: str) -> None:
+    """Refuse a level that does not exist.
+
+    Raises:
+        UsageError: Names the levels there are.
+    """
+    if by not in LEVELS:
+        raise UsageError(f"by={by!r} is no level of the graph; choose one of {', '.join(LEVELS)}")
+
+
+def vertices(view: View, by: str, owners: Mapping[str, str] | None = None) -> Vertices:
+    """Name both ends of every connection at a level.
+
+    Args:
+        view: Rows of `schema.FLOWS`.
+        by: One of `LEVELS`.
+        owners: Pod (`namespace/name`) → name of the workload that owns it, where an inventory tells; other pods are
+            rolled up by the pattern of their name.
+
+    Raises:
+        UsageError: `by` is no level.
+
+    Cost: columns are coded by Arrow; Python runs once per distinct end.
+    """
+    check_level(by)
+    index: dict[str, int] = {}
+    found: list[Vertex] = []
+    source = _name_ends(view, "src", by, owners or {}, index, found)
+    target = _name_ends(view, "dst", by, owners or {}, index, found)
+    return Vertices(source, target, found)
+
+
+def _name_ends(
+    view: View, end: str, by: str, owners: Mapping[str, str], index: dict[str, int], found: list[Vertex]
+) -> Codes:
+    columns = {fact: name for fact in _FACTS[by] if (name := _COLUMNS[end][fact]) is not None}
+    parts = [view.labels(name) for name in columns.values()]
+    groups = group([(part.codes, len(part.texts)) for part in parts], len(view))
+    texts = [[part.texts[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
+    numbers = np.zeros(len(groups), dtype=np.int64)
+    for place, values in enumerate(zip(*texts, strict=True)):
+        facts = {fact: value for fact, value in zip(columns, values, strict=True) if value}
+        name, kind, how = _name(facts, by, owners)
+        number = index.setdefault(name, len(found))
+        if number == len(found):
+            found.append(Vertex(name))
+        vertex = found[number]
+        vertex.kinds.add(kind)
+        if how is not None:
+            vertex.rolled_up.add(how)
+        for fact in _DESCRIBED[by]:
+            if fact in facts and kind != "unknown":
+                vertex.facts.setdefault(fact, set()).add(facts[fact])
+        numbers[place] = number
+    return numbers[groups.codes]
+
+
+def _name(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[str, str, str | None]:
+    """Id, kind of name, and how the workload was derived; puts namespace and workload in order in `facts`."""
+    if by in ("pod", "workload", "service"):
+        return _name_program(facts, by, owners)
+    if by == "namespace" and "namespace" not in facts and "pod" in facts:
+        facts["namespace"] = facts["pod"].partition("/")[0]
+    if by in facts:
+        return facts[by], by, None
+    if by == "node" and "ztunnel" in facts:
+        # The log proves that the end is on this ztunnel's node; only the node's name is missing.
+        return f"(node of {facts['ztunnel']})", "unnamed node", None
+    return UNKNOWN, "unknown", None
+
+
+def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[str, str, str | None]:
+    pod = facts.get("pod")
+    kind = "pod"
+    if pod is None:
+        kind = "name as logged"
+        logged = facts.get("workload")
+        pod = logged and _qualified(facts.get("namespace"), logged)
+    how = None
+    if pod is not None:
+        namespace, slash, name = pod.partition("/")
+        if slash:
+            facts["namespace"] = namespace
+        else:
+            name = pod
+        owner = owners.get(pod)
+        facts["workload"], how = (owner, "owner") if owner else workload_of_name(name)
+    if by == "service" and "service" in facts:
+        return facts["service"], "service", None
+    if pod is None:
+        address = facts.get("ip") or facts.get("host")
+        return (address, "address", None) if address else (UNKNOWN, "unknown", None)
+    if by == "pod":
+        return pod, kind, how
+    return _qualified(facts.get("namespace"), facts["workload"]), "workload", how
+
+
+def _qualified(namespace: str | None, name: str) -> str:
+    return f"{namespace}/{name}" if namespace else name

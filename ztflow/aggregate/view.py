@@ -1,0 +1,180 @@
+"""A table seen as columns of integer codes, so that grouping needs no text and no Python per row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.records import time_from_micros
+
+Codes: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_KEY_SPACE = 2**62
+"""Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
+
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for a null time in an int64 array; never leaves this package as a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A text column as codes: `texts[codes[row]]`, -1 where the column is null."""
+
+    codes: Codes
+    texts: list[str]
+
+    def code(self, text: str) -> int:
+        """The code of `text`, or -2 when it does not occur (so that comparing with `codes` finds nothing)."""
+        try:
+            return self.texts.index(text)
+        except ValueError:
+            return -2
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows grouped by a key.
+
+    Attributes:
+        codes: Group of each row, 0 … `len(first) - 1`, numbered by first appearance.
+        first: First row of each group.
+    """
+
+    codes: Codes
+    first: Codes
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def factorize(keys: Codes) -> Groups:
+    """Number equal keys alike. Cost: one hash pass, about 15 ns a row."""
+    encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
+    codes = np.asarray(encoded.indices).astype(np.int64)
+    first = np.zeros(len(encoded.dictionary), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int64)
+    return Groups(codes, first)
+
+
+def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
+    """Group rows by several code columns.
+
+    Args:
+        parts: Codes with the number of distinct codes; -1 (null) is a value of its own.
+        rows: Number of rows.
+    """
+    key = np.zeros(rows, dtype=np.int64)
+    space = 1
+    for codes, size in parts:
+        if space * (size + 1) > _KEY_SPACE:
+            packed = factorize(key)
+            key, space = packed.codes, len(packed)
+        key = key * (size + 1) + (codes + 1)
+        space *= size + 1
+    return factorize(key)
+
+
+class View:
+    """Columns of one table as numpy arrays, made when first asked for and kept.
+
+    Args:
+        table: Any table of `schema.FLOWS` or `schema.HALVES` columns.
+
+    Cost: a dictionary column is a unify and a copy of its indices; nothing is decoded row by row.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._labels: dict[str, Labels] = {}
+        self._numbers: dict[str, tuple[npt.NDArray[Any], Mask]] = {}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def labels(self, name: str) -> Labels:
+        """A text column as codes."""
+        found = self._labels.get(name)
+        if found is None:
+            found = self._labels[name] = _encode(self.table.column(name))
+        return found
+
+    def numbers(self, name: str) -> tuple[npt.NDArray[Any], Mask]:
+        """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
+        found = self._numbers.get(name)
+        if found is None:
+            column = self.table.column(name)
+            if pa.types.is_timestamp(column.type):
+                column = column.cast(pa.int64())
+            known = np.asarray(column.is_valid()).astype(bool)
+            filled = pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0)
+            found = self._numbers[name] = (np.asarray(filled), known)
+        return found
+
+    def known(self, name: str) -> Mask:
+        """Rows whose column is not null."""
+        return np.asarray(self.table.column(name).is_valid()).astype(bool)
+
+    def equals(self, name: str, *texts: str) -> Mask:
+        """Rows whose text column has one of the values."""
+        labels = self.labels(name)
+        found = np.zeros(len(self), dtype=bool)
+        for text in texts:
+            found |= labels.codes == labels.code(text)
+        return found
+
+    def group(self, *names: str) -> Groups:
+        """Rows grouped by the values of text columns."""
+        return group([(self.labels(name).codes, len(self.labels(name).texts)) for name in names], len(self))
+
+    def where(self, mask: Mask) -> View:
+        """The rows of a mask, with the columns encoded so far carried along."""
+        part = View(self.table.filter(pa.array(mask)))
+        part._labels = {name: Labels(labels.codes[mask], labels.texts) for name, labels in self._labels.items()}
+        part._numbers = {name: (values[mask], known[mask]) for name, (values, known) in self._numbers.items()}
+        return part
+
+    def rows(self, rows: Codes, *names: str) -> list[tuple[Any, ...]]:
+        """Values of some rows as Python objects, one tuple a row."""
+        if not names:
+            return [()] * len(rows)
+        taken = self.table.select(list(names)).take(pa.array(rows))
+        return list(zip(*(column.to_pylist() for column in taken.columns), strict=True))
+
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """First `start` (or `end` where the start is unknown) and last `end` of a flows table."""
+        first, last = (times[times != NO_TIME] for times in seen(self))
+        if not len(first):
+            return None, None
+        return time_from_micros(int(first.min())), time_from_micros(int(last.max()))
+
+
+def seen(view: View) -> tuple[Codes, Codes]:
+    """When each connection began and ended in microseconds, one standing in for the other; `NO_TIME` where neither."""
+    start, start_known = view.numbers("start")
+    end, end_known = view.numbers("end")
+    began = np.where(start_known, start, np.where(end_known, end, NO_TIME)).astype(np.int64)
+    ended = np.where(end_known, end, np.where(start_known, start, NO_TIME)).astype(np.int64)
+    return began, ended
+
+
+def _encode(column: pa.ChunkedArray) -> Labels:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    codes = np.asarray(array.indices.fill_null(-1)).astype(np.int64)
+    distinct = array.dictionary.dictionary_encode()
+    if array.dictionary.null_count or len(distinct.dictionary) != len(array.dictionary):
+        # Arrow allows a dictionary to repeat a value or to hold a null; codes must not.
+        renumber = np.append(np.asarray(distinct.indices.fill_null(-1)).astype(np.int64), -1)
+        codes = renumber[codes]
+    return Labels(codes, distinct.dictionary.to_pylist())

@@ -1,0 +1,79 @@
+"""Flows → graph: one vertex an end, one edge a (source, target, path), everything on them a scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ztflow.aggregate import UNKNOWN, View, measure, vertices
+from ztflow.aggregate.measures import PAIRED
+from ztflow.aggregate.view import group
+from ztflow.display import time_text
+from ztflow.flows import Flows
+
+if TYPE_CHECKING:
+    from ztflow.graph.traffic import TrafficGraph
+
+
+def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | None = None) -> TrafficGraph:
+    """The traffic graph of some flows.
+
+    Every flow is in exactly one edge, so edge sums equal flow sums, also for flows whose ends are unknown.
+
+    Args:
+        flows: Connections.
+        by: Level of the vertices: `pod`, `workload`, `service`, `namespace`, `identity`, `node`, `zone` or `cluster`.
+            At `service` level a client, which has no service, is its workload.
+        owners: Pod (`namespace/name`) → owning workload; without it pods are rolled up by the pattern of their name.
+
+    Returns:
+        A `networkx.MultiDiGraph`. Edge key: the path (`hbone`, `plaintext`, `waypoint`, …; `(unknown)` where the log
+        does not tell). Edge attributes: those of `aggregate.Measures`, times as RFC 3339 text, and `path`. Vertex
+        attributes where the same throughout: `kind`, `namespace`, `workload`, `workload_from`, `node`, `zone`,
+        `cluster`, `identity`; `unknown` on the vertex of ends nobody can name. Absent means unknown; never None.
+
+    Raises:
+        UsageError: `by` is no level.
+
+    Cost: about 0.3 s for 1 M flows; Python runs once per vertex and edge.
+    """
+    from ztflow.graph.traffic import TrafficGraph
+
+    view = View(flows.to_arrow())
+    ends = vertices(view, by, owners)
+    path = view.labels("path")
+    count = len(ends.all)
+    groups = group([(ends.source, count), (ends.target, count), (path.codes, len(path.texts))], len(view))
+    sources, targets = ends.source[groups.first].tolist(), ends.target[groups.first].tolist()
+    paths = [path.texts[code] if code >= 0 else None for code in path.codes[groups.first].tolist()]
+    measures = measure(view, groups)
+
+    graph = TrafficGraph()
+    graph.graph.update(_capture(flows, view, by))
+    for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
+        graph.add_node(vertex.id, **vertex.attributes())
+    edges = [
+        (ends.id(source), ends.id(target), path_text or UNKNOWN, path_text, measured)
+        for source, target, path_text, measured in zip(sources, targets, paths, measures, strict=True)
+    ]
+    for source_id, target_id, key, path_text, measured in sorted(edges, key=lambda edge: edge[:3]):
+        attributes = measured.scalars()
+        if path_text is not None:
+            attributes["path"] = path_text
+        graph.add_edge(source_id, target_id, key=key, **attributes)
+    return graph
+
+
+def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:
+    """Graph attributes: what the graph was made of."""
+    paired = int(view.equals("paired", *PAIRED).sum())
+    facts: dict[str, int | str] = {
+        "by": by,
+        "flows": len(flows),
+        "paired_flows": paired,
+        "unpaired_halves": len(flows) - paired,
+    }
+    first, last = view.span()
+    if first is not None and last is not None:
+        facts.update(first_seen=time_text(first), last_seen=time_text(last))
+    return facts

@@ -1,0 +1,54 @@
+"""Export formats of the traffic graph, one module each: name → `writer(graph) -> str`.
+
+Every writer takes any `networkx.MultiDiGraph` with scalar attributes, is deterministic, and escapes names for its
+format: they come from a log and may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from ztflow.errors import UsageError
+from ztflow.graph.formats.cytoscape import to_cytoscape
+from ztflow.graph.formats.dot import to_dot
+from ztflow.graph.formats.edge_list import to_csv
+from ztflow.graph.formats.gexf import to_gexf
+from ztflow.graph.formats.graphml import to_graphml
+from ztflow.graph.formats.map.page import to_html
+from ztflow.graph.formats.map.svg import to_svg
+from ztflow.graph.formats.mermaid import to_mermaid
+from ztflow.graph.formats.node_link import to_json
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Writer: TypeAlias = "Callable[[nx.MultiDiGraph[str]], str]"
+
+FORMATS: dict[str, Writer] = {
+    "json": to_json,
+    "dot": to_dot,
+    "mermaid": to_mermaid,
+    "graphml": to_graphml,
+    "gexf": to_gexf,
+    "cytoscape": to_cytoscape,
+    "csv": to_csv,
+    "svg": to_svg,
+    "html": to_html,
+}
+"""Every format by the name the command line uses."""
+
+
+def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
+    """The graph as text in the named format.
+
+    Raises:
+        UsageError: No such format; names those there are.
+    """
+    writer = FORMATS.get(name)
+    if writer is None:
+        raise UsageError(f"no graph format {name!r}; choose one of {', '.join(FORMATS)}")
+    return writer(graph)
+
+
+__all__ = ["FORMATS", "Writer", "write_graph"]

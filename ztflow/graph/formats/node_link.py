@@ -1,0 +1,40 @@
+"""JSON: `{"nodes": [{"id", …}], "edges": [{"source", "target", "key", …}]}`, networkx's node-link shape.
+
+Read back with `networkx.node_link_graph(data, directed=True, multigraph=True, edges="edges")`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON in which only printable characters stand raw, so that it may go to a terminal."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def node_objects(graph: nx.MultiDiGraph[str]) -> Iterable[dict[str, Any]]:
+    """Vertices as JSON objects."""
+    for vertex, attributes in graph.nodes(data=True):
+        yield {"id": vertex, **attributes}
+
+
+def edge_objects(graph: nx.MultiDiGraph[str]) -> Iterable[dict[str, Any]]:
+    """Edges as JSON objects."""
+    for source, target, key, attributes in graph.edges(keys=True, data=True):
+        yield {"source": source, "target": target, "key": key, **attributes}
+
+
+def to_json(graph: nx.MultiDiGraph[str]) -> str:
+    """The graph as node-link JSON, one vertex or edge a line."""
+    nodes = ",\n".join(json_text(node) for node in node_objects(graph))
+    edges = ",\n".join(json_text(edge) for edge in edge_objects(graph))
+    return f'{{"nodes":[\n{nodes}\n],"edges":[\n{edges}\n]}}\n'

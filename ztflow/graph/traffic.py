@@ -1,0 +1,49 @@
+"""`TrafficGraph`: a `networkx.MultiDiGraph` that converts to tables and draws itself in a notebook.
+
+Importing this module imports networkx (about 200 ms), so it is imported where a graph is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    Base = nx.MultiDiGraph[str]
+else:
+    Base = nx.MultiDiGraph
+
+
+class TrafficGraph(Base):
+    """A traffic graph; see `ztflow.graph.build_graph`. Everything networkx offers works on it."""
+
+    def to_arrow(self) -> pa.Table:
+        """Edges as a table, one row an edge; see `formats.edge_list.edge_table`."""
+        from ztflow.graph.formats.edge_list import edge_table
+
+        return edge_table(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Edges as a DataFrame with nullable dtypes."""
+        from ztflow.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+    def export(self, name: str) -> str:
+        """The graph as text in a format of `ztflow.graph.formats`.
+
+        Raises:
+            UsageError: No such format.
+        """
+        from ztflow.graph.formats import write_graph
+
+        return write_graph(self, name)
+
+    def _repr_html_(self) -> str:
+        from ztflow.graph.notebook import graph_html
+
+        return graph_html(self)
