@@ -150,9 +150,9 @@ def test_flows_come_out_as_soon_as_nothing_later_can_change_them():
     pairer = Pairer(window=timedelta(seconds=1))
     assert len(pairer.push(table(connection(0)))) == 0
     assert pairer.pending == 2
-    first = pairer.push(table(connection(2.0, response=5)))
+    first = pairer.push(table(connection(3.1, response=5)))
     assert places(first.rows()) == {(1, 1)}
-    assert len(pairer.advance(past=timedelta(seconds=2))) == 1
+    assert len(pairer.advance(past=timedelta(seconds=3.1))) == 1
     assert len(pairer.finish()) == 0
 
 

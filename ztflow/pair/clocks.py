@@ -25,6 +25,8 @@ BIN = 2_000
 """Width of the cross-correlation's bins; a storm's delays spread over up to 13 ms."""
 
 
+ABOUT = 0.8
+"""Share of the largest crowd that makes another one about as large: halves get lost, clocks are mostly right."""
 _NONE = np.zeros(0, np.int64)
 
 
@@ -113,12 +115,12 @@ def _by_direction(names: UIntArray, differences: Differences) -> dict[tuple[int,
 
 
 def _mode(values: IntArray) -> int:
-    """Where the values crowd; of equal crowds the one nearest 0."""
+    """Where the values crowd; of crowds about as large the one nearest 0, as probes crowd a second off, too."""
     low = int(values.min())
     bins = (values - low) // BIN
     counts = np.bincount(bins).astype(np.int64)
     counts[:-1] += counts[1:].copy()  # two neighbouring bins, so that a crowd across an edge is one
-    middles = low + (np.flatnonzero(counts == counts.max()) + 1) * BIN
+    middles = low + (np.flatnonzero(counts >= ABOUT * counts.max()) + 1) * BIN
     return int(middles[np.argmin(np.abs(middles))])
 
 

@@ -9,6 +9,7 @@ The stages, each with its page: trace ids (exact) → `sure` → clocks and `mat
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -288,7 +289,8 @@ class Pairer:
         classes = ev.classes
         order = index[np.lexsort((self._corrected[index], classes[index]))]
         settled = frontier - self._offsets.largest() - EPOCH
-        for start, stop, closed in segments.whole(classes[order], self._corrected[order], settled):
+        ranges = segments.whole(classes[order], self._corrected[order], settled)
+        for start, stop, closed in self._simple(decided, order, ranges):
             part = order[start:stop]
             while first := segments.first_part(self._corrected[part], ev.outbound[part], settled):
                 self._match(decided, part[:first])
@@ -299,6 +301,29 @@ class Pairer:
                 part = np.concatenate([again, part[first:]])
             if closed:
                 self._match(decided, part)
+
+    def _simple(self, decided: _Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
+        """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
+        ev = self._evidence
+        size = ranges.stop - ranges.start
+        outs = np.add.reduceat(ev.outbound[order].astype(np.int64), ranges.start) if len(order) else size
+        one_sided = ranges.closed & ((outs == 0) | (outs == size))
+        lonely = np.repeat(one_sided, size)
+        self._status[order[lonely]] = LEFT
+        couple = np.flatnonzero(ranges.closed & (size == 2) & (outs == 1))
+        a, b = order[ranges.start[couple]], order[ranges.start[couple] + 1]
+        out, inn = np.where(ev.outbound[a], a, b), np.where(ev.outbound[a], b, a)
+        moved = (ev.request[out] | ev.response[out]) != 0
+        near = np.abs(self._corrected[out] - self._corrected[inn]) <= segments.TOGETHER
+        self._status[out[~near]] = LEFT
+        self._status[inn[~near]] = LEFT
+        confidence = np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY)[near]
+        self._take(decided, out[near], inn[near], "unique", 0, confidence, MATCHED)
+        rest = ~one_sided
+        rest[couple] = False
+        yield from zip(
+            ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
+        )
 
     def _match(self, decided: _Decided, part: Index) -> None:
         """Assign the halves of one segment; those without a partner become leftovers."""

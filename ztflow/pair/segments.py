@@ -8,36 +8,46 @@ that found no partner before it go on into what follows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ztflow.pair.evidence import BoolArray, IntArray, UIntArray
 
 PAUSE = 250_000
 """Microseconds without a half of the class that end a segment."""
+TOGETHER = 100_000
+"""Microseconds between the ends of one connection at most, here."""
 LARGEST = 1024
 """Halves in one assignment; its cost is cubic (1024 halves: about 40 ms)."""
 LOOK_BACK = 256
 """How far from its end a too large segment may be cut."""
 
 
-def whole(classes: UIntArray, time: IntArray, settled: int) -> list[tuple[int, int, bool]]:
-    """The segments, as ranges of positions.
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Segments as ranges [start, stop) of positions, and whether nothing can join them any more."""
+
+    start: IntArray
+    stop: IntArray
+    closed: BoolArray
+
+
+def whole(classes: UIntArray, time: IntArray, settled: int) -> Ranges:
+    """The segments.
 
     Args:
         classes: Class of each half; the halves are sorted by class and time.
         time: Corrected end times.
         settled: Every half before this time is among them; later ones may be missing.
-
-    Returns:
-        Ranges [start, stop), and whether nothing can join them any more.
     """
     if not len(time):
-        return []
+        none = np.zeros(0, np.int64)
+        return Ranges(none, none, np.zeros(0, np.bool_))
     breaks = np.flatnonzero((classes[1:] != classes[:-1]) | (np.diff(time) > PAUSE)) + 1
     starts = np.concatenate([[0], breaks])
     stops = np.concatenate([breaks, [len(time)]])
-    closed = time[stops - 1] + PAUSE < settled
-    return list(zip(starts.tolist(), stops.tolist(), closed.tolist(), strict=True))
+    return Ranges(starts, stops, time[stops - 1] + PAUSE < settled)
 
 
 def first_part(time: IntArray, outbound: BoolArray, settled: int) -> int:

@@ -1,8 +1,8 @@
 """Pairs that need no model: alike in addresses, identity and both byte counts, and alone with it for a while.
 
-Rule *near*: within `NEAR_GAP` of each other nothing else of the same key and sizes ended, and the two ends are at
-most `NEAR_ENDS` apart. Rule *far*: the same within `FAR_GAP` and `FAR_ENDS`, for halves that moved bytes (clocks may
-be off by that much; a connection of no bytes looks like any other of its kind).
+Rule *near*, for halves of one ztunnel, hence one clock: within `NEAR_GAP` of each other nothing else of the same key
+and sizes ended, and the two ends are at most `NEAR_ENDS` apart. Rule *far*, across clocks that may be off: the same
+within `FAR_GAP` and `FAR_ENDS`, for halves that moved bytes (one of no bytes looks like any other of its kind).
 
 Both rules look only at raw times and at lines at most `FAR_GAP` away, so the answer is the same for any cut of the
 input, and it is known as soon as the log has moved on by that much. The pairs found here are what the clocks and
@@ -37,12 +37,10 @@ class SurePairs:
     Attributes:
         outbound: Index of the outbound half.
         inbound: Index of its partner.
-        near: Whether rule *near* found it; otherwise rule *far* did.
     """
 
     outbound: Index
     inbound: Index
-    near: npt.NDArray[np.bool_]
 
 
 def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
@@ -64,10 +62,11 @@ def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
     far = _lonely_pairs(evidence, order, time, new_class, FAR_GAP, FAR_ENDS, horizon)
     moved = (evidence.request[order] | evidence.response[order]) != 0
     far &= moved[: len(far)]
+    near &= evidence.ztunnel[order][1:] == evidence.ztunnel[order][:-1]
     first = np.flatnonzero(near | far)
     a, b = order[first], order[first + 1]
     a_out = evidence.outbound[a]
-    return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a), near[first])
+    return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a))
 
 
 def class_order(evidence: Evidence, canonical: Index) -> Index:
