@@ -13,7 +13,6 @@ from fnmatch import translate
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from ztflow.errors import UsageError
-from ztflow.place.names import workload_of_name
 
 
 class Side(StrEnum):
@@ -37,15 +36,27 @@ class Kind(StrEnum):
     NODE = "node"
 
 
-VALUE_HELP = {
-    Kind.POD: "[NAMESPACE/]NAME",
+VALUE_NAME = {
+    Kind.POD: "[NS/]POD",
     Kind.NAMESPACE: "NAME",
-    Kind.WORKLOAD: "[NAMESPACE/]NAME, of the pod or of its owner",
-    Kind.SERVICE: "HOSTNAME, NAME.NAMESPACE, [NAMESPACE/]NAME",
-    Kind.IDENTITY: "SPIFFE ID, with or without spiffe://, or NAMESPACE/SERVICE-ACCOUNT",
-    Kind.IP: "ADDRESS or CIDR",
-    Kind.PORT: "NUMBER or FIRST-LAST",
+    Kind.WORKLOAD: "[NS/]NAME",
+    Kind.SERVICE: "HOST",
+    Kind.IDENTITY: "ID",
+    Kind.IP: "CIDR",
+    Kind.PORT: "PORT",
     Kind.NODE: "NAME",
+}
+"""What stands for a value of each kind on a help page."""
+
+VALUE_HELP = {
+    Kind.POD: "Pod name, with or without its namespace.",
+    Kind.NAMESPACE: "Namespace.",
+    Kind.WORKLOAD: "Workload: the pod's name or its owner's.",
+    Kind.SERVICE: "Hostname, name.namespace, namespace/name or name.",
+    Kind.IDENTITY: "SPIFFE id, Istio principal or namespace/service-account.",
+    Kind.IP: "Address or CIDR.",
+    Kind.PORT: "Number or range (8000-8099).",
+    Kind.NODE: "Node.",
 }
 """How a value of each kind is written; names may hold `*` and `?`."""
 
@@ -81,6 +92,8 @@ def pod_names(end: End) -> Iterable[str]:
 
 def workload_names(end: End) -> Iterable[str]:
     """Names a workload answers to: what the log says, and the owner its pod name tells (`place.names`)."""
+    from ztflow.place.names import workload_of_name
+
     for name in pod_names(end):
         yield name
         namespace, slash, pod = name.rpartition("/")

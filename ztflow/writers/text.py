@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -109,27 +110,34 @@ class TextWriter:
     def write(self, table: pa.Table) -> None:
         """Write every row, after the heading if nothing was written yet, and flush."""
         for batch in batches(table):
-            cells = [column.cells(batch) for column in self._columns]
-            heading = not self._widths
-            self._settle(cells)
-            if heading:
-                self._emit([column.title for column in self._columns], heading=True)
             days = None
             if self._day_of is not None:
                 days = batch.column(self._day_of).cast(pa.date32()).to_pylist()
-            for number, row in enumerate(zip(*cells, strict=True)):
-                if days is not None and days[number] is not None and str(days[number]) != self._day:
-                    self._day = str(days[number])
-                    self._line(self._styled(f"{self._day} (UTC)", DIM))
-                self._emit(row)
+            self.write_cells([column.cells(batch) for column in self._columns], days)
         self._stream.flush()
+
+    def write_cells(self, cells: Sequence[Sequence[str]], days: Sequence[date | None] | None = None) -> None:
+        """Write rows whose texts are made already.
+
+        Args:
+            cells: The texts, one sequence a column; safe to show.
+            days: The day of each row, where days are announced.
+        """
+        heading = not self._widths
+        self._settle(cells)
+        if heading:
+            self._emit([column.title for column in self._columns], heading=True)
+        for number, row in enumerate(zip(*cells, strict=True)):
+            if days is not None and days[number] is not None and str(days[number]) != self._day:
+                self._day = str(days[number])
+                self._line(self._styled(f"{self._day} (UTC)", DIM))
+            self._emit(row)
 
     def _settle(self, cells: Sequence[Sequence[str]]) -> None:
         if self._width is not None and self._widths:
             return
         wanted = [
-            max([cell_len(column.title), *map(cell_len, set(texts))])
-            for column, texts in zip(self._columns, cells, strict=True)
+            max(map(cell_len, {column.title, *texts})) for column, texts in zip(self._columns, cells, strict=True)
         ]
         if self._width is None:
             widths = self._widths or [0] * len(wanted)

@@ -1,0 +1,7 @@
+"""`python -m ztflow.cli`."""
+
+import sys
+
+from ztflow.cli import main
+
+sys.exit(main())

@@ -1,0 +1,107 @@
+"""`ztflow graph`: who talks to whom as a graph, in the forms graph tools read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from ztflow.cli.options import OUTPUT, Grid, Inputs, Reading, Rows, Talk, takes
+from ztflow.cli.run import Run, run_command
+
+if TYPE_CHECKING:
+    from ztflow.graph.traffic import TrafficGraph
+
+LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
+FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
+
+
+@takes(Inputs, Reading, Grid, Rows, Talk)
+def graph(
+    inputs: Inputs,
+    by: Annotated[str, typer.Option("--by", metavar=LEVELS, help="What a vertex is.", rich_help_panel=OUTPUT)] = "pod",
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", "-o", metavar="FORMAT", help=f"{', '.join(FORMATS)}.", rich_help_panel=OUTPUT),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to a file; its suffix says the format where -o does not.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    *,
+    reading: Reading,
+    grid: Grid,
+    rows: Rows,
+    talk: Talk,
+) -> int:
+    """Who talks to whom as a graph of pods, workloads, services, namespaces, nodes."""
+
+    def body(run: Run) -> None:
+        import sys
+
+        from ztflow.aggregate import check_level
+        from ztflow.cli.output import check_destination, chosen_format, destination
+        from ztflow.cli.reading import answer_flows
+        from ztflow.cli.selection import Selection
+        from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
+        from ztflow.graph import build_graph
+        from ztflow.graph.formats import write_graph
+        from ztflow.schema import FLOWS
+
+        form = chosen_format(format_name, output, FORMATS)
+        check_level(by)
+        selection = Selection(FLOWS, "end", reading=reading, grid=grid, rows=rows)
+        sources = run.sources(inputs.inputs)
+        check_destination(form, output, sources)
+        traffic = build_graph(selection.apply(answer_flows(run, sources, reading)), by=by)
+        with destination(output) as stream:
+            if form != "table":
+                text = write_graph(traffic, form)
+                stream.write(text.encode() if text.endswith("\n") else text.encode() + b"\n")
+                return
+            terminal = output is None and is_terminal(sys.stdout)
+            color = output is None and wants_color(talk.color, sys.stdout)
+            write_edges(stream, traffic, terminal_width() if terminal else None, color=color)
+
+    return run_command(talk, body)
+
+
+_OPTIONAL = {
+    "SAME": "same_node",
+    "CROSS": "cross_node",
+    "NODE?": "locality_unknown",
+    "DENIED": "denied",
+    "FAILED": "failed",
+    "PLAIN": "plaintext",
+}
+"""Counts shown where any edge has one: heading and edge attribute."""
+
+
+def write_edges(stream: BinaryIO, traffic: TrafficGraph, width: int | None, *, color: bool) -> None:
+    """The edges as a table, most bytes first."""
+    from ztflow.cli.grids import write_grid
+    from ztflow.display import bytes_text
+    from ztflow.escapes import visible
+
+    edges: list[tuple[str, str, dict[str, Any]]] = list(traffic.edges(data=True))
+    edges.sort(key=lambda edge: (-edge[2]["request_bytes"] - edge[2]["response_bytes"], edge[0], edge[1]))
+    counts = {title: name for title, name in _OPTIONAL.items() if any(edge[2][name] for edge in edges)}
+    titles = ["SOURCE", "DESTINATION", "PATH", "FLOWS", "REQUEST", "RESPONSE", *counts]
+    rows = [
+        [
+            visible(source),
+            visible(target),
+            visible(facts.get("path") or "?"),
+            f"{facts['flows']:,}",
+            bytes_text(facts["request_bytes"]),
+            bytes_text(facts["response_bytes"]),
+            *(f"{facts[name]:,}" if facts[name] else "" for name in counts.values()),
+        ]
+        for source, target, facts in edges
+    ]
+    write_grid(stream, titles, rows, right=[title not in titles[:3] for title in titles], width=width, color=color)

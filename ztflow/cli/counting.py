@@ -1,0 +1,98 @@
+"""What became of the input, in numbers: for `--stats`, for remarks on stderr, and for the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import pyarrow.compute as pc
+
+from ztflow.flows import Flows
+from ztflow.origin import Problem, ReadStats
+
+PAIRED = ("exact", "unique", "ambiguous", "relaxed")
+"""Values of `paired` that stand for two halves."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """The counts of one run, of the whole input: filters and time limits do not change them.
+
+    Attributes:
+        stats: What became of every line.
+        problems: Access lines that could not be read, the first of them.
+        paired_flows: Flows with both halves; None when nothing was paired.
+        ambiguous_flows: Those of them whose partner was one of several equal ones.
+        unpaired_halves: Flows with one half.
+        evicted: Halves given up because a memory bound was hit.
+    """
+
+    stats: ReadStats = field(default_factory=ReadStats)
+    problems: Sequence[Problem] = ()
+    paired_flows: int | None = None
+    ambiguous_flows: int | None = None
+    unpaired_halves: int | None = None
+    evicted: int = 0
+
+    def add_flows(self, flows: Flows) -> None:
+        """Count flows as they come."""
+        counted = pc.value_counts(flows.to_arrow()["paired"].cast("string")).to_pylist()
+        by_word = {entry["values"]: entry["counts"] for entry in counted}
+        paired = sum(by_word.get(word, 0) for word in PAIRED)
+        self.paired_flows = (self.paired_flows or 0) + paired
+        self.ambiguous_flows = (self.ambiguous_flows or 0) + by_word.get("ambiguous", 0)
+        self.unpaired_halves = (self.unpaired_halves or 0) + len(flows) - paired
+
+    def json(self) -> str:
+        """One JSON object; the pairing counts are null for a command that pairs nothing."""
+        stats = self.stats
+        return orjson.dumps(
+            {
+                "physical_lines": stats.physical_lines,
+                "lines": stats.lines,
+                "access": stats.access,
+                "other": stats.other,
+                "not_ours": stats.not_ours,
+                "problems": stats.problems,
+                "repaired": stats.repaired,
+                "duplicates": stats.duplicates,
+                "halves": stats.access - stats.duplicates,
+                "paired_flows": self.paired_flows,
+                "ambiguous_flows": self.ambiguous_flows,
+                "unpaired_halves": self.unpaired_halves,
+                "evicted": self.evicted,
+            }
+        ).decode()
+
+    def text(self) -> Iterator[str]:
+        """The same for a person."""
+        stats = self.stats
+        yield (
+            f"lines     {stats.lines:,} ({stats.physical_lines:,} physical): {stats.access:,} access, "
+            f"{stats.other:,} other ztunnel, {stats.not_ours:,} not ours, {stats.problems:,} problems"
+        )
+        yield f"mended    {stats.repaired:,} repaired, {stats.duplicates:,} duplicates left out"
+        if self.paired_flows is not None:
+            yield (
+                f"flows     {self.paired_flows:,} paired ({self.ambiguous_flows or 0:,} ambiguous), "
+                f"{self.unpaired_halves or 0:,} unpaired halves, {self.evicted:,} evicted"
+            )
+
+    def remarks(self, problems_said: int) -> Iterator[str]:
+        """What has to be said unasked: nothing was read, nothing was ours, or some of it could not be read."""
+        stats = self.stats
+        if not stats.physical_lines:
+            yield "nothing to read: the input is empty"
+        elif not stats.access and not stats.problems:
+            ours = f"{stats.other:,} other lines of ztunnel, " if stats.other else ""
+            yield f"no ztunnel access line in {stats.lines:,} lines ({ours}{stats.not_ours:,} not ours)"
+        if not stats.problems:
+            return
+        what = "1 access line" if stats.problems == 1 else f"{stats.problems:,} access lines"
+        yield f"{what} could not be read:"
+        for problem in self.problems[:problems_said]:
+            column = "" if problem.column is None else f" at column {problem.column}"
+            yield f"  {problem.source_file}:{problem.line_number}: {problem.reason}{column}: {problem.detail}"
+        if stats.problems > problems_said:
+            yield f"  … and {stats.problems - problems_said:,} more"

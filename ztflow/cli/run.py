@@ -1,0 +1,151 @@
+"""One run of a command: reading with counts, talk on stderr, and the code it ends with.
+
+| code | |
+|---|---|
+| 0 | done, whatever the log said |
+| 1 | findings where they were asked for (`--strict`, `--exit-code`) |
+| 2 | the command line cannot mean anything, or the output cannot be written |
+| 3 | an input could not be read; the others were |
+| 70 | a bug in ztflow |
+| 130 | interrupted without `--follow` |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ztflow.cli.options import Stats, Talk
+from ztflow.cli.terminal import is_terminal, say, tell
+from ztflow.errors import InputError, SourceError, UsageError
+from ztflow.escapes import visible
+
+if TYPE_CHECKING:
+    from ztflow.cli.counting import Counts
+
+OK, FINDINGS, USAGE, UNREADABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
+
+PROBLEMS_SAID = 3
+"""Problems told one by one; all are counted."""
+
+
+class NoInputError(UsageError):
+    """Nothing to read was named and nothing is piped in."""
+
+
+class Run:
+    """What a command knows while it runs.
+
+    Attributes:
+        talk: What to say besides the answer.
+        counts: What became of the input; None until something was read.
+        findings: Whether the command found what it was asked to fail on.
+    """
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.counts: Counts | None = None
+        self.findings = False
+        self._unreadable = 0
+
+    def sources(self, inputs: Sequence[str] | None) -> list[str]:
+        """What to read: what was named, or standard input when something is piped in.
+
+        Raises:
+            NoInputError: If nothing was named and stdin is a terminal.
+        """
+        if inputs:
+            return list(inputs)
+        if is_terminal(sys.stdin) or sys.stdin is None:
+            raise NoInputError("nothing to read")
+        return ["-"]
+
+    def unreadable(self, error: SourceError) -> None:
+        """Say that an input cannot be read; the others go on, and the run ends with code 3."""
+        self._unreadable += 1
+        say(str(error))
+
+    def code(self) -> int:
+        """The code to end with when nothing broke."""
+        if self._unreadable:
+            return UNREADABLE
+        strict = self.talk.strict and self.counts is not None and bool(self.counts.stats.problems)
+        return FINDINGS if self.findings or strict else OK
+
+    def close(self) -> None:
+        """Say what has to be known about the input, and the counts if they were asked for, last of all."""
+        if self.counts is None:
+            if self.talk.stats is Stats.JSON:
+                from ztflow.cli.counting import Counts
+
+                tell(Counts().json())
+            return
+        for line in self.counts.remarks(PROBLEMS_SAID):
+            say(line)
+        if self.talk.stats is Stats.JSON:
+            tell(self.counts.json())
+        elif self.talk.stats is Stats.TEXT:
+            for line in self.counts.text():
+                tell(line)
+
+
+def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
+    """Run a command's body and turn whatever ends it into a code and at most a few lines on stderr."""
+    run = Run(talk)
+    try:
+        code = _guarded(run, body)
+    finally:
+        with suppress(BrokenPipeError):
+            run.close()
+    return code
+
+
+def _guarded(run: Run, body: Callable[[Run], None]) -> int:
+    try:
+        body(run)
+    except BrokenPipeError:
+        # The reader had enough (`| head`). Python would complain when it flushes stdout at exit: give it another one.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return run.code()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except NoInputError:
+        tell("Usage: ztflow [COMMAND] [OPTIONS] [INPUT]...\n".strip())
+        tell("Nothing to read: name a file, or pipe a log in: stern -n istio-system ztunnel -o json | ztflow")
+        tell("'ztflow --help' says more.")
+        return USAGE
+    except UsageError as error:
+        complain(error)
+        return USAGE
+    except InputError as error:
+        say(str(error))
+        return UNREADABLE
+    except OSError as error:
+        if run.talk.debug:
+            raise
+        say(f"{error.filename or 'output'}: {error.strerror or error}")
+        return USAGE
+    except Exception as error:
+        if run.talk.debug:
+            raise
+        say(f"a bug in ztflow: {type(error).__name__}: {error}; run it again with --debug and report what it prints")
+        return BUG
+    return run.code()
+
+
+def complain(error: UsageError) -> None:
+    """Say what is wrong with the command line; for an expression also where, with a caret."""
+    from ztflow.filters.expression import ExpressionError
+
+    if not isinstance(error, ExpressionError):
+        say(str(error))
+        return
+    say(f"--filter: {error.detail}")
+    shown = visible(error.expression)
+    before = visible(error.expression[: error.column - 1])
+    tell(f"  {shown}")
+    tell(f"  {' ' * len(before)}^")
