@@ -5,6 +5,7 @@ from __future__ import annotations
 from ztflow.parse.classify import Outcome, outcome
 from ztflow.parse.facts import fact_of
 from ztflow.parse.jsonlog import scan_fields
+from ztflow.parse.render import render_line
 from ztflow.parse.scanner import scan, was_damaged
 from ztflow.records import AccessRecord
 
@@ -22,4 +23,4 @@ def parse_line(text: str) -> AccessRecord | None:
     return None if row is None else AccessRecord.from_row(row)
 
 
-__all__ = ["Outcome", "fact_of", "outcome", "parse_line", "scan", "scan_fields", "was_damaged"]
+__all__ = ["Outcome", "fact_of", "outcome", "parse_line", "render_line", "scan", "scan_fields", "was_damaged"]

@@ -29,8 +29,10 @@ from ztflow.parse.values import (
     Head,
     Token,
     assemble,
+    check_unicode,
     identity_parts,
     ip_of,
+    is_unicode,
     message_of,
     minute_micros,
     refuse,
@@ -140,7 +142,7 @@ def scan(text: str) -> Row | None:
     match = _QUOTED_LINE.match(text) or _BARE_LINE.match(text)
     if match is not None:
         row = _row(match)
-        if row is not None and (text.isascii() or _is_unicode(text)):
+        if row is not None and is_unicode(text):
             return row
     return scan_loosely(text)
 
@@ -199,14 +201,6 @@ def _row(match: re.Match[str]) -> Row | None:
     return _ROW(values)
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 # ---- field by field -------------------------------------------------------------------------------------------------
 
 _KNOWN = "|".join(sorted((re.escape(field.key) for field in LOG_FIELDS), key=len, reverse=True))
@@ -219,7 +213,7 @@ _HEAD = re.compile(
     rf"(?P<scope>{ACCESS_SCOPE}:?[ \t]++)?+connection[ \t]++(?P<message>{_MESSAGE_WORDS})(?:[ \t]++|\Z)"
 )
 _CUT_HEAD = re.compile(
-    rf"[ \t]*+(?=[^ \t]+[ \t])(?:{_TIME}[ \t]++)?+(?:(?:(?i:{_LEVEL_WORDS})|{_FOREIGN_WORD})[ \t]++)?+"
+    rf"[ \t]*+(?!{ACCESS_SCOPE})(?:{_TIME}[ \t]++)?+(?:(?:(?i:{_LEVEL_WORDS})|{_FOREIGN_WORD})[ \t]++)?+"
     rf"{ACCESS_SCOPE}:?(?:[ \t]++(?P<rest>[a-z]*(?:[ \t]++[a-z]*)?))?+\Z"
 )
 _HEADLESS = re.compile(rf"[ \t]*+(?={re.escape(SOURCE_KEY)}[ \t]*=)")
@@ -247,21 +241,20 @@ def scan_loosely(text: str) -> Row | None:
         return None
     match = _HEAD.match(line)
     if match is not None and (match["scope"] or all(need.search(line) for need in _BARE_MESSAGE_NEEDS)):
-        _check_unicode(line)
+        check_unicode(line)
         level = match["level"]
         head = Head(
             match["time"],
             level.lower() if level and level.isascii() else None,
             _MESSAGES[match["message"]],
             match.start("time"),
-            match.end(),
         )
-        return assemble(head, tokens(line, head.end), line)
+        return assemble(head, tokens(line, match.end()), line)
     cut = _CUT_HEAD.match(line)
     if cut is not None and _begins_a_message(cut["rest"] or ""):
         refuse(Reason.CUT_SHORT, "the line ends before its fields", line, len(line), "the rest of the line is lost")
     match = _HEADLESS.match(line)
-    if match is not None and _is_unicode(line):
+    if match is not None and is_unicode(line):
         try:
             found = tokens(line, match.end())
         except ParseError:
@@ -277,11 +270,6 @@ def scan_loosely(text: str) -> Row | None:
 def _begins_a_message(words: str) -> bool:
     begun = " ".join(words.split())
     return any(text.startswith(begun) for text in MESSAGE_TEXT.values())
-
-
-def _check_unicode(line: str) -> None:
-    if not line.isascii() and not _is_unicode(line):
-        refuse(Reason.UNDECODABLE, "bytes that are not text", line)
 
 
 def tokens(line: str, at: int) -> list[Token]:

@@ -77,7 +77,6 @@ class Head(NamedTuple):
     level: str | None
     message: Message | None
     time_at: int = 0
-    end: int = 0
 
 
 class ValueFault(Exception):  # noqa: N818  never leaves this package
@@ -311,6 +310,23 @@ def refuse(
 ) -> NoReturn:
     """Raise `ParseError` for a place counted from 0."""
     raise ParseError(reason, detail, line=line, column=None if at is None else at + 1, hint=hint) from cause
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: no half of a surrogate pair, as undecodable bytes leave behind."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_unicode(line: str) -> None:
+    """Refuse a line with bytes that are not text."""
+    if not is_unicode(line):
+        refuse(Reason.UNDECODABLE, "bytes that are not text", line)
 
 
 def message_of(keys: Collection[str]) -> Message | None:
