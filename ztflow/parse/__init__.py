@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ztflow.parse.classify import Outcome, outcome
 from ztflow.parse.facts import fact_of
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.render import render_line
 from ztflow.parse.scanner import scan, was_damaged
 from ztflow.records import AccessRecord
+
+if TYPE_CHECKING:
+    from ztflow.parse.explanation import Explanation
 
 
 def parse_line(text: str) -> AccessRecord | None:
@@ -23,4 +28,24 @@ def parse_line(text: str) -> AccessRecord | None:
     return None if row is None else AccessRecord.from_row(row)
 
 
-__all__ = ["Outcome", "fact_of", "outcome", "parse_line", "render_line", "scan", "scan_fields", "was_damaged"]
+def explain(text: str) -> Explanation:
+    """How a line of ztunnel's own text is read, or why not; `to_text()` of the result is for people.
+
+    Loads pyparsing.
+    """
+    from ztflow.parse.explanation import explain as explain_line
+
+    return explain_line(text)
+
+
+__all__ = [
+    "Outcome",
+    "explain",
+    "fact_of",
+    "outcome",
+    "parse_line",
+    "render_line",
+    "scan",
+    "scan_fields",
+    "was_damaged",
+]
