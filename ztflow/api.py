@@ -18,7 +18,7 @@ from ztflow.halves import Halves
 from ztflow.origin import Fact, Problem, ReadStats
 from ztflow.pair import Pairer
 from ztflow.place import Inventory, Topology, place_flows, read_inventory
-from ztflow.read import ReadReport, follow, read_inputs
+from ztflow.read import ReadReport, read_inputs
 from ztflow.tables import HALVES_SCHEMA
 
 Source: TypeAlias = str | Path | BinaryIO
@@ -37,11 +37,13 @@ class LiveReport:
         stats: How many lines were read and what became of them.
         problems: Access lines that could not be read.
         evicted: Halves given up because a memory bound was hit.
+        stop: Set it to end the reading at the next heartbeat; what is pending comes out first.
     """
 
     stats: ReadStats = field(default_factory=ReadStats)
     problems: Sequence[Problem] = ()
     evicted: int = 0
+    stop: bool = False
 
 
 def read_records(
@@ -57,15 +59,17 @@ def read_records(
     Args:
         inputs: Files, directories, globs, `-` for stdin, or open binary files.
         wrapper: What stands around the lines, where it cannot be told from them; see docs/reference/inputs.md.
-        since: Leave out lines before this time, or older than this before the last line.
-        until: Leave out lines after this time, or younger than this before the last line.
+        since: Leave out lines before this time, or from earlier than this before the last line.
+        until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
         progress: Called now and then with bytes read and, where known, bytes in all.
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
     """
-    return _read(inputs, wrapper, since, until, on_error, progress)[0]
+    halves, _ = _read(inputs, wrapper, on_error, progress)
+    table = _between(halves.to_arrow(), "time", since, until)
+    return Halves(table, stats=halves.stats, problems=halves.problems)
 
 
 def read_flows(
@@ -85,8 +89,8 @@ def read_flows(
         inventory: Files that say which pod is on which node: kubectl, istioctl or ztunnel output, or CSV.
         window: Has no effect on finite input, which is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
-        since: As for `read_records`.
-        until: As for `read_records`.
+        since: As for `read_records`, of the ends of connections; pairing sees all lines.
+        until: Likewise.
         on_error: As for `read_records`.
         progress: As for `read_records`.
 
@@ -96,12 +100,11 @@ def read_flows(
     """
     del window
     known = _inventory(inventory)
-    halves, facts = _read(inputs, wrapper, since, until, on_error, progress)
+    halves, facts = _read(inputs, wrapper, on_error, progress)
     flows = pair_halves(halves)
     topology = Topology(known, facts, halves.to_arrow())
-    return Flows(
-        place_flows(flows.to_arrow(), topology), stats=halves.stats, problems=halves.problems, evicted=flows.evicted
-    )
+    table = _between(place_flows(flows.to_arrow(), topology), "end", since, until)
+    return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
 
 
 def pair_halves(halves: Halves) -> Flows:
@@ -160,11 +163,15 @@ def follow_flows(
 def _live(
     inputs: Sequence[Source], wrapper: str | None, report: LiveReport, on_error: OnError | None
 ) -> Iterator[tuple[Halves, list[Fact]]]:
+    from ztflow.read import follow
+
     read = ReadReport()
     for batch in follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error):
         report.stats = read.stats
         report.problems = read.problems
         yield batch.halves, batch.facts
+        if report.stop:
+            return
 
 
 def _inventory(paths: Paths) -> Inventory:
@@ -174,8 +181,6 @@ def _inventory(paths: Paths) -> Inventory:
 def _read(
     inputs: Sequence[Source],
     wrapper: str | None,
-    since: datetime | timedelta | None,
-    until: datetime | timedelta | None,
     on_error: OnError | None,
     progress: Callable[[int, int | None], None] | None,
 ) -> tuple[Halves, list[Fact]]:
@@ -187,19 +192,22 @@ def _read(
         if len(batch.halves):
             tables.append(batch.halves.to_arrow())
     table = pa.concat_tables(tables).unify_dictionaries() if tables else HALVES_SCHEMA.empty_table()
-    table = _between(table, since, until)
-    if len(tables) > 1:
-        order = pc.sort_indices(table.column("time"), null_placement="at_end")
-        table = table.take(order)
+    if len(report.inputs) > 1:
+        table = table.take(pc.sort_indices(table.column("time")))
     return Halves(table, stats=report.stats, problems=report.problems), facts
 
 
-def _between(table: pa.Table, since: datetime | timedelta | None, until: datetime | timedelta | None) -> pa.Table:
-    """The rows within the times; times relative to the last line are resolved against it."""
-    last = pc.max(table.column("time")).as_py()
+def _between(
+    table: pa.Table, name: str, since: datetime | timedelta | None, until: datetime | timedelta | None
+) -> pa.Table:
+    """The rows within the times; times relative to the last row are resolved against it. Rows without a time stay."""
+    times = table.column(name)
+    last = pc.max(times).as_py()
+    keep = None
     for bound, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
         if bound is None or last is None:
             continue
         instant = last - bound if isinstance(bound, timedelta) else bound
-        table = table.filter(compare(table.column("time"), pa.scalar(instant, table.column("time").type)))
-    return table
+        inside = pc.fill_null(compare(times, pa.scalar(instant, times.type)), True)
+        keep = inside if keep is None else pc.and_(keep, inside)
+    return table if keep is None else table.filter(keep)
