@@ -1,1 +1,17 @@
-"""Room `read`."""
+"""Bytes to halves: sources, decompression, lines, wrappers, joining, counting, facts, following."""
+
+from __future__ import annotations
+
+from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
+from ztflow.read.naming import origin_of_path
+from ztflow.read.stream import StreamParser
+from ztflow.read.unwrap import WRAPPERS
+
+__all__ = [
+    "WRAPPERS",
+    "ReadBatch",
+    "ReadReport",
+    "StreamParser",
+    "origin_of_path",
+    "read_inputs",
+]

@@ -1,0 +1,48 @@
+"""Every bound of the reader, each with its reason. Past a bound something is counted; nothing else is lost."""
+
+from __future__ import annotations
+
+LINE_BYTES = 1 << 20
+"""Longest physical line that is kept. ztunnel's longest real lines are tens of kilobytes (policy errors)."""
+
+LINE_KEPT_CHARS = 4096
+"""How much of a longer line is kept to say what it was."""
+
+DOCUMENT_CHARS = 64 << 20
+"""Longest JSON document (a query result on one line, or pretty-printed over many) that is held to be decoded.
+
+An Elasticsearch answer is capped at 10 000 hits (about 15 MB), a Loki answer at 5 000 lines (about 5 MB).
+"""
+
+NESTING = 8
+"""Wrappers inside wrappers. The deepest real case (Logs Insights: JSON, JSON, text) has four."""
+
+PROBLEMS_KEPT = 1000
+"""Problems kept with their text, per input; all are counted."""
+
+PROBLEM_CHARS = 4096
+"""How much of a problem's line is kept."""
+
+JOIN_LINES = 64
+"""Physical lines one wrapped record may be spread over: 30 columns wide, the longest plain record needs about 40."""
+
+JOIN_CHARS = 1 << 16
+"""Characters one wrapped record may have."""
+
+BLOCK_LINES = 400
+"""Lines of one start-up configuration block; releases 1.18 to 1.31 print 30 to 100."""
+
+STREAMS = 4096
+"""Writers (pod and output) whose unfinished lines are held at the same time."""
+
+PREFIXES = 4096
+"""Wrapper prefixes remembered; a capture has one a pod."""
+
+RATIO = 1000
+"""Decompressed bytes a compressed byte may yield, once `RATIO_FROM` bytes came out. Logs reach 10 to 40."""
+
+RATIO_FROM = 256 << 20
+"""Below this size no ratio is suspicious."""
+
+OPEN_FILES = 256
+"""Files followed at the same time."""

@@ -1,0 +1,339 @@
+"""`StreamParser`: bytes in, halves, counts and facts out. Sans-I/O."""
+
+from __future__ import annotations
+
+from ztflow.errors import ParseError, Reason
+from ztflow.halves import Halves, HalvesBuilder
+from ztflow.origin import NOBODY, Fact, LogLine, Origin, Problem, ReadStats
+from ztflow.parse import Outcome, fact_of, outcome, was_damaged
+from ztflow.read.block import STARTS, ConfigBlocks
+from ztflow.read.document import Document, Value, opens_document
+from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.lines import Lines, LineSplitter, healed
+from ztflow.read.mending import is_access_like, mended
+from ztflow.read.unwrap import Piece, Unwrapper, decoded
+from ztflow.read.unwrap.content import find_head, merged
+from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
+from ztflow.records import RECORD_NAMES, Row
+
+_LEVEL = RECORD_NAMES.index("level")
+_ERROR = RECORD_NAMES.index("error")
+
+
+class StreamParser:
+    """Reads one stream of log bytes.
+
+    Args:
+        source_file: The input as the user named it; `-` is stdin.
+        origin: Who wrote it, when the wrappers inside do not say (from the file's name).
+        wrapper: Allow only this wrapper on the outside (`read.WRAPPERS`); None decides line by line.
+
+    Attributes:
+        stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
+        problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
+
+    Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
+    `InputError` leaves it. Memory is bounded by `read.limits`, whatever the input.
+    """
+
+    def __init__(self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
+        self.source_file = source_file
+        self.stats = ReadStats()
+        self.problems: list[Problem] = []
+        self._facts: list[Fact] = []
+        self._builder = HalvesBuilder()
+        self._splitter = LineSplitter()
+        self._unwrapper = Unwrapper(origin, wrapper)
+        self._plain = wrapper in {None, "bare", "stern", "kubectl", "kubetail", "prefix"}
+        self._document = Document()
+        self._blocks = ConfigBlocks()
+        self._pending: WrappedRecord | None = None
+        self._ready: tuple[Row, LogLine] | None = None
+        self._width: int | None = None
+        self._number = 0
+
+    def feed(self, data: bytes) -> Halves:
+        """Take the next bytes.
+
+        Returns:
+            The access lines these bytes completed: a whole line comes out at once, only a line that visibly goes on
+            waits for the next.
+        """
+        self.stats.bytes += len(data)
+        self._read(self._splitter.feed(data))
+        return self._taken()
+
+    def finish(self) -> Halves:
+        """The input has ended: what was held comes out."""
+        self._read(self._splitter.finish())
+        for found in self._document.finish():
+            self._document_part(found)
+        for piece in self._unwrapper.finish():
+            self._piece(piece, len(piece.text))
+        self._flush()
+        for line in self._blocks.finish():
+            self._fact(line)
+        return self._taken()
+
+    def flush_idle(self) -> Halves:
+        """Nothing came for a while: records that only waited for a possible continuation come out."""
+        for piece in self._unwrapper.finish():
+            self._piece(piece, len(piece.text))
+        self._flush()
+        return self._taken()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a record waits for a possible continuation (what `flush_idle` would release)."""
+        return self._pending is not None or self._unwrapper.waiting
+
+    def take_facts(self) -> list[Fact]:
+        """What other lines said since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def _taken(self) -> Halves:
+        return Halves(self._builder.take(self.source_file)) if len(self._builder) else Halves()
+
+    def _read(self, lines: Lines) -> None:
+        """Whole physical lines. A compiled kernel takes a block of plain lines here, before the loop."""
+        self.stats.physical_lines += len(lines.texts)
+        known = self._unwrapper.known
+        simple = not lines.mended and not lines.overlong and self._plain
+        for index, text in enumerate(lines.texts):
+            self._number += 1
+            if simple and self._pending is None and "\x1b" not in text and not self._document.active:
+                head = find_head(text)
+                if head is not None and text[-1] != ")":
+                    start = head.start()
+                    origin = known(text[:start]) if start else self._bare()
+                    if origin is not None:
+                        self._record(LogLine(text[start:] if start else text, self._number, origin))
+                        continue
+            self._line(text, index in lines.overlong, index in lines.mended)
+
+    def _bare(self) -> Origin | None:
+        """Who wrote a bare line; None while rows of a table are expected."""
+        return None if self._unwrapper.memory.columns else self._unwrapper.bare_origin
+
+    def _line(self, text: str, overlong: bool, is_mended: bool) -> None:
+        """One physical line on the careful path."""
+        number = self._number
+        if overlong:
+            self._flush()
+            self._too_long(text, number)
+            return
+        if "\r" in text:
+            # a progress display: each CR starts the line anew
+            for part in filter(str.strip, text.split("\r")):
+                self._line(part, overlong=False, is_mended=True)
+            return
+        if self._document.active:
+            for found in self._document.feed(text, number):
+                self._document_part(found)
+            return
+        if text[:32].lstrip()[:1] in {"{", "["} and opens_document(text) and decoded(text) is None:
+            self._flush()
+            for found in self._document.feed(text, number):
+                self._document_part(found)
+            return
+        self._plain_line(text, number, is_mended=is_mended)
+
+    def _document_part(self, found: object) -> None:
+        if isinstance(found, Value):
+            for piece in self._unwrapper.value(found.value, found.text, found.line_number):
+                self._piece(piece, 0)
+        else:
+            assert isinstance(found, tuple)
+            text, number = found
+            self._plain_line(text, number, is_mended=False)
+
+    def _plain_line(self, text: str, number: int, *, is_mended: bool) -> None:
+        for piece in self._unwrapper.line(text, number):
+            self._piece(piece._replace(mended=piece.mended or is_mended), len(text.rstrip("\n")))
+
+    def _piece(self, piece: Piece, width: int) -> None:
+        """An unwrapped line: goes on in a wrapped record or a block, or is a record of its own."""
+        text = piece.text
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            text = healed(text)
+            piece = piece._replace(text=text, mended=True)
+        if piece.deep:
+            self._flush()
+            self._count_unread(piece, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")
+            return
+        if self._pending is not None and self._continues(piece, width):
+            return
+        head = find_head(text) if piece.fields is None else None
+        timeless = piece.fields is None and (head is None or head.start() > 0)
+        if timeless and self._blocks and self._blocks.takes(text, piece.origin):
+            self._count_other(mended=False)
+            whole = self._blocks.ended_by(text, piece.origin)
+            if whole is not None:
+                self._fact(whole)
+            return
+        line = LogLine(text, piece.line_number, piece.origin, piece.fields, piece.mended)
+        if not piece.closed and unfinished_head(text):
+            self._hold(line, width)
+            return
+        self._record(line, width=width, closed=piece.closed)
+
+    # ---- wrapped records
+
+    def _hold(self, line: LogLine, width: int, row: Row | None = None) -> None:
+        """Keep a line whose end may stand on the next physical line."""
+        self._pending = WrappedRecord(line.origin)
+        self._pending.add(line.text, width or len(line.text), line.line_number)
+        self._ready = None if row is None else (row, line)
+
+    def _continues(self, piece: Piece, width: int) -> bool:
+        """Try a line as the continuation of the held record; False after releasing that record."""
+        pending = self._pending
+        assert pending is not None
+        if piece.headed or piece.closed or not pending.accepts(piece.text):
+            self._flush()
+            return False
+        pending.add(piece.text, width, piece.line_number)
+        for text in pending.candidates(self._width):
+            line = LogLine(text, pending.numbers[0], pending.origin, None, True)
+            read = self._attempt(line)
+            if read is None:
+                continue
+            row, line = read
+            if len(pending.texts) > 2 and pending.is_hard(self._width):
+                self._width = max(pending.widths[:-1])
+            if row[_LEVEL] == "error" and row[_ERROR] is None:
+                self._ready = (row, line)
+                return True
+            self._pending = self._ready = None
+            self._access(row, line)
+            return True
+        return True
+
+    def _flush(self) -> None:
+        """Release the held record as what it is."""
+        pending, ready = self._pending, self._ready
+        self._pending = self._ready = None
+        if pending is None:
+            return
+        if ready is not None:
+            row, line = ready
+            self._access(row, line)
+            rest = len(pending.texts) if line.repaired and len(pending.texts) > 1 else 1
+        else:
+            rest = pending.certain()
+            held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
+            line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
+            self._record(line, closed=True)
+        for text, width, number in zip(
+            pending.texts[rest:], pending.widths[rest:], pending.numbers[rest:], strict=True
+        ):
+            for piece in self._unwrapper.line(text, number):
+                self._piece(piece, width)
+
+    # ---- outcomes
+
+    def _attempt(self, line: LogLine) -> tuple[Row, LogLine] | None:
+        """The row of a line if it is an access line that can be read, perhaps after mending."""
+        error: ParseError | None = None
+        try:
+            what, row = outcome(line)
+            if what is Outcome.ACCESS:
+                assert row is not None
+                return row, line
+            if line.fields is not None or not is_access_like(line.text):
+                return None
+        except ParseError as found:
+            error = found
+            if line.fields is not None:
+                return None
+        del error
+        for text in mended(line.text):
+            better = line._replace(text=text, repaired=True)
+            try:
+                what, row = outcome(better)
+            except ParseError:
+                continue
+            if what is Outcome.ACCESS and row is not None:
+                return row, better
+        return None
+
+    def _record(self, line: LogLine, *, width: int = 0, closed: bool = False) -> None:
+        """One log line: count it as one of the four outcomes, and keep what it says."""
+        try:
+            what, row = outcome(line)
+        except ParseError as error:
+            read = self._attempt(line)
+            if read is not None:
+                self._access(*read)
+            elif not closed and line.fields is None and unfinished(line.text):
+                self._hold(line, width)
+            else:
+                self._problem(line, error)
+            return
+        if what is Outcome.ACCESS:
+            assert row is not None
+            if row[_LEVEL] == "error" and row[_ERROR] is None and not closed and line.fields is None:
+                self._hold(line, width, row)
+                return
+            self._access(row, line)
+        elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
+            self._access(*read)
+        elif what is Outcome.OTHER:
+            self._other(line)
+        else:
+            self.stats.lines += 1
+            self.stats.not_ours += 1
+
+    def _access(self, row: Row, line: LogLine) -> None:
+        self.stats.lines += 1
+        self.stats.access += 1
+        if line.repaired or (line.fields is None and was_damaged(line.text)):
+            self.stats.repaired += 1
+        self._builder.append(row, line.origin, line.line_number)
+
+    def _other(self, line: LogLine) -> None:
+        self._count_other(mended=line.repaired)
+        if line.fields is None and STARTS in line.text:
+            previous = self._blocks.start(line)
+            if previous is not None:
+                self._fact(previous)
+            return
+        if self._blocks:
+            passed = self._blocks.passed_by(line.origin)
+            if passed is not None:
+                self._fact(passed)
+        self._fact(line)
+
+    def _count_other(self, *, mended: bool) -> None:
+        self.stats.lines += 1
+        self.stats.other += 1
+        self.stats.repaired += mended
+
+    def _fact(self, line: LogLine) -> None:
+        fact = fact_of(line, self.source_file)
+        if fact is not None:
+            self._facts.append(fact)
+
+    def _problem(self, line: LogLine, error: ParseError) -> None:
+        self.stats.lines += 1
+        self.stats.problems += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(
+                Problem(
+                    self.source_file, line.line_number, error.reason.value, error.detail, error.column,
+                    line.text[:PROBLEM_CHARS],
+                )
+            )  # fmt: skip
+
+    def _count_unread(self, piece: Piece, reason: Reason, detail: str) -> None:
+        """A line past a limit: a problem when it shows an access line, otherwise not ours."""
+        if "connection complete" in piece.text or "connection failed" in piece.text:
+            line = LogLine(piece.text, piece.line_number, merged(piece.origin, self._unwrapper.bare_origin))
+            self._problem(line, ParseError(reason, detail))
+        else:
+            self.stats.lines += 1
+            self.stats.not_ours += 1
+
+    def _too_long(self, text: str, number: int) -> None:
+        self._count_unread(Piece(healed(text), number), Reason.TOO_LONG, "the line is longer than the reader keeps")

@@ -1,0 +1,344 @@
+"""Taking wrappers off: what stern, kubectl, a runtime, a shipper or a store put around a line of ztunnel.
+
+Decided line by line, the wrapper inside the wrapper next, as deep as it goes. `TEXT_WRAPPERS` and `JSON_WRAPPERS` are
+the registries, in the order they are tried (input-formats §7); a new wrapper is one function in one of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from ztflow.errors import UsageError
+from ztflow.origin import NOBODY, Origin
+from ztflow.read.ansi import strip_residue, strip_sequences
+from ztflow.read.limits import JOIN_CHARS, LINE_BYTES, NESTING, STREAMS
+from ztflow.read.lines import healed
+from ztflow.read.unwrap import lined, prefixes, shippers, stores
+from ztflow.read.unwrap.anywhere import anywhere
+from ztflow.read.unwrap.content import Content, Part, find_head, merged
+from ztflow.read.unwrap.memory import Memory
+
+TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
+JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]
+
+TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
+    ("csv", lined.table_row),
+    ("kubectl", prefixes.kubectl),
+    ("fluent", lined.fluent_stdout),
+    ("kubetail", prefixes.kubetail),
+    ("cri", prefixes.cri),
+    ("kubectl", prefixes.timestamps),
+    ("logcli", lined.logcli_text),
+    ("cloudwatch", lined.aws_tail),
+    ("grafana", prefixes.grafana),
+    ("kail", prefixes.kail),
+    ("fluent", lined.tagged_json),
+    ("cluster-info", prefixes.sections),
+    ("stern", prefixes.lifecycle),
+    ("stern", prefixes.names),
+    ("quoted", lined.quoted),
+    ("csv", lined.table_header),
+    ("prefix", prefixes.opaque),
+)
+"""Wrappers of text lines, in order. Several kinds of one product share a name."""
+
+JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
+    ("stern", shippers.stern_json),
+    ("fluent", shippers.kubernetes),
+    ("docker", shippers.docker),
+    ("otel", shippers.otlp),
+    ("loki", stores.loki),
+    ("elastic", stores.elastic),
+    ("gcp", stores.gcp),
+    ("cloudwatch", stores.cloudwatch),
+    ("azure", stores.azure),
+    ("azure", stores.azure_row),
+    ("datadog", stores.datadog),
+    ("stern", shippers.stern_extjson),
+    ("otel", shippers.otel_row),
+    ("json", anywhere),
+)
+"""Wrappers that are JSON objects, in order; `logcli` needs the labels seen earlier and stands apart."""
+
+WRAPPERS: tuple[str, ...] = (
+    "bare",
+    *sorted({name for name, _ in TEXT_WRAPPERS} | {name for name, _ in JSON_WRAPPERS}),
+)
+"""Names `--wrapper` takes."""
+
+_JSON_START = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+class Piece(NamedTuple):
+    """A line with all wrappers off.
+
+    Attributes:
+        text: ztunnel's own text, or whatever stood there.
+        line_number: First physical line it stood in.
+        origin: Who wrote it.
+        fields: The decoded object, when it is JSON.
+        headed: A wrapper or ztunnel's own time says that a record begins here.
+        closed: It came as one record of a store or shipper: it cannot go on in the next physical line.
+        mended: Reading it meant undoing damage.
+        deep: Wrappers went on past the nesting limit.
+    """
+
+    text: str
+    line_number: int
+    origin: Origin = NOBODY
+    fields: dict[str, Any] | None = None
+    headed: bool = True
+    closed: bool = False
+    mended: bool = False
+    deep: bool = False
+
+
+class _Open(NamedTuple):
+    """A line of which parts have come."""
+
+    text: str
+    line_number: int
+    origin: Origin
+    closed: bool
+
+
+def decoded(text: str) -> Any:
+    """The JSON value of a text, or None when it is not JSON; raw control characters inside strings are let pass."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    if not _CONTROL.search(text) and text.isascii():
+        return None
+    text = healed(text)
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+class Unwrapper:
+    """Takes the wrappers off lines, remembering what earlier lines taught.
+
+    Args:
+        origin: Who wrote the input when a line's own wrapper does not say (a file's name).
+        wrapper: One of `WRAPPERS` to allow only that one on the outside; None decides line by line.
+
+    Raises:
+        UsageError: If *wrapper* is not a known name.
+    """
+
+    def __init__(self, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
+        if wrapper is not None and wrapper not in WRAPPERS:
+            raise UsageError(f"no wrapper is called {wrapper!r}; known: {', '.join(WRAPPERS)}")
+        self.origin = origin
+        self.memory = Memory()
+        self._wrapper = wrapper
+        self._open: dict[tuple[Origin, str], _Open] = {}
+
+    def known(self, prefix: str) -> Origin | None:
+        """Who a prefix names that was seen before, exactly so; the fast path's question."""
+        return self.memory.prefixes.get(prefix)
+
+    @property
+    def bare_origin(self) -> Origin:
+        """Who wrote a line without any wrapper here."""
+        section = self.memory.section
+        return self.origin if section is NOBODY else merged(section, self.origin)
+
+    def line(self, text: str, number: int) -> list[Piece]:
+        """One physical line, unwrapped. Empty while it is only a part."""
+        mended = False
+        if "\x1b" in text:
+            text = strip_sequences(text)
+        if "m" in text and "[" in text:
+            text, mended = strip_residue(text)
+        pieces: list[Piece] = []
+        self._text(Content(text, mended=mended), number, self.bare_origin, pieces, 0, closed=False)
+        return pieces
+
+    def value(self, value: Any, text: str, number: int) -> list[Piece]:
+        """One JSON value that stood in the input as such, unwrapped."""
+        pieces: list[Piece] = []
+        self._value(value, text, number, self.bare_origin, pieces, 0)
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """Lines of which only parts came: the last part of a stopped container is often a whole line."""
+        held = sorted(self._open.values(), key=lambda one: one.line_number)
+        self._open.clear()
+        pieces: list[Piece] = []
+        for one in held:
+            self._text(Content(one.text), one.line_number, one.origin, pieces, 1, closed=one.closed)
+        return pieces
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a part of a line is held."""
+        return bool(self._open)
+
+    def _text(
+        self, inside: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool
+    ) -> None:
+        text = inside.text
+        if depth > NESTING:
+            pieces.append(Piece(text, number, origin, closed=True, deep=True))
+            return
+        if not inside.final:
+            if _JSON_START.match(text) and self._allows_json(depth):
+                value = decoded(text)
+                if value is not None:
+                    self._value(value, text, number, origin, pieces, depth, closed=closed, mended=inside.mended)
+                    return
+            found = self._taken_off(text, depth)
+            if found is not None:
+                for one in found:
+                    self._content(one, number, merged(one.origin, origin), pieces, depth, closed=closed,
+                                  mended=inside.mended)
+                return
+        head = find_head(text)
+        headed = inside.final or depth > 0 or (head is not None and head.start() == 0)
+        pieces.append(Piece(text, number, origin, None, headed, closed, inside.mended))
+
+    def _content(
+        self, one: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool, mended: bool
+    ) -> None:
+        """What stood inside a wrapper: joined when it is a part, then unwrapped further."""
+        mended = mended or one.mended
+        if one.value is not None:
+            self._value(one.value, "", number, origin, pieces, depth + 1, closed=True, mended=mended)
+            return
+        if one.part is not Part.WHOLE:
+            key = (origin, one.stream)
+            held = self._open.get(key)
+            if one.part is Part.MORE and (held is None or len(held.text) + len(one.text) <= LINE_BYTES):
+                if held is not None:
+                    self._open[key] = held._replace(text=held.text + one.text)
+                    return
+                if len(self._open) < STREAMS:
+                    self._open[key] = _Open(one.text, number, origin, closed)
+                    return
+            elif held is not None:
+                del self._open[key]
+                one = one._replace(text=held.text + one.text)
+                number = held.line_number
+        self._text(one._replace(mended=mended), number, origin, pieces, depth + 1, closed=closed)
+
+    def _value(
+        self,
+        value: Any,
+        text: str,
+        number: int,
+        origin: Origin,
+        pieces: list[Piece],
+        depth: int,
+        *,
+        closed: bool = True,
+        mended: bool = False,
+    ) -> None:
+        del closed  # a JSON record is closed by its brace, whatever stands around it
+        if isinstance(value, list):
+            cells = stores.insights_row(value)
+            if cells is not None:
+                for one in cells:
+                    self._content(one, number, merged(one.origin, origin), pieces, depth, closed=True, mended=mended)
+                return
+            if depth <= NESTING and any(isinstance(one, dict | list) for one in value):
+                for one in value:
+                    self._value(one, "", number, origin, pieces, depth + 1, mended=mended)
+                return
+            pieces.append(Piece(text, number, origin, closed=True, deep=depth > NESTING))
+            return
+        if not isinstance(value, dict):
+            pieces.append(Piece(text or str(value), number, origin, closed=True))
+            return
+        if depth > NESTING:
+            pieces.append(Piece(text or _dumped(value), number, origin, closed=True, deep=True))
+            return
+        found = self._opened(value, depth)
+        if found is None:
+            pieces.append(Piece(text or _dumped(value), number, origin, value, closed=True, mended=mended))
+            return
+        for one in found:
+            self._content(one, number, merged(one.origin, origin), pieces, depth, closed=True, mended=mended)
+        if not found:
+            pieces.append(Piece(text or _dumped(value), number, origin, closed=True))
+
+    def _allows_json(self, depth: int) -> bool:
+        return depth > 0 or self._wrapper is None or any(name == self._wrapper for name, _ in JSON_WRAPPERS) or (
+            self._wrapper in {"bare", "logcli"}
+        )
+
+    def _taken_off(self, text: str, depth: int) -> list[Content] | None:
+        """What stood inside the first text wrapper that knows this text."""
+        only = self._wrapper if depth == 0 else None
+        if only is None or only in {"stern", "prefix"}:
+            if text[-1:] == ")" and (parted := prefixes.suffix(text)):
+                return [Content(parted[0], origin=parted[1])]
+            if text[:2] == "  " and text[2:3].isdigit():  # `stern --stdin`: both names are empty
+                head = find_head(text)
+                if head and head.start() == 2:
+                    return [Content(text[2:])]
+        if only == "bare":
+            return None
+        head = find_head(text)
+        if head is not None and head.start() == 0:
+            return None
+        for name, wrapper in TEXT_WRAPPERS:
+            if only is not None and name != only:
+                continue
+            found = wrapper(text, self.memory)
+            if found is not None:
+                self._learn(text, head.start() if head else 0, found, depth)
+                return found
+        return None
+
+    def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
+        """Remember a prefix that will stand before every line of this writer in just these bytes."""
+        if depth or not start or len(found) != 1 or found[0].part is not Part.WHOLE or found[0].final:
+            return
+        prefix = text[:start]
+        if len(found[0].text) == len(text) - start and start < 200 and not _VARYING.search(prefix):
+            self.memory.learn_prefix(prefix, merged(found[0].origin, self.origin))
+
+    def _opened(self, value: dict[str, Any], depth: int) -> list[Content] | None:
+        """What stood inside the first JSON wrapper that knows this object; None for ztunnel's own and foreign ones."""
+        only = self._wrapper if depth == 0 else None
+        if only is None or only == "stern":
+            found = shippers.stern_json(value)
+            if found is not None:
+                return found
+        if "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
+            return None
+        if only is None or only == "logcli":
+            found = stores.logcli(value, self.memory)
+            if found is not None:
+                return found
+        for name, wrapper in JSON_WRAPPERS[1:]:
+            if only is not None and name != only:
+                continue
+            found = wrapper(value)
+            if found is not None:
+                return found
+        return None
+
+
+_VARYING = re.compile(r"\d\d:\d\d|[{\"]|:\d+:|^\s*\d+\s|-\d+-")
+"""Parts of a prefix that change from line to line: times, line numbers, JSON."""
+
+
+def _dumped(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()[:JOIN_CHARS]
+    except (TypeError, ValueError, RecursionError):
+        return str(value)[:JOIN_CHARS]

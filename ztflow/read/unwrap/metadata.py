@@ -1,0 +1,128 @@
+"""Who wrote a record, from the metadata a shipper or store keeps beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from ztflow.origin import NOBODY, Origin
+from ztflow.read.naming import origin_of_path
+from ztflow.read.unwrap.content import merged, text_of
+
+_ROLE_BY_ENDING = (
+    ("podname", "pod"),
+    ("kubernetespod", "pod"),
+    ("nodename", "node"),
+    ("kuberneteshost", "node"),
+    ("k8snode", "node"),
+    ("namespacename", "namespace"),
+    ("podnamespace", "namespace"),
+    ("kubernetesnamespace", "namespace"),
+    ("kubenamespace", "namespace"),
+    ("containername", "container"),
+    ("kubernetescontainer", "container"),
+    ("topologykubernetesiozone", "zone"),
+    ("cloudavailabilityzone", "zone"),
+)
+_ROLE_BY_NAME = {
+    "pod": "pod",
+    "node": "node",
+    "computer": "node",
+    "namespace": "namespace",
+    "container": "container",
+    "zone": "zone",
+}
+_PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "tag", "fluentbittag", "filepath"}
+_SEPARATORS = re.compile(r"[^a-z0-9]")
+_DEPTH = 5
+_STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
+"""Container Insights: the node stands before the fixed middle; it may hold dashes and dots itself."""
+
+
+@lru_cache(maxsize=4096)
+def _role(path: str) -> str | None:
+    """What a key path means: `pod`, `node`, …, `path` for one that holds a log file's path, or None."""
+    plain = _SEPARATORS.sub("", path.lower())
+    for ending, role in _ROLE_BY_ENDING:
+        if plain.endswith(ending):
+            return role
+    last = _SEPARATORS.sub("", re.split(r"[./]", path.lower())[-1])
+    if plain in _PATHS:
+        return "path"
+    return _ROLE_BY_NAME.get(plain) if plain == last else None
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    for key, inner in value.items():
+        path = f"{prefix}{key}"
+        if isinstance(inner, list) and len(inner) == 1:
+            inner = inner[0]  # noqa: PLW2901 - Elasticsearch `fields` wraps every value in an array
+        if isinstance(inner, str):
+            if inner:
+                yield path, inner
+        elif isinstance(inner, dict) and depth < _DEPTH:
+            yield from _leaves(inner, path + ".", depth + 1)
+
+
+@lru_cache(maxsize=4096)
+def shared(origin: Origin) -> Origin:
+    """The one object for all records of a writer."""
+    return origin
+
+
+@lru_cache(maxsize=4096)
+def origin_of_file(path: str) -> Origin:
+    """What a log file's path, a tag made of one, or a CloudWatch stream name says."""
+    if found := _STREAM_NAME.search(path):
+        return origin_of_path(found[2])._replace(node=found[1])
+    return origin_of_path(path)
+
+
+def origin_of_metadata(value: Mapping[str, Any]) -> Origin:
+    """Pod, namespace, container, node and zone wherever in a record's metadata they stand.
+
+    Key paths differ by product and are configurable in most of them, so names are looked up by what they end in, at
+    any depth; the first of each role wins. A log file's path fills what is missing.
+    """
+    found: dict[str, str] = {}
+    for path, text in _leaves(value):
+        role = _role(path)
+        if role is not None:
+            found.setdefault(role, text)
+    path = found.pop("path", "")
+    origin = Origin(**found) if found else NOBODY
+    if path:
+        origin = merged(origin, origin_of_file(path))
+    return shared(origin) if origin != NOBODY else NOBODY
+
+
+def origin_of_kubernetes(value: Mapping[str, Any]) -> Origin:
+    """The `kubernetes` object of Fluent Bit, Fluentd or Vector: the common case, without a search."""
+    get = value.get
+    pod = text_of(get("pod_name"))
+    if pod is None:
+        return origin_of_metadata({"kubernetes": value})
+    labels = get("node_labels")
+    zone = labels.get("topology.kubernetes.io/zone") if isinstance(labels, dict) else None
+    return shared(
+        Origin(
+            pod=pod,
+            namespace=text_of(get("namespace_name")) or text_of(get("pod_namespace")),
+            node=text_of(get("host")) or text_of(get("pod_node_name")) or text_of(get("node_name")),
+            container=text_of(get("container_name")),
+            zone=text_of(zone),
+        )
+    )
+
+
+def origin_of_tags(tags: list[Any]) -> Origin:
+    """Datadog's `key:value` tags."""
+    names = {"pod_name": "pod", "kube_namespace": "namespace", "kube_container_name": "container", "zone": "zone"}
+    found: dict[str, str] = {}
+    for tag in tags:
+        key, colon, value = tag.partition(":") if isinstance(tag, str) else ("", "", "")
+        if colon and value and key in names:
+            found.setdefault(names[key], value)
+    return shared(Origin(**found)) if found else NOBODY

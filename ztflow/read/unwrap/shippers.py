@@ -1,0 +1,203 @@
+"""Records as log shippers and runtimes write them: one JSON object a line (input-formats §1, §3, §4.1-4.3).
+
+Each function takes the decoded object and gives what stood inside, or None when the object is not of its kind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ztflow.origin import NOBODY, Origin
+from ztflow.read.unwrap.content import Content, Part, merged, text_of
+from ztflow.read.unwrap.metadata import (
+    origin_of_file,
+    origin_of_kubernetes,
+    origin_of_metadata,
+    shared,
+)
+
+_DOCKER_CHUNK = 16 * 1024 - 64
+"""Docker cuts at 16 384 bytes; a little less, because bytes it could not decode changed their length."""
+
+_DOCKER_KEYS = {"log", "stream", "time", "attrs"}
+
+_AROUND = frozenset({
+    "kubernetes", "stream", "_p", "logtag", "log", "date", "docker", "tag", "@timestamp", "@version", "log_processed",
+    "host", "source_type", "file", "path", "fluenttag", "_partial", "timestamp_end", "hostname", "input", "agent",
+    "ecs", "container", "offset", "docker_id", "flags",
+})  # fmt: skip
+"""Keys that shippers set beside a line they have flattened into their own record."""
+
+
+def ztunnel_fields(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The fields of ztunnel's own JSON line, alone or flattened into a shipper's record; None when `value` is not one.
+
+    1.22.1 and later have `scope`, 1.22.0 `target`. A shipper's keys are left out.
+    """
+    if "message" not in value or "level" not in value or not ("scope" in value or "target" in value):
+        return None
+    if _AROUND.isdisjoint(value):
+        return value
+    return {key: inner for key, inner in value.items() if key not in _AROUND}
+
+
+def stern_json(value: dict[str, Any]) -> list[Content] | None:
+    """`stern -o json`: the only stern output that names the node."""
+    pod = value.get("podName")
+    message = value.get("message")
+    if not isinstance(pod, str) or not isinstance(message, str) or "containerName" not in value:
+        return None
+    get = value.get
+    origin = NOBODY
+    if pod:
+        origin = shared(
+            Origin(pod, text_of(get("namespace")), text_of(get("nodeName")), text_of(get("containerName")), None)
+        )
+    return [Content(message.removesuffix("\n"), origin=origin)]
+
+
+def stern_extjson(value: dict[str, Any]) -> list[Content] | None:
+    """`stern -o extjson` and `ppextjson`, kail's and similar JSON: `pod`, `container`, `message`."""
+    pod, message = value.get("pod"), value.get("message")
+    if not isinstance(pod, str) or "container" not in value or message is None:
+        return None
+    origin = shared(
+        Origin(
+            text_of(pod),
+            text_of(value.get("namespace")),
+            text_of(value.get("node")) or text_of(value.get("nodeName")),
+            text_of(value.get("container")),
+            None,
+        )
+    )
+    return [content(message, origin)]
+
+
+def docker(value: dict[str, Any]) -> list[Content] | None:
+    """Docker's json-file. A chunk without its line end goes on in the next entry of the same stream.
+
+    Fluent Bit without metadata has the same keys and never a line end; only a chunk as long as Docker's buffer is
+    taken for a part.
+    """
+    log = value.get("log")
+    if not isinstance(log, str) or not value.keys() <= _DOCKER_KEYS:
+        return None
+    attrs = value.get("attrs")
+    origin = origin_of_metadata(attrs) if isinstance(attrs, dict) else NOBODY
+    stream = text_of(value.get("stream")) or ""
+    whole = log.endswith("\n") or len(log) < _DOCKER_CHUNK // 4 or len(log.encode("utf-8", "replace")) < _DOCKER_CHUNK
+    return [Content(log.removesuffix("\n"), origin=origin, part=Part.END if whole else Part.MORE, stream=stream)]
+
+
+def kubernetes(value: dict[str, Any]) -> list[Content] | None:
+    """Fluent Bit, Fluentd, Vector: `log` or `message` beside a `kubernetes` object.
+
+    With `Merge_Log` the line's own fields are lifted beside or below it, and the line itself may be gone.
+    """
+    meta = value.get("kubernetes")
+    if not isinstance(meta, dict):
+        return None
+    origin = origin_of_kubernetes(meta)
+    for key in ("file", "tag", "fluenttag", "filename"):
+        if origin.pod is None and isinstance(value.get(key), str):
+            origin = merged(origin, origin_of_file(value[key]))
+    fields = ztunnel_fields(value)
+    if fields is not None:
+        return [Content(value=fields, origin=origin)]
+    line = value.get("log")
+    if line is None:
+        line = value.get("message")
+    if line is None:
+        line = next((inner for inner in value.values() if isinstance(inner, dict) and ztunnel_fields(inner)), None)
+    if line is None:
+        return None
+    partial = value.get("_p") == "P" or value.get("logtag") == "P" or value.get("_partial") is True
+    inside = content(line, origin)
+    tagged = partial or "_p" in value or "logtag" in value or "_partial" in value
+    if tagged and not inside.value:
+        part = Part.MORE if partial else Part.END
+        inside = inside._replace(part=part, stream=text_of(value.get("stream")) or "")
+    return [inside]
+
+
+def otlp(value: dict[str, Any]) -> list[Content] | None:
+    """OTLP JSON: one request with many records; pod and node stand on the resource and hold for all of them."""
+    resources = value.get("resourceLogs")
+    if not isinstance(resources, list):
+        return None
+    found: list[Content] = []
+    for resource in resources:
+        about = _attributes(_dict(_dict(resource).get("resource")).get("attributes"))
+        for scope in _list(_dict(resource).get("scopeLogs") or _dict(resource).get("instrumentationLibraryLogs")):
+            for record in _list(_dict(scope).get("logRecords")):
+                found += _otlp_record(_dict(record), about)
+    return found
+
+
+def _otlp_record(record: dict[str, Any], about: dict[str, Any]) -> list[Content]:
+    own = _attributes(record.get("attributes"))
+    origin = origin_of_metadata({**own, **about})
+    body = _any_value(record.get("body"))
+    if body is None and ztunnel_fields(own):
+        body = own
+    if body is None:
+        return []
+    inside = content(body, origin)
+    if "logtag" in own and not inside.value:
+        part = Part.MORE if own["logtag"] == "P" else Part.END
+        inside = inside._replace(part=part, stream=text_of(own.get("log.iostream")) or "")
+    return [inside]
+
+
+def otel_row(value: dict[str, Any]) -> list[Content] | None:
+    """A log record as database exporters rename it: `Body`, `ResourceAttributes`, `LogAttributes`."""
+    body = value.get("Body", value.get("body"))
+    about = value.get("ResourceAttributes", value.get("resource", value.get("resources")))
+    if body is None or not isinstance(about, dict):
+        return None
+    own = value.get("LogAttributes", value.get("attributes"))
+    origin = origin_of_metadata({**(own if isinstance(own, dict) else {}), **about})
+    return [content(_any_value(body) if isinstance(body, dict) and len(body) == 1 else body, origin)]
+
+
+def content(line: Any, origin: Origin) -> Content:
+    """A line that came as text or already decoded."""
+    if isinstance(line, dict):
+        return Content(value=line, origin=origin)
+    if isinstance(line, list) and len(line) == 1:
+        return content(line[0], origin)
+    return Content(line.removesuffix("\n") if isinstance(line, str) else "", origin=origin)
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    """OTLP attributes: a list of key/value objects, or already a map."""
+    if isinstance(pairs, dict):
+        return pairs
+    found: dict[str, Any] = {}
+    for pair in _list(pairs):
+        key = _dict(pair).get("key")
+        if isinstance(key, str):
+            found[key] = _any_value(pair.get("value"))
+    return found
+
+
+def _any_value(value: Any) -> Any:
+    """An OTLP AnyValue as a plain value. 64-bit integers travel as text."""
+    if not isinstance(value, dict):
+        return value
+    for key, inner in value.items():
+        if key == "intValue" and isinstance(inner, str) and inner.lstrip("-").isdigit() and len(inner) < 21:
+            return int(inner)
+        if key in {"stringValue", "boolValue", "doubleValue", "intValue"}:
+            return inner
+        if key == "kvlistValue":
+            return _attributes(_dict(inner).get("values"))
+    return None
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
