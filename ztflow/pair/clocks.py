@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from ztflow.pair.evidence import IntArray, UIntArray
 
@@ -64,6 +65,10 @@ class Differences:
 
     def __len__(self) -> int:
         return len(self.difference)
+
+    def take(self, index: npt.NDArray[np.intp] | slice) -> Differences:
+        """The entries at `index`."""
+        return Differences(self.outbound[index], self.inbound[index], self.difference[index])
 
 
 def estimate(sure: Differences, possible: Differences) -> Offsets:

@@ -10,7 +10,6 @@ The stages, each with its page: trace ids (exact) → `sure` → clocks and `mat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -21,9 +20,11 @@ import pyarrow.compute as pc
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
-from ztflow.pair import clocks, segments
-from ztflow.pair.clocks import Differences, Offsets
-from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, gather
+from ztflow.pair import segments
+from ztflow.pair.clock_memory import EPOCH, ClockMemory
+from ztflow.pair.clocks import Offsets
+from ztflow.pair.decided import Decided
+from ztflow.pair.evidence import NO_TIME, Evidence, gather
 from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import match_segment
@@ -36,14 +37,10 @@ WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
 CAPACITY = 4_000_000
 """Halves kept in memory at most (about 200 bytes each); beyond it the oldest are given up and counted."""
-EPOCH = 2_000_000
-"""Microseconds of log that share one estimate of the clock offsets."""
-LEARN_SURE = 60_000_000
-"""How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
-LEARN_POSSIBLE = 10_000_000
-"""How far back unsure halves do."""
 SETTLE = FAR_GAP + FAR_ENDS
 """After this much more log it is known whether a half has a sure partner."""
+STEP = 50_000
+"""Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
 SURE = 0.97
 """A matched pair of at least this confidence is called `unique`."""
 ALONE_IN_CLASS = 0.9995
@@ -54,61 +51,11 @@ EQUAL_LATE = 0.99
 """Confidence of a leftover pair with equal sizes and agreeing starts or durations."""
 UNEQUAL_LATE = 0.9
 """Confidence of a leftover pair with unequal sizes."""
-NEIGHBOURS = 8
-"""Possible partners on each side of a half that the cross-correlation of clocks looks at."""
-
-STEP = 50_000
-"""Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
 
 OPEN, MATCHED, LEFT, SURELY = 0, 1, 2, 3
 
 Index = npt.NDArray[np.intp]
 _BEFORE = -(2**62)
-_NO_DIFFERENCES = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-
-
-@dataclass
-class _Decided:
-    """Decisions of one step, collected."""
-
-    outbound: list[Index] = field(default_factory=list)
-    inbound: list[Index] = field(default_factory=list)
-    paired: list[str] = field(default_factory=list)
-    alternatives: list[IntArray] = field(default_factory=list)
-    confidence: list[npt.NDArray[np.float64]] = field(default_factory=list)
-    reason: list[str | None] = field(default_factory=list)
-
-    def pairs(self, out: Index, inn: Index, paired: list[str], alternatives: object, confidence: object) -> None:
-        """Add pairs; `alternatives` and `confidence` may be one value for all."""
-        self.outbound.append(out)
-        self.inbound.append(inn)
-        self.paired += paired
-        self.alternatives.append(np.broadcast_to(np.asarray(alternatives, np.int64), len(out)))
-        self.confidence.append(np.broadcast_to(np.asarray(confidence, np.float64), len(out)))
-        self.reason += [None] * len(out)
-
-    def alone(self, evidence: Evidence, index: Index, reasons: list[str]) -> None:
-        """Add lone halves."""
-        out = evidence.outbound[index]
-        self.outbound.append(np.where(out, index, NONE))
-        self.inbound.append(np.where(out, NONE, index))
-        self.paired += ["outbound_only" if o else "inbound_only" for o in out.tolist()]
-        self.alternatives.append(np.full(len(index), -1))
-        self.confidence.append(np.full(len(index), np.nan))
-        self.reason += list(reasons)
-
-    def decisions(self) -> Decisions | None:
-        """All of them, or None when there are none."""
-        if not self.paired:
-            return None
-        return Decisions(
-            np.concatenate(self.outbound).astype(np.int64),
-            np.concatenate(self.inbound).astype(np.int64),
-            self.paired,
-            np.concatenate(self.alternatives),
-            np.concatenate(self.confidence),
-            self.reason,
-        )
 
 
 class Pairer:
@@ -143,8 +90,7 @@ class Pairer:
         self._newest = NO_TIME
         self._horizon = _BEFORE
         self._knowledge = Knowledge()
-        self._sure: list[tuple[Differences, IntArray]] = []
-        self._possible: dict[int, Differences] = {}
+        self._clocks = ClockMemory()
         self._offsets = Offsets()
         self.evicted = 0
 
@@ -183,7 +129,7 @@ class Pairer:
         self._merge()
         horizon = max(horizon, self._horizon)
         self._horizon = horizon
-        decided = _Decided()
+        decided = Decided()
         self._at_once(decided)
         self._by_trace(decided)
         self._by_class(decided, horizon)
@@ -216,7 +162,7 @@ class Pairer:
         """Indexes where a mask is true, in canonical order."""
         return self._canonical[mask[self._canonical]]
 
-    def _at_once(self, decided: _Decided) -> None:
+    def _at_once(self, decided: Decided) -> None:
         """Lines that have no partner by their nature."""
         ev = self._evidence
         index = np.flatnonzero((self._status == OPEN) & ~ev.pairable)
@@ -224,7 +170,7 @@ class Pairer:
             decided.alone(ev, index, self._knowledge.reasons(ev, index, REACH))
             self._status[index] = SURELY
 
-    def _by_trace(self, decided: _Decided) -> None:
+    def _by_trace(self, decided: Decided) -> None:
         """Halves that carry the same trace id: exact."""
         ev = self._evidence
         index = self._where((self._status == OPEN) & (ev.trace != 0))
@@ -240,27 +186,20 @@ class Pairer:
         whole = ev.outbound[out] & ~ev.outbound[inn]
         out, inn = out[whole], inn[whole]
         self._take(decided, out, inn, "exact", 0, 1.0, SURELY)
-        self._learn_from(out, inn)
+        self._clocks.remember(ev, out, inn)
 
-    def _by_class(self, decided: _Decided, horizon: int) -> None:
+    def _by_class(self, decided: Decided, horizon: int) -> None:
         ev = self._evidence
         sure = find_sure(ev, class_order(ev, self._canonical), horizon)
         fresh = (self._status[sure.outbound] == OPEN) & (self._status[sure.inbound] == OPEN)
         out, inn = sure.outbound[fresh], sure.inbound[fresh]
         moved = (ev.request[out] | ev.response[out]) != 0
         self._take(decided, out, inn, "unique", 0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY), SURELY)
-        self._learn_from(out, inn)
-
-    def _learn_from(self, out: Index, inn: Index) -> None:
-        """Remember sure pairs for the clocks."""
-        if len(out):
-            ev = self._evidence
-            differences = Differences(ev.ztunnel[out], ev.ztunnel[inn], ev.time[out] - ev.time[inn])
-            self._sure.append((differences, np.maximum(ev.time[out], ev.time[inn])))
+        self._clocks.remember(ev, out, inn)
 
     def _take(
         self,
-        decided: _Decided,
+        decided: Decided,
         out: Index,
         inn: Index,
         paired: str,
@@ -273,7 +212,7 @@ class Pairer:
             self._status[out] = status
             self._status[inn] = status
 
-    def _by_time(self, decided: _Decided, horizon: int) -> None:
+    def _by_time(self, decided: Decided, horizon: int) -> None:
         """Clock offsets, then the best assignment of what ended within a second of each other."""
         ev = self._evidence
         frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
@@ -283,7 +222,7 @@ class Pairer:
         uncorrected = index[self._corrected[index] == NO_TIME]
         epochs = np.unique(ev.time[uncorrected] // EPOCH)
         for epoch in epochs.tolist():
-            self._offsets = self._estimate(epoch)
+            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (self._status != SURELY))
             here = uncorrected[ev.time[uncorrected] // EPOCH == epoch]
             self._corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
         classes = ev.classes
@@ -302,7 +241,7 @@ class Pairer:
             if closed:
                 self._match(decided, part)
 
-    def _simple(self, decided: _Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
+    def _simple(self, decided: Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
         """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
         ev = self._evidence
         size = ranges.stop - ranges.start
@@ -325,7 +264,7 @@ class Pairer:
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, decided: _Decided, part: Index) -> None:
+    def _match(self, decided: Decided, part: Index) -> None:
         """Assign the halves of one segment; those without a partner become leftovers."""
         ev = self._evidence
         out, inn = part[ev.outbound[part]], part[~ev.outbound[part]]
@@ -339,45 +278,7 @@ class Pairer:
         paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
         decided.pairs(out, inn, paired, match.alternatives, match.confidence)
 
-    def _estimate(self, epoch: int) -> Offsets:
-        """Clock offsets for one epoch, from what ended shortly before its end."""
-        start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
-        recent = [
-            (d, (t >= start - LEARN_SURE) & (t < stop))
-            for d, t in self._sure
-            if t[-1:].size and t.max() >= start - LEARN_SURE
-        ]
-        sure = _concat([Differences(d.outbound[m], d.inbound[m], d.difference[m]) for d, m in recent])
-        if epoch not in self._possible:
-            self._possible[epoch] = self._possible_differences(start, stop)
-        near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
-        return clocks.estimate(sure, _concat(near))
-
-    def _possible_differences(self, start: int, stop: int) -> Differences:
-        """End differences between each unsure outbound half of an epoch and the inbound ones it might belong to."""
-        ev = self._evidence
-        unsure = ev.pairable & (self._status != SURELY)
-        near = np.flatnonzero(unsure & (ev.time >= start - FAR_ENDS) & (ev.time < stop + FAR_ENDS))
-        _, rank = np.unique(ev.classes[near], return_inverse=True)
-        code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (ev.time[near] - (start - FAR_ENDS))
-        out = ev.outbound[near] & (ev.time[near] >= start) & (ev.time[near] < stop)
-        inbound = np.flatnonzero(~ev.outbound[near])
-        inbound = inbound[np.argsort(code[inbound], kind="stable")]
-        outbound = np.flatnonzero(out)
-        if not len(inbound) or not len(outbound):
-            return _NO_DIFFERENCES
-        place = np.searchsorted(code[inbound], code[outbound])
-        found = []
-        for step in range(-NEIGHBOURS, NEIGHBOURS):
-            at = place + step
-            ok = (at >= 0) & (at < len(inbound))
-            a, b = outbound[ok], inbound[at[ok]]
-            ok = (rank[a] == rank[b]) & (np.abs(ev.time[near[a]] - ev.time[near[b]]) <= FAR_ENDS)
-            a, b = near[a[ok]], near[b[ok]]
-            found.append(Differences(ev.ztunnel[a], ev.ztunnel[b], ev.time[a] - ev.time[b]))
-        return _concat(found)
-
-    def _leftovers(self, decided: _Decided, horizon: int, *, last: bool) -> None:
+    def _leftovers(self, decided: Decided, horizon: int, *, last: bool) -> None:
         ev = self._evidence
         index = self._where(self._status == LEFT)
         if not len(index):
@@ -399,7 +300,7 @@ class Pairer:
             )
             self._status[lone] = MATCHED
 
-    def _evict(self, decided: _Decided) -> None:
+    def _evict(self, decided: Decided) -> None:
         """Give up the oldest halves until half the capacity is free."""
         index = self._where((self._status == OPEN) | (self._status == LEFT))
         index = index[: len(index) - self._capacity // 2]
@@ -432,16 +333,4 @@ class Pairer:
             self._corrected = self._corrected[keep]
             self._late = self._late[keep]
             self._canonical = self._evidence.canonical_order()
-        oldest = horizon - SETTLE - 2 * EPOCH - LEARN_SURE - REACH
-        self._sure = [(d, t) for d, t in self._sure if t.max() >= oldest]
-        self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= old - LEARN_POSSIBLE}
-
-
-def _concat(parts: list[Differences]) -> Differences:
-    if not parts:
-        return _NO_DIFFERENCES
-    return Differences(
-        np.concatenate([p.outbound for p in parts]),
-        np.concatenate([p.inbound for p in parts]),
-        np.concatenate([p.difference for p in parts]),
-    )
+        self._clocks.forget(old)

@@ -1,0 +1,104 @@
+"""The house stands as it is drawn: imports go down only, and the front door costs nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ztflow
+
+PACKAGE = Path(ztflow.__file__).parent
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "version", "schema", "origin"),
+    ("escapes", "causes", "records"),
+    ("display",),
+    ("tables",),
+    ("halves", "flows"),
+    ("parse",),
+    ("kernel",),
+    ("read",),
+    ("place", "pair"),
+    ("aggregate", "writers"),
+    ("filters",),
+    ("graph",),
+    ("reports",),
+    ("api", "testing"),
+    ("simulate",),
+    ("cli",),
+    ("__main__",),
+)
+"""Bottom first. A module imports from lower layers and from its own room, never sideways."""
+
+LATE = {("flows", "graph")}
+"""Imports inside a function that go up: the convenience methods of the tables."""
+
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(node):
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "ztflow":
+        parts = node.module.split(".")
+        yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names if alias.name in RANK]
+    if isinstance(node, ast.Import):
+        yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("ztflow."))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    room = room_of(path)
+    tree = ast.parse(path.read_text())
+    assert room in RANK, f"give {room} a place in LAYERS"
+    for node in ast.walk(tree):
+        for other in imported_rooms(node):
+            assert other == room or RANK[other] < RANK[room] or (room, other) in LATE, f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_one_concept_a_module(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def loaded_by(code):
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_importing_ztflow_loads_nothing_heavy():
+    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "typer", "rich"}
+    assert loaded_by("import ztflow") & heavy == set()
+
+
+def test_every_public_name_is_there():
+    for name in ztflow.__all__:
+        assert getattr(ztflow, name) is not None
+    assert set(ztflow.__all__) <= set(dir(ztflow))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = ztflow.nothing_of_the_kind
+
+
+def test_the_package_is_typed():
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_column_tables_and_the_objects_agree():
+    from ztflow.flows import Flow
+    from ztflow.records import AccessRecord
+    from ztflow.schema import FLOWS, HALVES
+
+    assert list(AccessRecord.model_fields) == [column.name for column in HALVES]
+    assert list(Flow.model_fields) == [column.name for column in FLOWS]
