@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ztflow.read.following import follow
 from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
 from ztflow.read.naming import origin_of_path
 from ztflow.read.stream import StreamParser
@@ -12,6 +13,7 @@ __all__ = [
     "ReadBatch",
     "ReadReport",
     "StreamParser",
+    "follow",
     "origin_of_path",
     "read_inputs",
 ]

@@ -118,9 +118,8 @@ def read_inputs(
             for name, chunks in open_found(one):
                 parser = StreamParser(name, origin=origin_of_path(name), wrapper=wrapper)
                 report.register(parser)
-                yield from _batches(parser, chunks, _Window(since, until, report), overlaps, meter)
-                if overlaps is not None:
-                    overlaps.next_stream()
+                copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
+                yield from _batches(parser, chunks, _Window(since, until, report), copies, meter)
         except SourceError as error:
             failed(error)
         meter.finished(one)
@@ -181,8 +180,26 @@ class _Window:
         return table
 
 
+@dataclass(slots=True)
+class Copies:
+    """Leaves out of one stream's batches what came before, and counts it."""
+
+    overlaps: Overlaps
+    stream: int
+    stats: ReadStats
+
+    def left_out(self, table: pa.Table) -> pa.Table:
+        """The batch without copies."""
+        copies = self.overlaps.copies(self.stream, table)
+        count = int(copies.sum())
+        if not count:
+            return table
+        self.stats.duplicates += count
+        return table.filter(pa.array(np.logical_not(copies)))
+
+
 def _batches(
-    parser: StreamParser, chunks: Iterator[bytes], window: _Window, overlaps: Overlaps | None, meter: _Meter
+    parser: StreamParser, chunks: Iterator[bytes], window: _Window, copies: Copies | None, meter: _Meter
 ) -> Iterator[ReadBatch]:
     """The batches of one stream; what a broken stream held is finished before its error goes on."""
     broken: SourceError | None = None
@@ -194,8 +211,8 @@ def _batches(
         halves = parser.finish() if chunk is None else parser.feed(chunk)
         table = halves.to_arrow()
         if table.num_rows:
-            if overlaps is not None:
-                table = without_copies(table, overlaps, parser.stats)
+            if copies is not None:
+                table = copies.left_out(table)
             table = window.inside(table)
         facts = parser.take_facts()
         if table.num_rows or facts:
@@ -205,13 +222,3 @@ def _batches(
         meter.read(len(chunk))
     if broken is not None:
         raise broken
-
-
-def without_copies(table: pa.Table, overlaps: Overlaps, stats: ReadStats) -> pa.Table:
-    """A batch without the lines that came before, counted."""
-    copies = overlaps.copies(table)
-    count = int(copies.sum())
-    if not count:
-        return table
-    stats.duplicates += count
-    return table.filter(pa.array(np.logical_not(copies)))

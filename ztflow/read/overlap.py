@@ -67,38 +67,54 @@ def _text_hash(text: str) -> int:
 class _Counted:
     """Hashes that came, and how often; sorted only when somebody asks.
 
+    Args:
+        keep: Forget the oldest beyond this many (at least; at most twice as many are held). None keeps all.
+
     Cost: O(log² n) a hash when asked after every batch; nothing but an append when never asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
+        self._size = 0
         self._new: list[Hashes] = []
         self._runs: list[Hashes] = []
+        self._older: list[Hashes] = []
 
     def add(self, hashes: Hashes) -> None:
         self._new.append(hashes)
+        self._size += len(hashes)
+        if self._keep is not None and self._size >= self._keep:
+            self._sort()
+            self._older, self._runs, self._size = self._runs, [], 0
 
     def count(self, hashes: Hashes) -> npt.NDArray[np.int64]:
         """How often each of these came."""
-        if self._new:
-            self._runs.append(np.sort(np.concatenate(self._new)))
-            self._new = []
-            while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
-                last = self._runs.pop()
-                self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+        self._sort()
         total = np.zeros(len(hashes), dtype=np.int64)
-        for run in self._runs:
+        for run in (*self._older, *self._runs):
             total += np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
         return total
 
+    def _sort(self) -> None:
+        if not self._new:
+            return
+        self._runs.append(np.sort(np.concatenate(self._new)))
+        self._new = []
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+
 
 class _Stream:
-    """One input that was read: its lines, when they were written, and by whom."""
+    """One input: its lines so far, when they were written, and by whom."""
 
-    def __init__(self) -> None:
-        self.lines = _Counted()
+    def __init__(self, keep: int | None) -> None:
+        self.lines = _Counted(keep)
         self.first: int | None = None
         self.last: int | None = None
         self.pods: set[str | None] = set()
+        self.latest: dict[str | None, int] = {}
+        self.rerun: dict[str | None, bool] = {}
 
     def add(self, hashes: Hashes, first: int, last: int, pods: set[str | None]) -> None:
         self.lines.add(hashes)
@@ -112,33 +128,37 @@ class _Stream:
             return False
         return None in pods or None in self.pods or not pods.isdisjoint(self.pods)
 
+    def jumps(self, name: str | None, times: Times) -> Flags:
+        """Where a writer's time goes back by more than its own disorder."""
+        before = np.concatenate([[self.latest.get(name, times[0])], times[:-1]])
+        self.latest[name] = int(times[-1])
+        return np.asarray(before - times > REPLAY_GAP, dtype=np.bool_)
+
 
 class Overlaps:
     """Finds copies of lines across streams, and across re-runs within one.
 
-    A line that stands n times in one stream and m times in another is kept max(n, m) times. Rows without a time are
-    never taken for copies.
+    The n-th occurrence of a line in a stream is a copy when another stream has brought it n times, so a line that
+    truly stands twice in one stream is kept twice. Rows without a time are never taken for copies.
+
+    Args:
+        keep: Lines remembered per stream, for input that never ends; None remembers all.
 
     Memory: 8 bytes a row.
     """
 
-    def __init__(self) -> None:
-        self._before: list[_Stream] = []
-        self._stream = _Stream()
-        self._used: dict[int, int] = {}
-        self._latest: dict[str | None, int] = {}
-        self._rerun: dict[str | None, bool] = {}
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
+        self._streams: dict[int, _Stream] = {}
 
-    def next_stream(self) -> None:
-        """The stream is over; the next one begins."""
-        self._before.append(self._stream)
-        self._stream = _Stream()
-        self._used.clear()
-        self._latest.clear()
-        self._rerun.clear()
+    def copies(self, stream: int, table: pa.Table) -> Flags:
+        """Which rows of a stream's next batch are copies. Shape: one flag a row.
 
-    def copies(self, table: pa.Table) -> Flags:
-        """Which rows of the stream's next batch are copies. Shape: one flag a row."""
+        Args:
+            stream: Any number that stands for the stream.
+            table: The batch (`schema.HALVES`).
+        """
+        own = self._streams.setdefault(stream, _Stream(self._keep))
         count = table.num_rows
         copies: Flags = np.zeros(count, dtype=np.bool_)
         column = table.column("time")
@@ -153,48 +173,53 @@ class Overlaps:
         names.append(None)
         hashes = row_hashes(table)
         writers = {names[code] for code in np.unique(codes)}
-        near = [one for one in self._before if one.may_share(first, last, writers)]
+        near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, writers)]
         if near:
-            copies |= self._copied(np.where(known, hashes, np.uint64(0)), near) & known
-        copies |= self._rerun_copies(hashes, times, known, codes, names)
-        self._stream.add(hashes[known], first, last, writers)
+            copies |= _copied(hashes, own, near) & known
+        copies |= self._rerun_copies(own, hashes, times, known, codes, names)
+        own.add(hashes[known], first, last, writers)
         return copies
 
-    def _copied(self, hashes: Hashes, near: list[_Stream]) -> Flags:
-        """Rows that other streams hold, as often as they hold them."""
-        allowed = np.max([one.lines.count(hashes) for one in near], axis=0)
-        copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
-        for index in np.flatnonzero(allowed).tolist():
-            key = int(hashes[index])
-            used = self._used.get(key, 0)
-            if used < allowed[index]:
-                self._used[key] = used + 1
-                copies[index] = True
-        return copies
-
+    @staticmethod
     def _rerun_copies(
-        self, hashes: Hashes, times: Times, known: Flags, codes: npt.NDArray[np.int32], names: list[str | None]
+        own: _Stream,
+        hashes: Hashes,
+        times: Times,
+        known: Flags,
+        codes: npt.NDArray[np.int32],
+        names: list[str | None],
     ) -> Flags:
         """Rows of a stretch that this stream had passed: a writer's time jumped back to lines that came before."""
         copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
         groups = [(names[code], np.flatnonzero((codes == code) & known)) for code in np.unique(codes).tolist()]
-        jumps = {name: self._jumps(name, times[rows]) for name, rows in groups if len(rows)}
-        if not any(self._rerun.values()) and not any(jumped.any() for jumped in jumps.values()):
+        jumps = {name: own.jumps(name, times[rows]) for name, rows in groups if len(rows)}
+        if not any(own.rerun.values()) and not any(jumped.any() for jumped in jumps.values()):
             return copies
         _, first_at, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-        came = (first_at[inverse] < np.arange(len(hashes))) | (self._stream.lines.count(hashes) > 0)
+        came = (first_at[inverse] < np.arange(len(hashes))) | (own.lines.count(hashes) > 0)
         for name, rows in groups:
             if not len(rows):
                 continue
-            rerun = self._rerun.get(name, False)
+            rerun = own.rerun.get(name, False)
             for row, jumped, again in zip(rows.tolist(), jumps[name].tolist(), came[rows].tolist(), strict=True):
                 rerun = again and (jumped or rerun)
                 copies[row] = rerun
-            self._rerun[name] = rerun
+            own.rerun[name] = rerun
         return copies
 
-    def _jumps(self, name: str | None, times: Times) -> Flags:
-        """Where a writer's time goes back by more than its own disorder."""
-        before = np.concatenate([[self._latest.get(name, times[0])], times[:-1]])
-        self._latest[name] = int(times[-1])
-        return np.asarray(before - times > REPLAY_GAP, dtype=np.bool_)
+
+def _copied(hashes: Hashes, own: _Stream, near: list[_Stream]) -> Flags:
+    """Rows that other streams hold, as often as they hold them."""
+    allowed = np.max([one.lines.count(hashes) for one in near], axis=0)
+    copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
+    rows = np.flatnonzero(allowed)
+    if not len(rows):
+        return copies
+    came = own.lines.count(hashes[rows])
+    order = np.argsort(hashes[rows], kind="stable")
+    in_order = hashes[rows][order]
+    starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    copies[rows] = came + rank < allowed[rows]
+    return copies

@@ -7,12 +7,15 @@ import glob
 import io
 import os
 import re
+import select
+import stat
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
@@ -23,6 +26,12 @@ Input: TypeAlias = str | Path | BinaryIO
 
 CHUNK = 4 << 20
 """Bytes read at once: large enough that the cost of a table a chunk disappears, small enough to stay in memory."""
+
+_GATHER = 0.015
+"""Seconds a busy pipe's pieces are gathered to be parsed together; a table a piece would cost more."""
+
+_PIPE = 1 << 20
+"""Bytes asked for as a pipe's buffer; the usual 64 KiB make a busy producer wait."""
 
 _HEAD = 512
 """Bytes looked at to tell compression and archives; a tar header is 512 bytes long."""
@@ -182,7 +191,7 @@ def open_found(found: Found) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 def _chunks(stream: Any, name: str) -> Iterator[bytes]:
     """Bytes as they come; a pipe gives what it has."""
-    read = getattr(stream, "read1", None) or stream.read
+    read = _reader(stream)
     while True:
         try:
             chunk = read(CHUNK)
@@ -191,6 +200,51 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
         if not chunk:
             return
         yield bytes(chunk)
+
+
+def _reader(stream: Any) -> Callable[[int], bytes]:
+    """How to take bytes from a stream as they come."""
+    try:
+        fd: int = stream.fileno()
+        piped = stat.S_ISFIFO(os.fstat(fd).st_mode) or stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except (OSError, ValueError, AttributeError):
+        piped, fd = False, -1
+    if piped:
+        widen(fd)
+        return lambda _: read_available(fd)
+    one: Callable[[int], bytes] = getattr(stream, "read1", None) or stream.read
+    return one
+
+
+def read_available(fd: int) -> bytes:
+    """What a pipe holds, once it holds something; what a busy producer adds within a moment comes with it.
+
+    Empty at the end. Cost: one system call a pipe buffer.
+    """
+    parts: list[bytes] = []
+    size, since = 0, monotonic()
+    while True:
+        part = os.read(fd, _PIPE)
+        if not part:
+            return b"".join(parts)  # the end shows again at the next read
+        if not parts:
+            since = monotonic()
+        parts.append(part)
+        size += len(part)
+        left = _GATHER - (monotonic() - since)
+        busy = size >= _PIPE // 16
+        if size >= CHUNK or left <= 0 or not select.select([fd], [], [], left if busy else 0)[0]:
+            return b"".join(parts)
+
+
+def widen(fd: int) -> None:
+    """Ask for a larger pipe buffer; only Linux has one, and only pipes."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
+    except (ImportError, AttributeError, OSError):
+        return
 
 
 def _streams(chunks: Iterator[bytes], name: str, file: Any, depth: int = 0) -> Iterator[tuple[str, Iterator[bytes]]]:
