@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from truth import CAPTURED, judge, logs
+from truth import CAPTURED, half, judge, logs, true_rows
 
 import ztflow
 
@@ -24,6 +24,13 @@ def test_every_pair_and_every_node(run):
     assert stats.problems == 0
     paired = sum(row["unpaired_reason"] is None for row in flows.rows())
     assert stats.access - stats.duplicates == 2 * paired + len(flows) - paired
+
+
+def test_hops_behind_a_waypoint_are_chained():
+    flows = list(ztflow.read_flows(*logs("1.29.5-storm")).rows())
+    chained = {half(f, "outbound"): half(f, "next_hop") for f in flows if f["next_hop_line"] is not None}
+    true = {r["outbound"]: r["next_hop_inbound"] for r in true_rows("1.29.5-storm") if r["next_hop_inbound"] != "-"}
+    assert chained == true
 
 
 def test_trace_ids_pair_exactly():

@@ -111,6 +111,7 @@ class Evidence:
         position: Hash of input and line number: orders halves that are equal in everything.
         source: Hash of the source address.
         destination: Hash of the address dialled or accepted.
+        service: Hash of the service addressed, 0 where the half does not say it.
         tunnelled: Whether it is HBONE.
         early: Whether it is a `connection failed` line.
         answered: Whether its error is the other side's answer, which writes a line of its own.
@@ -135,6 +136,7 @@ class Evidence:
     position: UIntArray
     source: UIntArray
     destination: UIntArray
+    service: UIntArray
     tunnelled: BoolArray
     early: BoolArray
     answered: BoolArray
@@ -229,6 +231,7 @@ def gather(halves: pa.Table) -> Evidence:
         position=combine([hashes["source_file"], numbers(halves, "line_number").astype(np.uint64)]),
         source=hashes["src_ip"],
         destination=hashes["dst_ip"],
+        service=hashes["dst_service"],
         tunnelled=host != 0,
         early=hashes["message"] == np.uint64(text_hash(Message.FAILED)),
         answered=per_word(error, lambda text: text.startswith("http status: "), np.bool_),

@@ -37,7 +37,7 @@ class Decisions:
         alternatives: How many other partners would have fitted; -1 is null.
         confidence: Probability that the partner is right; NaN is null.
         reason: Why it is unpaired; None when paired.
-        waypoint: Whether the far end of this hop is known to be a waypoint or gateway, None if that is unknown.
+        next_hop: Row of the half believed to be the hop behind this one's waypoint, or `NONE`.
     """
 
     outbound: npt.NDArray[np.int64]
@@ -46,6 +46,7 @@ class Decisions:
     alternatives: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64]
     reason: list[str | None]
+    next_hop: npt.NDArray[np.int64]
 
 
 def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
@@ -92,6 +93,11 @@ def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
     columns["outbound_line"] = out.column("line_number")
     columns["inbound_file"] = inn.column("source_file")
     columns["inbound_line"] = inn.column("line_number")
+    behind = halves.select(["source_file", "line_number"]).take(
+        pa.array(decisions.next_hop, mask=decisions.next_hop == NONE)
+    )
+    columns["next_hop_file"] = behind.column("source_file")
+    columns["next_hop_line"] = behind.column("line_number")
     unknown = pa.array(["unknown"] * count, _CATEGORY)
     columns["locality"] = unknown
     columns["zone_locality"] = unknown

@@ -25,6 +25,7 @@ from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
 from ztflow.pair.decided import Decided
 from ztflow.pair.evidence import NO_TIME, Evidence, gather
+from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import match_segment
@@ -92,6 +93,7 @@ class Pairer:
         self._knowledge = Knowledge()
         self._clocks = ClockMemory()
         self._offsets = Offsets()
+        self._settled = _BEFORE
         self.evicted = 0
 
     def push(self, halves: Halves | pa.Table) -> Flows:
@@ -134,6 +136,7 @@ class Pairer:
         self._by_trace(decided)
         self._by_class(decided, horizon)
         self._by_time(decided, horizon)
+        self._hops(decided)
         self._leftovers(decided, horizon, last=last)
         if self.pending > self._capacity:
             self._evict(decided)
@@ -216,6 +219,7 @@ class Pairer:
         """Clock offsets, then the best assignment of what ended within a second of each other."""
         ev = self._evidence
         frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
+        self._settled = frontier - self._offsets.largest() - EPOCH
         index = self._where((self._status == OPEN) & ev.pairable & (ev.time < frontier))
         if not len(index):
             return
@@ -227,7 +231,7 @@ class Pairer:
             self._corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
         classes = ev.classes
         order = index[np.lexsort((self._corrected[index], classes[index]))]
-        settled = frontier - self._offsets.largest() - EPOCH
+        settled = self._settled = frontier - self._offsets.largest() - EPOCH
         ranges = segments.whole(classes[order], self._corrected[order], settled)
         for start, stop, closed in self._simple(decided, order, ranges):
             part = order[start:stop]
@@ -277,6 +281,24 @@ class Pairer:
         self._status[inn] = MATCHED
         paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
         decided.pairs(out, inn, paired, match.alternatives, match.confidence)
+
+    def _hops(self, decided: Decided) -> None:
+        """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
+        ev = self._evidence
+        left = self._status == LEFT
+        hop_to = self._where(left & ev.outbound & ev.elsewhere)
+        hop_from = self._where(left & ~ev.outbound)
+        if not len(hop_to) or not len(hop_from):
+            return
+        is_waypoint = self._knowledge.known("waypoint", ev.source[hop_from], ev.time[hop_from] + 2 * REACH)
+        waiting = self._corrected[(self._status == OPEN) & (self._corrected != NO_TIME)]
+        settled = min(self._settled, int(waiting.min(initial=self._settled)))
+        to, back = chain_hops(ev, self._corrected, hop_to, hop_from[is_waypoint], settled)
+        if len(to):
+            decided.alone(ev, to, [Unpaired.WAYPOINT_HOP] * len(to), next_hop=back)
+            decided.alone(ev, back, [Unpaired.WAYPOINT_SOURCE] * len(back))
+            self._status[to] = MATCHED
+            self._status[back] = MATCHED
 
     def _leftovers(self, decided: Decided, horizon: int, *, last: bool) -> None:
         ev = self._evidence

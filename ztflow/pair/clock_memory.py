@@ -1,0 +1,101 @@
+"""What pairing remembers of end-time differences, and the clock offsets it gives for each stretch of log.
+
+Sure pairs inform the clocks for `LEARN_SURE`; halves that only might belong together for `LEARN_POSSIBLE`. Offsets are
+estimated per epoch of log time from what ended shortly before the epoch's end, never from what happened to be read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ztflow.pair.clocks import Differences, Offsets, estimate
+from ztflow.pair.evidence import Evidence, IntArray
+from ztflow.pair.sure import FAR_ENDS
+
+EPOCH = 2_000_000
+"""Microseconds of log that share one estimate of the clock offsets."""
+LEARN_SURE = 60_000_000
+"""How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
+LEARN_POSSIBLE = 10_000_000
+"""How far back unsure halves do."""
+NEIGHBOURS = 8
+"""Possible partners on each side of a half that the cross-correlation looks at."""
+
+Index = npt.NDArray[np.intp]
+
+
+def _joined(parts: list[Differences]) -> Differences:
+    if not parts:
+        return Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    return Differences(
+        np.concatenate([part.outbound for part in parts]),
+        np.concatenate([part.inbound for part in parts]),
+        np.concatenate([part.difference for part in parts]),
+    )
+
+
+class ClockMemory:
+    """Differences by the time they were seen at."""
+
+    def __init__(self) -> None:
+        self._sure = _joined([])
+        self._sure_time: IntArray = np.zeros(0, np.int64)
+        self._possible: dict[int, Differences] = {}
+
+    def remember(self, evidence: Evidence, out: Index, inn: Index) -> None:
+        """Take in sure pairs."""
+        if not len(out):
+            return
+        ends = np.maximum(evidence.time[out], evidence.time[inn])
+        new = Differences(evidence.ztunnel[out], evidence.ztunnel[inn], evidence.time[out] - evidence.time[inn])
+        times = np.concatenate([self._sure_time, ends])
+        order = np.argsort(times, kind="stable")
+        self._sure = _joined([self._sure, new]).take(order)
+        self._sure_time = times[order]
+
+    def offsets(self, epoch: int, evidence: Evidence, unsure: npt.NDArray[np.bool_]) -> Offsets:
+        """The clock offsets for one epoch.
+
+        Args:
+            epoch: Number of the epoch: log time divided by `EPOCH`.
+            evidence: All halves at hand, at least `FAR_ENDS` beyond the epoch's end.
+            unsure: Which of them have no sure partner.
+        """
+        start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
+        first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop])
+        if epoch not in self._possible:
+            self._possible[epoch] = _possible(evidence, unsure, start, stop)
+        near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
+        return estimate(self._sure.take(slice(first, last)), _joined(near))
+
+    def forget(self, before: int) -> None:
+        """Drop what no epoch from that time on looks at."""
+        first = int(np.searchsorted(self._sure_time, before - LEARN_SURE))
+        if first:
+            self._sure = self._sure.take(slice(first, None))
+            self._sure_time = self._sure_time[first:]
+        self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
+
+
+def _possible(evidence: Evidence, unsure: npt.NDArray[np.bool_], start: int, stop: int) -> Differences:
+    """End differences between each unsure outbound half of an epoch and the inbound ones it might belong to."""
+    time = evidence.time
+    near = np.flatnonzero(unsure & (time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
+    _, rank = np.unique(evidence.classes[near], return_inverse=True)
+    code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (time[near] - (start - FAR_ENDS))
+    inbound = np.flatnonzero(~evidence.outbound[near])
+    inbound = inbound[np.argsort(code[inbound], kind="stable")]
+    outbound = np.flatnonzero(evidence.outbound[near] & (time[near] >= start) & (time[near] < stop))
+    if not len(inbound) or not len(outbound):
+        return _joined([])
+    place = np.searchsorted(code[inbound], code[outbound])
+    found = []
+    for step in range(-NEIGHBOURS, NEIGHBOURS):
+        at = place + step
+        ok = (at >= 0) & (at < len(inbound))
+        a, b = outbound[ok], inbound[at[ok]]
+        ok = (rank[a] == rank[b]) & (np.abs(time[near[a]] - time[near[b]]) <= FAR_ENDS)
+        a, b = near[a[ok]], near[b[ok]]
+        found.append(Differences(evidence.ztunnel[a], evidence.ztunnel[b], time[a] - time[b]))
+    return _joined(found)

@@ -1,0 +1,56 @@
+"""Which connection of a waypoint or gateway carries on which connection of a client.
+
+Two connections, two lines, no shared id and no shared address but the waypoint's own (format sheet §5.1): the chain is
+statistical. A proxy that hands on what it gets ends both hops together and moves the same bytes on both, so halves are
+chained that agree in the waypoint's address and both byte counts, do not contradict each other in the service, and
+ended close together; where several do, by the best assignment. A waypoint that rewrites what it carries (HTTP) gives
+no chain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ztflow.pair import segments
+from ztflow.pair.evidence import Evidence, IntArray, combine
+from ztflow.pair.match import match_segment
+
+Index = npt.NDArray[np.intp]
+
+
+def chain_hops(evidence: Evidence, time: IntArray, hop_to: Index, hop_from: Index, settled: int) -> tuple[Index, Index]:
+    """Clients' hops to a waypoint and the hops believed to follow them.
+
+    Args:
+        evidence: All halves at hand.
+        time: Their ends with the clock offsets taken off.
+        hop_to: Outbound halves that went to a waypoint, in canonical order.
+        hop_from: Inbound halves that came from one, in canonical order.
+        settled: Both lists are complete before this time.
+
+    Returns:
+        Indexes of the halves to a waypoint, and of those that follow each.
+    """
+    both = np.concatenate([hop_to, hop_from])
+    outbound = evidence.outbound
+    waypoint = np.where(outbound[both], evidence.destination[both], evidence.source[both])
+    classes = combine([waypoint, evidence.sizes[both]])
+    sequence = np.lexsort((time[both], classes))
+    order = both[sequence]
+    ranges = segments.whole(classes[sequence], time[order], settled)
+    found_to: list[Index] = []
+    found_from: list[Index] = []
+    for start, stop in zip(ranges.start[ranges.closed].tolist(), ranges.stop[ranges.closed].tolist(), strict=True):
+        part = order[start:stop]
+        to, back = part[outbound[part]], part[~outbound[part]]
+        if not len(to) or not len(back) or len(part) > segments.LARGEST:
+            continue
+        match = match_segment(time[to], evidence.duration[to], time[back], evidence.duration[back])
+        to, back = to[match.outbound], back[match.inbound]
+        services = evidence.service[to], evidence.service[back]
+        agree = (services[0] == 0) | (services[1] == 0) | (services[0] == services[1])
+        found_to.append(to[agree])
+        found_from.append(back[agree])
+    none = np.zeros(0, np.intp)
+    return np.concatenate([none, *found_to]), np.concatenate([none, *found_from])
