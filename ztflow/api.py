@@ -16,9 +16,9 @@ from ztflow.errors import SourceError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.origin import Fact, Problem, ReadStats
-from ztflow.pair import Pairer
+from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows, read_inventory
-from ztflow.read import ReadReport, read_inputs
+from ztflow.read import ReadReport, follow, read_inputs
 from ztflow.tables import HALVES_SCHEMA
 
 Source: TypeAlias = str | Path | BinaryIO
@@ -103,8 +103,19 @@ def read_flows(
     halves, facts = _read(inputs, wrapper, on_error, progress)
     flows = pair_halves(halves)
     topology = Topology(known, facts, halves.to_arrow())
-    table = _between(place_flows(flows.to_arrow(), topology), "end", since, until)
+    table = _with_legacy(flows.to_arrow(), facts)
+    table = _between(place_flows(table, topology), "end", since, until)
     return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
+
+
+def _with_legacy(flows: pa.Table, facts: Sequence[Fact]) -> pa.Table:
+    """The flows with those of 1.18 to 1.21 among them, which stand in other lines than access lines."""
+    legacy = LegacyPairer()
+    tables = [flows, legacy.push(facts), legacy.finish()]
+    if not any(table.num_rows for table in tables[1:]):
+        return flows
+    table = pa.concat_tables(tables).unify_dictionaries()
+    return table.take(pc.sort_indices(table.column("end")))
 
 
 def pair_halves(halves: Halves) -> Flows:
@@ -144,6 +155,7 @@ def follow_flows(
     report = report or LiveReport()
     known = _inventory(inventory)
     pairer = Pairer(window=LIVE_WINDOW if window is None else window)
+    legacy = LegacyPairer()
     topology = Topology(known)
     quiet_since = monotonic()
     for halves, facts in _live(inputs, wrapper, report, on_error):
@@ -155,16 +167,18 @@ def follow_flows(
         else:
             flows = pairer.advance(past=timedelta(seconds=monotonic() - quiet_since))
         report.evicted = pairer.evicted
-        yield Flows(place_flows(flows.to_arrow(), topology)) if len(flows) else flows
-    flows = pairer.finish()
-    yield Flows(place_flows(flows.to_arrow(), topology))
+        yield _placed(topology, flows.to_arrow(), legacy.push(facts))
+    yield _placed(topology, pairer.finish().to_arrow(), legacy.finish())
+
+
+def _placed(topology: Topology, *tables: pa.Table) -> Flows:
+    table = pa.concat_tables(tables).unify_dictionaries()
+    return Flows(place_flows(table, topology)) if table.num_rows else Flows()
 
 
 def _live(
     inputs: Sequence[Source], wrapper: str | None, report: LiveReport, on_error: OnError | None
 ) -> Iterator[tuple[Halves, list[Fact]]]:
-    from ztflow.read import follow
-
     read = ReadReport()
     for batch in follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error):
         report.stats = read.stats
