@@ -123,16 +123,19 @@ class LineSplitter:
             not first_overlong
             and not self._bom
             and self._decoder is None
-            and len(block) <= LINE_BYTES
             and b"\r" not in block
             and b"\0" not in block
             and b"\xef\xbb\xbf" not in block
         )
         if plain:
             try:
-                return Lines(block[:-1].decode().split("\n"), _NONE, _NONE)
+                texts = block[:-1].decode().split("\n")
             except UnicodeDecodeError:
                 pass
+            else:
+                # a character has at most four bytes, so lines this short are within the limit whatever they hold
+                if len(block) <= LINE_BYTES or max(map(len, texts)) <= LINE_BYTES // 4:
+                    return Lines(texts, _NONE, _NONE)
         lines: list[str] = []
         mended: set[int] = set()
         overlong: set[int] = set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from ztflow.errors import ParseError, Reason
 from ztflow.halves import Halves, HalvesBuilder
 from ztflow.origin import NOBODY, Fact, LogLine, Origin, Problem, ReadStats
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
+from ztflow.read.ansi import strip_sequences
 from ztflow.read.block import STARTS, ConfigBlocks
 from ztflow.read.document import Document, Value, opens_document
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
@@ -17,6 +20,9 @@ from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
 from ztflow.records import RECORD_NAMES, Row
 
 _LEVEL = RECORD_NAMES.index("level")
+_LONE_BYTES = re.compile("[\ud800-\udfff]")
+_HEAD_CHARS = 128
+"""Time, level, scope and message, even with tabs spread to columns, are shorter than this."""
 _ERROR = RECORD_NAMES.index("error")
 
 
@@ -103,10 +109,16 @@ class StreamParser:
         for index, text in enumerate(lines.texts):
             self._number += 1
             if simple and self._pending is None and "\x1b" not in text and not self._document.active:
-                head = find_head(text)
-                if head is not None and text[-1] != ")":
+                if text[:1] == "{":
+                    line = self._unwrapper.json_line(text, self._number)
+                    if line is not None:
+                        self._record(line, closed=True)
+                        continue
+                elif (head := find_head(text)) is not None and text[-1] != ")":
                     start = head.start()
                     origin = known(text[:start]) if start else self._bare()
+                    if origin is None and start:
+                        origin = self._unwrapper.quick_prefix(text[:start])
                     if origin is not None:
                         self._record(LogLine(text[start:] if start else text, self._number, origin))
                         continue
@@ -132,9 +144,14 @@ class StreamParser:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
-        if text[:32].lstrip()[:1] in {"{", "["} and opens_document(text) and decoded(text) is None:
-            self._flush()
-            for found in self._document.feed(text, number):
+        if "\x1b" in text:
+            text = strip_sequences(text)
+        if text[:32].lstrip()[:1] in {"{", "["} and self._unwrapper.takes_json and opens_document(text):
+            value = decoded(text)
+            parts = [Value(value, text, number)] if value is not None else self._document.feed(text, number)
+            if value is None:
+                self._flush()
+            for found in parts:
                 self._document_part(found)
             return
         self._plain_line(text, number, is_mended=is_mended)
@@ -155,7 +172,7 @@ class StreamParser:
     def _piece(self, piece: Piece, width: int) -> None:
         """An unwrapped line: goes on in a wrapped record or a block, or is a record of its own."""
         text = piece.text
-        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        if not text.isascii() and _LONE_BYTES.search(text):
             text = healed(text)
             piece = piece._replace(text=text, mended=True)
         if piece.deep:
@@ -173,7 +190,7 @@ class StreamParser:
                 self._fact(whole)
             return
         line = LogLine(text, piece.line_number, piece.origin, piece.fields, piece.mended)
-        if not piece.closed and unfinished_head(text):
+        if not piece.closed and len(text) < _HEAD_CHARS and unfinished_head(text):
             self._hold(line, width)
             return
         self._record(line, width=width, closed=piece.closed)

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from ztflow.errors import UsageError
-from ztflow.origin import NOBODY, Origin
+from ztflow.origin import NOBODY, LogLine, Origin
 from ztflow.read.ansi import strip_residue, strip_sequences
 from ztflow.read.limits import JOIN_CHARS, LINE_BYTES, NESTING, STREAMS
 from ztflow.read.lines import healed
 from ztflow.read.unwrap import lined, prefixes, shippers, stores
 from ztflow.read.unwrap.anywhere import anywhere
-from ztflow.read.unwrap.content import Content, Part, find_head, merged
+from ztflow.read.unwrap.content import TIME, Content, Part, find_head, merged
 from ztflow.read.unwrap.memory import Memory
 
 TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
@@ -71,6 +71,10 @@ WRAPPERS: tuple[str, ...] = (
 )
 """Names `--wrapper` takes."""
 
+_JSON_NAMES = frozenset({"bare", "logcli", *(name for name, _ in JSON_WRAPPERS)})
+_TIMED = re.compile(
+    rf"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?{TIME}(?: std(?:out|err) F)? "
+)
 _JSON_START = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
@@ -156,11 +160,49 @@ class Unwrapper:
         section = self.memory.section
         return self.origin if section is NOBODY else merged(section, self.origin)
 
+    def json_line(self, text: str, number: int) -> LogLine | None:
+        """The one line of ztunnel in a JSON text, when nothing else has to be taken off; None for all other cases."""
+        if not self.takes_json:
+            return None
+        try:
+            value = orjson.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(value, dict):
+            return None
+        found = self._opened(value, 0)
+        if found is None:
+            own = shippers.ztunnel_fields(value) is value
+            return LogLine(text, number, self.bare_origin, value) if own else None
+        if len(found) != 1:
+            return None
+        line, inner, origin, part, *_ = found[0]
+        if inner is not None or part is Part.MORE or (part is Part.END and self._open):
+            return None
+        head = find_head(line)
+        if head is None or head.start() or line[-1:] == ")" or "\x1b" in line:
+            return None
+        return LogLine(line, number, merged(origin, self.bare_origin))
+
+    def quick_prefix(self, prefix: str) -> Origin | None:
+        """Who wrote the line behind a prefix of the kinds that hold a time and so differ from line to line."""
+        found = _TIMED.fullmatch(prefix)
+        if found is None or self._open or self._wrapper is not None:
+            return None
+        pod, container, stern = found.group(1, 2, 3)
+        if not pod and not stern:
+            return self.bare_origin
+        origin = self.memory.names.get(f" {pod} {container}\n" if pod else stern)
+        return None if origin is None else merged(origin, self.origin)
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether JSON on the outside may be taken for a wrapper."""
+        return self._allows_json(0)
+
     def line(self, text: str, number: int) -> list[Piece]:
         """One physical line, unwrapped. Empty while it is only a part."""
         mended = False
-        if "\x1b" in text:
-            text = strip_sequences(text)
         if "m" in text and "[" in text:
             text, mended = strip_residue(text)
         pieces: list[Piece] = []
@@ -190,7 +232,7 @@ class Unwrapper:
     def _text(
         self, inside: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool
     ) -> None:
-        text = inside.text
+        text = strip_sequences(inside.text) if "\x1b" in inside.text else inside.text
         if depth > NESTING:
             pieces.append(Piece(text, number, origin, closed=True, deep=True))
             return
@@ -275,9 +317,7 @@ class Unwrapper:
             pieces.append(Piece(text or _dumped(value), number, origin, closed=True))
 
     def _allows_json(self, depth: int) -> bool:
-        return depth > 0 or self._wrapper is None or any(name == self._wrapper for name, _ in JSON_WRAPPERS) or (
-            self._wrapper in {"bare", "logcli"}
-        )
+        return depth > 0 or self._wrapper is None or self._wrapper in _JSON_NAMES
 
     def _taken_off(self, text: str, depth: int) -> list[Content] | None:
         """What stood inside the first text wrapper that knows this text."""
