@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.flows import flows
 from ztflow.cli.commands.graph import graph
 from ztflow.cli.commands.records import records
+from ztflow.cli.commands.summary import summary
 from ztflow.cli.help import WIDTH, PlainCommand, PlainGroup
 from ztflow.version import __version__
 
@@ -51,5 +53,5 @@ def root(
     del version
 
 
-for command in (records, flows, graph):
+for command in (summary, records, flows, graph, explain):
     app.command(command.__name__, cls=PlainCommand, context_settings=_CONTEXT)(command)

@@ -18,6 +18,7 @@ from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.flows import Flows
 from ztflow.halves import Halves
+from ztflow.origin import Fact
 
 
 def _window(reading: Reading) -> timedelta | None:
@@ -50,6 +51,22 @@ def flows(run: Run, inputs: list[str], reading: Reading) -> Flows:
     run.counts = Counts(found.stats, found.problems, evicted=found.evicted)
     run.counts.add_flows(found)
     return found
+
+
+def live_batches(run: Run, inputs: list[str], reading: Reading) -> Generator[tuple[Halves, list[Fact]]]:
+    """Access lines and facts of inputs that grow, as they come; Ctrl-C ends them."""
+    from ztflow.read import ReadReport, follow
+
+    read = ReadReport()
+    report = api.LiveReport()
+    counts = run.counts = Counts()
+    with _stopping(report):
+        for batch in follow(inputs, wrapper=reading.wrapper, report=read, on_error=run.unreadable):
+            counts.stats, counts.problems = read.stats, read.problems
+            yield batch.halves, batch.facts
+            if report.stop:
+                break
+    counts.stats, counts.problems = read.stats, read.problems
 
 
 def live_records(run: Run, inputs: list[str], reading: Reading) -> Generator[Halves]:

@@ -78,10 +78,11 @@ class Run:
     def close(self) -> None:
         """Say what has to be known about the input, and the counts if they were asked for, last of all."""
         if self.counts is None:
-            if self.talk.stats is Stats.JSON:
-                from ztflow.cli.counting import Counts
+            if self.talk.stats is not Stats.JSON:
+                return
+            from ztflow.cli.counting import Counts
 
-                tell(Counts().json())
+            tell(Counts().json())
             return
         for line in self.counts.remarks(PROBLEMS_SAID):
             say(line)

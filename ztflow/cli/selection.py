@@ -60,14 +60,13 @@ class Selection:
         return bool(self._filter) or any(limit is not None for limit in (self._since, self._until))
 
     def _between(self, rows: pa.Table, now: datetime | None) -> pa.Table:
-        if now is None or (self._since is None and self._until is None):
-            return rows
-        times = rows[self._time]
+        """The rows within the limits; a row without a time is neither before nor after anything and stays."""
         for limit, compare in ((self._since, pc.greater_equal), (self._until, pc.less_equal)):
-            if limit is not None:
-                instant = now - limit if isinstance(limit, timedelta) else limit
-                rows = rows.filter(compare(times, pa.scalar(instant, times.type)))
-                times = rows[self._time]
+            if limit is None or (now is None and isinstance(limit, timedelta)):
+                continue
+            instant = now - limit if now is not None and isinstance(limit, timedelta) else limit
+            times = rows[self._time]
+            rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
         return rows
 
     def apply(self, table: Tabular) -> Tabular:

@@ -316,6 +316,6 @@ class _Checker:
             return parse_duration(text).total_seconds() * 1000
         if "bytes" in column.name and text[-1:].isalpha():
             return parse_size(text)
-        if not re.fullmatch(r"-?\d{1,19}(\.\d{1,9})?", text):
+        if not re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,9})?", text):
             raise UsageError(f"{text!r} is not a number")
         return float(text) if "." in text else int(text)

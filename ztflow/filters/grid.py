@@ -156,7 +156,7 @@ def _within(text: str, network: IPv4Network | IPv6Network) -> bool:
 
 
 def _ports(value: str) -> range:
-    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", value)
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", value)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if not 0 <= first <= last <= 65535:
         raise UsageError(f"{value!r} is not a port or a range such as 8000-8099")

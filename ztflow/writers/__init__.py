@@ -72,4 +72,6 @@ def open_writer(
         columns = layout.wide_flow_columns() if flows else layout.wide_record_columns()
         return TextWriter(stream, columns, color=color)
     columns = layout.flow_columns(width) if flows else layout.record_columns(width)
+    if width is not None:
+        columns = layout.fitting(columns, width)
     return TextWriter(stream, columns, width=width, color=color, live=live, day_of=None if width is None else time)

@@ -58,13 +58,14 @@ def encode_jsonl(batch: pa.RecordBatch) -> bytes:
     for field, array in zip(batch.schema, batch.columns, strict=True):
         if array.null_count < len(array):
             members.append(_members(field.name, array))
-        if field.name in ADDRESSES:
-            key, host = ADDRESSES[field.name]
+        key, host = ADDRESSES.get(field.name, ("", ""))
+        if key and batch.column(host).null_count < len(batch):
             address = address_text(batch.column(host), array, _json_inside)
             members.append(pc.binary_join_element_wise(f'"{key}":"', address, '"', ""))
     if not members:
         return b"{}\n" * len(batch)
-    bodies = pc.binary_join_element_wise(*members, ",", null_handling="skip")
+    # A row of nothing but nulls joins to null, and one null would swallow the whole batch.
+    bodies = pc.fill_null(pc.binary_join_element_wise(*members, ",", null_handling="skip"), "")
     lines = pc.binary_join_element_wise("{", bodies, "}\n", "")
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "")
     encoded: bytes = joined[0].as_buffer().to_pybytes()

@@ -165,6 +165,18 @@ NARROW, MEDIUM = 110, 150
 """Terminal widths below which the narrow and the medium layout are used."""
 
 
+READABLE = 8
+"""Cells below which a name tells nothing."""
+
+
+def fitting(columns: Sequence[TextColumn], width: int) -> Sequence[TextColumn]:
+    """The first columns that fit the terminal with names that can still be read; what matters first stands first."""
+    kept = list(columns)
+    while len(kept) > 1 and sum(column.width or READABLE for column in kept) + len(kept) - 1 > width:
+        kept.pop()
+    return kept
+
+
 def flow_columns(width: int | None) -> Sequence[TextColumn]:
     """The table of flows for a terminal of that width; None is not a terminal, so nothing is cut."""
     if width is not None and width < NARROW:

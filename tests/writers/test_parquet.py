@@ -1,0 +1,40 @@
+"""Parquet gives the same table back."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from flows_by_hand import flow, table
+
+from ztflow.tables import FLOWS_SCHEMA
+from ztflow.writers import open_writer
+from ztflow.writers.parquet import ROW_GROUP_ROWS
+
+
+def written(*tables) -> bytes:
+    stream = io.BytesIO()
+    writer = open_writer("parquet", stream, FLOWS_SCHEMA)
+    for each in tables:
+        writer.write(each)
+    writer.close()
+    return stream.getvalue()
+
+
+def test_rows_types_and_order_come_back():
+    parts = [table(*[flow(part * 10 + row, src_workload=f"web-{part}") for row in range(3)]) for part in range(4)]
+    back = pq.read_table(io.BytesIO(written(*parts)))
+    assert back.schema.equals(FLOWS_SCHEMA)
+    assert back.to_pylist() == pa.concat_tables(parts).to_pylist()
+
+
+def test_many_small_tables_become_few_row_groups():
+    file = pq.ParquetFile(io.BytesIO(written(*[table(flow(number)) for number in range(200)])))
+    assert file.metadata.num_row_groups == 1
+    assert file.metadata.num_rows == 200
+    assert ROW_GROUP_ROWS > 200
+
+
+def test_nothing_is_still_a_file():
+    assert pq.read_table(io.BytesIO(written())).num_rows == 0

@@ -1,0 +1,261 @@
+"""The first answer on one screen: window, counts, how far traffic goes, who talks to whom, what was refused.
+
+Plain text with a little colour, readable without it. On a terminal everything fits its width and height; elsewhere
+nothing is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from ztflow.cli.counting import Counts
+from ztflow.cli.grids import write_grid
+from ztflow.display import bytes_text, duration_text, hidden_text, share_text
+from ztflow.escapes import visible
+from ztflow.writers.layout import BOLD, CYAN, DIM, GREEN, RED, YELLOW
+from ztflow.writers.units import short_duration, short_size
+
+if TYPE_CHECKING:
+    from ztflow.aggregate import Measures
+    from ztflow.reports.model import Basis, Count
+    from ztflow.reports.pairs import PairRow
+    from ztflow.reports.refusals import Refusal
+    from ztflow.reports.summary import Part, Summary
+
+PAIRS_SHOWN = 20
+REFUSALS_SHOWN = 10
+"""Rows where no terminal's height decides."""
+
+_LABEL = 9
+_BAR = {"same_node": ("█", GREEN), "cross_node": ("▒", CYAN), "unknown": ("·", DIM)}
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What is written on.
+
+    Attributes:
+        width: Cells of the terminal; None cuts nothing.
+        height: Lines of the terminal; None takes the default number of rows.
+        color: Whether to style.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    color: bool = False
+
+    def styled(self, text: str, code: str | None) -> str:
+        """The text, in a style where colour is on."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color and code else text
+
+    def fact(self, label: str, text: str, code: str | None = None) -> str:
+        """A labelled line."""
+        room = None if self.width is None else self.width - _LABEL
+        shown = visible(text) if room is None else fit_end(visible(text), room)
+        return self.styled(f"{label:<{_LABEL}}", BOLD) + self.styled(shown, code)
+
+
+def fit_end(text: str, width: int) -> str:
+    """The text cut at its end: for sentences, unlike names, the beginning tells most."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
+    """The screen as lines.
+
+    Args:
+        summary: The answer.
+        counts: What became of the whole input, before filters.
+        paper: What is written on.
+        live: Whether more is to come.
+        dropped: Connections too old to be kept in a live summary.
+    """
+    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper)]
+    if dropped:
+        lines.append(paper.fact("older", f"{dropped:,} access lines are no longer in these numbers", YELLOW))
+    if not summary.totals:
+        return lines
+    lines += _nodes(summary, paper)
+    lines += _mesh(summary, summary.totals, paper)
+    room = None if paper.height is None else paper.height - 1 - len(lines)
+    refused = _refusals([*summary.denied, *summary.failed])
+    for_refused = _rows_for_refused(len(refused), room)
+    lines += ["", *_pairs(summary.pairs, paper, None if room is None else room - 3 - for_refused)]
+    if for_refused:
+        lines += ["", *_refused(refused, paper, None if room is None else for_refused - 2)]
+    return lines
+
+
+def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
+    """Source, destination and why of what was refused, with how often, most often first."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for row in refused:
+        port = "" if row.port is None else f":{row.port}"
+        key = (visible(row.source), visible(row.target) + port, visible(row.policy or row.summary or "reason unknown"))
+        counts[key] = counts.get(key, 0) + row.flows
+    return [(list(key), count) for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _rows_for_refused(count: int, room: int | None) -> int:
+    """Lines for what was refused, its heading and the blank before it included: two fifths of the room at most."""
+    if not count:
+        return 0
+    return REFUSALS_SHOWN if room is None else min(count + 2, max(4, room * 2 // 5))
+
+
+def _window(basis: Basis, paper: Paper, *, live: bool) -> str:
+    first, last, window = basis.first_seen, basis.last_seen, basis.window
+    if first is None or last is None or window is None:
+        return paper.fact("window", "unknown: no line carries a time")
+    until = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
+    length = duration_text(round(window / timedelta(milliseconds=1)))
+    more = ", still reading (Ctrl-C ends)" if live else ""
+    return paper.fact("window", f"{first:%Y-%m-%d %H:%M:%S} to {until} UTC, {length}{more}")
+
+
+def _counted(summary: Summary, counts: Counts, paper: Paper) -> list[str]:
+    stats, basis = counts.stats, summary.basis
+    problems = f"{stats.problems:,} problem{'' if stats.problems == 1 else 's'}"
+    lines = [
+        paper.fact(
+            "lines",
+            f"{stats.lines:,}: {stats.access:,} access, {stats.other:,} other of ztunnel, {stats.not_ours:,} not ours, "
+            f"{problems}",
+            YELLOW if stats.problems else None,
+        )
+    ]
+    halves = 2 * basis.paired_flows + basis.unpaired_halves
+    text = f"{basis.flows:,}"
+    if halves:
+        text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
+    if basis.ambiguous_flows:
+        text += f", {basis.ambiguous_flows:,} ambiguous"
+    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0)
+    if whole != basis.flows:
+        text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
+    lines.append(paper.fact("flows", text))
+    if summary.unpaired:
+        lines.append(paper.fact("alone", _listed(summary.unpaired)))
+    return lines
+
+
+def _listed(counts: Sequence[Count]) -> str:
+    """`12 other node not collected, 3 still open`."""
+    return ", ".join(f"{one.flows:,} {(one.value or 'reason unknown').replace('_', ' ')}" for one in counts)
+
+
+def _nodes(summary: Summary, paper: Paper) -> list[str]:
+    parts = summary.nodes
+    heads, flows, sizes = [], [], []
+    for name, part in parts.items():
+        heads.append(name.replace("_", " ") if name != "unknown" else "node unknown")
+        flows.append(f"{part.flows:,}  {_share(part.flows_share)}")
+        sizes.append(f"{bytes_text(part.bytes)}  {_share(part.bytes_share)}")
+    widths = [max(map(len, texts)) + 3 for texts in zip(heads, flows, sizes, strict=True)]
+    lines = []
+    for label, texts, bar in (
+        ("nodes", heads, ""),
+        ("  flows", flows, _bar(parts, "flows_share", paper)),
+        ("  bytes", sizes, _bar(parts, "bytes_share", paper)),
+    ):
+        cells = [
+            paper.styled(f"{text:<{width}}", _BAR[name][1] if label == "nodes" else None)
+            for text, width, name in zip(texts, widths, parts, strict=True)
+        ]
+        lines.append(paper.styled(f"{label:<{_LABEL}}", BOLD) + "".join(cells).rstrip() + _gap(widths, texts, bar))
+    return lines
+
+
+def _gap(widths: Sequence[int], texts: Sequence[str], bar: str) -> str:
+    return " " * (widths[-1] - len(texts[-1])) + bar if bar else ""
+
+
+def _share(part: float | None) -> str:
+    return "-" if part is None else share_text(part)
+
+
+def _bar(parts: Mapping[str, Part], name: str, paper: Paper, cells: int = 16) -> str:
+    """A bar of same, cross and unknown; told apart without colour by how dense it is. Narrow terminals have none."""
+    if paper.width is not None and paper.width < 90:
+        return ""
+    drawn, reached, sum_of = "", 0, 0.0
+    for kind, part in parts.items():
+        sum_of += getattr(part, name) or 0.0
+        until = round(sum_of * cells)
+        char, code = _BAR[kind]
+        if until > reached:
+            drawn += paper.styled(char * (until - reached), code)
+        reached = max(reached, until)
+    return drawn
+
+
+def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
+    parts = summary.mtls
+    text = ", ".join(
+        f"{'mTLS' if name == 'mtls' else name} {_share(part.flows_share)}"
+        for name, part in parts.items()
+        if part.flows or name != "unknown"
+    )
+    lines = [paper.fact("mesh", text)]
+    if totals.denied or totals.failed:
+        lines.append(paper.fact("refused", f"{totals.denied:,} denied, {totals.failed:,} failed", RED))
+    gaps = [f"{gap.flows:,} without {gap.what}" for gap in summary.gaps if summary.zones or "zone" not in gap.what]
+    if gaps:
+        lines.append(paper.fact("unknown", ", ".join(gaps), DIM))
+    return lines
+
+
+def _node_cell(row: PairRow) -> str:
+    """The nodes by name where there is one at each end, else how many connections go how far."""
+    source, target, sums = row.source_nodes, row.target_nodes, row.measures
+    if len(source) <= 1 and len(target) <= 1 and (source or target) and not (sums.same_node and sums.cross_node):
+        left, right = (source or ("?",))[0], (target or ("?",))[0]
+        return visible(left if left == right else f"{left} → {right}")
+    counts = {"same": sums.same_node, "cross": sums.cross_node, "unknown": sums.locality_unknown}
+    known = {name: count for name, count in counts.items() if count}
+    if len(known) == 1:
+        return next(iter(known))
+    return ", ".join(f"{count:,} {name}" for name, count in known.items())
+
+
+def _table(
+    paper: Paper, titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], hidden: int, what: str
+) -> list[str]:
+    stream = BytesIO()
+    write_grid(stream, titles, rows, right=right, width=paper.width, color=paper.color)
+    lines = stream.getvalue().decode().splitlines()
+    return [*lines, paper.styled(hidden_text(hidden, what), DIM)] if hidden else lines
+
+
+def _pairs(pairs: Sequence[PairRow], paper: Paper, room: int | None) -> list[str]:
+    shown = _cut(pairs, PAIRS_SHOWN if room is None else max(1, room))
+    narrow = paper.width is not None
+    size = short_size if narrow else bytes_text
+    any_refused = any(row.measures.denied + row.measures.failed for row in pairs)
+    titles = ["SOURCE", "DESTINATION", "NODES", "FLOWS", "REQ", "RESP", "P95", *(["REFUSED"] if any_refused else [])]
+    rows = []
+    for row in shown:
+        sums = row.measures
+        refused = sums.denied + sums.failed
+        p95 = "-" if sums.duration_p95_ms is None else short_duration(sums.duration_p95_ms)
+        cells = [visible(row.source), visible(row.target), _node_cell(row), f"{sums.flows:,}"]
+        cells += [size(sums.request_bytes), size(sums.response_bytes), p95]
+        rows.append([*cells, f"{refused:,}" if refused else ""] if any_refused else cells)
+    right = [title not in titles[:3] for title in titles]
+    return _table(paper, titles, rows, right, len(pairs) - len(shown), "pairs")
+
+
+def _refused(refused: Sequence[tuple[list[str], int]], paper: Paper, room: int | None) -> list[str]:
+    shown = _cut(refused, REFUSALS_SHOWN if room is None else max(1, room))
+    rows = [[*texts, f"{count:,}"] for texts, count in shown]
+    titles = ["REFUSED", "DESTINATION", "WHY", "FLOWS"]
+    return _table(paper, titles, rows, (False, False, False, True), len(refused) - len(shown), "kinds")
+
+
+def _cut(rows: Sequence[Any], room: int) -> Sequence[Any]:
+    """The first rows that fit, one line left for saying how many more there are."""
+    return rows if len(rows) <= room else rows[: max(1, room - 1)]
