@@ -101,10 +101,16 @@ def read_flows(
     del window
     known = _inventory(inventory)
     halves, facts = _read(inputs, wrapper, on_error, progress)
+    flows = pair_and_place(halves, facts, known)
+    table = _between(flows.to_arrow(), "end", since, until)
+    return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
+
+
+def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> Flows:
+    """The flows of a finished set of halves and of what the other lines said, in order of end, placed."""
     flows = pair_halves(halves)
     topology = Topology(known, facts, halves.to_arrow())
-    table = _with_legacy(flows.to_arrow(), facts)
-    table = _between(place_flows(table, topology), "end", since, until)
+    table = place_flows(_with_legacy(flows.to_arrow(), facts), topology)
     return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
 
 
@@ -180,12 +186,11 @@ def _live(
     inputs: Sequence[Source], wrapper: str | None, report: LiveReport, on_error: OnError | None
 ) -> Iterator[tuple[Halves, list[Fact]]]:
     read = ReadReport()
-    for batch in follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error):
+    batches = follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error, stop=lambda: report.stop)
+    for batch in batches:
         report.stats = read.stats
         report.problems = read.problems
         yield batch.halves, batch.facts
-        if report.stop:
-            return
 
 
 def _inventory(paths: Paths) -> Inventory:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from ztflow.api import pair_halves
+from ztflow.api import pair_and_place
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.origin import Fact
-from ztflow.place import Topology, place_flows, read_inventory
+from ztflow.place import read_inventory
 from ztflow.tables import HALVES_SCHEMA
 
 KEPT = 1_000_000
@@ -50,5 +50,4 @@ class GrowingCapture:
         """The flows of what is kept."""
         table = pa.concat_tables([HALVES_SCHEMA.empty_table(), *self._tables]).unify_dictionaries()
         self._tables = [table] if table.num_rows else []
-        flows = pair_halves(Halves(table))
-        return Flows(place_flows(flows.to_arrow(), Topology(self._known, self._facts, table)), evicted=flows.evicted)
+        return pair_and_place(Halves(table), self._facts, self._known)

@@ -61,11 +61,12 @@ def live_batches(run: Run, inputs: list[str], reading: Reading) -> Generator[tup
     report = api.LiveReport()
     counts = run.counts = Counts()
     with _stopping(report):
-        for batch in follow(inputs, wrapper=reading.wrapper, report=read, on_error=run.unreadable):
+        batches = follow(
+            inputs, wrapper=reading.wrapper, report=read, on_error=run.unreadable, stop=lambda: report.stop
+        )
+        for batch in batches:
             counts.stats, counts.problems = read.stats, read.problems
             yield batch.halves, batch.facts
-            if report.stop:
-                break
     counts.stats, counts.problems = read.stats, read.problems
 
 
