@@ -6,6 +6,7 @@ as network prices are. Pure Python; no state.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -58,11 +59,11 @@ def bytes_text(count: int) -> str:
 
 
 def duration_text(ms: float) -> str:
-    """`203 ms`, `1.2 s`, `4 min 5 s`, `2 h 3 min`."""
+    """`203 ms`, `1.2 s`, `30 s`, `4 min 5 s`, `2 h 3 min`."""
     if abs(ms) < 1000:
         return f"{ms:g} ms"
     if abs(ms) < 59_950:
-        return f"{ms / 1000:.1f} s"
+        return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
     seconds = round(ms / 1000)
     if abs(seconds) < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
@@ -103,6 +104,20 @@ def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(cell_text(item) for item in value) if value else _ABSENT
     return visible(str(value))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON in which only printable characters stand raw, so that it may go to a terminal; compact unless indented."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def counted(count: int, what: str) -> str:
+    """`1 flow`, `2,000 flows`: a number with its noun, given in the singular."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def hidden_text(hidden: int, what: str = "rows") -> str:

@@ -6,7 +6,7 @@ is. Nothing is invented: what has no name at this level is the one vertex `(unkn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -110,6 +110,10 @@ class Vertices:
         """The id of a vertex."""
         return self.all[code].id
 
+    def known(self, codes: Iterable[int]) -> tuple[str, ...]:
+        """The ids of some vertices that have a name, in order of name."""
+        return tuple(sorted(name for code in codes if (name := self.id(code)) != UNKNOWN))
+
 
 def check_level(by: str) -> None:
     """Refuse a level that does not exist.
@@ -125,7 +129,7 @@ def vertices(view: View, by: str, owners: Mapping[str, str] | None = None) -> Ve
     """Name both ends of every connection at a level.
 
     Args:
-        view: Rows of `schema.FLOWS`.
+        view: Rows of `schema.FLOWS`; of `schema.HALVES` too, which name fewer ends.
         by: One of `LEVELS`.
         owners: Pod (`namespace/name`) → name of the workload that owns it, where an inventory tells; other pods are
             rolled up by the pattern of their name.
@@ -146,7 +150,7 @@ def vertices(view: View, by: str, owners: Mapping[str, str] | None = None) -> Ve
 def _name_ends(
     view: View, end: str, by: str, owners: Mapping[str, str], index: dict[str, int], found: list[Vertex]
 ) -> Codes:
-    columns = {fact: name for fact in _FACTS[by] if (name := _COLUMNS[end][fact]) is not None}
+    columns = {fact: name for fact in _FACTS[by] if (name := _COLUMNS[end][fact]) and view.has(name)}
     parts = [view.labels(name) for name in columns.values()]
     groups = group([(part.codes, len(part.texts)) for part in parts], len(view))
     texts = [[part.texts[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]

@@ -124,8 +124,8 @@ def measure(view: View, groups: Groups) -> list[Measures]:
         tally(codes, count, cross_zone).tolist(),
         tally(codes, count, ~(same_zone | cross_zone)).tolist(),
         tally(codes, count, view.equals("paired", *PAIRED)).tolist(),
-        _extreme(began, codes, count, "min"),
-        _extreme(ended, codes, count, "max"),
+        extremes(began, codes, count, "min"),
+        extremes(ended, codes, count, "max"),
     ]
     return [Measures(*values) for values in zip(*columns, strict=True)]
 
@@ -155,7 +155,8 @@ def _sum(values: npt.NDArray[np.uint64], codes: Codes, count: int) -> list[int]:
     return [int(value) for value in total.tolist()]
 
 
-def _extreme(times: Codes, codes: Codes, count: int, how: str) -> list[datetime | None]:
+def extremes(times: Codes, codes: Codes, count: int, how: str) -> list[datetime | None]:
+    """Earliest (`min`) or latest (`max`) of some times (microseconds, `NO_TIME` for unknown) by group."""
     told = times != NO_TIME
     grouped = pa.table({"group": codes[told], "time": times[told]}).group_by("group").aggregate([("time", how)])
     found: list[datetime | None] = [None] * count

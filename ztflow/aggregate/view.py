@@ -82,8 +82,18 @@ def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
     return factorize(key)
 
 
+def members(groups: Groups, codes: Codes, size: int) -> list[list[int]]:
+    """The distinct codes that occur in each group, null (-1) left out, in order of first appearance."""
+    found: list[list[int]] = [[] for _ in range(len(groups))]
+    distinct = group([(groups.codes, len(groups)), (codes, size)], len(codes)).first
+    for place, code in zip(groups.codes[distinct].tolist(), codes[distinct].tolist(), strict=True):
+        if code >= 0:
+            found[place].append(code)
+    return found
+
+
 class View:
-    """Columns of one table as numpy arrays, made when first asked for and kept.
+    """Rows of one table as numpy columns, made when first asked for and kept.
 
     Args:
         table: Any table of `schema.FLOWS` or `schema.HALVES` columns.
@@ -93,34 +103,48 @@ class View:
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
+        self._rows: Codes | None = None
+        self._whole: View = self
         self._labels: dict[str, Labels] = {}
         self._numbers: dict[str, tuple[npt.NDArray[Any], Mask]] = {}
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return int(self.table.num_rows) if self._rows is None else len(self._rows)
+
+    def has(self, name: str) -> bool:
+        """Whether the table has such a column."""
+        return name in self.table.column_names
 
     def labels(self, name: str) -> Labels:
         """A text column as codes."""
         found = self._labels.get(name)
         if found is None:
-            found = self._labels[name] = _encode(self.table.column(name))
+            if self._rows is None:
+                found = _encode(self.table.column(name))
+            else:
+                whole = self._whole.labels(name)
+                found = Labels(whole.codes[self._rows], whole.texts)
+            self._labels[name] = found
         return found
 
     def numbers(self, name: str) -> tuple[npt.NDArray[Any], Mask]:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
         found = self._numbers.get(name)
         if found is None:
-            column = self.table.column(name)
-            if pa.types.is_timestamp(column.type):
-                column = column.cast(pa.int64())
-            known = np.asarray(column.is_valid()).astype(bool)
-            filled = pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0)
-            found = self._numbers[name] = (np.asarray(filled), known)
+            if self._rows is None:
+                found = _decode(self.table.column(name))
+            else:
+                values, known = self._whole.numbers(name)
+                found = values[self._rows], known[self._rows]
+            self._numbers[name] = found
         return found
 
     def known(self, name: str) -> Mask:
         """Rows whose column is not null."""
-        return np.asarray(self.table.column(name).is_valid()).astype(bool)
+        kind = self.table.schema.field(name).type
+        if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+            return self.labels(name).codes >= 0
+        return self.numbers(name)[1]
 
     def equals(self, name: str, *texts: str) -> Mask:
         """Rows whose text column has one of the values."""
@@ -132,20 +156,29 @@ class View:
 
     def group(self, *names: str) -> Groups:
         """Rows grouped by the values of text columns."""
-        return group([(self.labels(name).codes, len(self.labels(name).texts)) for name in names], len(self))
+        return group([self.part(name) for name in names], len(self))
+
+    def part(self, name: str) -> tuple[Codes, int]:
+        """A text column as a part of `group`."""
+        labels = self.labels(name)
+        return labels.codes, len(labels.texts)
 
     def where(self, mask: Mask) -> View:
-        """The rows of a mask, with the columns encoded so far carried along."""
-        part = View(self.table.filter(pa.array(mask)))
-        part._labels = {name: Labels(labels.codes[mask], labels.texts) for name, labels in self._labels.items()}
-        part._numbers = {name: (values[mask], known[mask]) for name, (values, known) in self._numbers.items()}
+        """The rows of a mask; columns are cut when asked for."""
+        chosen = np.flatnonzero(mask)
+        return self.take(chosen)
+
+    def take(self, rows: Codes) -> View:
+        """Some rows, by number."""
+        part = View(self.table)
+        part._whole = self._whole
+        part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
     def rows(self, rows: Codes, *names: str) -> list[tuple[Any, ...]]:
         """Values of some rows as Python objects, one tuple a row."""
-        if not names:
-            return [()] * len(rows)
-        taken = self.table.select(list(names)).take(pa.array(rows))
+        whole = rows if self._rows is None else self._rows[rows]
+        taken = self.table.select(list(names)).take(pa.array(whole))
         return list(zip(*(column.to_pylist() for column in taken.columns), strict=True))
 
     def span(self) -> tuple[datetime | None, datetime | None]:
@@ -163,6 +196,13 @@ def seen(view: View) -> tuple[Codes, Codes]:
     began = np.where(start_known, start, np.where(end_known, end, NO_TIME)).astype(np.int64)
     ended = np.where(end_known, end, np.where(start_known, start, NO_TIME)).astype(np.int64)
     return began, ended
+
+
+def _decode(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], Mask]:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    known = np.asarray(column.is_valid()).astype(bool)
+    return np.asarray(pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0)), known
 
 
 def _encode(column: pa.ChunkedArray) -> Labels:

@@ -1,1 +1,112 @@
-"""Room `reports`."""
+"""Reports: pure functions from flows to typed, frozen results (`reports.model.Report`).
+
+`summary` is the first answer; the others are named in `REPORTS`. A result gives `to_dict()` and `tables()`;
+`reports.render` makes text, Markdown, HTML and JSON of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from ztflow.errors import UsageError
+from ztflow.flows import Flows
+from ztflow.halves import Halves
+from ztflow.reports.clocks import clocks
+from ztflow.reports.denied import denied
+from ztflow.reports.diff import diff
+from ztflow.reports.egress import egress
+from ztflow.reports.failures import failures
+from ztflow.reports.locality import locality
+from ztflow.reports.loss import loss
+from ztflow.reports.model import Basis, Field, Report, TitledTable
+from ztflow.reports.mtls import mtls
+from ztflow.reports.prices import Price, Prices
+from ztflow.reports.render import RENDERERS, render
+from ztflow.reports.summary import summary
+from ztflow.reports.traffic import traffic
+from ztflow.reports.tunnels import tunnels
+from ztflow.reports.waypoints import waypoints
+
+_Make = Callable[[Flows, Halves | None, Mapping[str, str] | None, Prices | None], Report]
+
+
+def _needs(halves: Halves | None, name: str) -> Halves:
+    if halves is None:
+        raise UsageError(f"report {name} needs the access lines (halves), not only the flows")
+    return halves
+
+
+_MAKE: Mapping[str, _Make] = MappingProxyType(
+    {
+        "traffic": lambda flows, _, owners, __: traffic(flows, owners=owners),
+        "locality": lambda flows, _, owners, prices: locality(flows, prices=prices, owners=owners),
+        "mtls": lambda flows, _, owners, __: mtls(flows, owners=owners),
+        "denied": lambda flows, _, owners, __: denied(flows, owners=owners),
+        "failures": lambda flows, _, owners, __: failures(flows, owners=owners),
+        "egress": lambda flows, _, owners, __: egress(flows, owners=owners),
+        "loss": lambda flows, _, __, ___: loss(flows),
+        "tunnels": lambda flows, halves, owners, _: tunnels(flows, _needs(halves, "tunnels"), owners=owners),
+        "clocks": lambda flows, halves, _, __: clocks(flows, _needs(halves, "clocks")),
+        "waypoints": lambda flows, _, owners, __: waypoints(flows, owners=owners),
+    }
+)
+
+REPORTS: tuple[str, ...] = tuple(_MAKE)
+"""Names of all reports, as the command line has them."""
+
+NEEDS_HALVES = frozenset({"tunnels", "clocks"})
+"""Reports that read access lines beside the flows."""
+
+
+def make_report(
+    name: str,
+    flows: Flows,
+    *,
+    halves: Halves | None = None,
+    owners: Mapping[str, str] | None = None,
+    prices: Prices | None = None,
+) -> Report:
+    """A report by its name.
+
+    Args:
+        name: One of `REPORTS`.
+        flows: Connections.
+        halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
+        owners: Pod (`namespace/name`) → owning workload.
+        prices: For `locality`.
+
+    Raises:
+        UsageError: No such report, or it needs halves and has none.
+    """
+    make = _MAKE.get(name)
+    if make is None:
+        raise UsageError(f"no report {name!r}; choose one of {', '.join(REPORTS)}")
+    return make(flows, halves, owners, prices)
+
+
+__all__ = [
+    "NEEDS_HALVES",
+    "RENDERERS",
+    "REPORTS",
+    "Basis",
+    "Field",
+    "Price",
+    "Prices",
+    "Report",
+    "TitledTable",
+    "clocks",
+    "denied",
+    "diff",
+    "egress",
+    "failures",
+    "locality",
+    "loss",
+    "make_report",
+    "mtls",
+    "render",
+    "summary",
+    "traffic",
+    "tunnels",
+    "waypoints",
+]

@@ -5,20 +5,13 @@ Read back with `networkx.node_link_graph(data, directed=True, multigraph=True, e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ztflow.display import json_text
+
 if TYPE_CHECKING:
     import networkx as nx
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON in which only printable characters stand raw, so that it may go to a terminal."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def node_objects(graph: nx.MultiDiGraph[str]) -> Iterable[dict[str, Any]]:

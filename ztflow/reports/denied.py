@@ -1,0 +1,127 @@
+"""Denied: which policy refused whom, where it was logged, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ztflow.aggregate import View, vertices
+from ztflow.causes import CLASS_BY_NAME
+from ztflow.display import Unit
+from ztflow.flows import Flows
+from ztflow.reports.model import Basis, Report, TitledTable, titled
+from ztflow.reports.pairs import nodes_text
+from ztflow.reports.refusals import Refusal, refusals
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCount:
+    """A policy with the connections it refused; `policy` None where the log names none."""
+
+    policy: str | None
+    error_class: str | None
+    flows: int
+    sources: int
+    targets: int
+
+
+@dataclass(frozen=True)
+class Denied(Report):
+    """Connections refused by policy.
+
+    Attributes:
+        policies: By policy and kind of refusal.
+        rows: By who, to whom, port and policy.
+    """
+
+    name: ClassVar[str] = "denied"
+    title: ClassVar[str] = "Denied connections"
+
+    policies: tuple[PolicyCount, ...]
+    rows: tuple[Refusal, ...]
+
+    @property
+    def findings(self) -> int:
+        """Connections refused."""
+        return sum(row.flows for row in self.rows)
+
+    def tables(self, limit: int | None = None) -> list[TitledTable]:
+        """By policy, then in detail."""
+        limit = self.cap(limit)
+        policies = [
+            (row.policy, _summary(row.error_class), row.flows, row.sources, row.targets) for row in self.policies
+        ]
+        rows = [
+            (row.source, nodes_text(row.source_nodes), row.source_identity, row.target, nodes_text(row.target_nodes),
+             row.port, row.policy, row.flows, row.first_seen, row.last_seen, row.error)
+            for row in self.rows
+        ]  # fmt: skip
+        kinds = dict.fromkeys(row.error_class for row in self.policies)
+        legend = [
+            f"{known.summary}: {known.cause} {known.advice}"
+            for kind in kinds
+            if (known := CLASS_BY_NAME.get(kind or ""))
+        ]
+        return [
+            titled("By policy", _POLICIES, policies, limit, legend),
+            titled("Who was refused", _ROWS, rows, limit),
+        ]
+
+    def notes(self) -> list[str]:
+        """Where a denial is logged."""
+        if not self.rows:
+            return []
+        notes = ["The ztunnel on the destination's node decides and logs the policy; the client's side sees only 401."]
+        if any(row.policy is None for row in self.rows):
+            notes.append(
+                "The log names DENY policies only, since ztunnel 1.24; where no ALLOW policy matched there is no name."
+            )
+        return notes
+
+
+_POLICIES = (
+    ("policy", Unit.TEXT), ("what", Unit.TEXT), ("conns", Unit.COUNT), ("sources", Unit.COUNT),
+    ("destinations", Unit.COUNT),
+)  # fmt: skip
+_ROWS = (
+    ("source", Unit.TEXT), ("on", Unit.TEXT), ("identity", Unit.TEXT), ("destination", Unit.TEXT), ("on", Unit.TEXT),
+    ("port", Unit.NUMBER), ("policy", Unit.TEXT), ("conns", Unit.COUNT), ("first", Unit.TIME), ("last", Unit.TIME),
+    ("error", Unit.TEXT),
+)  # fmt: skip
+
+
+def _summary(error_class: str | None) -> str | None:
+    known = CLASS_BY_NAME.get(error_class or "")
+    return known.summary if known else error_class
+
+
+def denied(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Denied:
+    """Connections refused by policy.
+
+    Args:
+        flows: Connections.
+        owners: Pod (`namespace/name`) → owning workload.
+
+    Cost: about 0.2 s for 1 M flows.
+    """
+    view = View(flows.to_arrow())
+    refused = np.flatnonzero(view.equals("verdict", "denied"))
+    rows = refusals(view, vertices(view, "workload", owners), vertices(view, "node"), refused)
+    found: dict[tuple[str | None, str | None], list[Refusal]] = {}
+    for row in rows:
+        found.setdefault((row.policy, row.error_class), []).append(row)
+    policies = [
+        PolicyCount(
+            policy,
+            error_class,
+            sum(row.flows for row in members),
+            len({row.source for row in members}),
+            len({row.target for row in members}),
+        )
+        for (policy, error_class), members in found.items()
+    ]
+    policies.sort(key=lambda row: (-row.flows, row.policy or "", row.error_class or ""))
+    return Denied(Basis.of(flows, view), tuple(policies), tuple(rows))

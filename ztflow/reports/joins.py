@@ -1,0 +1,39 @@
+"""Where a flow's halves stand in the input, as keys that two tables can be joined by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ztflow.aggregate import View
+from ztflow.aggregate.view import Codes
+
+_LINES = 2**40
+"""More lines than one input has."""
+
+ABSENT = -1
+
+
+def places(view: View, file: str, line: str, files: dict[str, int]) -> Codes:
+    """One integer for (file, line number), `ABSENT` where either is unknown.
+
+    Args:
+        view: The table.
+        file: Its column with the file's name.
+        line: Its column with the line number.
+        files: Numbers of file names, shared by the tables to join; new names are added.
+    """
+    labels = view.labels(file)
+    numbers = np.array([files.setdefault(text, len(files)) for text in labels.texts] + [0], dtype=np.int64)
+    lines, known = view.numbers(line)
+    key: Codes = numbers[labels.codes] * _LINES + lines.astype(np.int64)
+    return np.where(known & (labels.codes >= 0), key, ABSENT)
+
+
+def find(wanted: Codes, among: Codes) -> Codes:
+    """Row of each wanted key among others, `ABSENT` where it does not occur; of equal keys any one."""
+    order = np.argsort(among, kind="stable")
+    ordered = among[order]
+    if not len(ordered):
+        return np.full(len(wanted), ABSENT)
+    at = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
+    return np.where((ordered[at] == wanted) & (wanted != ABSENT), order[at], ABSENT)

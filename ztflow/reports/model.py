@@ -1,0 +1,257 @@
+"""What every report is: typed results on a stated basis, as dictionaries and as neutral tables.
+
+Rendering lives in `reports.render` and in the command line; nothing here knows Markdown, HTML or terminals.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from ztflow.aggregate import Measures, View
+from ztflow.aggregate.measures import PAIRED
+from ztflow.display import Unit, time_text
+from ztflow.flows import Flows
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a titled table.
+
+    Attributes:
+        title: Heading.
+        unit: What its cells are.
+    """
+
+    title: str
+    unit: Unit = Unit.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class TitledTable:
+    """A table to show: neutral cells, no formatting.
+
+    Attributes:
+        title: What it is.
+        fields: Columns.
+        rows: Cells: text, number, bool, time, a tuple of texts, or None for unknown. Text may be hostile: escape it.
+        hidden: Rows left out by a limit.
+        notes: Sentences a reader needs beside it.
+    """
+
+    title: str
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    hidden: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def titled(
+    title: str,
+    columns: Sequence[tuple[str, Unit]],
+    rows: Sequence[Sequence[Any]],
+    limit: int | None = None,
+    notes: Sequence[str] = (),
+) -> TitledTable:
+    """A table of at most `limit` rows that says how many more there are."""
+    shown = rows if limit is None else rows[:limit]
+    return TitledTable(
+        title,
+        tuple(Field(name, unit) for name, unit in columns),
+        tuple(tuple(row) for row in shown),
+        len(rows) - len(shown),
+        tuple(notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a report stands on; printed with every one.
+
+    Attributes:
+        first_seen: Start of the observed window; None when no line carries a time.
+        last_seen: Its end.
+        flows: Connections.
+        paired_flows: Of which both halves were seen.
+        ambiguous_flows: Of those, with more than one partner that would have fitted.
+        unpaired_halves: Connections of which one half was seen.
+        locality_unknown: Connections of which at least one end's node is unknown.
+        bytes_unknown: Connections whose payload size is unknown at least one way.
+        evicted: Halves given up because a memory bound was hit.
+        read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
+    """
+
+    first_seen: datetime | None
+    last_seen: datetime | None
+    flows: int
+    paired_flows: int
+    ambiguous_flows: int
+    unpaired_halves: int
+    locality_unknown: int
+    bytes_unknown: int
+    evicted: int
+    read: Mapping[str, int]
+
+    @property
+    def halves(self) -> int:
+        """Halves in these flows."""
+        return 2 * self.paired_flows + self.unpaired_halves
+
+    @property
+    def window(self) -> timedelta | None:
+        """Length of the observed window."""
+        return None if self.first_seen is None or self.last_seen is None else self.last_seen - self.first_seen
+
+    @classmethod
+    def of(cls, flows: Flows, view: View) -> Basis:
+        """The basis of a report on these flows."""
+        first, last = view.span()
+        paired = int(view.equals("paired", *PAIRED).sum())
+        read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
+        return cls(
+            first,
+            last,
+            len(flows),
+            paired,
+            int(view.equals("paired", "ambiguous").sum()),
+            len(flows) - paired,
+            int((~view.equals("locality", "same_node", "cross_node")).sum()),
+            int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
+            flows.evicted,
+            read if any(read.values()) else {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A value of a column with the connections that have it; None is unknown."""
+
+    value: str | None
+    flows: int
+
+
+def share(part: float, whole: float) -> float | None:
+    """`part / whole`; None when there is no whole."""
+    return part / whole if whole else None
+
+
+@dataclass(frozen=True)
+class Report(ABC):
+    """A typed result.
+
+    Attributes:
+        name: What the command line calls it.
+        title: Heading.
+        rows_shown: Rows of a table that suit a screen.
+        basis_in_tables: Whether its tables already say what it stands on.
+        basis: What it stands on.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    rows_shown: ClassVar[int] = 20
+    basis_in_tables: ClassVar[bool] = False
+
+    basis: Basis
+
+    @abstractmethod
+    def tables(self, limit: int | None = None) -> list[TitledTable]:
+        """The result as tables.
+
+        Args:
+            limit: Rows at most in each, the rest is counted in `hidden`; None for what suits a screen, 0 for all.
+        """
+
+    def cap(self, limit: int | None) -> int | None:
+        """Rows to show for a `limit` as `tables` takes it; None shows all."""
+        return self.rows_shown if limit is None else limit or None
+
+    @property
+    def findings(self) -> int:
+        """How many things somebody may want to act on; 0 is a clean bill."""
+        return 0
+
+    def notes(self) -> list[str]:
+        """What a reader has to know to read the numbers rightly."""
+        return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
+        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
+
+    def _repr_html_(self) -> str:
+        from ztflow.reports.render import to_html
+
+        return to_html(self, page=False)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; the measures of a row become part of the row."""
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        row: dict[str, Any] = {}
+        for field in fields(value):
+            item = getattr(value, field.name)
+            if isinstance(item, Measures):
+                row.update(plain(item))
+            else:
+                row[field.name] = plain(item)
+        return row
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+BASIS_COLUMNS = (("", Unit.TEXT), ("", Unit.TEXT))
+
+
+def basis_lines(basis: Basis) -> list[tuple[str, str]]:
+    """The basis as short sentences, for every output."""
+    from ztflow.display import duration_text, share_text
+
+    lines = []
+    window = basis.window
+    if window is not None and basis.first_seen is not None and basis.last_seen is not None:
+        length = duration_text(window / timedelta(milliseconds=1))
+        lines.append(("window", f"{time_text(basis.first_seen)} to {time_text(basis.last_seen)} ({length})"))
+    else:
+        lines.append(("window", "unknown: no line carries a time"))
+    if basis.read:
+        read = basis.read
+        text = (
+            f"{read['lines']:,} read: {read['access']:,} access, {read['other']:,} other of ztunnel, "
+            f"{read['not_ours']:,} not ours, {read['problems']:,} problems"
+        )
+        for name in ("repaired", "duplicates"):
+            if read[name]:
+                text += f", {read[name]:,} {name}"
+        lines.append(("lines", text))
+    paired = share(2 * basis.paired_flows, basis.halves)
+    text = f"{basis.flows:,} from {basis.halves:,} halves"
+    if paired is not None:
+        text += f", {share_text(paired)} of them paired"
+    if basis.ambiguous_flows:
+        text += f", {basis.ambiguous_flows:,} flows ambiguous"
+    if basis.unpaired_halves:
+        text += f", {basis.unpaired_halves:,} halves alone"
+    lines.append(("flows", text))
+    unknown = [
+        f"{count:,} {what}"
+        for count, what in (
+            (basis.locality_unknown, "flows without a known node at an end"),
+            (basis.bytes_unknown, "without a known size"),
+            (basis.evicted, "halves evicted"),
+        )
+        if count
+    ]
+    lines.append(("unknown", ", ".join(unknown) or "nothing"))
+    return lines

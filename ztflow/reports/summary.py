@@ -1,0 +1,253 @@
+"""The first answer: what a person wants to know of a capture, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ztflow.aggregate import Measures, View, measure, vertices
+from ztflow.aggregate.measures import sums
+from ztflow.aggregate.view import Codes, Groups, Mask
+from ztflow.display import Unit, share_text
+from ztflow.flows import Flows
+from ztflow.reports.model import Basis, Count, Report, TitledTable, basis_lines, share, titled
+from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
+from ztflow.reports.refusals import Refusal, refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Connections with a property, and their payload.
+
+    Attributes:
+        flows: Connections.
+        bytes: Payload both ways, where known.
+        flows_share: Of all connections; None when there are none.
+        bytes_share: Of all payload; None when there is none.
+    """
+
+    flows: int
+    bytes: int
+    flows_share: float | None
+    bytes_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something unknown, with how often."""
+
+    what: str
+    flows: int
+
+
+@dataclass(frozen=True)
+class Summary(Report):
+    """The first answer.
+
+    Attributes:
+        totals: Sums over all connections; None when there are none.
+        nodes: `same_node`, `cross_node` and `unknown` shares.
+        zones: `same_zone`, `cross_zone` and `unknown` shares; None when no zone is known at all.
+        mtls: `mtls`, `plaintext` and `unknown` shares.
+        paths: Connections by path; None is a path the log does not tell.
+        pairs: Who talks to whom, by workload, busiest first.
+        denied: What was refused by policy.
+        failed: What failed otherwise.
+        unpaired: Halves without a partner, by reason.
+        gaps: What is unknown, with counts.
+    """
+
+    name: ClassVar[str] = "summary"
+    title: ClassVar[str] = "Summary"
+    rows_shown: ClassVar[int] = 10
+    basis_in_tables: ClassVar[bool] = True
+
+    totals: Measures | None
+    nodes: Mapping[str, Part]
+    zones: Mapping[str, Part] | None
+    mtls: Mapping[str, Part]
+    paths: tuple[Count, ...]
+    pairs: tuple[PairRow, ...]
+    denied: tuple[Refusal, ...]
+    failed: tuple[Refusal, ...]
+    unpaired: tuple[Count, ...]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def findings(self) -> int:
+        """Connections denied or failed."""
+        return (self.totals.denied + self.totals.failed) if self.totals else 0
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The capture in short sentences."""
+        facts = basis_lines(self.basis)
+        facts.insert(-1, ("nodes", _parts_text(self.nodes)))
+        if self.zones is not None:
+            facts.insert(-1, ("zones", _parts_text(self.zones)))
+        facts.insert(-1, ("mesh", _parts_text(self.mtls)))
+        if self.totals is not None and self.findings:
+            facts.insert(-1, ("refused", f"{self.totals.denied:,} denied, {self.totals.failed:,} failed"))
+        unknown = [f"{gap.flows:,} without {gap.what}" for gap in self.gaps]
+        if self.basis.evicted:
+            unknown.append(f"{self.basis.evicted:,} halves evicted")
+        facts[-1] = ("unknown", ", ".join(unknown) or "nothing")
+        return facts
+
+    def tables(self, limit: int | None = None) -> list[TitledTable]:
+        """The capture, who talks to whom, what was denied, what failed, which halves stand alone."""
+        limit = self.cap(limit)
+        few = None if limit is None else max(limit // 2, 1)
+        found = [
+            titled("Capture", (("", Unit.TEXT), ("", Unit.TEXT)), self.facts()),
+            titled("Who talks to whom", _PAIRS, [_pair_cells(row) for row in self.pairs], limit),
+        ]
+        if self.denied:
+            found.append(titled("Denied", _DENIED, [_denied_cells(row) for row in self.denied], few))
+        if self.failed:
+            found.append(titled("Failed", _FAILED, [_failed_cells(row) for row in self.failed], few))
+        if self.unpaired:
+            rows = [(count.value, count.flows) for count in self.unpaired]
+            columns = (("why", Unit.TEXT), ("halves", Unit.COUNT))
+            found.append(titled("Halves without a partner", columns, rows, limit))
+        return found
+
+
+_PAIRS = (
+    ("source", Unit.TEXT), ("on", Unit.TEXT), ("destination", Unit.TEXT), ("on", Unit.TEXT), ("conns", Unit.COUNT),
+    ("bytes", Unit.BYTES), ("p95", Unit.MS), ("nodes", Unit.TEXT), ("refused", Unit.COUNT),
+)  # fmt: skip
+
+
+def _pair_cells(row: PairRow) -> tuple[object, ...]:
+    sums = row.measures
+    return (
+        row.source, nodes_text(row.source_nodes), row.target, nodes_text(row.target_nodes), sums.flows,
+        known_bytes(sums, sums.bytes), sums.duration_p95_ms, nodes_split(sums), sums.denied + sums.failed or None,
+    )  # fmt: skip
+
+
+_DENIED = (
+    ("source", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER), ("policy", Unit.TEXT),
+    ("what", Unit.TEXT), ("on", Unit.TEXT), ("conns", Unit.COUNT), ("last", Unit.TIME),
+)  # fmt: skip
+_FAILED = (
+    ("source", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER), ("what", Unit.TEXT),
+    ("on", Unit.TEXT), ("conns", Unit.COUNT), ("last", Unit.TIME),
+)  # fmt: skip
+
+
+def _denied_cells(row: Refusal) -> tuple[object, ...]:
+    where = nodes_text(row.target_nodes)
+    return row.source, row.target, row.port, row.policy, row.summary, where, row.flows, row.last_seen
+
+
+def _failed_cells(row: Refusal) -> tuple[object, ...]:
+    where = nodes_text(row.target_nodes)
+    return row.source, row.target, row.port, row.summary, where, row.flows, row.last_seen
+
+
+def _parts_text(parts: Mapping[str, Part]) -> str:
+    """`same node 19.0 % (20.1 % of bytes), …`; zero parts are left out, the unknown part never."""
+    texts = []
+    for name, part in parts.items():
+        if part.flows_share is None or not (part.flows or name == "unknown"):
+            continue
+        text = f"{name.replace('_', ' ')} {share_text(part.flows_share)}"
+        if part.bytes_share is not None:
+            text += f" ({share_text(part.bytes_share)} of bytes)"
+        texts.append(text)
+    return ", ".join(texts) or "no connections"
+
+
+def parts_of(view: View, kinds: Mapping[str, Mask]) -> dict[str, Part]:
+    """Connections and payload by kind; what is of no kind is `unknown`.
+
+    Args:
+        view: Flows.
+        kinds: Rows of each kind; a row is of one kind at most.
+    """
+    codes: Codes = np.full(len(view), len(kinds), dtype=np.int64)
+    for number, mask in enumerate(kinds.values()):
+        codes[mask] = number
+    count = len(kinds) + 1
+    flows = np.bincount(codes, minlength=count).tolist()
+    sizes = [
+        request + response
+        for request, response in zip(
+            sums(view, "request_bytes", codes, count), sums(view, "response_bytes", codes, count), strict=True
+        )
+    ]
+    return {
+        name: Part(flows[number], sizes[number], share(flows[number], len(view)), share(sizes[number], sum(sizes)))
+        for number, name in enumerate([*kinds, "unknown"])
+    }
+
+
+def counts_of(view: View, column: str) -> tuple[Count, ...]:
+    """Rows by value of a text column, most frequent first; None is null."""
+    labels = view.labels(column)
+    counts = np.bincount(labels.codes + 1, minlength=len(labels.texts) + 1).tolist()
+    found = [Count(text, count) for text, count in zip([None, *labels.texts], counts, strict=True) if count]
+    return tuple(sorted(found, key=lambda count: (-count.flows, count.value or "")))
+
+
+def node_kinds(view: View) -> dict[str, Mask]:
+    """Rows by how far they go between nodes."""
+    return {name: view.equals("locality", name) for name in ("same_node", "cross_node")}
+
+
+def zone_kinds(view: View) -> dict[str, Mask]:
+    """Rows by how far they go between zones."""
+    return {name: view.equals("zone_locality", name) for name in ("same_zone", "cross_zone")}
+
+
+def mtls_kinds(view: View) -> dict[str, Mask]:
+    """Rows by whether the mesh encrypted them."""
+    values, known = view.numbers("mtls")
+    return {"mtls": known & values.astype(bool), "plaintext": known & ~values.astype(bool)}
+
+
+def summary(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Summary:
+    """The first answer to a capture.
+
+    Args:
+        flows: Connections.
+        owners: Pod (`namespace/name`) → owning workload, where an inventory tells; else names are rolled up by pattern.
+
+    Cost: about 0.5 s for 1 M flows.
+    """
+    view = View(flows.to_arrow())
+    ends, nodes = vertices(view, "workload", owners), vertices(view, "node")
+    zones = zone_kinds(view)
+    everything = Groups(np.zeros(len(view), dtype=np.int64), np.zeros(1 if len(view) else 0, dtype=np.int64))
+    alone = view.where(view.equals("paired", "outbound_only", "inbound_only"))
+    return Summary(
+        basis=Basis.of(flows, view),
+        totals=measure(view, everything)[0] if len(view) else None,
+        nodes=parts_of(view, node_kinds(view)),
+        zones=parts_of(view, zones) if any(mask.any() for mask in zones.values()) else None,
+        mtls=parts_of(view, mtls_kinds(view)),
+        paths=counts_of(view, "path"),
+        pairs=tuple(pair_rows(view, ends, nodes)),
+        denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", "denied")))),
+        failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", "failed")))),
+        unpaired=counts_of(alone, "unpaired_reason"),
+        gaps=_gaps(view),
+    )
+
+
+def _gaps(view: View) -> tuple[Gap, ...]:
+    named = {
+        "time": ~(view.known("end") | view.known("start")),
+        "source name": ~(view.known("src_pod") | view.known("src_workload")),
+        "destination name": ~(view.known("dst_pod") | view.known("dst_workload") | view.known("dst_service")),
+        "both nodes": ~view.equals("locality", "same_node", "cross_node"),
+        "both zones": ~view.equals("zone_locality", "same_zone", "cross_zone"),
+        "size": ~(view.known("request_bytes") & view.known("response_bytes")),
+        "outcome": ~view.equals("verdict", "forwarded", "denied", "failed"),
+        "encryption": ~view.known("mtls"),
+    }
+    return tuple(Gap(what, count) for what, mask in named.items() if (count := int(mask.sum())))
