@@ -9,7 +9,7 @@ Shape: one entry a half in every array.  Units: microseconds (`time`), milliseco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -29,9 +29,13 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a missing time; such halves are never compared by time."""
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_ODD = tuple(np.uint64(text) for text in (
+    0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3,
+    0x589965CC75374CC3, 0x1D8E4E27C47D124F, 0xEB44ACCAB455D165, 0x9C6E6877736C46E3, 0x2127599BF4325C37,
+    0x880355F21E6D1965, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
+))  # fmt: skip
 
 
 def text_hash(text: str) -> int:
@@ -46,12 +50,11 @@ def mix(values: UIntArray) -> UIntArray:
     return values ^ (values >> np.uint64(31))
 
 
-def combine(parts: Iterable[UIntArray]) -> UIntArray:
-    """One hash of several, order mattering."""
-    result: UIntArray | None = None
-    for part in parts:
-        result = mix(part + _GOLDEN) if result is None else mix(result * _GOLDEN + mix(part + _GOLDEN))
-    assert result is not None
+def combine(parts: Sequence[UIntArray]) -> UIntArray:
+    """One hash of several values, order mattering; small numbers among them must be mixed first."""
+    result: UIntArray = parts[0] * _ODD[0]
+    for part, odd in zip(parts[1:], _ODD[1:], strict=False):
+        result += part * odd
     return result
 
 
@@ -105,10 +108,7 @@ class Evidence:
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of who wrote it: the ztunnel pod, else the input.
         trace: Hash of the trace id, 0 where there is none (all but JSON logs of 1.22.0).
-        tunnel: Hash of the inbound half's tunnel (peer ip:port and local ip), 0 for outbound halves.
         failed: Whether the half carries an error text.
-        content: Hash of all content: orders halves of equal time the same way on every run.
-        position: Hash of input and line number: orders halves that are equal in everything.
         source: Hash of the source address.
         destination: Hash of the address dialled or accepted.
         service: Hash of the service addressed, 0 where the half does not say it.
@@ -130,10 +130,7 @@ class Evidence:
     response: UIntArray
     ztunnel: UIntArray
     trace: UIntArray
-    tunnel: UIntArray
     failed: BoolArray
-    content: UIntArray
-    position: UIntArray
     source: UIntArray
     destination: UIntArray
     service: UIntArray
@@ -148,23 +145,11 @@ class Evidence:
     @property
     def classes(self) -> UIntArray:
         """Hash of key and sizes: what the two halves of a connection share exactly."""
-        return self.key ^ (self.sizes * np.uint64(3))
+        return self.key + self.sizes
 
     def take(self, index: npt.NDArray[np.intp] | BoolArray) -> Evidence:
         """The entries at `index`, or where a mask is true."""
         return Evidence(*(getattr(self, field.name)[index] for field in fields(self)))
-
-    def canonical_order(self) -> npt.NDArray[np.intp]:
-        """Indexes in order of time; ties by content, full twins by position. The same for any order of arrival."""
-        order = np.argsort(self.time, kind="stable")
-        time = self.time[order]
-        same = np.zeros(len(order) + 1, np.bool_)
-        same[1:-1] = time[1:] == time[:-1]
-        tied = np.flatnonzero(same[1:] | same[:-1])  # runs of equal times stay where they are, each sorted in itself
-        if len(tied):
-            part = order[tied]
-            order[tied] = part[np.lexsort((self.position[part], self.content[part], self.time[part]))]
-        return order
 
     @staticmethod
     def concat(parts: Iterable[Evidence]) -> Evidence:
@@ -179,64 +164,83 @@ def gather(halves: pa.Table) -> Evidence:
     """The evidence of a halves table (`schema.HALVES`)."""
     hashes = {
         name: hashes_of(halves.column(name))
-        for name in (
-            "direction", "message", "src_ip", "src_identity", "src_workload", "dst_ip", "hbone_host", "dst_workload",
-            "dst_service", "ztunnel_pod", "source_file",
-        )
-    }  # fmt: skip
-    outbound = hashes["direction"] == np.uint64(text_hash("outbound"))
+        for name in ("src_ip", "src_identity", "dst_ip", "hbone_host", "dst_service", "ztunnel_pod")
+    }
+    outbound = _is(halves, "direction", "outbound")
     sent = numbers(halves, "bytes_sent").astype(np.uint64)
     received = numbers(halves, "bytes_recv").astype(np.uint64)
     request = np.where(outbound, sent, received)
     response = np.where(outbound, received, sent)
     time = numbers_of_time(halves)
-    port = numbers(halves, "hbone_port").astype(np.uint64)
-    src_port = numbers(halves, "src_port").astype(np.uint64)
-    duration = numbers(halves, "duration_ms").astype(np.int64)
-
     host = hashes["hbone_host"]
-    authority = combine([host, port])
+    authority = combine([host, mix(numbers(halves, "hbone_port").astype(np.uint64))])
+    direct = combine([authority, hashes["src_ip"], hashes["dst_ip"]])
     # Across networks (an authority that is a host name) the halves share neither address: format sheet §5.1.
     named = per_word(halves.column("hbone_host"), lambda host: not is_address(host), np.bool_)
-    direct = combine([authority, hashes["src_ip"], hashes["dst_ip"]])
-    loose_key = np.where(named, mix(authority), direct)
-    key = combine([loose_key, hashes["src_identity"]])
-    loose_key = np.where(named, key, loose_key)  # there the identity is all that tells clients apart
-    ztunnel = np.where(hashes["ztunnel_pod"] != 0, hashes["ztunnel_pod"], mix(hashes["source_file"]))
+    key = combine([np.where(named, authority, direct) if named.any() else direct, hashes["src_identity"]])
+    ztunnel = hashes["ztunnel_pod"]
+    if not ztunnel.all():
+        ztunnel = np.where(ztunnel != 0, ztunnel, mix(hashes_of(halves.column("source_file"))))
     error = halves.column("error")
-    failed = error.is_valid().to_numpy()
-    content = combine(
-        [
-            time.view(np.uint64), key, sent, received, duration.view(np.uint64), src_port, ztunnel,
-            hashes["direction"], hashes["message"], hashes["src_workload"], hashes["dst_workload"],
-            hashes["dst_service"], hashes_of(error),
-        ]
-    )  # fmt: skip
     return Evidence(
         time=time,
-        duration=duration,
+        duration=numbers(halves, "duration_ms").astype(np.int64),
         outbound=outbound,
-        pairable=(host != 0) & (hashes["message"] == np.uint64(text_hash(Message.COMPLETE))) & (time != NO_TIME),
+        pairable=(host != 0) & _is(halves, "message", Message.COMPLETE) & (time != NO_TIME),
         key=key,
-        loose_key=loose_key,
+        loose_key=np.where(named, key, direct),  # across networks the identity is all that tells clients apart
         identity=hashes["src_identity"],
-        sizes=combine([request, response]),
+        sizes=combine([mix(request), mix(response + np.uint64(1))]),
         request=request,
         response=response,
         ztunnel=ztunnel,
         trace=hashes_of(halves.column("trace_id")),
-        tunnel=np.where(outbound, np.uint64(0), combine([hashes["src_ip"], src_port, hashes["dst_ip"]])),
-        failed=failed,
-        content=content,
-        position=combine([hashes["source_file"], numbers(halves, "line_number").astype(np.uint64)]),
+        failed=error.is_valid().to_numpy(),
         source=hashes["src_ip"],
         destination=hashes["dst_ip"],
         service=hashes["dst_service"],
         tunnelled=host != 0,
-        early=hashes["message"] == np.uint64(text_hash(Message.FAILED)),
+        early=_is(halves, "message", Message.FAILED),
         answered=per_word(error, lambda text: text.startswith("http status: "), np.bool_),
         elsewhere=(host != 0) & (host != hashes["dst_ip"]),
     )
+
+
+def canonical_order(evidence: Evidence, halves: pa.Table) -> npt.NDArray[np.intp]:
+    """Indexes in order of time; ties by content, full twins by position. The same for any order of arrival.
+
+    Args:
+        evidence: The evidence of `halves`.
+        halves: The rows themselves; those whose times are equal are looked at whole.
+    """
+    order = np.argsort(evidence.time, kind="stable")
+    time = evidence.time[order]
+    same = np.zeros(len(order) + 1, np.bool_)
+    same[1:-1] = time[1:] == time[:-1]
+    tied = np.flatnonzero(same[1:] | same[:-1])  # runs of equal times stay where they are, each sorted in itself
+    if len(tied):
+        part = order[tied]
+        content, position = _content(halves.take(pa.array(part)))
+        order[tied] = part[np.lexsort((position, content, evidence.time[part]))]
+    return order
+
+
+def _content(halves: pa.Table) -> tuple[UIntArray, UIntArray]:
+    """Hashes of what each line says, and of where it stands."""
+    texts = (
+        "direction", "message", "src_ip", "src_identity", "src_workload", "dst_ip", "hbone_host", "dst_workload",
+        "dst_service", "error", "ztunnel_pod",
+    )  # fmt: skip
+    figures = ("bytes_sent", "bytes_recv", "duration_ms", "src_port", "hbone_port")
+    said = combine([hashes_of(halves.column(name)) for name in texts])
+    counted = combine([mix(numbers(halves, name).astype(np.uint64)) for name in figures])
+    file, line = hashes_of(halves.column("source_file")), numbers(halves, "line_number").astype(np.uint64)
+    return combine([said, counted]), combine([file, mix(line)])
+
+
+def _is(halves: pa.Table, name: str, word: str) -> BoolArray:
+    """Whether a category column has this word."""
+    return per_word(halves.column(name), lambda text: text == word, np.bool_)
 
 
 def numbers_of_time(halves: pa.Table) -> IntArray:

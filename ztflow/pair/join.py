@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,20 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.causes import policy_of, verdict_of
-from ztflow.pair.evidence import is_address, per_word
-from ztflow.schema import FLOWS, HALVES, Message
-from ztflow.tables import ARROW_TYPE, FLOWS_SCHEMA
+from ztflow.pair.evidence import BoolArray, IntArray, is_address, per_word
+from ztflow.pair.reasons import Unpaired
+from ztflow.schema import HALVES, Message, Type
+from ztflow.tables import FLOWS_SCHEMA
 
 NONE = -1
-"""In an index array: this half was not seen."""
+"""In an index array: this half was not seen. In a code array: null."""
 
-_END_COLUMNS = tuple(
-    column.name
-    for column in HALVES
-    if column.name.startswith(("src_", "dst_", "hbone_"))
-)  # fmt: skip
-_TYPE = {column.name: ARROW_TYPE[column.type] for column in FLOWS}
-_CATEGORY = pa.dictionary(pa.int32(), pa.string())
+PAIRED = ("exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only")
+"""Words of the column `paired`, by code."""
+REASONS = tuple(reason.value for reason in Unpaired)
+"""Words of the column `unpaired_reason`, by code."""
+PATHS = ("hbone", "plaintext", "waypoint", "double_hbone")
+"""Words of the column `path`, by code."""
+
+Codes: TypeAlias = npt.NDArray[np.int32]
+
+_CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
+_END_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,155 +39,185 @@ class Decisions:
     Attributes:
         outbound: Row of the outbound half in the halves table, or `NONE`.
         inbound: Row of the inbound half, or `NONE`.
-        paired: Values of the column of that name.
-        alternatives: How many other partners would have fitted; -1 is null.
+        paired: Index into `PAIRED`.
+        alternatives: How many other partners would have fitted; negative is null.
         confidence: Probability that the partner is right; NaN is null.
-        reason: Why it is unpaired; None when paired.
+        reason: Why it is unpaired: index into `REASONS`; `NONE` when paired.
         next_hop: Row of the half believed to be the hop behind this one's waypoint, or `NONE`.
     """
 
-    outbound: npt.NDArray[np.int64]
-    inbound: npt.NDArray[np.int64]
-    paired: list[str]
-    alternatives: npt.NDArray[np.int64]
+    outbound: IntArray
+    inbound: IntArray
+    paired: IntArray
+    alternatives: IntArray
     confidence: npt.NDArray[np.float64]
-    reason: list[str | None]
-    next_hop: npt.NDArray[np.int64]
+    reason: IntArray
+    next_hop: IntArray
+
+    def take(self, index: npt.NDArray[np.intp]) -> Decisions:
+        """The entries at `index`."""
+        return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+class _Side:
+    """The halves of one side, a column at a time."""
+
+    def __init__(self, halves: pa.Table, rows: IntArray) -> None:
+        self._halves = halves
+        self._missing = rows == NONE
+        self.whole = not self._missing.any()
+        """Whether every flow has this side."""
+        self._rows = rows
+        self._index = pa.array(rows, mask=None if self.whole else self._missing)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Values, null where the half is missing."""
+        return self._halves.column(name).take(self._index)
+
+    def codes(self, name: str) -> Codes:
+        """Codes of a category column, `NONE` for null."""
+        column = _encoded(self._halves, name)
+        codes: Codes = column.indices.fill_null(NONE).to_numpy(zero_copy_only=False)[self._rows]
+        if not self.whole:
+            codes = np.where(self._missing, np.int32(NONE), codes)
+        return codes
+
+
+def _encoded(halves: pa.Table, name: str) -> pa.DictionaryArray:
+    column = halves.column(name).combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return column
+
+
+def _category(codes: npt.NDArray[Any], words: pa.Array | tuple[str, ...]) -> pa.DictionaryArray:
+    """A category column of codes, `NONE` as null."""
+    nothing = codes == NONE
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=nothing if nothing.any() else None)
+    dictionary = pa.array(words, pa.string()) if isinstance(words, tuple) else words
+    return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
 
 
 def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
-    """The flows table (`schema.FLOWS`) of these decisions, in order of end; nodes are not placed yet.
+    """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
 
-    Cost: one Arrow `take` per column and side; no Python per row, but for the rare error texts.
+    Cost: one gather per column and side; Python only per distinct text.
     """
-    outbound = pa.array(decisions.outbound, mask=decisions.outbound == NONE)
-    inbound = pa.array(decisions.inbound, mask=decisions.inbound == NONE)
-    out = halves.take(outbound)
-    inn = halves.take(inbound)
-    count = len(decisions.paired)
-    columns: dict[str, pa.ChunkedArray | pa.Array] = {}
+    out = _Side(halves, decisions.outbound)
+    inn = _Side(halves, decisions.inbound)
+    count = len(decisions.outbound)
 
-    def either(name: str) -> pa.ChunkedArray:
-        return coalesce(out.column(name), inn.column(name))
+    def either(name: str) -> pa.Array | pa.ChunkedArray:
+        """The outbound half's value, the inbound one's where that is not known."""
+        if name in _CATEGORIES:
+            codes = out.codes(name)
+            missing = codes == NONE
+            if missing.any():
+                codes = np.where(missing, inn.codes(name), codes)
+            return _category(codes, _encoded(halves, name).dictionary)
+        return _coalesce(out.column(name), inn, name)
 
-    end = either("time")
-    duration = either("duration_ms")
-    columns["end"] = end
-    columns["start"] = pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us")))
-    for name in _END_COLUMNS:
-        columns[name] = either(name)
-    columns["request_bytes"] = coalesce(out.column("bytes_sent"), inn.column("bytes_recv"))
-    columns["response_bytes"] = coalesce(out.column("bytes_recv"), inn.column("bytes_sent"))
-    columns["duration_ms"] = duration
-    columns["inbound_duration_ms"] = inn.column("duration_ms")
-    columns["path"] = _path(out, inn)
-    columns["mtls"] = _mtls(out, inn)
-    columns.update(_outcome(out, inn))
-    columns["src_node"] = out.column("ztunnel_node")
-    columns["dst_node"] = inn.column("ztunnel_node")
-    columns["src_pod"] = _pod(out.column("src_namespace"), out.column("src_workload"))
-    columns["dst_pod"] = _pod(inn.column("dst_namespace"), inn.column("dst_workload"))
-    columns["paired"] = pa.array(decisions.paired, _CATEGORY)
-    columns["alternatives"] = pa.array(decisions.alternatives, mask=decisions.alternatives < 0)
-    columns["confidence"] = pa.array(decisions.confidence, mask=np.isnan(decisions.confidence))
-    columns["unpaired_reason"] = pa.array(decisions.reason, _CATEGORY)
-    columns["outbound_error"] = out.column("error")
-    columns["inbound_error"] = inn.column("error")
-    columns["outbound_ztunnel"] = out.column("ztunnel_pod")
-    columns["inbound_ztunnel"] = inn.column("ztunnel_pod")
-    columns["outbound_file"] = out.column("source_file")
-    columns["outbound_line"] = out.column("line_number")
-    columns["inbound_file"] = inn.column("source_file")
-    columns["inbound_line"] = inn.column("line_number")
-    behind = halves.select(["source_file", "line_number"]).take(
-        pa.array(decisions.next_hop, mask=decisions.next_hop == NONE)
-    )
-    columns["next_hop_file"] = behind.column("source_file")
-    columns["next_hop_line"] = behind.column("line_number")
-    unknown = pa.array(["unknown"] * count, _CATEGORY)
-    columns["locality"] = unknown
-    columns["zone_locality"] = unknown
+    tracked = _tracked(halves, out, inn)
+    end, duration = either("time"), either("duration_ms")
+    host = either("hbone_host")
+    columns: dict[str, Any] = {name: either(name) for name in _END_COLUMNS}
+    columns |= {
+        "end": end,
+        "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),
+        "request_bytes": _coalesce(out.column("bytes_sent"), inn, "bytes_recv"),
+        "response_bytes": _coalesce(out.column("bytes_recv"), inn, "bytes_sent"),
+        "duration_ms": duration,
+        "inbound_duration_ms": inn.column("duration_ms"),
+        "path": _path(host, out.codes("hbone_host"), out.codes("dst_ip"), halves, tracked),
+        "mtls": pa.array(host.is_valid().to_numpy(zero_copy_only=False), mask=~tracked),
+        "src_node": out.column("ztunnel_node"),
+        "dst_node": inn.column("ztunnel_node"),
+        "src_pod": _pod(halves, out, "src"),
+        "dst_pod": _pod(halves, inn, "dst"),
+        "paired": _category(decisions.paired, PAIRED),
+        "alternatives": pa.array(decisions.alternatives, mask=decisions.alternatives < 0),
+        "confidence": pa.array(decisions.confidence, mask=np.isnan(decisions.confidence)),
+        "unpaired_reason": _category(decisions.reason, REASONS),
+        "next_hop_file": _Side(halves, decisions.next_hop).column("source_file"),
+        "next_hop_line": _Side(halves, decisions.next_hop).column("line_number"),
+        "locality": _category(np.zeros(count, np.int32), ("unknown",)),
+        "zone_locality": _category(np.zeros(count, np.int32), ("unknown",)),
+    }
+    for name, side in (("outbound", out), ("inbound", inn)):
+        columns[f"{name}_error"] = side.column("error")
+        columns[f"{name}_ztunnel"] = side.column("ztunnel_pod")
+        columns[f"{name}_file"] = side.column("source_file")
+        columns[f"{name}_line"] = side.column("line_number")
+    columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"])
     arrays = [
-        _cast(columns[name], _TYPE[name]) if name in columns else pa.nulls(count, _TYPE[name])
-        for name in FLOWS_SCHEMA.names
+        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)
+        for field in FLOWS_SCHEMA
     ]
     return pa.Table.from_arrays(arrays, schema=FLOWS_SCHEMA)
 
 
-def coalesce(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The first of two values that is not null; dictionary columns stay dictionary columns."""
-    if not first.null_count:
-        return first
-    if second.null_count == len(second):
-        return first
-    if pa.types.is_dictionary(first.type):
-        merged = pa.chunked_array([*first.chunks, *second.chunks], first.type).unify_dictionaries()
-        chunks = merged.chunks
-        codes = pa.chunked_array([chunk.indices for chunk in chunks], pa.int32())
-        count = len(first)
-        chosen = pc.coalesce(codes.slice(0, count).combine_chunks(), codes.slice(count).combine_chunks())
-        dictionary = chunks[0].dictionary if chunks else pa.array([], pa.string())
-        return pa.chunked_array([pa.DictionaryArray.from_arrays(chosen, dictionary)])
-    return pc.coalesce(first, second)
+def _coalesce(first: pa.ChunkedArray, other: _Side, name: str) -> pa.ChunkedArray:
+    return pc.coalesce(first, other.column(name)) if first.null_count else first
 
 
-def _cast(column: pa.ChunkedArray | pa.Array, wanted: pa.DataType) -> pa.ChunkedArray | pa.Array:
-    if column.type == wanted:
-        return column
-    if pa.types.is_dictionary(wanted):
-        return column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column.cast(wanted)
-    return column.cast(wanted)
-
-
-def _pod(namespace: pa.ChunkedArray, workload: pa.ChunkedArray) -> pa.ChunkedArray:
+def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
     """`namespace/name` where both are known: at the end that is local to the writer, the workload is the pod."""
-    if workload.null_count == len(workload):
-        return pa.chunked_array([pa.nulls(len(workload), _CATEGORY)])
-    text = pc.binary_join_element_wise(namespace.cast(pa.string()), workload.cast(pa.string()), "/")
-    return text.dictionary_encode()
+    namespace, workload = side.codes(f"{end}_namespace"), side.codes(f"{end}_workload")
+    both = (namespace != NONE) & (workload != NONE)
+    code = np.where(both, workload.astype(np.int64) << 32 | namespace, NONE)
+    distinct, inverse = np.unique(code, return_inverse=True)
+    spaces = _encoded(halves, f"{end}_namespace").dictionary.to_pylist()
+    names = _encoded(halves, f"{end}_workload").dictionary.to_pylist()
+    words = tuple(f"{spaces[c & 0xFFFFFFFF]}/{names[c >> 32]}" for c in distinct.tolist() if c != NONE)
+    first = int(len(distinct) > 0 and distinct[0] == NONE)
+    return _category(inverse - first, words)  # NONE sorts first, so it becomes -1
 
 
-def _path(out: pa.Table, inn: pa.Table) -> pa.Array:
-    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
-    host = coalesce(out.column("hbone_host"), inn.column("hbone_host"))
-    named = per_word(host, lambda word: not is_address(word), np.bool_)
-    dialled = pc.not_equal(out.column("hbone_host").cast(pa.string()), out.column("dst_ip").cast(pa.string()))
-    elsewhere = dialled.fill_null(False).to_numpy()
-    path = np.where(named, "double_hbone", np.where(elsewhere, "waypoint", "hbone")).astype(object)
-    path[host.is_null().to_numpy()] = "plaintext"
-    path[~_tracked(out, inn).to_numpy()] = None
-    return pa.array(path, _CATEGORY)
-
-
-def _tracked(out: pa.Table, inn: pa.Table) -> pa.ChunkedArray:
+def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     """Whether the connection was tracked to its end, as opposed to refused early."""
-    message = coalesce(out.column("message"), inn.column("message"))
-    return pc.equal(message.cast(pa.string()), Message.COMPLETE.value)
+    words = _encoded(halves, "message").dictionary.to_pylist()
+    complete = words.index(Message.COMPLETE.value) if Message.COMPLETE.value in words else NONE - 1
+    result: BoolArray = (out.codes("message") == complete) | (inn.codes("message") == complete)
+    return result
 
 
-def _mtls(out: pa.Table, inn: pa.Table) -> pa.Array:
-    """HBONE is mTLS, passthrough is not; an early denial says nothing."""
-    host = coalesce(out.column("hbone_host"), inn.column("hbone_host"))
-    return pc.if_else(_tracked(out, inn), host.is_valid(), None)
+def _path(
+    host: pa.DictionaryArray, out_host: Codes, out_address: Codes, halves: pa.Table, tracked: BoolArray
+) -> pa.DictionaryArray:
+    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
+    named = per_word(pa.chunked_array([host]), lambda word: not is_address(word), np.bool_)
+    hosts = _encoded(halves, "hbone_host").dictionary.to_pylist()
+    addresses = {word: code for code, word in enumerate(_encoded(halves, "dst_ip").dictionary.to_pylist())}
+    same = np.array([*(addresses.get(word, NONE - 1) for word in hosts), NONE - 1], np.int64)
+    elsewhere = (out_host != NONE) & (same[out_host] != out_address)
+    path = np.where(named, 3, np.where(elsewhere, 2, 0))
+    path[host.is_null().to_numpy(zero_copy_only=False)] = 1
+    path[~tracked] = NONE
+    return _category(path, PATHS)
 
 
-def _outcome(out: pa.Table, inn: pa.Table) -> dict[str, pa.Array]:
+def _outcome(
+    halves: pa.Table, out: _Side, inn: _Side, out_error: pa.ChunkedArray, in_error: pa.ChunkedArray
+) -> dict[str, pa.DictionaryArray]:
     """Verdict, error class and policy; the inbound text is the cause, the outbound one often only its echo."""
-    count = out.num_rows
-    verdict = np.full(count, "forwarded", dtype=object)
-    error_class = np.full(count, None, dtype=object)
-    policy = np.full(count, None, dtype=object)
-    out_error, in_error = out.column("error"), inn.column("error")
-    failed = pc.or_(out_error.is_valid(), in_error.is_valid()).to_numpy()
-    out_class, in_class = out.column("error_class"), inn.column("error_class")
-    for row in np.flatnonzero(failed).tolist():
-        texts = (in_error[row].as_py(), out_error[row].as_py())
-        classes = (in_class[row].as_py(), out_class[row].as_py())
-        verdict[row] = verdict_of(*classes)
-        error_class[row] = classes[0] or classes[1]
-        policy[row] = (texts[0] and policy_of(texts[0])) or (texts[1] and policy_of(texts[1])) or None
+    classes = _encoded(halves, "error_class").dictionary
+    words = [*classes.to_pylist(), None]
+    of_out, of_in = out.codes("error_class"), inn.codes("error_class")
+    distinct, inverse = np.unique((of_in.astype(np.int64) + 1) << 32 | (of_out + 1), return_inverse=True)
+    verdicts = [str(verdict_of(words[(c >> 32) - 1], words[(c & 0xFFFFFFFF) - 1])) for c in distinct.tolist()]
+    known = tuple(dict.fromkeys(verdicts))
+    verdict = np.array([known.index(v) for v in verdicts], np.int64)[inverse]
+    policies: dict[str, int] = {}
+
+    def policy(text: str) -> int:
+        """Code of the policy a text names, from 1; 0 is none."""
+        name = policy_of(text)
+        return 0 if name is None else policies.setdefault(name, len(policies) + 1)
+
+    of_policy = per_word(in_error, policy, np.int64)
+    of_policy = np.where(of_policy == 0, per_word(out_error, policy, np.int64), of_policy)
     return {
-        "verdict": pa.array(verdict, _CATEGORY),
-        "error_class": pa.array(error_class, _CATEGORY),
-        "policy": pa.array(policy, _CATEGORY),
+        "verdict": _category(verdict, known),
+        "error_class": _category(np.where(of_in == NONE, of_out, of_in), classes),
+        "policy": _category(of_policy - 1, tuple(policies)),
     }

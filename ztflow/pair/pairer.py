@@ -24,15 +24,14 @@ from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
 from ztflow.pair.decided import Decided
-from ztflow.pair.evidence import NO_TIME, Evidence, gather
+from ztflow.pair.evidence import NO_TIME, Evidence, FloatArray, IntArray, canonical_order, gather
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import match_segment
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP, class_order, find_sure
-from ztflow.schema import FLOWS
-from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
+from ztflow.tables import HALVES_SCHEMA
 
 WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
@@ -149,17 +148,19 @@ class Pairer:
         """Append what was pushed since the last step."""
         if not self._incoming:
             return
-        new = pa.concat_tables(self._incoming).unify_dictionaries()
+        new = pa.concat_tables(self._incoming).unify_dictionaries().combine_chunks()
         self._incoming = []
         evidence = gather(new)
         self._knowledge.learn(evidence)
         count = len(evidence)
-        self._table = pa.concat_tables([self._table, new]).unify_dictionaries() if self._table.num_rows else new
+        self._table = (
+            pa.concat_tables([self._table, new]).unify_dictionaries().combine_chunks() if len(self._evidence) else new
+        )
         self._evidence = Evidence.concat([self._evidence, evidence]) if len(self._evidence) else evidence
         self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
         self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
         self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
-        self._canonical = self._evidence.canonical_order()
+        self._canonical = canonical_order(self._evidence, self._table)
 
     def _where(self, mask: npt.NDArray[np.bool_]) -> Index:
         """Indexes where a mask is true, in canonical order."""
@@ -206,12 +207,12 @@ class Pairer:
         out: Index,
         inn: Index,
         paired: str,
-        alternatives: object,
-        confidence: object,
+        alternatives: int | IntArray,
+        confidence: float | FloatArray,
         status: int,
     ) -> None:
         if len(out):
-            decided.pairs(out, inn, [paired] * len(out), alternatives, confidence)
+            decided.pairs(out, inn, paired, alternatives, confidence)
             self._status[out] = status
             self._status[inn] = status
 
@@ -295,8 +296,8 @@ class Pairer:
         settled = min(self._settled, int(waiting.min(initial=self._settled)))
         to, back = chain_hops(ev, self._corrected, hop_to, hop_from[is_waypoint], settled)
         if len(to):
-            decided.alone(ev, to, [Unpaired.WAYPOINT_HOP] * len(to), next_hop=back)
-            decided.alone(ev, back, [Unpaired.WAYPOINT_SOURCE] * len(back))
+            decided.alone(ev, to, Unpaired.WAYPOINT_HOP, next_hop=back)
+            decided.alone(ev, back, Unpaired.WAYPOINT_SOURCE)
             self._status[to] = MATCHED
             self._status[back] = MATCHED
 
@@ -326,21 +327,17 @@ class Pairer:
         """Give up the oldest halves until half the capacity is free."""
         index = self._where((self._status == OPEN) | (self._status == LEFT))
         index = index[: len(index) - self._capacity // 2]
-        decided.alone(self._evidence, index, [Unpaired.EVICTED] * len(index))
+        decided.alone(self._evidence, index, Unpaired.EVICTED)
         self._status[index] = MATCHED
         self.evicted += len(index)
 
     def _build(self, decisions: Decisions) -> Flows:
-        table = build_flows(self._table, decisions)
-        content = np.where(
-            decisions.outbound == NONE,
-            self._evidence.content[decisions.inbound],
-            self._evidence.content[decisions.outbound],
-        )
-        end = table.column("end").cast(pa.int64()).fill_null(np.iinfo(np.int64).max).to_numpy()
-        order = np.lexsort((content, end))
-        assert table.schema.names == [column.name for column in FLOWS]
-        return Flows(table.take(pa.array(order)).cast(FLOWS_SCHEMA), evicted=self.evicted)
+        """The flows in order of their end, ties canonically; flows without a time last."""
+        rank = np.empty(len(self._canonical), np.int64)
+        rank[self._canonical] = np.arange(len(rank))
+        told_by = np.where(decisions.outbound == NONE, decisions.inbound, decisions.outbound)
+        place = rank[told_by] + np.where(self._evidence.time[told_by] == NO_TIME, len(rank), 0)
+        return Flows(build_flows(self._table, decisions.take(np.argsort(place))), evicted=self.evicted)
 
     def _forget(self, horizon: int) -> None:
         """Drop halves that are in a flow and too old to matter to others."""
@@ -354,5 +351,5 @@ class Pairer:
             self._status = self._status[keep]
             self._corrected = self._corrected[keep]
             self._late = self._late[keep]
-            self._canonical = self._evidence.canonical_order()
+            self._canonical = canonical_order(self._evidence, self._table)
         self._clocks.forget(old)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, UIntArray
 
@@ -55,15 +56,12 @@ class Knowledge:
         self._note("waypoint", evidence, evidence.destination, timed & evidence.outbound & evidence.elsewhere)
 
     def _note(self, role: str, evidence: Evidence, addresses: UIntArray, mask: npt.NDArray[np.bool_]) -> None:
+        first = pa.table({"address": addresses[mask], "time": evidence.time[mask]})
         known = self._since.get(role)
-        names, times = addresses[mask], evidence.time[mask]
         if known is not None:
-            names, times = np.concatenate([known[0], names]), np.concatenate([known[1], times])
-        order = np.lexsort((times, names))
-        names, times = names[order], times[order]
-        first = np.ones(len(names), np.bool_)
-        first[1:] = names[1:] != names[:-1]
-        self._since[role] = (names[first], times[first])
+            first = pa.concat_tables([first, pa.table({"address": known[0], "time": known[1]})])
+        first = first.group_by("address", use_threads=False).aggregate([("time", "min")]).sort_by("address")
+        self._since[role] = (first.column("address").to_numpy(), first.column("time_min").to_numpy())
 
     def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
         """Whether each address was seen in that role by that time."""

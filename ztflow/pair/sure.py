@@ -56,8 +56,8 @@ def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
     time = evidence.time[order]
     new_class = np.ones(len(order), np.bool_)
     if len(order):
-        key, sizes = evidence.key[order], evidence.sizes[order]
-        new_class[1:] = (key[1:] != key[:-1]) | (sizes[1:] != sizes[:-1])
+        classes = evidence.classes[order]
+        new_class[1:] = classes[1:] != classes[:-1]
     near = _lonely_pairs(evidence, order, time, new_class, NEAR_GAP, NEAR_ENDS, horizon)
     far = _lonely_pairs(evidence, order, time, new_class, FAR_GAP, FAR_ENDS, horizon)
     moved = (evidence.request[order] | evidence.response[order]) != 0
@@ -70,9 +70,27 @@ def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
 
 
 def class_order(evidence: Evidence, canonical: Index) -> Index:
-    """Indexes of the pairable halves sorted by key and sizes, within that canonically."""
+    """Indexes of the pairable halves sorted by key and sizes, within that canonically.
+
+    Cost: one unstable sort, which numpy does with SIMD, and a stable one of the classes of more than two halves.
+    """
     index = canonical[evidence.pairable[canonical]]
-    return index[np.argsort(evidence.classes[index], kind="stable")]
+    classes = evidence.classes[index]
+    order = np.argsort(classes)
+    ordered = classes[order]
+    same = ordered[1:] == ordered[:-1]
+    swapped = same & (order[1:] < order[:-1])
+    if swapped.any():
+        inside = np.zeros(len(order) + 1, np.bool_)  # position p and the one before are of one class
+        inside[1:-1] = same
+        many = np.zeros(len(order), np.bool_)
+        crowded = np.flatnonzero(inside[1:-1] & (inside[:-2] | inside[2:]))  # in classes of three and more
+        many[crowded] = many[crowded + 1] = True
+        pair = np.flatnonzero(swapped & ~many[:-1])
+        order[pair], order[pair + 1] = order[pair + 1], order[pair]
+        rest = np.flatnonzero(many)
+        order[rest] = order[rest][np.lexsort((order[rest], ordered[rest]))]
+    return index[order]
 
 
 def _lonely_pairs(
