@@ -1,5 +1,6 @@
 """Which pod, node and zone is it: inventories, the topology they and the log add up to, and the placing of flows."""
 
+from ztflow.place.ends import Placement
 from ztflow.place.inventory import parse_inventory, read_inventory
 from ztflow.place.known import (
     AddressFact,
@@ -14,7 +15,7 @@ from ztflow.place.known import (
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows
 from ztflow.place.register import Contradiction
-from ztflow.place.topology import Placement, Topology, node_of_ztunnel, owner_of
+from ztflow.place.topology import Topology, node_of_ztunnel, owner_of
 
 __all__ = [
     "AddressFact",

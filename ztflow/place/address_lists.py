@@ -39,9 +39,7 @@ def read_list(text: str, file: str, captured: int | None, inventory: Inventory) 
     return False
 
 
-def _rows(
-    lines: list[str], roles: list[str | None], delimiter: str, evidence: Evidence, inventory: Inventory
-) -> None:
+def _rows(lines: list[str], roles: list[str | None], delimiter: str, evidence: Evidence, inventory: Inventory) -> None:
     for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
         cells = {role: cell.strip() for role, cell in zip(roles, row, strict=False) if role and cell.strip()}
         ips = canonical_ips(cells.get("ip", "").replace(";", " ").replace(",", " ").split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Codes = npt.NDArray[np.int32]
+NEVER = (1 << 63) - 1
+"""A time later than any."""
+
+_FIRST_AND_LAST = [("time", "min"), ("time", "max")]
 
 
 class Coded(NamedTuple):
@@ -47,7 +51,8 @@ def coded_column(column: pa.ChunkedArray) -> Coded:
         column = column.unify_dictionaries().combine_chunks()
     array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     words = array.dictionary.to_pylist()
-    codes = pc.fill_null(array.indices.cast(pa.int32()), len(words)).to_numpy(zero_copy_only=False)
+    indices = array.indices if array.indices.type == pa.int32() else array.indices.cast(pa.int32())
+    codes = (pc.fill_null(indices, len(words)) if indices.null_count else indices).to_numpy()
     if None in words or len(set(words)) != len(words):
         unique = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
         again = np.array([unique.get(word, len(unique)) for word in [*words, None]], np.int32)
@@ -91,18 +96,27 @@ def words_at(column: Coded, rows: npt.NDArray[np.intp]) -> list[str | None]:
     return [words[code] for code in column.codes[rows].tolist()]
 
 
-def group_spans(
-    columns: Sequence[Coded], rows: npt.NDArray[np.intp], micros: pa.Array
-) -> Iterator[tuple[tuple[str | None, ...], int | None, int | None]]:
-    """Distinct combinations among some rows, with the first and last time of each (None where no row has a time)."""
+class Spans(NamedTuple):
+    """Distinct combinations of words, with first and last time; (`NEVER`, -`NEVER`) where none has a time."""
+
+    words: list[list[str | None]]
+    first: list[int]
+    last: list[int]
+
+
+def group_spans(columns: Sequence[Coded], rows: npt.NDArray[np.intp], micros: pa.Array) -> Spans:
+    """The distinct combinations among some rows. Cost: about 60 ns a row."""
     parts = [Coded(column.codes[rows], column.words) for column in columns]
     numbers, first = combine([part.codes for part in parts], [len(part.words) + 1 for part in parts])
-    grouped = (
-        pa.table({"number": numbers, "time": micros.take(pa.array(rows))})
-        .group_by("number")
-        .aggregate([("time", "min"), ("time", "max")])
-    )
-    order = grouped.column("number").to_numpy()
-    words = [words_at(part, first[order]) for part in parts]
-    starts, ends = grouped.column("time_min").to_pylist(), grouped.column("time_max").to_pylist()
-    yield from zip(zip(*words, strict=True), starts, ends, strict=True)
+    words = [words_at(part, first) for part in parts]
+    times = micros.take(pa.array(rows))
+    if not times.null_count:
+        known = times.to_numpy()
+        if bool(np.all(known[:-1] <= known[1:])):
+            last = np.zeros(len(first), np.intp)
+            last[numbers] = np.arange(len(numbers))
+            return Spans(words, known[first].tolist(), known[last].tolist())
+    grouped = pa.table({"number": numbers, "time": times}).group_by("number").aggregate(_FIRST_AND_LAST)
+    grouped = grouped.sort_by("number")
+    starts = pc.fill_null(grouped.column("time_min"), NEVER).to_pylist()
+    return Spans(words, starts, pc.fill_null(grouped.column("time_max"), -NEVER).to_pylist())

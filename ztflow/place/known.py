@@ -5,6 +5,7 @@ Times are microseconds since 1970 UTC, addresses canonical text (`canonical_ip`)
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,6 +38,7 @@ class PodFact(NamedTuple):
         ips: Its addresses; several with dual stack.
         node: Node it was scheduled to.
         host_network: True when it uses its node's addresses.
+        host_ip: Its node's address, where told.
         phase: `Pending`, `Running`, `Succeeded`, `Failed`, as far as told.
         owner_kind: Kind of the owner: `Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, …
         owner: Name of the owner; `owner_kind` `Pod` means that nothing owns it.
@@ -56,6 +58,7 @@ class PodFact(NamedTuple):
     ips: tuple[str, ...] = ()
     node: str | None = None
     host_network: bool | None = None
+    host_ip: str | None = None
     phase: str | None = None
     owner_kind: str | None = None
     owner: str | None = None
@@ -164,13 +167,16 @@ class Inventory:
         return objects + len(self.addresses) + len(self.ztunnels) + len(self.connections)
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
+
 def canonical_ip(text: object) -> str | None:
     """An address as the log prints it (RFC 5952, IPv4-mapped as IPv4, no zone id); None when it is none."""
     if not isinstance(text, str):
         return None
-    parts = text.split(".")
-    if len(parts) == 4 and all(p.isascii() and p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts):
-        return text if not any(len(p) > 1 and p[0] == "0" for p in parts) else None
+    if _IPV4.fullmatch(text):
+        return text
     if ":" not in text:
         return None
     try:

@@ -9,7 +9,7 @@ istio istioctl/pkg/writer/ztunnel/configdump. Cost: linear, a few microseconds a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ztflow.place.known import (
@@ -55,6 +55,13 @@ _ROLE = {
 }  # fmt: skip
 """Known headers and what their column says."""
 
+_USED = frozenset({
+    "name", "namespace", "ip", "node", "zone", "region", "labels", "status", "host_ip", "service_account",
+    "internal_ip", "external_ip", "network", "service", "vip", "cluster_ip", "workload", "direction", "local",
+    "remote", "remote_target", "protocol",
+})  # fmt: skip
+"""Roles whose cells become facts."""
+
 _POD_ROW = re.compile(
     rf"\s*(?:(?P<namespace>{_NAME})\s+)?(?:pods?/)?(?P<name>{_NAME})\s+(?P<ready>\d+/\d+)\s+(?P<status>\S.*?)\s+"
     rf"(?P<restarts>\d+(?:\s+\([^()]*\))?)\s+(?P<age>\S+)\s+(?P<ip>{_IP_CHARS}|<[^<>]+>)\s+"
@@ -96,6 +103,10 @@ class _Header(NamedTuple):
     columns: tuple[_Column, ...]
     kind: str
     """`pods`, `workloads`, `nodes`, `services`, `cluster_services`, `connections` or `other`."""
+    aligned: re.Pattern[str] | None = None
+    """A row whose cells all stand under the header's words; None for tables whose rows are not used."""
+    taken: tuple[str, ...] = ()
+    """Roles that are groups of `aligned`."""
 
 
 def read_tables(text: str, evidence_file: str, captured: int | None, inventory: Inventory) -> bool:
@@ -111,8 +122,10 @@ def read_tables(text: str, evidence_file: str, captured: int | None, inventory: 
         Whether any table or row was recognised.
     """
     reader = _TableReader(evidence_file, captured, inventory)
-    for line in text.splitlines():
-        reader.line(_ANSI.sub("", line).replace("\xa0", " ").expandtabs(8).rstrip())
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    for line in text.replace("\xa0", " ").splitlines():
+        reader.line((line.expandtabs(8) if "\t" in line else line).rstrip())
     return reader.recognised
 
 
@@ -126,8 +139,23 @@ class _TableReader:
         self.header: _Header | None = None
         self.namespace: str | None = None
         self.recognised = False
+        self._takers: dict[str, Callable[[dict[str, str]], bool]] = {
+            "pods": self.take_pods,
+            "workloads": self.take_workloads,
+            "nodes": self.take_nodes,
+            "services": self.take_services,
+            "cluster_services": self.take_cluster_services,
+            "connections": self.take_connections,
+        }
 
     def line(self, line: str) -> None:
+        """Read one line, whatever it is."""
+        known = self.header
+        if known is not None and known.aligned is not None:
+            match = known.aligned.fullmatch(line)
+            if match is not None and self.take(known.kind, {role: match[role].rstrip() for role in known.taken}):
+                self.recognised = True
+                return
         if not line.strip() or line.lstrip().startswith("------"):
             return
         header = _read_header(line)
@@ -179,8 +207,8 @@ class _TableReader:
 
     def take(self, kind: str, cells: dict[str, str]) -> bool:
         """Turn the cells of one row into a fact; False when they cannot be such a row."""
-        cells = {role: cell for role, cell in cells.items() if cell and not re.fullmatch(r"<[^<>]*>", cell)}
-        return bool(getattr(self, f"take_{kind}")(cells))
+        cells = {role: cell for role, cell in cells.items() if cell and not (cell[0] == "<" and cell[-1] == ">")}
+        return self._takers[kind](cells)
 
     def take_pods(self, cells: dict[str, str]) -> bool:
         name = cells.get("name", "").removeprefix("pod/").removeprefix("pods/")
@@ -204,7 +232,7 @@ class _TableReader:
                 name,
                 ips,
                 node,
-                host_network=True if host is not None and host in ips else None,
+                host_ip=host,
                 phase=_PHASE.get(status, "Running" if status else None),
                 service_account=cells.get("service_account"),
                 zone=cells.get("zone") or _first(labels, ZONE_LABELS["zone"]),
@@ -322,7 +350,25 @@ def _read_header(line: str) -> _Header | None:
         known += bool(role)
         columns.append(_Column(role or f"?{word}", offset))
         index += 1
-    return _Header(tuple(columns), _table_kind({column.role for column in columns})) if known >= 2 else None
+    if known < 2:
+        return None
+    kind = _table_kind({column.role for column in columns})
+    return _Header(tuple(columns), kind, *((None, ()) if kind == "other" else _aligned(columns)))
+
+
+def _aligned(columns: Sequence[_Column]) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """The pattern of a row that stands under its header: each cell starts with no blank (or is all blank)."""
+    taken: dict[str, None] = {}
+    parts = [re.escape(" " * columns[0].offset)]
+    for column, following in zip(columns, [*columns[1:], None], strict=True):
+        width = None if following is None else following.offset - column.offset - 1
+        cell = r"\S.*|" if width is None else rf"\S.{{{width - 1}}}| {{{width}}}" if width else ""
+        name = ""
+        if column.role in _USED and column.role not in taken:
+            taken[column.role] = None
+            name = f"?P<{column.role}>"
+        parts.append(f"({name or '?:'}{cell})" + ("" if following is None else " "))
+    return re.compile("".join(parts)), tuple(taken)
 
 
 def _table_kind(roles: set[str]) -> str:

@@ -38,13 +38,30 @@ def items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def read_object(document: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> bool:
+def taken_at(document: dict[str, Any]) -> int | None:
+    """The latest time a Kubernetes object or list names: a lower bound on when it was taken."""
+    latest = ""
+    for _, item in _objects(document):
+        meta, status = mapping(item.get("metadata")), mapping(item.get("status"))
+        times = [meta.get("creationTimestamp"), status.get("startTime")]
+        for condition in items(status.get("conditions")):
+            times += [mapping(condition).get("lastTransitionTime"), mapping(condition).get("lastHeartbeatTime")]
+        for container in items(status.get("containerStatuses")):
+            for state in mapping(mapping(container).get("state")).values():
+                times += [mapping(state).get("startedAt"), mapping(state).get("finishedAt")]
+        # RFC 3339 times in UTC and of one width sort like the times they are.
+        latest = max([latest, *(str(time) for time in times if time)])
+    return micros(latest.replace(" ", "T"))
+
+
+def read_object(document: dict[str, Any], file: str, modified: int | None, inventory: Inventory) -> bool:
     """Add what a Kubernetes object or list of objects states; False when it is no Kubernetes object.
 
     Understands `List`, `PodList` and their like, single objects, and watch events (`{"type": …, "object": …}`).
     Later objects of the same uid (`kubectl get -w -o json`) stand beside earlier ones; `Topology` prefers them.
     """
     found = False
+    captured = taken_at(document) or modified
     for kind, item in _objects(document):
         found = True
         take = _READERS.get(kind)
@@ -95,6 +112,7 @@ def _pod(item: dict[str, Any], file: str, captured: int | None, inventory: Inven
             ips,
             text(spec.get("nodeName")),
             host_network=host is True,
+            host_ip=canonical_ip(status.get("hostIP")),
             phase=text(status.get("phase")),
             owner_kind=owner_kind,
             owner=owner,
@@ -107,9 +125,6 @@ def _pod(item: dict[str, Any], file: str, captured: int | None, inventory: Inven
             evidence=Evidence(file, "kubernetes object", captured),
         )
     )
-    node, host_ip = text(spec.get("nodeName")), canonical_ip(status.get("hostIP"))
-    if node is not None and host_ip is not None:
-        inventory.nodes.append(NodeFact(node, (host_ip,), evidence=Evidence(file, "kubernetes object", captured)))
 
 
 def _owner(meta: dict[str, Any], labels: dict[str, Any]) -> tuple[str, str]:

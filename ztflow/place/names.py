@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 ZONE_LABELS = {
@@ -23,6 +24,7 @@ _REPLICA_SET_LOOSE = re.compile(r"(.+)-(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{
 _CRON_JOB = re.compile(rf"(.+)-(?:\d{{8}}|\d{{10}})(?:-\d+)?-{_RANDOM}")
 _INDEXED_JOB = re.compile(rf"(.+)-\d{{1,5}}-{_RANDOM}")
 _GENERATED = re.compile(rf"(.+)-{_RANDOM}")
+_UNIQUE = re.compile(f"{_GENERATED.pattern}|{_REPLICA_SET_LOOSE.pattern}")
 _STATEFUL_SET = re.compile(r"(.+)-(?:0|[1-9]\d{0,4})")
 
 How = Literal["owner", "name pattern", "as logged"]
@@ -59,9 +61,10 @@ def cron_job_of_job(job: str) -> tuple[str, str]:
     return ("CronJob", match[1]) if match else ("Job", job)
 
 
+@lru_cache(maxsize=1 << 16)
 def is_unique_name(pod: str) -> bool:
     """Whether a pod name is never given again, so that it always means one pod on one node.
 
     True for generated names; False for StatefulSet pods and names given by hand.
     """
-    return any(pattern.fullmatch(pod) for pattern in (_REPLICA_SET, _REPLICA_SET_LOOSE, _GENERATED))
+    return _UNIQUE.fullmatch(pod) is not None

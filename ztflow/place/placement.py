@@ -6,7 +6,8 @@ Cost: about 0.3 µs a flow, and some microseconds per distinct end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.place.codes import Coded, coded, combine, words_at
-from ztflow.place.topology import NOWHERE, Answer, End, Topology
+from ztflow.place.ends import Answer, End
+from ztflow.place.topology import Topology
+from ztflow.place.writers import NOWHERE
 
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _NO_TIME = np.iinfo(np.int64).min
@@ -23,6 +26,7 @@ _ALONGSIDE = 30_000_000
 """Microseconds two ztunnels' lines may be apart and still show that both ran at one time, so on two nodes."""
 
 Numbers = npt.NDArray[np.int32]
+_Rows = npt.NDArray[np.intp]
 
 
 class _Placed(NamedTuple):
@@ -47,6 +51,9 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
     """
     if not flows.num_rows:
         return flows
+    for half in ("outbound", "inbound"):
+        topology.introduce(coded(flows, f"{half}_ztunnel").words)
+    topology.settle()
     src, dst = (_place_end(flows, side, topology) for side in ("src", "dst"))
     locality, zone_locality = _localities(flows, src, dst, topology)
     for side, end in (("src", src), ("dst", dst)):
@@ -60,12 +67,11 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
 
 def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
+    """Answers for one end: by the ztunnel alone where that settles it, else once per distinct end."""
     half = "outbound" if side == "src" else "inbound"
-    count = flows.num_rows
-    seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy()
     ztunnel = coded(flows, f"{half}_ztunnel")
-    seen = seen | (ztunnel.codes < len(ztunnel.words))
-    columns = {
+    seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | (ztunnel.codes < len(ztunnel.words))
+    parts = {
         "namespace": coded(flows, f"{side}_namespace"),
         "workload": coded(flows, f"{side}_workload"),
         "identity": coded(flows, f"{side}_identity"),
@@ -75,23 +81,76 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
         "node": coded(flows, f"{side}_node"),
         "pod": coded(flows, f"{side}_pod"),
     }
-    path = coded(flows, "path")
-    elsewhere = path.mask("double_hbone")
-    parts = list(columns.values())
-    numbers, first = combine(
-        [*(part.codes for part in parts), seen.astype(np.int32), elsewhere.astype(np.int32)],
-        [*(len(part.words) + 1 for part in parts), 2, 2],
-    )
-    words = {name: words_at(column, first) for name, column in columns.items()}
-    ends = [
-        End(namespace, workload, _namespace_of(identity), ip, ztunnel_pod, file, node, pod, local, other)
-        for namespace, workload, identity, ip, ztunnel_pod, file, node, pod, local, other in zip(
-            *words.values(), seen[first].tolist(), elsewhere[first].tolist(), strict=True
-        )
-    ]
-    answers, numbers = _answers(ends, numbers, flows, topology)
-    assert len(numbers) == count
+    answers, numbers, rows = _by_ztunnel(parts, topology)
+    elsewhere = coded(flows, "path").mask("double_hbone")
+    if len(rows):
+        some = {name: Coded(part.codes[rows], part.words) for name, part in parts.items()}
+        times = pc.coalesce(flows.column("end"), flows.column("start")).cast(pa.int64())
+        micros = pc.fill_null(times, _NO_TIME).to_numpy()[rows]
+        more, chosen = _by_end(some, seen[rows], elsewhere[rows], micros, topology)
+        numbers[rows] = chosen + len(answers)
+        answers = answers + more
     return _Placed(numbers, answers, seen)
+
+
+def _by_ztunnel(parts: Mapping[str, Coded], topology: Topology) -> tuple[list[Answer], Numbers, _Rows]:
+    """Answers for ends whose own ztunnel's node and zone are known and whose pod needs no look-up; other rows."""
+    ztunnel, node, pod, workload = (parts[name] for name in ("ztunnel", "node", "pod", "workload"))
+    answers = [topology.of_ztunnel(name) for name in ztunnel.words]
+    settled = np.array([topology.name(a.place) is not None and a.zone is not None for a in answers] + [False], np.bool_)
+    if not topology.register.knows_pod_zones:
+        settled[:-1] = [topology.name(answer.place) is not None for answer in answers]
+    fast = settled[ztunnel.codes] & (node.codes == len(node.words))
+    fast &= (pod.codes != len(pod.words)) | (workload.codes == len(workload.words))
+    return answers, ztunnel.codes.astype(np.int32), np.flatnonzero(~fast)
+
+
+def _by_end(
+    parts: Mapping[str, Coded],
+    seen: npt.NDArray[np.bool_],
+    elsewhere: npt.NDArray[np.bool_],
+    micros: npt.NDArray[np.int64],
+    topology: Topology,
+) -> tuple[list[Answer], Numbers]:
+    """Answers once per distinct end; rows of an end that moves get the answer of their own time."""
+    numbers, first = combine(
+        [*(part.codes for part in parts.values()), seen.astype(np.int32), elsewhere.astype(np.int32)],
+        [*(len(part.words) + 1 for part in parts.values()), 2, 2],
+    )
+    words = {name: words_at(part, first) for name, part in parts.items()}
+    spaces: dict[str | None, str | None] = {name: _namespace_of(name) for name in [*parts["identity"].words, None]}
+    words["identity"] = [spaces[identity] for identity in words["identity"]]
+    columns = (*words.values(), seen[first].tolist(), elsewhere[first].tolist())
+    ends = list(map(End._make, zip(*columns, strict=True)))
+    order = np.argsort(numbers, kind="stable")
+    edges = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
+    earliest = np.minimum.reduceat(micros[order], edges[:-1]).tolist()
+    latest = np.maximum.reduceat(micros[order], edges[:-1]).tolist()
+    answers: list[Answer] = []
+    chosen = np.zeros(len(ends), np.int32)
+    moving: list[tuple[int, list[int]]] = []
+    for number, end in enumerate(ends):
+        first_time, last_time = earliest[number], latest[number]
+        answer = topology.lasting(end, first_time, last_time)
+        if answer is None:
+            times = topology.times(end)
+            timed = first_time != _NO_TIME
+            if times and not (timed and bisect_right(times, first_time) == bisect_right(times, last_time)):
+                moving.append((number, times))
+                continue
+            answer = topology.resolve(end, first_time if timed else None)
+        chosen[number] = len(answers)
+        answers.append(answer)
+    result = chosen[numbers]
+    for number, times in moving:
+        rows = order[edges[number] : edges[number + 1]]
+        at = micros[rows]
+        segment = np.where(at == _NO_TIME, -1, np.searchsorted(np.array(times), at, side="right"))
+        for part in np.unique(segment).tolist():
+            time = None if part < 0 else times[part - 1] if part else times[0] - 1
+            result[rows[segment == part]] = len(answers)
+            answers.append(topology.resolve(ends[number], time))
+    return answers, result
 
 
 def _only_where(column: Coded, where: npt.NDArray[np.bool_]) -> Coded:
@@ -99,37 +158,6 @@ def _only_where(column: Coded, where: npt.NDArray[np.bool_]) -> Coded:
     if not where.any():
         return Coded(np.zeros(len(column.codes), np.int32), [])
     return Coded(np.where(where, column.codes, np.int32(len(column.words))), column.words)
-
-
-def _answers(
-    ends: Sequence[End], numbers: Numbers, flows: pa.Table, topology: Topology
-) -> tuple[list[Answer], Numbers]:
-    """The answer for every end; rows of ends that move get the answer of their own time."""
-    index: dict[Answer, int] = {}
-    chosen = np.zeros(len(ends), np.int32)
-    moving: list[tuple[int, list[int]]] = []
-    for number, end in enumerate(ends):
-        times = topology.times(end)
-        if times:
-            moving.append((number, times))
-        else:
-            answer = topology.resolve(end, None)
-            chosen[number] = index.setdefault(answer, len(index))
-    result = chosen[numbers]
-    if moving:
-        end_times = pc.coalesce(flows.column("end"), flows.column("start")).cast(pa.int64())
-        micros = pc.fill_null(end_times, _NO_TIME).to_numpy()
-        order = np.argsort(numbers, kind="stable")
-        bounds = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
-        for number, times in moving:
-            rows = order[bounds[number] : bounds[number + 1]]
-            at = micros[rows]
-            segment = np.where(at == _NO_TIME, -1, np.searchsorted(np.array(times), at, side="right"))
-            for part in np.unique(segment).tolist():
-                time = None if part < 0 else times[part - 1] if part else times[0] - 1
-                answer = topology.resolve(ends[number], time)
-                result[rows[segment == part]] = index.setdefault(answer, len(index))
-    return list(index), result
 
 
 def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology) -> tuple[Numbers, Numbers]:
@@ -217,6 +245,9 @@ def _fill(
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
     table = np.array([distinct.get(word, -1) if word is not None else -1 for word in words], np.int32)
     codes = table[numbers]
+    column = flows.column(name)
+    if not column.null_count and replaceable is None:
+        return flows
     old = coded(flows, name)
     if not old.nothing:
         for word in old.words:

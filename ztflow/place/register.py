@@ -46,6 +46,7 @@ class Register:
         self.node_of_ip: dict[str, tuple[str | None, str | None, Evidence]] = {}
         """Node, zone and evidence of addresses that are a node's, or were stated without a pod."""
         self.contradictions: list[Contradiction] = []
+        self._by_name: defaultdict[str, list[PodFact]] | None = None
         self._read_nodes(inventory)
         self._read_pods(inventory.pods)
 
@@ -59,6 +60,9 @@ class Register:
                 self.node_region.setdefault(node.name, node.region)
             for ip in node.ips:
                 owners[ip].setdefault(node.name, node.evidence)
+        for pod in inventory.pods:
+            if pod.host_ip is not None and pod.node is not None:
+                owners[pod.host_ip].setdefault(pod.node, pod.evidence)
         for name, found in zones.items():
             if len(found) == 1:
                 self.node_zone[name] = next(iter(found))
@@ -107,6 +111,7 @@ class Register:
             for pod in self.pods[key]:
                 if pod.uid is not None:
                     self.uids[pod.uid] = key
+        self.knows_pod_zones = any(fact.zone is not None for fact in facts)
         self._index_addresses()
         self._check_names()
 
@@ -157,6 +162,14 @@ class Register:
         """What is known of a pod; a table without NAMESPACE counts where no other pod of that name is known."""
         found = self.pods.get((namespace, name))
         return found if found is not None else self.pods.get((None, name), [])
+
+    def any_namespace(self, name: str) -> list[PodFact]:
+        """Every pod of that name."""
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for key, pods in self.pods.items():
+                self._by_name[key[1]].extend(pods)
+        return self._by_name.get(name, [])
 
     def zone(self, pod: PodFact) -> str | None:
         """Zone of a pod: its node's, else its own."""

@@ -8,18 +8,18 @@ whose start-up block names its node.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.origin import Fact
-from ztflow.place.codes import Coded, coded, group_spans
+from ztflow.place.codes import NEVER, Spans, coded, group_spans
 
-NEVER = (1 << 63) - 1
-"""A time later than any."""
+_PENDING = 1 << 18
+"""Distinct ends kept as columns before they are sorted in: bounds memory in a long live run."""
 
 Span = list[int]
 """First and last time seen, microseconds; (`NEVER`, -`NEVER`) where no line had a time."""
@@ -27,27 +27,74 @@ Span = list[int]
 Writer = tuple[str, str]
 """(`pod`, name), (`node`, name) or (`file`, name)."""
 
+PodName = tuple[str, str]
+"""Namespace and name."""
+
+Stayer = PodName | str
+"""A pod by name, or by uid where a line gave one."""
+
+
+@dataclass(slots=True)
+class Stay:
+    """What start-up lines say of one pod and one ztunnel, whatever order they come in."""
+
+    first: int = NEVER
+    """First time it was said to be there."""
+    last: int = -NEVER
+    """Last time."""
+    gone: int = -NEVER
+    """When it was said to leave."""
+
+    def span(self) -> Span:
+        """From when, until when it was there; `NEVER` while nothing says that it left."""
+        first = self.first if self.first != NEVER else -NEVER
+        return [first, self.gone if self.gone >= self.last and self.gone != -NEVER else NEVER]
+
 
 class Sightings:
-    """Spans in which pods and addresses were seen with their writers. Batches may come in any cut and order."""
+    """Spans in which pods and addresses were seen with their writers. Batches may come in any cut and order.
+
+    Batches are kept as columns until somebody asks for a pod or an address: most captures are placed without.
+    """
 
     def __init__(self) -> None:
-        self.pods: defaultdict[tuple[str, str], dict[Writer, Span]] = defaultdict(dict)
-        self.addresses: defaultdict[str, dict[tuple[Writer, tuple[str, str] | None], Span]] = defaultdict(dict)
         self.writers: dict[Writer, Span] = {}
         self.shipped: defaultdict[Writer, set[str]] = defaultdict(set)
         """Nodes that shippers named for a writer."""
         self.started: defaultdict[Writer, set[str]] = defaultdict(set)
         """Nodes that start-up lines named for a writer."""
-        self.announced: defaultdict[tuple[str, str], dict[Writer, Span]] = defaultdict(dict)
-        """Pods that a ztunnel said it serves: from when, until when (a very late time when it did not end)."""
-        self.announced_uids: dict[tuple[Writer, str], Span] = {}
-        """The same, where the line had only the pod's uid."""
-        self.version = 0
-        """Grows when a new pod, address, writer or fact is seen; longer spans alone do not count."""
+        self.stays: dict[tuple[Writer, Stayer], Stay] = {}
+        """Pods that a ztunnel said it serves, by name or by uid."""
+        self.uids: dict[str, PodName] = {}
+        """Pods whose uid and name stood in one line."""
+        self._pods: defaultdict[PodName, dict[tuple[Writer, str | None], Span]] = defaultdict(dict)
+        self._addresses: defaultdict[str, dict[tuple[Writer, PodName | None], Span]] = defaultdict(dict)
+        self._pending: list[Spans] = []
+        self._asked = False
+        self._version = 0
+        self._pairs = 0
+
+    @property
+    def pods(self) -> Mapping[PodName, Mapping[tuple[Writer, str | None], Span]]:
+        """Pods at whose end a writer wrote, with the address the line gave."""
+        self._index()
+        return self._pods
+
+    @property
+    def addresses(self) -> Mapping[str, Mapping[tuple[Writer, PodName | None], Span]]:
+        """The same by address; the pod is None where the line named none."""
+        self._index()
+        return self._addresses
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes when a new writer or fact was seen, or, once anybody asked for pods, a new pod or address."""
+        if self._asked:
+            self._index()
+        return self._version, self._pairs
 
     def observe(self, halves: pa.Table) -> None:
-        """Take in a table of halves. Cost: about 60 ns a half; Python only per distinct place seen."""
+        """Take in a table of halves. Cost: about 100 ns a half, and 3 µs a distinct end once pods are asked for."""
         if not halves.num_rows:
             return
         direction = coded(halves, "direction")
@@ -57,76 +104,108 @@ class Sightings:
             rows = np.flatnonzero(direction.mask(word))
             if len(rows):
                 ends = [coded(halves, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
-                self._observe_side(ends, writer, rows, micros)
+                spans = group_spans([*ends, *writer], rows, micros)
+                self._take_writers(spans)
+                self._pending.append(spans)
+        if self._asked or sum(len(batch.first) for batch in self._pending) > _PENDING:
+            self._index()
 
-    def _observe_side(
-        self, ends: list[Coded], writer: list[Coded], rows: npt.NDArray[np.intp], micros: pa.Array
-    ) -> None:
-        for (namespace, name, ip, pod, node, file), first, last in group_spans([*ends, *writer], rows, micros):
-            key: Writer
-            if pod is not None:
-                key = ("pod", pod)
-                if node is not None and node not in self.shipped[key]:
-                    self.shipped[key].add(node)
-                    self.version += 1
-            elif node is not None:
-                key = ("node", node)
-            elif file is not None:
-                key = ("file", file)
-            else:
-                continue
-            self._widen(self.writers, key, first, last)
-            known = (namespace, name) if namespace is not None and name is not None else None
-            if known is not None:
-                self._widen(self.pods[known], key, first, last)
-            if ip is not None:
-                self._widen(self.addresses[ip], (key, known), first, last)
-
-    def _widen(self, spans: dict[Any, Span], key: object, first: int | None, last: int | None) -> None:
-        span = spans.get(key)
-        if span is None:
-            span = spans[key] = [NEVER, -NEVER]
-            self.version += 1
-        if first is not None and last is not None:
-            span[0] = min(span[0], first)
-            span[1] = max(span[1], last)
-
-    def note(self, facts: Iterable[Fact]) -> None:
-        """Take in what non-access lines say: `local_node`, `pod_here`, `pod_gone`."""
-        for fact in facts:
-            writer = self._writer_of(fact)
+    def _take_writers(self, batch: Spans) -> None:
+        wrote: dict[tuple[str | None, ...], Span] = {}
+        for key, first, last in zip(zip(*batch.words[3:], strict=True), batch.first, batch.last, strict=True):
+            _widen(wrote, key, first, last)
+        for (pod, node, file), (first, last) in wrote.items():
+            writer = _writer(pod, node, file)
             if writer is None:
                 continue
-            self.version += 1
+            if _widen(self.writers, writer, first, last) is not None:
+                self._version += 1
+            if pod is not None and node is not None and node not in self.shipped[writer]:
+                self.shipped[writer].add(node)
+                self._version += 1
+
+    def _index(self) -> None:
+        """Sort the batches kept so far into pods and addresses."""
+        self._asked = True
+        pods, addresses = self._pods, self._addresses
+        for batch in self._pending:
+            writers = {key: _writer(*key) for key in set(zip(*batch.words[3:], strict=True))}
+            for namespace, name, ip, pod, node, file, first, last in zip(
+                *batch.words, batch.first, batch.last, strict=True
+            ):
+                writer = writers[pod, node, file]
+                if writer is None:
+                    continue
+                if namespace is not None and name is not None:
+                    known = (namespace, name)
+                    span = _widen(pods[known], (writer, ip), first, last)
+                    if span is not None:
+                        self._pairs += 1
+                        if ip is not None:
+                            addresses[ip][writer, known] = span
+                elif ip is not None and _widen(addresses[ip], (writer, None), first, last) is not None:
+                    self._pairs += 1
+        self._pending.clear()
+
+    def introduce(self, ztunnels: Iterable[str]) -> None:
+        """Add ztunnel pods of which no line is at hand."""
+        for pod in ztunnels:
+            if _widen(self.writers, ("pod", pod), NEVER, -NEVER) is not None:
+                self._version += 1
+
+    def note(self, facts: Iterable[Fact]) -> None:
+        """Take in what non-access lines say: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""
+        for fact in facts:
+            writer = _writer_of(fact)
+            if writer is None or fact.kind not in {"local_node", "pod_here", "pod_kept", "pod_gone"}:
+                continue
+            self._version += 1
             if fact.origin.node is not None and writer[0] == "pod":
                 self.shipped[writer].add(fact.origin.node)
             if fact.kind == "local_node":
                 node = fact.values.get("node")
                 if isinstance(node, str) and node:
                     self.started[writer].add(node)
-            elif fact.kind in {"pod_here", "pod_gone"}:
+            else:
                 self._note_pod(writer, fact)
-
-    @staticmethod
-    def _writer_of(fact: Fact) -> Writer | None:
-        if fact.origin.pod is not None:
-            return ("pod", fact.origin.pod)
-        if fact.origin.node is not None:
-            return ("node", fact.origin.node)
-        return ("file", fact.source_file) if fact.source_file else None
 
     def _note_pod(self, writer: Writer, fact: Fact) -> None:
         name, namespace, uid = (fact.values.get(key) or None for key in ("name", "namespace", "uid"))
-        time = fact.time
-        spans: list[Span] = []
-        if uid is not None:
-            spans.append(self.announced_uids.setdefault((writer, uid), [time if time is not None else -NEVER, -NEVER]))
-        if name is not None and namespace is not None:
-            start = time if time is not None else -NEVER
-            spans.append(self.announced[namespace, name].setdefault(writer, [start, -NEVER]))
-        for span in spans:
-            if fact.kind == "pod_here":
-                span[0] = min(span[0], time if time is not None else -NEVER)
-                span[1] = NEVER if time is None or time >= span[1] else span[1]
-            elif time is not None and span[1] in {NEVER, -NEVER}:
-                span[1] = time
+        pod = (namespace, name) if namespace is not None and name is not None else None
+        if pod is not None and uid is not None:
+            self.uids[uid] = pod
+        who: Stayer | None = uid if uid is not None else pod
+        if who is None:
+            return
+        stay = self.stays.setdefault((writer, who), Stay())
+        if fact.kind == "pod_gone":
+            stay.gone = max(stay.gone, fact.time if fact.time is not None else -NEVER)
+        else:
+            stay.first = min(stay.first, fact.time if fact.time is not None else -NEVER)
+            stay.last = max(stay.last, fact.time if fact.time is not None else -NEVER)
+
+
+def _writer(pod: str | None, node: str | None, file: str | None) -> Writer | None:
+    """The writer of halves that name a ztunnel pod, a node, or only stand in a file."""
+    if pod is not None:
+        return ("pod", pod)
+    return ("node", node) if node is not None else ("file", file) if file is not None else None
+
+
+def _widen(spans: dict[Any, Span], key: object, first: int, last: int) -> Span | None:
+    """Widen a span; the span if it is new."""
+    span = spans.get(key)
+    if span is None:
+        span = spans[key] = [first, last]
+        return span
+    span[0] = min(span[0], first)
+    span[1] = max(span[1], last)
+    return None
+
+
+def _writer_of(fact: Fact) -> Writer | None:
+    if fact.origin.pod is not None:
+        return ("pod", fact.origin.pod)
+    if fact.origin.node is not None:
+        return ("node", fact.origin.node)
+    return ("file", fact.source_file) if fact.source_file else None

@@ -2,99 +2,27 @@
 
 The order: what a shipper said of the writer > inventory > ztunnel's start-up lines > what other lines show. A pod name
 that is never given again (`names.is_unique_name`) means one pod on one node for all time. A name or address that can
-come back is placed only where time allows it, and there a line written at that very moment beats a snapshot.
+come back is placed only where time allows it; there an inventory that does not tell since when it holds comes after
+what the log says of that very moment.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import pyarrow as pa
 
 from ztflow.origin import Fact
+from ztflow.place.codes import NEVER
+from ztflow.place.ends import Answer, End, Placement, during, may_have, only, surely_holds, writer_of
 from ztflow.place.known import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
-from ztflow.place.register import Contradiction, Register, at_time, bounds
-from ztflow.place.sightings import NEVER, Sightings, Span, Writer
+from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
+from ztflow.place.sightings import Sightings, Span
+from ztflow.place.writers import NOWHERE, Writers
 
-NOWHERE = -1
-"""The place of what could not be placed."""
-
-
-class Answer(NamedTuple):
-    """Where one end is. Places are numbers; a place may be a node nobody named.
-
-    Attributes:
-        place: Number of the place, or `NOWHERE`.
-        zone: Its zone.
-        pod: `namespace/name`, where evidence names a pod.
-        evidence: How it is known; None with `NOWHERE` and no zone.
-        writer: Number of the end's own writer, or `NOWHERE`: two ends with one writer are on one node.
-    """
-
-    place: int = NOWHERE
-    zone: str | None = None
-    pod: str | None = None
-    evidence: str | None = None
-    writer: int = NOWHERE
-
-
-class End(NamedTuple):
-    """What a flow says of one of its ends.
-
-    Attributes:
-        namespace: As logged.
-        workload: As logged: a pod's name, or a workload's.
-        owner_namespace: Namespace in the end's identity.
-        ip: Address; behind a waypoint that of the waypoint.
-        ztunnel: The ztunnel pod that wrote the half of this end.
-        file: The file that half stands in, where no pod is known.
-        node: Node a shipper named for that half.
-        pod: Pod already known.
-        local: Whether the half of this end was seen.
-        elsewhere: Whether address and name are another hop's (double HBONE), so that they place nothing.
-    """
-
-    namespace: str | None
-    workload: str | None
-    owner_namespace: str | None
-    ip: str | None
-    ztunnel: str | None
-    file: str | None
-    node: str | None
-    pod: str | None
-    local: bool
-    elsewhere: bool
-
-
-class Placement(NamedTuple):
-    """Everything known of one pod or address. None is unknown.
-
-    Attributes:
-        namespace: Namespace of the pod.
-        pod: Its name.
-        workload: What it belongs to.
-        workload_how: `owner`, `name pattern` or `as logged`.
-        service_account: Its service account.
-        node: Name of its node.
-        zone: Zone of that node.
-        region: Region of that node.
-        cluster: Its cluster.
-        evidence: How its node is known.
-    """
-
-    namespace: str | None = None
-    pod: str | None = None
-    workload: str | None = None
-    workload_how: How | None = None
-    service_account: str | None = None
-    node: str | None = None
-    zone: str | None = None
-    region: str | None = None
-    cluster: str | None = None
-    evidence: str | None = None
+_BY_NAME = "inventory pod name"
 
 
 class Topology:
@@ -112,14 +40,9 @@ class Topology:
         self.inventory = inventory or Inventory()
         self.register = Register(self.inventory)
         self._sightings = Sightings()
-        self._settled = -1
-        self._names: list[str | None] = []
-        self._place_of_node: dict[str, int] = {}
-        self._place_of_writer: dict[Writer, int] = {}
-        self._how: dict[Writer, str] = {}
-        self._number: dict[Writer, int] = {}
-        self._spans: dict[int, Span] = {}
-        self._found: list[Contradiction] = []
+        self._writers = Writers(self.inventory, self.register, self._sightings)
+        self._unique: dict[PodKey, Answer | None] = {}
+        self._unique_at = (-1, -1)
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
@@ -128,23 +51,27 @@ class Topology:
         if halves is not None:
             self._sightings.observe(halves)
 
+    def introduce(self, ztunnels: Iterable[str]) -> None:
+        """Name ztunnel pods that wrote lines, where the lines themselves are not at hand."""
+        self._sightings.introduce(ztunnels)
+
     @property
     def contradictions(self) -> tuple[Contradiction, ...]:
         """Sources that disagree, in a fixed order; each is resolved by the order of evidence or left unknown."""
-        self._settle()
-        return tuple(sorted({*self.register.contradictions, *self._found, *self._moved()}))
+        self._writers.settle()
+        found = {*self.register.contradictions, *self._writers.contradictions, *self._writers.moved()}
+        return tuple(sorted(found))
 
     def at(self, address: str, time: int | None = None) -> Placement:
         """What is at an address at a time (microseconds; None: whenever, if that is one answer)."""
-        ip = canonical_ip(address)
-        return self._placement(End(None, None, None, ip, None, None, None, None, local=False, elsewhere=False), time)
+        return self._placement(End(ip=canonical_ip(address)), time)
 
     def pod(self, namespace: str | None, name: str, time: int | None = None) -> Placement:
         """What is known of a pod at a time (microseconds; None: whenever, if that is one answer)."""
-        end = End(namespace, name, None, None, None, None, None, None, local=False, elsewhere=False)
-        return self._placement(end, time)
+        return self._placement(End(namespace, name), time)
 
     def _placement(self, end: End, time: int | None) -> Placement:
+        self.settle()
         answer = self.resolve(end, time)
         namespace, name = end.namespace, end.workload
         if name is None and answer.pod is not None:
@@ -178,205 +105,236 @@ class Topology:
                 return known.owner, "owner"
         return workload_of_name(pod)
 
+    def owners(self) -> dict[str, str]:
+        """The workload of every pod (`namespace/name`) whose owner an inventory states."""
+        return {
+            f"{namespace}/{name}": pod.owner
+            for (namespace, name), pods in self.register.pods.items()
+            if namespace is not None
+            for pod in pods
+            if pod.owner is not None
+        }
+
     def name(self, place: int) -> str | None:
         """Name of a place; None for `NOWHERE` and for a node nobody named."""
-        return self._names[place] if place >= 0 else None
-
-    def place(self, node: str) -> int:
-        """Number of a named node."""
-        known = self._place_of_node.get(node)
-        if known is None:
-            known = self._place_of_node[node] = len(self._names)
-            self._names.append(node)
-        return known
+        return self._writers.name(place)
 
     def span(self, place: int) -> tuple[int, int] | None:
         """First and last time a ztunnel of that place wrote; None where none did."""
-        span = self._spans.get(place)
-        return (span[0], span[1]) if span is not None else None
+        span = self._writers.spans.get(place)
+        return (span[0], span[1]) if span is not None and span[0] <= span[1] else None
 
-    def writers(self) -> dict[str, tuple[str | None, str]]:
-        """Node and evidence of every ztunnel pod that wrote a line."""
-        self._settle()
-        return {
-            writer[1]: (self.name(place), self._how[writer])
-            for writer, place in self._place_of_writer.items()
-            if writer[0] == "pod"
-        }
+    def ztunnels(self) -> dict[str, tuple[str | None, str]]:
+        """Node (None where nobody named it) and evidence of every ztunnel pod of the log."""
+        self._writers.settle()
+        places, how = self._writers.place_of, self._writers.how
+        return {writer[1]: (self.name(place), how[writer]) for writer, place in places.items() if writer[0] == "pod"}
 
-    # -- one end ------------------------------------------------------------------------------------------------------
+    def settle(self) -> None:
+        """Make the node of every ztunnel final for what is known so far; cheap where nothing new was learnt."""
+        self._writers.settle()
+
+    def of_ztunnel(self, pod: str) -> Answer:
+        """Where a ztunnel pod is, as the answer for the ends whose halves it wrote."""
+        return self._own(End(ztunnel=pod, local=True, elsewhere=True), None)
 
     def resolve(self, end: End, time: int | None) -> Answer:
-        """Where an end is at a time. A pure look-up: cost a few microseconds."""
-        self._settle()
+        """Where an end is at a time: cost a few microseconds. Call `settle` before."""
         if end.local:
             return self._own(end, time)
+        if end.node is not None:
+            return self._with_zone(Answer(self._writers.place(end.node), None, end.pod))
         if end.elsewhere:
             return Answer(pod=end.pod)
         return self._remote(end, time)
 
+    def lasting(self, end: End, first: int, last: int) -> Answer | None:
+        """Where an end is through a whole span of time; None when that may change in it. Call `settle` before."""
+        if end.local or end.elsewhere or end.node is not None:
+            if end.elsewhere or end.node is not None or self._own_place(end) != NOWHERE:
+                return self.resolve(end, None)
+            return None
+        if end.workload is None:
+            return None
+        pod = (end.namespace, end.workload)
+        if is_unique_name(end.workload):
+            answer = self._by_unique_name(pod)
+        else:
+            known = self.register.pods.get(pod, [])
+            sure = len(known) == 1 and not self._writers.shipped and may_have(known[0], end.ip)
+            if not sure or not surely_holds(known[0], first) or not surely_holds(known[0], last):
+                return None
+            answer = self._stated(known[0], f"{end.namespace}/{end.workload}", _BY_NAME)
+        if answer is None or answer.place == NOWHERE:
+            return None
+        return answer if end.pod is None else answer._replace(pod=end.pod)
+
     def times(self, end: End) -> list[int]:
-        """The times at which `resolve` may change its answer for an end, ascending; empty for most ends."""
-        if end.elsewhere or (end.local and (end.node is not None or end.ztunnel is not None)):
-            return []
+        """The times at which `resolve` may change its answer for an end without a lasting one, ascending."""
         found: set[int] = set()
         if end.workload is not None:
-            key = (end.namespace, end.workload)
-            if self._is_settled(key):
-                return []
-            found |= bounds(self.register.lookup(*key))
-            found |= self._edges(key)
+            pod = (end.namespace, end.workload)
+            found |= bounds(self.register.lookup(*pod))
+            for first, last in (*self._seen(pod).values(), *self._announced(pod).values()):
+                found |= {first, last + 1}
         if end.ip is not None:
             found |= bounds(self.register.by_ip.get(end.ip, ()))
-            seen = self._sightings.addresses.get(end.ip, {})
-            if len({self._place_of_writer[writer] for writer, _ in seen}) > 1 or end.ip in self.register.by_ip:
-                for first, last in seen.values():
-                    found |= {first, last + 1}
+            for first, last in self._sightings.addresses.get(end.ip, {}).values():
+                found |= {first, last + 1}
         return sorted(time for time in found if -NEVER < time < NEVER)
 
-    def _is_settled(self, key: tuple[str | None, str]) -> bool:
-        """Whether a name alone places a pod for all time."""
-        return is_unique_name(key[1]) and self._by_unique_name(key) is not None
-
-    def _edges(self, key: tuple[str | None, str]) -> set[int]:
-        spans = [*self._seen(key).values(), *self._announced(key).values()]
-        return {time for first, last in spans for time in (first, last + 1)}
+    def _own_place(self, end: End) -> int:
+        """The named place of the writer of an end's own half, or `NOWHERE`."""
+        writer = writer_of(end)
+        place = self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
+        return place if self.name(place) is not None else NOWHERE
 
     def _own(self, end: End, time: int | None) -> Answer:
-        writer: Writer | None = None
-        if end.ztunnel is not None:
-            writer = ("pod", end.ztunnel)
-        elif end.node is None and end.file is not None:
-            writer = ("file", end.file)
-        number = self._number.get(writer, NOWHERE) if writer is not None else NOWHERE
+        """Where an end is that wrote a half: with its ztunnel, whatever an inventory says."""
+        writer = writer_of(end)
+        number = self._writers.number.get(writer, NOWHERE) if writer is not None else NOWHERE
         pod = end.pod
-        if pod is None and end.workload is not None and not end.elsewhere:
-            pod = f"{end.namespace}/{end.workload}" if end.namespace is not None else None
+        if pod is None and None not in {end.workload, end.namespace} and not end.elsewhere:
+            pod = f"{end.namespace}/{end.workload}"
         if end.node is not None:
-            return self._with_zone(Answer(self.place(end.node), None, pod, "shipper", number))
-        place = self._place_of_writer.get(writer, NOWHERE) if writer is not None else NOWHERE
-        if writer is not None and place != NOWHERE and (self._names[place] is not None or writer[0] == "pod"):
-            how = self._how[writer]
+            return self._with_zone(Answer(self._writers.place(end.node), None, pod, "shipper", number))
+        answer = Answer(NOWHERE, None, pod, None, number)
+        place = self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
+        if writer is not None and place != NOWHERE:
+            how = self._writers.how[writer]
             evidence = how if how == "shipper" else f"ztunnel log ({how})" if how else "ztunnel log"
-            answer = self._with_zone(Answer(place, None, pod, evidence, number))
-            if self._names[place] is not None:
+            answer = self._with_zone(answer._replace(place=place, evidence=evidence))
+            if self.name(place) is not None:
                 return answer
-        else:
-            answer = Answer(NOWHERE, None, pod, None, number)
-        stated = self._remote(end, time)
-        if stated.place != NOWHERE and self._names[stated.place] is not None:
-            return stated._replace(pod=pod or stated.pod, writer=number)
-        if answer.place == NOWHERE:
+        stated = Answer() if end.elsewhere else self._remote(end, time)
+        if answer.place == NOWHERE or self.name(stated.place) is not None:
             return stated._replace(pod=pod or stated.pod, writer=number)
         return answer._replace(zone=answer.zone or stated.zone)
 
-    def _with_zone(self, answer: Answer) -> Answer:
-        """The answer with the zone of its node, else of its pod."""
-        node = self._names[answer.place]
-        zone = self.register.node_zone.get(node) if node is not None else None
-        if zone is None and answer.pod is not None:
-            namespace, _, name = answer.pod.partition("/")
-            zones = {self.register.zone(pod) for pod in self.register.lookup(namespace, name)} - {None}
-            zone = zones.pop() if len(zones) == 1 else None
-        return answer._replace(zone=zone)
-
     def _remote(self, end: End, time: int | None) -> Answer:
-        """Where an end is that wrote no half of its own: by its pod's name, else by its address."""
+        """Where an end is whose own half is missing: by its pod's name, else by its address."""
+        by_name = None
         if end.workload is not None:
-            key = (end.namespace, end.workload)
-            answer = self._by_unique_name(key) if is_unique_name(end.workload) else self._by_name(key, end.ip, time)
-            if answer is not None:
-                return answer._replace(pod=end.pod or answer.pod)
-        answer = self._by_address(end, time) if end.ip is not None else None
-        if answer is None:
-            return Answer(pod=end.pod or self._named_pod(end))
-        return answer._replace(pod=end.pod or answer.pod or self._named_pod(end))
+            pod = (end.namespace, end.workload)
+            by_name = self._by_unique_name(pod) if is_unique_name(end.workload) else self._by_name(pod, end.ip, time)
+            if by_name is not None and by_name.place != NOWHERE:
+                return by_name._replace(pod=end.pod or by_name.pod)
+        answer = (self._by_address(end, time) if end.ip is not None else None) or by_name or Answer()
+        zone = answer.zone or (by_name.zone if by_name is not None else None)
+        return answer._replace(pod=end.pod or answer.pod or self._named_pod(end), zone=zone)
 
     def _named_pod(self, end: End) -> str | None:
         """The pod a line names, where anything else knows a pod of that name."""
         if end.workload is None or end.namespace is None:
             return None
-        key = (end.namespace, end.workload)
-        known = self.register.lookup(*key) or key in self._sightings.pods or key in self._sightings.announced
+        pod = (end.namespace, end.workload)
+        known = self.register.lookup(*pod) or pod in self._sightings.pods or pod in self._writers.arrived
         return f"{end.namespace}/{end.workload}" if known else None
 
-    def _by_unique_name(self, key: tuple[str | None, str]) -> Answer | None:
-        """Place of a pod whose name is never given again: any sighting or statement holds for all time."""
-        pod = f"{key[0]}/{key[1]}" if key[0] is not None else None
-        known = self.register.lookup(*key)
-        seen = self._seen(key)
-        shipped = {place for place in seen if self._is_shipped(place)}
-        if len(shipped) == 1:
-            return self._with_zone(Answer(shipped.pop(), None, pod, "shipper, other lines"))
-        nodes = {fact.node for fact in known if fact.node is not None}
-        if len(nodes) == 1 and not shipped:
-            return self._stated(next(fact for fact in known if fact.node is not None), pod, "inventory pod name")
-        if nodes or shipped:
-            return None
-        for places, evidence in ((self._announced(key), "start-up lines"), (seen, "other lines")):
-            if len(places) == 1:
-                return self._with_zone(Answer(next(iter(places)), None, pod, evidence))
-            if places:
-                return None
-        zones = {fact.zone for fact in known if fact.zone is not None}
-        return Answer(zone=zones.pop(), pod=pod, evidence="inventory pod name") if len(zones) == 1 else None
+    def _by_unique_name(self, pod: PodKey) -> Answer | None:
+        """Place of a pod whose name is never given again: what is known once holds for all time."""
+        if self._unique_at != self._writers.settled:
+            self._unique.clear()
+            self._unique_at = self._writers.settled
+        if pod not in self._unique:
+            self._unique[pod] = self._find_unique_name(pod)
+        return self._unique[pod]
 
-    def _by_name(self, key: tuple[str | None, str], ip: str | None, time: int | None) -> Answer | None:
-        """Place of a pod whose name can come back (`db-0`), at a time."""
-        pod = f"{key[0]}/{key[1]}" if key[0] is not None else None
-        seen, announced = self._seen(key), self._announced(key)
-        for places, evidence in ((seen, "other lines"), (announced, "start-up lines")):
-            now = _during(places, time)
-            if len(now) == 1:
-                return self._with_zone(Answer(now[0], None, pod, evidence))
-            if now:
-                return None
-        known = [fact for fact in self.register.lookup(*key) if _may_have(fact, ip)]
-        fact = at_time(known, time)
-        if fact is not None and (key[0] == fact.namespace or (ip is not None and ip in fact.ips)):
-            return self._stated(fact, pod, "inventory pod name")
-        if known and fact is None:
+    def _find_unique_name(self, pod: PodKey) -> Answer | None:
+        key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
+        known = self.register.lookup(*pod)
+        if len(known) == 1 and known[0].node is not None and not self._writers.shipped:
+            return self._stated(known[0], key, _BY_NAME)
+        nodes = {fact.node for fact in known if fact.node is not None}
+        seen = self._seen(pod)
+        shipped = seen.keys() & self._writers.shipped
+        if not shipped and len(nodes) == 1:
+            return self._stated(next(fact for fact in known if fact.node is not None), key, _BY_NAME)
+        if nodes and not shipped:
             return None
-        ever = {*seen, *announced}
-        if len(ever) == 1 and not known:
-            return self._with_zone(Answer(ever.pop(), None, pod, "other lines"))
-        return None
+        for places, evidence in (
+            (shipped, "shipper, other lines"),
+            (self._announced(pod).keys(), "start-up lines"),
+            (seen.keys(), "other lines"),
+        ):
+            if places:
+                place = next(iter(places))
+                return self._with_zone(Answer(place, None, key, evidence)) if len(places) == 1 else None
+        zones = {fact.zone for fact in known if fact.zone is not None}
+        return Answer(zone=zones.pop(), pod=key, evidence=_BY_NAME) if len(zones) == 1 else None
+
+    def _by_name(self, pod: PodKey, ip: str | None, time: int | None) -> Answer | None:
+        """Place of a pod whose name can come back (`db-0`), at a time."""
+        key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
+        known = [fact for fact in self.register.lookup(*pod) if may_have(fact, ip)]
+        fact = at_time(known, time)
+        if fact is not None and fact.namespace != pod[0] and (ip is None or ip not in fact.ips):
+            fact = None
+        stated = self._stated(fact, key, _BY_NAME) if fact is not None else None
+        answer = self._in_time(self._seen(pod), self._announced(pod), fact, stated, time)
+        if answer is not None:
+            return answer if answer.place == NOWHERE else self._with_zone(answer._replace(pod=key))
+        ever = {*self._seen(pod), *self._announced(pod)}
+        return self._with_zone(Answer(ever.pop(), None, key, "other lines")) if len(ever) == 1 and not known else None
+
+    def _in_time(
+        self,
+        seen: dict[int, Span],
+        announced: dict[int, Span],
+        fact: PodFact | None,
+        stated: Answer | None,
+        time: int | None,
+    ) -> Answer | None:
+        """The strongest evidence that holds at a time; a snapshot not known to hold then comes after the log's word.
+
+        `Answer()` where two places claim that moment with equal right, None where nothing speaks.
+        """
+        now = during(seen, time)
+        shipped = [place for place in now if place in self._writers.shipped]
+        if shipped:
+            return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
+        if stated is not None and fact is not None and surely_holds(fact, time):
+            return stated
+        arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
+        if arrived:
+            return Answer(arrived[-1], evidence="start-up lines")
+        if now:
+            return Answer(now[0], evidence="other lines") if len(now) == 1 else Answer()
+        return stated
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
+        """Place of an address at a time; None where the pod that has it is not the one the line speaks of."""
         ip = end.ip
         assert ip is not None
-        seen: defaultdict[int, list[Span]] = defaultdict(list)
+        seen: dict[int, Span] = {}
         pods: defaultdict[int, set[str]] = defaultdict(set)
-        for (writer, key), span in self._sightings.addresses.get(ip, {}).items():
-            if key is None or self._agrees(end, *key):
-                place = self._place_of_writer[writer]
-                seen[place].append(span)
-                if key is not None:
-                    pods[place].add(f"{key[0]}/{key[1]}")
-        spans = {place: [min(s[0] for s in all_), max(s[1] for s in all_)] for place, all_ in seen.items()}
-        now = _during(spans, time)
-        if len(now) == 1:
-            return self._with_zone(Answer(now[0], None, _only(pods[now[0]]), "other lines"))
-        if now:
-            return None
-        claims = self.register.by_ip.get(ip, [])
-        fact = at_time([pod for pod in claims if not pod.over or pod.end is not None], time)
-        if fact is not None:
-            if not self._agrees(end, fact.namespace, fact.name):
-                return None
-            pod = f"{fact.namespace}/{fact.name}" if fact.namespace is not None else None
-            return self._stated(fact, pod, "inventory address")
-        if claims and any(not pod.over for pod in claims):
-            return None
-        stated = self.register.node_of_ip.get(ip)
-        if stated is not None:
-            node, zone, _ = stated
-            place = self.place(node) if node is not None else NOWHERE
+        for (writer, pod), span in self._sightings.addresses.get(ip, {}).items():
+            place = self._writers.place_of[writer]
+            if place != NOWHERE and (pod is None or self._agrees(end, *pod)):
+                known = seen.setdefault(place, list(span))
+                known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
+                pods[place] |= {f"{pod[0]}/{pod[1]}"} if pod is not None else set()
+        claims = [pod for pod in self.register.by_ip.get(ip, ()) if not pod.over or pod.end is not None]
+        fact = at_time(claims, time)
+        stated = None
+        if fact is not None and self._agrees(end, fact.namespace, fact.name):
+            pod_name = f"{fact.namespace}/{fact.name}" if fact.namespace is not None else None
+            stated = self._stated(fact, pod_name, "inventory address")
+        answer = self._in_time(seen, {}, fact, stated, time)
+        if answer is not None:
+            return (
+                answer
+                if answer.pod or answer.place == NOWHERE
+                else self._with_zone(answer._replace(pod=only(pods[answer.place])))
+            )
+        if ip in self.register.node_of_ip:
+            node, zone, _ = self.register.node_of_ip[ip]
+            place = self._writers.place(node) if node is not None else NOWHERE
             zone = (self.register.node_zone.get(node) if node is not None else None) or zone
             return Answer(place, zone, None, "inventory node address")
-        if len(spans) == 1:
-            place = next(iter(spans))
-            return self._with_zone(Answer(place, None, _only(pods[place]), "other lines"))
+        if len(seen) == 1 and not claims:
+            place = next(iter(seen))
+            return self._with_zone(Answer(place, None, only(pods[place]), "other lines"))
         return None
 
     def _agrees(self, end: End, namespace: str | None, name: str) -> bool:
@@ -387,218 +345,34 @@ class Topology:
         return end.workload is None or end.workload in {name, self.owner_of(namespace, name)[0]}
 
     def _stated(self, fact: PodFact, pod: str | None, evidence: str) -> Answer:
-        place = self.place(fact.node) if fact.node is not None else NOWHERE
+        place = self._writers.place(fact.node) if fact.node is not None else NOWHERE
         zone = self.register.zone(fact)
         return Answer(place, zone, pod, evidence if place != NOWHERE or zone is not None else None)
 
-    def _seen(self, key: tuple[str | None, str]) -> dict[int, Span]:
-        """Places whose writers wrote of a pod as theirs, with the span of each."""
-        if key[0] is None:
-            return {}
-        return self._by_place(self._sightings.pods.get((key[0], key[1]), {}))
+    def _with_zone(self, answer: Answer) -> Answer:
+        """The answer with the zone of its node, else of its pod."""
+        node = self.name(answer.place)
+        zone = self.register.node_zone.get(node) if node is not None else None
+        if zone is None and answer.pod is not None:
+            namespace, _, name = answer.pod.partition("/")
+            zones = {self.register.zone(pod) for pod in self.register.lookup(namespace, name)} - {None}
+            zone = zones.pop() if len(zones) == 1 else None
+        return answer._replace(zone=zone)
 
-    def _announced(self, key: tuple[str | None, str]) -> dict[int, Span]:
-        if key[0] is None:
-            return {}
-        return self._by_place(self._sightings.announced.get((key[0], key[1]), {}))
+    def _seen(self, pod: PodKey) -> dict[int, Span]:
+        """Places whose ztunnels wrote of a pod as theirs, with the span of each."""
+        return self._writers.seen((pod[0], pod[1])) if pod[0] is not None else {}
 
-    def _by_place(self, spans: dict[Writer, Span]) -> dict[int, Span]:
-        found: dict[int, Span] = {}
-        for writer, (first, last) in spans.items():
-            place = self._place_of_writer.get(writer, NOWHERE)
-            if place == NOWHERE:
-                continue
-            span = found.setdefault(place, [first, last])
-            span[0], span[1] = min(span[0], first), max(span[1], last)
-        return found
-
-    def _is_shipped(self, place: int) -> bool:
-        return place in self._shipped_places
-
-    # -- writers ------------------------------------------------------------------------------------------------------
-
-    def _settle(self) -> None:
-        """Find the node of every writer, when something new was seen."""
-        if self._settled == self._sightings.version:
-            return
-        self._settled = self._sightings.version
-        self._link_uids()
-        self._found = []
-        self._place_of_writer = {}
-        self._how = {}
-        self._spans = {}
-        self._shipped_places: set[int] = set()
-        writers = dict.fromkeys([*self._sightings.writers, *self._sightings.started, *self._sightings.shipped])
-        for spans in self._sightings.announced.values():
-            writers.update(dict.fromkeys(spans))
-        pods_of: defaultdict[Writer, list[tuple[str, str]]] = defaultdict(list)
-        for key, spans in self._sightings.pods.items():
-            for writer in spans:
-                pods_of[writer].append(key)
-        dumps: defaultdict[str, set[str]] = defaultdict(set)
-        for dump in self.inventory.ztunnels:
-            if dump.pod is not None:
-                dumps[dump.pod].add(dump.node)
-        unnamed: list[Writer] = []
-        for writer in sorted(writers):
-            self._number.setdefault(writer, len(self._number))
-            node, how = self._node_of(writer, pods_of[writer], dumps)
-            if node is None:
-                unnamed.append(writer)
-                continue
-            place = self._place_of_writer[writer] = self.place(node)
-            self._how[writer] = how
-            if how == "shipper":
-                self._shipped_places.add(place)
-        self._place_unnamed(unnamed)
-        for writer, span in self._sightings.writers.items():
-            if self._place_of_writer[writer] != NOWHERE:
-                known = self._spans.setdefault(self._place_of_writer[writer], [NEVER, -NEVER])
-                known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
-
-    def _link_uids(self) -> None:
-        """Give pods announced by uid alone (1.21 and 1.22) the name an inventory knows for that uid."""
-        for (writer, uid), span in self._sightings.announced_uids.items():
-            key = self.register.uids.get(uid)
-            if key is not None and key[0] is not None:
-                self._sightings.announced[key[0], key[1]].setdefault(writer, span)
-
-    def _node_of(
-        self, writer: Writer, pods: list[tuple[str, str]], dumps: dict[str, set[str]]
-    ) -> tuple[str | None, str]:
-        """Node of a writer and how it is known: by the strongest kind of evidence that speaks."""
-        kind, name = writer
-        ranks: list[tuple[str, set[str]]] = [("shipper", set(self._sightings.shipped.get(writer, ())))]
-        if kind == "node":
-            ranks[0][1].add(name)
-        if kind == "pod":
-            known = [fact for key, facts in self._ztunnels_named(name) for fact in facts]
-            ranks.append(("inventory", {fact.node for fact in known if fact.node is not None}))
-            ranks.append(("inventory", dumps.get(name, set())))
-        ranks.append(("start-up lines", set(self._sightings.started.get(writer, ()))))
-        if kind == "pod":
-            ranks.append(("its pods in the inventory", self._nodes_of_pods(writer, pods)))
-        said = [(how, nodes) for how, nodes in ranks if nodes]
-        if len({node for _, nodes in said for node in nodes}) > 1:
-            statements = tuple(f"{node} ({how})" for how, nodes in said for node in sorted(nodes))
-            self._found.append(Contradiction(f"ztunnel {name}", tuple(dict.fromkeys(statements))))
-        if not said or len(said[0][1]) != 1:
-            return None, ""
-        return next(iter(said[0][1])), said[0][0]
-
-    def _ztunnels_named(self, name: str) -> Iterable[tuple[tuple[str | None, str], list[PodFact]]]:
-        """Pods of that name in any namespace."""
-        if not hasattr(self, "_by_pod_name"):
-            self._by_pod_name: defaultdict[str, list[tuple[str | None, str]]] = defaultdict(list)
-            for key in self.register.pods:
-                self._by_pod_name[key[1]].append(key)
-        return [(key, self.register.pods[key]) for key in self._by_pod_name.get(name, ())]
-
-    def _nodes_of_pods(self, writer: Writer, pods: list[tuple[str, str]]) -> set[str]:
-        """The node most of a writer's pods are on by the inventory; several if none has twice the votes of the next."""
-        votes: Counter[str] = Counter()
-        for sure in (True, False):
-            for key in pods:
-                if is_unique_name(key[1]) is sure:
-                    span = self._sightings.pods[key][writer]
-                    fact = at_time(self.register.lookup(*key), span[0] if span[0] != NEVER else None)
-                    if fact is not None and fact.node is not None:
-                        votes[fact.node] += 1
-            if votes:
-                break
-        ranked = votes.most_common()
-        if len(ranked) > 1:
-            statements = tuple(f"{node} (inventory, {count} of its pods)" for node, count in ranked)
-            self._found.append(Contradiction(f"ztunnel {writer[1]}", statements))
-            if ranked[0][1] > 2 * ranked[1][1]:
-                return {ranked[0][0]}
-        return set(votes)
-
-    def _place_unnamed(self, writers: list[Writer]) -> None:
-        """Number the writers whose node nobody named; two that wrote of one and the same pod share their node."""
-        for writer in writers:
-            self._place_of_writer[writer] = NOWHERE
-            self._how[writer] = ""
-        pods = [writer for writer in writers if writer[0] == "pod"]
-        joined: dict[Writer, Writer] = {writer: writer for writer in pods}
-
-        def root(writer: Writer) -> Writer:
-            while joined[writer] != writer:
-                writer = joined[writer]
-            return writer
-
-        named: dict[Writer, set[int]] = defaultdict(set)
-        for key, spans in self._sightings.pods.items():
-            if not is_unique_name(key[1]):
-                continue
-            group = [writer for writer in spans if writer in joined]
-            for other in group[1:]:
-                first, second = sorted((root(group[0]), root(other)))
-                joined[second] = first
-            if group:
-                named[group[0]] |= {self._place_of_writer[w] for w in spans if w not in joined} - {NOWHERE}
-        places: dict[Writer, set[int]] = defaultdict(set)
-        for writer, found in named.items():
-            places[root(writer)] |= found
-        fresh: dict[Writer, int] = {}
-        for writer in pods:
-            head = root(writer)
-            known = places.get(head, set())
-            if len(known) == 1:
-                self._place_of_writer[writer] = next(iter(known))
-                self._how[writer] = "a pod it shares with another ztunnel"
-            else:
-                if head not in fresh:
-                    fresh[head] = len(self._names)
-                    self._names.append(None)
-                self._place_of_writer[writer] = fresh[head]
-
-    def _moved(self) -> list[Contradiction]:
-        """Where the log shows a pod on another node than the inventory says, or on two nodes at one time."""
-        found = []
-        for key, spans in self._sightings.pods.items():
-            places = self._by_place(spans)
-            named = {self._names[place]: span for place, span in places.items() if self._names[place] is not None}
-            subject = f"pod {key[0]}/{key[1]}"
-            overlap = [
-                name
-                for name, span in named.items()
-                if any(o != name and s[0] <= span[1] and span[0] <= s[1] for o, s in named.items())
-            ]
-            if overlap or (is_unique_name(key[1]) and len(places) > 1 and len(named) > 1):
-                said = tuple(f"{name} (log)" for name in sorted(filter(None, named)))
-                found.append(Contradiction(subject, said))
-            for name, span in named.items():
-                fact = at_time(self.register.lookup(*key), span[1] if span[1] != -NEVER else None)
-                if fact is not None and fact.node is not None and fact.node != name:
-                    source = f"{fact.evidence.kind}, {fact.evidence.file}"
-                    found.append(Contradiction(subject, (f"{name} (log)", f"{fact.node} ({source})")))
-        return found
+    def _announced(self, pod: PodKey) -> dict[int, Span]:
+        """Places whose ztunnels said they serve a pod, with the span of each."""
+        return self._writers.arrived.get((pod[0], pod[1]), {}) if pod[0] is not None else {}
 
 
 def node_of_ztunnel(topology: Topology) -> dict[str, tuple[str | None, str]]:
     """Node (None: known, but not by name) and evidence of every ztunnel pod that wrote a line."""
-    return topology.writers()
+    return topology.ztunnels()
 
 
 def owner_of(topology: Topology, namespace: str | None, pod: str) -> tuple[str, How]:
     """The workload a pod belongs to, and how that is known: `owner`, `name pattern` or `as logged`."""
     return topology.owner_of(namespace, pod)
-
-
-def _during(places: dict[int, Span], time: int | None) -> list[int]:
-    """The places whose span covers a time."""
-    if time is None:
-        return []
-    return [place for place, (first, last) in places.items() if first <= time <= last]
-
-
-def _may_have(fact: PodFact, ip: str | None) -> bool:
-    """Whether a pod can be the one at an address: it has it, or has none of that family on record."""
-    if ip is None or ip in fact.ips:
-        return True
-    return not any((":" in ip) == (":" in known) for known in fact.ips)
-
-
-def _only(pods: set[str]) -> str | None:
-    return next(iter(pods)) if len(pods) == 1 else None

@@ -22,6 +22,7 @@ from ztflow.place.known import (
     ZtunnelFact,
     canonical_ip,
     canonical_ips,
+    micros,
 )
 from ztflow.place.kubernetes_objects import items, mapping, text
 
@@ -53,9 +54,19 @@ def is_listing(document: list[Any]) -> bool:
     )
 
 
-def read_dump(document: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _taken_at(document: dict[str, Any]) -> int | None:
+    """When the newest certificate began to hold: a lower bound on when a dump was taken."""
+    times = [
+        micros(_get(certificate, "validFrom"))
+        for entry in _values(document.get("certificates"))
+        for certificate in _values(_get(entry, "certChain"))
+    ]
+    return max((time for time in times if time is not None), default=None)
+
+
+def read_dump(document: dict[str, Any], file: str, modified: int | None, inventory: Inventory) -> None:
     """Add what a whole dump states: workloads, services, the dumping ztunnel's node, its pods, open connections."""
-    evidence = Evidence(file, _KIND, captured)
+    evidence = Evidence(file, _KIND, _taken_at(document) or modified)
     seen: set[str] = set()
     for store in _STORES:
         for entry in _values(document.get(store)):
@@ -71,17 +82,17 @@ def read_dump(document: dict[str, Any], file: str, captured: int | None, invento
         _service(entry, evidence, inventory)
     config = mapping(document.get("config"))
     node = text(config.get("localNode")) or text(config.get("local_node"))
-    states = list(_values(document.get("workloadState") or document.get("workload_state")))
-    for state in states:
+    listed = document.get("workloadState") or document.get("workload_state")
+    states = {uid: state for uid, state in mapping(listed).items() if isinstance(state, dict)}
+    for state in states.values():
         _connections(state, node, evidence, inventory)
     if node is not None:
-        local = tuple(pod for state in states if (pod := _pod_of(state)) is not None)
+        local = {uid: pod for uid, state in states.items() if (pod := _pod_of(state)) is not None}
         named = _ZTUNNEL_IN_NAME.search(PurePath(file).name)
-        inventory.ztunnels.append(ZtunnelFact(named[1] if named else None, node, local, evidence))
-        known = {(pod.namespace, pod.name) for pod in inventory.pods}
-        for namespace, name in local:
-            if (namespace, name) not in known:
-                inventory.pods.append(PodFact(namespace, name, node=node, evidence=evidence))
+        inventory.ztunnels.append(ZtunnelFact(named[1] if named else None, node, tuple(local.values()), evidence))
+        inventory.pods.extend(
+            PodFact(namespace, name, node=node, uid=uid, evidence=evidence) for uid, (namespace, name) in local.items()
+        )
 
 
 def read_listing(document: list[Any], file: str, captured: int | None, inventory: Inventory) -> None:
@@ -106,11 +117,15 @@ def _values(store: object) -> Iterator[dict[str, Any]]:
 
 
 def _is_workload(entry: dict[str, Any]) -> bool:
-    return bool(entry.keys() & {"workloadIps", "workload_ips", "workloadIp", "workload_ip"}) or {
-        "uid",
-        "namespace",
-        "node",
-    } <= entry.keys()
+    return (
+        bool(entry.keys() & {"workloadIps", "workload_ips", "workloadIp", "workload_ip"})
+        or {
+            "uid",
+            "namespace",
+            "node",
+        }
+        <= entry.keys()
+    )
 
 
 def _get(entry: dict[str, Any], camel: str) -> Any:
