@@ -11,7 +11,7 @@ from halves_by_hand import table as halves_table
 from ztflow.errors import UsageError
 from ztflow.filters import Filter, make_filter
 from ztflow.filters.grid import Kind
-from ztflow.filters.masks import Backends
+from ztflow.filters.masks import Known
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.origin import ReadStats
@@ -131,9 +131,17 @@ def test_the_service_of_a_source_is_learned_over_a_stream():
     served = table(flow(dst_workload="web-0", dst_namespace="shop", dst_service="web.shop.svc.cluster.local"))
     chosen = make_filter(from_service="web.shop")
     assert chosen.mask(table(flow())).to_pylist() == [False]
-    backends = Backends()
-    chosen.mask(served, backends=backends)
-    assert chosen.mask(table(flow()), backends=backends).to_pylist() == [True]
+    known = Known()
+    chosen.mask(served, known=known)
+    assert chosen.mask(table(flow()), known=known).to_pylist() == [True]
+
+
+def test_an_inventory_s_owner_outweighs_the_name():
+    rows = table(flow(src_pod="shop/web-0"), flow(src_workload="web-1", src_pod=None))
+    known = Known(owners={"shop/web-0": "frontend", "shop/web-1": "frontend"})
+    assert make_filter(from_workload="shop/frontend").mask(rows, known=known).to_pylist() == [True, True]
+    assert make_filter(from_workload="web").mask(rows, known=known).to_pylist() == [False, False]
+    assert make_filter(from_workload="web").mask(rows).to_pylist() == [True, True]
 
 
 def test_applying_keeps_the_counts_of_the_whole_input():

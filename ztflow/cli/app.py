@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.flows import flows
 from ztflow.cli.commands.graph import graph
 from ztflow.cli.commands.records import records
+from ztflow.cli.commands.report import report
 from ztflow.cli.commands.summary import summary
 from ztflow.cli.help import WIDTH, PlainCommand, PlainGroup
 from ztflow.version import __version__
@@ -53,5 +55,5 @@ def root(
     del version
 
 
-for command in (summary, records, flows, graph, explain):
+for command in (summary, records, flows, graph, report, diff, explain):
     app.command(command.__name__, cls=PlainCommand, context_settings=_CONTEXT)(command)

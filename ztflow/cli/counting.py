@@ -44,6 +44,26 @@ class Counts:
         self.ambiguous_flows = (self.ambiguous_flows or 0) + by_word.get("ambiguous", 0)
         self.unpaired_halves = (self.unpaired_halves or 0) + len(flows) - paired
 
+    def plus(self, more: Counts) -> Counts:
+        """These counts and those of another capture, for a command that reads several."""
+        stats = ReadStats()
+        stats.add(self.stats)
+        stats.add(more.stats)
+        return Counts(
+            stats,
+            [*self.problems, *more.problems],
+            (self.paired_flows or 0) + (more.paired_flows or 0),
+            (self.ambiguous_flows or 0) + (more.ambiguous_flows or 0),
+            (self.unpaired_halves or 0) + (more.unpaired_halves or 0),
+            self.evicted + more.evicted,
+        )
+
+    def count_flows_anew(self, flows: Flows) -> None:
+        """Count flows that replace those counted before."""
+        self.paired_flows = self.ambiguous_flows = self.unpaired_halves = 0
+        self.evicted = flows.evicted
+        self.add_flows(flows)
+
     def json(self) -> str:
         """One JSON object; the pairing counts are null for a command that pairs nothing."""
         stats = self.stats

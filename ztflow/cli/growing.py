@@ -27,7 +27,8 @@ class GrowingCapture:
         dropped: Access lines no longer kept because there were too many.
     """
 
-    def __init__(self, inventory: Sequence[str] = (), *, kept: int = KEPT) -> None:
+    def __init__(self, inventory: Sequence[str] = (), *, kept: int | None = KEPT) -> None:
+        """Begin with an inventory; `kept` bounds the access lines kept, None does not."""
         self._known = read_inventory(*inventory)
         self._tables: list[pa.Table] = []
         self._facts: list[Fact] = []
@@ -41,13 +42,26 @@ class GrowingCapture:
         if len(halves):
             self._tables.append(halves.to_arrow())
             self._rows += len(halves)
-        while self._rows - self._tables[0].num_rows >= self._kept if self._tables else False:
-            gone = self._tables.pop(0).num_rows
-            self._rows -= gone
-            self.dropped += gone
+        too_many = 0 if self._kept is None else self._rows - self._kept
+        if too_many > self._kept_slack():
+            rows = self._table()
+            self._tables = [rows.slice(too_many)]
+            self._rows -= too_many
+            self.dropped += too_many
+
+    def _kept_slack(self) -> int:
+        """Lines too many before any are dropped: dropping copies, so it is done now and then, not line by line."""
+        return 0 if self._kept is None else self._kept // 10
+
+    def _table(self) -> pa.Table:
+        table = pa.concat_tables([HALVES_SCHEMA.empty_table(), *self._tables]).unify_dictionaries()
+        self._tables = [table]
+        return table
+
+    def halves(self) -> Halves:
+        """The access lines that are kept, in the order they came."""
+        return Halves(self._table())
 
     def flows(self) -> Flows:
         """The flows of what is kept."""
-        table = pa.concat_tables([HALVES_SCHEMA.empty_table(), *self._tables]).unify_dictionaries()
-        self._tables = [table] if table.num_rows else []
-        return pair_and_place(Halves(table), self._facts, self._known)
+        return pair_and_place(self.halves(), self._facts, self._known)

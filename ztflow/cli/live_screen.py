@@ -29,7 +29,7 @@ class LiveScreen:
         self._paper = paper
         self._picture = picture
         self._due = monotonic() + FIRST_AFTER
-        self._news = False
+        self._news = True
         self._live: Live | None = None
 
     def tick(self, *, news: bool) -> None:

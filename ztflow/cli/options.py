@@ -182,6 +182,45 @@ class TableOutput:
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportOutput:
+    """How to print a report, and where."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-o",
+            metavar="FORMAT",
+            help="table (the default), json, markdown, html.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to a file instead of stdout; its suffix says the format where -o does not.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            "--rows",
+            metavar="N",
+            min=0,
+            help="Rows of each table; 0 is all. JSON always has all.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="Exit 1 when there is something to act on.", rich_help_panel=OUTPUT),
+    ] = False
+
+
 def grid_options() -> Iterable[tuple[str, Side, Kind]]:
     """Every option of the filter grid: its name, the end it is about, what it compares."""
     for kind in Kind:

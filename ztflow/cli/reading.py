@@ -97,13 +97,45 @@ def live_flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows
     counts.stats, counts.problems, counts.evicted = report.stats, report.problems, report.evicted
 
 
-def answer_flows(run: Run, inputs: list[str], reading: Reading) -> Flows:
-    """All flows for a command that answers once: with `--follow` those of the time until the pipe ends or Ctrl-C."""
-    if not reading.follow:
-        return flows(run, inputs, reading)
-    found = Flows.concat(list(live_flows(run, inputs, reading)))
+def owners(reading: Reading) -> dict[str, str]:
+    """Pod (`namespace/name`) → owning workload, as far as the inventories state it."""
+    if not reading.inventory:
+        return {}
+    from ztflow.place import Topology, read_inventory
+
+    return Topology(read_inventory(*reading.inventory)).owners()
+
+
+def capture(run: Run, inputs: list[str], reading: Reading) -> tuple[Halves, Flows]:
+    """Access lines and flows for a command that answers once: with `--follow` those until the pipe ends or Ctrl-C.
+
+    May be called for several captures of one run; their counts add up.
+    """
+    from ztflow.cli.growing import GrowingCapture
+
+    growing = GrowingCapture(reading.inventory or (), kept=None)
+    before = run.counts
+    if reading.follow:
+        for halves, facts in live_batches(run, inputs, reading):
+            growing.add(halves, facts)
+    else:
+        from ztflow.read import ReadReport, read_inputs
+
+        report = ReadReport()
+        with ReadingBar() as bar:
+            batches = read_inputs(inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report)
+            for batch in batches:
+                growing.add(batch.halves, batch.facts)
+        run.counts = Counts(report.stats, report.problems)
+    found = growing.flows()
     assert run.counts is not None
-    return Flows(found.to_arrow(), stats=run.counts.stats, problems=run.counts.problems, evicted=run.counts.evicted)
+    counts = run.counts
+    counts.evicted = found.evicted
+    counts.add_flows(found)
+    result = Flows(found.to_arrow(), stats=counts.stats, problems=counts.problems, evicted=found.evicted)
+    if before is not None:
+        run.counts = before.plus(counts)
+    return growing.halves(), result
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ztflow.cli.options import Grid, Reading, Rows, TableOutput
 from ztflow.cli.output import check_destination, chosen_format, destination
+from ztflow.cli.reading import owners
 from ztflow.cli.run import Run
 from ztflow.cli.selection import Selection
 from ztflow.cli.terminal import is_terminal, say, terminal_width, wants_color
@@ -56,6 +57,7 @@ def write_rows(
     to_terminal = output.output is None and is_terminal(sys.stdout)
     width = terminal_width() if to_terminal else None
     color = output.output is None and wants_color(run.talk.color, sys.stdout)
+    selection.know_owners(owners(reading))
     if not reading.follow:
         table = finished(run, sources, reading)
         chosen = selection.apply(table)

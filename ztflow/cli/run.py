@@ -84,8 +84,9 @@ class Run:
 
             tell(Counts().json())
             return
-        for line in self.counts.remarks(PROBLEMS_SAID):
-            say(line)
+        if self.counts.stats.physical_lines or not self._unreadable:
+            for line in self.counts.remarks(PROBLEMS_SAID):
+                say(line)
         if self.talk.stats is Stats.JSON:
             tell(self.counts.json())
         elif self.talk.stats is Stats.TEXT:

@@ -109,11 +109,13 @@ def _rows_for_refused(count: int, room: int | None) -> int:
 
 def _window(basis: Basis, paper: Paper, *, live: bool) -> str:
     first, last, window = basis.first_seen, basis.last_seen, basis.window
+    more = ", still reading (Ctrl-C ends)" if live else ""
+    if not basis.flows:
+        return paper.fact("window", "no connection yet" + more if live else "no connection")
     if first is None or last is None or window is None:
-        return paper.fact("window", "unknown: no line carries a time")
+        return paper.fact("window", "unknown: no line carries a time" + more)
     until = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
     length = duration_text(round(window / timedelta(milliseconds=1)))
-    more = ", still reading (Ctrl-C ends)" if live else ""
     return paper.fact("window", f"{first:%Y-%m-%d %H:%M:%S} to {until} UTC, {length}{more}")
 
 
@@ -203,7 +205,8 @@ def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     lines = [paper.fact("mesh", text)]
     if totals.denied or totals.failed:
         lines.append(paper.fact("refused", f"{totals.denied:,} denied, {totals.failed:,} failed", RED))
-    gaps = [f"{gap.flows:,} without {gap.what}" for gap in summary.gaps if summary.zones or "zone" not in gap.what]
+    zones_matter = summary.zones is not None and summary.zones["cross_zone"].flows > 0
+    gaps = [f"{gap.flows:,} without {gap.what}" for gap in summary.gaps if zones_matter or "zone" not in gap.what]
     if gaps:
         lines.append(paper.fact("unknown", ", ".join(gaps), DIM))
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.errors import UsageError
-from ztflow.filters.masks import Backends
+from ztflow.filters.masks import Known
 from ztflow.filters.quantities import parse_moment
 from ztflow.flows import Flows
 from ztflow.halves import Halves
@@ -49,6 +49,7 @@ class Selection:
         self._since = None if reading.since is None else _moment("--since", reading.since)
         self._until = None if reading.until is None else _moment("--until", reading.until)
         self._filter = grid.filter(columns)
+        self._known = Known()
         self._first = rows.first if rows else None
         self._last = rows.last if rows else None
         if self._first is not None and self._last is not None:
@@ -58,6 +59,10 @@ class Selection:
 
     def __bool__(self) -> bool:
         return bool(self._filter) or any(limit is not None for limit in (self._since, self._until))
+
+    def know_owners(self, owners: Mapping[str, str]) -> None:
+        """Take in which workload owns which pod (`namespace/name`), for conditions on workloads."""
+        self._known = Known(owners)
 
     def _between(self, rows: pa.Table, now: datetime | None) -> pa.Table:
         """The rows within the limits; a row without a time is neither before nor after anything and stays."""
@@ -74,7 +79,7 @@ class Selection:
         rows = table.to_arrow()
         rows = self._between(rows, pc.max(rows[self._time]).as_py())
         if self._filter:
-            rows = rows.filter(self._filter.mask(rows))
+            rows = rows.filter(self._filter.mask(rows, known=Known(self._known.owners)))
         if self._first is not None:
             rows = rows.slice(0, self._first)
         if self._last is not None:
@@ -84,14 +89,13 @@ class Selection:
     def stream(self, tables: Iterable[Tabular]) -> Iterator[Tabular]:
         """The chosen rows of tables as they come; relative times count back from now. Ends after the first N."""
         started = datetime.now(UTC)
-        backends = Backends()
         left = self._first
         if left == 0:
             return
         for table in tables:
             rows = self._between(table.to_arrow(), started)
             if self._filter and rows.num_rows:
-                rows = rows.filter(self._filter.mask(rows, backends=backends))
+                rows = rows.filter(self._filter.mask(rows, known=self._known))
             if left is not None:
                 rows = rows.slice(0, left)
                 left -= rows.num_rows

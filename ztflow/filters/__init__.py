@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ztflow.filters.expression import Expression
-    from ztflow.filters.masks import Backends
+    from ztflow.filters.masks import Known
     from ztflow.flows import Flows
     from ztflow.halves import Halves
 
@@ -81,25 +81,25 @@ class Filter:
     def __bool__(self) -> bool:
         return bool(self.ends or self.words or self.expressions)
 
-    def mask(self, table: pa.Table, *, backends: Backends | None = None) -> pa.Array:
+    def mask(self, table: pa.Table, *, known: Known | None = None) -> pa.Array:
         """One boolean per row of a flows or halves table, never null.
 
         Args:
             table: Columns of `schema.FLOWS` or `schema.HALVES`.
-            backends: Services' workloads seen in earlier tables of the same stream; updated. Only conditions on the
-                service of the *source* need it (the log names no such thing; see `masks.Backends`).
+            known: Owners of pods, and the services' workloads seen in earlier tables of the same stream; updated. Only
+                conditions on workloads and on the service of the *source* look at it.
 
         Cost: one test per distinct combination of names, Arrow and numpy per row.
         """
         from ztflow.filters.masks import filter_mask
 
-        return filter_mask(self, table, backends)
+        return filter_mask(self, table, known)
 
-    def apply(self, rows: Tabular, *, backends: Backends | None = None) -> Tabular:
+    def apply(self, rows: Tabular, *, known: Known | None = None) -> Tabular:
         """The rows that pass, with the counts of the whole input."""
         from ztflow.filters.masks import filtered
 
-        return filtered(self, rows, backends)
+        return filtered(self, rows, known)
 
 
 def make_filter(*expressions: str, **criteria: str | int | Sequence[str | int]) -> Filter:

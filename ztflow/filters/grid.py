@@ -69,6 +69,8 @@ class End:
     """`namespace/name`, from evidence outside the name field."""
     namespace: str | None = None
     workload: str | None = None
+    owner: str | None = None
+    """The workload that owns the pod, as an inventory states it."""
     service: str | None = None
     identity: str | None = None
     ips: tuple[str, ...] = ()
@@ -91,13 +93,13 @@ def pod_names(end: End) -> Iterable[str]:
 
 
 def workload_names(end: End) -> Iterable[str]:
-    """Names a workload answers to: what the log says, and the owner its pod name tells (`place.names`)."""
+    """Names a workload answers to: what the log says, its owner, or the owner its name tells (`place.names`)."""
     from ztflow.place.names import workload_of_name
 
     for name in pod_names(end):
         yield name
         namespace, slash, pod = name.rpartition("/")
-        yield f"{namespace}{slash}{workload_of_name(pod)[0]}"
+        yield f"{namespace}{slash}{end.owner or workload_of_name(pod)[0]}"
 
 
 def service_names(hostname: str) -> Iterable[str]:

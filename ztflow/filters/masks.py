@@ -6,7 +6,7 @@ numbers. Flows and halves differ in what they know of an end, which `_END_COLUMN
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,13 +39,18 @@ _END_COLUMNS = {
 
 
 @dataclass(slots=True)
-class Backends:
-    """Which workloads were seen behind which services.
+class Known:
+    """What is known beside the rows.
 
     The log never says which service a *client* belongs to. It does say which workload answered for a service, so a
     client is of a service when that same workload was seen to serve it. In a stream this is learned as it goes.
+
+    Attributes:
+        owners: Pod (`namespace/name`) → owning workload, where an inventory states it.
+        services: (namespace, workload) → the services it was seen behind.
     """
 
+    owners: Mapping[str, str] = field(default_factory=dict)
     services: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
     def learn(self, table: pa.Table) -> None:
@@ -80,10 +85,11 @@ def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
     return found
 
 
-def _end(kind: Kind, facts: Sequence[Any]) -> End:
+def _end(kind: Kind, facts: Sequence[Any], known: Known) -> End:
     if kind in (Kind.POD, Kind.WORKLOAD):
         pod, namespace, workload = facts
-        return End(pod=pod, namespace=namespace, workload=workload)
+        owner = known.owners.get(pod or f"{namespace}/{workload}")
+        return End(pod=pod, namespace=namespace, workload=workload, owner=owner)
     if kind is Kind.IP:
         return End(ips=tuple(ip for ip in facts if ip is not None))
     if kind is Kind.PORT:
@@ -91,16 +97,16 @@ def _end(kind: Kind, facts: Sequence[Any]) -> End:
     return End(**{kind.value: facts[0]})
 
 
-def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, backends: Backends) -> Mask:
+def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, known: Known) -> Mask:
     columns = _columns(table, prefix, kind)
     if kind is Kind.SERVICE and prefix == "src":
         return judge(
             columns,
             lambda namespace, workload: any(
-                test(End(service=service)) for service in backends.services.get((namespace, workload), ())
+                test(End(service=service)) for service in known.services.get((namespace, workload), ())
             ),
         )
-    mask = judge(columns, lambda *facts: test(_end(kind, facts)))
+    mask = judge(columns, lambda *facts: test(_end(kind, facts, known)))
     if kind is Kind.NODE and "paired" not in table.column_names:
         # A half knows one node, that of the ztunnel that wrote it: the source's when outbound, else the destination's.
         mine = "outbound" if prefix == "src" else "inbound"
@@ -108,12 +114,12 @@ def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, backends: B
     return mask
 
 
-def _end_mask(table: pa.Table, condition: EndCondition, backends: Backends) -> Mask:
+def _end_mask(table: pa.Table, condition: EndCondition, known: Known) -> Mask:
     test = any_of(condition.kind, condition.values)
     prefixes = {Side.FROM: ("src",), Side.TO: ("dst",), Side.EITHER: ("src", "dst")}[condition.side]
     mask = np.zeros(table.num_rows, np.bool_)
     for prefix in prefixes:
-        mask |= _side_mask(table, prefix, condition.kind, test, backends)
+        mask |= _side_mask(table, prefix, condition.kind, test, known)
     return mask
 
 
@@ -132,12 +138,12 @@ def _word_mask(table: pa.Table, condition: WordCondition) -> Mask:
     return judge([table[condition.column]], lambda value: value in condition.values)
 
 
-def filter_mask(rows: Filter, table: pa.Table, backends: Backends | None = None) -> pa.Array:
+def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa.Array:
     """See `Filter.mask`."""
     from ztflow.filters.evaluate import expression_mask
 
     mask = np.ones(table.num_rows, np.bool_)
-    known = Backends() if backends is None else backends
+    known = Known() if known is None else known
     if any(condition.kind is Kind.SERVICE for condition in rows.ends):
         known.learn(table)
     for end in rows.ends:
@@ -149,11 +155,11 @@ def filter_mask(rows: Filter, table: pa.Table, backends: Backends | None = None)
     return pa.array(mask)
 
 
-def filtered(rows: Filter, table: Tabular, backends: Backends | None = None) -> Tabular:
+def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabular:
     """See `Filter.apply`."""
     from ztflow.flows import Flows
 
-    kept = table.to_arrow().filter(filter_mask(rows, table.to_arrow(), backends)) if rows else table.to_arrow()
+    kept = table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)) if rows else table.to_arrow()
     if isinstance(table, Flows):
         return type(table)(kept, stats=table.stats, problems=table.problems, evicted=table.evicted)
     return type(table)(kept, stats=table.stats, problems=table.problems)

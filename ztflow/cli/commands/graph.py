@@ -46,7 +46,7 @@ def graph(
 
         from ztflow.aggregate import check_level
         from ztflow.cli.output import check_destination, chosen_format, destination
-        from ztflow.cli.reading import answer_flows
+        from ztflow.cli.reading import capture, owners
         from ztflow.cli.selection import Selection
         from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
         from ztflow.graph import build_graph
@@ -58,7 +58,10 @@ def graph(
         selection = Selection(FLOWS, "end", reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs.inputs)
         check_destination(form, output, sources)
-        traffic = build_graph(selection.apply(answer_flows(run, sources, reading)), by=by)
+        owned = owners(reading)
+        selection.know_owners(owned)
+        found = capture(run, sources, reading)[1]
+        traffic = build_graph(selection.apply(found), by=by, owners=owned)
         with destination(output) as stream:
             if form != "table":
                 text = write_graph(traffic, form)

@@ -20,7 +20,7 @@ def summary(inputs: Inputs, reading: Reading, grid: Grid, talk: Talk) -> int:
         import shutil
         import sys
 
-        from ztflow.cli.reading import flows
+        from ztflow.cli.reading import capture, owners
         from ztflow.cli.screen import Paper, draw
         from ztflow.cli.selection import Selection
         from ztflow.cli.terminal import is_terminal, wants_color
@@ -33,19 +33,23 @@ def summary(inputs: Inputs, reading: Reading, grid: Grid, talk: Talk) -> int:
         to_terminal = is_terminal(sys.stdout)
         size = shutil.get_terminal_size((80, 24))
         paper = Paper(size.columns, size.lines, color) if to_terminal else Paper(color=color)
+        owned = owners(reading)
+        selection.know_owners(owned)
         if reading.follow or (to_terminal and sources == ["-"]):
-            lines = _live(run, sources, reading, selection, paper)
+            lines = _live(run, sources, reading, selection, paper, owned)
         else:
-            found = flows(run, sources, reading)
+            found = capture(run, sources, reading)[1]
             assert run.counts is not None
-            lines = draw(summarise(selection.apply(found)), run.counts, paper)
+            lines = draw(summarise(selection.apply(found), owners=owned), run.counts, paper)
         print("\n".join(lines))
         sys.stdout.flush()
 
     return run_command(talk, body)
 
 
-def _live(run: Run, sources: list[str], reading: Reading, selection: Selection, paper: Paper) -> list[str]:
+def _live(
+    run: Run, sources: list[str], reading: Reading, selection: Selection, paper: Paper, owned: dict[str, str]
+) -> list[str]:
     """Read to the end or to Ctrl-C, showing the state on a terminal; the last state is the answer."""
     from ztflow.cli.counting import Counts
     from ztflow.cli.growing import GrowingCapture
@@ -58,13 +62,15 @@ def _live(run: Run, sources: list[str], reading: Reading, selection: Selection, 
 
     def lines(*, live: bool) -> list[str]:
         found = capture.flows()
-        stats, problems = (run.counts.stats, run.counts.problems) if run.counts else (None, ())
-        counts = run.counts = Counts(stats or Counts().stats, problems, evicted=found.evicted)
-        counts.add_flows(found)
-        return draw(summarise(selection.apply(found)), counts, paper, live=live, dropped=capture.dropped)
+        counts = run.counts = run.counts or Counts()
+        counts.count_flows_anew(found)
+        return draw(summarise(selection.apply(found), owners=owned), counts, paper, live=live, dropped=capture.dropped)
 
     with LiveScreen(paper, lambda: lines(live=True)) as screen:
+        seen = 0
         for halves, facts in live_batches(run, sources, reading):
             capture.add(halves, facts)
-            screen.tick(news=len(halves) > 0)
+            lines_read = run.counts.stats.lines if run.counts else 0
+            screen.tick(news=lines_read > seen)
+            seen = lines_read
     return lines(live=False)

@@ -1,0 +1,71 @@
+"""Reports to where they shall go: fitted tables for a terminal, Markdown, HTML and JSON by `reports.render`."""
+
+from __future__ import annotations
+
+import sys
+from typing import BinaryIO
+
+from ztflow.cli.grids import write_grid
+from ztflow.cli.options import ReportOutput
+from ztflow.cli.output import destination
+from ztflow.cli.run import Run
+from ztflow.cli.screen import Paper, fit_end
+from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
+from ztflow.display import Unit, cell_text, hidden_text
+from ztflow.escapes import visible
+from ztflow.reports.model import Report, TitledTable, basis_lines
+from ztflow.reports.render import render
+from ztflow.writers.layout import BOLD, DIM
+
+FORMATS = ("table", "json", "markdown", "html")
+
+_NUMBERS = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+
+
+def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> None:
+    """Write a report in one of `FORMATS`.
+
+    Raises:
+        UsageError: If the output cannot be written.
+    """
+    with destination(output.output) as stream:
+        if form == "table":
+            to_terminal = output.output is None and is_terminal(sys.stdout)
+            color = output.output is None and wants_color(run.talk.color, sys.stdout)
+            _write_tables(stream, report, output.rows, Paper(terminal_width() if to_terminal else None, None, color))
+        else:
+            stream.write(render(report, form, limit=output.rows).encode(errors="backslashreplace"))
+
+
+def _write_tables(stream: BinaryIO, report: Report, limit: int | None, paper: Paper) -> None:
+    lines = [paper.styled(report.title, BOLD)]
+    if not report.basis_in_tables:
+        lines += [paper.fact(f"{name}", text) for name, text in basis_lines(report.basis)]
+    _write_lines(stream, lines)
+    for table in report.tables(limit):
+        _write_lines(stream, ["", paper.styled(visible(table.title), BOLD)])
+        _write_table(stream, table, paper)
+    notes = report.notes()
+    _write_lines(stream, ["", *(visible(note) for note in notes)] if notes else [])
+
+
+def _write_lines(stream: BinaryIO, lines: list[str]) -> None:
+    stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
+
+
+def _write_table(stream: BinaryIO, table: TitledTable, paper: Paper) -> None:
+    cells = [
+        [cell_text(value, field.unit) for value, field in zip(row, table.fields, strict=True)] for row in table.rows
+    ]
+    if not any(field.title for field in table.fields) and len(table.fields) == 2:
+        _write_lines(stream, [paper.fact(name, text) for name, text in cells])
+    elif cells:
+        titles = [field.title.upper() for field in table.fields]
+        right = [field.unit in _NUMBERS for field in table.fields]
+        write_grid(stream, titles, cells, right=right, width=paper.width, color=paper.color)
+    else:
+        _write_lines(stream, ["none"])
+    tail = [hidden_text(table.hidden)] if table.hidden else []
+    tail += [visible(note) for note in table.notes]
+    width = paper.width
+    _write_lines(stream, [paper.styled(line if width is None else fit_end(line, width), DIM) for line in tail])
