@@ -5,7 +5,7 @@ Text is escaped once per distinct value, numbers are cast in bulk; what comes ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,18 @@ def map_distinct(array: pa.Array, change: Callable[[str], str]) -> pa.StringArra
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     changed = [None if text is None else change(text) for text in encoded.dictionary.to_pylist()]
     return pa.array(changed, pa.string()).take(encoded.indices)
+
+
+def joined(parts: Sequence[pa.Array], separator: str) -> pa.StringArray:
+    """Texts joined without those that are null; null where all are.
+
+    Arrow's own `null_handling="skip"` leaves rows of nothing but nulls out altogether (seen in pyarrow 26).
+    """
+    first, *rest = parts
+    for part in rest:
+        both = pc.binary_join_element_wise(first, part, separator)
+        first = pc.coalesce(both, first, part)
+    return first
 
 
 def time_text(array: pa.Array) -> pa.StringArray:

@@ -64,8 +64,9 @@ def encode_jsonl(batch: pa.RecordBatch) -> bytes:
             members.append(pc.binary_join_element_wise(f'"{key}":"', address, '"', ""))
     if not members:
         return b"{}\n" * len(batch)
-    # A row of nothing but nulls joins to null, and one null would swallow the whole batch.
-    bodies = pc.fill_null(pc.binary_join_element_wise(*members, ",", null_handling="skip"), "")
+    # Skipping nulls is left to `fill_null`: see `cells.joined`. One null would swallow the whole batch below.
+    with_comma = [pc.fill_null(pc.binary_join_element_wise(",", member, ""), "") for member in members]
+    bodies = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*with_comma, ""), 1)
     lines = pc.binary_join_element_wise("{", bodies, "}\n", "")
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "")
     encoded: bytes = joined[0].as_buffer().to_pybytes()

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ztflow.display import bytes_text
 from ztflow.escapes import visible
-from ztflow.writers.cells import address_text, float_text, map_distinct, time_text
+from ztflow.writers.cells import address_text, float_text, joined, map_distinct, time_text
 from ztflow.writers.units import short_duration, short_size
 
 NONE = "-"
@@ -95,9 +95,7 @@ def _time(name: str, start: int, stop: int) -> Callable[[pa.RecordBatch], Cells]
 
 def _full_name(batch: pa.RecordBatch, side: str) -> pa.Array:
     namespace, workload = _text(batch.column(f"{side}_namespace")), _text(batch.column(f"{side}_workload"))
-    return pc.if_else(
-        pc.is_valid(workload), pc.binary_join_element_wise(namespace, workload, "/", null_handling="skip"), None
-    )
+    return pc.if_else(pc.is_valid(workload), joined([namespace, workload], "/"), None)
 
 
 def _end(side: str, *, namespace: bool, port: bool = False) -> Callable[[pa.RecordBatch], Cells]:
@@ -112,7 +110,7 @@ def _end(side: str, *, namespace: bool, port: bool = False) -> Callable[[pa.Reco
         if not port:
             return _list(shown)
         ports = pc.coalesce(batch.column("hbone_port"), batch.column("dst_port")).cast(pa.string())
-        return _list(pc.binary_join_element_wise(shown, ports, ":", null_handling="skip"))
+        return _list(joined([shown, ports], ":"))
 
     return cells
 
