@@ -25,8 +25,6 @@ _GRAPHEME_EXTEND = frozenset(
 )
 """Unicode's Other_Grapheme_Extend (15.0) as far as the general category does not already say so."""
 
-_UNSAFE_TO_SHOW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
 
 class BadEscapeError(ValueError):
     """A backslash sequence Rust never writes.
@@ -41,7 +39,7 @@ class BadEscapeError(ValueError):
         self.offset = offset
 
     def __str__(self) -> str:
-        return f"{self.sequence} is not an escape Rust writes"
+        return f"{visible(self.sequence)} is not an escape Rust writes"
 
 
 def decode(body: str) -> str:
@@ -92,17 +90,14 @@ def _encode_one(char: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Log text made safe for a terminal or a one-line message: every control, format and bidi character escaped.
+    r"""Log text made safe for a terminal or a one-line message: everything not printable as its Rust escape.
 
     Printable text of any script stays as it is. A tab becomes `\t`, an escape character `\u{1b}`, so nothing in a log
     can move the cursor, colour the screen or reorder what is read.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        _ENCODE.get(char, f"\\u{{{ord(char):x}}}") if unicodedata.category(char) in _UNSAFE_TO_SHOW else char
-        for char in text
-    )
+    return "".join(char if char.isprintable() else _ENCODE.get(char, f"\\u{{{ord(char):x}}}") for char in text)
 
 
 def visible_width(text: str) -> int:

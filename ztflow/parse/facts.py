@@ -31,10 +31,10 @@ from ztflow.escapes import BadEscapeError, decode
 from ztflow.origin import Fact, LogLine
 from ztflow.parse.classify import decoded
 from ztflow.parse.jsonlog import scan_fields
-from ztflow.parse.layout import Statement, statement_of
+from ztflow.parse.layout import Statement, connection_of, host_port, micros_of_duration, statement_of
 from ztflow.parse.legacy import legacy_fact
 from ztflow.parse.scanner import scan
-from ztflow.parse.values import MESSAGE, TIME, connection_of, host_port, micros_of_duration
+from ztflow.parse.values import MESSAGE, TIME
 from ztflow.records import RECORD_NAMES, Row
 from ztflow.schema import ACCESS_SCOPE, Message
 
@@ -60,6 +60,7 @@ _POLICY_MESSAGES = (
 _DRY_RUN = re.compile(r"dry-run:? ")
 _URI = re.compile(r"uri: ([^ ,]+)")
 _HEADER = re.compile(r'"(forwarded|traceparent|baggage)": "((?:[^"\\]|\\.)*)"')
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
 _FORWARDED_FOR = re.compile(r'for="?([^";]+)"?')
 _FORWARDED_HOST = re.compile(r'host="?([^";]+)"?')
 
@@ -232,10 +233,11 @@ def _connect_request(statement: Statement) -> tuple[str, Values] | None:
     forwarded = headers.get("forwarded", "")
     client, service = _FORWARDED_FOR.search(forwarded), _FORWARDED_HOST.search(forwarded)
     client_ip, client_port = host_port(client[1] if client else None)
+    traceparent = _TRACEPARENT.match(headers.get("traceparent", ""))
     baggage = dict(part.partition("=")[::2] for part in headers.get("baggage", "").split(",") if "=" in part)
     return "connect_request", {
         **(connection_of(conn) or {}),
-        "trace_id": statement.trace_id or headers.get("traceparent", "--").split("-")[1] or None,
+        "trace_id": statement.trace_id or (traceparent[1] if traceparent else None),
         "hbone_host": hbone_host,
         "hbone_port": hbone_port,
         "client_ip": client_ip,

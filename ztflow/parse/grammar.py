@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import pyparsing as pp
 
 from ztflow.errors import Reason
+from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
 from ztflow.parse.jsonlog import scan_json
 from ztflow.parse.recognise import DESTINATION_KEY, SOURCE_KEY, ruin_of
-from ztflow.parse.values import ERROR_KEY, Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
+from ztflow.parse.values import ERROR_KEY
 from ztflow.records import Row
 from ztflow.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Message
 
@@ -59,7 +60,7 @@ def rules() -> dict[str, pp.ParserElement]:
 
     # ---- what stands before the fields
     time = rule("time", _regex(r"[-:.0-9][^ \t]*|T[0-9][^ \t]*|Z(?=[ \t])"))
-    level = rule("level", _regex(rf"(?i:{'|'.join(LEVELS)})(?=[ \t])|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t])"))
+    level = rule("level", _regex(rf"(?i:{'|'.join(LEVELS)})(?=[ \t]|\Z)|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t]|\Z)"))
     scope = rule("scope", pp.Combine(pp.Literal(ACCESS_SCOPE) + pp.Opt(":")))
     connection = pp.Literal("connection").suppress()
     message = rule("message", connection + blank + pp.MatchFirst([_message(one) for one in Message])("message"))

@@ -15,21 +15,9 @@ from typing import Any
 import orjson
 
 from ztflow.errors import ParseError, Reason
+from ztflow.parse.assembly import check_required, is_unicode, put, refuse
 from ztflow.parse.recognise import ruin_of
-from ztflow.parse.values import (
-    COLUMN,
-    EXPECTED,
-    EXTRA,
-    LEVEL,
-    MESSAGE,
-    TIME,
-    WIDTH,
-    ValueFault,
-    check_required,
-    put,
-    refuse,
-    time_micros,
-)
+from ztflow.parse.values import COLUMN, EXPECTED, EXTRA, LEVEL, MESSAGE, TIME, U64_MAX, WIDTH, ValueFault, time_micros
 from ztflow.records import Row
 from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
 
@@ -97,11 +85,13 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
     values[LEVEL] = _level(fields.get("level"))
     values[TIME] = _time(fields, extra, text)
     values[_TRACE] = _trace_id(fields)
-    seen: set[str] = set()
+    seen: dict[str, Any] = {}
     for key, value in _flat(fields):
         if key in seen:
+            if value == seen[key]:
+                continue
             refuse(Reason.REPEATED_FIELD, f"`{key}` stands twice", text, _place(text, key))
-        seen.add(key)
+        seen[key] = value
         _put(values, extra, key, value, text)
     check_required(message, values[LEVEL], seen, text, cut=False)  # type: ignore[arg-type]
     if extra:
@@ -124,26 +114,39 @@ def _flat(fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _put(values: list[object], extra: dict[str, str], key: str, value: Any, text: str) -> None:
     field = FIELD_BY_KEY.get(key)
+    if isinstance(value, str) and not is_unicode(value):
+        refuse(Reason.UNDECODABLE, f"`{key}` holds bytes that are not text", text, _place(text, key))
     if field is None:
-        extra[key] = value if isinstance(value, str) else orjson.dumps(value).decode()
+        extra[key] = _scalar_text(value)
         return
-    if field.kind is Kind.INTEGER and isinstance(value, int | float) and not isinstance(value, bool):
-        if value < 0 or value != int(value) or (isinstance(value, float) and value >= 2**53):
-            refuse(Reason.BAD_JSON, f"`{key}` is not an unsigned whole number", text, _place(text, key))
-        value = str(int(value))
+    if field.kind is Kind.INTEGER:
+        value = _whole(value, key, text)
     if not isinstance(value, str):
-        refuse(
-            Reason.BAD_JSON,
-            f"`{key}` has the wrong JSON type",
-            text,
-            _place(text, key),
-            f"expected a {field.json_type}",
-        )
+        hint = f"expected a {field.json_type}"
+        refuse(Reason.BAD_JSON, f"`{key}` has the wrong JSON type", text, _place(text, key), hint)
     try:
         put(values, extra, key, value)
     except ValueFault as fault:
         hint = f"expected {EXPECTED[field.kind]}"
         refuse(fault.reason, f"`{key}` is {fault.detail}", text, _place(text, key), hint, fault)
+
+
+def _whole(value: Any, key: str, text: str) -> Any:
+    """A count as digits; stores that know only floating point are believed as far as those are exact."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if isinstance(value, float) and not (value.is_integer() and value < 2**53):
+        refuse(Reason.BAD_JSON, f"`{key}` is not a whole number", text, _place(text, key))
+    if not 0 <= value <= U64_MAX:
+        refuse(Reason.BAD_JSON, f"`{key}` is not an unsigned 64-bit number", text, _place(text, key))
+    return str(int(value))
+
+
+def _scalar_text(value: Any) -> str:
+    """An unknown scalar as its JSON text, without quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def _place(text: str, key: str) -> int | None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import ip_address
 from typing import Any
 
 from ztflow.escapes import BadEscapeError, decode
 from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, spans_of
-from ztflow.parse.values import ValueFault, time_micros
+from ztflow.parse.values import ValueFault, ip_of, time_micros
 from ztflow.schema import ACCESS_SCOPE, LEVELS
 
 ROOT = "ztunnel"
@@ -203,3 +205,46 @@ def _from_json(fields: dict[str, Any]) -> Statement | None:
         message,
         fields,
     )
+
+
+# ---- pieces of messages ----------------------------------------------------------------------------------------------
+
+_CONNECTION = re.compile(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
+_RUST_DURATION = re.compile(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
+_PER_MICRO = {"ns": -3, "ms": 3, "s": 6}
+
+
+def host_port(text: str | None) -> tuple[str | None, int | None]:
+    """Host and port of `ip:port`, `[v6]:port`, `host:port` or a bare address; None for what is not there."""
+    if not text:
+        return None, None
+    host, colon, port = text.rpartition(":")
+    digits = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
+    if colon and digits and not (":" in host and host[0] != "["):
+        return ip_of(host) or host.strip("[]") or None, int(port)
+    try:
+        return str(ip_address(text.strip("[]"))), None
+    except ValueError:
+        return None, None
+
+
+def connection_of(text: str) -> dict[str, object] | None:
+    """`ip:port(identity)->ip:port` as ztunnel prints a connection: peer and target, None where it has another form."""
+    match = _CONNECTION.match(text)
+    if match is None:
+        return None
+    peer_ip, peer_port = host_port(match["peer"])
+    dst_ip, dst_port = host_port(match["target"])
+    identity = None if match["identity"] in {"", "None"} else match["identity"]
+    return {
+        "peer_ip": peer_ip, "peer_port": peer_port, "peer_identity": identity, "dst_ip": dst_ip, "dst_port": dst_port,
+    }  # fmt: skip
+
+
+def micros_of_duration(text: str | None) -> int | None:
+    """Whole microseconds of a Rust Debug duration (`12.573881ms`, `124.75µs`, `1.002341s`), truncated."""
+    match = _RUST_DURATION.fullmatch(text) if text else None
+    if match is None:
+        return None
+    digits = f"{match[1]}.{match[2] or 0}"
+    return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))

@@ -16,8 +16,7 @@ import re
 from typing import Any
 
 from ztflow.causes import classify_error
-from ztflow.parse.layout import Statement
-from ztflow.parse.values import connection_of, host_port, micros_of_duration
+from ztflow.parse.layout import Statement, connection_of, host_port, micros_of_duration
 
 Values = dict[str, Any]
 

@@ -138,7 +138,7 @@ def _time(row: Row) -> str | None:
     micros = row[TIME]
     if not isinstance(micros, int):
         return None
-    return time_from_micros(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_from_micros(micros).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _text(row: Row, field: LogField, extra: dict[str, str]) -> str | None:

@@ -17,26 +17,10 @@ from typing import Any, Final, NoReturn
 from ztflow.causes import classify_error
 from ztflow.errors import ParseError, Reason
 from ztflow.escapes import BadEscapeError, decode
+from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
 from ztflow.parse.jsonlog import scan_json
 from ztflow.parse.recognise import DESTINATION_KEY, DIRECTION_KEY, SOURCE_KEY, ruin_of
-from ztflow.parse.values import (
-    COLUMNS_OF,
-    ERROR_KEY,
-    LEVEL,
-    MESSAGE,
-    TIME,
-    WIDTH,
-    Head,
-    Token,
-    assemble,
-    check_unicode,
-    identity_parts,
-    ip_of,
-    is_unicode,
-    message_of,
-    minute_micros,
-    refuse,
-)
+from ztflow.parse.values import COLUMNS_OF, ERROR_KEY, LEVEL, MESSAGE, TIME, WIDTH, identity_parts, ip_of, minute_micros
 from ztflow.records import Row
 from ztflow.schema import (
     ACCESS_SCOPE,
@@ -343,8 +327,10 @@ def was_damaged(text: str) -> bool:
         return True
     at = match.end()
     for token in found:
-        after = token.value_at + len(token.text) + token.quoted
         if token.at != at or token.value_at != token.at + len(token.key) + 1 + token.quoted:
+            return True
+        after = token.value_at + len(token.text) + token.quoted
+        if line[after : after + 1] not in {"", " "}:
             return True
         at = after + 1
     return False

@@ -7,17 +7,15 @@ naming what is wrong happens here, once, driven by `schema.LOG_FIELDS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
-from typing import Final, NamedTuple, NoReturn
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
 
 from ztflow.causes import classify_error
-from ztflow.errors import ParseError, Reason
-from ztflow.escapes import BadEscapeError, decode
-from ztflow.records import RECORD_NAMES, Row, micros_from_time
-from ztflow.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS, Kind, LogField, Message
+from ztflow.errors import Reason
+from ztflow.records import RECORD_NAMES, micros_from_time
+from ztflow.schema import LOG_FIELDS, Kind, LogField, Message
 
 KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered; then a cache starts afresh. Bounds memory, not correctness."""
@@ -52,33 +50,6 @@ EXPECTED: dict[Kind, str] = {
 }
 
 
-class Token(NamedTuple):
-    """One `key=value` of a line, as found.
-
-    Attributes:
-        key: As it stands.
-        text: The value without its quotes, escapes not yet decoded.
-        quoted: Whether it stood in quotes.
-        at: Where the key begins in the line, from 0.
-        value_at: Where `text` begins, from 0.
-    """
-
-    key: str
-    text: str
-    quoted: bool
-    at: int
-    value_at: int
-
-
-class Head(NamedTuple):
-    """What stands before the fields. None: not there."""
-
-    time: str | None
-    level: str | None
-    message: Message | None
-    time_at: int = 0
-
-
 class ValueFault(Exception):  # noqa: N818  never leaves this package
     """A value that does not fit its field."""
 
@@ -95,6 +66,8 @@ _FULL_TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
 _LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
+
+_EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
 
 _minutes: dict[str, int] = {}
 
@@ -140,6 +113,8 @@ def time_micros(text: str) -> int | None:
             raise ValueFault(Reason.BAD_TIME, "no such time zone")
         offset = (int(off_hours) * 60 + int(off_minutes)) * 60_000_000
         micros += -offset if sign == "+" else offset
+        if not _EARLIEST <= micros <= _LATEST:
+            raise ValueFault(Reason.BAD_TIME, "a time outside the calendar")
     return micros
 
 
@@ -300,175 +275,3 @@ def convert(field: LogField, text: str) -> Converted:
         ValueFault: The text does not have the field's type.
     """
     return (_error if field.key == ERROR_KEY else _BY_KIND[field.kind])(text)
-
-
-# ---- a whole line ---------------------------------------------------------------------------------------------------
-
-
-def refuse(
-    reason: Reason, detail: str, line: str, at: int | None = None, hint: str = "", cause: Exception | None = None
-) -> NoReturn:
-    """Raise `ParseError` for a place counted from 0."""
-    raise ParseError(reason, detail, line=line, column=None if at is None else at + 1, hint=hint) from cause
-
-
-def is_unicode(text: str) -> bool:
-    """Whether the text can be written as UTF-8: no half of a surrogate pair, as undecodable bytes leave behind."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def check_unicode(line: str) -> None:
-    """Refuse a line with bytes that are not text."""
-    if not is_unicode(line):
-        refuse(Reason.UNDECODABLE, "bytes that are not text", line)
-
-
-def message_of(keys: Collection[str]) -> Message | None:
-    """Which message a line without a head is, from its keys; None when they do not settle it."""
-    if all(key in keys for key in REQUIRED_KEYS[Message.COMPLETE]):
-        return Message.COMPLETE
-    if all(key in keys for key in REQUIRED_KEYS[Message.FAILED]) and not any(key in keys for key in TAIL_KEYS):
-        return Message.FAILED
-    return None
-
-
-def assemble(head: Head, tokens: Sequence[Token], line: str) -> Row:
-    """The row of a plain line, from what a tokenizer found.
-
-    Checks in this order: repeated keys, missing fields, time, each value from left to right.
-
-    Raises:
-        ParseError: With the place counted in `line`.
-    """
-    seen: dict[str, Token] = {}
-    for token in tokens:
-        if token.key in seen:
-            refuse(
-                Reason.REPEATED_FIELD, f"`{token.key}` stands twice", line, token.at, "two lines may have been glued"
-            )
-        seen[token.key] = token
-    message = head.message or message_of(seen)
-    assert message is not None
-    check_required(message, head.level, seen, line, cut=True)
-    values: list[object] = [None] * WIDTH
-    extra: dict[str, str] = {}
-    values[LEVEL], values[MESSAGE] = head.level, message.value
-    if head.time is not None:
-        try:
-            values[TIME] = time_micros(head.time)
-        except ValueFault as fault:
-            refuse(fault.reason, fault.detail, line, head.time_at, cause=fault)
-        if values[TIME] is None:
-            extra["time"] = head.time
-    for token in tokens:
-        try:
-            text = decode(token.text) if token.quoted else token.text
-            put(values, extra, token.key, text)
-        except BadEscapeError as fault:
-            refuse(Reason.BAD_ESCAPE, str(fault), line, token.value_at + fault.offset, cause=fault)
-        except ValueFault as fault:
-            expected = EXPECTED[FIELD_BY_KEY[token.key].kind]
-            refuse(
-                fault.reason, f"`{token.key}` is {fault.detail}", line, token.value_at + fault.offset,
-                f"expected {expected}", fault,
-            )  # fmt: skip
-    if extra:
-        values[EXTRA] = extra
-    return tuple(values)
-
-
-def put(values: list[object], extra: dict[str, str], key: str, text: str) -> None:
-    """Put one field's decoded text where it belongs: its columns, or `extra` when no column holds it."""
-    field = FIELD_BY_KEY.get(key)
-    if field is None:
-        extra[key] = text
-        return
-    converted, keep = convert(field, text)
-    for at, value in zip(COLUMNS_OF[key], converted, strict=True):
-        values[at] = value
-    if keep:
-        extra[key] = text
-
-
-def check_required(message: Message, level: str | None, keys: Collection[str], line: str, *, cut: bool) -> None:
-    """Refuse a line that lacks a field its message always carries.
-
-    A plain `connection complete` of level `error` always carries its error. The drafts of 1.22.0 left both byte
-    counts out when there was one; that is read.
-
-    Args:
-        message: Which message it is.
-        level: Its level, lower case.
-        keys: Keys it has.
-        line: The text, for the error.
-        cut: Whether it may have been cut short: then a line whose last fields are missing is `CUT_SHORT`.
-
-    Raises:
-        ParseError: `CUT_SHORT` or `MISSING_FIELD`.
-    """
-    required = REQUIRED_KEYS[message]
-    missing = [key for key in required if key not in keys]
-    if message is Message.COMPLETE:
-        if ERROR_KEY in keys:
-            if missing == list(BYTES_KEYS):
-                return
-        elif cut and level == "error":
-            missing.append(ERROR_KEY)
-    if not missing:
-        return
-    last = max((at for at, field in enumerate(LOG_FIELDS) if field.key in keys), default=-1)
-    first_missing = next(at for at, field in enumerate(LOG_FIELDS) if field.key == missing[0])
-    if cut and first_missing > last:
-        refuse(
-            Reason.CUT_SHORT, f"the line ends before `{missing[0]}`", line, len(line), "the rest of the line is lost"
-        )
-    names = ", ".join(f"`{key}`" for key in missing)
-    refuse(Reason.MISSING_FIELD, f"no {names}", line, None, f"`connection {message}` always carries it")
-
-
-# ---- pieces of other lines ------------------------------------------------------------------------------------------
-
-_CONNECTION = re.compile(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
-_RUST_DURATION = re.compile(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
-_PER_MICRO = {"ns": -3, "ms": 3, "s": 6}
-
-
-def host_port(text: str | None) -> tuple[str | None, int | None]:
-    """Host and port of `ip:port`, `[v6]:port`, `host:port` or a bare address; None for what is not there."""
-    if not text:
-        return None, None
-    host, colon, port = text.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and int(port[:6]) <= 65535 and not (":" in host and host[0] != "["):
-        return ip_of(host) or host.strip("[]") or None, int(port)
-    try:
-        return str(ip_address(text.strip("[]"))), None
-    except ValueError:
-        return None, None
-
-
-def connection_of(text: str) -> dict[str, object] | None:
-    """`ip:port(identity)->ip:port` as ztunnel prints a connection: peer and target, None where it has another form."""
-    match = _CONNECTION.match(text)
-    if match is None:
-        return None
-    peer_ip, peer_port = host_port(match["peer"])
-    dst_ip, dst_port = host_port(match["target"])
-    identity = None if match["identity"] in {"", "None"} else match["identity"]
-    return {
-        "peer_ip": peer_ip, "peer_port": peer_port, "peer_identity": identity, "dst_ip": dst_ip, "dst_port": dst_port,
-    }  # fmt: skip
-
-
-def micros_of_duration(text: str | None) -> int | None:
-    """Whole microseconds of a Rust Debug duration (`12.573881ms`, `124.75µs`, `1.002341s`), truncated."""
-    match = _RUST_DURATION.fullmatch(text) if text else None
-    if match is None:
-        return None
-    digits = f"{match[1]}.{match[2] or 0}"
-    return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))

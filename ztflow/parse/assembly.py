@@ -1,0 +1,180 @@
+"""From the fields a tokenizer found to a row, or to the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, NoReturn
+
+from ztflow.errors import ParseError, Reason
+from ztflow.escapes import BadEscapeError, decode
+from ztflow.parse.values import (
+    BYTES_KEYS,
+    COLUMNS_OF,
+    ERROR_KEY,
+    EXPECTED,
+    EXTRA,
+    LEVEL,
+    MESSAGE,
+    TAIL_KEYS,
+    TIME,
+    WIDTH,
+    ValueFault,
+    convert,
+    time_micros,
+)
+from ztflow.records import Row
+from ztflow.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS, Message
+
+
+class Token(NamedTuple):
+    """One `key=value` of a line, as found.
+
+    Attributes:
+        key: As it stands.
+        text: The value without its quotes, escapes not yet decoded.
+        quoted: Whether it stood in quotes.
+        at: Where the key begins in the line, from 0.
+        value_at: Where `text` begins, from 0.
+    """
+
+    key: str
+    text: str
+    quoted: bool
+    at: int
+    value_at: int
+
+
+class Head(NamedTuple):
+    """What stands before the fields. None: not there."""
+
+    time: str | None
+    level: str | None
+    message: Message | None
+    time_at: int = 0
+
+
+def refuse(
+    reason: Reason, detail: str, line: str, at: int | None = None, hint: str = "", cause: Exception | None = None
+) -> NoReturn:
+    """Raise `ParseError` for a place counted from 0."""
+    raise ParseError(reason, detail, line=line, column=None if at is None else at + 1, hint=hint) from cause
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: no half of a surrogate pair, as undecodable bytes leave behind."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_unicode(line: str) -> None:
+    """Refuse a line with bytes that are not text."""
+    if not is_unicode(line):
+        refuse(Reason.UNDECODABLE, "bytes that are not text", line)
+
+
+def message_of(keys: Collection[str]) -> Message | None:
+    """Which message a line without a head is, from its keys; None when they do not settle it."""
+    if all(key in keys for key in REQUIRED_KEYS[Message.COMPLETE]):
+        return Message.COMPLETE
+    if all(key in keys for key in REQUIRED_KEYS[Message.FAILED]) and not any(key in keys for key in TAIL_KEYS):
+        return Message.FAILED
+    return None
+
+
+def assemble(head: Head, tokens: Sequence[Token], line: str) -> Row:
+    """The row of a plain line, from what a tokenizer found.
+
+    Checks in this order: repeated keys, missing fields, time, each value from left to right.
+
+    Raises:
+        ParseError: With the place counted in `line`.
+    """
+    seen: dict[str, Token] = {}
+    for token in tokens:
+        if token.key in seen:
+            refuse(
+                Reason.REPEATED_FIELD, f"`{token.key}` stands twice", line, token.at, "two lines may have been glued"
+            )
+        seen[token.key] = token
+    message = head.message or message_of(seen)
+    assert message is not None
+    check_required(message, head.level, seen, line, cut=True)
+    values: list[object] = [None] * WIDTH
+    extra: dict[str, str] = {}
+    values[LEVEL], values[MESSAGE] = head.level, message.value
+    if head.time is not None:
+        try:
+            values[TIME] = time_micros(head.time)
+        except ValueFault as fault:
+            refuse(fault.reason, fault.detail, line, head.time_at, cause=fault)
+        if values[TIME] is None:
+            extra["time"] = head.time
+    for token in tokens:
+        try:
+            text = decode(token.text) if token.quoted else token.text
+            put(values, extra, token.key, text)
+        except BadEscapeError as fault:
+            refuse(Reason.BAD_ESCAPE, str(fault), line, token.value_at + fault.offset, cause=fault)
+        except ValueFault as fault:
+            expected = EXPECTED[FIELD_BY_KEY[token.key].kind]
+            refuse(
+                fault.reason, f"`{token.key}` is {fault.detail}", line, token.value_at + fault.offset,
+                f"expected {expected}", fault,
+            )  # fmt: skip
+    if extra:
+        values[EXTRA] = extra
+    return tuple(values)
+
+
+def put(values: list[object], extra: dict[str, str], key: str, text: str) -> None:
+    """Put one field's decoded text where it belongs: its columns, or `extra` when no column holds it."""
+    field = FIELD_BY_KEY.get(key)
+    if field is None:
+        extra[key] = text
+        return
+    converted, keep = convert(field, text)
+    for at, value in zip(COLUMNS_OF[key], converted, strict=True):
+        values[at] = value
+    if keep:
+        extra[key] = text
+
+
+def check_required(message: Message, level: str | None, keys: Collection[str], line: str, *, cut: bool) -> None:
+    """Refuse a line that lacks a field its message always carries.
+
+    A plain `connection complete` of level `error` always carries its error. The drafts of 1.22.0 left both byte
+    counts out when there was one; that is read.
+
+    Args:
+        message: Which message it is.
+        level: Its level, lower case.
+        keys: Keys it has.
+        line: The text, for the error.
+        cut: Whether it may have been cut short: then a line whose last fields are missing is `CUT_SHORT`.
+
+    Raises:
+        ParseError: `CUT_SHORT` or `MISSING_FIELD`.
+    """
+    required = REQUIRED_KEYS[message]
+    missing = [key for key in required if key not in keys]
+    if message is Message.COMPLETE:
+        if ERROR_KEY in keys:
+            if missing == list(BYTES_KEYS):
+                return
+        elif cut and level == "error":
+            missing.append(ERROR_KEY)
+    if not missing:
+        return
+    last = max((at for at, field in enumerate(LOG_FIELDS) if field.key in keys), default=-1)
+    first_missing = next(at for at, field in enumerate(LOG_FIELDS) if field.key == missing[0])
+    if cut and first_missing > last:
+        refuse(
+            Reason.CUT_SHORT, f"the line ends before `{missing[0]}`", line, len(line), "the rest of the line is lost"
+        )
+    names = ", ".join(f"`{key}`" for key in missing)
+    refuse(Reason.MISSING_FIELD, f"no {names}", line, None, f"`connection {message}` always carries it")

@@ -1,0 +1,131 @@
+"""The reference pages that are made from tables: `python -m ztflow.parse.reference docs/reference` writes them.
+
+A test holds them current, so a page and the code cannot disagree.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from ztflow import errors, schema
+from ztflow.causes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
+from ztflow.parse.values import EXPECTED
+from ztflow.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column, Message
+
+_MADE = "<!-- Made by `python -m ztflow.parse.reference docs/reference`; edit the tables in the code instead. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """File name → text of every made page."""
+    return {"fields.md": fields_page(), "errors.md": errors_page()}
+
+
+def fields_page() -> str:
+    """Every key of an access line, and every column of the two tables."""
+    keys = [
+        (
+            f"`{field.key}`", _names(field.columns), field.kind.value, field.quoting.value, _messages(field.required),
+            _messages(field.optional), field.present, field.since, field.json_type, field.unit, f"`{field.source}`",
+        )
+        for field in LOG_FIELDS
+    ]  # fmt: skip
+    kinds = [(kind.value, EXPECTED[kind]) for kind in schema.Kind]
+    return "\n".join(
+        [
+            "# Fields", "", _MADE,
+            "## What ztunnel writes", "",
+            "The keys of an access line in the order of the log. A key that does not apply is not printed; ztflow",
+            'makes it null. A value is read by its first character, not by release: `"` begins a quoted one.', "",
+            _table(
+                ("key", "columns", "kind", "plain form", "always in", "may be in", "present when", "since", "JSON",
+                 "unit", "source in ztunnel"), keys,
+            ),
+            "## Kinds of value", "", _table(("kind", "form"), kinds),
+            "What a column cannot hold (a masked address such as `10.0.x.x`, an empty name) is null there, and its",
+            "text is kept in `extra` under the key. So are keys this table does not name, and the rest of a time whose",
+            "date was cut away.", "",
+            "## Columns of halves", "", "One row an access line. Every column is nullable; null means unknown.", "",
+            _columns(RECORD), "What stands around the line:", "", _columns(ORIGIN),
+            "## Columns of flows", "", "One row a connection, or the half of it that was seen.", "", _columns(FLOWS),
+        ]
+    )  # fmt: skip
+
+
+def errors_page() -> str:
+    """Error classes, the texts they are told by, and the reasons a line is refused for."""
+    classes = [(f"`{one.name}`", f"`{one.verdict}`", one.summary, f"{one.cause} {one.advice}") for one in ERROR_CLASSES]
+    texts = [
+        (
+            f"`{one.text}`" + (" (whole text)" if one.exact else " …"),
+            f"`{one.error_class}`" if one.error_class else f"by what follows, else `{one.otherwise}`",
+            one.where,
+            one.releases,
+        )
+        for one in ERROR_TEXTS
+    ]
+    reasons = [(f"`{value}`", text) for value, text in _members(errors.Reason)]
+    return "\n".join(
+        [
+            "# Errors", "", _MADE,
+            "## Error classes", "",
+            "The `error_class` column. The log prints a text, never a response flag: a class read from it is an",
+            "inference, and so is the verdict of a flow. A text no row below knows is class `other`.", "",
+            _table(("class", "verdict", "what happened", "likely cause, what to try"), classes),
+            "## Texts", "",
+            "The longest text that fits wins. After " + ", ".join(f"`{one}`" for one in COPY_PREFIXES),
+            "(copy failures) the rest is looked up instead.", "",
+            _table(("text", "class", "lines", "releases"), texts),
+            "What follows `io error: `, `connection failed: ` or a copy prefix, or stands alone:", "",
+            _table(("text", "class"), [(f"`{text}` …", f"`{name}`") for text, name in IO_TEXTS]),
+            "What a TLS failure contains:", "",
+            _table(("text", "class"), [(f"… `{text}` …", f"`{name}`") for text, name in TLS_CAUSES]),
+            "## Why a line is refused", "",
+            "An access line that cannot be read is a *problem*: counted and kept, with one of these reasons",
+            "(`ParseError.reason`), the column where it went wrong and a hint. `ztflow explain` shows it.", "",
+            _table(("reason", "meaning"), reasons),
+        ]
+    )  # fmt: skip
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    return _table(("column", "type", "meaning"), [(f"`{one.name}`", one.type.value, one.doc) for one in columns])
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _messages(messages: frozenset[Message]) -> str:
+    return ", ".join(message.value for message in Message if message in messages)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _members(enum: type[StrEnum]) -> list[tuple[str, str]]:
+    """Values of an enumeration with the text that stands below each in its source."""
+    body = ast.parse(inspect.getsource(enum)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: list[tuple[str, str]] = []
+    for member, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            assert isinstance(member.targets[0], ast.Name)
+            found.append((enum[member.targets[0].id].value, " ".join(str(after.value.value).split())))
+    return found
+
+
+def main(folder: str) -> None:
+    """Write every made page into a folder."""
+    for name, text in pages().items():
+        Path(folder, name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
