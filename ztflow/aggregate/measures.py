@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, View, seen
+from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, View
 from ztflow.display import time_text
 from ztflow.records import time_from_micros
 
@@ -102,7 +102,7 @@ def measure(view: View, groups: Groups) -> list[Measures]:
     mtls, mtls_known = view.numbers("mtls")
     same_node, cross_node = view.equals("locality", "same_node"), view.equals("locality", "cross_node")
     same_zone, cross_zone = view.equals("zone_locality", "same_zone"), view.equals("zone_locality", "cross_zone")
-    began, ended = seen(view)
+    began, ended = view.seen()
     p50, p95, longest = _durations(view, codes, count)
     columns: list[list[Any]] = [
         tally(codes, count).tolist(),
@@ -181,7 +181,7 @@ def quantiles(
     lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
     if count * span < 2**62:
         # One sort of a combined key is some ten times faster than sorting by two keys.
-        ordered = np.sort(codes * span + (values - lowest)) % span + lowest
+        ordered = np.sort(codes.astype(np.int64) * span + (values - lowest)) % span + lowest
     else:
         ordered = values[np.lexsort((values, codes))]
     sizes = np.bincount(codes, minlength=count)

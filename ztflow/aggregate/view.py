@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ztflow.records import time_from_micros
 
-Codes: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _KEY_SPACE = 2**62
@@ -58,9 +58,9 @@ class Groups:
 def factorize(keys: Codes) -> Groups:
     """Number equal keys alike. Cost: one hash pass, about 15 ns a row."""
     encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
-    codes = np.asarray(encoded.indices).astype(np.int64)
+    codes = np.asarray(encoded.indices)
     first = np.zeros(len(encoded.dictionary), dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int32)
     return Groups(codes, first)
 
 
@@ -74,10 +74,14 @@ def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
     key = np.zeros(rows, dtype=np.int64)
     space = 1
     for codes, size in parts:
+        if not size:
+            continue
         if space * (size + 1) > _KEY_SPACE:
             packed = factorize(key)
-            key, space = packed.codes, len(packed)
-        key = key * (size + 1) + (codes + 1)
+            key, space = packed.codes.astype(np.int64), len(packed)
+        key *= size + 1
+        key += codes
+        key += 1
         space *= size + 1
     return factorize(key)
 
@@ -107,6 +111,8 @@ class View:
         self._whole: View = self
         self._labels: dict[str, Labels] = {}
         self._numbers: dict[str, tuple[npt.NDArray[Any], Mask]] = {}
+        self._masks: dict[tuple[str, ...], Mask] = {}
+        self._seen: tuple[Codes, Codes] | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows) if self._rows is None else len(self._rows)
@@ -148,10 +154,14 @@ class View:
 
     def equals(self, name: str, *texts: str) -> Mask:
         """Rows whose text column has one of the values."""
-        labels = self.labels(name)
-        found = np.zeros(len(self), dtype=bool)
-        for text in texts:
-            found |= labels.codes == labels.code(text)
+        found = self._masks.get((name, *texts))
+        if found is None:
+            labels = self.labels(name)
+            found = np.zeros(len(self), dtype=bool)
+            for text in texts:
+                found |= labels.codes == labels.code(text)
+            found.flags.writeable = False
+            self._masks[(name, *texts)] = found
         return found
 
     def group(self, *names: str) -> Groups:
@@ -181,21 +191,22 @@ class View:
         taken = self.table.select(list(names)).take(pa.array(whole))
         return list(zip(*(column.to_pylist() for column in taken.columns), strict=True))
 
+    def seen(self) -> tuple[Codes, Codes]:
+        """When each connection began and ended in microseconds, one for the other; `NO_TIME` where neither is known."""
+        if self._seen is None:
+            start, start_known = self.numbers("start")
+            end, end_known = self.numbers("end")
+            began = np.where(start_known, start, np.where(end_known, end, NO_TIME)).astype(np.int64)
+            ended = np.where(end_known, end, np.where(start_known, start, NO_TIME)).astype(np.int64)
+            self._seen = began, ended
+        return self._seen
+
     def span(self) -> tuple[datetime | None, datetime | None]:
         """First `start` (or `end` where the start is unknown) and last `end` of a flows table."""
-        first, last = (times[times != NO_TIME] for times in seen(self))
+        first, last = (times[times != NO_TIME] for times in self.seen())
         if not len(first):
             return None, None
         return time_from_micros(int(first.min())), time_from_micros(int(last.max()))
-
-
-def seen(view: View) -> tuple[Codes, Codes]:
-    """When each connection began and ended in microseconds, one standing in for the other; `NO_TIME` where neither."""
-    start, start_known = view.numbers("start")
-    end, end_known = view.numbers("end")
-    began = np.where(start_known, start, np.where(end_known, end, NO_TIME)).astype(np.int64)
-    ended = np.where(end_known, end, np.where(start_known, start, NO_TIME)).astype(np.int64)
-    return began, ended
 
 
 def _decode(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], Mask]:
@@ -211,10 +222,10 @@ def _encode(column: pa.ChunkedArray) -> Labels:
     array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
-    codes = np.asarray(array.indices.fill_null(-1)).astype(np.int64)
+    codes = np.asarray(array.indices.fill_null(-1))
     distinct = array.dictionary.dictionary_encode()
     if array.dictionary.null_count or len(distinct.dictionary) != len(array.dictionary):
         # Arrow allows a dictionary to repeat a value or to hold a null; codes must not.
-        renumber = np.append(np.asarray(distinct.indices.fill_null(-1)).astype(np.int64), -1)
+        renumber = np.append(np.asarray(distinct.indices.fill_null(-1)), np.int32(-1))
         codes = renumber[codes]
     return Labels(codes, distinct.dictionary.to_pylist())

@@ -40,7 +40,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     from ztflow.graph.traffic import TrafficGraph
 
     view = View(flows.to_arrow())
-    ends = vertices(view, by, owners)
+    ends = vertices(view, by, owners, described=True)
     path = view.labels("path")
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count), (path.codes, len(path.texts))], len(view))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import PAIRED, tally
-from ztflow.aggregate.view import NO_TIME, Codes, Mask, factorize, group, seen
+from ztflow.aggregate.view import NO_TIME, Codes, Mask, factorize, group
 from ztflow.display import Unit, counted
 from ztflow.flows import Flows
 from ztflow.pair.reasons import Unpaired
@@ -225,7 +225,7 @@ def _nodes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask, maybe: Ma
 
 
 def _minutes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask) -> tuple[tuple[Minute, ...], int]:
-    _, ended = seen(view)
+    _, ended = view.seen()
     told = ended != NO_TIME
     timeless = int((lost & ~told).sum())
     lost_here = lost[told]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
-from ztflow.aggregate.view import Codes, group, members, seen
+from ztflow.aggregate.view import Codes, group, members
 from ztflow.causes import CLASS_BY_NAME
 
 
@@ -89,7 +89,7 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
         len(part),
     )
     flows = tally(groups.codes, len(groups)).tolist()
-    began, ended = seen(part)
+    began, ended = part.seen()
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
     latest = _latest(ended, groups.codes, len(groups))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.view import NO_TIME, group, seen
+from ztflow.aggregate.view import NO_TIME, group
 from ztflow.display import Unit, counted, duration_text
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
@@ -190,16 +190,19 @@ def _talkers(pairs: list[PairRow], sort: str) -> tuple[Talker, ...]:
     peers: dict[str, set[str]] = {}
     for row in pairs:
         sums_ = row.measures
-        opened, accepted = found.setdefault(row.source, [0] * 4), found.setdefault(row.target, [0] * 4)
-        opened[0] += sums_.flows
-        opened[2] += sums_.request_bytes
-        opened[3] += sums_.response_bytes
-        accepted[1] += sums_.flows
-        accepted[2] += sums_.response_bytes
-        accepted[3] += sums_.request_bytes
+        client, server = found.setdefault(row.source, [0] * 4), found.setdefault(row.target, [0] * 4)
+        client[0] += sums_.flows
+        client[2] += sums_.request_bytes
+        client[3] += sums_.response_bytes
+        server[1] += sums_.flows
+        server[2] += sums_.response_bytes
+        server[3] += sums_.request_bytes
         peers.setdefault(row.source, set()).add(row.target)
         peers.setdefault(row.target, set()).add(row.source)
-    talkers = [Talker(name, *counts, len(peers[name])) for name, counts in found.items()]
+    talkers = [
+        Talker(name, opened, accepted, sent, received, len(peers[name]))
+        for name, (opened, accepted, sent, received) in found.items()
+    ]
 
     def size(row: Talker) -> tuple[int, int, str]:
         flows, moved = row.flows_out + row.flows_in, row.bytes_sent + row.bytes_received
@@ -211,7 +214,7 @@ def _talkers(pairs: list[PairRow], sort: str) -> tuple[Talker, ...]:
 def _endpoints(view: View) -> tuple[EndpointLoad, ...]:
     """Connections of each service by endpoint; services with one endpoint show nothing."""
     part = view.where(view.known("dst_service"))
-    pods: Vertices = vertices(part, "pod")
+    pods: Vertices = vertices(part, "pod", described=True)
     service = part.labels("dst_service")
     groups = group([(service.codes, len(service.texts)), (pods.target, len(pods.all))], len(part))
     counts = tally(groups.codes, len(groups)).tolist()
@@ -239,7 +242,7 @@ def _endpoints(view: View) -> tuple[EndpointLoad, ...]:
 
 def _timeline(view: View) -> tuple[int | None, tuple[Moment, ...], int]:
     """Connections by time of end, in at most `_BUCKETS` steps of a round length."""
-    _, ended = seen(view)
+    _, ended = view.seen()
     told = ended != NO_TIME
     timeless = int((~told).sum())
     if not told.any():

@@ -210,7 +210,7 @@ def _tunnels(view: View, began: Codes, ended: Codes) -> Groups:
         len(view),
     )
     order = np.lexsort((ended, began, ends.codes))
-    key, start = ends.codes[order], began[order]
+    key, start = ends.codes[order].astype(np.int64), began[order]
     if not len(key):
         return ends
     new = np.ones(len(key), dtype=bool)
