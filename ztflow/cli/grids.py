@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from rich.cells import cell_len
+
 from ztflow.writers.layout import TextColumn
 from ztflow.writers.text import TextWriter
 
@@ -29,15 +31,23 @@ def write_grid(
         color: Whether to style.
     """
     cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in titles]
+    heads = [[title] for title in titles]
+    gaps = len(titles) - 1
+    natural = sum(max(map(cell_len, [title, *texts])) for title, texts in zip(titles, cells, strict=True)) + gaps
+    if width is not None and natural > width:
+        # Numbers are narrow and their headings are not: headings of several words take several lines.
+        heads = [title.split() if number else [title] for title, number in zip(titles, right, strict=True)]
+    height = max(map(len, heads), default=0)
+    above = [[""] * (height - len(words)) + words for words in heads]
     columns = [
         TextColumn(
-            title,
+            lines[-1],
             lambda _batch: [],
-            width=max(map(len, [title, *texts])) if number else None,
+            width=max(map(cell_len, [*lines, *texts])) if number else None,
             right=number,
         )
-        for title, texts, number in zip(titles, cells, right, strict=True)
+        for lines, texts, number in zip(above, cells, right, strict=True)
     ]
     writer = TextWriter(stream, columns, width=width, color=color)
-    writer.write_cells(cells)
+    writer.write_cells(cells, above=[[lines[number] for lines in above] for number in range(height - 1)])
     stream.flush()

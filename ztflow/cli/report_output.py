@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from ztflow.cli.grids import write_grid
@@ -13,13 +14,14 @@ from ztflow.cli.screen import Paper, fit_end
 from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
 from ztflow.display import Unit, cell_text, hidden_text
 from ztflow.escapes import visible
-from ztflow.reports.model import Report, TitledTable, basis_lines
+from ztflow.reports.model import Field, Report, TitledTable, basis_lines
 from ztflow.reports.render import render
 from ztflow.writers.layout import BOLD, DIM
 
 FORMATS = ("table", "json", "markdown", "html")
 
-_NUMBERS = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+_FIXED = frozenset(Unit) - {Unit.TEXT}
+"""What must not be cut to fit."""
 
 
 def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> None:
@@ -53,15 +55,20 @@ def _write_lines(stream: BinaryIO, lines: list[str]) -> None:
     stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
 
 
+def _cell(value: object, field: Field, paper: Paper) -> str:
+    """The text of a cell; on a terminal a time is told to the second."""
+    if isinstance(value, datetime) and paper.width is not None:
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return cell_text(value, field.unit)
+
+
 def _write_table(stream: BinaryIO, table: TitledTable, paper: Paper) -> None:
-    cells = [
-        [cell_text(value, field.unit) for value, field in zip(row, table.fields, strict=True)] for row in table.rows
-    ]
+    cells = [[_cell(value, field, paper) for value, field in zip(row, table.fields, strict=True)] for row in table.rows]
     if not any(field.title for field in table.fields) and len(table.fields) == 2:
         _write_lines(stream, [paper.fact(name, text) for name, text in cells])
     elif cells:
         titles = [field.title.upper() for field in table.fields]
-        right = [field.unit in _NUMBERS for field in table.fields]
+        right = [field.unit in _FIXED for field in table.fields]
         write_grid(stream, titles, cells, right=right, width=paper.width, color=paper.color)
     else:
         _write_lines(stream, ["none"])

@@ -17,7 +17,7 @@ WIDE_GAP = "  "
 ARROW = " → "
 """Both sides of it are shortened, never the arrow."""
 
-SMALLEST = 6
+SMALLEST = 8
 """A shared column is never narrower; a terminal too small for that wraps."""
 
 
@@ -116,16 +116,24 @@ class TextWriter:
             self.write_cells([column.cells(batch) for column in self._columns], days)
         self._stream.flush()
 
-    def write_cells(self, cells: Sequence[Sequence[str]], days: Sequence[date | None] | None = None) -> None:
+    def write_cells(
+        self,
+        cells: Sequence[Sequence[str]],
+        days: Sequence[date | None] | None = None,
+        above: Sequence[Sequence[str]] = (),
+    ) -> None:
         """Write rows whose texts are made already.
 
         Args:
             cells: The texts, one sequence a column; safe to show.
             days: The day of each row, where days are announced.
+            above: Further lines of the heading, to stand above the titles.
         """
         heading = not self._widths
         self._settle(cells)
         if heading:
+            for line in above:
+                self._emit(line, heading=True)
             self._emit([column.title for column in self._columns], heading=True)
         for number, row in enumerate(zip(*cells, strict=True)):
             if days is not None and days[number] is not None and str(days[number]) != self._day:
