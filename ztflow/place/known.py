@@ -99,13 +99,14 @@ class AddressFact(NamedTuple):
 
 
 class ServiceFact(NamedTuple):
-    """One service with its virtual addresses and the pods behind it (`namespace/name`)."""
+    """One service with its virtual addresses, the pods behind it (`namespace/name`) and its ports (own, the pods')."""
 
     namespace: str | None
     name: str
     hostname: str | None = None
     vips: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
+    ports: tuple[tuple[int, int], ...] = ()
     evidence: Evidence = Evidence("", "")
 
 
@@ -138,7 +139,7 @@ class OpenConnection(NamedTuple):
     direction: str
     src: str
     original_dst: str | None
-    actual_dst: str | None
+    actual_dst: str
     protocol: str | None = None
     node: str | None = None
     evidence: Evidence = Evidence("", "")

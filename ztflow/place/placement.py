@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from ztflow.place.codes import Coded, coded, combine, words_at
 from ztflow.place.ends import Answer, End
+from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
 from ztflow.place.writers import NOWHERE
 
@@ -47,7 +48,8 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
-        were null, and `locality`, `zone_locality` where they were null or `unknown`.
+        were null, `locality` and `zone_locality` where they were null or `unknown`, and `unpaired_reason` `still_open`
+        where the inventory shows the missing side's connection open.
     """
     if not flows.num_rows:
         return flows
@@ -62,6 +64,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
         flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
     evidence, numbers = _evidence(src, dst)
     flows = _fill(flows, "locality_evidence", evidence, numbers)
+    flows = explain_open(flows, topology.inventory, topology.register)
     flows = _fill(flows, "locality", ["unknown", "same_node", "cross_node"], locality, replaceable="unknown")
     return _fill(flows, "zone_locality", ["unknown", "same_zone", "cross_zone"], zone_locality, replaceable="unknown")
 

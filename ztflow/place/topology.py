@@ -192,7 +192,8 @@ class Topology:
     def _own(self, end: End, time: int | None) -> Answer:
         """Where an end is that wrote a half: with its ztunnel, whatever an inventory says."""
         writer = writer_of(end)
-        number = self._writers.number.get(writer, NOWHERE) if writer is not None else NOWHERE
+        # A bare file may hold the lines of several ztunnels, so two ends in one file are not yet on one node.
+        number = self._writers.number.get(writer, NOWHERE) if writer is not None and writer[0] == "pod" else NOWHERE
         pod = end.pod
         if pod is None and None not in {end.workload, end.namespace} and not end.elsewhere:
             pod = f"{end.namespace}/{end.workload}"

@@ -182,7 +182,15 @@ def _service(entry: dict[str, Any], evidence: Evidence, inventory: Inventory) ->
     uids = [text(_get(endpoint, "workloadUid")) for endpoint in _values(entry.get("endpoints"))]
     pods = tuple(dict.fromkeys("/".join(uid.split("/")[-2:]) for uid in uids if uid and "/Pod/" in uid))
     hostname = text(entry.get("hostname"))
-    inventory.services.append(ServiceFact(text(entry.get("namespace")), name, hostname, vips, pods, evidence))
+    maps = [entry.get("ports"), *(endpoint.get("port") for endpoint in _values(entry.get("endpoints")))]
+    ports = {
+        (int(own), target)
+        for ports in map(mapping, maps)
+        for own, target in ports.items()
+        if str(own).isdigit() and isinstance(target, int) and target
+    }
+    namespace = text(entry.get("namespace"))
+    inventory.services.append(ServiceFact(namespace, name, hostname, vips, pods, tuple(sorted(ports)), evidence))
 
 
 def _pod_of(state: dict[str, Any]) -> tuple[str, str] | None:

@@ -1,0 +1,150 @@
+"""Lone halves that a ztunnel's dump explains: the other side was still open when that ztunnel was asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.place.codes import Coded, coded, combine, words_at
+from ztflow.place.known import Inventory, OpenConnection, ServiceFact, canonical_ip
+from ztflow.place.register import Register
+
+STILL_OPEN = "still_open"
+"""Value of `unpaired_reason`: the other side's connection was open when its ztunnel was asked."""
+
+_UNEXPLAINED = frozenset({"partner_missing", "destination_not_captured", "source_not_captured"})
+"""Reasons that leave room for this one; a null reason of an unpaired half does, too."""
+
+
+class _Key(NamedTuple):
+    """What a missing half and an open connection share; an end is `namespace/name` where known, else its address."""
+
+    missing: str
+    source: str
+    target: str
+    port: int | None
+
+
+def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> pa.Table:
+    """Set `unpaired_reason` to `still_open` where a dump shows the missing side's connection open.
+
+    Of several alike, none is explained unless there are as many open connections as halves: which of them is open
+    cannot be told. The dump is taken to be later than the log.
+
+    Args:
+        flows: Columns `schema.FLOWS`.
+        inventory: With `connections`, from a ztunnel's dump or `istioctl ztunnel-config connections`.
+        register: Knows which pod has an address.
+    """
+    if not inventory.connections or not flows.num_rows:
+        return flows
+    services = {name: service for service in inventory.services for name in (*service.vips, service.hostname) if name}
+    keys_now = (_key(connection, register, services) for connection in inventory.connections)
+    open_now = Counter(key for key in keys_now if key is not None)
+    reason = coded(flows, "unpaired_reason")
+    paired = coded(flows, "paired")
+    lone = paired.mask("outbound_only") | paired.mask("inbound_only")
+    room = np.array([*(word in _UNEXPLAINED for word in reason.words), True], np.bool_)
+    rows = np.flatnonzero(lone & room[reason.codes])
+    if not len(rows):
+        return flows
+    numbers, keys = _missing(flows, rows, register)
+    counts = np.bincount(numbers, minlength=len(keys))
+    asked = Counter[_Key]()
+    for key, count in zip(keys, counts.tolist(), strict=True):
+        if key is not None:
+            asked[key] += count
+            asked[key._replace(port=None)] += count
+    explained = np.array([key is not None and _enough(key, asked, open_now) for key in keys], np.bool_)
+    chosen = rows[explained[numbers]]
+    unknown = reason.codes == len(reason.words)
+    unknown[chosen] = False
+    codes = reason.codes.astype(np.int32)
+    codes[chosen] = len(reason.words)
+    indices = pa.array(codes, mask=unknown)
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([*reason.words, STILL_OPEN], pa.string()))
+    field = flows.schema.field("unpaired_reason")
+    return flows.set_column(flows.schema.get_field_index("unpaired_reason"), field, column)
+
+
+def _missing(
+    flows: pa.Table, rows: npt.NDArray[np.intp], register: Register
+) -> tuple[npt.NDArray[np.int32], list[_Key | None]]:
+    """Which connection each lone half lacks, once per distinct one."""
+    names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
+    parts = [coded(flows, name) for name in names]
+    ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(65536).to_numpy()
+    parts = [Coded(part.codes[rows], part.words) for part in parts]
+    numbers, first = combine(
+        [*(part.codes for part in parts), ports[rows].astype(np.int32)],
+        [*(len(part.words) + 1 for part in parts), 65537],
+    )
+    keys: list[_Key | None] = []
+    for src_ip, dst_ip, host, src_pod, dst_pod, seen, port in zip(
+        *(words_at(part, first) for part in parts), ports[rows][first].tolist(), strict=True
+    ):
+        target_ip = canonical_ip(host) or dst_ip
+        if src_ip is None or target_ip is None or port == 65536:
+            keys.append(None)
+            continue
+        missing = "inbound" if seen == "outbound_only" else "outbound"
+        source = src_pod or _owner(register, src_ip)
+        target = (dst_pod if target_ip == dst_ip else None) or _owner(register, target_ip)
+        keys.append(_Key(missing, source, target, port))
+    return numbers, keys
+
+
+def _enough(key: _Key, asked: Counter[_Key], open_now: Counter[_Key]) -> bool:
+    """Whether every half that lacks such a partner can have one of the open connections."""
+    if asked[key] <= open_now[key]:
+        return True
+    anyhow = key._replace(port=None)
+    exact = sum(count for other, count in open_now.items() if other._replace(port=None) == anyhow)
+    return bool(open_now[anyhow]) and asked[anyhow] <= exact
+
+
+def _key(connection: OpenConnection, register: Register, services: dict[str, ServiceFact]) -> _Key | None:
+    """What half an open connection may be the missing side of; port None where the dump does not tell it."""
+    source, _ = _end(connection.src, register)
+    target, port = _end(connection.actual_dst, register)
+    if source is None or target is None:
+        return None
+    if connection.direction == "inbound":
+        return _Key("inbound", source, target, port)
+    # `actual_dst` is the tunnel's; the application's port is the one asked for, as its service maps it.
+    asked = connection.original_dst or ""
+    host, _, text = asked.rpartition(":")
+    service = services.get(canonical_ip(host) or host)
+    wanted = int(text) if text.isdigit() else None
+    if service is None:
+        return _Key("outbound", source, target, wanted if _end(asked, register)[0] == target else None)
+    if service.pods and target not in service.pods:
+        return None
+    targets = {pods for own, pods in service.ports if own == wanted}
+    return _Key("outbound", source, target, targets.pop() if len(targets) == 1 else None)
+
+
+def _end(address: str, register: Register) -> tuple[str | None, int | None]:
+    """The end at `ip:port` or at istioctl's `pod.namespace:port`."""
+    ip, port = _split(address)
+    if ip is not None:
+        return _owner(register, ip), port
+    name, _, text = address.rpartition(":")
+    pod, _, namespace = name.partition(".")
+    known = bool(namespace) and (namespace, pod) in register.pods
+    return (f"{namespace}/{pod}" if known else None), int(text) if text.isdigit() else None
+
+
+def _split(address: str) -> tuple[str | None, int | None]:
+    host, _, port = address.rpartition(":")
+    return canonical_ip(host), int(port) if port.isdigit() else None
+
+
+def _owner(register: Register, ip: str) -> str:
+    """The pod that has an address, if that is one pod; else the address."""
+    pods = {f"{pod.namespace}/{pod.name}" for pod in register.by_ip.get(ip, ()) if pod.namespace is not None}
+    return pods.pop() if len(pods) == 1 else ip
