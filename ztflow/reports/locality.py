@@ -201,7 +201,7 @@ _PAIRS = (
 )  # fmt: skip
 _REMEDIES = (
     ("source", Unit.TEXT), ("in zone", Unit.TEXT), ("destination", Unit.TEXT), ("crossing conns", Unit.COUNT),
-    ("bytes", Unit.BYTES), ("endpoints there", Unit.COUNT), ("what to do", Unit.TEXT),
+    ("bytes", Unit.BYTES), ("its pods there", Unit.COUNT), ("what to do", Unit.TEXT),
 )  # fmt: skip
 _CELLS = (
     ("from", Unit.TEXT), ("to", Unit.TEXT), ("conns", Unit.COUNT), ("request", Unit.BYTES), ("response", Unit.BYTES),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
-from ztflow.aggregate.view import Codes, group, members
+from ztflow.aggregate.view import Codes, Groups, group, members
 from ztflow.causes import CLASS_BY_NAME
 
 
@@ -23,7 +23,7 @@ class Refusal:
         source: Client.
         target: Server.
         port: Port the client wanted: that of the CONNECT authority, else the one dialled.
-        service: Service addressed.
+        service: Service addressed, where it is the same throughout.
         source_identity: SPIFFE identity of the client, where it is the same throughout.
         source_nodes: Known nodes of the client.
         target_nodes: Known nodes of the server.
@@ -66,7 +66,7 @@ def wanted_port(view: View) -> Codes:
 
 
 def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[Refusal]:
-    """Group some rows by reason, ends, port and service; most frequent first.
+    """Group some rows by reason, ends and port; most frequent first.
 
     Args:
         view: All flows.
@@ -84,7 +84,6 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
             (source, count),
             (target, count),
             (port, PORTS),
-            part.part("dst_service"),
         ],
         len(part),
     )
@@ -93,9 +92,8 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
     latest = _latest(ended, groups.codes, len(groups))
-    texts = part.rows(latest, "error_class", "policy", "dst_service", "inbound_error", "outbound_error")
-    identity = part.labels("src_identity")
-    identities = members(groups, identity.codes, len(identity.texts))
+    texts = part.rows(latest, "error_class", "policy", "inbound_error", "outbound_error")
+    identity, service = _same(part, groups, "src_identity"), _same(part, groups, "dst_service")
     source_nodes, target_nodes = (
         members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
     )
@@ -106,8 +104,8 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
             ends.id(int(source[row])),
             ends.id(int(target[row])),
             int(port[row]) if port[row] >= 0 else None,
-            service,
-            identity.texts[identities[number][0]] if len(identities[number]) == 1 else None,
+            service[number],
+            identity[number],
             nodes.known(source_nodes[number]),
             nodes.known(target_nodes[number]),
             flows[number],
@@ -115,7 +113,7 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
             last[number],
             inbound_error if inbound_error is not None else outbound_error,
         )
-        for number, (row, (error_class, policy, service, inbound_error, outbound_error)) in enumerate(
+        for number, (row, (error_class, policy, inbound_error, outbound_error)) in enumerate(
             zip(latest.tolist(), texts, strict=True)
         )
     ]
@@ -128,9 +126,15 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
             row.source,
             row.target,
             row.port or 0,
-            row.service or "",
         ),
     )
+
+
+def _same(view: View, groups: Groups, name: str) -> list[str | None]:
+    """The value of a text column in each group, where all rows that have one agree."""
+    labels = view.labels(name)
+    found = members(groups, labels.codes, len(labels.texts))
+    return [labels.texts[codes[0]] if len(codes) == 1 else None for codes in found]
 
 
 def _latest(ended: Codes, codes: Codes, count: int) -> Codes:

@@ -7,21 +7,27 @@ the annotation `networking.istio.io/traffic-distribution`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import group
 
-Kind = Literal["prefer_zone", "spread", "waypoint_prefer_zone", "waypoint_spread", "direct"]
+Kind = Literal[
+    "prefer_zone", "spread", "waypoint_prefer_zone", "waypoint_spread", "from_waypoint", "direct", "client_unseen"
+]
 
 SHORT: dict[Kind, str] = {
     "prefer_zone": "PreferSameZone on the Service",
     "spread": "spread its pods over zones, then PreferSameZone",
     "waypoint_prefer_zone": "PreferSameZone on the waypoint's Service",
     "waypoint_spread": "a waypoint pod in each zone",
+    "from_waypoint": "PreferSameZone on the Service behind the waypoint",
     "direct": "none for a Service: dialled by pod address",
+    "client_unseen": "not told: the client's side was not logged",
 }
 """The same in a few words."""
 
@@ -31,7 +37,7 @@ ADVICE: dict[Kind, str] = {
         "or annotate it networking.istio.io/traffic-distribution: PreferSameZone"
     ),
     "spread": (
-        "no endpoint was seen in this zone: spread the pods with topologySpreadConstraints on "
+        "no pod of it was seen in this zone: spread the pods with topologySpreadConstraints on "
         "topology.kubernetes.io/zone, then set spec.trafficDistribution: PreferSameZone"
     ),
     "waypoint_prefer_zone": (
@@ -45,6 +51,14 @@ ADVICE: dict[Kind, str] = {
     "direct": (
         "the client dials pod addresses, not a service, so trafficDistribution cannot help: use a Service, "
         "or place client and server in one zone"
+    ),
+    "from_waypoint": (
+        "the waypoint chooses the pod: set spec.trafficDistribution: PreferSameZone on the Service it serves, "
+        "which waypoints obey since Istio 1.25, and spread that Service's pods over zones"
+    ),
+    "client_unseen": (
+        "only the server's side was logged, which does not tell whether the client dialled a Service; for a gateway, "
+        "PreferSameZone on the Service it routes to"
     ),
 }
 """What to do, by kind of remedy."""
@@ -61,7 +75,7 @@ class Remedy:
         target: Service addressed; the server's workload where the log names no service, the waypoint on a waypoint hop.
         flows: Cross-zone connections.
         bytes: Their payload, where known.
-        local_endpoints: Endpoints of the target seen in the client's zone, by anybody's connections.
+        local_endpoints: Pods of the target's workload seen in the client's zone, as client or server of anything.
         advice: What to do.
     """
 
@@ -86,59 +100,76 @@ def remedies(view: View, ends: Vertices, zones: Vertices) -> tuple[Remedy, ...]:
     crossing = view.equals("zone_locality", "cross_zone")
     if not crossing.any():
         return ()
-    hop = view.equals("path", "waypoint").astype("int64")
+    here = _pods_by_zone(view, ends, zones)
+    hop = view.equals("path", "waypoint")
+    waypoints = set(ends.target[hop].tolist())
+    unseen = view.equals("paired", "inbound_only")
     service = view.labels("dst_service")
-    count, zone_count = len(ends.all), len(zones.all)
-
-    pods = vertices(view, "pod")
-    seats = group(
-        [(hop, 2), (service.codes, len(service.texts)), (ends.target, count), (zones.target, zone_count),
-         (pods.target, len(pods.all))],
-        len(view),
-    ).first  # fmt: skip
-    local: dict[tuple[bool, str, str], set[int]] = {}
-    for row in seats.tolist():
-        if zones.id(zones.target[row]) != UNKNOWN:
-            is_hop, name, _ = _target(bool(hop[row]), service.codes[row], service.texts, ends, row)
-            local.setdefault((is_hop, name, zones.id(zones.target[row])), set()).add(int(pods.target[row]))
-
-    part = view.where(crossing)
-    source, target, zone = ends.source[crossing], ends.target[crossing], zones.source[crossing]
+    rows = crossing.nonzero()[0]
+    part, count = view.take(rows), len(ends.all)
     groups = group(
-        [(hop[crossing], 2), (service.codes[crossing], len(service.texts)), (source, count), (target, count),
-         (zone, zone_count)],
+        [
+            (hop[rows].astype(np.int8), 2),
+            (unseen[rows].astype(np.int8), 2),
+            (service.codes[rows], len(service.texts)),
+            (ends.source[rows], count),
+            (ends.target[rows], count),
+            (zones.source[rows], len(zones.all)),
+        ],
         len(part),
-    )  # fmt: skip
+    )
     flows = tally(groups.codes, len(groups)).tolist()
     request, response = (sums(part, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
-    rows = crossing.nonzero()[0][groups.first].tolist()
-    merged: dict[tuple[Kind, str, str, str], tuple[int, int, int]] = {}
-    for number, row in enumerate(rows):
-        here = zones.id(zones.source[row])
-        if here == UNKNOWN:
+    merged: dict[tuple[str, str, str, bool, bool], _Crossing] = {}
+    for number, row in enumerate(rows[groups.first].tolist()):
+        zone, workload = zones.id(int(zones.source[row])), int(ends.target[row])
+        if zone == UNKNOWN:
             continue
-        is_hop, name, has_service = _target(bool(hop[row]), service.codes[row], service.texts, ends, row)
-        seen = len(local.get((is_hop, name, here), ()))
-        kind: Kind
-        if is_hop:
-            kind = "waypoint_prefer_zone" if seen else "waypoint_spread"
-        elif not has_service:
-            kind = "direct"
-        else:
-            kind = "prefer_zone" if seen else "spread"
-        key = (kind, ends.id(ends.source[row]), here, name)
-        before = merged.get(key, (0, 0, 0))
-        moved = request[number] + response[number]
-        merged[key] = (before[0] + flows[number], before[1] + moved, seen)
-    found = [
-        Remedy(kind, name, here, target_name, *numbers, advice=ADVICE[kind])
-        for (kind, name, here, target_name), numbers in merged.items()
-    ]
-    return tuple(sorted(found, key=lambda row: (-row.bytes, -row.flows, row.source, row.source_zone, row.target)))
+        named = service.codes[row] >= 0 and not hop[row]
+        target = service.texts[service.codes[row]] if named else ends.id(workload)
+        key = (ends.id(int(ends.source[row])), zone, target, bool(hop[row]), bool(unseen[row]))
+        found = merged.setdefault(key, _Crossing(named, int(ends.source[row]) in waypoints))
+        found.flows += flows[number]
+        found.bytes += request[number] + response[number]
+        found.pods |= here.get((workload, zone), set())
+    made = []
+    for (source, zone, target, is_hop, is_unseen), found in merged.items():
+        kind = _kind(found, is_hop, is_unseen)
+        made.append(Remedy(kind, source, zone, target, found.flows, found.bytes, len(found.pods), ADVICE[kind]))
+    return tuple(sorted(made, key=lambda row: (-row.bytes, -row.flows, row.source, row.source_zone, row.target)))
 
 
-def _target(is_hop: bool, code: int, texts: list[str], ends: Vertices, row: int) -> tuple[bool, str, bool]:
-    """What the client meant to reach: whether it is a waypoint hop, its name, whether a service is known."""
-    if is_hop or code < 0:
-        return is_hop, ends.id(int(ends.target[row])), False
-    return False, texts[code], True
+@dataclass(slots=True)
+class _Crossing:
+    """Cross-zone connections of one source in one zone to one target, while they are being counted."""
+
+    has_service: bool
+    from_waypoint: bool
+    flows: int = 0
+    bytes: int = 0
+    pods: set[int] = field(default_factory=set)
+
+
+def _kind(crossing: _Crossing, is_hop: bool, is_unseen: bool) -> Kind:
+    if is_hop:
+        return "waypoint_prefer_zone" if crossing.pods else "waypoint_spread"
+    if crossing.from_waypoint:
+        return "from_waypoint"
+    if crossing.has_service:
+        return "prefer_zone" if crossing.pods else "spread"
+    return "client_unseen" if is_unseen else "direct"
+
+
+def _pods_by_zone(view: View, ends: Vertices, zones: Vertices) -> dict[tuple[int, str], set[int]]:
+    """Pods of each workload seen in each zone, as client or as server of anything."""
+    pods = vertices(view, "pod")
+    found: dict[tuple[int, str], set[int]] = {}
+    for workload, zone, pod in (
+        (ends.source, zones.source, pods.source),
+        (ends.target, zones.target, pods.target),
+    ):
+        seats = group([(workload, len(ends.all)), (zone, len(zones.all)), (pod, len(pods.all))], len(view)).first
+        for row in seats.tolist():
+            if zones.id(int(zone[row])) != UNKNOWN:
+                found.setdefault((int(workload[row]), zones.id(int(zone[row]))), set()).add(int(pod[row]))
+    return found

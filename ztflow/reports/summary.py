@@ -37,7 +37,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something unknown, with how often."""
+    """Something unknown: so many connections are without it.
+
+    Attributes:
+        what: What they are without, to be read after `without`.
+        flows: How many.
+    """
 
     what: str
     flows: int
@@ -241,13 +246,13 @@ def summary(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Summary
 
 def _gaps(view: View) -> tuple[Gap, ...]:
     named = {
-        "time": ~(view.known("end") | view.known("start")),
-        "source name": ~(view.known("src_pod") | view.known("src_workload")),
-        "destination name": ~(view.known("dst_pod") | view.known("dst_workload") | view.known("dst_service")),
-        "both nodes": ~view.equals("locality", "same_node", "cross_node"),
-        "both zones": ~view.equals("zone_locality", "same_zone", "cross_zone"),
-        "size": ~(view.known("request_bytes") & view.known("response_bytes")),
-        "outcome": ~view.equals("verdict", "forwarded", "denied", "failed"),
-        "encryption": ~view.known("mtls"),
+        "a time": ~(view.known("end") | view.known("start")),
+        "a source name": ~(view.known("src_pod") | view.known("src_workload")),
+        "a destination name": ~(view.known("dst_pod") | view.known("dst_workload") | view.known("dst_service")),
+        "both nodes known": ~view.equals("locality", "same_node", "cross_node"),
+        "both zones known": ~view.equals("zone_locality", "same_zone", "cross_zone"),
+        "a size": ~(view.known("request_bytes") & view.known("response_bytes")),
+        "a known outcome": ~view.equals("verdict", "forwarded", "denied", "failed"),
+        "known encryption": ~view.known("mtls"),
     }
     return tuple(Gap(what, count) for what, mask in named.items() if (count := int(mask.sum())))
