@@ -60,7 +60,9 @@ def test_the_shape_of_1_22_0_carries_the_trace_id():
     assert row == {**read(ISTIO), "trace_id": TRACE}
 
 
-@pytest.mark.parametrize("spans", [{"span": {"name": "proxy", "id": TRACE}}, {"spans": "x"}, {"span": {"id": 5, "name": "inbound"}}])
+@pytest.mark.parametrize(
+    "spans", [{"span": {"name": "proxy", "id": TRACE}}, {"spans": "x"}, {"span": {"id": 5, "name": "inbound"}}]
+)
 def test_a_span_of_another_kind_gives_no_trace_id(spans):
     assert read(ISTIO | spans)["trace_id"] is None
 

@@ -110,7 +110,11 @@ _keys = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(_keys, _json_values), st.sampled_from(["connection complete", "connection failed", "connection opened"]), st.data())
+@given(
+    st.dictionaries(_keys, _json_values),
+    st.sampled_from(["connection complete", "connection failed", "connection opened"]),
+    st.data(),
+)
 def test_no_object_breaks_the_json_reader(fields, message, data):
     fields = {"scope": "access", "message": message, **fields}
     if data.draw(st.booleans()):

@@ -16,7 +16,9 @@ SAMPLES = re.findall(r"^\| `([a-z_]+)` \| `(.*)` \|$", GRAMMAR, re.MULTILINE)
 
 @pytest.mark.parametrize("name", pages())
 def test_a_made_page_is_current(name):
-    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run: python -m ztflow.parse.reference docs/reference"
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], (
+        "run: python -m ztflow.parse.reference docs/reference"
+    )
 
 
 def test_the_pages_can_be_written(tmp_path):

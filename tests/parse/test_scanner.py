@@ -336,7 +336,9 @@ def test_the_error_of_a_failed_connection_quoted_or_bare_to_the_end(error, read_
 
 
 def test_a_failed_line_without_head_is_known_by_its_fields():
-    row = read('src.addr=10.244.2.46:36260 dst.addr=10.96.192.249:80 direction="outbound" error=unknown waypoint: no such')
+    row = read(
+        'src.addr=10.244.2.46:36260 dst.addr=10.96.192.249:80 direction="outbound" error=unknown waypoint: no such'
+    )
     assert (row["message"], row["error_class"], row["time"]) == ("failed", "unknown_waypoint", None)
 
 
@@ -405,6 +407,11 @@ def test_memory_of_what_was_seen_is_bounded():
     from ztflow.parse import values
 
     for number in range(values.KEPT + 10):
-        scan(line(src__addr=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:1", src__identity=f'"spiffe://t/ns/n/sa/{number}"'))
+        scan(
+            line(
+                src__addr=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:1",
+                src__identity=f'"spiffe://t/ns/n/sa/{number}"',
+            )
+        )
     assert len(values._hosts) <= values.KEPT
     assert len(values._identities) <= values.KEPT

@@ -220,7 +220,8 @@ def _connect_request(statement: Statement) -> tuple[str, Values] | None:
     conn, request = statement.field("conn"), statement.field("req")
     if statement.fields is None:
         request = statement.rest
-    if conn is None or request is None:
+    connection = connection_of(conn or "")
+    if connection is None or request is None:
         return None
     headers: dict[str, str] = {}
     for name, body in _HEADER.findall(request):
@@ -236,7 +237,7 @@ def _connect_request(statement: Statement) -> tuple[str, Values] | None:
     traceparent = _TRACEPARENT.match(headers.get("traceparent", ""))
     baggage = dict(part.partition("=")[::2] for part in headers.get("baggage", "").split(",") if "=" in part)
     return "connect_request", {
-        **(connection_of(conn) or {}),
+        **connection,
         "trace_id": statement.trace_id or (traceparent[1] if traceparent else None),
         "hbone_host": hbone_host,
         "hbone_port": hbone_port,
