@@ -1,0 +1,230 @@
+"""`Capture`: simulated logs, and the truth about them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ztflow.errors import UsageError
+from ztflow.records import join_host_port
+from ztflow.simulate.cluster import NOWHERE, Cluster, Role
+from ztflow.simulate.delivery import MISSING, File, positions, texts
+from ztflow.simulate.kinds import KINDS, Half, Kind
+from ztflow.simulate.layout import Layout, Side
+from ztflow.simulate.lines import Lines, NodeClocks, speaker_of
+from ztflow.simulate.scenario import Scenario
+from ztflow.simulate.timing import Course
+from ztflow.simulate.traffic import Connections, Ints
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TRUTH_COLUMNS = (
+    "id", "kind", "src_pod", "src_node", "dst_pod", "dst_node", "asked", "client_addr", "outbound", "inbound",
+    "next_hop_inbound", "matched_by",
+)  # fmt: skip
+"""Columns of `truth.tsv`; `-` is nothing."""
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What a scenario left: logs as a reader finds them, and what really happened.
+
+    Attributes:
+        scenario: What was simulated.
+        seed: With the scenario it gives the same bytes again (with one release of NumPy).
+        begin: Microseconds since 1970 at which the first connection could start.
+        cluster: Nodes, pods and services.
+        connections: What clients did.
+        course: What became of it, by true time.
+        clocks: How wrong each node's clock is.
+        lines: Every line ztunnels wrote, also those that did not arrive.
+        files: Which lines stand where.
+    """
+
+    scenario: Scenario
+    seed: int
+    begin: int
+    cluster: Cluster
+    connections: Connections
+    course: Course
+    clocks: NodeClocks
+    lines: Lines
+    files: tuple[File, ...]
+
+    @cached_property
+    def logs(self) -> MappingProxyType[str, bytes]:
+        """File name → content. Memory: some 500 bytes a line; `write` does without."""
+        return MappingProxyType({file.name: b"".join(self._content(file)) for file in self.files})
+
+    def _content(self, file: File) -> Iterator[bytes]:
+        for block in texts(self.lines, file.order):
+            yield "".join(block).encode()
+
+    @property
+    def pods_txt(self) -> str:
+        """`kubectl get pods -A -o wide`."""
+        return self.cluster.pods_txt()
+
+    @property
+    def nodes_txt(self) -> str:
+        """`kubectl get nodes --show-labels`."""
+        return self.cluster.nodes_txt()
+
+    def arriving(self) -> Iterator[tuple[float, str, bytes]]:
+        """Lines of all files as they come in: seconds since the beginning, file name, text with its end."""
+        arrival = np.concatenate([file.arrival for file in self.files]) if self.files else np.zeros(0)
+        order = np.concatenate([file.order for file in self.files]) if self.files else np.zeros(0, dtype=np.int64)
+        owner = np.repeat(np.arange(len(self.files)), [len(file.order) for file in self.files])
+        merged = np.argsort(arrival, kind="stable")
+        at = iter(zip(arrival[merged].tolist(), owner[merged].tolist(), strict=True))
+        for block in texts(self.lines, order[merged]):
+            for text, (second, place) in zip(block, at, strict=False):
+                yield second, self.files[place].name, text.encode()
+
+    @cached_property
+    def access_lines(self) -> int:
+        """Access lines in the logs, copies included."""
+        return int(sum((self.lines.connection[file.order] != NOWHERE).sum() for file in self.files))
+
+    @cached_property
+    def truth(self) -> pa.Table:
+        """One row a connection, in the columns of `TRUTH_COLUMNS`, all text."""
+        import pyarrow as pa
+
+        columns = self._truth_columns()
+        return pa.table({name: pa.array(columns[name], type=pa.string()) for name in TRUTH_COLUMNS})
+
+    @cached_property
+    def halves(self) -> pa.Table:
+        """Where each connection's lines stand and when they were truly written, for judges that know everything.
+
+        Columns: `id` int64; `outbound_file`, `outbound_line`, `inbound_file`, `inbound_line`, `next_hop_file`,
+        `next_hop_line` (null where there is none); `outbound_end`, `inbound_end` in true seconds since the beginning,
+        by one perfect clock (also where the line is lost or was never written); `tunnel` int64.
+        """
+        import pyarrow as pa
+
+        columns: dict[str, pa.Array] = {"id": pa.array(np.arange(1, self.connections.count + 1))}
+        for side, name in _SIDE_NAMES.items():
+            file, line = self._placed(side)
+            names = np.array([one.name for one in self.files] + [""], dtype=object)
+            columns[f"{name}_file"] = pa.array(names[file], mask=line == MISSING, type=pa.string())
+            columns[f"{name}_line"] = pa.array(line, mask=line == MISSING)
+        columns["outbound_end"] = pa.array(self.course.outbound_end)
+        columns["inbound_end"] = pa.array(self.course.inbound_end)
+        columns["tunnel"] = pa.array(self.course.tunnel, mask=self.course.tunnel == NOWHERE)
+        return pa.table(columns)
+
+    def _placed(self, side: Side) -> tuple[Ints, Ints]:
+        """File and line number of one side's line of every connection."""
+        count = self.connections.count
+        file_of, line_of = np.full(count, len(self.files)), np.full(count, MISSING)
+        for place, file in enumerate(self.files):
+            found = positions(file, self.lines)
+            rows = np.flatnonzero((found != MISSING) & (self.lines.side == int(side)))
+            file_of[self.lines.connection[rows]] = place
+            line_of[self.lines.connection[rows]] = found[rows]
+        return file_of, line_of
+
+    def _truth_columns(self) -> dict[str, list[str]]:
+        made, cluster = self.connections, self.cluster
+        nodes = [node.name for node in cluster.nodes]
+        names = [NOTHING if pod.role is Role.OUTSIDE else pod.name for pod in cluster.pods] + [NOTHING]
+        homes = [NOTHING if pod.node == NOWHERE else nodes[pod.node] for pod in cluster.pods] + [NOTHING]
+        through = (made.via != NOWHERE) & ~made.of(Kind.DOUBLE_HBONE)
+        seen = np.where(through, made.via, made.server).tolist()
+        client = made.client.tolist()
+        gateway = made.of(Kind.GATEWAY).tolist()
+        columns: dict[str, list[str]] = {
+            "id": list(map(str, range(1, made.count + 1))),
+            "kind": [str(KINDS[code]) for code in made.kind.tolist()],
+            "src_pod": [names[pod] for pod in client],
+            "src_node": [homes[pod] for pod in client],
+            "dst_pod": [names[pod] for pod in seen],
+            "dst_node": [homes[pod] for pod in seen],
+            "asked": self._asked(),
+            "client_addr": [
+                NOTHING if away else str(join_host_port(cluster.pods[pod].ip6 if six else cluster.pods[pod].ip, port))
+                for pod, six, port, away in zip(
+                    client, made.ipv6.tolist(), self.course.client_port.tolist(), gateway, strict=True
+                )
+            ],
+            "matched_by": ["simulated"] * made.count,
+        }
+        for side, name in _SIDE_NAMES.items():
+            file, line = (values.tolist() for values in self._placed(side))
+            columns["next_hop_inbound" if side is Side.HOP else name] = [
+                NOTHING if at == MISSING else f"{self.files[place].name}:{at}"
+                for place, at in zip(file, line, strict=True)
+            ]
+        return columns
+
+    def _asked(self) -> list[str]:
+        """The address each client dialled."""
+        layout = Layout(self.scenario, self.cluster)
+        made = self.connections
+        known: dict[tuple[int, ...], str] = {}
+        result = []
+        keys = zip(made.server.tolist(), made.service.tolist(), made.asked_port.tolist(), made.ipv6.tolist(),
+                   strict=True)  # fmt: skip
+        for row, key in enumerate(keys):
+            text = known.get(key)
+            if text is None:
+                asked = layout.asked(speaker_of(made, row, Side.OUTBOUND, Half()))
+                text = known[key] = str(join_host_port(*asked))
+            result.append(text)
+        return result
+
+    def write(self, directory: str | Path, *, written: Callable[[str], None] | None = None) -> None:
+        """Write the logs, `truth.tsv`, `pods.txt` and `nodes.txt` into a directory, made if need be.
+
+        Args:
+            directory: Where to.
+            written: Called with the name of each file that is done.
+
+        Raises:
+            UsageError: The directory holds logs of another run, which would be read as part of this one.
+        """
+        target = Path(directory)
+        target.mkdir(parents=True, exist_ok=True)
+        ours = {file.name for file in self.files}
+        foreign = sorted(path.name for path in target.glob("ztunnel-*.log*") if path.name not in ours)
+        if foreign:
+            raise UsageError(f"{target} holds {foreign[0]} of another run; give an empty directory")
+        from pyarrow import csv
+
+        for file in self.files:
+            with (target / file.name).open("wb") as stream:
+                for content in self._content(file):
+                    stream.write(content)
+            self._done(file.name, written)
+        options = csv.WriteOptions(delimiter="\t", quoting_style="none")
+        part = target / "truth.tsv.part"
+        with part.open("wb") as stream:
+            stream.write(("\t".join(TRUTH_COLUMNS) + "\n").encode())
+            csv.write_csv(self.truth, stream, csv.WriteOptions(
+                include_header=False, delimiter=options.delimiter, quoting_style=options.quoting_style
+            ))  # fmt: skip
+        shutil.move(part, target / "truth.tsv")
+        self._done("truth.tsv", written)
+        for name, text in (("pods.txt", self.pods_txt), ("nodes.txt", self.nodes_txt)):
+            (target / name).write_text(text)
+            self._done(name, written)
+
+    @staticmethod
+    def _done(name: str, written: Callable[[str], None] | None) -> None:
+        if written is not None:
+            written(name)
+
+
+_SIDE_NAMES = {Side.OUTBOUND: "outbound", Side.INBOUND: "inbound", Side.HOP: "next_hop"}

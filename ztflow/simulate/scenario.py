@@ -1,0 +1,240 @@
+"""What to simulate: the cluster, the traffic, the delays, the clocks and what goes wrong with the logs.
+
+Everything is frozen; `dataclasses.replace` makes variants. Times are seconds, sizes bytes, shares between 0 and 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, TypeAlias, get_args
+
+from ztflow.errors import UsageError
+from ztflow.parse.render import Format, release_tuple
+from ztflow.simulate.kinds import SINCE, Kind, Release
+
+Wrapper: TypeAlias = Literal["files", "cri", "stern", "stern-json", "kubectl-prefix"]
+"""What stands around a line: nothing or the container runtime's prefix in one file per ztunnel, or one merged file."""
+
+Sizes: TypeAlias = Literal["unique", "mixed", "equal"]
+
+WRAPPERS: tuple[Wrapper, ...] = get_args(Wrapper)
+SIZES: tuple[Sizes, ...] = get_args(Sizes)
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+Mix: TypeAlias = tuple[tuple[Kind, float], ...]
+"""Kinds and their share of the connections, relative to each other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """The cluster.
+
+    Attributes:
+        nodes: Nodes, each with one ztunnel. With two networks the last third of them is the second one.
+        zones: Zones the nodes are spread over.
+        apps: Services that anybody may call, beside the few that policies guard.
+        replicas: Pods of each.
+        waypoint_services: How many of those services have a waypoint.
+        networks: 1 or 2; the second is another cluster, reached through an east-west gateway (double HBONE).
+        ipv6: Share of connections over IPv6.
+    """
+
+    nodes: int = 3
+    zones: int = 2
+    apps: int = 4
+    replicas: int = 2
+    waypoint_services: int = 0
+    networks: int = 1
+    ipv6: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(1 <= self.nodes <= 250, "between 1 and 250 nodes")
+        _check(1 <= self.zones <= 26, "between 1 and 26 zones")
+        _check(self.apps >= 1 and 1 <= self.replicas <= 5000, "at least one service with at least one pod")
+        _check(0 <= self.waypoint_services <= self.apps, "waypoint_services cannot exceed apps")
+        _check(self.networks in {1, 2} and self.nodes >= 2 * self.networks - 1, "one network, or two and three nodes")
+        _check_share(self.ipv6, "ipv6")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delays:
+    """What makes the two halves of a connection differ.
+
+    The defaults are fitted to captured runs: `benchmarks/fit_delays.py`.
+
+    A node is a queue: whatever its ztunnel handles waits for what came before. That gives delays which grow with the
+    load, hardly overtake each other, and are alike for neighbours in time. Log-normal delays are given by median and
+    the standard deviation of their logarithm.
+
+    Attributes:
+        same_node: Median way between two ends on one node.
+        cross_node: Median way between nodes.
+        way_spread: Spread of both.
+        setup: Median time a CONNECT takes on a tunnel that is there.
+        setup_spread: Its spread.
+        handshake: Median time to open a tunnel.
+        handshake_spread: Its spread.
+        work: Mean time a ztunnel needs for one start or end of a connection.
+        pauses: How often a node stands still, a second.
+        pause: Median length of such a pause.
+        pause_spread: Its spread.
+        scatter: Mean of what is random for each line alone, as when several threads work off one queue.
+    """
+
+    same_node: float = 0.000105
+    cross_node: float = 0.000175
+    way_spread: float = 0.30
+    setup: float = 0.00035
+    setup_spread: float = 0.5
+    handshake: float = 0.003
+    handshake_spread: float = 0.35
+    work: float = 0.00004
+    pauses: float = 3.0
+    pause: float = 0.0007
+    pause_spread: float = 0.9
+    scatter: float = 0.00002
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            _check(getattr(self, name) >= 0, f"{name} cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clocks:
+    """How wrong the nodes' clocks are.
+
+    Attributes:
+        offset: Standard deviation of a node's offset, seconds.
+        drift: Standard deviation of a node's drift, millionths.
+        offsets: Offsets of the first nodes, instead of random ones.
+    """
+
+    offset: float = 0.0
+    drift: float = 0.0
+    offsets: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.offset >= 0 and self.drift >= 0, "standard deviations cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Faults:
+    """What goes wrong between ztunnel and the reader.
+
+    Attributes:
+        lost: Share of lines that never arrive.
+        lost_run: How many lines in a row are lost at a time.
+        lost_nodes: Nodes, counted from 0, whose log was not collected.
+        late: Seconds by which streams arrive later than the others, for the first nodes; matters when merged or live.
+        replays: How often each stream starts again some lines before where it was, as after a reconnect.
+        replayed: Seconds of lines that come again.
+        disorder: Mean displacement between the time in a line and its place in the file.
+    """
+
+    lost: float = 0.0
+    lost_run: int = 1
+    lost_nodes: tuple[int, ...] = ()
+    late: tuple[float, ...] = ()
+    replays: int = 0
+    replayed: float = 2.0
+    disorder: float = 0.000005
+
+    def __post_init__(self) -> None:
+        _check_share(self.lost, "lost")
+        _check(self.lost_run >= 1, "lost_run must be at least 1")
+        _check(self.replays >= 0 and self.replayed >= 0 and self.disorder >= 0, "faults cannot be negative")
+        _check(all(seconds >= 0 for seconds in self.late), "a stream cannot be early")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """Traffic to simulate.
+
+    Attributes:
+        name: What it is called.
+        about: What it is for.
+        release: The ztunnel whose layout and words are written, `1.22.0` or later.
+        format: `plain` or `json`.
+        wrapper: What stands around the lines.
+        connections: How many; a connection may leave two lines, three (waypoint), one or none.
+        duration: Seconds over which they start.
+        mix: What they do.
+        burst: Fewest and most connections of a burst.
+        burst_width: Seconds within which a burst's connections start.
+        sizes: `unique`: no two connections move equal bytes; `mixed`: a few sizes a service, and some that are free;
+            `equal`: one size a kind.
+        long_life: Shortest and longest life of kind `long`.
+        unequal_resets: Share of resets after which the two halves count different bytes.
+        by_service: Share of connections that ask for a service instead of a pod's address.
+        inbound_service: Whether inbound lines name a service, as they do with a control plane.
+        stream_limit: Connections a tunnel carries at once.
+        tunnel_idle: Seconds after which an unused tunnel is closed.
+        startup: Whether the logs begin with ztunnel's start-up lines.
+        other_lines: Other lines a ztunnel writes, a second.
+    """
+
+    name: str = "custom"
+    about: str = ""
+    release: str = "1.29.5"
+    format: Format = "plain"
+    wrapper: Wrapper = "files"
+    connections: int = 2000
+    duration: float = 60.0
+    mix: Mix = ((Kind.PLAIN, 1.0),)
+    burst: tuple[int, int] = (20, 160)
+    burst_width: float = 0.05
+    sizes: Sizes = "unique"
+    long_life: tuple[float, float] = (5.0, 40.0)
+    unequal_resets: float = 0.0
+    by_service: float = 0.6
+    inbound_service: bool = True
+    stream_limit: int = 100
+    tunnel_idle: float = 300.0
+    startup: bool = True
+    other_lines: float = 0.05
+    shape: Shape = field(default_factory=Shape)
+    delays: Delays = field(default_factory=Delays)
+    clocks: Clocks = field(default_factory=Clocks)
+    faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        _check(self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}")
+        _check(self.wrapper in WRAPPERS, f"wrapper must be one of {', '.join(WRAPPERS)}")
+        _check(self.sizes in SIZES, f"sizes must be one of {', '.join(SIZES)}")
+        _check(0 <= self.connections <= 100_000_000, "connections must be between 0 and 100 million")
+        _check(self.duration > 0, "duration must be positive")
+        _check(1 <= self.burst[0] <= self.burst[1], "burst must be a rising pair")
+        _check(0 < self.long_life[0] <= self.long_life[1], "long_life must be a rising pair")
+        _check(self.stream_limit >= 1 and self.tunnel_idle > 0, "a tunnel carries at least one connection")
+        _check_share(self.unequal_resets, "unequal_resets")
+        _check_share(self.by_service, "by_service")
+        _check(bool(self.mix) and all(share >= 0 for _, share in self.mix), "mix needs shares that are not negative")
+        _check(sum(share for _, share in self.mix) > 0, "mix needs a share above zero")
+        _check(len({kind for kind, _ in self.mix}) == len(self.mix), "mix names a kind twice")
+        for kind, _ in self.mix:
+            _check(kind in Kind, f"{kind!r} is not a kind of connection")
+            since = SINCE.get(Kind(kind))
+            _check(since is None or self.version >= since, f"{kind} came with a release after {self.release}")
+        kinds = {kind for kind, share in self.mix if share}
+        _check(Kind.WAYPOINT not in kinds or self.shape.waypoint_services > 0, "kind waypoint needs waypoint_services")
+        _check(Kind.DOUBLE_HBONE not in kinds or self.shape.networks > 1, "kind double-hbone needs two networks")
+        _check(all(0 <= node < self.shape.nodes for node in self.faults.lost_nodes), "lost_nodes names no node")
+
+    @property
+    def version(self) -> Release:
+        """The numbers of `release`."""
+        return release_tuple(self.release)
+
+    def scaled(self, connections: int) -> Self:
+        """The same traffic at the same rate with another number of connections, so for longer or shorter."""
+        rate = self.connections / self.duration
+        return replace(self, connections=connections, duration=max(1.0, connections / rate) if rate else self.duration)
+
+
+def _check(right: bool, otherwise: str) -> None:
+    if not right:
+        raise UsageError(otherwise)
+
+
+def _check_share(value: float, name: str) -> None:
+    _check(0 <= value <= 1, f"{name} must be between 0 and 1")
