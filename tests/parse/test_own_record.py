@@ -1,0 +1,98 @@
+"""JSON lines of records come back as the rows they were written from."""
+
+from __future__ import annotations
+
+import io
+
+import orjson
+import pyarrow as pa
+import pytest
+from halves_by_hand import connection, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ztflow.errors import ParseError, Reason
+from ztflow.halves import HalvesBuilder
+from ztflow.parse.own_record import is_own_record, own_record
+from ztflow.tables import HALVES_SCHEMA
+from ztflow.writers import open_writer
+
+FULL = {
+    "error": 'x\x1b[0m "quoted"', "error_class": "other", "trace_id": "ab", "extra": [("new.key", "v")],
+    "ztunnel_namespace": "istio-system", "ztunnel_node": "node-a", "src_cluster": "east", "hbone_host": "fd00::1",
+    "bytes_sent": 2**64 - 1,
+}  # fmt: skip
+
+
+def lines(rows: pa.Table) -> list[bytes]:
+    stream = io.BytesIO()
+    writer = open_writer("jsonl", stream, HALVES_SCHEMA)
+    writer.write(rows)
+    return stream.getvalue().splitlines()
+
+
+def read_back(encoded: list[bytes]) -> pa.Table:
+    builder, names, numbers = HalvesBuilder(), [], []
+    for line in encoded:
+        found = own_record(orjson.loads(line))
+        assert found is not None
+        builder.append(found.row, found.origin, found.line_number or 0)
+        names.append(found.source_file)
+        numbers.append(found.line_number)
+    rows = builder.take("-")
+    rows = rows.set_column(rows.schema.names.index("source_file"), HALVES_SCHEMA.field("source_file"),
+                           pa.array(names, HALVES_SCHEMA.field("source_file").type))  # fmt: skip
+    return rows.set_column(
+        rows.schema.names.index("line_number"), HALVES_SCHEMA.field("line_number"), pa.array(numbers, pa.int64())
+    )
+
+
+def test_every_column_comes_back():
+    rows = table([*connection(out=FULL), *connection(1, inn={"message": "failed", "time": None, "direction": None})])
+    assert read_back(lines(rows)).to_pylist() == rows.to_pylist()
+    assert lines(read_back(lines(rows))) == lines(rows)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**64 - 1), st.integers(-(2**50), 2**50))
+def test_any_value_comes_back(text, size, time):
+    rows = table(connection(out={"error": text, "src_workload": text, "bytes_sent": size, "time": time}))
+    assert lines(read_back(lines(rows))) == lines(rows)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"message": "complete"},
+        {"message": "connection complete", "src_ip": "10.0.0.1"},
+        {"message": "complete", "src_ip": "10.0.0.1", "scope": "access"},
+        {"message": "complete", "src_ip": "10.0.0.1", "log": "x"},
+        {"message": ["complete"], "src_ip": "10.0.0.1"},
+        {"paired": "unique", "src_ip": "10.0.0.1"},
+    ],
+)
+def test_what_is_not_ours(fields):
+    assert not is_own_record(fields)
+    assert own_record(fields) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"bytes_sent": -1}, Reason.BAD_VALUE),
+        ({"bytes_sent": 1.5}, Reason.BAD_VALUE),
+        ({"bytes_sent": True}, Reason.BAD_VALUE),
+        ({"src_port": 65536}, Reason.BAD_VALUE),
+        ({"src_ip": 5}, Reason.BAD_VALUE),
+        ({"extra": {"a": 1}}, Reason.BAD_VALUE),
+        ({"time": "yesterday"}, Reason.BAD_TIME),
+        ({"time": "2024-06-16T12:48:51.792527"}, Reason.BAD_TIME),
+        ({"time": 5}, Reason.BAD_TIME),
+    ],
+)
+def test_a_changed_line_is_a_problem(changed, reason):
+    fields = {"message": "complete", "direction": "inbound", "src_ip": "10.0.0.1"} | changed
+    with pytest.raises(ParseError) as caught:
+        own_record(fields)
+    assert caught.value.reason is reason
