@@ -21,14 +21,22 @@ def strip_sequences(text: str) -> str:
     return _REAL.sub("", text)
 
 
+_LIKE = re.compile(r"\[[0-9;]*m")
+
+
+def may_have_residue(text: str) -> bool:
+    """Whether `strip_residue` could find something; a quick look."""
+    return "[" in text and _LIKE.search(text) is not None
+
+
 def strip_residue(text: str) -> tuple[str, bool]:
     """`text` without spelled or half-lost colour sequences, and whether there were any.
 
     A lone `[92m` may be log text; only pairs (an opening and a reset) at the edges of words are taken away.
     """
-    if "[" not in text:
+    if not may_have_residue(text):
         return text, False
-    clean = _SPELLED.sub("", text) if "[" in text and ("^[[" in text or "\\" in text or "#" in text) else text
+    clean = _SPELLED.sub("", text)
     if "[0" in clean and len(_RESIDUE.findall(clean)) >= 2:
         clean = _RESIDUE.sub("", clean)
     return clean, clean != text

@@ -16,8 +16,6 @@ _SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|"|[^"{}\[\]]+')
 _BETWEEN = re.compile(r"[\s,:0-9eEtrufalsn.+-]*\Z")
 """What may stand outside strings: blanks, separators, numbers, `true`, `false`, `null`."""
 
-_OPENS = re.compile(r"\s*(?:\{\s*(?:\"|\Z)|\[\s*(?:[{\[]|\Z)|\}\s*\{)")
-
 
 class Value(NamedTuple):
     """One JSON value and where it began."""
@@ -32,11 +30,6 @@ class PlainLine(NamedTuple):
 
     text: str
     line_number: int
-
-
-def opens_document(text: str) -> bool:
-    """Whether a line that is not JSON by itself may be the first of a document."""
-    return _OPENS.match(text) is not None
 
 
 class Document:
@@ -64,6 +57,7 @@ class Document:
         if self._depth and not self._continues(text):
             return [*self.finish(), PlainLine(text, number)]
         out: list[Value | PlainLine] = []
+        closed = 0  # where the last whole value on this line ended
         self._previous = text.rstrip()
         if self._depth:
             self._lines.append(PlainLine(text, number))
@@ -82,18 +76,19 @@ class Document:
                     if symbol == "]" and self._array:
                         self._array = False
                         continue
-                    return [*out, *self._give_up(text, number)]
+                    return [*out, *self._give_up(text, number, closed)]
                 self._depth -= 1
             elif symbol == '"' or (symbol[0] != '"' and not _BETWEEN.match(symbol)):
-                return [*out, *self._give_up(text, number)]
+                return [*out, *self._give_up(text, number, closed)]
             elif not self._depth:
                 if symbol[0] == '"' or symbol.strip(" \t\r,"):
-                    return [*out, *self._give_up(text, number)]
+                    return [*out, *self._give_up(text, number, closed)]
                 continue
             self._parts.append(symbol)
             self._size += len(symbol)
             if not self._depth:
                 out.append(self._closed())
+                closed = found.end()
         if self._depth:
             self._parts.append("\n")
         if self._size > DOCUMENT_CHARS:
@@ -125,11 +120,13 @@ class Document:
         value = decoded(text)
         return PlainLine(text, number) if value is None else Value(value, text, number)
 
-    def _give_up(self, text: str, number: int) -> list[Value | PlainLine]:
+    def _give_up(self, text: str, number: int, closed: int) -> list[Value | PlainLine]:
+        """The lines of the value that broke off; of this line only what stands behind its last whole value."""
         held = self.finish()
-        if not held or held[-1].line_number != number:
-            held.append(PlainLine(text, number))
-        return held
+        if held and held[-1].line_number == number:
+            held.pop()
+        rest = text[closed:]
+        return [*held, PlainLine(rest, number)] if rest.strip() else held
 
     def _reset(self) -> None:
         self._lines, self._parts, self._size, self._depth = [], [], 0, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import NamedTuple
 
 from ztflow.read.limits import DOCUMENT_CHARS, LINE_BYTES, LINE_KEPT_CHARS
@@ -30,9 +31,20 @@ _NONE: frozenset[int] = frozenset()
 _NO_LINES = Lines([], _NONE, _NONE)
 
 
+_LONE_BYTES = re.compile("[\ud800-\udfff]")
+
+
+def is_damaged(text: str) -> bool:
+    """Whether a text holds undecodable bytes, as lone surrogates."""
+    return not text.isascii() and _LONE_BYTES.search(text) is not None
+
+
 def healed(text: str) -> str:
     """`text` with undecodable bytes as U+FFFD; halves of one character that met again are whole."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return _LONE_BYTES.sub("\ufffd", text)
 
 
 class LineSplitter:
@@ -84,15 +96,11 @@ class LineSplitter:
         self._keep(data)
         if not self._tail:
             return _NO_LINES
-        block = bytes(self._tail) + b"\n"
+        block = bytes(self._tail)
         self._tail.clear()
         dropping, self._dropping = self._dropping, False
-        lines: list[str] = []
-        mended: set[int] = set()
-        overlong: set[int] = set()
-        for part in block.split(b"\n")[:-1]:  # the sniffed head may hold line ends
-            self._line(part, lines, mended, overlong, dropped=dropping)
-        return Lines(lines, frozenset(mended), frozenset(overlong))
+        # the first bytes may have been held for their encoding, line ends among them
+        return self._lines(block if block.endswith(b"\n") else block + b"\n", first_overlong=dropping)
 
     def _sniffed(self, head: bytes) -> bytes:
         """`head` without a byte order mark; sets the decoder when the bytes are UTF-16."""

@@ -16,6 +16,7 @@ _TYPOGRAPHY = str.maketrans({
 """What word processors, wikis and chats make of quotes, blanks and hyphens."""
 
 _MARKDOWN = re.compile(r"\\([_*\[\]`<>#.=-])")
+_CELL = re.compile(r'((?:[^"]|"")*)"(?:,|$)')
 _BARE_TIME = re.compile(r"^\s*\d\d:\d\d:\d\d\.\d{6}Z\s+(?=(?:trace|debug|info|warn|error)\b)")
 _SPELLED_TAB = re.compile(r"\\t|\\u0009")
 _MARKS = re.compile(r"^(?:\s*(?:[>#|*`$-]+|\d+[.:|]?)\s+)+(?=\S)")
@@ -52,8 +53,8 @@ def _doubled_quotes(text: str) -> str:
     """CSV's doubled quotes, and the cell's own closing quote with what follows it."""
     if '=""' not in text:
         return text
-    cut = re.search(r'(?<!")"(?:,.*)?$', text)
-    return (text[: cut.start()] if cut and text.count('"') % 2 else text).replace('""', '"')
+    cell = _CELL.match(text)
+    return (cell[1] if cell else text).replace('""', '"')
 
 
 def _escaped(text: str) -> str:

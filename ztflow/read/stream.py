@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from ztflow.errors import ParseError, Reason
 from ztflow.halves import Halves, HalvesBuilder
 from ztflow.origin import NOBODY, Fact, LogLine, Origin, Problem, ReadStats
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
-from ztflow.read.ansi import strip_sequences
+from ztflow.read.ansi import may_have_residue, strip_sequences
 from ztflow.read.block import STARTS, ConfigBlocks
-from ztflow.read.document import Document, Value, opens_document
+from ztflow.read.document import Document, Value
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
-from ztflow.read.lines import Lines, LineSplitter, healed
+from ztflow.read.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.mending import is_access_like, mended
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
@@ -20,7 +18,6 @@ from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
 from ztflow.records import RECORD_NAMES, Row
 
 _LEVEL = RECORD_NAMES.index("level")
-_LONE_BYTES = re.compile("[\ud800-\udfff]")
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""
 _ERROR = RECORD_NAMES.index("error")
@@ -43,7 +40,7 @@ class StreamParser:
     """
 
     def __init__(self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
-        self.source_file = source_file
+        self.source_file = healed(source_file)
         self.stats = ReadStats()
         self.problems: list[Problem] = []
         self._facts: list[Fact] = []
@@ -52,6 +49,7 @@ class StreamParser:
         self._unwrapper = Unwrapper(origin, wrapper)
         self._plain = wrapper in {None, "bare", "stern", "kubectl", "kubetail", "prefix"}
         self._document = Document()
+        self._document_origin = NOBODY
         self._blocks = ConfigBlocks()
         self._pending: WrappedRecord | None = None
         self._ready: tuple[Row, LogLine] | None = None
@@ -108,19 +106,20 @@ class StreamParser:
         simple = not lines.mended and not lines.overlong and self._plain
         for index, text in enumerate(lines.texts):
             self._number += 1
-            if simple and self._pending is None and "\x1b" not in text and not self._document.active:
+            quick = simple and self._pending is None and not self._document.active
+            if quick and "\x1b" not in text and not may_have_residue(text):
                 if text[:1] == "{":
                     line = self._unwrapper.json_line(text, self._number)
                     if line is not None:
                         self._record(line, closed=True)
                         continue
-                elif (head := find_head(text)) is not None and text[-1] != ")":
+                elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in ")=":
                     start = head.start()
                     origin = known(text[:start]) if start else self._bare()
                     if origin is None and start:
                         origin = self._unwrapper.quick_prefix(text[:start])
                     if origin is not None:
-                        self._record(LogLine(text[start:] if start else text, self._number, origin))
+                        self._record(LogLine(text[start:] if start else text, self._number, origin), width=len(text))
                         continue
             self._line(text, index in lines.overlong, index in lines.mended)
 
@@ -132,6 +131,8 @@ class StreamParser:
         """One physical line on the careful path."""
         number = self._number
         if overlong:
+            for found in self._document.finish():
+                self._document_part(found)
             self._flush()
             self._too_long(text, number)
             return
@@ -140,17 +141,20 @@ class StreamParser:
             for part in filter(str.strip, text.split("\r")):
                 self._line(part, overlong=False, is_mended=True)
             return
+        if is_mended and is_damaged(text) and " stdout " not in text and " stderr " not in text:
+            text = healed(text)  # a runtime may have cut a character apart; elsewhere the bytes stay undecodable
+        if "\x1b" in text:
+            text = strip_sequences(text)
         if self._document.active:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
-        if "\x1b" in text:
-            text = strip_sequences(text)
-        if text[:32].lstrip()[:1] in {"{", "["} and self._unwrapper.takes_json and opens_document(text):
-            value = decoded(text)
-            parts = [Value(value, text, number)] if value is not None else self._document.feed(text, number)
-            if value is None:
-                self._flush()
+        opening = self._unwrapper.document_start(text) if "{" in text or text.startswith("[") else None
+        if opening is not None:
+            inside, self._document_origin = opening
+            value = decoded(inside)
+            self._flush()
+            parts = [Value(value, text, number)] if value is not None else self._document.feed(inside, number)
             for found in parts:
                 self._document_part(found)
             return
@@ -158,7 +162,7 @@ class StreamParser:
 
     def _document_part(self, found: object) -> None:
         if isinstance(found, Value):
-            for piece in self._unwrapper.value(found.value, found.text, found.line_number):
+            for piece in self._unwrapper.value(found.value, found.text, found.line_number, self._document_origin):
                 self._piece(piece, 0)
         else:
             assert isinstance(found, tuple)
@@ -172,9 +176,10 @@ class StreamParser:
     def _piece(self, piece: Piece, width: int) -> None:
         """An unwrapped line: goes on in a wrapped record or a block, or is a record of its own."""
         text = piece.text
-        if not text.isascii() and _LONE_BYTES.search(text):
+        if piece.mended and (is_damaged(text) or any(map(is_damaged, filter(None, piece.origin)))):
             text = healed(text)
-            piece = piece._replace(text=text, mended=True)
+            origin = Origin(*(part and healed(part) for part in piece.origin))
+            piece = piece._replace(text=text, origin=origin)
         if piece.deep:
             self._flush()
             self._count_unread(piece, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")

@@ -76,7 +76,16 @@ _TIMED = re.compile(
     rf"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?{TIME}(?: std(?:out|err) F)? "
 )
 _JSON_START = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
+_OPENS = re.compile(r"\s*(?:\{\s*(?:\"|\Z)|\[\s*(?:[{\[]|\Z))")
+_SURROGATE = re.compile(r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""Half a character by its escape, and (kept) whole pairs of them."""
+
 _CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+def opens_document(text: str) -> bool:
+    """Whether a line may be the first of a JSON document over several lines, or hold several values."""
+    return _OPENS.match(text) is not None
 
 
 class Piece(NamedTuple):
@@ -118,13 +127,9 @@ def decoded(text: str) -> Any:
         return orjson.loads(text)
     except ValueError:
         pass
-    if not _CONTROL.search(text) and text.isascii():
+    if not (_CONTROL.search(text) or _SURROGATE.search(text)) and text.isascii():
         return None
-    text = healed(text)
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        pass
+    text = _SURROGATE.sub(lambda found: found[1] or "\\ufffd", healed(text))
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):
@@ -202,18 +207,26 @@ class Unwrapper:
 
     def line(self, text: str, number: int) -> list[Piece]:
         """One physical line, unwrapped. Empty while it is only a part."""
-        mended = False
-        if "m" in text and "[" in text:
-            text, mended = strip_residue(text)
+        text, mended = strip_residue(text)
         pieces: list[Piece] = []
         self._text(Content(text, mended=mended), number, self.bare_origin, pieces, 0, closed=False)
         return pieces
 
-    def value(self, value: Any, text: str, number: int) -> list[Piece]:
-        """One JSON value that stood in the input as such, unwrapped."""
+    def value(self, value: Any, text: str, number: int, origin: Origin = NOBODY) -> list[Piece]:
+        """One JSON value that stood in the input as such, unwrapped; *origin* is what stood before it."""
         pieces: list[Piece] = []
-        self._value(value, text, number, self.bare_origin, pieces, 0)
+        self._value(value, text, number, merged(origin, self.bare_origin), pieces, 0)
         return pieces
+
+    def document_start(self, text: str) -> tuple[str, Origin] | None:
+        """The JSON on a line that may be the first of a document, and what stands before it; None when it is not."""
+        if not self.takes_json or text[-1:] == ")":
+            return None
+        if opens_document(text):
+            return text, NOBODY
+        if text.endswith("{") and self._wrapper in {None, "cloudwatch"}:
+            return lined.tail_opening(text)
+        return None
 
     def finish(self) -> list[Piece]:
         """Lines of which only parts came: the last part of a stopped container is often a whole line."""
@@ -329,6 +342,10 @@ class Unwrapper:
                 head = find_head(text)
                 if head and head.start() == 2:
                     return [Content(text[2:])]
+        if text[-1:] == "=" and only in {None, "cluster-info"}:
+            marked = prefixes.sections(text, self.memory)
+            if marked is not None:
+                return marked
         if only == "bare":
             return None
         head = find_head(text)

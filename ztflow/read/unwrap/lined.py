@@ -97,6 +97,14 @@ def aws_tail(text: str, memory: Memory) -> list[Content] | None:
     return [Content(text[found.end() :], origin=origin)]
 
 
+def tail_opening(text: str) -> tuple[str, Origin] | None:
+    """`aws logs tail --format json`: the message begins here and is pretty-printed over the next lines."""
+    found = _AWS_TAIL.match(text)
+    if found is None or text[found.end() :] != "{":
+        return None
+    return "{", origin_of_file(found[1]) if found[1] else Origin()
+
+
 def quoted(text: str, memory: Memory) -> list[Content] | None:
     """A line printed as a JSON string (`jq` without `-r`) or as Python's `repr`."""
     del memory
@@ -110,7 +118,9 @@ def quoted(text: str, memory: Memory) -> list[Content] | None:
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return [Content(value.rstrip("\n"), mended=True)] if isinstance(value, str) else None
+    if not isinstance(value, str) or not (value.startswith("{") or find_head(value)):
+        return None
+    return [Content(value.rstrip("\n"), mended=True)]
 
 
 def table_header(text: str, memory: Memory) -> list[Content] | None:

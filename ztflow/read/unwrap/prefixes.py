@@ -25,9 +25,15 @@ _FOUND = re.compile(r"Found \d+ pods?, using pod/(\S+)$")
 _LIFECYCLE = re.compile(r"[+-] (?:(\S+) )?(\S+) \u203a (\S+)$")
 _SHORT_TIME = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d ")
 _NAME = r"[A-Za-z0-9<][A-Za-z0-9.<>_-]*"
-_NAMES = re.compile(rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-)")
+_NAMES = re.compile(rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")")
 _LEADING_NAMES = re.compile(rf"({_NAME} {_NAME})(?: ({_NAME}))?(?: |$)")
 _SUFFIX = re.compile(r" \(([^()/\s]*)/([^()/\s]*)/([^()/\s]*)/([^()/\s]*)\)$")
+_JSON_HEAD = re.compile(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
+"""How ztunnel's own JSON line begins: 1.22.1 and later, 1.22.0."""
+
+_MARKS = re.compile(r"[\s>#|*`-]+")
+"""What quoting, comments and indentation put before a line."""
+
 _GREP = re.compile(r"([^\s:][^:\n]*?)(?::\d+:|:|-\d+-|-)$")
 
 
@@ -155,11 +161,11 @@ def suffix(text: str) -> tuple[str, Origin] | None:
 
 
 def opaque(text: str, memory: Memory) -> list[Content] | None:
-    """Anything before ztunnel's time: grep's `FILE:`, quote marks, line numbers, another tool's columns.
+    """Anything before ztunnel's time or its JSON: grep's `FILE:`, quote marks, line numbers, another tool's columns.
 
     A file name, or the one name in it that looks like a ztunnel pod, names the writer; nothing else is guessed.
     """
-    head = find_head(text)
+    head = find_head(text) or (_JSON_HEAD.search(text) if text.endswith("}") else None)
     if head is None or not head.start():
         return None
     before = text[: head.start()]
@@ -169,7 +175,7 @@ def opaque(text: str, memory: Memory) -> list[Content] | None:
     if origin is NOBODY:
         pods = set(POD_NAME.findall(before))
         origin = _origin(memory, None, pods.pop(), None) if len(pods) == 1 else NOBODY
-    return [Content(text[head.start() :], origin=origin)]
+    return [Content(text[head.start() :], origin=origin, mended=_MARKS.fullmatch(before) is not None)]
 
 
 def _named(first: str, second: str, third: str | None) -> Origin:
