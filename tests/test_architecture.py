@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("parse",),
     ("kernel",),
     ("read",),
-    ("place", "pair"),
+    ("place", "pair", "order"),
     ("aggregate", "writers"),
     ("filters",),
     ("graph",),

@@ -15,18 +15,21 @@ import pyarrow.compute as pc
 from ztflow.errors import SourceError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
+from ztflow.order import EndOrder, LogOrder
 from ztflow.origin import Fact, Problem, ReadStats
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows, read_inventory
-from ztflow.read import ReadReport, follow, read_inputs
-from ztflow.tables import HALVES_SCHEMA
+from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 
 Source: TypeAlias = str | Path | BinaryIO
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
+Progress: TypeAlias = Callable[[int, int | None], None]
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
+_NEVER = -(2**62)
+"""A time before all others: nothing may come out of an order yet."""
 
 
 @dataclass
@@ -52,7 +55,7 @@ def read_records(
     since: datetime | timedelta | None = None,
     until: datetime | timedelta | None = None,
     on_error: OnError | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Halves:
     """The access lines of all inputs as one table, merged by time.
 
@@ -67,9 +70,30 @@ def read_records(
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
     """
-    halves, _ = _read(inputs, wrapper, on_error, progress)
-    table = _between(halves.to_arrow(), "time", since, until)
-    return Halves(table, stats=halves.stats, problems=halves.problems)
+    report = ReadReport()
+    parts = list(iter_records(*inputs, wrapper=wrapper, on_error=on_error, progress=progress, report=report))
+    table = _between(Halves.concat(parts).to_arrow(), "time", since, until)
+    return Halves(table, stats=report.stats, problems=report.problems)
+
+
+def iter_records(
+    *inputs: Source,
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+) -> Iterator[Halves]:
+    """The access lines of all inputs in tables of bounded size, merged by time; see `read_records`.
+
+    One stream comes out as it is read; several are merged by way of the disk when they are large.
+    `report` is filled with the counts while they come.
+    """
+    batches = _batches(inputs, wrapper, on_error, progress, ReadReport() if report is None else report)
+    with LogOrder() as order:
+        for batch in batches:
+            order.add(batch.halves.to_arrow())
+        for table in order.slices():
+            yield Halves(table)
 
 
 def read_flows(
@@ -80,7 +104,7 @@ def read_flows(
     since: datetime | timedelta | None = None,
     until: datetime | timedelta | None = None,
     on_error: OnError | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Flows:
     """The connections in all inputs, both halves where seen, each end placed on its node where evidence allows.
 
@@ -99,36 +123,57 @@ def read_flows(
         InventoryError: Nothing could be recognised in an inventory file.
     """
     del window
-    known = _inventory(inventory)
-    halves, facts = _read(inputs, wrapper, on_error, progress)
-    flows = pair_and_place(halves, facts, known)
+    report = ReadReport()
+    parts = list(
+        iter_flows(*inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report)
+    )
+    flows = Flows.concat(parts)
     table = _between(flows.to_arrow(), "end", since, until)
-    return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
+    return Flows(table, stats=report.stats, problems=report.problems, evicted=parts[-1].evicted)
+
+
+def iter_flows(
+    *inputs: Source,
+    inventory: Paths = (),
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+) -> Iterator[Flows]:
+    """The connections in all inputs in tables of bounded size, in order of their end; see `read_flows`.
+
+    Everything is read before the first flow comes: what the last line says of a node may place the first connection.
+    Memory: `order.IN_MEMORY` halves, however large the inputs; what is more waits on disk. `report` is filled with the
+    counts; the last table's `evicted` is that of all.
+    """
+    topology = Topology(_inventory(inventory))
+    legacy = LegacyPairer()
+    pairer = Pairer(window=timedelta(0))
+    ordered = EndOrder()
+    batches = _batches(inputs, wrapper, on_error, progress, ReadReport() if report is None else report)
+    with LogOrder() as order:
+        for batch in batches:
+            topology.learn(batch.facts, batch.halves.to_arrow())
+            ordered.push(legacy.push(batch.facts), _NEVER)
+            order.add(batch.halves.to_arrow())
+        ordered.push(legacy.finish(), _NEVER)
+        for halves in order.slices(inside=False):
+            flows = pairer.push(halves)
+            yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
+    last = ordered.push(pairer.finish().to_arrow(), _NEVER)
+    yield _placed(topology, last, ordered.finish(), evicted=pairer.evicted)
 
 
 def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> Flows:
     """The flows of a finished set of halves and of what the other lines said, in order of end, placed."""
-    flows = pair_halves(halves)
     topology = Topology(known, facts, halves.to_arrow())
-    table = place_flows(_with_legacy(flows.to_arrow(), facts), topology)
-    return Flows(table, stats=halves.stats, problems=halves.problems, evicted=flows.evicted)
-
-
-def _with_legacy(flows: pa.Table, facts: Sequence[Fact]) -> pa.Table:
-    """The flows with those of 1.18 to 1.21 among them, which stand in other lines than access lines."""
-    legacy = LegacyPairer()
-    tables = [flows, legacy.push(facts), legacy.finish()]
-    if not any(table.num_rows for table in tables[1:]):
-        return flows
-    table = pa.concat_tables(tables).unify_dictionaries()
-    return table.take(pc.sort_indices(table.column("end")))
-
-
-def pair_halves(halves: Halves) -> Flows:
-    """The flows of a finished set of halves, in order of end; nodes only as the log itself names them."""
-    pairer = Pairer(window=timedelta.max)
-    pairer.push(halves)
-    return pairer.finish()
+    pairer, legacy, ordered = Pairer(window=timedelta(0)), LegacyPairer(), EndOrder()
+    for part in (pairer.push(halves), pairer.finish()):
+        ordered.push(part.to_arrow(), _NEVER)
+    for table in (legacy.push(facts), legacy.finish()):
+        ordered.push(table, _NEVER)
+    flows = _placed(topology, ordered.finish())
+    return Flows(flows.to_arrow(), stats=halves.stats, problems=halves.problems, evicted=pairer.evicted)
 
 
 def follow_records(
@@ -177,9 +222,9 @@ def follow_flows(
     yield _placed(topology, pairer.finish().to_arrow(), legacy.finish())
 
 
-def _placed(topology: Topology, *tables: pa.Table) -> Flows:
+def _placed(topology: Topology, *tables: pa.Table, evicted: int = 0) -> Flows:
     table = pa.concat_tables(tables).unify_dictionaries()
-    return Flows(place_flows(table, topology)) if table.num_rows else Flows()
+    return Flows(place_flows(table, topology) if table.num_rows else None, evicted=evicted)
 
 
 def _live(
@@ -197,23 +242,14 @@ def _inventory(paths: Paths) -> Inventory:
     return read_inventory(*([paths] if isinstance(paths, str | Path) else paths))
 
 
-def _read(
+def _batches(
     inputs: Sequence[Source],
     wrapper: str | None,
     on_error: OnError | None,
-    progress: Callable[[int, int | None], None] | None,
-) -> tuple[Halves, list[Fact]]:
-    report = ReadReport()
-    tables: list[pa.Table] = []
-    facts: list[Fact] = []
-    for batch in read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress):
-        facts += batch.facts
-        if len(batch.halves):
-            tables.append(batch.halves.to_arrow())
-    table = pa.concat_tables(tables).unify_dictionaries() if tables else HALVES_SCHEMA.empty_table()
-    if len(report.inputs) > 1:
-        table = table.take(pc.sort_indices(table.column("time")))
-    return Halves(table, stats=report.stats, problems=report.problems), facts
+    progress: Progress | None,
+    report: ReadReport,
+) -> Iterator[ReadBatch]:
+    return read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
 
 
 def _between(

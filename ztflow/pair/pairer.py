@@ -126,6 +126,12 @@ class Pairer:
         waiting = (self._status == OPEN) | (self._status == LEFT)
         return sum(int(table.num_rows) for table in self._incoming) + int(np.count_nonzero(waiting))
 
+    @property
+    def settled(self) -> int:
+        """No flow that ends before this time (microseconds) is still to come, but from lines that come late."""
+        waiting = (self._status == OPEN) | (self._status == LEFT)
+        return min(self._horizon, int(self._evidence.time[waiting].min(initial=self._horizon)))
+
     def _process(self, horizon: int, *, last: bool = False) -> Flows:
         self._merge()
         horizon = max(horizon, self._horizon)
