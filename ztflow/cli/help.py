@@ -16,6 +16,8 @@ from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind
 WIDTH = 100
 """Widest help page."""
 
+HELP_ROW = ("-h, --help", "Print this page.")
+
 HEADINGS = (OUTPUT, READING, FILTERS, TALK)
 
 
@@ -39,7 +41,7 @@ def rows_of(params: Sequence[Any]) -> dict[str, list[tuple[str, str]]]:
     if grid:
         rows[FILTERS] = _grid_rows(grid)
     for param in params:
-        if param.name in hidden or getattr(param, "hidden", False):
+        if param.name in hidden or "--help" in param.opts:
             continue
         if param.param_type_name == "argument":
             rows.setdefault("", []).append((param.metavar or param.name.upper(), param.help or ""))
@@ -47,6 +49,12 @@ def rows_of(params: Sequence[Any]) -> dict[str, list[tuple[str, str]]]:
         heading = getattr(param, "rich_help_panel", None) or TALK
         rows.setdefault(heading, []).append((_written(param), param.help or ""))
     return rows
+
+
+def usage_of(params: Sequence[Any]) -> list[str]:
+    """How the arguments of a command are written."""
+    arguments = [param for param in params if param.param_type_name == "argument"]
+    return [param.metavar if param.required else f"[{param.metavar}]..." for param in arguments]
 
 
 def _written(param: Any) -> str:
@@ -61,13 +69,17 @@ def _written(param: Any) -> str:
 class PlainCommand(TyperCommand):
     """A command whose help page has headings."""
 
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write how to call it."""
+        formatter.write_usage(ctx.command_path, " ".join(["[OPTIONS]", *usage_of(self.params)]))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options under their headings."""
         rows = rows_of(self.get_params(ctx))
         for heading in ("", *HEADINGS):
             if heading in rows:
                 with formatter.section(heading or "Arguments"):
-                    formatter.write_dl(rows[heading])
+                    formatter.write_dl(rows[heading] + [HELP_ROW] * (heading == TALK))
 
 
 class PlainGroup(TyperGroup):
@@ -88,4 +100,4 @@ class PlainGroup(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in self.commands.items()])
         with formatter.section("Options"):
-            formatter.write_dl([("--version", "Print the version."), ("-h, --help", "Print this page.")])
+            formatter.write_dl([("--version", "Print the version."), HELP_ROW])

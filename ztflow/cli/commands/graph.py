@@ -39,7 +39,7 @@ def graph(
     rows: Rows,
     talk: Talk,
 ) -> int:
-    """Who talks to whom as a graph of pods, workloads, services, namespaces, nodes."""
+    """Who talks to whom as a graph, for people and for graph tools."""
 
     def body(run: Run) -> None:
         import sys

@@ -36,7 +36,7 @@ def report(
     rows: Rows,
     talk: Talk,
 ) -> int:
-    """One question answered: traffic, locality, mtls, denied, failures, egress, loss, tunnels, clocks, waypoints."""
+    """One question answered in tables: locality, denied, loss and others."""
 
     def body(run: Run) -> None:
         from ztflow.cli.output import check_destination, chosen_format

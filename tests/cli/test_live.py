@@ -1,0 +1,183 @@
+"""A live pipe, a real terminal, Ctrl-C and a reader that leaves, with real processes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+WAIT = 20.0
+"""Seconds until a test gives up; a busy machine starts a process in two."""
+
+ZTFLOW = [sys.executable, "-m", "ztflow"]
+
+
+def half(second: int, direction: str, *, size: int = 84) -> bytes:
+    """One line of a connection, as stern prints it."""
+    micros = 792527 if direction == "inbound" else 793112
+    sent, received = (size, 9832) if direction == "outbound" else (9832, size)
+    pod = "ztunnel-62hp8" if direction == "inbound" else "ztunnel-fv5f8"
+    port = 53265 if direction == "inbound" else 60162
+    return (
+        f"{pod} istio-proxy 2024-06-16T12:48:{second:02d}.{micros}Z\tinfo\taccess\tconnection complete\t"
+        f'src.addr=192.168.184.73:{port} src.workload="debug" src.namespace="demo" '
+        'src.identity="spiffe://cluster.local/ns/demo/sa/default" dst.addr=192.168.246.6:15008 '
+        'dst.hbone_addr=192.168.246.6:80 dst.service="httpbin.demo.svc.cluster.local" dst.workload="httpbin" '
+        f'dst.namespace="demo" dst.identity="spiffe://cluster.local/ns/demo/sa/httpbin" direction="{direction}" '
+        f'bytes_sent={sent} bytes_recv={received} duration="60ms"\n'
+    ).encode()
+
+
+def connection(second: int, *, size: int = 84) -> bytes:
+    return half(second, "inbound", size=size) + half(second, "outbound", size=size)
+
+
+@pytest.fixture
+def start():
+    """Start ztflow with a pipe to write to; whatever still runs at the end is ended."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*ZTFLOW, *words], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
+            env=os.environ | {"COLUMNS": "", "LINES": "", "TERM": "xterm", "NO_COLOR": "1"},
+        )  # fmt: skip
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def read_until(fd: int, wanted: bytes) -> bytes:
+    """What comes out of a descriptor until `wanted` is in it, or the end."""
+    seen = b""
+    end = time.monotonic() + WAIT
+    while wanted not in seen and time.monotonic() < end:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                part = os.read(fd, 65536)
+            except OSError:  # a terminal whose other side closed
+                break
+            if not part:
+                break
+            seen += part
+    return seen
+
+
+def give(process: subprocess.Popen[bytes], data: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.flush()
+
+
+def test_a_flow_comes_out_while_the_pipe_is_open(start):
+    process = start("flows", "-f", "-o", "jsonl")
+    give(process, connection(1) + connection(30, size=99))
+    assert b'"paired":"unique"' in read_until(process.stdout.fileno(), b"\n")
+    assert process.poll() is None, "it goes on reading"
+    assert b'"request_bytes":99' in read_until(process.stdout.fileno(), b"\n"), "a quiet pipe does not hold it back"
+    process.stdin.close()
+    assert process.wait(WAIT) == 0
+
+
+def test_a_record_comes_out_at_once(start):
+    process = start("records", "-f", "-o", "jsonl")
+    give(process, half(1, "inbound"))
+    assert b'"direction":"inbound"' in read_until(process.stdout.fileno(), b"\n")
+
+
+def test_the_first_n_end_the_reading(start):
+    process = start("records", "-f", "--first", "1", "-o", "jsonl")
+    give(process, connection(1))
+    assert process.wait(WAIT) == 0
+    assert process.stdout.read().count(b"\n") == 1
+
+
+def test_ctrl_c_prints_what_is_pending_and_the_counts_and_is_no_failure(start):
+    process = start("flows", "-f", "-o", "jsonl", "--stats=json", "--window", "15s")
+    give(process, connection(1) + connection(40, size=99))
+    assert b'"request_bytes":84' in read_until(process.stdout.fileno(), b"\n"), "15 s of log time went by"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WAIT) == 0
+    assert b'"request_bytes":99' in process.stdout.read()
+    assert b'"paired_flows":2' in process.stderr.read()
+
+
+def test_a_reader_that_leaves_is_no_complaint(start, tmp_path):
+    log = tmp_path / "big.log"
+    log.write_bytes(b"".join(connection(n % 60, size=n) for n in range(3000)))
+    process = start("flows", "-o", "jsonl", str(log))
+    assert process.stdout.read(100).startswith(b"{")
+    process.stdout.close()
+    assert process.wait(WAIT) == 0
+    assert process.stderr.read() == b""
+
+
+def test_a_followed_file_is_read_as_it_grows(start, tmp_path):
+    log = tmp_path / "ztunnel-62hp8.log"
+    log.write_bytes(half(1, "inbound"))
+    process = start("records", "-f", "-o", "jsonl", str(log))
+    assert b'"line_number":1' in read_until(process.stdout.fileno(), b"\n")
+    with log.open("ab") as more:
+        more.write(half(2, "inbound"))
+    assert b'"line_number":2' in read_until(process.stdout.fileno(), b"\n")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WAIT) == 0
+
+
+def plain(painted: bytes) -> str:
+    """Terminal output without its escape sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", painted.decode(errors="replace")).replace("\r", "")
+
+
+def test_the_summary_is_alive_on_a_terminal_until_ctrl_c(start):
+    ours, theirs = pty.openpty()
+    try:
+        process = start("summary", stdout=theirs)
+        give(process, connection(1))
+        screen = plain(read_until(ours, b"still reading"))
+        give(process, connection(9))
+        screen += plain(read_until(ours, b"of 4 halves"))
+        assert "100.0 % of 4 halves" in screen
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT) == 0
+        os.close(theirs)
+        theirs = -1
+        last = plain(read_until(ours, b"never"))
+        assert "still reading" not in last[last.rindex("window") :]
+        assert "httpbin" in last
+    finally:
+        os.close(ours)
+        if theirs >= 0:
+            os.close(theirs)
+
+
+def test_a_finite_pipe_gives_on_a_terminal_what_the_file_gives(start, seed):
+    logs = [seed / "cross-node.log", seed / "same-node.log"]
+    ours, theirs = pty.openpty()
+    try:
+        process = start(stdout=theirs)
+        give(process, b"".join(log.read_bytes() for log in logs))
+        process.stdin.close()
+        assert process.wait(WAIT) == 0
+        os.close(theirs)
+        theirs = -1
+        assert "100.0 % of 4 halves paired" in plain(read_until(ours, b"never"))
+    finally:
+        os.close(ours)
+        if theirs >= 0:
+            os.close(theirs)
