@@ -154,6 +154,7 @@ def iter_flows(
     with LogOrder() as order:
         for batch in batches:
             topology.learn(batch.facts, batch.halves.to_arrow())
+            pairer.learn(batch.facts)
             ordered.push(legacy.push(batch.facts), _NEVER)
             order.add(batch.halves.to_arrow())
         ordered.push(legacy.finish(), _NEVER)
@@ -168,6 +169,7 @@ def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> F
     """The flows of a finished set of halves and of what the other lines said, in order of end, placed."""
     topology = Topology(known, facts, halves.to_arrow())
     pairer, legacy, ordered = Pairer(window=timedelta(0)), LegacyPairer(), EndOrder()
+    pairer.learn(facts)
     for part in (pairer.push(halves), pairer.finish()):
         ordered.push(part.to_arrow(), _NEVER)
     for table in (legacy.push(facts), legacy.finish()):
@@ -212,6 +214,7 @@ def follow_flows(
     for halves, facts in _live(inputs, wrapper, report, on_error):
         if len(halves) or facts:
             topology.learn(facts, halves.to_arrow())
+            pairer.learn(facts)
         if len(halves):
             quiet_since = monotonic()
             flows = pairer.push(halves)

@@ -8,6 +8,7 @@ import pytest
 from halves_by_hand import connection, table
 
 from ztflow.errors import UsageError
+from ztflow.origin import NOBODY, Fact
 from ztflow.pair import Pairer
 
 
@@ -179,3 +180,15 @@ def test_nonsense_arguments_are_refused():
         Pairer(window=timedelta(seconds=-1))
     with pytest.raises(UsageError, match="capacity"):
         Pairer(capacity=1)
+
+
+def test_the_request_a_server_printed_proves_the_pair():
+    asked = {
+        "client_ip": "10.0.1.1", "client_port": 50000, "hbone_host": "10.0.2.1", "hbone_port": 8080,
+        "peer_ip": "10.0.1.1", "peer_port": 40000,
+    }  # fmt: skip
+    for tunnel, paired in ((40000, "exact"), (40001, "unique")):
+        pairer = Pairer()
+        pairer.learn([Fact("connect_request", None, NOBODY, "2.log", 1, asked | {"peer_port": tunnel})])
+        pairer.push(table(connection()))
+        assert [row["paired"] for row in pairer.finish().rows()] == [paired]

@@ -9,7 +9,7 @@ The stages, each with its page: trace ids (exact) → `sure` → clocks and `mat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
+from ztflow.origin import Fact
 from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
@@ -30,6 +31,7 @@ from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import match_segment
 from ztflow.pair.reasons import Knowledge, Unpaired
+from ztflow.pair.requests import Requests
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP, class_order, find_sure
 from ztflow.tables import HALVES_SCHEMA
 
@@ -91,9 +93,15 @@ class Pairer:
         self._horizon = _BEFORE
         self._knowledge = Knowledge()
         self._clocks = ClockMemory()
+        self._requests = Requests()
+        self._tunnel = np.zeros(0, np.uint64)
         self._offsets = Offsets()
         self._settled = _BEFORE
         self.evicted = 0
+
+    def learn(self, facts: Iterable[Fact]) -> None:
+        """Take in what other lines said, before the halves they tell of."""
+        self._requests.learn(facts)
 
     def push(self, halves: Halves | pa.Table) -> Flows:
         """Take in a batch; give the flows that are decided by it."""
@@ -166,6 +174,8 @@ class Pairer:
         self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
         self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
         self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
+        tunnel = self._requests.tunnels(new, evidence.outbound) if self._requests else np.zeros(count, np.uint64)
+        self._tunnel = np.concatenate([self._tunnel, tunnel])
         self._canonical = canonical_order(self._evidence, self._table)
 
     def _where(self, mask: npt.NDArray[np.bool_]) -> Index:
@@ -218,7 +228,9 @@ class Pairer:
         status: int,
     ) -> None:
         if len(out):
-            decided.pairs(out, inn, paired, alternatives, confidence)
+            proved = (self._tunnel[out] != 0) & (self._tunnel[out] == self._tunnel[inn]) & (paired == "unique")
+            words = np.where(proved, "exact", paired).tolist() if proved.any() else paired
+            decided.pairs(out, inn, words, alternatives, np.where(proved, 1.0, confidence))
             self._status[out] = status
             self._status[inn] = status
 
@@ -357,5 +369,6 @@ class Pairer:
             self._status = self._status[keep]
             self._corrected = self._corrected[keep]
             self._late = self._late[keep]
+            self._tunnel = self._tunnel[keep]
             self._canonical = canonical_order(self._evidence, self._table)
         self._clocks.forget(old)

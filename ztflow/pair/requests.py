@@ -1,0 +1,66 @@
+"""Exact evidence of debug logs: which tunnel a client's connection came through.
+
+The server's ztunnel prints the CONNECT request with the client's own ip:port and the tunnel it came on (≥ 1.24.2
+at debug level). An outbound half has the client's ip:port, an inbound half has the tunnel's. That does not name the
+access line, but a pair that is alike in everything, alone with it, and came through that tunnel is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from ztflow.origin import Fact
+from ztflow.pair.evidence import UIntArray, combine, hashes_of, mix, numbers, text_hash
+
+KIND = "connect_request"
+KEPT = 1_000_000
+"""Requests remembered; beyond it the oldest go. A connection is asked for when it starts and looked up when it ends."""
+
+
+def _hash(*parts: str | int | None) -> int | None:
+    """What `combine` gives of the same texts and mixed numbers; None when one is missing."""
+    if any(part is None for part in parts):
+        return None
+    arrays = [
+        np.array([text_hash(part)], np.uint64) if isinstance(part, str) else mix(np.array([part], np.uint64))
+        for part in parts
+    ]
+    return int(combine(arrays)[0])
+
+
+class Requests:
+    """Tunnel by connection, from the CONNECT requests that servers printed."""
+
+    def __init__(self) -> None:
+        self._tunnel: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._tunnel)
+
+    def learn(self, facts: Iterable[Fact]) -> None:
+        """Take in facts of any kind."""
+        for fact in facts:
+            if fact.kind != KIND:
+                continue
+            said = fact.values
+            asked = _hash(
+                said.get("client_ip"), said.get("client_port"), said.get("hbone_host"), said.get("hbone_port")
+            )
+            tunnel = _hash(said.get("peer_ip"), said.get("peer_port"))
+            if asked is not None and tunnel is not None:
+                self._tunnel.pop(asked, None)
+                self._tunnel[asked] = tunnel
+        for _ in range(len(self._tunnel) - KEPT):
+            del self._tunnel[next(iter(self._tunnel))]
+
+    def tunnels(self, halves: pa.Table, outbound: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> UIntArray:
+        """The tunnel of each half: an inbound one's own, an outbound one's where its request was seen; else 0."""
+        address = [hashes_of(halves.column("src_ip")), mix(numbers(halves, "src_port").astype(np.uint64))]
+        authority = [hashes_of(halves.column("hbone_host")), mix(numbers(halves, "hbone_port").astype(np.uint64))]
+        asked = combine([*address, *authority])
+        result = combine(address)
+        result[outbound] = [self._tunnel.get(one, 0) for one in asked[outbound].tolist()]
+        return result
