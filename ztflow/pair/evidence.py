@@ -116,6 +116,7 @@ class Evidence:
         early: Whether it is a `connection failed` line.
         answered: Whether its error is the other side's answer, which writes a line of its own.
         elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
+        port: Source port, 0 where unknown: the client's own for outbound halves, the tunnel's for inbound ones.
     """
 
     time: IntArray
@@ -138,6 +139,7 @@ class Evidence:
     early: BoolArray
     answered: BoolArray
     elsewhere: BoolArray
+    port: IntArray
 
     def __len__(self) -> int:
         return len(self.time)
@@ -203,6 +205,7 @@ def gather(halves: pa.Table) -> Evidence:
         early=_is(halves, "message", Message.FAILED),
         answered=per_word(error, lambda text: text.startswith("http status: "), np.bool_),
         elsewhere=(host != 0) & (host != hashes["dst_ip"]),
+        port=numbers(halves, "src_port").astype(np.int64),
     )
 
 

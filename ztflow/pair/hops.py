@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ztflow.pair import segments
 from ztflow.pair.evidence import Evidence, IntArray, combine
-from ztflow.pair.match import match_segment
+from ztflow.pair.match import nearest
 
 Index = npt.NDArray[np.intp]
 
@@ -46,8 +46,8 @@ def chain_hops(evidence: Evidence, time: IntArray, hop_to: Index, hop_from: Inde
         to, back = part[outbound[part]], part[~outbound[part]]
         if not len(to) or not len(back) or len(part) > segments.LARGEST:
             continue
-        match = match_segment(time[to], evidence.duration[to], time[back], evidence.duration[back])
-        to, back = to[match.outbound], back[match.inbound]
+        at_to, at_back = nearest(time[to], evidence.duration[to], time[back], evidence.duration[back])
+        to, back = to[at_to], back[at_back]
         services = evidence.service[to], evidence.service[back]
         agree = (services[0] == 0) | (services[1] == 0) | (services[0] == services[1])
         found_to.append(to[agree])

@@ -29,7 +29,7 @@ from ztflow.pair.evidence import NO_TIME, Evidence, FloatArray, IntArray, canoni
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
-from ztflow.pair.match import match_segment
+from ztflow.pair.match import Segment, match_segments
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP, class_order, find_sure
@@ -252,17 +252,19 @@ class Pairer:
         order = index[np.lexsort((self._corrected[index], classes[index]))]
         settled = self._settled = frontier - self._offsets.largest() - EPOCH
         ranges = segments.whole(classes[order], self._corrected[order], settled)
+        closed_parts: list[Index] = []
         for start, stop, closed in self._simple(decided, order, ranges):
             part = order[start:stop]
             while first := segments.first_part(self._corrected[part], ev.outbound[part], settled):
-                self._match(decided, part[:first])
+                self._match(decided, [part[:first]])
                 # Its partner may stand just behind the cut.
                 near = self._corrected[part[:first]] >= self._corrected[part[first]] - segments.PAUSE
                 again = part[:first][near & (self._status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
                 self._status[again] = OPEN
                 part = np.concatenate([again, part[first:]])
             if closed:
-                self._match(decided, part)
+                closed_parts.append(part)
+        self._match(decided, closed_parts)
 
     def _simple(self, decided: Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
         """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
@@ -287,19 +289,23 @@ class Pairer:
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, decided: Decided, part: Index) -> None:
-        """Assign the halves of one segment; those without a partner become leftovers."""
+    def _match(self, decided: Decided, parts: list[Index]) -> None:
+        """Assign the halves of each segment; those without a partner become leftovers."""
         ev = self._evidence
-        out, inn = part[ev.outbound[part]], part[~ev.outbound[part]]
-        self._status[part] = LEFT
-        if not len(out) or not len(inn):
-            return
-        match = match_segment(self._corrected[out], ev.duration[out], self._corrected[inn], ev.duration[inn])
-        out, inn = out[match.outbound], inn[match.inbound]
-        self._status[out] = MATCHED
-        self._status[inn] = MATCHED
-        paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
-        decided.pairs(out, inn, paired, match.alternatives, match.confidence)
+        sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
+        for part in parts:
+            self._status[part] = LEFT
+        sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
+        time = self._corrected
+        candidates = [
+            Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn]) for out, inn in sides
+        ]
+        for (all_out, all_in), match in zip(sides, match_segments(candidates), strict=True):
+            out, inn = all_out[match.outbound], all_in[match.inbound]
+            self._status[out] = MATCHED
+            self._status[inn] = MATCHED
+            paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
+            decided.pairs(out, inn, paired, match.alternatives, match.confidence)
 
     def _hops(self, decided: Decided) -> None:
         """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
