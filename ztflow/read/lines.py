@@ -174,7 +174,7 @@ class LineSplitter:
         except UnicodeDecodeError:
             text = clean.decode("utf-8", "surrogateescape")
             mended.add(index)
-        if clean is not part:
+        if clean is not part or b"\r" in clean:
             mended.add(index)
         lines.append(text)
 

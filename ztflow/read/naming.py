@@ -41,4 +41,6 @@ def origin_of_path(path: str) -> Origin:
         return Origin(pod=found[2], namespace=found[1])
     name = path.rsplit("/", 1)[-1]
     pods = set(POD_NAME.findall(name))
-    return Origin(pod=pods.pop()) if len(pods) == 1 else NOBODY
+    if len(pods) != 1 or name.count("ztunnel") > 1:
+        return NOBODY
+    return Origin(pod=pods.pop())

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.read.compression import compression_of, decompressed
+from ztflow.read.limits import NESTING
 
 Input: TypeAlias = str | Path | BinaryIO
 """A path, a glob, a directory, `-` for stdin, or an open binary file."""
@@ -251,9 +252,9 @@ def _streams(chunks: Iterator[bytes], name: str, file: Any, depth: int = 0) -> I
     """Decompress and open archives, as deep as they go (a tar inside gzip)."""
     head, chunks = _peek(chunks)
     compression = compression_of(head)
-    if compression is not None and depth < 3:
+    if compression is not None and depth < NESTING:
         yield from _streams(decompressed(chunks, compression, name), name, None, depth + 1)
-    elif head[257:262] == b"ustar" and depth < 3:
+    elif head[257:262] == b"ustar" and depth < NESTING:
         yield from _tar(chunks, name, depth)
     elif head.startswith(b"PK\x03\x04") and isinstance(file, io.RawIOBase) and file.seekable():
         yield from _zip(file, name, depth)

@@ -157,7 +157,8 @@ class Unwrapper:
 
     def known(self, prefix: str) -> Origin | None:
         """Who a prefix names that was seen before, exactly so; the fast path's question."""
-        return self.memory.prefixes.get(prefix)
+        origin = self.memory.prefixes.get(prefix)
+        return None if origin is None else merged(origin, self.bare_origin)
 
     @property
     def bare_origin(self) -> Origin:
@@ -198,7 +199,7 @@ class Unwrapper:
         if not pod and not stern:
             return self.bare_origin
         origin = self.memory.names.get(f" {pod} {container}\n" if pod else stern)
-        return None if origin is None else merged(origin, self.origin)
+        return None if origin is None else merged(origin, self.bare_origin)
 
     @property
     def takes_json(self) -> bool:
@@ -362,11 +363,13 @@ class Unwrapper:
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
         """Remember a prefix that will stand before every line of this writer in just these bytes."""
-        if depth or not start or len(found) != 1 or found[0].part is not Part.WHOLE or found[0].final:
+        if depth or not start or len(found) != 1:
+            return
+        if found[0].part is not Part.WHOLE or found[0].final or found[0].mended:
             return
         prefix = text[:start]
         if len(found[0].text) == len(text) - start and start < 200 and not _VARYING.search(prefix):
-            self.memory.learn_prefix(prefix, merged(found[0].origin, self.origin))
+            self.memory.learn_prefix(prefix, found[0].origin)
 
     def _opened(self, value: dict[str, Any], depth: int) -> list[Content] | None:
         """What stood inside the first JSON wrapper that knows this object; None for ztunnel's own and foreign ones."""

@@ -141,7 +141,8 @@ def table_row(text: str, memory: Memory) -> list[Content] | None:
         cells = _row(text)
         if len(cells) == len(memory.columns):
             found = cells_content(dict(zip(memory.columns, cells, strict=True)))
-            if found:
+            # a line of another kind may have as many commas; then its time stands outside the column
+            if found and (find_head(text) is None or ((head := find_head(found[0].text)) and not head.start())):
                 return found
     if '""' in text and '"' in text[:1] + text[text.find(",") + 1 :][:1]:
         for cell in _row(text):
