@@ -1,4 +1,4 @@
-"""What the README shows is what happens. `python tests/test_readme.py` writes the true outputs into it."""
+"""What the pages show is what happens. `python tests/test_pages.py` writes the true outputs into them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+SHOWN = [README, *sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 CONSOLE = re.compile(r"```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```\n")
 PYTHON = re.compile(r"```python\n(?P<code>(?:.*\n)*?)```\n\n```text\n(?P<output>(?:.*\n)*?)```\n")
@@ -33,8 +37,13 @@ def true_outputs(text: str) -> str:
     return PYTHON.sub(python, CONSOLE.sub(console, text))
 
 
-def test_outputs_are_true():
-    text = README.read_text()
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=name)
+def test_outputs_are_true(page):
+    text = page.read_text()
     assert CONSOLE.search(text)
     assert PYTHON.search(text)
     assert true_outputs(text) == text
@@ -46,10 +55,12 @@ def test_two_commands_set_it_up():
     assert all(command.startswith("python3 -m venv .venv && ") for command in commands)
 
 
-def test_every_link_leads_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
 
 
 if __name__ == "__main__":
-    README.write_text(true_outputs(README.read_text()))
+    for shown in SHOWN:
+        shown.write_text(true_outputs(shown.read_text()))
