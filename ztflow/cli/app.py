@@ -12,6 +12,7 @@ from ztflow.cli.commands.flows import flows
 from ztflow.cli.commands.graph import graph
 from ztflow.cli.commands.records import records
 from ztflow.cli.commands.report import report
+from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
 from ztflow.cli.help import WIDTH, PlainCommand, PlainGroup
 from ztflow.version import __version__
@@ -55,5 +56,5 @@ def root(
     del version
 
 
-for command in (summary, records, flows, graph, report, diff, explain):
+for command in (summary, records, flows, graph, report, diff, explain, simulate):
     app.command(command.__name__, cls=PlainCommand, context_settings=_CONTEXT)(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy as np
 from ztflow.errors import UsageError
 from ztflow.records import join_host_port
 from ztflow.simulate.cluster import NOWHERE, Cluster, Role
-from ztflow.simulate.delivery import MISSING, File, positions, texts
+from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
 from ztflow.simulate.kinds import KINDS, Half, Kind
 from ztflow.simulate.layout import Layout, Side
 from ztflow.simulate.lines import Lines, NodeClocks, speaker_of
@@ -64,9 +63,10 @@ class Capture:
     @cached_property
     def logs(self) -> MappingProxyType[str, bytes]:
         """File name → content. Memory: some 500 bytes a line; `write` does without."""
-        return MappingProxyType({file.name: b"".join(self._content(file)) for file in self.files})
+        return MappingProxyType({file.name: b"".join(self.content(file)) for file in self.files})
 
-    def _content(self, file: File) -> Iterator[bytes]:
+    def content(self, file: File) -> Iterator[bytes]:
+        """The bytes of a file, in pieces of some 16 MB."""
         for block in texts(self.lines, file.order):
             yield "".join(block).encode()
 
@@ -99,10 +99,7 @@ class Capture:
     @cached_property
     def truth(self) -> pa.Table:
         """One row a connection, in the columns of `TRUTH_COLUMNS`, all text."""
-        import pyarrow as pa
-
-        columns = self._truth_columns()
-        return pa.table({name: pa.array(columns[name], type=pa.string()) for name in TRUTH_COLUMNS})
+        return self._truth_table(0, self.connections.count)
 
     @cached_property
     def halves(self) -> pa.Table:
@@ -116,7 +113,7 @@ class Capture:
 
         columns: dict[str, pa.Array] = {"id": pa.array(np.arange(1, self.connections.count + 1))}
         for side, name in _SIDE_NAMES.items():
-            file, line = self._placed(side)
+            file, line = self._places[side]
             names = np.array([one.name for one in self.files] + [""], dtype=object)
             columns[f"{name}_file"] = pa.array(names[file], mask=line == MISSING, type=pa.string())
             columns[f"{name}_line"] = pa.array(line, mask=line == MISSING)
@@ -125,8 +122,12 @@ class Capture:
         columns["tunnel"] = pa.array(self.course.tunnel, mask=self.course.tunnel == NOWHERE)
         return pa.table(columns)
 
+    @cached_property
+    def _places(self) -> dict[Side, tuple[Ints, Ints]]:
+        """File and line number of each side's line of every connection."""
+        return {side: self._placed(side) for side in Side}
+
     def _placed(self, side: Side) -> tuple[Ints, Ints]:
-        """File and line number of one side's line of every connection."""
         count = self.connections.count
         file_of, line_of = np.full(count, len(self.files)), np.full(count, MISSING)
         for place, file in enumerate(self.files):
@@ -136,54 +137,65 @@ class Capture:
             line_of[self.lines.connection[rows]] = found[rows]
         return file_of, line_of
 
-    def _truth_columns(self) -> dict[str, list[str]]:
+    def _truth_columns(self, begin: int, end: int) -> dict[str, list[str]]:
+        """Some rows of the truth; all at once would need some 2 kB a row."""
         made, cluster = self.connections, self.cluster
+        some = slice(begin, end)
         nodes = [node.name for node in cluster.nodes]
         names = [NOTHING if pod.role is Role.OUTSIDE else pod.name for pod in cluster.pods] + [NOTHING]
         homes = [NOTHING if pod.node == NOWHERE else nodes[pod.node] for pod in cluster.pods] + [NOTHING]
         through = (made.via != NOWHERE) & ~made.of(Kind.DOUBLE_HBONE)
-        seen = np.where(through, made.via, made.server).tolist()
-        client = made.client.tolist()
-        gateway = made.of(Kind.GATEWAY).tolist()
+        seen = np.where(through, made.via, made.server)[some].tolist()
+        client = made.client[some].tolist()
+        own = zip(
+            client, made.ipv6[some].tolist(), self.course.client_port[some].tolist(),
+            made.of(Kind.GATEWAY)[some].tolist(), strict=True,
+        )  # fmt: skip
         columns: dict[str, list[str]] = {
-            "id": list(map(str, range(1, made.count + 1))),
-            "kind": [str(KINDS[code]) for code in made.kind.tolist()],
+            "id": [str(number + 1) for number in range(begin, begin + len(client))],
+            "kind": [str(KINDS[code]) for code in made.kind[some].tolist()],
             "src_pod": [names[pod] for pod in client],
             "src_node": [homes[pod] for pod in client],
             "dst_pod": [names[pod] for pod in seen],
             "dst_node": [homes[pod] for pod in seen],
-            "asked": self._asked(),
+            "asked": self._asked(range(begin, begin + len(client))),
             "client_addr": [
                 NOTHING if away else str(join_host_port(cluster.pods[pod].ip6 if six else cluster.pods[pod].ip, port))
-                for pod, six, port, away in zip(
-                    client, made.ipv6.tolist(), self.course.client_port.tolist(), gateway, strict=True
-                )
+                for pod, six, port, away in own
             ],
-            "matched_by": ["simulated"] * made.count,
+            "matched_by": ["simulated"] * len(client),
         }
         for side, name in _SIDE_NAMES.items():
-            file, line = (values.tolist() for values in self._placed(side))
+            file, line = (values[some].tolist() for values in self._places[side])
             columns["next_hop_inbound" if side is Side.HOP else name] = [
                 NOTHING if at == MISSING else f"{self.files[place].name}:{at}"
                 for place, at in zip(file, line, strict=True)
             ]
         return columns
 
-    def _asked(self) -> list[str]:
+    def _asked(self, rows: range) -> list[str]:
         """The address each client dialled."""
         layout = Layout(self.scenario, self.cluster)
         made = self.connections
         known: dict[tuple[int, ...], str] = {}
         result = []
-        keys = zip(made.server.tolist(), made.service.tolist(), made.asked_port.tolist(), made.ipv6.tolist(),
-                   strict=True)  # fmt: skip
-        for row, key in enumerate(keys):
+        some = slice(rows.start, rows.stop)
+        keys = zip(
+            *(values[some].tolist() for values in (made.server, made.service, made.asked_port, made.ipv6)), strict=True
+        )
+        for row, key in zip(rows, keys, strict=True):
             text = known.get(key)
             if text is None:
                 asked = layout.asked(speaker_of(made, row, Side.OUTBOUND, Half()))
                 text = known[key] = str(join_host_port(*asked))
             result.append(text)
         return result
+
+    def _truth_table(self, begin: int, end: int) -> pa.Table:
+        import pyarrow as pa
+
+        columns = self._truth_columns(begin, end)
+        return pa.table({name: pa.array(columns[name], type=pa.string()) for name in TRUTH_COLUMNS})
 
     def write(self, directory: str | Path, *, written: Callable[[str], None] | None = None) -> None:
         """Write the logs, `truth.tsv`, `pods.txt` and `nodes.txt` into a directory, made if need be.
@@ -205,17 +217,14 @@ class Capture:
 
         for file in self.files:
             with (target / file.name).open("wb") as stream:
-                for content in self._content(file):
+                for content in self.content(file):
                     stream.write(content)
             self._done(file.name, written)
-        options = csv.WriteOptions(delimiter="\t", quoting_style="none")
-        part = target / "truth.tsv.part"
-        with part.open("wb") as stream:
+        options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+        with (target / "truth.tsv").open("wb") as stream:
             stream.write(("\t".join(TRUTH_COLUMNS) + "\n").encode())
-            csv.write_csv(self.truth, stream, csv.WriteOptions(
-                include_header=False, delimiter=options.delimiter, quoting_style=options.quoting_style
-            ))  # fmt: skip
-        shutil.move(part, target / "truth.tsv")
+            for begin in range(0, self.connections.count, BLOCK):
+                csv.write_csv(self._truth_table(begin, begin + BLOCK), stream, options)
         self._done("truth.tsv", written)
         for name, text in (("pods.txt", self.pods_txt), ("nodes.txt", self.nodes_txt)):
             (target / name).write_text(text)

@@ -58,6 +58,10 @@ _PLAINTEXT = frozenset({Kind.PLAINTEXT_IN, Kind.PLAINTEXT_OUT, Kind.EGRESS, Kind
                         Kind.UNKNOWN_ADDRESS, Kind.UNKNOWN_WAYPOINT, Kind.TLS_FAILURE})  # fmt: skip
 
 
+OF_THEIR_OWN = _PLAINTEXT | {Kind.DOUBLE_HBONE}
+"""Kinds whose lines have other fields than those of `plain`."""
+
+
 class Layout:
     """Rows of `schema.RECORD` for the lines of a scenario."""
 

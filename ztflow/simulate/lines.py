@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.simulate.cluster import NOWHERE, Cluster
-from ztflow.simulate.kinds import KINDS, WELL, Half, Kind
-from ztflow.simulate.layout import Layout, Side, Speaker
+from ztflow.simulate.kinds import CODE, KINDS, WELL, Half, Kind
+from ztflow.simulate.layout import OF_THEIR_OWN, Layout, Side, Speaker
 from ztflow.simulate.scenario import Clocks, Scenario
 from ztflow.simulate.startup import other_statements
 from ztflow.simulate.templates import Template, Templates
@@ -144,8 +144,9 @@ def _side(
     start, end = (
         (course.outbound_start, course.outbound_end) if outbound else (course.inbound_start, course.inbound_end)
     )
+    form = np.array([CODE[kind if kind in OF_THEIR_OWN else Kind.PLAIN] for kind in KINDS])
     key = np.stack(
-        [made.kind, made.client, made.server, made.via, made.service, made.port, made.ipv6, made.other, half]
+        [form[made.kind], made.client, made.server, made.via, made.service, made.port, made.ipv6, made.other, half]
     )[:, rows]
     first, template = _distinct(key)
     texts = []

@@ -26,14 +26,12 @@ _STORM: Mix = (
     (Kind.PLAINTEXT_IN, 14), (Kind.PLAINTEXT_OUT, 13), (Kind.LONG, 15), (Kind.BIG, 4),
 )  # fmt: skip
 
-BUSY_MACHINE = Delays(
-    handshake=0.0045, work=0.000045, pauses=14.0, pause=0.0013, pause_spread=0.8, setup=0.0004
-)
+BUSY_MACHINE = Delays(handshake=0.0045, pauses=45.0, pause=0.0013, crowding=0.35, setup=0.0004)
 """Delays fitted to a run on a machine that had other things to do."""
 
 _MIXED = Scenario(
     name="mixed", about="Everything an ordinary cluster does, all sizes different.", connections=1500, duration=60,
-    mix=_EVERYDAY, unequal_resets=0.3,
+    mix=_EVERYDAY, burst=(30, 90), burst_width=0.025, unequal_resets=0.3,
 )  # fmt: skip
 
 _ALL = (
@@ -52,11 +50,11 @@ _ALL = (
     ),
     Scenario(
         name="storm", about="Bursts of up to 160 connections in 50 ms among everything else.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), unequal_resets=0.3,
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), unequal_resets=0.3,
     ),
     Scenario(
         name="twins", about="As storm, with one size a kind: only time tells connections apart.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), sizes="equal",
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), sizes="equal",
     ),
     replace(
         _MIXED, name="skewed", about="As equal, with clocks that are off by some 300 ms and drift.", sizes="mixed",

@@ -62,9 +62,9 @@ class Delays:
 
     The defaults are fitted to captured runs: `benchmarks/fit_delays.py`.
 
-    A node is a queue: whatever its ztunnel handles waits for what came before. That gives delays which grow with the
-    load, hardly overtake each other, and are alike for neighbours in time. Log-normal delays are given by median and
-    the standard deviation of their logarithm.
+    A node's threads handle what comes in order, and are away now and then, more often under load. That gives delays
+    that grow with the load and that neighbours in time share. Log-normal delays are given by their median and the
+    standard deviation of their logarithm.
 
     Attributes:
         same_node: Median way between two ends on one node.
@@ -74,25 +74,39 @@ class Delays:
         setup_spread: Its spread.
         handshake: Median time to open a tunnel.
         handshake_spread: Its spread.
-        work: Mean time a ztunnel needs for one start or end of a connection.
-        pauses: How often a node stands still, a second.
-        pause: Median length of such a pause.
+        work: Mean time a thread needs for one start or end of a connection.
+        pauses: How often a thread of an idle node is away, a second.
+        pause: Median time it is away.
         pause_spread: Its spread.
-        scatter: Mean of what is random for each line alone, as when several threads work off one queue.
+        crowding: Share of starts and ends after which a thread of a crowded node is away.
+        calm: How many others within 5 ms before or after a node stands without that.
+        crowd: How many more make it half as likely as it can get.
+        astray: Share of the work that goes to another thread and may overtake.
+        stirred: Share of the work that is put off.
+        stir: Mean time by which it is.
+        application_crowding: As `crowding`, for the applications' own loops, which end many connections at once.
+        application_pause: As `pause`, for them.
     """
 
-    same_node: float = 0.000105
-    cross_node: float = 0.000175
-    way_spread: float = 0.30
+    same_node: float = 0.000075
+    cross_node: float = 0.00014
+    way_spread: float = 0.4
     setup: float = 0.00035
     setup_spread: float = 0.5
-    handshake: float = 0.003
+    handshake: float = 0.0028
     handshake_spread: float = 0.35
-    work: float = 0.00004
+    work: float = 0.000015
     pauses: float = 3.0
-    pause: float = 0.0007
-    pause_spread: float = 0.9
-    scatter: float = 0.00002
+    pause: float = 0.0009
+    pause_spread: float = 0.65
+    crowding: float = 0.3
+    calm: float = 4.0
+    crowd: float = 20.0
+    astray: float = 0.04
+    stirred: float = 0.22
+    stir: float = 0.00014
+    application_crowding: float = 0.8
+    application_pause: float = 0.0025
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -214,7 +228,8 @@ class Scenario:
         for kind, _ in self.mix:
             _check(kind in Kind, f"{kind!r} is not a kind of connection")
             since = SINCE.get(Kind(kind))
-            _check(since is None or self.version >= since, f"{kind} came with a release after {self.release}")
+            if since is not None:
+                _check(self.version >= since, f"kind {kind} needs release {'.'.join(map(str, since))} or later")
         kinds = {kind for kind, share in self.mix if share}
         _check(Kind.WAYPOINT not in kinds or self.shape.waypoint_services > 0, "kind waypoint needs waypoint_services")
         _check(Kind.DOUBLE_HBONE not in kinds or self.shape.networks > 1, "kind double-hbone needs two networks")
@@ -229,6 +244,10 @@ class Scenario:
         """The same traffic at the same rate with another number of connections, so for longer or shorter."""
         rate = self.connections / self.duration
         return replace(self, connections=connections, duration=max(1.0, connections / rate) if rate else self.duration)
+
+    def lasting(self, seconds: float) -> Self:
+        """The same traffic at the same rate for another time, so with more or fewer connections."""
+        return replace(self, connections=round(self.connections / self.duration * seconds), duration=seconds)
 
 
 def _check(right: bool, otherwise: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,9 @@ STOPS_AFTER = 4.0
 """Seconds after the rest of the traffic at which a node is drained and a pod deleted."""
 GRACE = 2.0
 """Seconds a stopped ztunnel waits before it cuts connections."""
+
+TOGETHER = 0.0001
+"""Seconds within which what one pool sends travels together."""
 
 _UNCAPTURED = (Role.UNMESHED, Role.GATEWAY, Role.OUTSIDE)
 _DENY = "secure/no-prober"
@@ -71,8 +74,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     source = nodes[made.client]
     target = np.where(made.server == NOWHERE, NOWHERE, nodes[made.server])
     ways = _Ways(scenario.delays, nodes, made, rng)
-    ways_back = ways.draw()
-    pauses = Congestion(
+    congestion = Congestion(
         len(cluster.nodes),
         np.concatenate([source, target, target, source]),
         np.concatenate([made.start, made.start, made.start + life, made.start + life]),
@@ -80,20 +82,26 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
         rng,
     )
 
-    def handled(node: Ints, moment: Floats) -> Floats:
-        return moment + pauses.wait(node, moment) + rng.exponential(scenario.delays.scatter, made.count)
-
-    outbound_start = np.where(captured[made.client], handled(source, made.start), made.start)
+    outbound_start = np.where(captured[made.client], congestion.handled(source, made.start), made.start)
     pooled, dialler, pool = _pools(made, cluster)
     ready = outbound_start + _setup(scenario, made, pool, pooled, outbound_start, life, rng)
-    inbound_start = handled(target, ready + ways.draw())
-    over = inbound_start + life
+    inbound_start = congestion.handled(target, ready + ways.draw(pool, ready))
+    applications = Congestion(
+        len(cluster.nodes),
+        target,
+        made.start + life,
+        replace(
+            scenario.delays, crowding=scenario.delays.application_crowding, pause=scenario.delays.application_pause
+        ),
+        rng,
+    )
+    over = applications.handled(target, inbound_start + life)
     stopped = made.of(Kind.DRAINED, Kind.POD_DELETED)
     if stopped.any():
         over = np.where(stopped, _stop(scenario, every, ending, made, rng), over)
     near_end, far_end = np.where(outbound_first, source, target), np.where(outbound_first, target, source)
-    first = handled(near_end, over)
-    second = handled(far_end, first + ways_back)
+    first = congestion.handled(near_end, over)
+    second = congestion.handled(far_end, first + ways.draw(pool, first))
     second = np.where(holds, np.maximum(second, inbound_start + holds + rng.exponential(0.003, made.count)), second)
     outbound_end, inbound_end = np.where(outbound_first, first, second), np.where(outbound_first, second, first)
 
@@ -113,7 +121,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
 
 
 class _Ways:
-    """Draws the time things take on the way: one log-normal factor a draw, two ways where something stands between."""
+    """Draws the time things take on the way; what one pool sends in the same moment travels together."""
 
     def __init__(self, delays: Delays, nodes: Ints, made: Connections, rng: np.random.Generator) -> None:
         self._rng, self._spread = rng, delays.way_spread
@@ -124,8 +132,14 @@ class _Ways:
         )
         self._median = near + np.where(made.via == NOWHERE, 0.0, far)
 
-    def draw(self) -> Floats:
-        return self._median * np.exp(self._rng.standard_normal(len(self._median)) * self._spread)
+    def draw(self, pool: Ints, moment: Floats) -> Floats:
+        order = np.lexsort((moment, pool))
+        apart = (np.diff(moment[order]) > TOGETHER) | (np.diff(pool[order]) != 0)
+        group = np.concatenate([[0], np.cumsum(apart)])
+        drawn = np.empty(len(moment))
+        if len(moment):
+            drawn[order] = self._rng.standard_normal(int(group[-1]) + 1)[group]
+        return self._median * np.exp(drawn * self._spread)
 
 
 def _pools(made: Connections, cluster: Cluster) -> tuple[Flags, Ints, Ints]:
