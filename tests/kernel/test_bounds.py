@@ -1,0 +1,28 @@
+"""No load leaves the buffer: the bytes stand beside a page that kills whoever touches it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).parents[1] / "support" / "guarded_bytes.py"
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_the_fence_is_there() -> None:
+    done = _run("trespass")
+    assert -done.returncode in {signal.SIGSEGV, signal.SIGBUS}
+    assert not done.stdout
+
+
+def test_no_load_leaves_the_buffer() -> None:
+    done = _run("7", "4000")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1000

@@ -1,0 +1,199 @@
+"""Blocks of whole lines through the kernel: state, the ends of buffers, full dictionaries, several threads.
+
+A reader keeps its dictionaries from block to block, so that equal texts have equal numbers in all of them. It belongs
+to one thread at a time; the GIL is free while the kernel works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.kernel.columns import Part
+from ztflow.kernel.dictionaries import DST_WIDTH, SRC_WIDTH, new_groups, new_texts
+from ztflow.kernel.lines import (
+    FULL,
+    LINES,
+    NO_ROOM,
+    OTHERS,
+    POSITION,
+    ROWS,
+    SPANS,
+    STATE,
+    new_columns,
+    new_scratch,
+    read_lines,
+)
+from ztflow.kernel.machine import WIDTH
+from ztflow.kernel.vocabulary import Codes, Vocabulary
+from ztflow.origin import NOBODY, Origin
+from ztflow.tables import HALVES_SCHEMA
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+_ROW_BYTES: Final = 200
+"""Bytes a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
+_LEAST: Final = 64
+_PAD: Final = 2 * WIDTH
+
+
+class Span(NamedTuple):
+    """Neighbouring lines the kernel leaves to the slow path.
+
+    Attributes:
+        line: Index of the first in the block, from 0.
+        lines: How many.
+        start: Its first byte.
+        stop: Where the last one's line end is over.
+    """
+
+    line: int
+    lines: int
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class Block:
+    """What a block of lines gave. Every line is a row of a part, one of the others, or in a slow span.
+
+    Attributes:
+        lines: Physical lines.
+        slow: What is left to the slow path, in order.
+        others: Lines of ztunnel that only count. Shape: (index, number of the prefix in the part's vocabulary or -1,
+            first byte) by lines.
+        other_parts: To which part each of them belongs.
+        parts: The proved rows, in order.
+    """
+
+    lines: int = 0
+    slow: list[Span] = field(default_factory=list)
+    others: list[Integers] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Proved rows."""
+        return sum(part.rows for part in self.parts)
+
+
+class BlockReader:
+    """Reads blocks of whole lines with one set of dictionaries."""
+
+    def __init__(self) -> None:
+        self._scratch = new_scratch()
+        self._renew()
+
+    def _renew(self) -> None:
+        self._texts = new_texts()
+        self._src, self._dst = new_groups(SRC_WIDTH), new_groups(DST_WIDTH)
+        self.vocabulary = Vocabulary(self._texts)
+
+    def read(self, data: Buffer) -> Block:
+        """Read a block; its last byte is a line end.
+
+        The buffer is read where it is, but for its last line or lines, which are copied so that no load leaves it.
+        """
+        block = Block()
+        view = np.frombuffer(data, np.uint8)
+        position, line = self._run(view, len(view), len(view), 0, 0, block)
+        if position < len(view):
+            rest = np.zeros(len(view) - position + _PAD, np.uint8)
+            rest[:-_PAD] = view[position:]
+            self._run(rest, len(rest) - _PAD, len(rest), line, position, block)
+        return block
+
+    def _run(
+        self, view: npt.NDArray[np.uint8], stop: int, limit: int, line: int, offset: int, block: Block
+    ) -> tuple[int, int]:
+        """Read lines until the kernel is done or too near the end of the buffer; next byte and next line."""
+        position = 0
+        while position < stop:
+            room = (stop - position) // _ROW_BYTES + _LEAST
+            columns = new_columns(room, room, room)
+            progress = np.zeros(STATE + 1, np.int64)
+            progress[POSITION], progress[LINES] = position, line
+            read_lines(
+                view.ctypes.data, stop, limit, self._texts, self._src, self._dst, columns, self._scratch, progress
+            )
+            position, line = int(progress[POSITION]), int(progress[LINES])
+            rows, others = int(progress[ROWS]), int(progress[OTHERS])
+            columns.numbers[-1, :rows] += offset
+            columns.other[-1, :others] += offset
+            self.vocabulary.learn()
+            block.parts.append(Part(rows, columns, self.vocabulary))
+            block.others.append(columns.other[:, :others])
+            for span in columns.slow[:, : int(progress[SPANS])].T.tolist():
+                first, lines, start, end = span
+                _append(block.slow, Span(first, lines, start + offset, end + offset))
+            block.lines = line
+            state = progress[STATE]
+            if state == NO_ROOM:
+                self._renew()
+            elif state != FULL:
+                break
+        return position, line
+
+
+def _append(spans: list[Span], new: Span) -> None:
+    if spans and spans[-1].stop == new.start:
+        last = spans.pop()
+        new = Span(last.line, last.lines + new.lines, last.start, new.stop)
+    spans.append(new)
+
+
+def read_block(
+    data: Buffer,
+    origin_of: Callable[[str], Origin | None] = lambda prefix: None if prefix else NOBODY,
+    *,
+    source_file: str = "-",
+    first_line: int = 1,
+) -> tuple[pa.Table, list[Span], int]:
+    """The halves the kernel can prove in a block of whole lines, and what it leaves.
+
+    Args:
+        data: Lines; the last byte is a line end.
+        origin_of: Who a prefix names, asked once for each; None for one it does not know. The empty prefix is that of
+            bare lines.
+        source_file: The input.
+        first_line: Number of the first line.
+
+    Returns:
+        The table of proved rows; the spans left to the slow path, in order; how many lines of ztunnel only count.
+
+    For a single block; `BlockReader` is for streams.
+    """
+    block = BlockReader().read(data)
+    left = list(block.slow)
+    tables = [HALVES_SCHEMA.empty_table()]
+    counted = 0
+    raw = bytes(data)
+
+    def leave(line: int, start: int) -> None:
+        left.append(Span(line, 1, start, raw.index(b"\n", start) + 1))
+
+    for part, others in zip(block.parts, block.others, strict=True):
+        found = [origin_of(prefix) for prefix in ("", *part.vocabulary.prefixes)]
+        origins = [origin for origin in found if origin is not None]
+        places = iter(range(len(origins)))
+        lookup: Codes = np.array([-1 if origin is None else next(places) for origin in found], np.int32)
+        writers = lookup[part.codes("prefix") + 1]
+        writers[part.refused()] = -1
+        for row in np.flatnonzero(writers < 0).tolist():
+            leave(int(part.number("line")[row]), int(part.number("start")[row]))
+        for line, prefix, start in others.T.tolist():
+            if lookup[prefix + 1] < 0:
+                leave(line, start)
+            else:
+                counted += 1
+        tables.append(part.table(origins, writers, source_file, first_line))
+    merged: list[Span] = []
+    for span in sorted(left):
+        _append(merged, span)
+    return pa.concat_tables(tables).unify_dictionaries(), merged, counted

@@ -1,0 +1,124 @@
+"""Where compiled code is kept between runs, and whether it is there.
+
+A folder a user alone can write: compiled code is executed when it is loaded, so a folder others can write to is never
+used. Its name holds a fingerprint of everything the code depends on (ztflow, its kernel sources and field table, Numba,
+Python, the processor), so that nothing stale is ever loaded and an update cleans itself up by not being found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from ztflow.version import __version__
+
+READY = "ready"
+"""File in the folder that says the compilation was finished and its result stood the test."""
+
+_SOURCES = ("*.py", "../schema.py")
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Short text that changes with everything compiled code depends on. Cost: about 1 ms, once."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    for pattern in _SOURCES:
+        for path in sorted(here.glob(pattern)):
+            digest.update(path.read_bytes())
+    numba = importlib.util.find_spec("numba")
+    if numba is not None and numba.origin is not None:
+        digest.update(f"{numba.origin} {Path(numba.origin).stat().st_mtime_ns}".encode())
+    digest.update(f"{here} {__version__} {sys.implementation.cache_tag} {_processor()}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What tells processors with different instructions apart."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
+            wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+            told = [line for line in file.read(65536).partition("\n\n")[0].splitlines() if line.startswith(wanted)]
+    except OSError:
+        told = [platform.processor()]
+    return f"{platform.machine()} {' '.join(told)}"
+
+
+def _homes() -> list[Path]:
+    """Folders to try, the best first."""
+    if sys.platform == "win32":
+        usual = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        usual = "~/Library/Caches"
+    else:
+        usual = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    homes = []
+    expanded = Path(usual).expanduser()
+    if expanded.is_absolute():
+        homes.append(expanded / "ztflow")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return [*homes, Path(tempfile.gettempdir()) / f"ztflow-{user}"]
+
+
+def folder() -> Path | None:
+    """The folder to load from and compile into, made when it is not there; None when there is nowhere to write.
+
+    A finished compilation in a place that cannot be written (a read-only image) is copied to one that can, because
+    Numba insists on writing beside what it reads.
+    """
+    name = f"kernel-{fingerprint()}"
+    finished = None
+    for home in _homes():
+        place = home / name
+        if _is_private(home) and _is_private(place) and (place / READY).is_file():
+            finished = finished or place
+        if _made(home) and _made(place):
+            if finished is not None and finished != place and not (place / READY).exists():
+                shutil.copytree(finished, place, dirs_exist_ok=True)
+            return place
+    return None
+
+
+def _made(place: Path) -> bool:
+    """Whether a folder is there that we can write and nobody else can; made if need be."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return _is_private(place) and os.access(place, os.W_OK | os.X_OK) and _takes_a_file(place)
+
+
+def _takes_a_file(place: Path) -> bool:
+    """Whether a file can really be written: a full or read-only file system tells only then."""
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
+
+
+def _is_private(place: Path) -> bool:
+    """Whether a folder belongs to us or to root, is no link, and nobody else can write it."""
+    try:
+        about = place.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(about.st_mode):
+        return False
+    if not hasattr(os, "getuid"):
+        return True
+    return about.st_uid in {os.getuid(), 0} and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def is_warm() -> bool:
+    """Whether a finished compilation is there. Cost: a few file look-ups; loads nothing."""
+    place = folder()
+    return place is not None and (place / READY).is_file()

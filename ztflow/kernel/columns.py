@@ -1,0 +1,126 @@
+"""The kernel's columns as an Arrow table of `schema.HALVES`, mostly without copying them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.kernel.lines import CODES, NUMBERS, PORTS, Columns
+from ztflow.kernel.vocabulary import Codes, Vocabulary
+from ztflow.origin import Origin
+from ztflow.tables import HALVES_SCHEMA
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_IDENTITY_PARTS = ("trust_domain", "service_account")
+_ORIGIN_COLUMNS = {"ztunnel_pod": 0, "ztunnel_namespace": 1, "ztunnel_node": 2}
+
+
+@dataclass(slots=True)
+class Part:
+    """Proved rows with one set of dictionaries.
+
+    Attributes:
+        rows: How many.
+        columns: Where they stand; room past `rows` is not written.
+        vocabulary: What their numbers mean.
+    """
+
+    rows: int
+    columns: Columns
+    vocabulary: Vocabulary
+
+    def codes(self, name: str) -> Codes:
+        """Numbers of a column's texts, -1 where there is none. Shape: rows."""
+        return self.columns.codes[CODES.index(name), : self.rows]
+
+    def number(self, name: str) -> Integers:
+        """A column of integers. Shape: rows."""
+        return self.columns.numbers[NUMBERS.index(name), : self.rows]
+
+    def table(self, origins: Sequence[Origin], writers: Codes, source_file: str, first_line: int) -> pa.Table:
+        """The rows as halves.
+
+        Args:
+            origins: Who may have written them.
+            writers: Which of those wrote each row; a row whose writer is -1 is left out. Shape: rows.
+            source_file: The input.
+            first_line: Number of the block's first line.
+
+        Cost: about 0.1 µs a row; texts, times, sizes and numbers are not copied.
+        """
+        table = pa.Table.from_arrays(
+            [self._array(field, origins, writers, source_file, first_line) for field in HALVES_SCHEMA],
+            schema=HALVES_SCHEMA,
+        )
+        kept = writers >= 0
+        return table if kept.all() else table.filter(pa.array(kept))
+
+    def refused(self) -> Flags:
+        """Which rows have an error that the vocabulary refused. Shape: rows."""
+        refused = self.vocabulary.refused_errors
+        return np.isin(self.codes("error"), refused) if refused else np.zeros(self.rows, np.bool_)
+
+    def _array(
+        self, field: pa.Field, origins: Sequence[Origin], writers: Codes, source_file: str, first_line: int
+    ) -> pa.Array:
+        name, vocabulary = field.name, self.vocabulary
+        side, _, what = name.partition("_")
+        if what in _IDENTITY_PARTS:
+            derived = vocabulary.derived[name]
+            return _encoded(derived.codes(self.codes(f"{side}_identity")), derived.distinct.array())
+        if name == "error":
+            return _decoded(self.codes(name), vocabulary.columns[name].array())
+        if name == "error_class":
+            derived = vocabulary.derived[name]
+            return _encoded(derived.codes(self.codes("error")), derived.distinct.array())
+        if name in vocabulary.columns:
+            return _encoded(self.codes(name), vocabulary.columns[name].array())
+        if name in PORTS:
+            ports = self.columns.ports[PORTS.index(name), : self.rows]
+            return _plain(field.type, ports, self.codes("hbone_host") < 0 if name == "hbone_port" else None)
+        if name in {"bytes_sent", "bytes_recv", "duration_ms"}:
+            return _plain(field.type, self.number(name), self.number("duration_ms") < 0)
+        if name == "time":
+            return _plain(field.type, self.number(name), None)
+        if name == "line_number":
+            return _plain(field.type, self.number("line") + first_line, None)
+        if name in _ORIGIN_COLUMNS:
+            return _of_origin([origin[_ORIGIN_COLUMNS[name]] for origin in origins], writers)
+        if name == "source_file":
+            return _encoded(np.zeros(self.rows, np.int32), pa.array([source_file], pa.string()))
+        return pa.nulls(self.rows, field.type)
+
+
+def _plain(kind: pa.DataType, values: npt.NDArray[Any], missing: Flags | None) -> pa.Array:
+    """Fixed-width values as they are."""
+    bits = None if missing is None or not missing.any() else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(values)])
+
+
+def _encoded(codes: Codes, dictionary: pa.Array) -> pa.DictionaryArray:
+    """Dictionary-encoded text; -1 becomes null."""
+    if len(codes) and codes.min() < 0:
+        indices = _plain(pa.int32(), np.maximum(codes, 0), codes < 0)
+    else:
+        indices = _plain(pa.int32(), codes, None)
+    return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
+
+
+def _decoded(codes: Codes, dictionary: pa.Array) -> pa.Array:
+    """Text as such; -1 becomes null."""
+    if not len(dictionary) or not len(codes) or codes.max() < 0:
+        return pa.nulls(len(codes), pa.string())
+    return _encoded(codes, dictionary).dictionary_decode()
+
+
+def _of_origin(values: list[str | None], writers: Codes) -> pa.DictionaryArray:
+    distinct = list(dict.fromkeys(value for value in values if value is not None))
+    lookup = np.array([-1 if value is None else distinct.index(value) for value in values] or [-1], np.int32)
+    return _encoded(lookup[writers], pa.array(distinct, pa.string()))
