@@ -53,7 +53,7 @@ def bytes_text(count: int) -> str:
     value = float(count)
     for unit in ("kB", "MB", "GB", "TB", "PB"):
         value /= 1000
-        if abs(value) < 999.95:
+        if abs(value) < 999.5:
             return f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
     return f"{value / 1000:,.1f} EB"
 
@@ -115,9 +115,9 @@ def json_text(value: object, indent: int | None = None) -> str:
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
-def counted(count: int, what: str) -> str:
-    """`1 flow`, `2,000 flows`: a number with its noun, given in the singular."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def counted(count: int, what: str, several: str | None = None) -> str:
+    """`1 flow`, `2,000 flows`: a number with its noun, in the singular and, where it is not `…s`, in the plural."""
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
 def hidden_text(hidden: int, what: str = "rows") -> str:

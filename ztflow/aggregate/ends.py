@@ -184,7 +184,7 @@ def _name(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[st
     """Id, kind of name, and how the workload was derived; puts namespace and workload in order in `facts`."""
     if by in ("pod", "workload", "service"):
         return _name_program(facts, by, owners)
-    if by == "namespace" and "namespace" not in facts and "pod" in facts:
+    if by == "namespace" and "/" in facts.get("pod", ""):
         facts["namespace"] = facts["pod"].partition("/")[0]
     if by in facts:
         return facts[by], by, None

@@ -176,6 +176,8 @@ def scope_of(ip: str | None) -> Scope | None:
         address = ip_address(ip.partition("%")[0])
     except ValueError:
         return None
+    if address.is_multicast:
+        return "other"
     if address.is_loopback:
         return "loopback"
     if address.is_link_local:

@@ -146,7 +146,9 @@ class LossReport(Report):
         """What counts as lost."""
         notes = ["Only reasons marked `yes` count as missing; the others are as they should be, or cannot be told."]
         if self.timeless:
-            notes.append(f"Not in any minute: {counted(self.timeless, 'missing half')} without a time.")
+            notes.append(
+                f"Not in any minute: {counted(self.timeless, 'missing half', 'missing halves')} without a time."
+            )
         return notes
 
 

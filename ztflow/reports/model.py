@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.aggregate.measures import PAIRED
-from ztflow.display import Unit, time_text
+from ztflow.display import Unit, counted, duration_text, share_text, time_text
 from ztflow.flows import Flows
 
 
@@ -211,13 +211,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-BASIS_COLUMNS = (("", Unit.TEXT), ("", Unit.TEXT))
-
-
 def basis_lines(basis: Basis) -> list[tuple[str, str]]:
     """The basis as short sentences, for every output."""
-    from ztflow.display import duration_text, share_text
-
     lines = []
     window = basis.window
     if window is not None and basis.first_seen is not None and basis.last_seen is not None:
@@ -229,27 +224,27 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
         read = basis.read
         text = (
             f"{read['lines']:,} read: {read['access']:,} access, {read['other']:,} other of ztunnel, "
-            f"{read['not_ours']:,} not ours, {read['problems']:,} problems"
+            f"{read['not_ours']:,} not ours, {counted(read['problems'], 'problem')}"
         )
         for name in ("repaired", "duplicates"):
             if read[name]:
                 text += f", {read[name]:,} {name}"
         lines.append(("lines", text))
     paired = share(2 * basis.paired_flows, basis.halves)
-    text = f"{basis.flows:,} from {basis.halves:,} halves"
+    text = f"{basis.flows:,} from {counted(basis.halves, 'half', 'halves')}"
     if paired is not None:
         text += f", {share_text(paired)} of them paired"
     if basis.ambiguous_flows:
-        text += f", {basis.ambiguous_flows:,} flows ambiguous"
+        text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
     if basis.unpaired_halves:
-        text += f", {basis.unpaired_halves:,} halves alone"
+        text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
     lines.append(("flows", text))
     unknown = [
-        f"{count:,} {what}"
-        for count, what in (
-            (basis.locality_unknown, "flows without a known node at an end"),
-            (basis.bytes_unknown, "without a known size"),
-            (basis.evicted, "halves evicted"),
+        text
+        for count, text in (
+            (basis.locality_unknown, f"{counted(basis.locality_unknown, 'flow')} without a known node at an end"),
+            (basis.bytes_unknown, f"{counted(basis.bytes_unknown, 'flow')} without a known size"),
+            (basis.evicted, f"{counted(basis.evicted, 'half', 'halves')} evicted"),
         )
         if count
     ]

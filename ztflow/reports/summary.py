@@ -11,7 +11,7 @@ import numpy as np
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
 from ztflow.aggregate.view import Codes, Groups, Mask
-from ztflow.display import Unit, share_text
+from ztflow.display import Unit, counted, share_text
 from ztflow.flows import Flows
 from ztflow.reports.model import Basis, Count, Report, TitledTable, basis_lines, share, titled
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
@@ -97,7 +97,7 @@ class Summary(Report):
             facts.insert(-1, ("refused", f"{self.totals.denied:,} denied, {self.totals.failed:,} failed"))
         unknown = [f"{gap.flows:,} without {gap.what}" for gap in self.gaps]
         if self.basis.evicted:
-            unknown.append(f"{self.basis.evicted:,} halves evicted")
+            unknown.append(f"{counted(self.basis.evicted, 'half', 'halves')} evicted")
         facts[-1] = ("unknown", ", ".join(unknown) or "nothing")
         return facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ztflow.graph.formats.xml_copy import xml_copy
@@ -17,6 +18,6 @@ def to_gexf(graph: nx.MultiDiGraph[str]) -> str:
     copy = xml_copy(graph)
     for _, _, attributes in copy.edges(data=True):
         attributes["weight"] = attributes.get("flows", 1)
-    lines = nx.generate_gexf(copy, version="1.2draft")
+    text = "\n".join(nx.generate_gexf(copy, version="1.2draft"))
     # networkx stamps the day of writing; the same graph must give the same text.
-    return "\n".join(line for line in lines if "<meta lastmodifieddate" not in line) + "\n"
+    return re.sub(r' lastmodifieddate="[\d-]*"', "", text, count=1) + "\n"

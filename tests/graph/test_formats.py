@@ -1,0 +1,186 @@
+"""Every export format carries every name there can be, and nothing in a name breaks out of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from xml.etree import ElementTree as ET
+
+import networkx as nx
+import pytest
+from flow_strategies import HOSTILE, flows, quick
+from flows_by_hand import flow, table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ztflow.errors import UsageError
+from ztflow.escapes import visible
+from ztflow.flows import Flows
+from ztflow.graph import LEVELS, UNKNOWN, build_graph
+from ztflow.graph.formats import FORMATS, write_graph
+from ztflow.graph.formats.mermaid import quoted as mermaid_quoted
+from ztflow.graph.formats.xml_copy import xml_text
+
+NAMES = [name for name in HOSTILE if name]
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """One edge from every hostile name to a plain one, on a node with a hostile name."""
+    rows = [
+        flow(src_pod=f"evil/{name}", src_node=name, dst_pod="data/db-0", policy=name, verdict="denied", src_zone=name,
+             locality=("same_node", "cross_node", "unknown")[number % 3])
+        for number, name in enumerate(NAMES)
+    ]  # fmt: skip
+    return build_graph(Flows(table(*rows)))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return build_graph(Flows(table(flow(), flow(dst_node=None, locality="unknown", request_bytes=None))))
+
+
+@quick
+@given(flows(), st.sampled_from(LEVELS), st.sampled_from(sorted(FORMATS)))
+def test_every_format_writes_every_graph_the_same_way_twice(some, by, name):
+    graph = build_graph(some, by)
+    text = write_graph(graph, name)
+    assert text == write_graph(graph, name)
+    text.encode()
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_control_or_format_character_passes(hostile, name):
+    text = write_graph(hostile, name).replace("\n", "")
+    # XML has its own rules for what it can hold; everywhere else only printable text stands.
+    allowed = {"\t", "\u202e", "\u200b", "\u2028", "\x85"} if name in ("graphml", "gexf") else set()
+    assert {char for char in text if not char.isprintable()} <= allowed
+
+
+def test_json_is_node_link_data(plain):
+    data = json.loads(write_graph(plain, "json"))
+    assert set(data) == {"nodes", "edges"}
+    assert data["nodes"][0]["id"] == "data/db-6f4dc97cb-swdlb"
+    wanted = {"source", "target", "flows", "request_bytes", "response_bytes", "same_node", "cross_node",
+              "locality_unknown", "denied", "failed", "plaintext"}  # fmt: skip
+    assert wanted <= set(data["edges"][0])
+    read = nx.node_link_graph(data, directed=True, multigraph=True, edges="edges")
+    assert list(read.nodes(data=True)) == list(plain.nodes(data=True))
+    assert list(read.edges(keys=True, data=True)) == list(plain.edges(keys=True, data=True))
+
+
+def test_json_gives_hostile_names_back(hostile):
+    data = json.loads(write_graph(hostile, "json"))
+    assert {node["id"] for node in data["nodes"]} == set(hostile)
+    assert [(edge["source"], edge["target"], edge["key"]) for edge in data["edges"]] == list(hostile.edges(keys=True))
+
+
+@pytest.mark.parametrize("name", ["graphml", "gexf"])
+def test_xml_formats_read_back(hostile, name):
+    text = write_graph(hostile, name)
+    ET.fromstring(text)
+    read = nx.parse_graphml(text) if name == "graphml" else nx.read_gexf(io.BytesIO(text.encode()))
+    assert set(read) == {xml_text(vertex) for vertex in hostile}
+    assert read.number_of_edges() == hostile.number_of_edges()
+    assert sum(data["flows"] for *_, data in read.edges(data=True)) == len(NAMES)
+
+
+def test_xml_names_stay_different():
+    assert len({xml_text(name) for name in HOSTILE}) == len(HOSTILE)
+    assert xml_text("a\x00b") == "a\\u{0}b"
+    assert xml_text("plain/name-0.x") == "plain/name-0.x"
+
+
+@pytest.mark.parametrize("name", ["graphml", "gexf"])
+def test_xml_formats_have_unique_edge_ids_and_no_overflow(name):
+    graph = build_graph(Flows(table(flow(request_bytes=2**64 - 1), flow(path="plaintext"), flow(src_pod="a/b-0"))))
+    root = ET.fromstring(write_graph(graph, name))
+    ids = [element.get("id") for element in root.iter() if element.tag.endswith("}edge")]
+    assert len(ids) == len(set(ids)) == 3
+    assert "18446744073709551615" not in write_graph(graph, name), "no long holds it"
+
+
+def dot_strings(text):
+    """The quoted strings of a DOT file as Graphviz reads them, and what stands between them."""
+    strings, rest, place = [], [], 0
+    for match in re.finditer(r'"((?:[^"\\]|\\.)*)"', text, re.DOTALL):
+        strings.append(match[1].replace('\\"', '"'))
+        rest.append(text[place : match.start()])
+        place = match.end()
+    return strings, "".join([*rest, text[place:]])
+
+
+def test_dot_strings_are_closed_where_they_should_be(hostile):
+    strings, rest = dot_strings(write_graph(hostile, "dot"))
+    assert re.fullmatch(r"[\w\s{}\[\]=;,>-]*", rest), "only DOT's own words stand outside strings"
+    assert rest.count("{") == rest.count("}")
+    ids = {visible(name.replace("\\", "\\\\")) for name in hostile}
+    assert ids <= set(strings)
+    assert len(ids) == hostile.number_of_nodes()
+
+
+def test_dot_marks_nodes_and_kinds_of_edges(plain):
+    text = write_graph(plain, "dot")
+    assert 'label="node node-a"' in text
+    assert "penwidth=2" in text
+    assert "style=dashed" in write_graph(build_graph(Flows(table(flow(locality=None)))), "dot")
+    assert "newrank=true" in text, "without it Graphviz loses edges between clusters"
+
+
+def test_mermaid_labels_are_coded(hostile):
+    text = write_graph(hostile, "mermaid")
+    for line in text.splitlines()[1:]:
+        assert re.fullmatch(r'\s*(?:subgraph b\d+\["[^"`<>]*"\]|end|v\d+\["[^"`<>]*"\]|'
+                            r'v\d+ (?:-->|==>|-\.->)\|"[^"`<>|]*"\| v\d+|linkStyle [\d,]+ stroke:#\w+|'
+                            r"classDef unknown [\w:; -]+|class v[\d,v]+ unknown)", line), line  # fmt: skip
+    decoded = re.sub(r"#(\d+);", lambda match: chr(int(match[1])), text)
+    assert all(f'["evil/{visible(name)}"]' in decoded for name in NAMES)
+    assert mermaid_quoted("shop/web-0") == '"shop/web-0"'
+
+
+def test_mermaid_says_when_it_has_more_edges_than_mermaid_draws():
+    rows = [flow(src_pod=f"shop/web-{number}") for number in range(501)]
+    text = write_graph(build_graph(Flows(table(*rows))), "mermaid")
+    assert "%% 501 edges: to draw them, raise Mermaid's maxEdges (500)" in text
+
+
+def test_csv_has_one_row_an_edge_and_no_formulas(hostile):
+    rows = list(csv.DictReader(io.StringIO(write_graph(hostile, "csv"))))
+    assert len(rows) == hostile.number_of_edges()
+    assert {row["source"] for row in rows} == {visible(f"evil/{name}") for name in NAMES}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    assert {row["source_node"].removeprefix("'") for row in rows} == {visible(name) for name in NAMES}
+
+
+def test_csv_leaves_the_unknown_empty(plain):
+    rows = list(csv.DictReader(io.StringIO(write_graph(plain, "csv"))))
+    assert rows[0]["source_zone"] == ""
+    assert rows[0]["bytes_unknown"] == "1"
+
+
+def test_cytoscape_boxes_vertices_by_node(hostile):
+    elements = json.loads(write_graph(hostile, "cytoscape"))["elements"]
+    names = {node["data"]["id"]: node["data"]["name"] for node in elements["nodes"]}
+    assert len(names) == len(elements["nodes"]), "ids are unique"
+    boxed = {
+        (names[node["data"]["parent"]], node["data"]["name"]) for node in elements["nodes"] if "parent" in node["data"]
+    }
+    assert {(name, f"evil/{name}") for name in NAMES} <= boxed
+    assert {names[edge["data"]["source"]] for edge in elements["edges"]} == {f"evil/{name}" for name in NAMES}
+    assert {edge["classes"] for edge in elements["edges"]} == {"same_node", "cross_node", "unknown"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_unknown_vertex_is_in_every_format(name):
+    graph = build_graph(Flows(table(flow(src_node=None))), "node")
+    assert visible(UNKNOWN) in write_graph(graph, name)
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(UsageError, match="choose one of json, dot, mermaid"):
+        write_graph(build_graph(Flows()), "png")
+    with pytest.raises(UsageError):
+        build_graph(Flows()).export("png")
