@@ -49,11 +49,17 @@ class ReadingBar:
         bar.start()
         return bar, bar.add_task("reading", total=total)
 
+    def hide(self) -> None:
+        """The reading is over, or something else is to be printed."""
+        self._visible = False
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self.hide()

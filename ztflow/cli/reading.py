@@ -9,6 +9,9 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ztflow import api
 from ztflow.cli.counting import Counts
 from ztflow.cli.options import Reading
@@ -19,6 +22,8 @@ from ztflow.filters.quantities import parse_duration
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.origin import Fact
+from ztflow.place import Topology, read_inventory
+from ztflow.read import ReadReport, follow, read_inputs
 
 
 def _window(reading: Reading) -> timedelta | None:
@@ -33,30 +38,61 @@ def _window(reading: Reading) -> timedelta | None:
     return window
 
 
-def records(run: Run, inputs: list[str], reading: Reading) -> Halves:
-    """The access lines of finished inputs."""
-    with ReadingBar() as bar:
-        halves = api.read_records(*inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar)
-    run.counts = Counts(halves.stats, halves.problems)
-    return halves
+def _ztunnel_nodes(reading: Reading) -> dict[str, str]:
+    """Pod name → node, where the inventories name one node only."""
+    nodes: dict[str, set[str]] = {}
+    for pod in read_inventory(*(reading.inventory or ())).pods:
+        if pod.node is not None:
+            nodes.setdefault(pod.name, set()).add(pod.node)
+    return {name: next(iter(found)) for name, found in nodes.items() if len(found) == 1}
 
 
-def flows(run: Run, inputs: list[str], reading: Reading) -> Flows:
-    """The flows of finished inputs."""
+def _with_nodes(halves: Halves, nodes: dict[str, str]) -> Halves:
+    """The access lines with the node of the ztunnel that wrote them, where the log does not say it itself."""
+    if not nodes or not len(halves):
+        return halves
+    table = halves.to_arrow()
+    said, field = table["ztunnel_node"].cast(pa.string()), table.schema.field("ztunnel_node")
+    known = pa.array([nodes.get(pod) for pod in table["ztunnel_pod"].to_pylist()], pa.string())
+    column = pc.coalesce(said, known).dictionary_encode().cast(field.type)
+    return Halves(table.set_column(table.schema.names.index("ztunnel_node"), field, column))
+
+
+def records(run: Run, inputs: list[str], reading: Reading) -> Generator[Halves]:
+    """The access lines of finished inputs, merged by time, in tables of bounded size."""
+    report = ReadReport()
+    nodes = _ztunnel_nodes(reading)
+    counts = run.counts = Counts()
     with ReadingBar() as bar:
-        found = api.read_flows(
-            *inputs, inventory=reading.inventory or (), window=_window(reading), wrapper=reading.wrapper,
-            on_error=run.unreadable, progress=bar,
-        )  # fmt: skip
-    run.counts = Counts(found.stats, found.problems, evicted=found.evicted)
-    run.counts.add_flows(found)
-    return found
+        for halves in api.iter_records(
+            *inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report
+        ):
+            bar.hide()
+            counts.stats, counts.problems = report.stats, report.problems
+            yield _with_nodes(halves, nodes)
+    counts.stats, counts.problems = report.stats, report.problems
+
+
+def flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows]:
+    """The flows of finished inputs in order of their end, in tables of bounded size."""
+    _window(reading)
+    report = ReadReport()
+    counts = run.counts = Counts(paired_flows=0, ambiguous_flows=0, unpaired_halves=0)
+    with ReadingBar() as bar:
+        for found in api.iter_flows(
+            *inputs, inventory=reading.inventory or (), wrapper=reading.wrapper, on_error=run.unreadable,
+            progress=bar, report=report,
+        ):  # fmt: skip
+            bar.hide()
+            counts.stats, counts.problems = report.stats, report.problems
+            counts.evicted = max(counts.evicted, found.evicted)
+            counts.add_flows(found)
+            yield found
+    counts.stats, counts.problems = report.stats, report.problems
 
 
 def live_batches(run: Run, inputs: list[str], reading: Reading) -> Generator[tuple[Halves, list[Fact]]]:
     """Access lines and facts of inputs that grow, as they come; Ctrl-C ends them."""
-    from ztflow.read import ReadReport, follow
-
     read = ReadReport()
     report = api.LiveReport()
     counts = run.counts = Counts()
@@ -73,11 +109,12 @@ def live_batches(run: Run, inputs: list[str], reading: Reading) -> Generator[tup
 def live_records(run: Run, inputs: list[str], reading: Reading) -> Generator[Halves]:
     """The access lines of inputs that grow, as they come; Ctrl-C ends them."""
     report = api.LiveReport()
+    nodes = _ztunnel_nodes(reading)
     counts = run.counts = Counts()
     with _stopping(report):
         for halves in api.follow_records(*inputs, wrapper=reading.wrapper, report=report, on_error=run.unreadable):
             counts.stats, counts.problems = report.stats, report.problems
-            yield halves
+            yield _with_nodes(halves, nodes)
     counts.stats, counts.problems = report.stats, report.problems
 
 
@@ -97,45 +134,48 @@ def live_flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows
     counts.stats, counts.problems, counts.evicted = report.stats, report.problems, report.evicted
 
 
-def owners(reading: Reading) -> dict[str, str]:
-    """Pod (`namespace/name`) → owning workload, as far as the inventories state it."""
-    if not reading.inventory:
-        return {}
-    from ztflow.place import Topology, read_inventory
-
-    return Topology(read_inventory(*reading.inventory)).owners()
-
-
-def capture(run: Run, inputs: list[str], reading: Reading) -> tuple[Halves, Flows]:
-    """Access lines and flows for a command that answers once: with `--follow` those until the pipe ends or Ctrl-C.
+def all_flows(run: Run, inputs: list[str], reading: Reading) -> Flows:
+    """All flows for a command that answers once: with `--follow` those until the pipe ends or Ctrl-C.
 
     May be called for several captures of one run; their counts add up.
     """
+    before = run.counts
+    read = live_flows if reading.follow else flows
+    table = Flows.concat(list(read(run, inputs, reading))).to_arrow()
+    counts = run.counts
+    assert counts is not None
+    if before is not None:
+        run.counts = before.plus(counts)
+    return Flows(table, stats=counts.stats, problems=counts.problems, evicted=counts.evicted)
+
+
+def capture(run: Run, inputs: list[str], reading: Reading) -> tuple[Halves, Flows]:
+    """Access lines and flows for a report that needs both."""
     from ztflow.cli.growing import GrowingCapture
 
     growing = GrowingCapture(reading.inventory or (), kept=None)
-    before = run.counts
     if reading.follow:
         for halves, facts in live_batches(run, inputs, reading):
             growing.add(halves, facts)
     else:
-        from ztflow.read import ReadReport, read_inputs
-
         report = ReadReport()
         with ReadingBar() as bar:
-            batches = read_inputs(inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report)
-            for batch in batches:
+            for batch in read_inputs(
+                inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report
+            ):
                 growing.add(batch.halves, batch.facts)
         run.counts = Counts(report.stats, report.problems)
-    found = growing.flows()
-    assert run.counts is not None
     counts = run.counts
-    counts.evicted = found.evicted
-    counts.add_flows(found)
+    assert counts is not None
+    found = growing.flows()
+    counts.count_flows_anew(found)
     result = Flows(found.to_arrow(), stats=counts.stats, problems=counts.problems, evicted=found.evicted)
-    if before is not None:
-        run.counts = before.plus(counts)
     return growing.halves(), result
+
+
+def owners(reading: Reading) -> dict[str, str]:
+    """Pod (`namespace/name`) → owning workload, as far as the inventories state it."""
+    return Topology(read_inventory(*reading.inventory)).owners() if reading.inventory else {}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ def write_rows(
     grid: Grid,
     rows: Rows,
     output: TableOutput,
-    finished: Callable[[Run, list[str], Reading], Tabular],
+    finished: Callable[[Run, list[str], Reading], Generator[Tabular]],
     live: Callable[[Run, list[str], Reading], Generator[Tabular]],
 ) -> None:
     """Read, select and write the rows of one table.
@@ -58,20 +58,24 @@ def write_rows(
     width = terminal_width() if to_terminal else None
     color = output.output is None and wants_color(run.talk.color, sys.stdout)
     selection.know_owners(owners(reading))
-    if not reading.follow:
-        table = finished(run, sources, reading)
-        chosen = selection.apply(table)
-        with destination(output.output) as stream:
-            writer = open_writer(form, stream, kind.schema, width=width, color=color)
-            writer.write(chosen.to_arrow())
-            writer.close()
-        if len(table) and not len(chosen) and selection:
-            say(f"none of {len(table):,} rows passed the filters")
-        return
-    with destination(output.output) as stream:
-        writer = open_writer(form, stream, kind.schema, width=width, color=color, live=True)
-        with closing(live(run, sources, reading)) as tables:
-            for part in selection.stream(tables):
-                if len(part):
-                    writer.write(part.to_arrow())
-        writer.close()
+    read = live if reading.follow else finished
+    total = shown = 0
+    with (
+        destination(output.output) as stream,
+        closing(open_writer(form, stream, kind.schema, width=width, color=color, live=reading.follow)) as writer,
+        closing(read(run, sources, reading)) as tables,
+    ):
+
+        def counted() -> Iterator[Tabular]:
+            nonlocal total
+            for table in tables:
+                total += len(table)
+                yield table
+
+        chosen = selection.stream(counted()) if reading.follow else selection.finished(counted(), kind)
+        for part in chosen:
+            shown += len(part)
+            if len(part):
+                writer.write(part.to_arrow())
+    if total and not shown and selection:
+        say(f"none of {total:,} rows passed the filters")

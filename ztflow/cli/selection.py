@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.errors import UsageError
+from ztflow.filters.grid import Kind, Side
 from ztflow.filters.masks import Known
 from ztflow.filters.quantities import parse_moment
 from ztflow.flows import Flows
@@ -73,6 +74,34 @@ class Selection:
             times = rows[self._time]
             rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
         return rows
+
+    @property
+    def _needs_all(self) -> bool:
+        """Whether rows can be judged only when all are there: times back from the last, services of sources."""
+        relative = any(isinstance(limit, timedelta) for limit in (self._since, self._until))
+        services = any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.ends)
+        return relative or services
+
+    def finished(self, tables: Iterable[Tabular], kind: type[Tabular]) -> Iterator[Tabular]:
+        """The chosen rows of a finished input that comes in tables; the cut into tables does not show."""
+        if self._needs_all:
+            yield self.apply(kind.concat(list(tables)))
+            return
+        left, tail = self._first, kind()
+        for table in tables:
+            rows = self._between(table.to_arrow(), None)
+            if self._filter and rows.num_rows:
+                rows = rows.filter(self._filter.mask(rows, known=self._known))
+            if left is not None:
+                rows = rows.slice(0, left)
+                left -= rows.num_rows
+            if self._last is None:
+                yield with_rows(table, rows)
+                continue
+            both = kind.concat([tail, kind(rows)]).to_arrow()
+            tail = kind(both.slice(max(0, both.num_rows - self._last)))
+        if self._last is not None:
+            yield tail
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""

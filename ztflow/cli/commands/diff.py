@@ -30,7 +30,7 @@ def diff(
     def body(run: Run) -> None:
         from ztflow.aggregate import check_level
         from ztflow.cli.output import check_destination, chosen_format
-        from ztflow.cli.reading import capture, owners
+        from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.report_output import FORMATS, write_report
         from ztflow.cli.selection import Selection
         from ztflow.errors import UsageError
@@ -45,7 +45,7 @@ def diff(
         check_destination(form, output.output, [before, after])
         owned = owners(reading)
         selection.know_owners(owned)
-        old, new = (selection.apply(capture(run, [source], reading)[1]) for source in (before, after))
+        old, new = (selection.apply(all_flows(run, [source], reading)) for source in (before, after))
         made = compare(old, new, by, owners=owned)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)

@@ -46,7 +46,7 @@ def graph(
 
         from ztflow.aggregate import check_level
         from ztflow.cli.output import check_destination, chosen_format, destination
-        from ztflow.cli.reading import capture, owners
+        from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.selection import Selection
         from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
         from ztflow.graph import build_graph
@@ -60,7 +60,7 @@ def graph(
         check_destination(form, output, sources)
         owned = owners(reading)
         selection.know_owners(owned)
-        found = capture(run, sources, reading)[1]
+        found = all_flows(run, sources, reading)
         traffic = build_graph(selection.apply(found), by=by, owners=owned)
         with destination(output) as stream:
             if form != "table":

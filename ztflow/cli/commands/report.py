@@ -40,11 +40,11 @@ def report(
 
     def body(run: Run) -> None:
         from ztflow.cli.output import check_destination, chosen_format
-        from ztflow.cli.reading import capture, owners
+        from ztflow.cli.reading import all_flows, capture, owners
         from ztflow.cli.report_output import FORMATS, write_report
         from ztflow.cli.selection import Selection
         from ztflow.errors import UsageError
-        from ztflow.reports import REPORTS, make_report
+        from ztflow.reports import NEEDS_HALVES, REPORTS, make_report
         from ztflow.schema import FLOWS
 
         if name not in REPORTS:
@@ -56,7 +56,11 @@ def report(
         check_destination(form, output.output, sources)
         owned = owners(reading)
         selection.know_owners(owned)
-        halves, found = capture(run, sources, reading)
+        halves = None
+        if name in NEEDS_HALVES:
+            halves, found = capture(run, sources, reading)
+        else:
+            found = all_flows(run, sources, reading)
         made = make_report(name, selection.apply(found), halves=halves, owners=owned, prices=prices)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)

@@ -20,7 +20,7 @@ def summary(inputs: Inputs, reading: Reading, grid: Grid, talk: Talk) -> int:
         import shutil
         import sys
 
-        from ztflow.cli.reading import capture, owners
+        from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.screen import Paper, draw
         from ztflow.cli.selection import Selection
         from ztflow.cli.terminal import is_terminal, wants_color
@@ -38,7 +38,7 @@ def summary(inputs: Inputs, reading: Reading, grid: Grid, talk: Talk) -> int:
         if reading.follow or (to_terminal and sources == ["-"]):
             lines = _live(run, sources, reading, selection, paper, owned)
         else:
-            found = capture(run, sources, reading)[1]
+            found = all_flows(run, sources, reading)
             assert run.counts is not None
             lines = draw(summarise(selection.apply(found), owners=owned), run.counts, paper)
         print("\n".join(lines))
