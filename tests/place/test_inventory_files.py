@@ -1,5 +1,7 @@
 """Every kind of inventory file, read as it is."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ztflow.errors import InventoryError, SourceError
@@ -105,3 +107,83 @@ def test_a_missing_file_or_directory_is_a_source_error(tmp_path):
         with pytest.raises(SourceError) as caught:
             read_inventory(path)
         assert str(path) in str(caught.value)
+
+
+TABLE = "NAME     STATUS   ROLES    AGE   VERSION   ZONE\nnode-a   Ready    <none>   4h    v1.32.4   z1\n"
+POD = '{"kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop"}, "spec": {"nodeName": "node-a"}}'
+YAML = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-0\n  namespace: shop\nspec:\n  nodeName: node-a\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{POD}\n{TABLE}",
+        f"{TABLE}{POD}\n",
+        f"{POD}{POD}\n{TABLE}",
+        f"$ kubectl get nodes\n{TABLE}$ kubectl get pod web-0 -o json\n{POD}\n$ \n",
+        f"{TABLE}\n$ kubectl get pod web-0 -o yaml\n{YAML}",
+    ],
+)
+def test_one_file_may_hold_several_kinds(parsed, text):
+    inventory = parsed(text)
+    assert {(pod.name, pod.node) for pod in inventory.pods} == {("web-0", "node-a")}
+    assert [(node.name, node.zone) for node in inventory.nodes] == [("node-a", "z1")]
+
+
+def test_what_follows_yaml_is_cut_off(parsed):
+    assert parsed(f"$ kubectl get pod web-0 -o yaml\n{YAML}user@host:~$ exit: now\n").pods[0].node == "node-a"
+
+
+def test_text_that_only_looks_like_yaml_or_json_is_read_as_tables(parsed):
+    assert parsed(f"NOTE:\n{TABLE}").nodes[0].zone == "z1"
+    assert parsed(f"{{braces}}\n[1]\n{TABLE}").nodes[0].zone == "z1"
+
+
+def test_logs_are_no_inventory(parsed):
+    parsed(
+        "ztunnel-fv5f8 istio-proxy 2024-06-16T12:40:48.707707Z info access connection complete src.addr=192.168.184.73:56463 "
+        'version="x" v1.30.0 direction="inbound" bytes_sent=1\n'
+        '{"level":"info","time":"2024-06-16T12:40:48.707707Z","scope":"ztunnel::access","message":"connection complete"}\n',
+        recognised=False,
+    )
+
+
+def test_packed_files_and_other_encodings(inventories, tmp_path):
+    import bz2
+    import gzip
+    import lzma
+
+    data = (inventories / "captured/pods-wide.txt").read_bytes()
+    expected = read_inventory(inventories / "captured/pods-wide.txt").pods
+    text = data.decode()
+    forms = [gzip.compress(data), bz2.compress(data), lzma.compress(data), b"\xef\xbb\xbf" + data]
+    forms += [text.encode("utf-16"), text.encode("utf-16-le"), b"\xfe\xff" + text.encode("utf-16-be")]
+    for number, form in enumerate(forms):
+        path = tmp_path / str(number)
+        path.write_bytes(form)
+        assert [pod[:4] for pod in read_inventory(path).pods] == [pod[:4] for pod in expected]
+
+
+def test_a_broken_archive_says_so(tmp_path):
+    path = tmp_path / "pods.gz"
+    path.write_bytes(b"\x1f\x8b not gzip")
+    with pytest.raises(SourceError, match="broken archive"):
+        read_inventory(path)
+
+
+def test_every_fact_says_where_it_stands(inventories):
+    names = [
+        inventories / "captured/pods.json",
+        inventories / "captured/nodes.txt",
+        inventories / "config-dump-1.29.5/ztunnel-9xw2d.json",
+    ]
+    inventory = read_inventory(*names)
+    assert inventory.files == [str(name) for name in names]
+    for facts in (inventory.pods, inventory.nodes, inventory.services, inventory.ztunnels, inventory.connections):
+        assert {fact.evidence.file for fact in facts} <= set(inventory.files)
+        assert all(fact.evidence.kind and fact.evidence.captured for fact in facts)
+    kinds = {fact.evidence.kind for fact in inventory.pods}
+    assert kinds == {"kubernetes object", "ztunnel dump"}
+    # the content's own times are better than the file's
+    dumped = next(fact for fact in inventory.pods if fact.evidence.kind == "ztunnel dump")
+    assert datetime.fromtimestamp(dumped.evidence.captured / 1e6, UTC).isoformat() == "2026-11-23T01:03:13+00:00"

@@ -217,6 +217,17 @@ class TestWithAnInventory:
         assert place(Topology(None), same)[0]["locality"] == "same_node"
 
 
+def test_the_lines_cluster_tells_two_pods_of_one_address_apart():
+    known = inventory(pod(WEB, "a", "10.0.1.1", cluster="east"), pod(DB, "b", "10.0.1.1", cluster="west"))
+    east, west, nobody = place(
+        Topology(known),
+        flow(1, None, "10.0.1.1", None, None, inn="-", src_cluster="east"),
+        flow(1, None, "10.0.1.1", None, None, inn="-", src_cluster="west"),
+        flow(1, None, "10.0.1.1", None, None, inn="-"),
+    )
+    assert [row["src_node"] for row in (east, west, nobody)] == ["a", "b", None]
+
+
 def test_what_a_shipper_said_is_kept():
     row = flow(1, WEB, "10.0.1.1", CART, "10.0.2.1", out="zt-1", src_node="by-shipper")
     placed = place(Topology(inventory(*TWO_NODES)), row)[0]

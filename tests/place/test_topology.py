@@ -151,6 +151,37 @@ class TestTime:
         assert where(topology, "data/db-0", 100) == ("b", "other lines")
         assert where(topology, "data/db-0", 500) == ("a", "inventory pod name")
 
+    def test_an_old_snapshot_is_not_known_to_hold_later(self):
+        known = inventory(pod("data/db-0", "a", "10.0.0.1", start=0, captured=20))
+        facts = [fact("local_node", 0, "zt-2", node="b")]
+        topology = Topology(known, facts, halves(seen("dst", "data/db-0", "10.0.0.1", "zt-2", 50, 150)))
+        assert [where(topology, "data/db-0", t)[0] for t in (10, 100, 200)] == ["a", "b", "a"]
+
+    def test_a_failed_pod_gave_its_name_to_a_running_one(self):
+        known = inventory(
+            pod("data/db-0", "a", "10.0.0.1", phase="Failed", uid="1"),
+            pod("data/db-0", "b", "10.0.0.2", phase="Running", uid="2"),
+        )
+        assert where(Topology(known), "data/db-0", 5)[0] == "b"
+
+    def test_a_pod_that_was_kept_did_not_leave(self):
+        facts = [
+            fact("local_node", 0, "zt-1", node="a"),
+            fact("pod_here", 0, "zt-1", namespace="data", name="db-0", uid="u1"),
+            fact("pod_gone", 50, "zt-1", uid="u1"),
+            fact("pod_kept", 100, "zt-1", uid="u1"),
+        ]
+        assert where(Topology(None, facts), "data/db-0", 200)[0] == "a"
+
+    def test_lines_need_not_come_in_order_of_time(self):
+        facts = [fact("local_node", 0, "zt-1", node="a"), fact("local_node", 0, "zt-2", node="b")]
+        lines = halves(
+            seen("dst", "data/db-0", "10.0.0.1", "zt-1", 50, 100, 0),
+            seen("dst", "data/db-0", "10.0.0.1", "zt-2", 300, 200),
+        )
+        topology = Topology(None, facts, lines)
+        assert [where(topology, "data/db-0", t)[0] for t in (0, 100, 150, 200, 300)] == ["a", "a", None, "b", "b"]
+
     def test_start_up_lines_bound_a_stay(self):
         facts = [
             fact("local_node", 0, "zt-1", node="a"),
@@ -236,6 +267,24 @@ class TestAddresses:
             None, [fact("local_node", 0, "zt-1", node="a")], halves(seen("src", UNIQUE, "fd00::a", "zt-1", 5))
         )
         assert address(topology, "fd00::a", 50) == ("a", "web-6f4dc97cb-swdlb")
+
+    def test_pods_of_two_days_that_shared_an_address_are_not_host_network(self):
+        known = inventory(
+            pod("shop/web-6f4dc97cb-swdlb", "a", "10.0.0.1", file="monday.txt", captured=0),
+            pod("shop/cart-5f4d8b7c9-l2n4p", "a", "10.0.0.1", file="tuesday.txt", captured=86400),
+        )
+        topology = Topology(known)
+        assert address(topology, "10.0.0.1", 0) == ("a", "web-6f4dc97cb-swdlb")
+        assert address(topology, "10.0.0.1", 90000) == ("a", "cart-5f4d8b7c9-l2n4p")
+
+    def test_one_address_in_two_clusters(self):
+        known = inventory(
+            pod("shop/web-6f4dc97cb-swdlb", "a", "10.0.0.1", cluster="east"),
+            pod("data/db-0", "b", "10.0.0.1", cluster="west"),
+        )
+        topology = Topology(known)
+        assert topology.contradictions == ()
+        assert address(topology, "10.0.0.1", 5) == (None, None)
 
 
 class TestZones:

@@ -40,6 +40,7 @@ class End(NamedTuple):
         file: The file that half stands in, where no pod is known.
         node: Node a shipper named for that half.
         pod: Pod already known.
+        cluster: Cluster, where logged.
         local: Whether the half of this end was seen.
         elsewhere: Whether address and name are another hop's (double HBONE), so that they place nothing.
     """
@@ -52,6 +53,7 @@ class End(NamedTuple):
     file: str | None = None
     node: str | None = None
     pod: str | None = None
+    cluster: str | None = None
     local: bool = False
     elsewhere: bool = False
 
@@ -104,6 +106,13 @@ def during(places: dict[int, Span], time: int | None) -> list[int]:
     if time is None:
         return []
     return [place for place, (first, last) in places.items() if first <= time <= last]
+
+
+def in_cluster(pods: list[PodFact], cluster: str | None) -> list[PodFact]:
+    """The pods that can be of a cluster."""
+    if cluster is None:
+        return pods
+    return [pod for pod in pods if pod.cluster is None or pod.cluster == cluster]
 
 
 def may_have(fact: PodFact, ip: str | None) -> bool:

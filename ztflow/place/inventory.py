@@ -26,6 +26,8 @@ _UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
+_NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
+_YAML_TRIES = 4
 _HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
     "`istioctl ztunnel-config workloads -o json`"
@@ -121,6 +123,8 @@ def parse_inventory(data: bytes | str, name: str, inventory: Inventory, *, modif
     documents, rest = _documents(data)
     taken = [_take(document, name, modified, inventory) for document in documents]
     recognised = any(taken)
+    if not recognised:
+        rest = data if isinstance(data, str) else _decode(data)
     if rest.strip():
         recognised |= read_list(rest, name, modified, inventory) or read_tables(rest, name, modified, inventory)
     return recognised
@@ -154,49 +158,56 @@ def _documents(data: bytes | str) -> tuple[list[Any], str]:
         data = _decode(data)
     start = _JSON_START.search(data)
     if start is not None:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            return [orjson.loads(data[start.start() :])], data[: start.start()]
-        documents = list(_json_documents(data, start.start()))
+        documents, rest = _json_documents(data)
         if documents:
-            return documents, data[: start.start()]
-    if _YAML_START.search(data):
-        documents = _yaml_documents(data)
-        if documents:
-            return documents, ""
+            return documents, rest
+    start = _YAML_START.search(data)
+    if start is not None:
+        return _yaml_documents(data[start.start() :]), data[: start.start()]
     return [], data
 
 
-def _json_documents(text: str, position: int) -> Iterator[dict[str, Any] | list[Any]]:
-    """Concatenated JSON values (`kubectl get -w -o json`), with prompts or a cut last one between them."""
+def _json_documents(text: str) -> tuple[list[Any], str]:
+    """The JSON values that start a line (or follow another), one after another, and the text around them."""
     decoder = json.JSONDecoder()
+    documents: list[Any] = []
+    around: list[str] = []
+    position = 0
     while (start := _JSON_START.search(text, position)) is not None:
         begin = start.end() - 1
         try:
-            document, position = decoder.raw_decode(text, begin)
+            document, end = decoder.raw_decode(text, begin)
         except (json.JSONDecodeError, RecursionError):
+            around.append(text[position : start.end()])
             position = start.end()
             continue
-        if isinstance(document, (dict, list)) and document:
-            yield document
-        while position < len(text) and text[position] in " \t\r\n,":
-            position += 1
-        if text[position : position + 1] in {"{", "["}:
-            # Two values may stand on one line (`}{`); the search only finds line starts.
-            position = text.rfind("\n", 0, position) + 1 if text[:position].endswith("\n") else position
+        around.append(text[position:begin])
+        while isinstance(document, (dict, list)):
+            documents.append(document)
+            position = end
+            follows = _NEXT_JSON.match(text, end)
+            if follows is None:
+                break
             try:
-                document, position = decoder.raw_decode(text, position)
+                document, end = decoder.raw_decode(text, follows.end() - 1)
             except (json.JSONDecodeError, RecursionError):
-                position += 1
-                continue
-            if isinstance(document, (dict, list)) and document:
-                yield document
+                break
+    return documents, "".join([*around, text[position:]])
 
 
 def _yaml_documents(text: str) -> list[Any]:
+    """The YAML documents a text starts with; what follows them (a prompt) is cut off where YAML stops."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    documents: list[Any] = []
-    with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError):
-        documents.extend(document for document in yaml.load_all(text, Loader=loader) if document)
-    return [document for document in documents if isinstance(document, (dict, list))]
+    for _ in range(_YAML_TRIES):
+        try:
+            documents = list(yaml.load_all(text, Loader=loader))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line if error.problem_mark is not None else 0
+            text = "".join(text.splitlines(keepends=True)[:line])
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return []
+        else:
+            return [document for document in documents if isinstance(document, (dict, list))]
+    return []

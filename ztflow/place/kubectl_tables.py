@@ -70,7 +70,7 @@ _POD_ROW = re.compile(
 """A pod row by itself: READY anchors it, status and age may be translated."""
 
 _NODE_ROW = re.compile(
-    rf"\s*(?:nodes?/)?(?P<name>{_NAME})\s+\S.*?\s(?P<version>v\d+\.\d+\.\d+\S*)(?=\s|$)"
+    rf"\s*(?:nodes?/)?(?P<name>{_NAME})\s+[^\s=:\"][^=:\"]*?\s(?P<version>v\d+\.\d+\.\d+\S*)(?=\s|$)"
     rf"(?:\s+(?P<internal_ip>{_IP_CHARS}|<[^<>]+>)(?=\s|$)\s+(?P<external_ip>{_IP_CHARS}|<[^<>]+>)(?=\s|$))?(?P<rest>.*)"
 )
 """A node row by itself: the kubelet's version anchors it."""

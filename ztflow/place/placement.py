@@ -83,6 +83,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
         "file": _only_where(coded(flows, f"{half}_file"), ztunnel.codes == len(ztunnel.words)),
         "node": coded(flows, f"{side}_node"),
         "pod": coded(flows, f"{side}_pod"),
+        "cluster": coded(flows, f"{side}_cluster"),
     }
     answers, numbers, rows = _by_ztunnel(parts, topology)
     elsewhere = coded(flows, "path").mask("double_hbone")

@@ -145,7 +145,7 @@ class Register:
 
     def _check_names(self) -> None:
         for (namespace, name), pods in self.pods.items():
-            if len(pods) > 1 and is_unique_name(name):
+            if len(pods) > 1 and is_unique_name(name) and not _of_several_clusters(pods):
                 said = [(pod.node, pod.evidence) for pod in pods if pod.node is not None]
                 self.contradictions.append(_contradiction(f"pod {namespace or '?'}/{name}", said))
         for ip, pods in self.by_ip.items():
@@ -154,7 +154,7 @@ class Register:
             live = [pod for pod in pods if not pod.over and pod.node is not None]
             nodes = {pod.node for pod in live}
             timed = all(pod.start is not None for pod in live) and len({pod.start for pod in live}) == len(live)
-            if len(nodes) > 1 and not timed and not _apart(live):
+            if len(nodes) > 1 and not timed and not _apart(live) and not _of_several_clusters(live):
                 said = [(f"{pod.namespace}/{pod.name} on {pod.node}", pod.evidence) for pod in live]
                 self.contradictions.append(_contradiction(f"address {ip}", said))
 
@@ -250,6 +250,12 @@ def _merge(facts: Sequence[PodFact]) -> list[PodFact]:
         else:
             merged.append(fact)
     return merged
+
+
+def _of_several_clusters(pods: Sequence[PodFact]) -> bool:
+    """Whether each pod is of another cluster or network, where names and addresses are given anew."""
+    clusters = {(pod.cluster, pod.network) for pod in pods if pod.cluster is not None or pod.network is not None}
+    return len(clusters) == len(pods)
 
 
 def _agree(first: str | None, second: str | None) -> bool:

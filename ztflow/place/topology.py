@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ztflow.origin import Fact
 from ztflow.place.codes import NEVER
-from ztflow.place.ends import Answer, End, Placement, during, may_have, only, surely_holds, writer_of
+from ztflow.place.ends import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
 from ztflow.place.known import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
 from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
@@ -41,7 +41,7 @@ class Topology:
         self.register = Register(self.inventory)
         self._sightings = Sightings()
         self._writers = Writers(self.inventory, self.register, self._sightings)
-        self._unique: dict[PodKey, Answer | None] = {}
+        self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
         self._unique_at = (-1, -1)
         self.learn(facts, halves)
 
@@ -158,7 +158,7 @@ class Topology:
             return None
         pod = (end.namespace, end.workload)
         if is_unique_name(end.workload):
-            answer = self._by_unique_name(pod)
+            answer = self._by_unique_name(pod, end.cluster)
         else:
             known = self.register.pods.get(pod, [])
             sure = len(known) == 1 and not self._writers.shipped and may_have(known[0], end.ip)
@@ -217,7 +217,8 @@ class Topology:
         by_name = None
         if end.workload is not None:
             pod = (end.namespace, end.workload)
-            by_name = self._by_unique_name(pod) if is_unique_name(end.workload) else self._by_name(pod, end.ip, time)
+            unique = is_unique_name(end.workload)
+            by_name = self._by_unique_name(pod, end.cluster) if unique else self._by_name(pod, end, time)
             if by_name is not None and by_name.place != NOWHERE:
                 return by_name._replace(pod=end.pod or by_name.pod)
         answer = (self._by_address(end, time) if end.ip is not None else None) or by_name or Answer()
@@ -232,18 +233,18 @@ class Topology:
         known = self.register.lookup(*pod) or pod in self._sightings.pods or pod in self._writers.arrived
         return f"{end.namespace}/{end.workload}" if known else None
 
-    def _by_unique_name(self, pod: PodKey) -> Answer | None:
+    def _by_unique_name(self, pod: PodKey, cluster: str | None) -> Answer | None:
         """Place of a pod whose name is never given again: what is known once holds for all time."""
         if self._unique_at != self._writers.settled:
             self._unique.clear()
             self._unique_at = self._writers.settled
-        if pod not in self._unique:
-            self._unique[pod] = self._find_unique_name(pod)
-        return self._unique[pod]
+        if (pod, cluster) not in self._unique:
+            self._unique[pod, cluster] = self._find_unique_name(pod, cluster)
+        return self._unique[pod, cluster]
 
-    def _find_unique_name(self, pod: PodKey) -> Answer | None:
+    def _find_unique_name(self, pod: PodKey, cluster: str | None) -> Answer | None:
         key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
-        known = self.register.lookup(*pod)
+        known = in_cluster(self.register.lookup(*pod), cluster)
         if len(known) == 1 and known[0].node is not None and not self._writers.shipped:
             return self._stated(known[0], key, _BY_NAME)
         nodes = {fact.node for fact in known if fact.node is not None}
@@ -264,10 +265,11 @@ class Topology:
         zones = {fact.zone for fact in known if fact.zone is not None}
         return Answer(zone=zones.pop(), pod=key, evidence=_BY_NAME) if len(zones) == 1 else None
 
-    def _by_name(self, pod: PodKey, ip: str | None, time: int | None) -> Answer | None:
+    def _by_name(self, pod: PodKey, end: End, time: int | None) -> Answer | None:
         """Place of a pod whose name can come back (`db-0`), at a time."""
+        ip = end.ip
         key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
-        known = [fact for fact in self.register.lookup(*pod) if may_have(fact, ip)]
+        known = [fact for fact in in_cluster(self.register.lookup(*pod), end.cluster) if may_have(fact, ip)]
         fact = at_time(known, time)
         if fact is not None and fact.namespace != pod[0] and (ip is None or ip not in fact.ips):
             fact = None
@@ -315,7 +317,8 @@ class Topology:
                 known = seen.setdefault(place, list(span))
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
                 pods[place] |= {f"{pod[0]}/{pod[1]}"} if pod is not None else set()
-        claims = [pod for pod in self.register.by_ip.get(ip, ()) if not pod.over or pod.end is not None]
+        at_ip = in_cluster(self.register.by_ip.get(ip, []), end.cluster)
+        claims = [pod for pod in at_ip if not pod.over or pod.end is not None]
         fact = at_time(claims, time)
         stated = None
         if fact is not None and self._agrees(end, fact.namespace, fact.name):

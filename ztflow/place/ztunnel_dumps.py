@@ -45,7 +45,7 @@ def is_listing(document: list[Any]) -> bool:
     first = mapping(document[0]) if document else {}
     keys = first.keys()
     return bool(
-        keys & {"workloadIps", "workload_ips"}
+        keys & {"workloadIps", "workload_ips", "workloadIp", "workload_ip"}
         or {"uid", "name"} <= keys
         or {"vips", "hostname"} <= keys
         or {"scope", "action"} <= keys
