@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ztflow.read.following import follow
 from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
+from ztflow.read.loki import loki_url
 from ztflow.read.naming import origin_of_path
 from ztflow.read.stream import StreamParser
 from ztflow.read.unwrap import WRAPPERS
@@ -14,6 +15,7 @@ __all__ = [
     "ReadReport",
     "StreamParser",
     "follow",
+    "loki_url",
     "origin_of_path",
     "read_inputs",
 ]

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,7 @@ from ztflow.origin import NOBODY
 from ztflow.read.compression import MAGIC_BYTES, compression_of
 from ztflow.read.inputs import Copies, OnError, ReadBatch, ReadReport, read_inputs
 from ztflow.read.limits import OPEN_FILES
+from ztflow.read.loki import LokiQuery, is_loki, tail
 from ztflow.read.naming import origin_of_path
 from ztflow.read.overlap import Overlaps
 from ztflow.read.sources import Found, Input, find_inputs, read_available, widen
@@ -132,6 +134,37 @@ class _Pipe:
         return read_available(self.fd) or None
 
 
+class _Tail:
+    """A question to Loki that is asked again and again, as a pipe."""
+
+    def __init__(self, query: LokiQuery) -> None:
+        self.error: SourceError | None = None
+        self._query = query
+        self._stop = Event()
+        self._reading, self._writing = os.pipe()
+        self._thread = Thread(target=self._run, name="loki", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self._reading
+
+    def _run(self) -> None:
+        with os.fdopen(self._writing, "wb", buffering=0) as out, contextlib.suppress(BrokenPipeError):
+            try:
+                for page in tail(self._query, self._stop):
+                    left = memoryview(page)
+                    while left:
+                        left = left[out.write(left) :]
+            except SourceError as error:
+                self.error = error
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stop.set()
+        os.close(self._reading)
+        self._thread.join(timeout=1)
+
+
 class _File:
     """A regular file that grows, shrinks, moves away and comes back."""
 
@@ -196,6 +229,7 @@ class _Live:
         self._files: list[_File] = []
         self._folders: list[str] = []
         self._opened: list[Any] = []
+        self._tails: list[_Tail] = []
         self._known: set[tuple[int, int]] = set()
         self._scanned = monotonic()
         self._selector = selectors.PollSelector() if hasattr(selectors, "PollSelector") else selectors.SelectSelector()
@@ -209,7 +243,9 @@ class _Live:
         """Open everything; compressed files are read here."""
         names = [str(one) for one in inputs if isinstance(one, str | Path)]
         self._folders = [
-            name for name in names if Path(name).is_dir() or (has_magic(name) and not Path(name).exists())
+            name
+            for name in names
+            if not is_loki(name) and (Path(name).is_dir() or (has_magic(name) and not Path(name).exists()))
         ]
         for found in find_inputs(inputs, on_error=self._failed):
             yield from self._add(found)
@@ -224,6 +260,11 @@ class _Live:
         try:
             if found.stream is not None:
                 self._add_pipe(found.name, found.stream)
+                return
+            if found.query is not None:
+                tailed = _Tail(found.query)
+                self._tails.append(tailed)
+                self._add_pipe(found.name, tailed)
                 return
             assert found.path is not None
             about = Path(found.path).stat()
@@ -288,6 +329,8 @@ class _Live:
         self._pipes.remove(pipe)
         if pipe.fd is not None:
             self._selector.unregister(pipe.fd)
+        if isinstance(pipe.file, _Tail) and pipe.file.error is not None:
+            self._failed(pipe.file.error)
 
     def _new_files(self) -> Iterator[ReadBatch]:
         """Files that appeared in followed directories; a rotated one keeps its identity and is known."""
@@ -308,5 +351,5 @@ class _Live:
         self._selector.close()
         for file in self._files:
             file.file.close()
-        for opened in self._opened:
+        for opened in (*self._opened, *self._tails):
             opened.close()

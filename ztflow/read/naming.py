@@ -32,6 +32,8 @@ def origin_of_path(path: str) -> Origin:
         >>> origin_of_path("captures/ztunnel-4k7rb.log.gz").pod
         'ztunnel-4k7rb'
     """
+    if "://" in path:
+        return NOBODY
     path = path.replace("\\", "/")
     if found := _PODS.search(path):
         return Origin(pod=found[2], namespace=found[1], container=found[3])

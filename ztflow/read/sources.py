@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 from ztflow.errors import SourceError
 from ztflow.read.compression import compression_of, decompressed
 from ztflow.read.limits import NESTING
+from ztflow.read.loki import LokiQuery, is_loki, pages, parse_loki
 
 Input: TypeAlias = str | Path | BinaryIO
 """A path, a glob, a directory, `-` for stdin, or an open binary file."""
@@ -54,12 +55,14 @@ class Found:
         name: As the user named it; a directory's member with the directory in front.
         path: Where it is; None for a stream.
         stream: An open binary file instead.
+        query: A question to Loki instead.
         size: Bytes on disk; None when unknown.
     """
 
     name: str
     path: str | None = None
     stream: BinaryIO | None = None
+    query: LokiQuery | None = None
     size: int | None = None
 
 
@@ -99,6 +102,9 @@ def _find(one: Input, skipped: Skipped) -> list[Found]:
         name = getattr(one, "name", None)
         return [Found(name if isinstance(name, str) else "-", stream=one)]
     name = str(one)
+    if is_loki(name):
+        query = parse_loki(name)
+        return [Found(query.name, query=query)]
     if name == "-":
         return [Found("-", stream=sys.stdin.buffer)]
     try:
@@ -178,6 +184,9 @@ def open_found(found: Found) -> Iterator[tuple[str, Iterator[bytes]]]:
     Raises:
         SourceError: It cannot be opened; while reading: it breaks off or is damaged.
     """
+    if found.query is not None:
+        yield found.name, pages(found.query)
+        return
     if found.stream is not None:
         yield from _streams(_chunks(found.stream, found.name), found.name, found.stream)
         return
