@@ -32,7 +32,10 @@ def encoded(name: str, text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-@pytest.mark.parametrize(("name", "kind", "form", "has_pod", "has_node"), CASES, ids=lambda case: str(case)[:40])
+IDS = [f"{case[0]}, {case[1]}" for case in CASES]
+
+
+@pytest.mark.parametrize(("name", "kind", "form", "has_pod", "has_node"), CASES, ids=IDS)
 def test_layout(name, kind, form, has_pod, has_node):
     lines, access = (PLAIN, ACCESS_PLAIN) if kind == "plain" else (JSON, ACCESS_JSON)
     halves, parser = read(encoded(name, form(lines)))
@@ -45,13 +48,20 @@ def test_layout(name, kind, form, has_pod, has_node):
     assert set(column(halves, "ztunnel_node")) == ({layouts.NODE} if has_node else {None})
 
 
-@pytest.mark.parametrize(("name", "kind", "form", "has_pod", "has_node"), CASES, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize(("name", "kind", "form", "has_pod", "has_node"), CASES, ids=IDS)
 def test_the_lines_come_out_unchanged(name, kind, form, has_pod, has_node):
     lines = PLAIN if kind == "plain" else JSON
     bare, _ = read("\n".join(lines).encode())
     halves, _ = read(encoded(name, form(lines)))
-    columns = [name for name in halves.to_arrow().column_names if name not in {"ztunnel_pod", "ztunnel_namespace", "ztunnel_node", "source_file", "line_number"}]
-    rows = {key: sorted(zip(*(column(table, name) for name in columns), strict=True), key=repr) for key, table in (("bare", bare), ("wrapped", halves))}
+    columns = [
+        name
+        for name in halves.to_arrow().column_names
+        if name not in {"ztunnel_pod", "ztunnel_namespace", "ztunnel_node", "source_file", "line_number"}
+    ]
+    rows = {
+        key: sorted(zip(*(column(table, name) for name in columns), strict=True), key=repr)
+        for key, table in (("bare", bare), ("wrapped", halves))
+    }
     assert rows["wrapped"] == rows["bare"]
 
 
