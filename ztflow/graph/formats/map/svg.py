@@ -79,14 +79,18 @@ def svg_map(
         parts.append('<rect width="100%" height="100%" style="fill:var(--paper)"/>')
     parts.extend(_box(box, attribute) for box in drawing.boxes)
     parts.append('<g class="edges crowded">' if len(drawing.links) > _CROWDED else '<g class="edges">')
-    parts.extend(_edge(link, edges[(link.source, link.target, link.key)], names) for link in drawing.links)
+    numbered = [(link, edges[(link.source, link.target, link.key)]) for link in drawing.links]
+    parts.extend(_edge(link, number, names) for link, number in numbered)
     parts.append('</g><g class="vertices">')
-    refused = {link.target for link in drawing.links if _refused(link.attributes)}
+    marked = [(link, number) for link, number in numbered if _refused(link.attributes)]
+    refused = {link.target for link, _ in marked}
     for box in drawing.boxes:
         parts.extend(
             _vertex(pill, names[pill.vertex], graph.nodes[pill.vertex], refused=pill.vertex in refused)
             for pill in box.pills
         )
+    parts.append('</g><g class="marks">')
+    parts.extend(_mark(link, number, names) for link, number in marked)
     parts.append("</g>")
     if not graph.number_of_nodes():
         parts.append(f'<text x="{width / 2:.0f}" y="30" text-anchor="middle">no connections</text>')
@@ -171,22 +175,34 @@ def stroke_width(flows: int) -> float:
 
 
 def _edge(link: Link, number: int, names: Mapping[str, int]) -> str:
-    kind = edge_class(link.attributes)
-    bad = _refused(link.attributes)
     width = stroke_width(link.attributes.get("flows", 1))
-    ends = f"{visible(link.source)} → {visible(link.target)}"
-    facts = "\n".join([ends, CLASS_TEXT[kind], *edge_facts(link.attributes)])
     tip, back = 5 + width, -link.curve.heading
-    mark = ""
-    if bad:
-        x, y = link.curve.middle
-        count = f"{bad}" if bad < 100 else "99+"
-        mark = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7"/><text x="{x:.1f}" y="{y:.1f}">{count}</text>'
     x, y = link.curve.x3, link.curve.y3
     base, half = x + back * tip, tip * 0.55
+    return _edge_group(
+        link,
+        number,
+        names,
+        f'<path d="{link.curve.path}" stroke-width="{width}"/>'
+        f'<polygon class="tip" points="{x:.1f},{y:.1f} {base:.1f},{y - half:.1f} {base:.1f},{y + half:.1f}"/>',
+    )
+
+
+def _mark(link: Link, number: int, names: Mapping[str, int]) -> str:
+    """How many were denied or failed, half way along the edge."""
+    bad, (x, y) = _refused(link.attributes), link.curve.middle
+    count = f"{bad}" if bad < 100 else "99+"
+    shape = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7"/><text x="{x:.1f}" y="{y:.1f}">{count}</text>'
+    return _edge_group(link, number, names, shape)
+
+
+def _edge_group(link: Link, number: int, names: Mapping[str, int], shapes: str) -> str:
+    """Shapes that belong to an edge: the page's program finds them by their data."""
+    kind = edge_class(link.attributes)
+    ends = f"{visible(link.source)} → {visible(link.target)}"
+    facts = "\n".join([ends, CLASS_TEXT[kind], *edge_facts(link.attributes)])
+    refused = " refused" if _refused(link.attributes) else ""
     return (
-        f'<g class="edge {kind}{" refused" if bad else ""}" data-e="{number}" data-s="{names[link.source]}" '
-        f'data-t="{names[link.target]}" data-k="{kind}">'
-        f'<title>{escape(facts)}</title><path d="{link.curve.path}" stroke-width="{width}"/>'
-        f'<polygon class="tip" points="{x:.1f},{y:.1f} {base:.1f},{y - half:.1f} {base:.1f},{y + half:.1f}"/>{mark}</g>'
+        f'<g class="edge {kind}{refused}" data-e="{number}" data-s="{names[link.source]}" '
+        f'data-t="{names[link.target]}" data-k="{kind}"><title>{escape(facts)}</title>{shapes}</g>'
     )
