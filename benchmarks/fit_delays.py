@@ -3,7 +3,7 @@
 
     fit_delays.py RUN_DIR[=SCENARIO]… [--seed N] [--markdown]
 
-A run directory holds `ztunnel-*.log*` and `truth.tsv` (as captured, or as `ztflow simulate --output` writes it); without
+A run directory holds `ztunnel-*.log*` and `truth.tsv`, as captured or as `ztflow simulate --output` writes it. Without
 a scenario it is compared with `storm`. Columns, over the pairs of the truth that ended cleanly:
 
     load     ends within 25 ms before and after, of all pairs
@@ -11,7 +11,8 @@ a scenario it is compared with `storm`. Columns, over the pairs of the truth tha
     duration outbound duration minus inbound duration, milliseconds: the same
     alike    correlation of the end difference with that of the pair before (same two nodes, at most 5 ms before)
     crossed  share of such neighbours whose outbound ends come in the other order than their inbound ends
-    order    share of pairs that are right when those of equal pods and kind, busy within 1 s, are matched by order of end
+    order    share of pairs that are right when those of equal pods and kind, ended within 1 s, are matched by order of
+             end
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import gzip
 import io
 import tempfile
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,7 @@ def by_order(pairs: list[Any]) -> npt.NDArray[np.bool_]:
     for places in groups.values():
         ends = np.array([pairs[place][0] for place in places])
         starts = np.concatenate([[0], np.flatnonzero(np.diff(ends) > APART) + 1, [len(places)]])
-        for begin, end in zip(starts[:-1], starts[1:], strict=True):
+        for begin, end in pairwise(starts):
             some = np.array(places[begin:end])
             outbound = np.array([pairs[place][1] for place in some])
             right[some] = np.argsort(outbound, kind="stable") == np.arange(len(some))
@@ -106,14 +108,14 @@ def table(pairs: list[Any]) -> dict[str, dict[str, str]]:
                 after.append(difference[place])
                 crossed.append(outbound[place] < outbound[last[nodes]])
             last[nodes] = int(place)
-        alike = f"{np.corrcoef(before, after)[0, 1]:.2f}" if len(before) >= 15 else "–"
-        name = "all" if low == 0 else f"{low}–{high - 1}" if high < 100_000 else f"≥{low}"
+        alike = f"{np.corrcoef(before, after)[0, 1]:.2f}" if len(before) >= 15 else "-"
+        name = "all" if low == 0 else f"{low}-{high - 1}" if high < 100_000 else f"≥{low}"
         result[name] = {
             "pairs": f"{where.sum()}",
             "end": " ".join(f"{value:.2f}" for value in np.percentile(difference[where], [5, 50, 95])),
             "duration": " ".join(f"{value:.0f}" for value in np.percentile(longer[where], [5, 50, 95])),
             "alike": alike,
-            "crossed": f"{np.mean(crossed):.2f}" if len(crossed) >= 15 else "–",
+            "crossed": f"{np.mean(crossed):.2f}" if len(crossed) >= 15 else "-",
             "order": f"{right[where].mean():.2f}",
         }
     return result
@@ -134,7 +136,7 @@ def main() -> None:
             made = table(pairs_of(Path(directory)))
         heads = ["load", *(f"{column} {side}" for column in columns for side in ("real", "simulated"))]
         rows = [
-            [level, *(side.get(level, {}).get(column, "–") for column in columns for side in (real, made))]
+            [level, *(side.get(level, {}).get(column, "-") for column in columns for side in (real, made))]
             for level in dict.fromkeys([*real, *made])
         ]
         print(f"\n{Path(name).name} beside {scenario or 'storm'}")

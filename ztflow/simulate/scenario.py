@@ -89,17 +89,17 @@ class Delays:
     """
 
     same_node: float = 0.000075
-    cross_node: float = 0.00014
-    way_spread: float = 0.4
+    cross_node: float = 0.00016
+    way_spread: float = 0.45
     setup: float = 0.00035
     setup_spread: float = 0.5
     handshake: float = 0.0028
     handshake_spread: float = 0.35
     work: float = 0.000015
     pauses: float = 3.0
-    pause: float = 0.0009
+    pause: float = 0.00085
     pause_spread: float = 0.65
-    crowding: float = 0.3
+    crowding: float = 0.27
     calm: float = 4.0
     crowd: float = 20.0
     astray: float = 0.04
@@ -212,6 +212,7 @@ class Scenario:
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
+        release_tuple(self.release)
         _check(self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}")
         _check(self.wrapper in WRAPPERS, f"wrapper must be one of {', '.join(WRAPPERS)}")
         _check(self.sizes in SIZES, f"sizes must be one of {', '.join(SIZES)}")
@@ -226,7 +227,7 @@ class Scenario:
         _check(sum(share for _, share in self.mix) > 0, "mix needs a share above zero")
         _check(len({kind for kind, _ in self.mix}) == len(self.mix), "mix names a kind twice")
         for kind, _ in self.mix:
-            _check(kind in Kind, f"{kind!r} is not a kind of connection")
+            _check(kind in set(Kind), f"{kind!r} is not a kind of connection")
             since = SINCE.get(Kind(kind))
             if since is not None:
                 _check(self.version >= since, f"kind {kind} needs release {'.'.join(map(str, since))} or later")

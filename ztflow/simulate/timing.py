@@ -127,9 +127,7 @@ class _Ways:
         self._rng, self._spread = rng, delays.way_spread
         via = np.where(made.via == NOWHERE, made.server, made.via)
         at = [np.where(pod == NOWHERE, NOWHERE, nodes[pod]) for pod in (made.client, via, made.server)]
-        near, far = (
-            np.where(a == b, delays.same_node, delays.cross_node) for a, b in ((at[0], at[1]), (at[1], at[2]))
-        )
+        near, far = (np.where(a == b, delays.same_node, delays.cross_node) for a, b in ((at[0], at[1]), (at[1], at[2])))
         self._median = near + np.where(made.via == NOWHERE, 0.0, far)
 
     def draw(self, pool: Ints, moment: Floats) -> Floats:
