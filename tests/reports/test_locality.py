@@ -43,6 +43,17 @@ def test_the_unknown_share_is_always_there():
     assert "No zone is known: add an inventory" in text
 
 
+def test_clusters_are_shown_once_both_ends_name_one():
+    assert locality(Flows(table(flow(src_cluster="east")))).clusters is None
+    rows = [flow(src_cluster="east", dst_cluster=cluster) for cluster in ("east", "west", "west", None)]
+    report = locality(Flows(table(*rows)))
+    assert report.clusters is not None
+    assert {name: part.flows for name, part in report.clusters.items()} == {
+        "same_cluster": 1, "other_cluster": 2, "unknown": 1,
+    }  # fmt: skip
+    assert "other cluster" in render(report, "text")
+
+
 def test_a_pair_is_as_local_as_its_known_connections():
     rows = [flow(locality="same_node"), flow(), flow(), flow(locality="unknown")]
     (row,) = locality(Flows(table(*rows))).pairs

@@ -120,6 +120,7 @@ class Locality(Report):
     Attributes:
         nodes: Shares `same_node`, `cross_node`, `unknown`.
         zones: Shares `same_zone`, `cross_zone`, `unknown`.
+        clusters: Shares `same_cluster`, `other_cluster`, `unknown`; None when no cluster is known at all.
         node_matrix: Connections and payload by pair of nodes.
         zone_matrix: Connections and payload by pair of zones.
         pairs: By pair of workloads, most cross-zone (then cross-node) payload first.
@@ -132,6 +133,7 @@ class Locality(Report):
 
     nodes: Mapping[str, Part]
     zones: Mapping[str, Part]
+    clusters: Mapping[str, Part] | None
     node_matrix: tuple[Cell, ...]
     zone_matrix: tuple[Cell, ...]
     pairs: tuple[PairLocality, ...]
@@ -149,7 +151,7 @@ class Locality(Report):
         rows = [
             (f"{what} unknown" if name == "unknown" else name.replace("_", " "), part.flows, part.flows_share,
              part.bytes, part.bytes_share)
-            for what, parts in (("node", self.nodes), ("zone", self.zones))
+            for what, parts in (("node", self.nodes), ("zone", self.zones), ("cluster", self.clusters or {}))
             for name, part in parts.items()
         ]  # fmt: skip
         found = [
@@ -273,12 +275,23 @@ def locality(flows: Flows, *, prices: Prices | None = None, owners: Mapping[str,
         basis=basis,
         nodes=parts_of(view, node_kinds(view)),
         zones=parts_of(view, zone_kinds(view)),
+        clusters=_clusters(view),
         node_matrix=_cells(view, nodes),
         zone_matrix=zone_cells,
         pairs=_pairs(view, ends),
         remedies=remedies(view, ends, zones),
         bill=None if prices is None else _bill(zone_cells, prices, basis),
     )
+
+
+def _clusters(view: View) -> dict[str, Part] | None:
+    """Shares by cluster, which ztunnel logs since 1.31."""
+    known = view.known("src_cluster") & view.known("dst_cluster")
+    if not known.any():
+        return None
+    places = vertices(view, "cluster")
+    same = known & (places.source == places.target)
+    return parts_of(view, {"same_cluster": same, "other_cluster": known & ~same})
 
 
 def _cells(view: View, places: Vertices) -> tuple[Cell, ...]:
