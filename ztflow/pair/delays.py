@@ -17,11 +17,15 @@ runs; results hardly depend on them: halving or doubling any one moves recall by
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ztflow.pair.evidence import BoolArray, FloatArray, IntArray
 from ztflow.pair.starts import WINDOW
+
+Index = npt.NDArray[np.intp]
 
 FAR = 1e12
 """Stands for "no such half": so far off that every kernel vanishes."""
@@ -32,11 +36,11 @@ goes on roughly; a new queue."""
 STEP_FIXED, STEP_SHARE = 2.0, 0.3
 """How much a delay changes within one queue: a little, and a share of the time gone by."""
 STEP_NEARLY = 55.0
-SUCCESSOR = 3.0
+SUCCESSOR = 4.0
 """How much likelier a queue goes on with the very next inbound end than with a later one."""
 DELAY = 300.0
 """Half of all new delays are below this."""
-LEAST, LEAST_SLOPE = 30.0, 10.0
+LEAST, LEAST_SLOPE = 25.0, 10.0
 """An inbound end precedes its outbound end by at least this; how fast less becomes impossible."""
 FLOOR = 1e-9
 
@@ -51,9 +55,13 @@ LAG_NEW, LAG_DELAY = 0.25, 500.0
 BEFORE_SLOPE = 50.0
 """How fast an inbound start before the outbound one becomes impossible."""
 
-TRUST_ENDS, TRUST_STARTS, TRUST_WINDOWS = 0.5, 0.7, 0.8
+TRUST_ENDS, TRUST_STARTS, TRUST_WINDOWS = 0.6, 0.8, 0.9
 """Exponents of the three factors: neighbours' delays are not as independent as the product pretends. With these the
 confidences of captured runs are calibrated; recall does not change."""
+
+
+Factors: TypeAlias = npt.NDArray[np.float32]
+"""One factor of the likelihood a slot and chain; single precision is plenty for odds and half the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,39 +73,56 @@ class Ends:
 
     outbound: FloatArray
     inbound: FloatArray
-    least: FloatArray
-    scale_1: FloatArray
-    scale_2: FloatArray
-    share_1: FloatArray
-    share_2: FloatArray
-    share_new: FloatArray
+    least: Factors
+    new: Factors
+    lags: tuple[tuple[int, Factors, Factors, Factors], ...]
 
     @staticmethod
     def of(outbound: FloatArray, inbound: FloatArray, place: IntArray, least: FloatArray) -> Ends:
         """The ends; `place` is each slot's position in its segment; `FAR` where there is no half."""
-        one, two = _gap(outbound, place, 1), _gap(outbound, place, 2)
-        weight_1 = np.where(np.isfinite(one), SAME_QUEUE, 0.0)
-        weight_2 = np.where(np.isfinite(two), NEXT_BUT_ONE, 0.0)
-        total = weight_1 + weight_2 + np.where(weight_1 > 0, NEARLY, 0.0) + NEW_QUEUE
-        scale = [STEP_FIXED + STEP_SHARE * np.where(np.isfinite(gap), gap, 0.0) for gap in (one, two)]
-        shares = [weight / total for weight in (weight_1, weight_2, np.full(len(outbound), NEW_QUEUE))]
-        return Ends(
-            outbound[:, None], inbound, least[:, None], *(a[:, None] for a in scale), *(a[:, None] for a in shares)
-        )
+        gaps = {lag: _gap(outbound, place, lag) for lag in (1, 2)}
+        weights = {1: SAME_QUEUE * np.isfinite(gaps[1]), 2: NEXT_BUT_ONE * np.isfinite(gaps[2])}
+        total = weights[1] + weights[2] + NEARLY * np.isfinite(gaps[1]) + NEW_QUEUE
+        lags = []
+        for lag, gap in gaps.items():
+            scale = STEP_FIXED + STEP_SHARE * np.where(np.isfinite(gap), gap, 0.0)
+            share = weights[lag] / total
+            rough = share * NEARLY / (SAME_QUEUE + NEXT_BUT_ONE)
+            near = share * scale / 2
+            lags.append((lag, _column(scale)[lag:], _column(near)[lag:], _column(rough * STEP_NEARLY / 2)[lag:]))
+        return Ends(outbound[:, None], inbound, _column(least), _column(NEW_QUEUE / total * DELAY), tuple(lags))
 
-    def likelihood(self, partner: IntArray) -> FloatArray:
+    def likelihood(self, partner: Index) -> Factors:
         """Factor of each outbound end, given its partner and the partners of the two ends before it."""
-        delay = self.outbound - self.inbound[partner]
-        result = self.share_new * DELAY / (DELAY + np.maximum(delay, 0.0)) ** 2 + FLOOR
-        for lag, share, scale in ((1, self.share_1, self.scale_1), (2, self.share_2, self.scale_2)):
+        delay = (self.outbound - self.inbound.take(partner)).astype(np.float32)
+        result = np.maximum(delay, 0)
+        result += DELAY
+        result *= result
+        np.divide(self.new, result, out=result)
+        result += FLOOR
+        for lag, scale, near_share, rough_share in self.lags:
             change = np.abs(delay[lag:] - delay[:-lag])
-            near = scale[lag:] * 0.5 / (scale[lag:] + change) ** 2
-            rough = STEP_NEARLY * 0.5 / (STEP_NEARLY + change) ** 2
-            goes_on = share[lag:] * (near + NEARLY / (SAME_QUEUE + NEXT_BUT_ONE) * rough)
-            result[lag:] += np.where(partner[lag:] - partner[:-lag] == 1, SUCCESSOR * goes_on, goes_on)
-        early = np.maximum(self.least - delay, 0.0) / LEAST_SLOPE
-        result /= (1.0 + early) ** 3
+            near = change + scale
+            near *= near
+            np.divide(near_share, near, out=near)
+            change += STEP_NEARLY
+            change *= change
+            near += np.divide(rough_share, change, out=change)
+            np.multiply(near, SUCCESSOR, out=near, where=partner[lag:] - partner[:-lag] == 1)
+            result[lag:] += near
+        early = np.subtract(self.least, delay, out=delay)
+        early /= LEAST_SLOPE
+        np.maximum(early, 0, out=early)
+        early += 1
+        early *= early * early
+        result /= early
+        result /= early
+        np.maximum(result, FLOOR**2, out=result)
         return result
+
+
+def _column(values: FloatArray) -> Factors:
+    return values.astype(np.float32)[:, None]
 
 
 def _gap(outbound: FloatArray, place: IntArray, lag: int) -> FloatArray:
@@ -113,36 +138,52 @@ class Starts:
 
     Attributes:
         outbound: Estimated outbound starts, one a slot, in start order.
-        first: Whether each is the first of its segment.
+        follows: False for the first of each segment.
         nobody: Whether the slot has no outbound half.
-        latest: The latest instant each inbound half can have started (end minus duration).
+        latest: The latest instant each inbound half can have started (end minus duration); infinite for nobody.
     """
 
-    outbound: FloatArray
-    first: BoolArray
+    outbound: Factors
+    follows: BoolArray
     nobody: BoolArray
-    latest: FloatArray
+    latest: Factors
 
-    def likelihood(self, start: FloatArray) -> FloatArray:
+    def likelihood(self, start: Factors) -> Factors:
         """Factor of each hidden start, given the one before it; slots in start order."""
         lag = start - self.outbound
-        result = LAG_NEW * LAG_DELAY / (LAG_DELAY + np.maximum(lag, 0.0)) ** 2
-        result /= (1.0 + np.maximum(-lag, 0.0) / BEFORE_SLOPE) ** 3
-        follows = np.abs(start[1:] - start[:-1])
-        lags = np.abs(lag[1:] - lag[:-1])
-        goes_on = START_FOLLOWS * START_SCALE * 0.5 / (START_SCALE + follows) ** 2
-        goes_on += LAG_FOLLOWS * LAG_SCALE * 0.5 / (LAG_SCALE + lags) ** 2
-        result[1:] += np.where(self.first[1:], 0.0, goes_on)
-        return np.where(self.nobody, 1.0, result + FLOOR)
+        near = np.abs(start[1:] - start[:-1])
+        near += START_SCALE
+        near *= near
+        np.divide(START_FOLLOWS * START_SCALE / 2, near, out=near)
+        alike = np.abs(lag[1:] - lag[:-1])
+        alike += LAG_SCALE
+        alike *= alike
+        near += np.divide(LAG_FOLLOWS * LAG_SCALE / 2, alike, out=alike)
+        near *= self.follows[1:]
+        result: Factors = np.maximum(lag, 0)
+        result += LAG_DELAY
+        result *= result
+        np.divide(LAG_NEW * LAG_DELAY, result, out=result)
+        np.minimum(lag, 0, out=lag)
+        lag /= -BEFORE_SLOPE
+        lag += 1
+        result /= lag * lag * lag
+        result[1:] += near
+        result += FLOOR
+        np.copyto(result, 1, where=self.nobody)
+        return result
 
-    def windows(self, partner: IntArray, start: FloatArray) -> FloatArray:
+    def windows(self, partner: Index, start: Factors) -> Factors:
         """How well each hidden start fits the window its inbound half leaves open; slots in end order."""
-        latest = self.latest[partner]
-        before = latest - start
-        outside = np.maximum(np.maximum(-before, before - WINDOW), 0.0)
-        fits = np.where(
-            outside <= 0,
-            (1.0 - OUTSIDE) / WINDOW,
-            OUTSIDE * OUTSIDE_SCALE * 0.5 / (OUTSIDE_SCALE + outside) ** 2,
-        )
-        return np.where(np.isfinite(latest), fits, 1.0 / WINDOW)
+        outside: Factors = self.latest.take(partner)
+        outside -= start + WINDOW / 2
+        np.abs(outside, out=outside)
+        outside -= WINDOW / 2
+        inside = outside <= 0
+        np.maximum(outside, 0, out=outside)
+        outside += OUTSIDE_SCALE
+        outside *= outside
+        np.divide(OUTSIDE * OUTSIDE_SCALE / 2, outside, out=outside)
+        np.copyto(outside, (1 - OUTSIDE) / WINDOW, where=inside)
+        np.maximum(outside, FLOOR, out=outside)
+        return outside

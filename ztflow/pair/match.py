@@ -25,6 +25,11 @@ FITS = 0.01
 APART = 30_000
 """Microseconds without an end after which, with nothing open, earlier halves are matched by themselves; ends of one
 connection are up to 13 ms apart in a storm."""
+OVERTAKES, OVERTAKES_WITHIN = 0.04, 400.0
+"""Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
+alongside it; and how far apart, in µs, the ends have to be to halve that. Counted on captured runs."""
+INTERCHANGEABLE = 1500.0
+"""Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and the usual lag."""
 LONELY = 0.9995
 """Confidence of a pair that has no other near it."""
 TOGETHER = 1500
@@ -198,8 +203,24 @@ def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Ind
     rows, columns = rows[keep], columns[keep]
     share = shares[rows, columns]
     others = (shares[rows] >= FITS).sum(axis=1) - (share >= FITS)
-    confidence = np.minimum((share * samples + 0.5) / (samples + 1), LONELY)
+    confidence = (share * samples + 0.5) / (samples + 1) * (1 - _overtaken(piece.candidates, rows, columns))
+    confidence = np.minimum(confidence, LONELY)
     return piece.outbound[rows], piece.inbound[columns], confidence, others
+
+
+def _overtaken(halves: Candidates, rows: Index, columns: Index) -> FloatArray:
+    """The chance, for each pair, that it changed places with its nearest neighbour in a way the model does not know."""
+
+    def apart(values: FloatArray) -> FloatArray:
+        return np.abs(np.subtract.outer(values, values))
+
+    ends = np.maximum(apart(halves.out_time[rows]), apart(halves.in_time[columns]))
+    starts = np.minimum(apart(halves.out_latest[rows]), apart(halves.in_latest[columns]))
+    ends[starts > INTERCHANGEABLE] = np.inf
+    np.fill_diagonal(ends, np.inf)
+    nearest_end = ends.min(axis=1, initial=np.inf)
+    chance: FloatArray = OVERTAKES / (1 + (nearest_end / OVERTAKES_WITHIN) ** 2)
+    return chance
 
 
 def _joined(parts: list[tuple[Index, Index, FloatArray, IntArray]]) -> Matches:

@@ -109,6 +109,7 @@ class _Sampler:
         self._place = np.arange(self._bounds[-1]) - self._first
         self._seed = np.repeat(np.array([s.seed for s in segments], np.uint64), slots)
         self._steps = 0
+        self._chains = (np.arange(effort.chains, dtype=np.uint64) * _CHAIN)[None, :]
 
         def laid_out(parts: list[FloatArray], nobody: float) -> FloatArray:
             filled = [np.concatenate([p, np.full(n - len(p), nobody)]) for p, n in zip(parts, slots, strict=True)]
@@ -128,13 +129,14 @@ class _Sampler:
         least = np.repeat([_least(s) for s in segments], slots)
         inbound = laid_out([s.in_time for s in segments], -delays.FAR)
         self._ends = delays.Ends.of(outbound, inbound, self._place, least)
-        start = laid_out(estimates, 0.0)[self._order][:, None]
+        start = laid_out(estimates, 0.0).astype(np.float32)[self._order][:, None]
         nobody = (outbound >= delays.FAR)[self._order][:, None]
-        latest = laid_out([s.in_latest for s in segments], np.inf)
-        self._starts = delays.Starts(start, (self._place == 0)[:, None], nobody, latest)
+        latest = laid_out([s.in_latest for s in segments], np.inf).astype(np.float32)
+        self._starts = delays.Starts(start, (self._place > 0)[:, None], nobody, latest)
         fits = latest[self._partner][self._order]
-        fits = np.where(np.isfinite(fits), fits, start + WINDOW)
-        self._start = np.clip(start + delays.LAG_DELAY / 2, fits - WINDOW + 1, fits - 1)
+        fits = np.where(np.isfinite(fits), fits, start + np.float32(WINDOW))
+        self._start = np.clip(start + np.float32(delays.LAG_DELAY / 2), fits - np.float32(WINDOW - 1), fits - 1)
+        self._start_by_end = self._start[self._position]
 
     def _first_guess(self) -> Index:
         guesses = []
@@ -148,7 +150,7 @@ class _Sampler:
     def run(self) -> list[FloatArray]:
         """Sample; the shares of each segment."""
         self._end_factor = self._ends.likelihood(self._partner)
-        self._window_factor = self._starts.windows(self._partner, self._start[self._position])
+        self._window_factor = self._starts.windows(self._partner, self._start_by_end)
         self._start_factor = self._starts.likelihood(self._start)
         spare = [k for k, s in enumerate(self._segments) if len(s.in_time) > len(s.out_time)]
         samples = []
@@ -208,7 +210,7 @@ class _Sampler:
         else:
             moved = np.where(whole & (inner == 0), here + distance, here)
             moved = np.where(whole & (inner == distance), here - distance, moved)
-        self._try_partners(self._partner[moved], starts, stretch)
+        self._try_partners(self._partner.take(moved, axis=0), starts, stretch)
 
     def _exchange(self, spare: Index) -> None:
         """In segments with more inbound halves: give a free one to whoever has one of its neighbours."""
@@ -234,10 +236,10 @@ class _Sampler:
 
     def _try_partners(self, proposal: Index, starts: Index, stretch: Index) -> None:
         ends = self._ends.likelihood(proposal)
-        windows = self._starts.windows(proposal, self._start[self._position])
-        odds = np.multiply.reduceat(ends / self._end_factor, starts, axis=0) ** delays.TRUST_ENDS
-        odds *= np.multiply.reduceat(windows / self._window_factor, starts, axis=0) ** delays.TRUST_WINDOWS
-        taken = (self._random_each(starts) < odds)[stretch]
+        windows = self._starts.windows(proposal, self._start_by_end)
+        odds = _odds(ends, self._end_factor, starts) ** delays.TRUST_ENDS
+        odds *= _odds(windows, self._window_factor, starts) ** delays.TRUST_WINDOWS
+        taken = (self._random_each(starts) < odds).take(stretch, axis=0)
         np.copyto(self._partner, proposal, where=taken)
         np.copyto(self._end_factor, ends, where=taken)
         np.copyto(self._window_factor, windows, where=taken)
@@ -245,17 +247,22 @@ class _Sampler:
     def _shift(self, length: int) -> None:
         """Shift the hidden starts of stretches in start order."""
         starts, stretch, inner, _ = self._stretches(length + 1)  # one more: its factor looks back
-        step = _SHIFT * np.tan(np.pi * (self._random_each(starts) * 0.998 - 0.499))
-        proposal = self._start + np.where((inner < length)[:, None], step[stretch], 0.0)
-        factor = self._starts.likelihood(proposal)
-        windows = self._starts.windows(self._partner, proposal[self._position])
-        odds = np.multiply.reduceat(factor / self._start_factor, starts, axis=0) ** delays.TRUST_STARTS
-        fits = (windows / self._window_factor)[self._order]
-        odds *= np.multiply.reduceat(fits, starts, axis=0) ** delays.TRUST_WINDOWS
-        taken = (self._random_each(starts) < odds)[stretch]
-        np.copyto(self._start, proposal, where=taken)
+        step = (_SHIFT * np.tan(np.pi * (self._random_each(starts) * 0.998 - 0.499))).astype(np.float32)
+        change = step.take(stretch, axis=0)
+        change *= (inner < length)[:, None]
+        change += self._start
+        factor = self._starts.likelihood(change)
+        by_end = change.take(self._position, axis=0)
+        windows = self._starts.windows(self._partner, by_end)
+        odds = _odds(factor, self._start_factor, starts) ** delays.TRUST_STARTS
+        fits = (windows / self._window_factor).take(self._order, axis=0)
+        odds *= np.multiply.reduceat(fits, starts, axis=0, dtype=np.float64) ** delays.TRUST_WINDOWS
+        taken = (self._random_each(starts) < odds).take(stretch, axis=0)
+        np.copyto(self._start, change, where=taken)
         np.copyto(self._start_factor, factor, where=taken)
-        np.copyto(self._window_factor, windows, where=taken[self._position])
+        taken = taken.take(self._position, axis=0)
+        np.copyto(self._start_by_end, by_end, where=taken)
+        np.copyto(self._window_factor, windows, where=taken)
 
     def _hash_of_segment(self) -> UIntArray:
         """A new random number for each segment, at each of its slots."""
@@ -268,8 +275,13 @@ class _Sampler:
 
     def _random_each(self, slots: Index) -> FloatArray:
         """New random numbers in [0, 1) for these slots, one for each chain."""
-        drawn = mix(self._hash_of_segment()[slots] + self._place[slots].astype(np.uint64) * _PLACE)
-        return _unit(mix(drawn[:, None] + (np.arange(self._effort.chains, dtype=np.uint64) * _CHAIN)[None, :]))
+        drawn = self._hash_of_segment()[slots] + self._place[slots].astype(np.uint64) * _PLACE
+        return _unit(mix(drawn[:, None] + self._chains))
+
+
+def _odds(proposed: delays.Factors, current: delays.Factors, starts: Index) -> FloatArray:
+    """How much likelier each stretch becomes."""
+    return np.multiply.reduceat(proposed / current, starts, axis=0, dtype=np.float64)
 
 
 def _unit(bits: UIntArray) -> FloatArray:
