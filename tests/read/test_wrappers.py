@@ -69,8 +69,8 @@ def test_names_the_node(row):
         return
     nodes = column(halves, "ztunnel_node")
     if row["file"].startswith("datadog"):
-        # the cluster's name, which Datadog appends to the host, is nowhere in this export
-        assert {node.removesuffix("-mesh") for node in nodes} == set(NODE_OF_POD.values())
+        # no pod column; the cluster's name, which Datadog appends to the host, is told by the two hosts together
+        assert set(nodes) == set(NODE_OF_POD.values())
     elif writer_is_named(row["node_at"]) and "localNode" not in row["node_at"] and "local_node" not in row["node_at"]:
         expected = dict(zip(NODE_OF_POD, OTHER_CLOUDS.get(row["file"], NODE_OF_POD.values()), strict=True))
         assert nodes == [expected[pod] for pod in column(halves, "ztunnel_pod")]
@@ -120,3 +120,26 @@ def test_a_forced_wrapper_leaves_others_alone():
     assert report.stats.access == 2  # the CRI line, and the bare one
     assert report.stats.problems == 2  # access lines behind something that is not to be taken off
     assert len(halves) == 2
+
+
+@pytest.mark.parametrize(
+    ("hosts", "nodes"),
+    [
+        (["a-1-prod", "a-2-prod"], ["a-1", "a-2"]),
+        (["ip-1.ec2.internal-my-mesh", "ip-2.ec2.internal-my-mesh"], ["ip-1.ec2.internal", "ip-2.ec2.internal"]),
+        (["only-one-prod", "only-one-prod"], ["only-one-prod", "only-one-prod"]),
+        (["aks-pool-12345678-vmss000000", "aks-pool-12345678-vmss000001"], None),
+        (["node-a", "pool-a"], None),
+        (["one", "two"], None),
+    ],
+)
+def test_the_clusters_name_in_datadogs_host(hosts, nodes):
+    from ztflow.read import StreamParser
+
+    line = (WRAPPERS / "datadog.csv").read_text().splitlines()[1]
+    before, _, after = line.partition('"ambient-worker2-mesh"')
+    text = "\n".join(["Date,Host,Service,Message", *(f"{before}{host}{after}" for host in hosts)])
+    parser = StreamParser()
+    halves = [value for part in (parser.feed(text.encode()), parser.finish()) for value in column(part, "ztunnel_node")]
+    assert halves == (nodes or hosts)
+    assert parser.stats.not_ours == 1

@@ -18,6 +18,7 @@ _TYPOGRAPHY = str.maketrans({
 _MARKDOWN = re.compile(r"\\([_*\[\]`<>#.=-])")
 _CELL = re.compile(r'((?:[^"]|"")*)"(?:,|$)')
 _BARE_TIME = re.compile(r"^\s*\d\d:\d\d:\d\d\.\d{6}Z\s+(?=(?:trace|debug|info|warn|error)\b)")
+_KUBELET_TIME = re.compile(r"(?<=.)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ", re.DOTALL)
 _SPELLED_TAB = re.compile(r"\\t|\\u0009")
 _MARKS = re.compile(r"^(?:\s*(?:[>#|*`$-]+|\d+[.:|]?)\s+)+(?=\S)")
 _HALLMARK = re.compile(r"connection\s+(?:complete|failed)\b.*\b(?:src|dst)\.addr", re.DOTALL)
@@ -30,7 +31,7 @@ def is_access_like(text: str) -> bool:
 
 def mended(text: str) -> Iterator[str]:
     """Readings of a damaged text, each one repair further than the last; only such as change something."""
-    for repair in (_typography, _entities, _markdown, _doubled_quotes, _escaped, _marks, _dateless):
+    for repair in (_typography, _entities, _markdown, _doubled_quotes, _escaped, _marks, _dateless, _stamped):
         better = repair(text)
         if better != text:
             text = better
@@ -72,3 +73,8 @@ def _marks(text: str) -> str:
 def _dateless(text: str) -> str:
     """A time that lost its date is no time; it is left out rather than guessed."""
     return _BARE_TIME.sub("", text)
+
+
+def _stamped(text: str) -> str:
+    """Old kubelets stamped each part of a line that the runtime had cut; the stamps stand in the middle then."""
+    return _KUBELET_TIME.sub("", text)

@@ -132,6 +132,7 @@ def table_header(text: str, memory: Memory) -> list[Content] | None:
     if known < 2 or not any(cell in LINE_COLUMNS for cell in cells):
         return None
     memory.columns = cells
+    memory.hosts = set() if "Host" in cells else None
     return [Content(text, final=True)]
 
 
@@ -143,6 +144,8 @@ def table_row(text: str, memory: Memory) -> list[Content] | None:
             found = cells_content(dict(zip(memory.columns, cells, strict=True)))
             # a line of another kind may have as many commas; then its time stands outside the column
             if found and (find_head(text) is None or ((head := find_head(found[0].text)) and not head.start())):
+                if memory.hosts is not None and found[0].origin.node:
+                    memory.hosts.add(found[0].origin.node)
                 return found
     if '""' in text and '"' in text[:1] + text[text.find(",") + 1 :][:1]:
         for cell in _row(text):

@@ -18,6 +18,7 @@ class Memory:
         section: Writer of bare lines from here on: a START marker, `Found 3 pods, using pod/X`.
         common: Labels printed once for all lines of a Loki query.
         columns: Header of the CSV being read.
+        hosts: Hosts seen in its `Host` column, when it has one; None otherwise.
     """
 
     prefixes: dict[str, Origin] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class Memory:
     section: Origin = NOBODY
     common: Origin = NOBODY
     columns: list[str] | None = None
+    hosts: set[str] | None = None
 
     def learn_prefix(self, prefix: str, origin: Origin) -> None:
         """Remember a prefix that is the same on every line of its writer."""

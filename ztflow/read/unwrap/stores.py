@@ -11,6 +11,7 @@ from typing import Any
 
 from ztflow.origin import NOBODY, Origin
 from ztflow.read.unwrap.content import Content, Part, merged, text_of
+from ztflow.read.unwrap.hosts import cluster_ending
 from ztflow.read.unwrap.memory import Memory
 from ztflow.read.unwrap.metadata import (
     origin_of_file,
@@ -190,16 +191,15 @@ def datadog(value: dict[str, Any]) -> list[Content] | None:
         else:
             return None
     found: list[Content] = []
-    for event in events:
-        about = _dict(_dict(event).get("attributes"))
-        if not about:
-            continue
+    all_about = [about for event in events if (about := _dict(_dict(event).get("attributes")))]
+    ending = cluster_ending({host for about in all_about if (host := text_of(about.get("host")))})
+    for about in all_about:
         tags = _list(about.get("tags"))
         origin = origin_of_tags(tags)
         host = text_of(about.get("host"))
         if host and origin.node is None:
             clusters = [tag[18:] for tag in tags if isinstance(tag, str) and tag.startswith("kube_cluster_name:")]
-            origin = shared(origin._replace(node=host.removesuffix(f"-{clusters[0]}") if clusters else host))
+            origin = shared(origin._replace(node=host.removesuffix(f"-{clusters[0]}" if clusters else ending)))
         parsed = about.get("attributes")
         message = about.get("message")
         found.append(content(parsed if message is None or _is_line(parsed) else message, origin))

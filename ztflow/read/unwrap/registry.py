@@ -1,0 +1,62 @@
+"""The wrappers, in the order they are tried (input-formats §7). A new one is one function and one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from ztflow.read.unwrap import lined, prefixes, shippers, stores
+from ztflow.read.unwrap.anywhere import anywhere
+from ztflow.read.unwrap.content import Content
+from ztflow.read.unwrap.memory import Memory
+
+TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
+JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]
+
+TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
+    ("csv", lined.table_row),
+    ("kubectl", prefixes.kubectl),
+    ("fluent", lined.fluent_stdout),
+    ("kubetail", prefixes.kubetail),
+    ("cri", prefixes.cri),
+    ("kubectl", prefixes.timestamps),
+    ("logcli", lined.logcli_text),
+    ("cloudwatch", lined.aws_tail),
+    ("grafana", prefixes.grafana),
+    ("kail", prefixes.kail),
+    ("fluent", lined.tagged_json),
+    ("cluster-info", prefixes.sections),
+    ("stern", prefixes.lifecycle),
+    ("stern", prefixes.names),
+    ("quoted", lined.quoted),
+    ("csv", lined.table_header),
+    ("prefix", prefixes.opaque),
+)
+"""Wrappers of text lines, in order. Several kinds of one product share a name."""
+
+JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
+    ("stern", shippers.stern_json),
+    ("fluent", shippers.kubernetes),
+    ("docker", shippers.docker),
+    ("otel", shippers.otlp),
+    ("loki", stores.loki),
+    ("elastic", stores.elastic),
+    ("gcp", stores.gcp),
+    ("cloudwatch", stores.cloudwatch),
+    ("azure", stores.azure),
+    ("azure", stores.azure_row),
+    ("datadog", stores.datadog),
+    ("stern", shippers.stern_extjson),
+    ("otel", shippers.otel_row),
+    ("json", anywhere),
+)
+"""Wrappers that are JSON objects, in order; `logcli` needs the labels seen earlier and stands apart."""
+
+WRAPPERS: tuple[str, ...] = (
+    "bare",
+    *sorted({name for name, _ in TEXT_WRAPPERS} | {name for name, _ in JSON_WRAPPERS}),
+)
+"""Names `--wrapper` takes."""
+
+JSON_NAMES = frozenset({"bare", "logcli", *(name for name, _ in JSON_WRAPPERS)})
+"""Names under which JSON may stand on the outside."""
