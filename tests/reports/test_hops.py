@@ -218,6 +218,7 @@ def test_hops_are_chained_by_the_place_of_the_next():
     )
     report = waypoints(some)
     assert (report.first_hops, report.linked) == (4, 2)
+    assert waypoints(Flows(table(flow(path="double_hbone")))).first_hops == 0, "one connection, end to end"
     chains = {(row.source, row.waypoint, row.target): row for row in report.chains}
     linked = chains[("shop/web", "shop/way", "data/db")]
     assert (linked.flows, linked.second_flows, linked.second_bytes) == (2, 1, 110), "one connection, counted once"

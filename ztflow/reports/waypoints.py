@@ -21,8 +21,8 @@ from ztflow.flows import Flows
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
 
-HOPS = ("waypoint", "gateway", "double_hbone")
-"""Paths whose destination passes the connection on."""
+HOPS = ("waypoint", "gateway")
+"""Paths whose destination passes the connection on as another one. Double HBONE is one connection, end to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Chain:
     Attributes:
         source: Client's workload.
         waypoint: Workload of the waypoint or gateway.
-        path: `waypoint`, `gateway` or `double_hbone`.
+        path: `waypoint` or `gateway`, as far as the log tells.
         service: Service addressed.
         target: Server's workload; None where the second hop was not found.
         flows: Connections of the first hop.
@@ -46,7 +46,7 @@ class Chain:
 
     source: str
     waypoint: str
-    path: str
+    path: str | None
     service: str | None
     target: str | None
     flows: int
@@ -117,7 +117,8 @@ def waypoints(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Waypo
     """
     view = View(flows.to_arrow())
     ends = vertices(view, "workload", owners)
-    first = np.flatnonzero(view.equals("path", *HOPS) & ~view.equals("paired", "inbound_only"))
+    hop = (view.equals("path", *HOPS) | view.known("next_hop_line")) & ~view.equals("paired", "inbound_only")
+    first = np.flatnonzero(hop)
     second = _second_hops(view)[first]
     hops = view.take(first)
     target = np.where(second == ABSENT, -1, ends.target[second])
@@ -178,7 +179,7 @@ def _chains(
             Chain(
                 ends.id(int(ends.source[first[row]])),
                 ends.id(int(ends.target[first[row]])),
-                path.texts[path.codes[row]],
+                path.texts[path.codes[row]] if path.codes[row] >= 0 else None,
                 service.texts[service.codes[row]] if service.codes[row] >= 0 else None,
                 ends.id(int(ends.target[second[row]])) if has_second else None,
                 flows[number],
@@ -193,6 +194,6 @@ def _chains(
     return tuple(
         sorted(
             chains,
-            key=lambda row: (-row.flows, row.source, row.waypoint, row.service or "", row.target or "", row.path),
+            key=lambda row: (-row.flows, row.source, row.waypoint, row.service or "", row.target or "", row.path or ""),
         )
     )
