@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from ztflow.cli import main
 from ztflow.simulate import PRESETS, simulate
+from ztflow.simulate.scenario import WRAPPERS
 
 
 class Out(io.TextIOWrapper):
@@ -97,3 +100,23 @@ def test_an_output_that_is_a_file_is_code_2(run, tmp_path):
     code, _, talk = run("--scenario", "idle", "--output", str(tmp_path / "taken"))
     assert code == 2
     assert "taken" in talk
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "how-to" / "simulate.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_scenario_and_wrapper():
+    for name, scenario in PRESETS.items():
+        assert f"| `{name}` | {scenario.about} | {scenario.connections:,} in {scenario.duration:,.0f} s |" in DOCS
+    assert all(f"`{wrapper}`" in DOCS for wrapper in WRAPPERS)
+
+
+def test_the_page_prints_what_it_says(capsys):
+    code = re.search(r"```python\n(.*?)```", DOCS, re.DOTALL)[1]
+    exec(code, {})
+    assert capsys.readouterr().out == re.search(r"```text\n(.*?)```", DOCS, re.DOTALL)[1]
+
+
+def test_the_page_shows_what_is_said_on_stderr(run, tmp_path):
+    _, _, talk = run("--scenario", "storm", "--seed", "1", "--output", str(tmp_path))
+    assert talk.replace(str(tmp_path), "run") in DOCS

@@ -12,7 +12,7 @@ from simulated import CLEAN, position, rows
 
 from ztflow.causes import classify_error
 from ztflow.records import join_host_port
-from ztflow.simulate import PRESETS, TRUTH_COLUMNS, Kind, Scenario, Shape, simulate
+from ztflow.simulate import PRESETS, TRUTH_COLUMNS, Clocks, Kind, Scenario, Shape, simulate
 from ztflow.simulate.cluster import Role
 
 SMALL = {name: scenario.scaled(250) for name, scenario in PRESETS.items() if name not in {"bulk", "long"}}
@@ -169,3 +169,24 @@ def test_truth_has_the_columns_score_reads():
     assert tuple(capture.truth.column_names) == TRUTH_COLUMNS
     assert capture.truth.column("id").to_pylist() == [str(number) for number in range(1, 251)]
     assert capture.truth.column("outbound").null_count == 0
+
+
+def test_judges_get_places_and_true_times():
+    capture = simulate(replace(SMALL["waypoint"], clocks=Clocks(offset=0.4)), 1)
+    lines = rows(capture)
+    offset = dict(zip((f"{node.ztunnel}.log" for node in capture.cluster.nodes), capture.clocks.offset, strict=True))
+    found = capture.halves.to_pylist()
+    for row, told in zip(capture.truth.to_pylist(), found, strict=True):
+        assert str(told["id"]) == row["id"]
+        for column, side in (("outbound", "outbound"), ("inbound", "inbound"), ("next_hop_inbound", "next_hop")):
+            place = (told[f"{side}_file"], told[f"{side}_line"])
+            assert place == (position(row[column]) or (None, None))
+            if place[0] is not None:
+                end = told["outbound_end" if side == "outbound" else "inbound_end"]
+                shown = (lines[place]["time"] - capture.begin) / 1e6 - offset[place[0]]
+                assert shown == pytest.approx(end, abs=2e-6)
+    assert any(row["next_hop_line"] is not None for row in found)
+    assert all(
+        (row["tunnel"] is None) == (kind == "plaintext-in")
+        for row, kind in zip(found, capture.truth.column("kind").to_pylist(), strict=True)
+    )
