@@ -62,7 +62,7 @@ def test_the_seed_without_tables(cli, monkeypatch, seed):
     result = cli(*sorted(path.name for path in seed.glob("*.log")), "--stats=json")
     assert result.code == 0
     matches_golden("seed/summary-all-logs.txt", result.out)
-    matches_golden("seed/stats-all-logs.json", result.talk)
+    matches_golden("seed/talk-all-logs.txt", result.talk)
 
 
 def test_the_storm_on_one_screen(cli, storm):

@@ -111,8 +111,8 @@ def test_problems_are_told_counted_and_fail_only_when_asked(cli):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "nothing to read: the input is empty"),
-        (b"hello\nworld\n", "no ztunnel access line in 2 lines (2 not ours)"),
+        (b"", "empty, nothing to read"),
+        (b"hello\nworld\n", "-: no ztunnel access line in 2 lines (2 not ours)"),
         (bytes(range(256)) * 40, "no ztunnel access line"),
         (b"x" * 1_000_000, "no ztunnel access line"),
     ],
@@ -122,6 +122,40 @@ def test_input_without_anything_of_ours_is_done_and_says_so(cli, command, data, 
     result = cli(command, stdin=data)
     assert result.code == OK
     assert said in result.talk
+
+
+def test_inputs_without_anything_of_ours_are_named_beside_others(cli, seed, tmp_path):
+    empty, binary, long = (tmp_path / name for name in ("empty.log", "binary.log", "long.log"))
+    empty.write_bytes(b"")
+    binary.write_bytes(bytes(range(256)) * 40)
+    long.write_bytes(b"x" * 10_000_000)
+    result = cli("flows", empty, binary, long, seed / "same-node.log", "-o", "jsonl")
+    assert (result.code, len(result.lines)) == (OK, 1)
+    assert [line.split(": ")[1] for line in result.talk.splitlines()] == [str(empty), str(binary), str(long)]
+    assert "empty, nothing to read" in result.talk
+
+
+def test_a_directory_is_read_and_what_is_left_out_is_named(cli, seed, tmp_path):
+    (tmp_path / "a.log").write_bytes((seed / "same-node.log").read_bytes())
+    (tmp_path / "notes.md").write_text("# notes")
+    result = cli("flows", tmp_path, "-o", "jsonl")
+    assert (result.code, len(result.lines)) == (OK, 1)
+    assert "left out 1 file that looks like no log" in result.talk
+    assert "notes.md" in result.talk
+    (tmp_path / "a.log").unlink()
+    assert cli("flows", tmp_path).code == UNREADABLE
+
+
+def test_a_bad_input_of_many_names_only_a_few(cli, tmp_path):
+    names = [tmp_path / f"{number}.log" for number in range(6)]
+    for name in names:
+        name.write_text("hello\n")
+    broken = tmp_path / "broken.log"
+    broken.write_bytes(BROKEN * 5)
+    result = cli("flows", *names, broken)
+    assert "… and 3 more inputs without an access line" in result.talk
+    assert "5 access lines could not be read:" in result.talk
+    assert "… and 2 more" in result.talk
 
 
 def test_stats_json_is_the_last_line_whatever_the_code(cli, seed):

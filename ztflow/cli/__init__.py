@@ -23,11 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ztflow.cli.app import app
     from ztflow.cli.argv import prepare
+    from ztflow.cli.lean import spare_pandas
     from ztflow.cli.options import FILTER_OPTIONS
     from ztflow.cli.run import INTERRUPTED, USAGE
     from ztflow.cli.terminal import say
     from ztflow.errors import UsageError
 
+    if argv is None:
+        spare_pandas()
     command: Any = typer.main.get_command(app)
     valued = {
         option

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import orjson
 import pyarrow.compute as pc
 
+from ztflow.display import counted
 from ztflow.flows import Flows
 from ztflow.origin import Problem, ReadStats
+from ztflow.read import ReadReport
 
 PAIRED = ("exact", "unique", "ambiguous", "relaxed")
 """Values of `paired` that stand for two halves."""
@@ -26,6 +28,8 @@ class Counts:
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
         evicted: Halves given up because a memory bound was hit.
+        inputs: Counts of each finished input.
+        skipped: Files of directories that were not read.
     """
 
     stats: ReadStats = field(default_factory=ReadStats)
@@ -34,11 +38,13 @@ class Counts:
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
     evicted: int = 0
+    inputs: Sequence[tuple[str, ReadStats]] = ()
+    skipped: Sequence[str] = ()
 
     def add_flows(self, flows: Flows) -> None:
         """Count flows as they come."""
-        counted = pc.value_counts(flows.to_arrow()["paired"].cast("string")).to_pylist()
-        by_word = {entry["values"]: entry["counts"] for entry in counted}
+        found = pc.value_counts(flows.to_arrow()["paired"].cast("string")).to_pylist()
+        by_word = {entry["values"]: entry["counts"] for entry in found}
         paired = sum(by_word.get(word, 0) for word in PAIRED)
         self.paired_flows = (self.paired_flows or 0) + paired
         self.ambiguous_flows = (self.ambiguous_flows or 0) + by_word.get("ambiguous", 0)
@@ -56,6 +62,8 @@ class Counts:
             (self.ambiguous_flows or 0) + (more.ambiguous_flows or 0),
             (self.unpaired_halves or 0) + (more.unpaired_halves or 0),
             self.evicted + more.evicted,
+            [*self.inputs, *more.inputs],
+            [*self.skipped, *more.skipped],
         )
 
     def count_flows_anew(self, flows: Flows) -> None:
@@ -99,20 +107,48 @@ class Counts:
                 f"{self.unpaired_halves or 0:,} unpaired halves, {self.evicted:,} evicted"
             )
 
-    def remarks(self, problems_said: int) -> Iterator[str]:
-        """What has to be said unasked: nothing was read, nothing was ours, or some of it could not be read."""
+    def take(self, report: ReadReport) -> None:
+        """Take over what a reading counted so far."""
+        self.stats, self.problems = report.stats, report.problems
+        self.inputs, self.skipped = report.inputs, report.skipped
+
+    def remarks(self, said: int) -> Iterator[str]:
+        """What has to be said unasked: what was empty, had nothing of ours, was left out, or could not be read.
+
+        Args:
+            said: Inputs and problems told one by one; all are counted.
+        """
+        yield from self._barren(said)
+        if self.skipped:
+            names = ", ".join(self.skipped[:said]) + (", …" if len(self.skipped) > said else "")
+            what = counted(len(self.skipped), "file that looks", "files that look")
+            yield f"left out {what} like no log: {names}"
         stats = self.stats
-        if not stats.physical_lines:
-            yield "nothing to read: the input is empty"
-        elif not stats.access and not stats.problems:
-            ours = f"{stats.other:,} other lines of ztunnel, " if stats.other else ""
-            yield f"no ztunnel access line in {stats.lines:,} lines ({ours}{stats.not_ours:,} not ours)"
         if not stats.problems:
             return
-        what = "1 access line" if stats.problems == 1 else f"{stats.problems:,} access lines"
-        yield f"{what} could not be read:"
-        for problem in self.problems[:problems_said]:
+        yield f"{counted(stats.problems, 'access line')} could not be read:"
+        for problem in self.problems[:said]:
             column = "" if problem.column is None else f" at column {problem.column}"
             yield f"  {problem.source_file}:{problem.line_number}: {problem.reason}{column}: {problem.detail}"
-        if stats.problems > problems_said:
-            yield f"  … and {stats.problems - problems_said:,} more"
+        if stats.problems > said:
+            yield f"  … and {stats.problems - said:,} more"
+
+    def _barren(self, said: int) -> Iterator[str]:
+        """The inputs that gave nothing, and why; one sentence when that is all of them."""
+        barren = [(name, stats) for name, stats in self.inputs if not stats.access and not stats.problems]
+        if not self.stats.physical_lines and len(barren) != 1:
+            yield "empty, nothing to read"
+        elif not self.stats.access and not self.stats.problems and len(barren) != 1:
+            yield _nothing_of_ours(self.stats)
+        else:
+            for name, stats in barren[:said]:
+                yield f"{name}: {_nothing_of_ours(stats)}"
+            if len(barren) > said:
+                yield f"… and {counted(len(barren) - said, 'more input')} without an access line"
+
+
+def _nothing_of_ours(stats: ReadStats) -> str:
+    if not stats.physical_lines:
+        return "empty, nothing to read"
+    ours = f"{counted(stats.other, 'other line')} of ztunnel, " if stats.other else ""
+    return f"no ztunnel access line in {counted(stats.lines, 'line')} ({ours}{stats.not_ours:,} not ours)"

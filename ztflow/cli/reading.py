@@ -68,9 +68,9 @@ def records(run: Run, inputs: list[str], reading: Reading) -> Generator[Halves]:
             *inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report
         ):
             bar.hide()
-            counts.stats, counts.problems = report.stats, report.problems
+            counts.take(report)
             yield _with_nodes(halves, nodes)
-    counts.stats, counts.problems = report.stats, report.problems
+    counts.take(report)
 
 
 def flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows]:
@@ -84,11 +84,11 @@ def flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows]:
             progress=bar, report=report,
         ):  # fmt: skip
             bar.hide()
-            counts.stats, counts.problems = report.stats, report.problems
+            counts.take(report)
             counts.evicted = max(counts.evicted, found.evicted)
             counts.add_flows(found)
             yield found
-    counts.stats, counts.problems = report.stats, report.problems
+    counts.take(report)
 
 
 def live_batches(run: Run, inputs: list[str], reading: Reading) -> Generator[tuple[Halves, list[Fact]]]:
@@ -164,7 +164,8 @@ def capture(run: Run, inputs: list[str], reading: Reading) -> tuple[Halves, Flow
                 inputs, wrapper=reading.wrapper, on_error=run.unreadable, progress=bar, report=report
             ):
                 growing.add(batch.halves, batch.facts)
-        run.counts = Counts(report.stats, report.problems)
+        run.counts = Counts()
+        run.counts.take(report)
     counts = run.counts
     assert counts is not None
     found = growing.flows()

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 OK, FINDINGS, USAGE, UNREADABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
-PROBLEMS_SAID = 3
-"""Problems told one by one; all are counted."""
+TOLD = 3
+"""Problems, and inputs without anything of ours, told one by one; all are counted."""
 
 
 class NoInputError(UsageError):
@@ -84,8 +84,8 @@ class Run:
 
             tell(Counts().json())
             return
-        if self.counts.stats.physical_lines or not self._unreadable:
-            for line in self.counts.remarks(PROBLEMS_SAID):
+        if self.counts.inputs or not self._unreadable:
+            for line in self.counts.remarks(TOLD):
                 say(line)
         if self.talk.stats is Stats.JSON:
             tell(self.counts.json())
