@@ -415,3 +415,32 @@ def test_memory_of_what_was_seen_is_bounded():
         )
     assert len(values._hosts) <= values.KEPT
     assert len(values._identities) <= values.KEPT
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("2024-11-05T12:00:01+25:00", Reason.BAD_TIME),
+        ("2024-11-05T12:00:01+01:77", Reason.BAD_TIME),
+        ("-", Reason.BAD_TIME),
+    ],
+)
+def test_time_zones_that_are_none(time, reason):
+    assert refusal(line(HEAD.replace(TIME, time))).reason is reason
+
+
+@pytest.mark.parametrize("address", ["[::1:80", "[::1]:80x", "10.0.0.1:", "10.0.x.x:99999"])
+def test_addresses_that_end_wrong(address):
+    assert refusal(line(src__addr=address)).reason is Reason.BAD_VALUE
+
+
+@pytest.mark.parametrize(
+    "text", [f"{HEAD}\udc80", f"{HEAD}src.addr=\udc80", "src.addr=1.2.3.4:5 src.workload=\udc80 " + line("")[26:]]
+)
+def test_bytes_that_are_not_text_never_become_a_record(text):
+    from ztflow.parse.grammar import parse
+
+    error = refusal(text)
+    with pytest.raises(ParseError) as by_grammar:
+        parse(text)
+    assert (by_grammar.value.reason, by_grammar.value.column) == (error.reason, error.column)

@@ -40,7 +40,7 @@ from ztflow.schema import ACCESS_SCOPE, Message
 
 Values = dict[str, Any]
 
-_VERSION_FIELD = re.compile(r'(\w+):"((?:[^"\\]|\\.)*)"')
+_VERSION_FIELD = re.compile(r'\b(\w++):"((?:[^"\\]|\\.)*)"')
 _CONFIG = "running with config: "
 _CONFIG_KEY = re.compile(r"^(\w+): *(.*?)\s*$", re.MULTILINE)
 _CONFIG_KEYS = {

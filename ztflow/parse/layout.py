@@ -39,15 +39,15 @@ _TIME = r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)"
 _LEVEL = rf"(?:(?i:{'|'.join(LEVELS)})|(?=\S*[^\x00-\x7f])[^\W\d_]+)"
 _BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
 _PLAIN = re.compile(
-    rf"[ \t]*(?:(?P<time>{_TIME})[ \t]+)?(?P<level>{_LEVEL})[ \t]+"
+    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{_LEVEL})[ \t]++"
     rf"(?P<scope>{VENDOR_SCOPE}(?=[ \t])|[a-z_0-9]+(?:::[a-z_0-9]+)*)"
     rf"(?P<spans>(?::[a-z_0-9]+(?:{_BRACES})?)*)(?P<rest>.*)",
     re.DOTALL,
 )
 _FULL = re.compile(
-    rf"[ \t]*(?:(?P<time>{_TIME})[ \t]+)?(?P<level>{'|'.join(level.upper() for level in LEVELS)})[ \t]+"
-    rf"(?P<spans>(?:[a-zA-Z_][\w ]*(?:::\w+)*(?:{_BRACES})?:)*[ \t]+)?"
-    rf"(?P<scope>{ROOT}(?:::\w+)*|\w+(?:::\w+)+):[ \t]+(?P<rest>.*)",
+    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{'|'.join(level.upper() for level in LEVELS)})[ \t]++"
+    rf"(?P<spans>(?:[a-zA-Z_][\w ]*(?:::\w+)*(?:{_BRACES})?:)++[ \t]++)?"
+    rf"(?P<scope>{ROOT}(?:::\w+)*|\w+(?:::\w+)+):[ \t]++(?P<rest>.*)",
     re.DOTALL,
 )
 _SPAN = re.compile(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
