@@ -14,6 +14,9 @@ DOCUMENT_CHARS = 64 << 20
 An Elasticsearch answer is capped at 10 000 hits (about 15 MB), a Loki answer at 5 000 lines (about 5 MB).
 """
 
+DOCUMENT_PIECE_CHARS = 1 << 20
+"""A JSON document over several lines is given in pieces of about this length, whole elements each."""
+
 NESTING = 8
 """Wrappers inside wrappers. The deepest real case (Logs Insights: JSON, JSON, text) has four."""
 

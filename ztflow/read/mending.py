@@ -21,12 +21,18 @@ _BARE_TIME = re.compile(r"^\s*\d\d:\d\d:\d\d\.\d{6}Z\s+(?=(?:trace|debug|info|wa
 _KUBELET_TIME = re.compile(r"(?<=.)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ", re.DOTALL)
 _SPELLED_TAB = re.compile(r"\\t|\\u0009")
 _MARKS = re.compile(r"^(?:\s*(?:[>#|*`$-]+|\d+[.:|]?)\s+)+(?=\S)")
-_HALLMARK = re.compile(r"connection\s+(?:complete|failed)\b.*\b(?:src|dst)\.addr", re.DOTALL)
+_HALLMARK = re.compile(r"connection\s+(?:complete|failed)\b.*(?:src|dst)\.addr", re.DOTALL)
+_ESCAPED = re.compile(r"connection (?:complete|failed)\\+(?:t|u0009)(?:src|dst)\.addr=")
 
 
 def is_access_like(text: str) -> bool:
     """Whether a text that was not recognised still shows the marks of an access line."""
     return "connection" in text and _HALLMARK.search(text) is not None
+
+
+def is_escaped_access(text: str) -> bool:
+    """Whether a text holds an access line the way a JSON string does: the object around it is broken."""
+    return "\\" in text and _ESCAPED.search(text) is not None
 
 
 def mended(text: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from ztflow.read.block import STARTS, ConfigBlocks
 from ztflow.read.document import Document, Value
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.lines import Lines, LineSplitter, healed, is_damaged
-from ztflow.read.mending import is_access_like, mended
+from ztflow.read.mending import is_access_like, is_escaped_access, mended
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
@@ -301,6 +301,9 @@ class StreamParser:
             self._access(row, line)
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
             self._access(*read)
+        elif line.fields is None and is_escaped_access(line.text):
+            detail = "the JSON object around an access line is broken"
+            self._problem(line, ParseError(Reason.BAD_JSON, detail, hint="the export may be cut"))
         elif what is Outcome.OTHER:
             self._other(line)
         else:
