@@ -87,3 +87,10 @@ def test_the_cut_into_tables_does_not_show():
     for start in range(0, 50, 7):
         writer.write(rows.slice(start, 7))
     assert stream.getvalue().decode().splitlines() == written(rows)
+
+
+def test_rows_that_lack_the_first_column_begin_without_a_comma():
+    lines = written(table(flow(start=None), flow(start=None, end=None, src_ip=None), flow()))
+    assert [next(iter(json.loads(line))) for line in lines] == ["end", "src_port", "end"]
+    lines = written(table(flow(end=None), flow()))
+    assert [len(json.loads(line)) for line in lines] == [len(json.loads(lines[1])) - 1, len(json.loads(lines[1]))]

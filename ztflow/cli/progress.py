@@ -34,7 +34,8 @@ class ReadingBar:
             return
         if self._bar is None or self._task is None:
             self._bar, self._task = self._start(total)
-        self._bar.update(self._task, completed=done, total=total)
+        what = "pairing" if total is not None and done >= total else "reading"
+        self._bar.update(self._task, completed=done, total=total, description=what)
 
     @staticmethod
     def _start(total: int | None) -> tuple[Progress, TaskID]:
@@ -43,7 +44,7 @@ class ReadingBar:
         from rich.progress import TransferSpeedColumn as SpeedColumn
 
         bar = Progress(
-            TextColumn("reading"), BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
         bar.start()

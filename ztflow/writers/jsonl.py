@@ -35,42 +35,44 @@ def _map_text(pairs: list[tuple[str, str]]) -> str:
     return json_printable(orjson.dumps(dict(pairs)).decode())
 
 
-def _members(name: str, array: pa.Array) -> pa.Array:
-    """`"name":value` for every row, null where the value is null."""
-    key = f'"{name}":'
+def _members(name: str, array: pa.Array, comma: str) -> pa.Array:
+    """`,"name":value` for every row, nothing where the value is null."""
+    key = f'{comma}"{name}":'
     kind = array.type
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
-        return map_distinct(array, lambda text: key + json_text(text))
-    if pa.types.is_timestamp(kind):
-        return pc.binary_join_element_wise(f'{key}"', time_text(array), '"', "")
-    if pa.types.is_floating(kind):
-        return pc.binary_join_element_wise(key, float_text(array), "")
-    if pa.types.is_map(kind):
-        return pa.array([pairs and key + _map_text(pairs) for pairs in array.to_pylist()], pa.string())
-    return pc.binary_join_element_wise(key, array.cast(pa.string()), "")
+        members = map_distinct(array, lambda text: key + json_text(text))
+    elif pa.types.is_timestamp(kind):
+        members = pc.binary_join_element_wise(f'{key}"', time_text(array), '"', "")
+    elif pa.types.is_floating(kind):
+        members = pc.binary_join_element_wise(key, float_text(array), "")
+    elif pa.types.is_map(kind):
+        members = pa.array([pairs and key + _map_text(pairs) for pairs in array.to_pylist()], pa.string())
+    else:
+        members = pc.binary_join_element_wise(key, array.cast(pa.string()), "")
+    return pc.fill_null(members, "")
 
 
 def encode_jsonl(batch: pa.RecordBatch) -> bytes:
     """The rows as JSON lines, each ended by a newline; `*_addr` texts stand beside their columns."""
-    if not batch.num_rows:
-        return b""
-    members = []
-    for field, array in zip(batch.schema, batch.columns, strict=True):
-        if array.null_count < len(array):
-            members.append(_members(field.name, array))
-        key, host = ADDRESSES.get(field.name, ("", ""))
-        if key and batch.column(host).null_count < len(batch):
-            address = address_text(batch.column(host), array, _json_inside)
-            members.append(pc.binary_join_element_wise(f'"{key}":"', address, '"', ""))
-    if not members:
+    filled = [field.name for field in batch.schema if batch.column(field.name).null_count < len(batch)]
+    if not filled:
         return b"{}\n" * len(batch)
-    # Skipping nulls is left to `fill_null`: see `cells.joined`. One null would swallow the whole batch below.
-    with_comma = [pc.fill_null(pc.binary_join_element_wise(",", member, ""), "") for member in members]
-    bodies = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*with_comma, ""), 1)
-    lines = pc.binary_join_element_wise("{", bodies, "}\n", "")
+    # Every member brings its comma but the first one, where every row has that.
+    begins = filled[0] if not batch.column(filled[0]).null_count else None
+    members = []
+    for name in batch.schema.names:
+        if name in filled:
+            members.append(_members(name, batch.column(name), "" if name == begins else ","))
+        key, host = ADDRESSES.get(name, ("", ""))
+        if host in filled:
+            address = address_text(batch.column(host), batch.column(name), _json_inside)
+            members.append(pc.fill_null(pc.binary_join_element_wise(f',"{key}":"', address, '"', ""), ""))
+    # Skipping nulls is left to `fill_null`: see `cells.joined`.
+    lines = pc.binary_join_element_wise("{", *members, "}\n", "")
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "")
     encoded: bytes = joined[0].as_buffer().to_pybytes()
-    return encoded
+    # JSON text holds no newline, so these bytes are the beginnings of lines and nothing else.
+    return encoded if begins else (b"\n" + encoded).replace(b"\n{,", b"\n{")[1:]
 
 
 class JsonLinesWriter:
