@@ -27,6 +27,8 @@ _LIFE: dict[Kind, tuple[float, float]] = {
 }  # fmt: skip
 """Median and log-spread of what applications take, from the captured runs; others take `_USUAL`."""
 _USUAL = (0.003, 0.9)
+_ALIKE = 0.25
+"""Log-spread within a burst."""
 
 _SIZE: dict[Kind, tuple[int, int]] = {
     Kind.BIG: (8_000_000, 15_000_000), Kind.LONG: (100_000, 300_000), Kind.EGRESS: (500, 4_000),
@@ -155,7 +157,7 @@ def _of_kind(
         "asked_port": np.where(service >= 0, ports[service], port),
         "ipv6": (rng.random(int(group.max()) + 1) < scenario.shape.ipv6)[group],
         "start": start,
-        "life": _lives(kind, count, scenario, rng),
+        "life": _lives(kind, group, scenario, rng),
         "request": np.zeros(count, dtype=np.int64),
         "response": np.zeros(count, dtype=np.int64),
     }
@@ -236,11 +238,17 @@ def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generato
     return np.asarray(rng.choice(some, groups, p=weight / weight.sum()), dtype=np.int64)
 
 
-def _lives(kind: Kind, count: int, scenario: Scenario, rng: np.random.Generator) -> Floats:
+def _lives(kind: Kind, group: Ints, scenario: Scenario, rng: np.random.Generator) -> Floats:
+    count = len(group)
     if kind is Kind.LONG:
         return rng.uniform(*scenario.long_life, count)
     median, spread = _LIFE.get(kind, _USUAL)
-    return median * np.exp(rng.standard_normal(count) * spread)
+    drawn = rng.standard_normal(count) * spread
+    if kind in {Kind.BURST, Kind.STORM}:
+        # The connections of one burst ask for the same: they differ far less from each other than bursts do.
+        between = rng.standard_normal(int(group.max()) + 1)[group]
+        drawn = between * max(0.0, spread**2 - _ALIKE**2) ** 0.5 + rng.standard_normal(count) * min(_ALIKE, spread)
+    return median * np.exp(drawn)
 
 
 def _route(made: Connections, cluster: Cluster) -> None:
