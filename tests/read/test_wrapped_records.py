@@ -145,6 +145,7 @@ def test_an_incomplete_record_waits_and_a_pause_releases_it():
         (lambda line: line.replace('"', '\\"').replace("\t", "\\t"), True),
         (lambda line: "> " + line.replace("_", "\\_"), True),
         (lambda line: f"    {line}", True),
+        (lambda line: f"2024-06-16T12:40:48.707812345Z {line[:150]}2024-06-16T12:40:48.707812346Z {line[150:]}", True),
         (lambda line: "^[[92mztunnel-fv5f8^[[0m ^[[32mistio-proxy^[[0m " + line, True),
         (lambda line: "\x1b[92mztunnel-fv5f8\x1b[0m istio-proxy " + line, False),
         (lambda line: line.replace("\t", "  ", 1).split("  ", 1)[1], True),

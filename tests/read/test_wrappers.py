@@ -143,3 +143,17 @@ def test_the_clusters_name_in_datadogs_host(hosts, nodes):
     halves = [value for part in (parser.feed(text.encode()), parser.finish()) for value in column(part, "ztunnel_node")]
     assert halves == (nodes or hosts)
     assert parser.stats.not_ours == 1
+
+
+def test_every_wrapper_is_documented():
+    from ztflow.read import WRAPPERS as NAMES
+    from ztflow.read.unwrap.registry import ALIASES
+
+    page = (FIXTURES.parent / "docs" / "reference" / "inputs.md").read_text()
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
+    assert set(ALIASES.values()) <= set(NAMES)
+
+
+@pytest.mark.parametrize(("alias", "file"), [("vector", "vector.jsonl"), ("crio", "crio-partial.log"), ("raw", "kubectl-plain.log")])
+def test_other_names_of_wrappers(alias, file):
+    assert len(read(WRAPPERS / file, wrapper=alias)[0]) == len(read(WRAPPERS / file)[0]) > 0

@@ -58,5 +58,13 @@ WRAPPERS: tuple[str, ...] = (
 )
 """Names `--wrapper` takes."""
 
+ALIASES = {
+    "aks": "azure", "aws": "cloudwatch", "containerd": "cri", "cri-o": "cri", "crio": "cri", "docker-json": "docker",
+    "elasticsearch": "elastic", "fluent-bit": "fluent", "fluentbit": "fluent", "fluentd": "fluent", "gke": "gcp",
+    "json-file": "docker", "kibana": "elastic", "opensearch": "elastic", "opentelemetry": "otel", "otlp": "otel",
+    "raw": "bare", "stern-json": "stern", "vector": "fluent",
+}  # fmt: skip
+"""Other names people have for them."""
+
 JSON_NAMES = frozenset({"bare", "logcli", *(name for name, _ in JSON_WRAPPERS)})
 """Names under which JSON may stand on the outside."""

@@ -16,7 +16,7 @@ from ztflow.read.unwrap.content import TIME, Content, Part, find_head, merged
 from ztflow.read.unwrap.hosts import HostColumn
 from ztflow.read.unwrap.jsontext import decoded, dumped, opens_document, starts_json
 from ztflow.read.unwrap.memory import Memory
-from ztflow.read.unwrap.registry import JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
+from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 
 _TIMED = re.compile(
     rf"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?{TIME}(?: std(?:out|err) F)? "
@@ -71,6 +71,7 @@ class Unwrapper:
     """
 
     def __init__(self, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
+        wrapper = None if wrapper is None else ALIASES.get(wrapper, wrapper)
         if wrapper is not None and wrapper not in WRAPPERS:
             raise UsageError(f"no wrapper is called {wrapper!r}; known: {', '.join(WRAPPERS)}")
         self.origin = origin
