@@ -5,18 +5,17 @@ from __future__ import annotations
 import bz2
 import codecs
 import contextlib
-import gc
 import gzip
 import json
 import lzma
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.address_lists import read_list
+from ztflow.place.codes import collector_paused
 from ztflow.place.known import Inventory
 from ztflow.place.kubectl_tables import read_tables
 from ztflow.place.kubernetes_objects import read_object
@@ -49,25 +48,10 @@ def read_inventory(*paths: str | Path) -> Inventory:
         InventoryError: If nothing in a file is recognised.
     """
     inventory = Inventory()
-    with _collector_paused():
+    with collector_paused():
         for path in paths:
             _read_file(str(path), inventory)
     return inventory
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No cyclic garbage collection inside: decoding a big file makes millions of objects and no garbage.
-
-    Measured on 50 000 pods as JSON: half the time.
-    """
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 def _read_file(name: str, inventory: Inventory) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.place.codes import Coded, coded, combine, words_at
+from ztflow.place.codes import coded, combine
 from ztflow.place.known import Inventory, OpenConnection, ServiceFact, canonical_ip
 from ztflow.place.register import Register
 
@@ -61,7 +61,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
             asked[key._replace(port=None)] += count
     explained = np.array([key is not None and _enough(key, asked, open_now) for key in keys], np.bool_)
     chosen = rows[explained[numbers]]
-    unknown = reason.codes == len(reason.words)
+    unknown = reason.codes == reason.size
     unknown[chosen] = False
     codes = reason.codes.astype(np.int32)
     codes[chosen] = len(reason.words)
@@ -76,16 +76,14 @@ def _missing(
 ) -> tuple[npt.NDArray[np.int32], list[_Key | None]]:
     """Which connection each lone half lacks, once per distinct one."""
     names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
-    parts = [coded(flows, name) for name in names]
+    parts = [coded(flows, name).take(rows) for name in names]
     ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(65536).to_numpy()
-    parts = [Coded(part.codes[rows], part.words) for part in parts]
     numbers, first = combine(
-        [*(part.codes for part in parts), ports[rows].astype(np.int32)],
-        [*(len(part.words) + 1 for part in parts), 65537],
+        [*(part.codes for part in parts), ports[rows].astype(np.int32)], [*(part.size + 1 for part in parts), 65537]
     )
     keys: list[_Key | None] = []
     for src_ip, dst_ip, host, src_pod, dst_pod, seen, port in zip(
-        *(words_at(part, first) for part in parts), ports[rows][first].tolist(), strict=True
+        *(part.texts(first) for part in parts), ports[rows][first].tolist(), strict=True
     ):
         target_ip = canonical_ip(host) or dst_ip
         if src_ip is None or target_ip is None or port == 65536:

@@ -7,7 +7,7 @@ Cost: about 0.3 µs a flow, and some microseconds per distinct end.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.place.codes import Coded, coded, combine, words_at
+from ztflow.place.codes import NEVER, Coded, Codes, coded, collector_paused, combine, micros_of
 from ztflow.place.ends import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
@@ -26,17 +26,23 @@ _NO_TIME = np.iinfo(np.int64).min
 _ALONGSIDE = 30_000_000
 """Microseconds two ztunnels' lines may be apart and still show that both ran at one time, so on two nodes."""
 
-Numbers = npt.NDArray[np.int32]
-_Rows = npt.NDArray[np.intp]
+_LOCALITY = ("unknown", "same_node", "cross_node")
+_ZONE_LOCALITY = ("unknown", "same_zone", "cross_zone")
+_IDENTITY = 2
+"""Where the identity stands among the columns of an end: `End.owner_namespace`."""
 
 
 class _Placed(NamedTuple):
     """One end of every flow: a number per row into a list of distinct answers."""
 
-    numbers: Numbers
+    numbers: Codes
     answers: list[Answer]
     direct: npt.NDArray[np.bool_]
     """Whether the end's own half was seen."""
+
+    def unnamed(self) -> bool:
+        """Whether an own writer may be known by less than its node's name."""
+        return any(answer.writer != NOWHERE for answer in self.answers)
 
 
 def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
@@ -44,7 +50,8 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
     Args:
         flows: Columns `schema.FLOWS`. `src_node` and `dst_node` may hold what a shipper said; they are kept.
-        topology: What is known of places; it should have seen the halves of these flows (`learn`).
+        topology: What is known of places; with the halves of these flows (`learn`) it knows most; without
+            any, the flows themselves tell it who wrote of whom.
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
@@ -53,79 +60,77 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
     """
     if not flows.num_rows:
         return flows
-    for half in ("outbound", "inbound"):
-        topology.introduce(coded(flows, f"{half}_ztunnel").words)
-    topology.settle()
-    src, dst = (_place_end(flows, side, topology) for side in ("src", "dst"))
-    locality, zone_locality = _localities(flows, src, dst, topology)
-    for side, end in (("src", src), ("dst", dst)):
-        flows = _fill(flows, f"{side}_node", [topology.name(answer.place) for answer in end.answers], end.numbers)
-        flows = _fill(flows, f"{side}_zone", [answer.zone for answer in end.answers], end.numbers)
-        flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
-    evidence, numbers = _evidence(src, dst)
-    flows = _fill(flows, "locality_evidence", evidence, numbers)
-    flows = explain_open(flows, topology.inventory, topology.register)
-    flows = _fill(flows, "locality", ["unknown", "same_node", "cross_node"], locality, replaceable="unknown")
-    return _fill(flows, "zone_locality", ["unknown", "same_zone", "cross_zone"], zone_locality, replaceable="unknown")
+    with collector_paused():
+        if not topology.has_halves:
+            topology.learn_from_flows(flows)
+        topology.settle()
+        src, dst = (_place_end(flows, side, topology) for side in ("src", "dst"))
+        locality, zone_locality = _localities(flows, src, dst, topology)
+        for side, end in (("src", src), ("dst", dst)):
+            flows = _fill(flows, f"{side}_node", [topology.name(answer.place) for answer in end.answers], end.numbers)
+            flows = _fill(flows, f"{side}_zone", [answer.zone for answer in end.answers], end.numbers)
+            flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
+        flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
+        flows = explain_open(flows, topology.inventory, topology.register)
+        flows = _fill(flows, "locality", _LOCALITY, locality, replaceable="unknown")
+        return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable="unknown")
 
 
 def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
-    """Answers for one end: by the ztunnel alone where that settles it, else once per distinct end."""
+    """Answers for one end: by its own ztunnel alone where that settles it, else once per distinct end."""
     half = "outbound" if side == "src" else "inbound"
-    ztunnel = coded(flows, f"{half}_ztunnel")
-    seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | (ztunnel.codes < len(ztunnel.words))
-    parts = {
-        "namespace": coded(flows, f"{side}_namespace"),
-        "workload": coded(flows, f"{side}_workload"),
-        "identity": coded(flows, f"{side}_identity"),
-        "ip": coded(flows, f"{side}_ip"),
-        "ztunnel": ztunnel,
-        "file": _only_where(coded(flows, f"{half}_file"), ztunnel.codes == len(ztunnel.words)),
-        "node": coded(flows, f"{side}_node"),
-        "pod": coded(flows, f"{side}_pod"),
-        "cluster": coded(flows, f"{side}_cluster"),
-    }
-    answers, numbers, rows = _by_ztunnel(parts, topology)
-    elsewhere = coded(flows, "path").mask("double_hbone")
+    ztunnel, node = coded(flows, f"{half}_ztunnel"), coded(flows, f"{side}_node")
+    seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | ztunnel.known()
+    answers, numbers, settled = _by_writer(ztunnel, node, topology)
+    pod, workload = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
+    rows = np.flatnonzero(~(settled & seen & (pod.known() | ~workload.known())))
     if len(rows):
-        some = {name: Coded(part.codes[rows], part.words) for name, part in parts.items()}
-        times = pc.coalesce(flows.column("end"), flows.column("start")).cast(pa.int64())
-        micros = pc.fill_null(times, _NO_TIME).to_numpy()[rows]
-        more, chosen = _by_end(some, seen[rows], elsewhere[rows], micros, topology)
+        columns = [
+            coded(flows, f"{side}_namespace"),
+            workload,
+            coded(flows, f"{side}_identity"),
+            coded(flows, f"{side}_ip"),
+            ztunnel,
+            coded(flows, f"{half}_file").where(~ztunnel.known()),
+            node,
+            pod,
+            coded(flows, f"{side}_cluster"),
+        ]
+        elsewhere = coded(flows, "path").mask("double_hbone")[rows]
+        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), _NO_TIME)[rows]
+        more, chosen = _by_end([column.take(rows) for column in columns], seen[rows], elsewhere, micros, topology)
         numbers[rows] = chosen + len(answers)
         answers = answers + more
     return _Placed(numbers, answers, seen)
 
 
-def _by_ztunnel(parts: Mapping[str, Coded], topology: Topology) -> tuple[list[Answer], Numbers, _Rows]:
-    """Answers for ends whose own ztunnel's node and zone are known and whose pod needs no look-up; other rows."""
-    ztunnel, node, pod, workload = (parts[name] for name in ("ztunnel", "node", "pod", "workload"))
-    answers = [topology.of_ztunnel(name) for name in ztunnel.words]
-    settled = np.array([topology.name(a.place) is not None and a.zone is not None for a in answers] + [False], np.bool_)
-    if not topology.register.knows_pod_zones:
-        settled[:-1] = [topology.name(answer.place) is not None for answer in answers]
-    fast = settled[ztunnel.codes] & (node.codes == len(node.words))
-    fast &= (pod.codes != len(pod.words)) | (workload.codes == len(workload.words))
-    return answers, ztunnel.codes.astype(np.int32), np.flatnonzero(~fast)
+def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, npt.NDArray[np.bool_]]:
+    """Answers by who wrote the end's half, and the rows these settle: node and zone named, zones not a pod's own."""
+    numbers, first = combine([ztunnel.codes, node.codes], [ztunnel.size + 1, node.size + 1])
+    answers = [
+        topology.of_writer(pod, shipped) for pod, shipped in zip(ztunnel.texts(first), node.texts(first), strict=True)
+    ]
+    zones = topology.register.knows_pod_zones
+    settled = [topology.name(a.place) is not None and (a.zone is not None or not zones) for a in answers]
+    return answers, numbers.copy(), np.array(settled, np.bool_)[numbers]
 
 
 def _by_end(
-    parts: Mapping[str, Coded],
+    columns: Sequence[Coded],
     seen: npt.NDArray[np.bool_],
     elsewhere: npt.NDArray[np.bool_],
     micros: npt.NDArray[np.int64],
     topology: Topology,
-) -> tuple[list[Answer], Numbers]:
+) -> tuple[list[Answer], Codes]:
     """Answers once per distinct end; rows of an end that moves get the answer of their own time."""
     numbers, first = combine(
-        [*(part.codes for part in parts.values()), seen.astype(np.int32), elsewhere.astype(np.int32)],
-        [*(len(part.words) + 1 for part in parts.values()), 2, 2],
+        [*(column.codes for column in columns), seen.astype(np.int32), elsewhere.astype(np.int32)],
+        [*(column.size + 1 for column in columns), 2, 2],
     )
-    words = {name: words_at(part, first) for name, part in parts.items()}
-    spaces: dict[str | None, str | None] = {name: _namespace_of(name) for name in [*parts["identity"].words, None]}
-    words["identity"] = [spaces[identity] for identity in words["identity"]]
-    columns = (*words.values(), seen[first].tolist(), elsewhere[first].tolist())
-    ends = list(map(End._make, zip(*columns, strict=True)))
+    words = [column.texts(first) for column in columns]
+    spaces = {identity: _namespace_of(identity) for identity in set(words[_IDENTITY])}
+    words[_IDENTITY] = [spaces[identity] for identity in words[_IDENTITY]]
+    ends = list(map(End._make, zip(*words, seen[first].tolist(), elsewhere[first].tolist(), strict=True)))
     order = np.argsort(numbers, kind="stable")
     edges = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
     earliest = np.minimum.reduceat(micros[order], edges[:-1]).tolist()
@@ -157,26 +162,30 @@ def _by_end(
     return answers, result
 
 
-def _only_where(column: Coded, where: npt.NDArray[np.bool_]) -> Coded:
-    """A column with null wherever the mask is false."""
-    if not where.any():
-        return Coded(np.zeros(len(column.codes), np.int32), [])
-    return Coded(np.where(where, column.codes, np.int32(len(column.words))), column.words)
-
-
-def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology) -> tuple[Numbers, Numbers]:
+def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology) -> tuple[Codes, Codes]:
     """Per row 0 unknown, 1 same, 2 different: for nodes and for zones."""
     source, target = _of(src, "place"), _of(dst, "place")
-    own_source, own_target = _of(src, "writer"), _of(dst, "writer")
     other_cluster = _other_cluster(flows)
     known = (source != NOWHERE) & (target != NOWHERE)
-    same = ((source == target) & known) | ((own_source == own_target) & (own_source != NOWHERE))
-    same &= ~other_cluster
-    apart = known & ~same & (_distinct(source, target, topology) | (src.direct & dst.direct))
-    node = np.where(same, 1, np.where(apart | other_cluster, 2, 0)).astype(np.int32)
+    same = (source == target) & known
+    unsure = ~same
+    if src.unnamed() or dst.unnamed():
+        own = _of(src, "writer")
+        same |= (own == _of(dst, "writer")) & (own != NOWHERE)
+    if other_cluster is not None:
+        same &= ~other_cluster
+        unsure = ~same & ~other_cluster
+    apart = np.flatnonzero(known & unsure & ~same)
+    sure = _distinct(source[apart], target[apart], topology) | (src.direct[apart] & dst.direct[apart])
+    node = same.astype(np.int32)
+    node[apart[sure]] = 2
+    if other_cluster is not None:
+        node[other_cluster] = 2
     zones = {zone: code for code, zone in enumerate(sorted({a.zone for a in src.answers + dst.answers if a.zone}))}
+    if not zones:
+        return node, same.astype(np.int32)
     zone_src, zone_dst = (
-        np.array([zones[a.zone] if a.zone else NOWHERE for a in end.answers], np.int64)[end.numbers]
+        np.array([zones[a.zone] if a.zone else NOWHERE for a in end.answers], np.int32)[end.numbers]
         for end in (src, dst)
     )
     both = (zone_src != NOWHERE) & (zone_dst != NOWHERE)
@@ -184,51 +193,44 @@ def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology)
     return node, zone
 
 
-def _of(end: _Placed, what: str) -> npt.NDArray[np.int64]:
-    values = np.array([getattr(answer, what) for answer in end.answers], np.int64)
+def _of(end: _Placed, what: str) -> Codes:
+    values = np.array([getattr(answer, what) for answer in end.answers], np.int32)
     return values[end.numbers]
 
 
-def _distinct(
-    source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], topology: Topology
-) -> npt.NDArray[np.bool_]:
+def _distinct(source: Codes, target: Codes, topology: Topology) -> npt.NDArray[np.bool_]:
     """Whether two different places are two nodes for sure.
 
     Two names are. A node nobody named is another than that of a ztunnel that wrote at the same time; a ztunnel that
     wrote before or after may be the same node's, restarted.
     """
-    count = int(max(source.max(), target.max())) + 1
-    if count <= 0:
-        return np.zeros(len(source), np.bool_)
+    count = int(max(source.max(initial=NOWHERE), target.max(initial=NOWHERE))) + 1
     named = np.array([topology.name(place) is not None for place in range(count)], np.bool_)
-    spans = [topology.span(place) for place in range(count)]
-    first = np.array([span[0] if span else _NO_TIME for span in spans], np.float64)
-    last = np.array([span[1] if span else _NO_TIME for span in spans], np.float64)
-    wrote = np.array([span is not None for span in spans], np.bool_)
-    alongside = (
-        wrote[source]
-        & wrote[target]
-        & (first[source] <= last[target] + _ALONGSIDE)
-        & (first[target] <= last[source] + _ALONGSIDE)
-    )
-    result: npt.NDArray[np.bool_] = (named[source] & named[target]) | alongside
+    result: npt.NDArray[np.bool_] = named[source] & named[target]
+    left = np.flatnonzero(~result)
+    if len(left):
+        spans = [topology.span(place) for place in range(count)]
+        first = np.array([span[0] if span else NEVER for span in spans], np.float64)
+        last = np.array([span[1] if span else -NEVER for span in spans], np.float64)
+        a, b = source[left], target[left]
+        result[left] = (first[a] <= last[b] + _ALONGSIDE) & (first[b] <= last[a] + _ALONGSIDE)
     return result
 
 
-def _other_cluster(flows: pa.Table) -> npt.NDArray[np.bool_]:
-    """Rows whose two ends name two clusters."""
+def _other_cluster(flows: pa.Table) -> npt.NDArray[np.bool_] | None:
+    """Rows whose two ends name two clusters; None where no row names both."""
     src, dst = coded(flows, "src_cluster"), coded(flows, "dst_cluster")
-    if src.nothing or dst.nothing:
-        return np.zeros(flows.num_rows, np.bool_)
-    places = {word: code for code, word in enumerate(dict.fromkeys(src.words + dst.words))}
+    if not src.size or not dst.size:
+        return None
+    numbers = {word: code for code, word in enumerate(dict.fromkeys(src.words + dst.words))}
     left, right = (
-        np.array([*(places[word] for word in end.words), NOWHERE], np.int64)[end.codes] for end in (src, dst)
+        np.array([*(numbers[word] for word in end.words), NOWHERE], np.int32)[end.codes] for end in (src, dst)
     )
     result: npt.NDArray[np.bool_] = (left != right) & (left != NOWHERE) & (right != NOWHERE)
     return result
 
 
-def _evidence(src: _Placed, dst: _Placed) -> tuple[list[str | None], Numbers]:
+def _evidence(src: _Placed, dst: _Placed) -> tuple[list[str | None], Codes]:
     """`source; destination` for every row, `-` for an end without evidence, null where neither has any."""
     words = sorted({answer.evidence for answer in src.answers + dst.answers if answer.evidence is not None})
     code: dict[str | None, int] = {word: number for number, word in enumerate([*words, None])}
@@ -243,25 +245,25 @@ def _evidence(src: _Placed, dst: _Placed) -> tuple[list[str | None], Numbers]:
 
 
 def _fill(
-    flows: pa.Table, name: str, words: Sequence[str | None], numbers: Numbers, *, replaceable: str | None = None
+    flows: pa.Table, name: str, words: Sequence[str | None], numbers: Codes, *, replaceable: str | None = None
 ) -> pa.Table:
     """Put `words[number]` into a column where it is null (or holds a replaceable word)."""
-    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
-    table = np.array([distinct.get(word, -1) if word is not None else -1 for word in words], np.int32)
-    codes = table[numbers]
     column = flows.column(name)
     if not column.null_count and replaceable is None:
         return flows
-    old = coded(flows, name)
-    if not old.nothing:
+    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
+    codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[numbers]
+    if column.null_count < len(column):
+        old = coded(flows, name)
         for word in old.words:
             distinct.setdefault(word, len(distinct))
         kept = np.array([*(-1 if word == replaceable else distinct[word] for word in old.words), -1], np.int32)
-        previous = kept[old.codes]
-        codes = np.where(previous >= 0, previous, codes)
+        if int(kept.max()) >= 0:
+            previous = kept[old.codes]
+            codes = np.where(previous >= 0, previous, codes)
     indices = pa.array(codes, mask=codes < 0)
-    column = pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
-    return flows.set_column(flows.schema.get_field_index(name), pa.field(name, _CATEGORY), column)
+    filled = pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
+    return flows.set_column(flows.schema.get_field_index(name), pa.field(name, _CATEGORY), filled)
 
 
 def _namespace_of(identity: str | None) -> str | None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ztflow.origin import Fact
-from ztflow.place.codes import NEVER, Spans, coded, group_spans
+from ztflow.place.codes import NEVER, Coded, Spans, coded, collector_paused, combine, micros_of, spans_of
 
 _PENDING = 1 << 18
 """Distinct ends kept as columns before they are sorted in: bounds memory in a long live run."""
@@ -99,26 +100,29 @@ class Sightings:
             return
         direction = coded(halves, "direction")
         writer = [coded(halves, name) for name in ("ztunnel_pod", "ztunnel_node", "source_file")]
-        micros = halves.column("time").combine_chunks().cast(pa.int64())
+        micros = micros_of(halves.column("time"), NEVER)
         for side, word in (("src", "outbound"), ("dst", "inbound")):
             rows = np.flatnonzero(direction.mask(word))
             if len(rows):
                 ends = [coded(halves, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
-                spans = group_spans([*ends, *writer], rows, micros)
+                spans = spans_of([column.take(rows) for column in (*ends, *writer)], micros[rows])
                 self._take_writers(spans)
                 self._pending.append(spans)
         if self._asked or sum(len(batch.first) for batch in self._pending) > _PENDING:
             self._index()
 
     def _take_writers(self, batch: Spans) -> None:
-        wrote: dict[tuple[str | None, ...], Span] = {}
-        for key, first, last in zip(zip(*batch.words[3:], strict=True), batch.first, batch.last, strict=True):
-            _widen(wrote, key, first, last)
-        for (pod, node, file), (first, last) in wrote.items():
+        columns = batch.columns[3:]
+        numbers, first = combine([column.codes for column in columns], [column.size + 1 for column in columns])
+        starts, ends = np.full(len(first), NEVER), np.full(len(first), -NEVER)
+        np.minimum.at(starts, numbers, batch.first)
+        np.maximum.at(ends, numbers, batch.last)
+        words = [column.texts(first) for column in columns]
+        for pod, node, file, start, end in zip(*words, starts.tolist(), ends.tolist(), strict=True):
             writer = _writer(pod, node, file)
             if writer is None:
                 continue
-            if _widen(self.writers, writer, first, last) is not None:
+            if _widen(self.writers, writer, start, end) is not None:
                 self._version += 1
             if pod is not None and node is not None and node not in self.shipped[writer]:
                 self.shipped[writer].add(node)
@@ -127,31 +131,50 @@ class Sightings:
     def _index(self) -> None:
         """Sort the batches kept so far into pods and addresses."""
         self._asked = True
-        pods, addresses = self._pods, self._addresses
-        for batch in self._pending:
-            writers = {key: _writer(*key) for key in set(zip(*batch.words[3:], strict=True))}
-            for namespace, name, ip, pod, node, file, first, last in zip(
-                *batch.words, batch.first, batch.last, strict=True
-            ):
-                writer = writers[pod, node, file]
-                if writer is None:
-                    continue
-                if namespace is not None and name is not None:
-                    known = (namespace, name)
-                    span = _widen(pods[known], (writer, ip), first, last)
-                    if span is not None:
-                        self._pairs += 1
-                        if ip is not None:
-                            addresses[ip][writer, known] = span
-                elif ip is not None and _widen(addresses[ip], (writer, None), first, last) is not None:
-                    self._pairs += 1
+        if not self._pending:
+            return
+        with collector_paused():
+            for batch in self._pending:
+                self._index_batch(batch)
         self._pending.clear()
 
-    def introduce(self, ztunnels: Iterable[str]) -> None:
-        """Add ztunnel pods of which no line is at hand."""
-        for pod in ztunnels:
-            if _widen(self.writers, ("pod", pod), NEVER, -NEVER) is not None:
-                self._version += 1
+    def _index_batch(self, batch: Spans) -> None:
+        pods, addresses = self._pods, self._addresses
+        words = [column.texts() for column in batch.columns]
+        writers = {key: _writer(*key) for key in set(zip(*words[3:], strict=True))}
+        for namespace, name, ip, pod, node, file, first, last in zip(
+            *words, batch.first.tolist(), batch.last.tolist(), strict=True
+        ):
+            writer = writers[pod, node, file]
+            if writer is None:
+                continue
+            if namespace is not None and name is not None:
+                known = (namespace, name)
+                span = _widen(pods[known], (writer, ip), first, last)
+                if span is not None:
+                    self._pairs += 1
+                    if ip is not None:
+                        addresses[ip][writer, known] = span
+            elif ip is not None and _widen(addresses[ip], (writer, None), first, last) is not None:
+                self._pairs += 1
+
+    def introduce(self, flows: pa.Table) -> None:
+        """Take in a table of flows: the ends whose own half was seen, as `observe` does of the halves.
+
+        The far end of double HBONE carries the names of the near side's line and is left out.
+        """
+        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), NEVER)
+        plain = ~coded(flows, "path").mask("double_hbone")
+        for side, half in (("src", "outbound"), ("dst", "inbound")):
+            ztunnel = coded(flows, f"{half}_ztunnel")
+            rows = np.flatnonzero(ztunnel.known())
+            if len(rows):
+                ends = [coded(flows, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
+                ends = [column.where(plain | (side == "src")).take(rows) for column in ends]
+                nothing = Coded(np.zeros(len(rows), np.int32))
+                spans = spans_of([*ends, ztunnel.take(rows), nothing, nothing], micros[rows])
+                self._take_writers(spans)
+                self._pending.append(spans)
 
     def note(self, facts: Iterable[Fact]) -> None:
         """Take in what non-access lines say: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""

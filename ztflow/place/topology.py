@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from ztflow.origin import Fact
-from ztflow.place.codes import NEVER
+from ztflow.place.codes import NEVER, collector_paused
 from ztflow.place.ends import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
 from ztflow.place.known import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
@@ -38,7 +38,10 @@ class Topology:
         self, inventory: Inventory | None = None, facts: Iterable[Fact] = (), halves: pa.Table | None = None
     ) -> None:
         self.inventory = inventory or Inventory()
-        self.register = Register(self.inventory)
+        with collector_paused():
+            self.register = Register(self.inventory)
+        self.has_halves = False
+        """Whether it has seen access lines; without them the flows to place have to tell what they told."""
         self._sightings = Sightings()
         self._writers = Writers(self.inventory, self.register, self._sightings)
         self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
@@ -49,11 +52,12 @@ class Topology:
         """Take in more of the log, in any order and cut. Cost: about 60 ns a half."""
         self._sightings.note(facts)
         if halves is not None:
+            self.has_halves = True
             self._sightings.observe(halves)
 
-    def introduce(self, ztunnels: Iterable[str]) -> None:
-        """Name ztunnel pods that wrote lines, where the lines themselves are not at hand."""
-        self._sightings.introduce(ztunnels)
+    def learn_from_flows(self, flows: pa.Table) -> None:
+        """Take in what flows still tell of the halves they were made of, where those are not at hand."""
+        self._sightings.introduce(flows)
 
     @property
     def contradictions(self) -> tuple[Contradiction, ...]:
@@ -134,9 +138,11 @@ class Topology:
         """Make the node of every ztunnel final for what is known so far; cheap where nothing new was learnt."""
         self._writers.settle()
 
-    def of_ztunnel(self, pod: str) -> Answer:
-        """Where a ztunnel pod is, as the answer for the ends whose halves it wrote."""
-        return self._own(End(ztunnel=pod, local=True, elsewhere=True), None)
+    def of_writer(self, ztunnel: str | None, node: str | None) -> Answer:
+        """Where the ends are whose halves a ztunnel pod wrote (or a ztunnel whose node a shipper named)."""
+        if ztunnel is None and node is None:
+            return Answer()
+        return self._own(End(ztunnel=ztunnel, node=node, local=True, elsewhere=True), None)
 
     def resolve(self, end: End, time: int | None) -> Answer:
         """Where an end is at a time: cost a few microseconds. Call `settle` before."""
@@ -151,9 +157,8 @@ class Topology:
     def lasting(self, end: End, first: int, last: int) -> Answer | None:
         """Where an end is through a whole span of time; None when that may change in it. Call `settle` before."""
         if end.local or end.elsewhere or end.node is not None:
-            if end.elsewhere or end.node is not None or self._own_place(end) != NOWHERE:
-                return self.resolve(end, None)
-            return None
+            settled = end.elsewhere or end.node is not None or self._own_place(end) != NOWHERE
+            return self.resolve(end, None) if settled else None
         if end.workload is None:
             return None
         pod = (end.namespace, end.workload)
@@ -161,13 +166,21 @@ class Topology:
             answer = self._by_unique_name(pod, end.cluster)
         else:
             known = self.register.pods.get(pod, [])
-            sure = len(known) == 1 and not self._writers.shipped and may_have(known[0], end.ip)
-            if not sure or not surely_holds(known[0], first) or not surely_holds(known[0], last):
+            if len(known) != 1 or self._writers.shipped or not may_have(known[0], end.ip):
                 return None
             answer = self._stated(known[0], f"{end.namespace}/{end.workload}", _BY_NAME)
+            held = surely_holds(known[0], first) and surely_holds(known[0], last)
+            if not held and not self._uncontested(pod, known[0], answer.place):
+                return None
         if answer is None or answer.place == NOWHERE:
             return None
         return answer if end.pod is None else answer._replace(pod=end.pod)
+
+    def _uncontested(self, pod: PodKey, fact: PodFact, place: int) -> bool:
+        """Whether nothing bounds a statement in time and the log has its pod nowhere else."""
+        if fact.start is not None or fact.end is not None:
+            return False
+        return {*self._seen(pod), *self._announced(pod)} <= {place}
 
     def times(self, end: End) -> list[int]:
         """The times at which `resolve` may change its answer for an end without a lasting one, ascending."""
@@ -184,10 +197,9 @@ class Topology:
         return sorted(time for time in found if -NEVER < time < NEVER)
 
     def _own_place(self, end: End) -> int:
-        """The named place of the writer of an end's own half, or `NOWHERE`."""
+        """The place of the writer of an end's own half, or `NOWHERE`."""
         writer = writer_of(end)
-        place = self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
-        return place if self.name(place) is not None else NOWHERE
+        return self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
 
     def _own(self, end: End, time: int | None) -> Answer:
         """Where an end is that wrote a half: with its ztunnel, whatever an inventory says."""
@@ -200,17 +212,13 @@ class Topology:
         if end.node is not None:
             return self._with_zone(Answer(self._writers.place(end.node), None, pod, "shipper", number))
         answer = Answer(NOWHERE, None, pod, None, number)
-        place = self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
+        place = self._own_place(end)
         if writer is not None and place != NOWHERE:
             how = self._writers.how[writer]
             evidence = how if how == "shipper" else f"ztunnel log ({how})" if how else "ztunnel log"
-            answer = self._with_zone(answer._replace(place=place, evidence=evidence))
-            if self.name(place) is not None:
-                return answer
+            return self._with_zone(answer._replace(place=place, evidence=evidence))
         stated = Answer() if end.elsewhere else self._remote(end, time)
-        if answer.place == NOWHERE or self.name(stated.place) is not None:
-            return stated._replace(pod=pod or stated.pod, writer=number)
-        return answer._replace(zone=answer.zone or stated.zone)
+        return stated._replace(pod=pod or stated.pod, writer=number)
 
     def _remote(self, end: End, time: int | None) -> Answer:
         """Where an end is whose own half is missing: by its pod's name, else by its address."""
@@ -298,6 +306,8 @@ class Topology:
             return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
         if stated is not None and fact is not None and surely_holds(fact, time):
             return stated
+        if stated is not None and {*seen, *announced} <= {stated.place}:
+            return stated
         arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
         if arrived:
             return Answer(arrived[-1], evidence="start-up lines")
@@ -359,7 +369,9 @@ class Topology:
         zone = self.register.node_zone.get(node) if node is not None else None
         if zone is None and answer.pod is not None:
             namespace, _, name = answer.pod.partition("/")
-            zones = {self.register.zone(pod) for pod in self.register.lookup(namespace, name)} - {None}
+            # Where the node has no name, a statement that names one speaks of another place.
+            known = [pod for pod in self.register.lookup(namespace, name) if node is not None or pod.node is None]
+            zones = {self.register.zone(pod) for pod in known} - {None}
             zone = zones.pop() if len(zones) == 1 else None
         return answer._replace(zone=zone)
 

@@ -146,6 +146,11 @@ class Writers:
         A bare file may hold several ztunnels' lines; then its one start-up block does not speak for all of them.
         """
         pods_of: dict[Writer, dict[PodName, int]] = {writer: {} for writer in writers}
+        ips_of: dict[Writer, dict[str, int]] = {writer: {} for writer in writers}
+        for ip, at_ip in self._sightings.addresses.items():
+            for (writer, _), span in at_ip.items():
+                if writer in ips_of:
+                    ips_of[writer][ip] = min(span[0], ips_of[writer].get(ip, NEVER))
         for pod, seen in self._sightings.pods.items():
             for (writer, _), span in seen.items():
                 if writer in pods_of:
@@ -155,7 +160,8 @@ class Writers:
             for writer in spans:
                 announced[writer].add(pod)
         for writer, pods in pods_of.items():
-            nodes = self._nodes_of_pods(writer, pods)
+            votes = self._votes_of_pods(pods) or self._votes_of_addresses(ips_of[writer])
+            nodes = self._majority(writer, votes)
             if writer[0] == "pod":
                 self._name(writer, [("its pods in the inventory", nodes)])
             elif writer[0] == "file":
@@ -164,11 +170,8 @@ class Writers:
                     self.place_of[writer], self.how[writer] = NOWHERE, ""
         return [writer for writer in writers if self.place_of[writer] == NOWHERE]
 
-    def _nodes_of_pods(self, writer: Writer, pods: dict[PodName, int]) -> set[str]:
-        """The node most of a writer's pods are on by the inventory; several if none has twice the votes of the next.
-
-        Pods whose name can come back vote only where no other pod does.
-        """
+    def _votes_of_pods(self, pods: dict[PodName, int]) -> Counter[str]:
+        """Nodes of pods by the inventory; pods whose name can come back count only where no other does."""
         votes: Counter[str] = Counter()
         for sure in (True, False):
             for pod, time in pods.items():
@@ -178,6 +181,20 @@ class Writers:
                         votes[fact.node] += 1
             if votes:
                 break
+        return votes
+
+    def _votes_of_addresses(self, ips: dict[str, int]) -> Counter[str]:
+        """Nodes of addresses by the inventory, for inventories without pod names."""
+        votes: Counter[str] = Counter()
+        for ip, time in ips.items():
+            fact = at_time(self._register.by_ip.get(ip, ()), _known(time))
+            node = fact.node if fact is not None else self._register.node_of_ip.get(ip, (None,))[0]
+            if node is not None:
+                votes[node] += 1
+        return votes
+
+    def _majority(self, writer: Writer, votes: Counter[str]) -> set[str]:
+        """The node most votes are for; all of them if none has more than twice the votes of the next."""
         ranked = votes.most_common()
         if len(ranked) > 1:
             statements = tuple(f"{node} (inventory, {count} of its pods)" for node, count in sorted(votes.items()))
@@ -187,7 +204,7 @@ class Writers:
         return set(votes)
 
     def _fact_at(self, pod: PodName, time: int) -> PodFact | None:
-        return at_time(self._register.lookup(*pod), time if abs(time) != NEVER else None)
+        return at_time(self._register.lookup(*pod), _known(time))
 
     def _place_unnamed(self, writers: list[Writer]) -> None:
         """Number the ztunnels whose node nobody named; two that wrote of one and the same pod share their node."""
@@ -238,6 +255,10 @@ class Writers:
                     source = f"{fact.evidence.kind}, {fact.evidence.file}"
                     found.append(Contradiction(subject, (f"{name} (log)", f"{fact.node} ({source})")))
         return found
+
+
+def _known(time: int) -> int | None:
+    return time if abs(time) != NEVER else None
 
 
 def _overlap(spans: list[Span]) -> bool:
