@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,7 +67,8 @@ class Vertex:
 
     Attributes:
         id: Name, unique in the graph.
-        kinds: What kinds of name it is: the level, `name as logged`, `address`, `unknown`.
+        kinds: What kinds of name it is: the level, `name as logged`, `address`, `unknown`; this and the rest only when
+            described.
         facts: Values seen for each described attribute.
         rolled_up: How its workload was derived: `owner`, or what `place.names` says of the pod's name.
     """
@@ -142,9 +144,8 @@ def vertices(view: View, by: str, owners: Mapping[str, str] | None = None, *, de
     check_level(by)
     index: dict[str, int] = {}
     found: list[Vertex] = []
-    facts = tuple(dict.fromkeys((*_NAMED_BY[by], *(_DESCRIBED[by] if described else ()))))
-    source = _name_ends(view, "src", by, facts, owners or {}, index, found)
-    target = _name_ends(view, "dst", by, facts, owners or {}, index, found)
+    source = _name_ends(view, "src", by, described, owners or {}, index, found)
+    target = _name_ends(view, "dst", by, described, owners or {}, index, found)
     return Vertices(source, target, found)
 
 
@@ -152,11 +153,12 @@ def _name_ends(
     view: View,
     end: str,
     by: str,
-    wanted: tuple[str, ...],
+    described: bool,
     owners: Mapping[str, str],
     index: dict[str, int],
     found: list[Vertex],
 ) -> Codes:
+    wanted = dict.fromkeys((*_NAMED_BY[by], *(_DESCRIBED[by] if described else ())))
     columns = {fact: name for fact in wanted if (name := _COLUMNS[end][fact]) and view.has(name)}
     parts = [view.labels(name) for name in columns.values()]
     groups = group([(part.codes, len(part.texts)) for part in parts], len(view))
@@ -166,9 +168,11 @@ def _name_ends(
     for place, values in enumerate(rows):
         facts = {fact: value for fact, value in zip(columns, values, strict=True) if value}
         name, kind, how = _name(facts, by, owners)
-        number = index.setdefault(name, len(found))
+        numbers[place] = number = index.setdefault(name, len(found))
         if number == len(found):
             found.append(Vertex(name))
+        if not described:
+            continue
         vertex = found[number]
         vertex.kinds.add(kind)
         if how is not None:
@@ -176,7 +180,6 @@ def _name_ends(
         for fact in _DESCRIBED[by]:
             if fact in facts and kind != "unknown":
                 vertex.facts.setdefault(fact, set()).add(facts[fact])
-        numbers[place] = number
     return numbers[groups.codes]
 
 
@@ -209,7 +212,7 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
         else:
             name = pod
         owner = owners.get(pod)
-        facts["workload"], how = (owner, "owner") if owner else workload_of_name(name)
+        facts["workload"], how = (owner, "owner") if owner else _roll_up(name)
     if by == "service" and "service" in facts:
         return facts["service"], "service", None
     if pod is None:
@@ -218,6 +221,10 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
     if by == "pod":
         return pod, kind, how
     return _qualified(facts.get("namespace"), facts["workload"]), "workload", how
+
+
+_roll_up = lru_cache(maxsize=65536)(workload_of_name)
+"""Names come back with every address and every report."""
 
 
 def _qualified(namespace: str | None, name: str) -> str:

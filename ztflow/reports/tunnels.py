@@ -17,7 +17,7 @@ import numpy as np
 
 from ztflow.aggregate import View, vertices
 from ztflow.aggregate.measures import quantiles, sums
-from ztflow.aggregate.view import Codes, Groups, group
+from ztflow.aggregate.view import Codes, Groups, group, order_within
 from ztflow.display import Unit, counted
 from ztflow.flows import Flows
 from ztflow.halves import Halves
@@ -28,6 +28,9 @@ IDLE = timedelta(minutes=5)
 """After so long without a connection a tunnel is closed, so a later one on that port is another."""
 
 _PORTS = 65536
+
+_LONGEST_MS = 10**12
+"""Some 30 years: a longer life is a damaged line, and its start would not fit into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def tunnels(flows: Flows, halves: Halves, *, owners: Mapping[str, str] | None = 
     usable = hbone & every.known("src_port") & every.known("time")
     view = every.where(usable)
     ended = view.numbers("time")[0].astype(np.int64)
-    began = ended - view.numbers("duration_ms")[0].astype(np.int64) * 1000
+    began = ended - np.minimum(view.numbers("duration_ms")[0].astype(np.int64), _LONGEST_MS) * 1000
     groups = _tunnels(view, began, ended)
     streams = np.bincount(groups.codes, minlength=len(groups))
     found = _describe(view, groups, began, ended)
@@ -209,34 +212,33 @@ def _tunnels(view: View, began: Codes, ended: Codes) -> Groups:
         ],
         len(view),
     )
-    order = np.lexsort((ended, began, ends.codes))
-    key, start = ends.codes[order].astype(np.int64), began[order]
-    if not len(key):
+    if not len(view):
         return ends
+    order = order_within(ends.codes, began)
+    key, start = ends.codes[order].astype(np.int64), began[order]
     new = np.ones(len(key), dtype=bool)
     new[1:] = key[1:] != key[:-1]
-    # The latest end so far within a group: groups are lifted apart so that one running maximum serves all.
-    lift = (int(ended.max()) - int(began.min()) + 1) * key
-    latest = np.maximum.accumulate(ended[order] - int(began.min()) + lift) - lift + int(began.min())
+    # The latest end so far within a group: ranks of ends, lifted apart by group so that one running maximum serves all.
+    ends_in_order, rank = np.unique(ended, return_inverse=True)
+    lift = key * len(ends_in_order)
+    latest = ends_in_order[np.maximum.accumulate(rank[order] + lift) - lift]
     idle = np.zeros(len(key), dtype=bool)
     idle[1:] = start[1:] - latest[:-1] > IDLE // timedelta(microseconds=1)
-    number = np.cumsum(new | idle) - 1
     codes = np.empty(len(key), dtype=np.int64)
-    codes[order] = number
+    codes[order] = np.cumsum(new | idle) - 1
     return Groups(codes, order[np.flatnonzero(new | idle)])
 
 
-def _concurrent(codes: Codes, count: int, began: Codes, ended: Codes) -> list[int]:
+def _concurrent(codes: Codes, began: Codes, ended: Codes) -> list[int]:
     """Most connections open at once, by group; one that ends as another starts does not overlap it."""
-    rows = len(codes)
-    if not rows:
-        return [0] * count
-    times, steps = np.concatenate([began, ended]), np.repeat(np.array([1, -1]), rows)
-    # A connection shorter than the log's millisecond is open for an instant of its own.
-    times[rows:] = np.maximum(times[rows:], began + 1)
+    if not len(codes):
+        return []
+    # A connection shorter than the log's millisecond is open for an instant of its own. The lowest bit puts ends (0)
+    # before starts (1) of the same microsecond.
+    events = np.concatenate([began * 2 + 1, np.maximum(ended, began + 1) * 2])
     both = np.concatenate([codes, codes])
-    order = np.lexsort((steps, times, both))
-    running = np.cumsum(steps[order])
+    order = order_within(both, events)
+    running = np.cumsum((events[order] & 1) * 2 - 1)
     starts = np.flatnonzero(np.r_[True, np.diff(both[order]) > 0])
     found: list[int] = np.maximum.reduceat(running, starts).tolist()
     return found
@@ -252,7 +254,7 @@ def _describe(view: View, groups: Groups, began: Codes, ended: Codes) -> list[Tu
     sent, received = (sums(view, f"bytes_{way}", groups.codes, count) for way in ("sent", "recv"))
     ends = vertices(view, "pod")
     texts = view.rows(groups.first, "src_ip", "src_port", "dst_ip", "ztunnel_pod")
-    concurrent = _concurrent(groups.codes, count, began, ended)
+    concurrent = _concurrent(groups.codes, began, ended)
     return [
         Tunnel(
             ends.id(int(ends.source[row])),
