@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from ztflow.cli.grids import write_grid
 from ztflow.cli.options import ReportOutput
 from ztflow.cli.output import destination
+from ztflow.cli.paper import Paper, fit_end, paper_for
 from ztflow.cli.run import Run
-from ztflow.cli.screen import Paper, fit_end
-from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
 from ztflow.display import Unit, cell_text, hidden_text
 from ztflow.escapes import visible
 from ztflow.reports.model import Field, Report, TitledTable, basis_lines
@@ -32,19 +30,17 @@ def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> N
     """
     with destination(output.output) as stream:
         if form == "table":
-            to_terminal = output.output is None and is_terminal(sys.stdout)
-            color = output.output is None and wants_color(run.talk.color, sys.stdout)
-            _write_tables(stream, report, output.rows, Paper(terminal_width() if to_terminal else None, None, color))
+            _write_tables(stream, report, paper_for(run.talk.color, output.output, output.rows))
         else:
             stream.write(render(report, form, limit=output.rows).encode(errors="backslashreplace"))
 
 
-def _write_tables(stream: BinaryIO, report: Report, limit: int | None, paper: Paper) -> None:
+def _write_tables(stream: BinaryIO, report: Report, paper: Paper) -> None:
     lines = [paper.styled(report.title, BOLD)]
     if not report.basis_in_tables:
         lines += [paper.fact(f"{name}", text) for name, text in basis_lines(report.basis)]
     _write_lines(stream, lines)
-    for table in report.tables(limit):
+    for table in report.tables(paper.rows):
         _write_lines(stream, ["", paper.styled(visible(table.title), BOLD)])
         _write_table(stream, table, paper)
     notes = report.notes()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TypeVar
 
 from ztflow.cli.options import Grid, Reading, Rows, TableOutput
 from ztflow.cli.output import check_destination, chosen_format, destination
+from ztflow.cli.paper import paper_for
 from ztflow.cli.reading import owners
 from ztflow.cli.run import Run
 from ztflow.cli.selection import Selection
-from ztflow.cli.terminal import is_terminal, say, terminal_width, wants_color
+from ztflow.cli.terminal import say
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.writers import FORMATS, open_writer
@@ -54,15 +54,15 @@ def write_rows(
     )
     sources = run.sources(inputs)
     check_destination(form, output.output, sources)
-    to_terminal = output.output is None and is_terminal(sys.stdout)
-    width = terminal_width() if to_terminal else None
-    color = output.output is None and wants_color(run.talk.color, sys.stdout)
+    paper = paper_for(run.talk.color, output.output)
     selection.know_owners(owners(reading))
     read = live if reading.follow else finished
     total = shown = 0
     with (
         destination(output.output) as stream,
-        closing(open_writer(form, stream, kind.schema, width=width, color=color, live=reading.follow)) as writer,
+        closing(
+            open_writer(form, stream, kind.schema, width=paper.width, color=paper.color, live=reading.follow)
+        ) as writer,
         closing(read(run, sources, reading)) as tables,
     ):
 

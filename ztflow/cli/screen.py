@@ -6,14 +6,15 @@ nothing is cut.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.counting import Counts
 from ztflow.cli.grids import write_grid
+from ztflow.cli.paper import LABEL, Paper
 from ztflow.display import bytes_text, duration_text, hidden_text, share_text
 from ztflow.escapes import visible
 from ztflow.writers.layout import BOLD, CYAN, DIM, GREEN, RED, YELLOW
@@ -30,38 +31,7 @@ PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
 """Rows where no terminal's height decides."""
 
-_LABEL = 9
 _BAR = {"same_node": ("█", GREEN), "cross_node": ("▒", CYAN), "unknown": ("·", DIM)}
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """What is written on.
-
-    Attributes:
-        width: Cells of the terminal; None cuts nothing.
-        height: Lines of the terminal; None takes the default number of rows.
-        color: Whether to style.
-    """
-
-    width: int | None = None
-    height: int | None = None
-    color: bool = False
-
-    def styled(self, text: str, code: str | None) -> str:
-        """The text, in a style where colour is on."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and code else text
-
-    def fact(self, label: str, text: str, code: str | None = None) -> str:
-        """A labelled line."""
-        room = None if self.width is None else self.width - _LABEL
-        shown = visible(text) if room is None else fit_end(visible(text), room)
-        return self.styled(f"{label:<{_LABEL}}", BOLD) + self.styled(shown, code)
-
-
-def fit_end(text: str, width: int) -> str:
-    """The text cut at its end: for sentences, unlike names, the beginning tells most."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
@@ -81,7 +51,7 @@ def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, 
         return lines
     lines += _nodes(summary, paper)
     lines += _mesh(summary, summary.totals, paper)
-    room = None if paper.height is None else paper.height - 1 - len(lines)
+    room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
     refused = _refusals([*summary.denied, *summary.failed])
     for_refused = _rows_for_refused(len(refused), room)
     lines += ["", *_pairs(summary.pairs, paper, None if room is None else room - 3 - for_refused)]
@@ -168,7 +138,7 @@ def _nodes(summary: Summary, paper: Paper) -> list[str]:
             paper.styled(f"{text:<{width}}", _BAR[name][1] if label == "nodes" else None)
             for text, width, name in zip(texts, widths, parts, strict=True)
         ]
-        lines.append(paper.styled(f"{label:<{_LABEL}}", BOLD) + "".join(cells).rstrip() + _gap(widths, texts, bar))
+        lines.append(paper.styled(f"{label:<{LABEL}}", BOLD) + "".join(cells).rstrip() + _gap(widths, texts, bar))
     return lines
 
 
@@ -235,7 +205,7 @@ def _table(
 
 
 def _pairs(pairs: Sequence[PairRow], paper: Paper, room: int | None) -> list[str]:
-    shown = _cut(pairs, PAIRS_SHOWN if room is None else max(1, room))
+    shown = _cut(pairs, _many(paper, PAIRS_SHOWN) if room is None else max(1, room))
     narrow = paper.width is not None
     size = short_size if narrow else bytes_text
     any_refused = any(row.measures.denied + row.measures.failed for row in pairs)
@@ -253,10 +223,15 @@ def _pairs(pairs: Sequence[PairRow], paper: Paper, room: int | None) -> list[str
 
 
 def _refused(refused: Sequence[tuple[list[str], int]], paper: Paper, room: int | None) -> list[str]:
-    shown = _cut(refused, REFUSALS_SHOWN if room is None else max(1, room))
+    shown = _cut(refused, _many(paper, REFUSALS_SHOWN) if room is None else max(1, room))
     rows = [[*texts, f"{count:,}"] for texts, count in shown]
     titles = ["REFUSED", "DESTINATION", "WHY", "FLOWS"]
     return _table(paper, titles, rows, (False, False, False, True), len(refused) - len(shown), "kinds")
+
+
+def _many(paper: Paper, usual: int) -> int:
+    """Rows of a table that no height bounds."""
+    return usual if paper.rows is None else paper.rows + 1 if paper.rows else sys.maxsize
 
 
 def _cut(rows: Sequence[Any], room: int) -> Sequence[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import IO, Any
 
@@ -38,8 +37,3 @@ def wants_color(choice: Color, stream: IO[Any] | None) -> bool:
     if choice is not Color.AUTO:
         return choice is Color.ALWAYS
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def terminal_width() -> int:
-    """Cells of the terminal, from COLUMNS or asked of it; 80 when it does not say."""
-    return shutil.get_terminal_size((80, 24)).columns

@@ -10,6 +10,7 @@ from ztflow.cli.options import OUTPUT, Grid, Inputs, Reading, Rows, Talk, takes
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
+    from ztflow.cli.paper import Paper
     from ztflow.graph.traffic import TrafficGraph
 
 LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
@@ -42,13 +43,11 @@ def graph(
     """Who talks to whom as a graph, for people and for graph tools."""
 
     def body(run: Run) -> None:
-        import sys
-
         from ztflow.aggregate import check_level
         from ztflow.cli.output import check_destination, chosen_format, destination
+        from ztflow.cli.paper import paper_for
         from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.selection import Selection
-        from ztflow.cli.terminal import is_terminal, terminal_width, wants_color
         from ztflow.graph import build_graph
         from ztflow.graph.formats import write_graph
         from ztflow.schema import FLOWS
@@ -67,9 +66,7 @@ def graph(
                 text = write_graph(traffic, form)
                 stream.write(text.encode() if text.endswith("\n") else text.encode() + b"\n")
                 return
-            terminal = output is None and is_terminal(sys.stdout)
-            color = output is None and wants_color(talk.color, sys.stdout)
-            write_edges(stream, traffic, terminal_width() if terminal else None, color=color)
+            write_edges(stream, traffic, paper_for(talk.color, output))
 
     return run_command(talk, body)
 
@@ -85,7 +82,7 @@ _OPTIONAL = {
 """Counts shown where any edge has one: heading and edge attribute."""
 
 
-def write_edges(stream: BinaryIO, traffic: TrafficGraph, width: int | None, *, color: bool) -> None:
+def write_edges(stream: BinaryIO, traffic: TrafficGraph, paper: Paper) -> None:
     """The edges as a table, most bytes first."""
     from ztflow.cli.grids import write_grid
     from ztflow.display import bytes_text
@@ -107,4 +104,5 @@ def write_edges(stream: BinaryIO, traffic: TrafficGraph, width: int | None, *, c
         ]
         for source, target, facts in edges
     ]
-    write_grid(stream, titles, rows, right=[title not in titles[:3] for title in titles], width=width, color=color)
+    right = [title not in titles[:3] for title in titles]
+    write_grid(stream, titles, rows, right=right, width=paper.width, color=paper.color)

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.cli.options import Grid, Inputs, Reading, Talk, takes
+from ztflow.cli.options import Grid, Inputs, Reading, ReportOutput, Talk, takes
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
-    from ztflow.cli.screen import Paper
+    from ztflow.cli.paper import Paper
     from ztflow.cli.selection import Selection
 
 
-@takes(Inputs, Reading, Grid, Talk)
-def summary(inputs: Inputs, reading: Reading, grid: Grid, talk: Talk) -> int:
+@takes(Inputs, ReportOutput, Reading, Grid, Talk)
+def summary(inputs: Inputs, output: ReportOutput, reading: Reading, grid: Grid, talk: Talk) -> int:
     """Who talks to whom, on one screen. The default command."""
 
     def body(run: Run) -> None:
-        import shutil
-        import sys
-
+        from ztflow.cli.output import check_destination, chosen_format, destination
+        from ztflow.cli.paper import paper_for
         from ztflow.cli.reading import all_flows, owners
-        from ztflow.cli.screen import Paper, draw
+        from ztflow.cli.report_output import FORMATS, write_report
+        from ztflow.cli.screen import draw
         from ztflow.cli.selection import Selection
-        from ztflow.cli.terminal import is_terminal, wants_color
         from ztflow.reports.summary import summary as summarise
         from ztflow.schema import FLOWS
 
+        form = chosen_format(output.format, output.output, FORMATS)
         selection = Selection(FLOWS, "end", reading=reading, grid=grid)
         sources = run.sources(inputs.inputs)
-        color = wants_color(talk.color, sys.stdout)
-        to_terminal = is_terminal(sys.stdout)
-        size = shutil.get_terminal_size((80, 24))
-        paper = Paper(size.columns, size.lines, color) if to_terminal else Paper(color=color)
+        check_destination(form, output.output, sources)
         owned = owners(reading)
         selection.know_owners(owned)
-        if reading.follow or (to_terminal and sources == ["-"]):
+        paper = paper_for(talk.color, output.output, output.rows)
+        if form == "table" and (reading.follow or (paper.width is not None and sources == ["-"])):
             lines = _live(run, sources, reading, selection, paper, owned)
         else:
-            found = all_flows(run, sources, reading)
+            made = summarise(selection.apply(all_flows(run, sources, reading)), owners=owned)
+            run.findings |= output.exit_code and made.findings > 0
+            if form != "table":
+                write_report(run, made, form, output)
+                return
             assert run.counts is not None
-            lines = draw(summarise(selection.apply(found), owners=owned), run.counts, paper)
-        print("\n".join(lines))
-        sys.stdout.flush()
+            lines = draw(made, run.counts, paper)
+        with destination(output.output) as stream:
+            stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
 
     return run_command(talk, body)
 
@@ -64,7 +66,8 @@ def _live(
         found = capture.flows()
         counts = run.counts = run.counts or Counts()
         counts.count_flows_anew(found)
-        return draw(summarise(selection.apply(found), owners=owned), counts, paper, live=live, dropped=capture.dropped)
+        chosen = summarise(selection.apply(found), owners=owned)
+        return draw(chosen, counts, paper, live=live, dropped=capture.dropped)
 
     with LiveScreen(paper, lambda: lines(live=True)) as screen:
         seen = 0
