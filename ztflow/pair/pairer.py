@@ -32,7 +32,7 @@ from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import Segment, match_segments
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
-from ztflow.pair.sure import FAR_ENDS, FAR_GAP, class_order, find_sure
+from ztflow.pair.sure import FAR_ENDS, FAR_GAP, FRESH_PAST, class_order, find_sure
 from ztflow.tables import HALVES_SCHEMA
 
 WINDOW = timedelta(seconds=60)
@@ -366,7 +366,7 @@ class Pairer:
     def _forget(self, horizon: int) -> None:
         """Drop halves that are in a flow and too old to matter to others."""
         done = (self._status == MATCHED) | (self._status == SURELY)
-        old = horizon - SETTLE - 2 * FAR_ENDS - 2 * EPOCH
+        old = horizon - max(SETTLE + 2 * FAR_ENDS + 2 * EPOCH, FRESH_PAST + FAR_ENDS)
         gone = done & (self._evidence.time < old)
         if gone.sum() * 2 > len(gone):
             keep = np.flatnonzero(~gone)

@@ -4,8 +4,12 @@ Rule *near*, for halves of one ztunnel, hence one clock: within `NEAR_GAP` of ea
 and sizes ended, and the two ends are at most `NEAR_ENDS` apart. Rule *far*, across clocks that may be off: the same
 within `FAR_GAP` and `FAR_ENDS`, for halves that moved bytes (one of no bytes looks like any other of its kind).
 
-Both rules look only at raw times and at lines at most `FAR_GAP` away, so the answer is the same for any cut of the
-input, and it is known as soon as the log has moved on by that much. The pairs found here are what the clocks and
+Rule *fresh*, which lets most flows out at once: nothing of the key and sizes was seen for `FRESH_PAST`, so it is no
+probe that comes again and again, and the two, which moved bytes, ended at most `NEAR_ENDS` apart with nothing of their
+kind for `FRESH_GAP` after.
+
+The rules look only at raw times and at lines a few seconds away, so the answer is the same for any cut of the input,
+and it is known as soon as the log has moved on by that much. The pairs found here are what the clocks and
 the delays are learned from.
 """
 
@@ -26,6 +30,11 @@ FAR_GAP = 2_000_000
 """Microseconds."""
 FAR_ENDS = 1_000_000
 """Microseconds. Nodes whose clocks are off by a second are found; worse ones are left to `leftovers`."""
+
+FRESH_GAP = 250_000
+"""Microseconds. Twenty times what separates the two ends in a storm."""
+FRESH_PAST = 8_000_000
+"""Microseconds. What repeats, repeats within seconds."""
 
 Index = npt.NDArray[np.intp]
 
@@ -63,7 +72,9 @@ def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
     moved = (evidence.request[order] | evidence.response[order]) != 0
     far &= moved[: len(far)]
     near &= evidence.ztunnel[order][1:] == evidence.ztunnel[order][:-1]
-    first = np.flatnonzero(near | far)
+    fresh = _lonely_pairs(evidence, order, time, new_class, FRESH_GAP, NEAR_ENDS, horizon) & moved[: len(far)]
+    fresh[1:] &= new_class[1 : len(far)] | (time[1 : len(far)] - time[: len(far) - 1] > FRESH_PAST)
+    first = np.flatnonzero(near | far | fresh)
     a, b = order[first], order[first + 1]
     a_out = evidence.outbound[a]
     return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a))
