@@ -311,6 +311,7 @@ def test_an_unknown_wrapper_is_the_callers_fault(tmp_path):
         (f"/var/log/containers/ztunnel-fv5f8_istio-system_istio-proxy-{'3b' * 32}.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
         ("bug-report/proxies/istio-system/ztunnel-fv5f8/istio-proxy.log", "ztunnel-fv5f8", "istio-system", None),
         ("dump/istio-system/ztunnel-fv5f8/logs.txt", "ztunnel-fv5f8", "istio-system", None),
+        ("ztunnel-0a1e3.log", "ztunnel-0a1e3", None, None),
         ("ztunnel.log", None, None, None),
         ("ztunnel-debug.log", None, None, None),
         ("ztunnel-startup-translated.log", None, None, None),

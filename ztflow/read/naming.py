@@ -11,8 +11,11 @@ import re
 
 from ztflow.origin import NOBODY, Origin
 
-_SUFFIX = "[bcdfghjklmnpqrstvwxz2456789]{5}"
-"""The letters Kubernetes draws random name endings from: no vowels, no 0, 1, 3. Keeps `ztunnel-debug.log` out."""
+_SUFFIX = "(?:[bcdfghjklmnpqrstvwxz2456789]{5}|(?=[a-z]*[0-9])[a-z0-9]{5})"
+"""A random name ending: letters Kubernetes draws from (no vowels, no 0, 1, 3), or five with a digit among them.
+
+Five letters that may be a word are none: `ztunnel-debug.log`.
+"""
 
 POD_NAME = re.compile(
     rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])"
