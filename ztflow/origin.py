@@ -55,6 +55,8 @@ class ReadStats:
         repaired: Lines among `access` and `other` that needed mending.
         duplicates: Access lines counted in `access` but left out as copies of another input's line.
         bytes: Bytes read, after decompression.
+        slow_lines: Physical lines read one by one; the compiled kernel read the others in bulk. Says how, not what was
+            read, so it does not count in comparisons.
     """
 
     physical_lines: int = 0
@@ -66,6 +68,7 @@ class ReadStats:
     repaired: int = 0
     duplicates: int = 0
     bytes: int = 0
+    slow_lines: int = field(default=0, compare=False)
 
     def add(self, more: ReadStats) -> None:
         """Add another input's counts to these."""

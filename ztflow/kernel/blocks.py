@@ -6,15 +6,15 @@ to one thread at a time; the GIL is free while the kernel works.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.kernel.columns import Part
+from ztflow.kernel.columns import Part, Span
 from ztflow.kernel.dictionaries import DST_WIDTH, SRC_WIDTH, new_groups, new_texts
 from ztflow.kernel.lines import (
     FULL,
@@ -35,7 +35,6 @@ from ztflow.origin import NOBODY, Origin
 from ztflow.tables import HALVES_SCHEMA
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
-Integers: TypeAlias = npt.NDArray[np.int64]
 
 _ROW_BYTES: Final = 200
 """Bytes a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
@@ -43,44 +42,28 @@ _LEAST: Final = 64
 _PAD: Final = 2 * WIDTH
 
 
-class Span(NamedTuple):
-    """Neighbouring lines the kernel leaves to the slow path.
-
-    Attributes:
-        line: Index of the first in the block, from 0.
-        lines: How many.
-        start: Its first byte.
-        stop: Where the last one's line end is over.
-    """
-
-    line: int
-    lines: int
-    start: int
-    stop: int
-
-
 @dataclass(slots=True)
 class Block:
-    """What a block of lines gave. Every line is a row of a part, one of the others, or in a slow span.
+    """What a block of lines gave.
 
     Attributes:
         lines: Physical lines.
-        slow: What is left to the slow path, in order.
-        others: Lines of ztunnel that only count. Shape: (index, number of the prefix in the part's vocabulary or -1,
-            first byte) by lines.
-        other_parts: To which part each of them belongs.
-        parts: The proved rows, in order.
+        parts: What became of them, in order; more than one when a dictionary was full on the way, or the last lines had
+            to be copied.
     """
 
     lines: int = 0
-    slow: list[Span] = field(default_factory=list)
-    others: list[Integers] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
         """Proved rows."""
         return sum(part.rows for part in self.parts)
+
+    @property
+    def slow(self) -> list[Span]:
+        """Lines left to the slow path, in order, neighbours together."""
+        return merged(span for part in self.parts for span in part.slow)
 
 
 class BlockReader:
@@ -127,11 +110,10 @@ class BlockReader:
             columns.numbers[-1, :rows] += offset
             columns.other[-1, :others] += offset
             self.vocabulary.learn()
-            block.parts.append(Part(rows, columns, self.vocabulary))
-            block.others.append(columns.other[:, :others])
-            for span in columns.slow[:, : int(progress[SPANS])].T.tolist():
-                first, lines, start, end = span
-                _append(block.slow, Span(first, lines, start + offset, end + offset))
+            slow = columns.slow[:, : int(progress[SPANS])]
+            slow[2:] += offset
+            spans = [Span(*span) for span in slow.T.tolist()]
+            block.parts.append(Part(rows, columns, self.vocabulary, spans, columns.other[:, :others]))
             block.lines = line
             state = progress[STATE]
             if state == NO_ROOM:
@@ -141,11 +123,15 @@ class BlockReader:
         return position, line
 
 
-def _append(spans: list[Span], new: Span) -> None:
-    if spans and spans[-1].stop == new.start:
-        last = spans.pop()
-        new = Span(last.line, last.lines + new.lines, last.start, new.stop)
-    spans.append(new)
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch made one."""
+    found: list[Span] = []
+    for span in spans:
+        if found and found[-1].stop == span.start:
+            last = found.pop()
+            span = Span(last.line, last.lines + span.lines, last.start, span.stop)  # noqa: PLW2901
+        found.append(span)
+    return found
 
 
 def read_block(
@@ -178,7 +164,7 @@ def read_block(
     def leave(line: int, start: int) -> None:
         left.append(Span(line, 1, start, raw.index(b"\n", start) + 1))
 
-    for part, others in zip(block.parts, block.others, strict=True):
+    for part in block.parts:
         found = [origin_of(prefix) for prefix in ("", *part.vocabulary.prefixes)]
         origins = [origin for origin in found if origin is not None]
         places = iter(range(len(origins)))
@@ -187,13 +173,10 @@ def read_block(
         writers[part.refused()] = -1
         for row in np.flatnonzero(writers < 0).tolist():
             leave(int(part.number("line")[row]), int(part.number("start")[row]))
-        for line, prefix, start in others.T.tolist():
+        for line, prefix, start in part.others.T.tolist():
             if lookup[prefix + 1] < 0:
                 leave(line, start)
             else:
                 counted += 1
         tables.append(part.table(origins, writers, source_file, first_line))
-    merged: list[Span] = []
-    for span in sorted(left):
-        _append(merged, span)
-    return pa.concat_tables(tables).unify_dictionaries(), merged, counted
+    return pa.concat_tables(tables).unify_dictionaries(), merged(sorted(left)), counted

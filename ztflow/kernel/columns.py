@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,40 @@ _IDENTITY_PARTS = ("trust_domain", "service_account")
 _ORIGIN_COLUMNS = {"ztunnel_pod": 0, "ztunnel_namespace": 1, "ztunnel_node": 2}
 
 
-@dataclass(slots=True)
-class Part:
-    """Proved rows with one set of dictionaries.
+class Span(NamedTuple):
+    """Neighbouring lines the kernel leaves to the slow path.
 
     Attributes:
-        rows: How many.
+        line: Index of the first in the block, from 0.
+        lines: How many.
+        start: Its first byte in the block.
+        stop: Where the last one's line end is over.
+    """
+
+    line: int
+    lines: int
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class Part:
+    """Neighbouring lines read with one set of dictionaries: each is a proved row, one of the others, or left.
+
+    Attributes:
+        rows: How many rows were proved.
         columns: Where they stand; room past `rows` is not written.
         vocabulary: What their numbers mean.
+        slow: Lines left to the slow path, in order.
+        others: Lines of ztunnel that only count: index, number of the prefix (-1 for none), first byte.
+            Shape: (3, lines).
     """
 
     rows: int
     columns: Columns
     vocabulary: Vocabulary
+    slow: list[Span]
+    others: Integers
 
     def codes(self, name: str) -> Codes:
         """Numbers of a column's texts, -1 where there is none. Shape: rows."""

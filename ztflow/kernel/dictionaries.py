@@ -21,11 +21,11 @@ from ztflow.kernel.spelling import DST_FIELDS, SRC_FIELDS, TEXT_COLUMNS, WORD_CO
 
 Array: TypeAlias = npt.NDArray[Any]
 
-ENTRIES: Final = 1 << 18
+ENTRIES: Final = 1 << 17
 """Texts of all columns a dictionary holds."""
-GROUPS: Final = 1 << 17
+GROUPS: Final = 1 << 16
 """Distinct stretches held of each end."""
-ARENA: Final = 64 << 20
+ARENA: Final = 48 << 20
 """Bytes of all texts and stretches."""
 LINE: Final = 1 << 15
 """Longest line the kernel looks at, and so about the most one line can add to the arena."""

@@ -57,6 +57,7 @@ from ztflow.kernel.machine import (
     i64,
     inlined,
     lowest,
+    put_word,
     text_at,
     u64,
     word,
@@ -114,6 +115,9 @@ _ACCESS_WORD, _ACCESS_MASK = u64(constant("access")), u64((1 << 48) - 1)
 
 _newlines = bytes_equal("\n")
 _tabs = bytes_equal("\t")
+_tees = bytes_equal("T")
+_DASH, _COLON, _BLANK, _ZERO, _NINE = (ord(char) for char in "-: 09")
+_BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 
 _TIME_LENGTH = len("2024-11-05T12:00:01.013201Z")
 _PREFIX = 256
@@ -166,15 +170,17 @@ class Scratch(NamedTuple):
     Attributes:
         clock: The minute seen last, as two words of text and as microseconds.
         spots: Fields of a stretch just taken apart: where each begins and how long it is.
+        prefix: Room for a prefix.
     """
 
     clock: Array
     spots: Array
+    prefix: Array
 
 
 def new_scratch() -> Scratch:
     """Nothing seen yet."""
-    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64))
+    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), np.zeros(_PREFIX + 2 * WIDTH, np.uint8))
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:
@@ -324,14 +330,52 @@ def _word_code(texts: Texts, column: int, which: int) -> int:
     return code
 
 
+@inlined
+def _time_within(at: int, count: int) -> int:
+    """Where a shipper's time begins among these bytes: `YYYY-MM-DDTHH:`; `NO` when none does."""
+    passed = 0
+    while passed < count:
+        marks = _tees(at + passed)
+        while marks != u64(0):
+            place = passed + lowest(marks) - 10
+            marks &= marks - u64(1)
+            if place + 13 >= count:
+                return NO
+            if (
+                place >= 0
+                and byte(at + place + 4) == _DASH
+                and byte(at + place + 7) == _DASH
+                and byte(at + place + 13) == _COLON
+            ):
+                return place
+        passed += WIDTH
+    return NO
+
+
 @called
-def _prefix(texts: Texts, at: int, count: int) -> int:
+def _without_time(at: int, count: int, place: int, room: int) -> None:
+    """Copy a prefix to `room`, the digits of the time in it as zeros: so it is the same before every line."""
+    done = 0
+    while done < count:
+        put_word(room + done, word(at + done))
+        done += 8
+    while place < count and byte(at + place) != _BLANK:
+        char = byte(at + place)
+        if _ZERO <= char <= _NINE:
+            put_word(room + place, (word(room + place) & _BUT_FIRST) | u64(_ZERO))
+        place += 1
+
+
+@called
+def _prefix(texts: Texts, at: int, count: int, scratch: Scratch) -> int:
     """Number of what stands before a line; `NONE` for nothing, `CROWDED` also for a prefix refused before."""
     if count == 0:
         return NONE
-    entry = find(texts, _PREFIX_TEXT, at, count, column_hash(texts, _PREFIX_TEXT, at, count))
-    if entry == NONE:
-        entry = number(texts, _PREFIX_TEXT, at, count)
+    place = _time_within(at, count)
+    if place != NO:
+        _without_time(at, count, place, scratch.prefix.ctypes.data)
+        at = scratch.prefix.ctypes.data
+    entry = number(texts, _PREFIX_TEXT, at, count)
     if entry < 0 or texts.refused[entry]:
         return CROWDED
     return i64(texts.codes[entry])
@@ -360,7 +404,7 @@ def _is_silent(at: int, end: int) -> bool:
         if not http and (chars == _SRC_ADDR or chars == _DIRECTIO or (chars & _ACCESS_MASK) == _ACCESS_WORD):  # noqa: PLR1714, SIM109
             return False
         at += 1
-    return byte(end - 1) != ord(")")
+    return byte(end - 1) != ord(")") and byte(end - 1) != ord("=")
 
 
 @inlined
@@ -503,7 +547,7 @@ def _line(
         if src_entry < 0:
             return _LEFT
     texts.guesses[src_entry] = src_group
-    prefix = _prefix(texts, start, before)
+    prefix = _prefix(texts, start, before, scratch)
     if prefix == CROWDED:
         return _LEFT
 
@@ -576,7 +620,7 @@ def read_lines(
                 colon = start
                 while byte(colon) != ord("\t"):
                     colon += 1
-                prefix = _prefix(texts, start, colon - _TIME_LENGTH - start)
+                prefix = _prefix(texts, start, colon - _TIME_LENGTH - start, scratch)
                 if prefix == CROWDED:
                     what = _LEFT
                 else:
