@@ -114,6 +114,15 @@ def test_json_lines(fields, kind, values):
     assert said("{}", fields) == (kind, values)
 
 
+def test_objects_of_a_shipper_are_no_spans():
+    fields = {"scope": "ztunnel::app", "message": "x", "kubernetes": {"uid": "u", "wl": "a/b", "id": TRACE}}
+    assert said("{}", fields) is None
+    assert said("{}", fields | {"proxy": {"wl": "c/d"}}) == (
+        "pod_here",
+        {"namespace": "c", "name": "d", "evidence": "span"},
+    )
+
+
 CONFIG = """running with config: proxy: true
 socks5Addr: null
 adminAddr: !Localhost

@@ -10,6 +10,7 @@ from ztflow.escapes import BadEscapeError, decode
 from ztflow.parse.values import (
     BYTES_KEYS,
     COLUMNS_OF,
+    CONVERTERS,
     ERROR_KEY,
     EXPECTED,
     EXTRA,
@@ -19,7 +20,6 @@ from ztflow.parse.values import (
     TIME,
     WIDTH,
     ValueFault,
-    convert,
     time_micros,
 )
 from ztflow.records import Row
@@ -132,16 +132,23 @@ def assemble(head: Head, tokens: Sequence[Token], line: str) -> Row:
 
 
 def put(values: list[object], extra: dict[str, str], key: str, text: str) -> None:
-    """Put one field's decoded text where it belongs: its columns, or `extra` when no column holds it."""
-    field = FIELD_BY_KEY.get(key)
-    if field is None:
+    """Put one field's decoded text where it belongs: its columns, or `extra` when no column holds it.
+
+    Raises:
+        ValueFault: The text does not have the field's type.
+    """
+    converter = CONVERTERS.get(key)
+    if converter is None:
         extra[key] = text
         return
-    converted, keep = convert(field, text)
+    converted, keep = converter(text)
     for at, value in zip(COLUMNS_OF[key], converted, strict=True):
         values[at] = value
     if keep:
         extra[key] = text
+
+
+_REQUIRED = {message.value: frozenset(keys) for message, keys in REQUIRED_KEYS.items()}
 
 
 def check_required(message: Message, level: str | None, keys: Collection[str], line: str, *, cut: bool) -> None:
@@ -160,8 +167,9 @@ def check_required(message: Message, level: str | None, keys: Collection[str], l
     Raises:
         ParseError: `CUT_SHORT` or `MISSING_FIELD`.
     """
-    required = REQUIRED_KEYS[message]
-    missing = [key for key in required if key not in keys]
+    if _REQUIRED[message.value].issubset(keys) and (level != "error" or ERROR_KEY in keys):
+        return
+    missing = [key for key in REQUIRED_KEYS[message] if key not in keys]
     if message is Message.COMPLETE:
         if ERROR_KEY in keys:
             if missing == list(BYTES_KEYS):

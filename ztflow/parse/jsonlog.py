@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
 from ztflow.errors import ParseError, Reason
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse
 from ztflow.parse.recognise import ruin_of
-from ztflow.parse.values import COLUMN, EXPECTED, EXTRA, LEVEL, MESSAGE, TIME, U64_MAX, WIDTH, ValueFault, time_micros
+from ztflow.parse.values import (
+    COLUMN,
+    COLUMNS_OF,
+    CONVERTERS,
+    EXPECTED,
+    EXTRA,
+    LEVEL,
+    MESSAGE,
+    TIME,
+    U64_MAX,
+    WIDTH,
+    ValueFault,
+    time_micros,
+)
 from ztflow.records import Row
 from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
 
@@ -29,6 +42,7 @@ _HEAD_KEYS = frozenset({*TIME_KEYS, *SCOPE_KEYS, *SPAN_KEYS, "level", "message"}
 _TRACE = COLUMN["trace_id"]
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _MESSAGES = {text: message for message, text in MESSAGE_TEXT.items()}
+_COUNTS = {field.key: COLUMNS_OF[field.key][0] for field in LOG_FIELDS if field.kind is Kind.INTEGER}
 _DEDOTTED = {field.key.replace(".", "_"): field.key for field in LOG_FIELDS if "." in field.key}
 """Keys as Loki's `| json` and some shippers rewrite them."""
 
@@ -85,50 +99,59 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
     values[LEVEL] = _level(fields.get("level"))
     values[TIME] = _time(fields, extra, text)
     values[_TRACE] = _trace_id(fields)
-    seen: dict[str, Any] = {}
-    for key, value in _flat(fields):
-        if key in seen:
-            if value == seen[key]:
-                continue
-            refuse(Reason.REPEATED_FIELD, f"`{key}` stands twice", text, _place(text, key))
-        seen[key] = value
-        _put(values, extra, key, value, text)
+    seen: set[str] = set()
+    for key, value in fields.items():
+        if key in CONVERTERS and isinstance(value, str) and value.isascii() and key not in seen:
+            seen.add(key)
+            try:
+                put(values, extra, key, value)
+            except ValueFault as fault:
+                _refuse_value(key, fault, text)
+        elif type(value) is int and key in _COUNTS and 0 <= value <= U64_MAX and key not in seen:
+            seen.add(key)
+            values[_COUNTS[key]] = value
+        elif value is not None and key not in _HEAD_KEYS:
+            _put_unusual(values, extra, seen, key, value, text)
     check_required(message, values[LEVEL], seen, text, cut=False)  # type: ignore[arg-type]
     if extra:
         values[EXTRA] = extra
     return tuple(values)
 
 
-def _flat(fields: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Keys as ztunnel writes them, with their scalar values; nulls and foreign objects left out."""
-    for key, value in fields.items():
-        if value is None or key in _HEAD_KEYS:
-            continue
-        if isinstance(value, dict):
-            for inner, scalar in value.items():
-                if f"{key}.{inner}" in FIELD_BY_KEY and scalar is not None:
-                    yield f"{key}.{inner}", scalar
-        elif not isinstance(value, list) or key in FIELD_BY_KEY:
-            yield _DEDOTTED.get(key, key), value
-
-
-def _put(values: list[object], extra: dict[str, str], key: str, value: Any, text: str) -> None:
-    field = FIELD_BY_KEY.get(key)
+def _put_unusual(values: list[object], extra: dict[str, str], seen: set[str], key: str, value: Any, text: str) -> None:
+    """A number, a key a shipper rewrote or nested, a key the table does not name."""
+    if isinstance(value, dict):
+        for inner, scalar in value.items():
+            if f"{key}.{inner}" in CONVERTERS and scalar is not None:
+                _put_unusual(values, extra, seen, f"{key}.{inner}", scalar, text)
+        return
+    if isinstance(value, list) and key not in CONVERTERS:
+        return
+    key = _DEDOTTED.get(key, key)
     if isinstance(value, str) and not is_unicode(value):
         refuse(Reason.UNDECODABLE, f"`{key}` holds bytes that are not text", text, _place(text, key))
-    if field is None:
+    if key not in CONVERTERS:
         extra[key] = _scalar_text(value)
         return
+    field = FIELD_BY_KEY[key]
     if field.kind is Kind.INTEGER:
         value = _whole(value, key, text)
     if not isinstance(value, str):
         hint = f"expected a {field.json_type}"
         refuse(Reason.BAD_JSON, f"`{key}` has the wrong JSON type", text, _place(text, key), hint)
+    before = list(values) if key in seen else None
     try:
         put(values, extra, key, value)
     except ValueFault as fault:
-        hint = f"expected {EXPECTED[field.kind]}"
-        refuse(fault.reason, f"`{key}` is {fault.detail}", text, _place(text, key), hint, fault)
+        _refuse_value(key, fault, text)
+    if before is not None and values != before:
+        refuse(Reason.REPEATED_FIELD, f"`{key}` stands twice", text, _place(text, key))
+    seen.add(key)
+
+
+def _refuse_value(key: str, fault: ValueFault, text: str) -> NoReturn:
+    hint = f"expected {EXPECTED[FIELD_BY_KEY[key].kind]}"
+    refuse(fault.reason, f"`{key}` is {fault.detail}", text, _place(text, key), hint, fault)
 
 
 def _whole(value: Any, key: str, text: str) -> Any:

@@ -53,6 +53,7 @@ _FULL = re.compile(
 _SPAN = re.compile(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
 _SPAN_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ {}]*)')
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_TELLING_SPANS = frozenset({"proxy", "dns_proxy", "inbound", "outbound"})
 
 
 @dataclass(slots=True)
@@ -101,8 +102,8 @@ class Statement:
             return None
 
     def span_field(self, key: str) -> str | None:
-        """The first span field of that name."""
-        values = (span.get(key) for span in self.spans)
+        """The first field of that name in a span of a proxy or a connection; a shipper's own objects do not count."""
+        values = (span.get(key) for span in self.spans if span.get("name") in _TELLING_SPANS)
         return next((value for value in values if isinstance(value, str)), None)
 
     @property

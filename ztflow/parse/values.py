@@ -15,7 +15,7 @@ from typing import Final
 from ztflow.causes import classify_error
 from ztflow.errors import Reason
 from ztflow.records import RECORD_NAMES, micros_from_time
-from ztflow.schema import LOG_FIELDS, Kind, LogField, Message
+from ztflow.schema import LOG_FIELDS, Kind, Message
 
 KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered; then a cache starts afresh. Bounds memory, not correctness."""
@@ -267,11 +267,7 @@ _BY_KIND: dict[Kind, Callable[[str], Converted]] = {
     Kind.DURATION: _duration,
 }
 
-
-def convert(field: LogField, text: str) -> Converted:
-    """The values of a field's columns from its decoded text.
-
-    Raises:
-        ValueFault: The text does not have the field's type.
-    """
-    return (_error if field.key == ERROR_KEY else _BY_KIND[field.kind])(text)
+CONVERTERS: dict[str, Callable[[str], Converted]] = {
+    field.key: _error if field.key == ERROR_KEY else _BY_KIND[field.kind] for field in LOG_FIELDS
+}
+"""Log key → how its decoded text becomes its columns' values; raises `ValueFault` for text of another type."""
