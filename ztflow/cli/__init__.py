@@ -7,7 +7,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
+
+
+@cache
+def _command() -> tuple[Any, frozenset[str]]:
+    """The program as Typer built it, and the options that take a value."""
+    import typer
+
+    from ztflow.cli.app import app
+
+    command: Any = typer.main.get_command(app)
+    params = (param for each in command.commands.values() for param in each.params)
+    options = (param for param in params if param.param_type_name == "option" and not param.is_flag)
+    return command, frozenset(name for option in options for name in option.opts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,9 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `ztflow.cli.run`.
     """
-    import typer
-
-    from ztflow.cli.app import app
     from ztflow.cli.argv import prepare
     from ztflow.cli.lean import spare_pandas
     from ztflow.cli.options import FILTER_OPTIONS
@@ -31,15 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if argv is None:
         spare_pandas()
-    command: Any = typer.main.get_command(app)
-    valued = {
-        option
-        for each in command.commands.values()
-        for param in each.params
-        for option in param.opts
-        if option.startswith("-") and not param.is_flag
-    }
     try:
+        command, valued = _command()
         words = prepare(
             sys.argv[1:] if argv is None else argv,
             commands=command.commands,
