@@ -78,7 +78,12 @@ class Cluster:
         items = [
             {
                 "kind": "Pod",
-                "metadata": {"name": name, "namespace": ns, "uid": f"{ns}-{name}", "labels": {"app": "x"}, "ownerReferences": [{"kind": "StatefulSet", "name": "x"}]},
+                "metadata": {
+                    "name": name,
+                    "namespace": ns,
+                    "uid": f"{ns}-{name}",
+                    "ownerReferences": [{"kind": "StatefulSet", "name": "x"}],
+                },
                 "spec": {"nodeName": node, "serviceAccountName": "x", "containers": [{"name": "c", "image": "i"}]},
                 "status": {"phase": "Running", "hostIP": "172.18.0.1", "podIP": ip, "podIPs": [{"ip": ip}],
                            "startTime": "2026-11-01T00:00:00Z"},
@@ -159,14 +164,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = cluster.write(Path(folder))
         for kind, path in paths.items():
-            print(
-                f"{kind:10} {seconds(lambda path=path: read_inventory(path), args.repeat):.3f}  ({path.stat().st_size / 1e6:.0f} MB)"
-            )
+            cost = seconds(lambda path=path: read_inventory(path), args.repeat)
+            print(f"{kind:10} {cost:.3f}  ({path.stat().st_size / 1e6:.0f} MB)")
         inventory: Inventory = read_inventory(paths["table"])
-    print(f"{'register':10} {seconds(lambda: Topology(inventory), args.repeat):.3f}")
-    print(
-        f"{'learn':10} {seconds(lambda: Topology(inventory, (), halves), args.repeat) - seconds(lambda: Topology(inventory), args.repeat):.3f}"
-    )
+    register = seconds(lambda: Topology(inventory), args.repeat)
+    learn = seconds(lambda: Topology(inventory, (), halves), args.repeat) - register
+    print(f"{'register':10} {register:.3f}\n{'learn':10} {learn:.3f}")
     best = float("inf")
     for _ in range(args.repeat):
         topology = Topology(inventory, (), halves)

@@ -193,6 +193,9 @@ def canonical_ips(texts: object) -> tuple[str, ...]:
     """The valid addresses of a list, in order, each once."""
     if not isinstance(texts, (list, tuple)):
         return ()
+    if len(texts) == 1:
+        ip = canonical_ip(texts[0])
+        return () if ip is None else (ip,)
     return tuple(dict.fromkeys(ip for ip in map(canonical_ip, texts) if ip is not None))
 
 

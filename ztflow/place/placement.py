@@ -252,6 +252,8 @@ def _fill(
     if not column.null_count and replaceable is None:
         return flows
     distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
+    if not distinct and replaceable is None:
+        return flows
     codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[numbers]
     if column.null_count < len(column):
         old = coded(flows, name)
