@@ -15,12 +15,10 @@ from ztflow.read.mending import is_access_like, is_escaped_access, mended
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
-from ztflow.records import RECORD_NAMES, Row
+from ztflow.records import Row
 
-_LEVEL = RECORD_NAMES.index("level")
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""
-_ERROR = RECORD_NAMES.index("error")
 
 
 class StreamParser:
@@ -52,7 +50,6 @@ class StreamParser:
         self._document_origin = NOBODY
         self._blocks = ConfigBlocks()
         self._pending: WrappedRecord | None = None
-        self._ready: tuple[Row, LogLine] | None = None
         self._width: int | None = None
         self._number = 0
 
@@ -202,11 +199,10 @@ class StreamParser:
 
     # ---- wrapped records
 
-    def _hold(self, line: LogLine, width: int, row: Row | None = None) -> None:
+    def _hold(self, line: LogLine, width: int) -> None:
         """Keep a line whose end may stand on the next physical line."""
         self._pending = WrappedRecord(line.origin)
         self._pending.add(line.text, width or len(line.text), line.line_number)
-        self._ready = None if row is None else (row, line)
 
     def _continues(self, piece: Piece, width: int) -> bool:
         """Try a line as the continuation of the held record; False after releasing that record."""
@@ -224,29 +220,20 @@ class StreamParser:
             row, line = read
             if len(pending.texts) > 2 and pending.is_hard(self._width):
                 self._width = max(pending.widths[:-1])
-            if row[_LEVEL] == "error" and row[_ERROR] is None:
-                self._ready = (row, line)
-                return True
-            self._pending = self._ready = None
+            self._pending = None
             self._access(row, line)
             return True
         return True
 
     def _flush(self) -> None:
         """Release the held record as what it is."""
-        pending, ready = self._pending, self._ready
-        self._pending = self._ready = None
+        pending, self._pending = self._pending, None
         if pending is None:
             return
-        if ready is not None:
-            row, line = ready
-            self._access(row, line)
-            rest = len(pending.texts) if line.repaired and len(pending.texts) > 1 else 1
-        else:
-            rest = pending.certain()
-            held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
-            line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
-            self._record(line, closed=True)
+        rest = pending.certain()
+        held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
+        line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
+        self._record(line, closed=True)
         for text, width, number in zip(
             pending.texts[rest:], pending.widths[rest:], pending.numbers[rest:], strict=True
         ):
@@ -295,9 +282,6 @@ class StreamParser:
             return
         if what is Outcome.ACCESS:
             assert row is not None
-            if row[_LEVEL] == "error" and row[_ERROR] is None and not closed and line.fields is None:
-                self._hold(line, width, row)
-                return
             self._access(row, line)
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
             self._access(*read)

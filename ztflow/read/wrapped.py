@@ -20,6 +20,8 @@ _HEAD_WORDS = ("access", "connection", "complete", "opened", "failed", *LEVELS)
 _HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LEVELS for what in _HEAD_WORDS[2:5])
 _TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
 _CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
+_ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
+_ERROR_FIELD = re.compile(r"\serror\s*=")
 _ENDED = re.compile(r"duration\s*=|connection\s*failed")
 _MIN_WIDTH = 20
 _TAB_WIDTH = 8
@@ -36,7 +38,7 @@ def unfinished_head(text: str) -> bool:
 
 def unfinished(text: str) -> bool:
     """Whether an access line that could not be read ends before it must: its end may stand on the next line."""
-    if _OPEN_QUOTE.search(text):
+    if _OPEN_QUOTE.search(text) or (_ERROR_LEVEL.search(text) and not _ERROR_FIELD.search(text)):
         return True
     return "connection failed" not in text and not _CLOSED_DURATION.search(text)
 
