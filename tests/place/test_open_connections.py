@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from places_by_hand import flow, flows, inventory, pod
+from places_by_hand import at, flow, flows, inventory, pod
 
-from ztflow.place import OpenConnection, Topology, parse_inventory, place_flows
+from ztflow.place import Evidence, OpenConnection, Topology, parse_inventory, place_flows
 
 WEB = "shop/web-6f4dc97cb-swdlb"
 DB = "data/db-0"
@@ -70,6 +70,14 @@ def test_a_missing_log_is_explained_too():
         reasons([SERVING, SERVING], outbound_only("destination_not_captured"), outbound_only(None))
         == ["still_open"] * 2
     )
+
+
+def test_what_was_open_before_the_half_ended_may_have_closed_since():
+    """In a live run the dump is older than the lines."""
+    before, after = (SERVING._replace(evidence=Evidence("dump", "ztunnel dump", None, at(t))) for t in (0, 2))
+    assert reasons([before], outbound_only()) == ["partner_missing"]
+    assert reasons([after], outbound_only()) == ["still_open"]
+    assert reasons([before, after], outbound_only()) == ["partner_missing"]
 
 
 def test_which_of_several_is_open_cannot_be_told():

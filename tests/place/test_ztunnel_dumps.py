@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ztflow.place import Topology, read_inventory
+from ztflow.place import Inventory, Topology, parse_inventory, read_inventory
 
 WORKLOAD = {
     "workloadIps": ["10.244.1.10", "fd00:10:244:1::a"],
@@ -103,3 +103,18 @@ def test_zones_come_from_the_workloads_locality(inventories):
 def test_other_lists_of_istioctl_are_recognised(parsed):
     policies = [{"name": "only-web", "namespace": "secure", "scope": "Namespace", "action": "Allow", "rules": []}]
     assert parsed(json.dumps(policies)).unused == {"policy or certificate": 1}
+
+
+def test_a_file_older_than_what_it_says_has_no_time_of_its_own():
+    """Checked out or unpacked with a made-up time."""
+    document = {
+        "workloads": [WORKLOAD],
+        "certificates": [
+            {"certChain": [{"validFrom": "2026-11-23T01:03:13Z", "expirationTime": "2026-11-24T01:03:13Z"}]}
+        ],
+    }
+    named = 1_795_395_793_000_000
+    for modified, kept in ((0, None), (named + 1, named + 1), (None, None)):
+        inventory = Inventory()
+        parse_inventory(json.dumps(document), "dump.json", inventory, modified=modified)
+        assert inventory.pods[0].evidence[2:] == (named, kept)

@@ -17,7 +17,7 @@ _DELIMITERS = ",;\t|"
 _BARE = ("ip", "pod", "namespace", "node", "zone")
 
 
-def read_list(text: str, file: str, captured: int | None, inventory: Inventory) -> bool:
+def read_list(text: str, file: str, modified: int | None, inventory: Inventory) -> bool:
     """Add what a delimited list states; False when its first line is no such header (or five columns led by an IP).
 
     A pod cell may be `namespace/name`; an ip cell may hold several addresses split by blanks or `;`.
@@ -30,11 +30,11 @@ def read_list(text: str, file: str, captured: int | None, inventory: Inventory) 
         roles = [_ROLE.get(name) for name in names]
         known = {role for role in roles if role is not None}
         if len(names) > 1 and known & {"ip", "pod", "node"} and known & {"node", "zone"} and len(known) > 1:
-            _rows(lines[1:], roles, delimiter, Evidence(file, "address list", captured), inventory)
+            _rows(lines[1:], roles, delimiter, Evidence(file, "address list", modified, modified), inventory)
             return True
     first = lines[0].split(",")
     if len(first) == len(_BARE) and canonical_ips([first[0].strip()]):
-        _rows(lines, list(_BARE), ",", Evidence(file, "address list", captured), inventory)
+        _rows(lines, list(_BARE), ",", Evidence(file, "address list", modified, modified), inventory)
         return True
     return False
 

@@ -22,11 +22,20 @@ class Evidence(NamedTuple):
             `address list`.
         captured: When the file was taken: the latest time its content names (a lower bound), else the time of the
             file; None when neither is known.
+        modified: Time of the file: nothing in it was seen later.
     """
 
     file: str
     kind: str
     captured: int | None = None
+    modified: int | None = None
+
+
+def evidence_of(file: str, kind: str, named: int | None, modified: int | None) -> Evidence:
+    """Evidence of a file whose content names times up to `named`; a file time before that is a copy's, not its own."""
+    if named is None:
+        return Evidence(file, kind, modified, modified)
+    return Evidence(file, kind, named, modified if modified is not None and modified >= named else None)
 
 
 class PodFact(NamedTuple):

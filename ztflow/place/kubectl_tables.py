@@ -47,19 +47,19 @@ _MORE = frozenset({"labels", "host_ip", "service_account", "zone", "region"})
 """Roles that plain `kubectl get pods -o wide` does not print."""
 
 
-def read_tables(text: str, evidence_file: str, captured: int | None, inventory: Inventory) -> bool:
+def read_tables(text: str, file: str, modified: int | None, inventory: Inventory) -> bool:
     """Add what the tables in a text state to an inventory.
 
     Args:
         text: Decoded text; line ends of any kind.
-        evidence_file: Name for the evidence.
-        captured: When the text was taken.
+        file: Name for the evidence.
+        modified: Time of the file.
         inventory: Receives facts and counts.
 
     Returns:
         Whether any table or row was recognised.
     """
-    reader = _TableReader(evidence_file, captured, inventory)
+    reader = _TableReader(file, modified, inventory)
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     for line in text.replace("\xa0", " ").splitlines():
@@ -70,9 +70,9 @@ def read_tables(text: str, evidence_file: str, captured: int | None, inventory: 
 class _TableReader:
     """Reads lines one after another; remembers the header and the namespace that hold for the next."""
 
-    def __init__(self, file: str, captured: int | None, inventory: Inventory) -> None:
-        self.kubectl = Evidence(file, "kubectl table", captured)
-        self.istioctl = Evidence(file, "istioctl table", captured)
+    def __init__(self, file: str, modified: int | None, inventory: Inventory) -> None:
+        self.kubectl = Evidence(file, "kubectl table", modified, modified)
+        self.istioctl = Evidence(file, "istioctl table", modified, modified)
         self.inventory = inventory
         self.header: Header | None = None
         self.namespace: str | None = None

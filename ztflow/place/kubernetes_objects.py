@@ -18,6 +18,7 @@ from ztflow.place.known import (
     ServiceFact,
     canonical_ip,
     canonical_ips,
+    evidence_of,
     micros,
 )
 from ztflow.place.names import ZONE_LABELS, cron_job_of_job, deployment_of_replica_set
@@ -61,14 +62,14 @@ def read_object(document: dict[str, Any], file: str, modified: int | None, inven
     Later objects of the same uid (`kubectl get -w -o json`) stand beside earlier ones; `Topology` prefers them.
     """
     found = False
-    captured = taken_at(document) or modified
+    evidence = evidence_of(file, "kubernetes object", taken_at(document), modified)
     for kind, item in _objects(document):
         found = True
         take = _READERS.get(kind)
         if take is None:
             inventory.unused[f"{kind} object"] += 1
         else:
-            take(item, file, captured, inventory)
+            take(item, evidence, inventory)
     return found
 
 
@@ -93,7 +94,7 @@ def _objects(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield kind, document
 
 
-def _pod(item: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _pod(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     meta, spec, status = (mapping(item.get(key)) for key in ("metadata", "spec", "status"))
     name = text(meta.get("name"))
     if name is None:
@@ -122,7 +123,7 @@ def _pod(item: dict[str, Any], file: str, captured: int | None, inventory: Inven
             start=micros(status.get("startTime")) or micros(meta.get("creationTimestamp")),
             end=_end(status, meta),
             uid=text(meta.get("uid")),
-            evidence=Evidence(file, "kubernetes object", captured),
+            evidence=evidence,
         )
     )
 
@@ -159,7 +160,7 @@ def _label(labels: dict[str, Any], what: str) -> str | None:
     return next((found for key in ZONE_LABELS[what] if (found := text(labels.get(key)))), None)
 
 
-def _node(item: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _node(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     meta, status = mapping(item.get("metadata")), mapping(item.get("status"))
     name = text(meta.get("name"))
     if name is None:
@@ -167,14 +168,13 @@ def _node(item: dict[str, Any], file: str, captured: int | None, inventory: Inve
         return
     labels = mapping(meta.get("labels"))
     addresses = canonical_ips([mapping(address).get("address") for address in items(status.get("addresses"))])
-    evidence = Evidence(file, "kubernetes object", captured)
     inventory.nodes.append(NodeFact(name, addresses, _label(labels, "zone"), _label(labels, "region"), None, evidence))
 
 
-def _endpoint_slice(item: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _endpoint_slice(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     """Endpoints with their node and zone; `hints.forZones` says who should use them, not where they are."""
     meta = mapping(item.get("metadata"))
-    evidence = Evidence(file, "endpoint slice", captured)
+    evidence = evidence._replace(kind="endpoint slice")
     pods = []
     for entry in items(item.get("endpoints")):
         endpoint = mapping(entry)
@@ -202,23 +202,22 @@ def _endpoint_slice(item: dict[str, Any], file: str, captured: int | None, inven
         inventory.services.append(fact)
 
 
-def _endpoints(item: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _endpoints(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     """The older `Endpoints` object: `subsets[].addresses[]` with `nodeName` and `targetRef`."""
     for subset in items(item.get("subsets")):
         entries = [mapping(entry) for entry in items(mapping(subset).get("addresses"))]
         endpoints = [{**entry, "addresses": [entry.get("ip")]} for entry in entries]
         slice_like = {"metadata": {"namespace": mapping(item.get("metadata")).get("namespace")}, "endpoints": endpoints}
-        _endpoint_slice(slice_like, file, captured, inventory)
+        _endpoint_slice(slice_like, evidence, inventory)
 
 
-def _service(item: dict[str, Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def _service(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     meta, spec = mapping(item.get("metadata")), mapping(item.get("spec"))
     name = text(meta.get("name"))
     if name is None:
         inventory.unused["service without a name"] += 1
         return
     vips = canonical_ips([*items(spec.get("clusterIPs")), spec.get("clusterIP")])
-    evidence = Evidence(file, "kubernetes object", captured)
     inventory.services.append(ServiceFact(text(meta.get("namespace")), name, vips=vips, evidence=evidence))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.place.codes import coded, combine
+from ztflow.place.codes import NEVER, coded, combine, micros_of
 from ztflow.place.known import Inventory, OpenConnection, ServiceFact, canonical_ip
 from ztflow.place.register import Register
 
@@ -33,7 +33,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     """Set `unpaired_reason` to `still_open` where a dump shows the missing side's connection open.
 
     Of several alike, none is explained unless there are as many open connections as halves: which of them is open
-    cannot be told. The dump is taken to be later than the log.
+    cannot be told. Only halves that ended before the file was written can be: what was open then may have closed since.
 
     Args:
         flows: Columns `schema.FLOWS`.
@@ -45,11 +45,13 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     services = {name: service for service in inventory.services for name in (*service.vips, service.hostname) if name}
     keys_now = (_key(connection, register, services) for connection in inventory.connections)
     open_now = Counter(key for key in keys_now if key is not None)
+    times = [connection.evidence.modified for connection in inventory.connections]
+    written = min((time for time in times if time is not None), default=NEVER)
     reason = coded(flows, "unpaired_reason")
     paired = coded(flows, "paired")
     lone = paired.mask("outbound_only") | paired.mask("inbound_only")
     room = np.array([*(word in _UNEXPLAINED for word in reason.words), True], np.bool_)
-    rows = np.flatnonzero(lone & room[reason.codes])
+    rows = np.flatnonzero(lone & room[reason.codes] & (micros_of(flows.column("end"), -NEVER) <= written))
     if not len(rows):
         return flows
     numbers, keys = _missing(flows, rows, register)

@@ -22,6 +22,7 @@ from ztflow.place.known import (
     ZtunnelFact,
     canonical_ip,
     canonical_ips,
+    evidence_of,
     micros,
 )
 from ztflow.place.kubernetes_objects import items, mapping, text
@@ -66,7 +67,7 @@ def _taken_at(document: dict[str, Any]) -> int | None:
 
 def read_dump(document: dict[str, Any], file: str, modified: int | None, inventory: Inventory) -> None:
     """Add what a whole dump states: workloads, services, the dumping ztunnel's node, its pods, open connections."""
-    evidence = Evidence(file, _KIND, _taken_at(document) or modified)
+    evidence = evidence_of(file, _KIND, _taken_at(document), modified)
     seen: set[str] = set()
     for store in _STORES:
         for entry in _values(document.get(store)):
@@ -95,9 +96,9 @@ def read_dump(document: dict[str, Any], file: str, modified: int | None, invento
         )
 
 
-def read_listing(document: list[Any], file: str, captured: int | None, inventory: Inventory) -> None:
+def read_listing(document: list[Any], file: str, modified: int | None, inventory: Inventory) -> None:
     """Add what one of istioctl's lists states."""
-    evidence = Evidence(file, _KIND, captured)
+    evidence = Evidence(file, _KIND, modified, modified)
     for entry in _values(document):
         if "connections" in entry:
             _connections(entry, None, evidence, inventory)
