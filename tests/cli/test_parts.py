@@ -1,0 +1,235 @@
+"""The pieces behind the commands: selection, growing captures, what is repainted, what is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flows_by_hand import flow, table
+from halves_by_hand import connection
+from halves_by_hand import table as halves_table
+
+from ztflow.cli import live_screen, progress
+from ztflow.cli.growing import GrowingCapture
+from ztflow.cli.live_screen import LiveScreen
+from ztflow.cli.options import Grid, Reading, Rows
+from ztflow.cli.paper import Paper, fit_end
+from ztflow.cli.progress import ReadingBar
+from ztflow.cli.run import FINDINGS, OK, USAGE
+from ztflow.cli.selection import Selection
+from ztflow.flows import Flows
+from ztflow.halves import Halves
+from ztflow.schema import FLOWS
+
+ROWS = table(
+    *[
+        flow(n * 10, src_workload=f"web-{n % 3}", request_bytes=n, dst_service="db" if n % 2 else "web",
+             dst_workload="web-0" if n == 4 else "db", dst_namespace="shop" if n == 4 else "data", line=None)
+        for n in range(12)
+    ],
+    flow(end=None, request_bytes=99),
+)  # fmt: skip
+
+
+def selection(rows: Rows | None = None, *, grid: dict[str, list[str]] | None = None, **reading: object) -> Selection:
+    return Selection(FLOWS, "end", reading=Reading(**reading), grid=Grid(grid or {}), rows=rows)
+
+
+def sizes(tables) -> list[int]:
+    return [row["request_bytes"] for part in tables for row in part.rows()]
+
+
+CHOICES = [
+    {}, {"rows": Rows(first=5)}, {"rows": Rows(last=5)}, {"rows": Rows(first=0)}, {"rows": Rows(last=0)}, {"rows": Rows(last=50)},
+    {"since": "45s"}, {"until": "45s"}, {"since": "2024-06-16T12:49:00Z"}, {"since": "90s", "until": "30s"},
+    {"grid": {"from_pod": ["web-1"]}}, {"grid": {"from_service": ["web"]}}, {"grid": {"not_used": []}},
+    {"grid": {"service": ["db"]}, "rows": Rows(last=2)}, {"grid": {"filter": ["request_bytes > 3"]}, "rows": Rows(first=2)},
+    {"since": "2024-06-16T12:49:00Z", "rows": Rows(last=2)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("cut", [1, 3, 5, 13])
+def test_the_cut_of_finished_input_does_not_show(choice, cut):
+    whole = selection(**choice).apply(Flows(ROWS))
+    parts = [Flows(ROWS.slice(start, cut)) for start in range(0, 13, cut)]
+    assert sizes(selection(**choice).finished(parts, Flows)) == sizes([whole])
+
+
+def test_rows_without_a_time_stay_whatever_the_limits():
+    assert sizes([selection(since="1s").apply(Flows(ROWS))]) == [11, 99]
+    assert sizes([selection(until="2020-01-01").apply(Flows(ROWS))]) == [99]
+
+
+def test_a_capture_without_any_time_has_no_last_moment():
+    timeless = Flows(table(flow(end=None)))
+    assert len(selection(since="5m").apply(timeless)) == 1
+
+
+def test_live_limits_count_from_now_and_the_first_n_end_the_stream():
+    now = datetime.now(UTC)
+    live = [Flows(table(flow(end=now - timedelta(minutes=age), request_bytes=age))) for age in (20, 3, 2, 1)]
+    assert sizes(selection(since="10m").stream(live)) == [3, 2, 1]
+    taken = iter(live)
+    assert sizes(selection(Rows(first=2)).stream(taken)) == [20, 3]
+    assert len(list(taken)) == 2, "nothing more is read"
+    assert sizes(selection(Rows(first=0)).stream(live)) == []
+
+
+def test_live_filters_remember_who_serves_what():
+    server = Flows(table(flow(dst_workload="web-0", dst_namespace="shop", dst_service="web.shop.svc")))
+    client = Flows(table(flow(request_bytes=7)))
+    asked = {"from_service": ["web.shop"]}
+    assert sizes(selection(grid=asked).stream([server, client])) == [84, 7]
+    assert sizes(selection(grid=asked).stream([client, server])) == [84], "what a later line tells comes too late"
+
+
+def test_owners_reach_the_filter():
+    chosen = selection(grid={"from_workload": ["frontend"]})
+    chosen.know_owners({"shop/web-0": "frontend"})
+    assert len(chosen.apply(Flows(table(flow(), flow(src_workload="x"))))) == 1
+
+
+def test_a_growing_capture_is_at_every_moment_that_of_all_lines():
+    growing = GrowingCapture()
+    assert len(growing.flows()) == 0
+    lines = [half for n in range(6) for half in connection(n * 30, line=n + 1)]
+    for half in reversed(lines):
+        growing.add(Halves(halves_table([half])), [])
+    flows = growing.flows()
+    assert (len(flows), set(flows.to_arrow()["paired"].to_pylist())) == (6, {"unique"})
+    assert (growing.dropped, len(growing.halves())) == (0, 12)
+
+
+def test_a_capture_that_grows_too_large_drops_the_oldest_and_counts_them():
+    growing = GrowingCapture(kept=20)
+    for n in range(30):
+        growing.add(Halves(halves_table(connection(n * 30, line=n + 1))), [])
+    assert growing.dropped + len(growing.halves()) == 60
+    assert 20 <= len(growing.halves()) <= 22
+    assert growing.halves().to_arrow()["line_number"].to_pylist()[-1] == 30
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Clock:
+    """Time that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(live_screen, "monotonic", clock)
+    monkeypatch.setattr(progress, "monotonic", clock)
+    return clock
+
+
+def test_pictures_come_when_due_and_only_when_there_is_news(clock, monkeypatch):
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdout", shown)
+    pictures = []
+
+    def picture():
+        pictures.append(clock.now)
+        clock.now += 0.3
+        return [f"picture {len(pictures)}"]
+
+    with LiveScreen(Paper(80, 24), picture) as screen:
+        screen.tick(news=True)
+        assert pictures == [], "a short input is answered without a flicker"
+        clock.now += 1
+        screen.tick(news=False)
+        assert len(pictures) == 1, "the first picture comes even before the first line"
+        clock.now += 1.4
+        screen.tick(news=True)
+        assert len(pictures) == 1, "0.3 s of painting earn 1.5 s of reading"
+        clock.now += 0.2
+        screen.tick(news=False)
+        assert len(pictures) == 2, "news that came early is not lost"
+        clock.now += 9
+        screen.tick(news=False)
+        assert len(pictures) == 2
+    assert "picture 2" in shown.getvalue()
+
+
+def test_no_pictures_where_there_is_no_terminal(clock):
+    with LiveScreen(Paper(), lambda: pytest.fail("nobody looks")) as screen:
+        clock.now += 9
+        screen.tick(news=True)
+
+
+def test_the_bar_comes_after_a_second_on_a_terminal_only(clock, monkeypatch):
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with ReadingBar() as bar:
+        bar(10, 100)
+        assert shown.getvalue() == ""
+        clock.now += 2
+        bar(50, 100)
+        bar(100, 100)
+        bar.hide()
+        said = len(shown.getvalue())
+        assert "reading" in shown.getvalue()
+        bar(100, 100)
+        assert len(shown.getvalue()) == said
+    silent = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", silent)
+    with ReadingBar() as bar:
+        clock.now += 9
+        bar(50, None)
+    assert silent.getvalue() == ""
+
+
+def test_following_a_pipe_that_ends_gives_what_the_finished_pipe_gives(cli, seed):
+    data = b"".join((seed / name).read_bytes() for name in ("same-node.log", "cross-node.log"))
+    for words in (["flows", "-o", "jsonl"], ["records", "-o", "jsonl"], ["graph", "-o", "json"], ["report", "traffic"],
+                  ["report", "tunnels"]):  # fmt: skip
+        finished, followed = cli(*words, stdin=data), cli(*words, "-f", stdin=data)
+        assert (followed.code, followed.talk) == (OK, "")
+        assert followed.out == finished.out
+    assert cli("-f", stdin=data).out == cli(stdin=data).out
+
+
+def test_the_live_summary_of_a_short_pipe_is_that_of_the_file(cli, seed):
+    data = (seed / "same-node.log").read_bytes()
+    live = cli(stdin=data, terminal=True)
+    assert live.out == cli("--color", "auto", seed / "same-node.log", terminal=True).out
+
+
+def test_live_counts_are_the_whole_inputs(cli, seed):
+    result = cli("flows", "-f", "--from-pod", "nobody", "--stats=json", stdin=(seed / "same-node.log").read_bytes())
+    assert result.code == OK
+    assert json.loads(result.talk.splitlines()[-1])["paired_flows"] == 1
+    strict = cli(
+        "records",
+        "-f",
+        "--strict",
+        stdin=b"2024-06-16T12:40:48.707707Z\tinfo\taccess\tconnection complete\tsrc.addr=10\n",
+    )
+    assert strict.code == FINDINGS
+
+
+def test_a_full_disk_is_said_in_one_line(cli, seed):
+    result = cli("flows", "--output", "/dev/full", "-o", "jsonl", seed / "same-node.log")
+    assert result.code == USAGE
+    (line,) = result.talk.splitlines()
+    assert "No space left" in line
+
+
+def test_sentences_are_cut_at_their_end():
+    assert fit_end("one two three", 8) == "one two…"
+    assert fit_end("one", 8) == "one"
+    assert Paper(20).fact("label", "a long sentence") == "label    a long sen…"
+    assert Paper(None, None, color=True).fact("label", "x", "31") == "\x1b[1mlabel    \x1b[0m\x1b[31mx\x1b[0m"
