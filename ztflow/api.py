@@ -239,6 +239,9 @@ def _live(
         report.stats = read.stats
         report.problems = read.problems
         yield batch.halves, batch.facts
+    # What was held at the end may have been no access line: no batch comes for it, but it counts.
+    report.stats = read.stats
+    report.problems = read.problems
 
 
 def _inventory(paths: Paths) -> Inventory:
