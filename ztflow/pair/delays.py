@@ -30,7 +30,7 @@ Index = npt.NDArray[np.intp]
 FAR = 1e12
 """Stands for "no such half": so far off that every kernel vanishes."""
 
-SAME_QUEUE, NEXT_BUT_ONE, NEARLY, NEW_QUEUE = 0.38, 0.10, 0.30, 0.20
+SAME_QUEUE, NEXT_BUT_ONE, NEARLY, NEW_QUEUE = 0.38, 0.10, 0.30, 0.30
 """Weights: the delay of the end just before goes on; that of the one before it (two threads taking turns); either
 goes on roughly; a new queue."""
 STEP_FIXED, STEP_SHARE = 2.0, 0.3
@@ -55,9 +55,9 @@ LAG_NEW, LAG_DELAY = 0.25, 500.0
 BEFORE_SLOPE = 50.0
 """How fast an inbound start before the outbound one becomes impossible."""
 
-TRUST_ENDS, TRUST_STARTS, TRUST_WINDOWS = 0.6, 0.8, 0.9
-"""Exponents of the three factors: neighbours' delays are not as independent as the product pretends. With these the
-confidences of captured runs are calibrated; recall does not change."""
+TRUST_ENDS = 0.6
+"""Exponent of the ends' factors: one overtaking shows in two to four of them. With it the confidences of captured runs
+are calibrated; recall hardly changes."""
 
 
 Factors: TypeAlias = npt.NDArray[np.float32]

@@ -198,6 +198,7 @@ def _batches(pieces: list[tuple[int, _Piece]]) -> Iterator[list[tuple[int, _Piec
 
 def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Index, FloatArray, IntArray]:
     """The assignment with the largest expected number of right pairs; ties by nearness."""
+    shares = _alike(shares, piece.candidates)
     rows, columns = _assign(1e-6 * np.minimum(piece.cost, ALONE) / ALONE - shares)
     keep = piece.cost[rows, columns] < ALONE
     rows, columns = rows[keep], columns[keep]
@@ -206,6 +207,19 @@ def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Ind
     confidence = (share * samples + 0.5) / (samples + 1) * (1 - _overtaken(piece.candidates, rows, columns))
     confidence = np.minimum(confidence, LONELY)
     return piece.outbound[rows], piece.inbound[columns], confidence, others
+
+
+def _alike(shares: FloatArray, halves: Candidates) -> FloatArray:
+    """Halves of equal end, start and port are interchangeable: each gets the mean of their shares."""
+    outs = np.stack([halves.out_time, halves.out_latest, halves.out_port.astype(np.float64)])
+    ins = np.stack([halves.in_time, halves.in_latest])
+    for twins, axis in ((outs, 0), (ins, 1)):
+        _, group, size = np.unique(twins, axis=1, return_inverse=True, return_counts=True)
+        if len(size) < twins.shape[1]:
+            total = np.zeros((len(size), shares.shape[1 - axis]))
+            np.add.at(total, group.ravel(), np.moveaxis(shares, axis, 0))
+            shares = np.moveaxis((total / size[:, None])[group.ravel()], 0, axis)
+    return shares
 
 
 def _overtaken(halves: Candidates, rows: Index, columns: Index) -> FloatArray:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.pair import delays
-from ztflow.pair.evidence import FloatArray, IntArray, UIntArray, mix
+from ztflow.pair.evidence import BoolArray, FloatArray, IntArray, UIntArray, mix
 from ztflow.pair.starts import WINDOW, start_order
 
 Index = npt.NDArray[np.intp]
@@ -52,11 +52,15 @@ class Effort:
 
 EFFORTS = (
     Effort(6, 32, 32, 12, (1, 2, 1, 3), (2, 4), (1, 2)),
-    Effort(24, 16, 70, 30, (1, 2, 1, 3, 1, 2, 5), (2, 4, 7), (1, 3, 8)),
-    Effort(200, 8, 120, 40, (1, 2, 1, 3, 1, 2, 5), (2, 4, 8, 14), (1, 3, 8, 20)),
+    Effort(24, 16, 100, 40, (1, 2, 1, 3, 1, 2, 5), (2, 4, 7), (1, 3, 8)),
+    Effort(200, 12, 220, 80, (1, 2, 1, 3, 1, 2, 5), (2, 4, 8, 14), (1, 3, 8, 20)),
     Effort(np.inf, 8, 70, 30, (1, 2, 1, 3, 1, 2, 5), (2, 4, 8, 14), (1, 3, 8, 20)),
 )
 """By size of segment: distances of swaps, lengths of rotations and of shifted stretches tried in each sweep."""
+
+
+COLD = 0.6
+"""Exponent of all odds at the start of settling, rising to 1: lets whole runs change places before details freeze."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class _Sampler:
         self._place = np.arange(self._bounds[-1]) - self._first
         self._seed = np.repeat(np.array([s.seed for s in segments], np.uint64), slots)
         self._steps = 0
+        self._cold = 1.0
         self._chains = (np.arange(effort.chains, dtype=np.uint64) * _CHAIN)[None, :]
 
         def laid_out(parts: list[FloatArray], nobody: float) -> FloatArray:
@@ -155,6 +160,7 @@ class _Sampler:
         spare = [k for k, s in enumerate(self._segments) if len(s.in_time) > len(s.out_time)]
         samples = []
         for sweep in range(self._effort.sweeps):
+            self._cold = min(1.0, COLD + (1 - COLD) * sweep / (0.7 * self._effort.settling))
             turns = iter(self._effort.turns)
             for nth, distance in enumerate(self._effort.swaps):
                 # Every eighth sweep or so a distance is replaced by a longer one, so that all occur.
@@ -167,8 +173,9 @@ class _Sampler:
                 self._rearrange(length + 2 * (sweep % 8), turn=True)
             for length in self._effort.shifts:
                 self._shift(length)
-            if spare:
+            if spare:  # last, and counted anew: what others draw must not depend on it
                 self._exchange(np.array(spare))
+            self._steps = (sweep + 1) * 10_000
             if sweep >= self._effort.settling:
                 samples.append(self._partner.astype(np.int32))
         return self._shares(np.concatenate(samples, axis=1))
@@ -182,11 +189,12 @@ class _Sampler:
             shares.append(seen[:, : len(segment.in_time)] / samples.shape[1])
         return shares
 
-    def _stretches(self, length: int) -> tuple[Index, Index, IntArray, IntArray]:
+    def _stretches(self, length: int) -> tuple[Index, Index, IntArray, BoolArray]:
         """Cut every segment into stretches of a length at a random offset.
 
         Returns:
-            Starts of the stretches; for each slot its stretch, its place in it and the stretch's size.
+            Starts of the stretches; for each slot its stretch, its place in it, and whether the stretch is whole or
+            ends its segment: then no factor of a slot behind it depends on its first `length` - 2 (end order) or - 1.
         """
         offset = (self._hash_of_segment() % np.uint64(length)).astype(np.int64)
         number = (self._place + offset) // length
@@ -194,14 +202,16 @@ class _Sampler:
         begins[1:] = (number[1:] != number[:-1]) | (self._first[1:] != self._first[:-1])
         starts = np.flatnonzero(begins)
         stretch = np.cumsum(begins) - 1
-        size = np.diff(np.append(starts, len(number)))[stretch]
-        return starts, stretch, np.arange(len(number)) - starts[stretch], size
+        stops = np.append(starts[1:], len(number))
+        apart = (stops - starts == length) | np.isin(stops, self._bounds)
+        return starts, stretch, np.arange(len(number)) - starts[stretch], apart[stretch]
 
     def _rearrange(self, distance: int, *, turn: bool) -> None:
         """In each stretch exchange the partners of its first slot and the one at a distance, or rotate all between."""
-        starts, stretch, inner, size = self._stretches(distance + 3)  # two more: their factors look back that far
+        starts, stretch, inner, apart = self._stretches(distance + 3)  # two more: their factors look back that far
         here = np.arange(len(stretch))
-        whole = size > distance
+        size = np.diff(np.append(starts, len(stretch)))[stretch]
+        whole = apart & (size > distance)
         if turn:
             forward = (self._random()[starts] < 0.5)[stretch]
             up = np.where(inner == distance, here - distance, here + 1)
@@ -238,26 +248,26 @@ class _Sampler:
         ends = self._ends.likelihood(proposal)
         windows = self._starts.windows(proposal, self._start_by_end)
         odds = _odds(ends, self._end_factor, starts) ** delays.TRUST_ENDS
-        odds *= _odds(windows, self._window_factor, starts) ** delays.TRUST_WINDOWS
-        taken = (self._random_each(starts) < odds).take(stretch, axis=0)
+        odds *= _odds(windows, self._window_factor, starts)
+        taken = (self._random_each(starts) < odds**self._cold).take(stretch, axis=0)
         np.copyto(self._partner, proposal, where=taken)
         np.copyto(self._end_factor, ends, where=taken)
         np.copyto(self._window_factor, windows, where=taken)
 
     def _shift(self, length: int) -> None:
         """Shift the hidden starts of stretches in start order."""
-        starts, stretch, inner, _ = self._stretches(length + 1)  # one more: its factor looks back
+        starts, stretch, inner, apart = self._stretches(length + 1)  # one more: its factor looks back
         step = (_SHIFT * np.tan(np.pi * (self._random_each(starts) * 0.998 - 0.499))).astype(np.float32)
         change = step.take(stretch, axis=0)
-        change *= (inner < length)[:, None]
+        change *= (apart & (inner < length))[:, None]
         change += self._start
         factor = self._starts.likelihood(change)
         by_end = change.take(self._position, axis=0)
         windows = self._starts.windows(self._partner, by_end)
-        odds = _odds(factor, self._start_factor, starts) ** delays.TRUST_STARTS
+        odds = _odds(factor, self._start_factor, starts)
         fits = (windows / self._window_factor).take(self._order, axis=0)
-        odds *= np.multiply.reduceat(fits, starts, axis=0, dtype=np.float64) ** delays.TRUST_WINDOWS
-        taken = (self._random_each(starts) < odds).take(stretch, axis=0)
+        odds *= np.multiply.reduceat(fits, starts, axis=0, dtype=np.float64)
+        taken = (self._random_each(starts) < odds**self._cold).take(stretch, axis=0)
         np.copyto(self._start, change, where=taken)
         np.copyto(self._start_factor, factor, where=taken)
         taken = taken.take(self._position, axis=0)

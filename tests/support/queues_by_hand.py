@@ -1,0 +1,48 @@
+"""Bursts of equal connections as two ztunnels would write them: made by queues, with known partners."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ztflow.pair.match import Segment
+
+
+def burst(count: int, seed: int, *, spread_us: float = 40_000, start: int = 1_700_000_000_000_000) -> Segment:
+    """A burst through one tunnel. The inbound halves are in order of end, and so are the outbound ones.
+
+    Ends reach the outbound side through two threads, each working off its queue in order; starts lag in the same way.
+    """
+    rng = np.random.default_rng(seed)
+    begun = np.sort(rng.uniform(0, spread_us, count))
+    arrived = _queue(begun + 150, rng, spread=300)
+    ended = np.sort(arrived + rng.uniform(3_000, 25_000, count))
+    noticed = _queue(ended + 60, rng, spread=120)
+    out_order = np.argsort(noticed, kind="stable")
+    return Segment(
+        (noticed[out_order] + start).astype(np.int64),
+        ((noticed - begun)[out_order] // 1000).astype(np.int64),
+        (33_000 + 2 * np.arange(count))[out_order],
+        (ended + start).astype(np.int64),
+        ((ended - arrived) // 1000).astype(np.int64),
+    )
+
+
+def true_partners(count: int, seed: int) -> np.ndarray:
+    """Position of the inbound half that belongs to each outbound one of `burst(count, seed)`."""
+    rng = np.random.default_rng(seed)
+    begun = np.sort(rng.uniform(0, 40_000, count))
+    arrived = _queue(begun + 150, rng, spread=300)
+    ended = np.sort(arrived + rng.uniform(3_000, 25_000, count))
+    return np.argsort(_queue(ended + 60, rng, spread=120), kind="stable")
+
+
+def _queue(ready: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
+    """When each is done by one of two threads that take 20 µs a piece and stall now and then."""
+    free = [0.0, 0.0]
+    done = np.empty(len(ready))
+    for at in np.argsort(ready, kind="stable"):
+        thread = int(rng.random() < 0.3)
+        stall = rng.exponential(1500) if rng.random() < 0.05 else 0.0
+        free[thread] = max(ready[at] + rng.exponential(spread) * (rng.random() < 0.2), free[thread]) + 20 + stall
+        done[at] = free[thread]
+    return done
