@@ -48,3 +48,9 @@ def test_nodes_with_zones_alone(parsed):
 
 def test_text_with_commas_is_no_list(parsed):
     parsed("hello, world\nthis, that\n", recognised=False)
+
+
+def test_a_broken_row_costs_one_row(parsed):
+    inventory = parsed('ip,pod,node\n10.0.0.1,"web-0,node-a\n10.0.0.2,web-1,node-b\n' + '"' + "x" * 200_000 + "\n")
+    assert ("web-1", "node-b") in {(pod.name, pod.node) for pod in inventory.pods}
+    assert inventory.unused["row that cannot be read"] == 1

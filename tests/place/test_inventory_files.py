@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ztflow.errors import InventoryError, SourceError
-from ztflow.place import read_inventory
+from ztflow.place import Inventory, parse_inventory, read_inventory
 
 CLUSTER = {
     "web-6b7f9c5d4-x2x9q": ("shop", "10.244.1.10", "node-a"),
@@ -187,3 +187,22 @@ def test_every_fact_says_where_it_stands(inventories):
     # the content's own times are better than the file's
     dumped = next(fact for fact in inventory.pods if fact.evidence.kind == "ztunnel dump")
     assert datetime.fromtimestamp(dumped.evidence.captured / 1e6, UTC).isoformat() == "2026-11-23T01:03:13+00:00"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a " * 100_000,
+        "$ " * 100_000,
+        "a 1/1 x 1 " + "1 1.1.1.1 " * 20_000,
+        "a b " + "v1.1.1 " * 30_000,
+        "\n[" * 50_000,
+        "{" * 200_000,
+    ],
+)
+def test_hostile_text_takes_no_time(text):
+    import time
+
+    start = time.process_time()
+    parse_inventory(f"NAME   READY   IP   NODE\n{text}", "given.txt", Inventory())
+    assert time.process_time() - start < 2

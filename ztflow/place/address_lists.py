@@ -40,7 +40,13 @@ def read_list(text: str, file: str, modified: int | None, inventory: Inventory) 
 
 
 def _rows(lines: list[str], roles: list[str | None], delimiter: str, evidence: Evidence, inventory: Inventory) -> None:
-    for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+    for line in lines:
+        # Line by line, so that an unclosed quote costs one row and not the rest of the file.
+        try:
+            row = next(csv.reader((line,), delimiter=delimiter, skipinitialspace=True))
+        except csv.Error:
+            inventory.unused["row that cannot be read"] += 1
+            continue
         cells = {role: cell.strip() for role, cell in zip(roles, row, strict=False) if role and cell.strip()}
         ips = canonical_ips(cells.get("ip", "").replace(";", " ").replace(",", " ").split())
         namespace, slash, name = cells.get("pod", "").rpartition("/")

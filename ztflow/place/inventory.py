@@ -26,6 +26,8 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
 _NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
+_JSON_TRIES = 1000
+"""Openings of JSON that may turn out to be none before the rest of a text is taken for something else."""
 _YAML_TRIES = 4
 _HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
@@ -156,14 +158,15 @@ def _json_documents(text: str) -> tuple[list[Any], str]:
     decoder = json.JSONDecoder()
     documents: list[Any] = []
     around: list[str] = []
-    position = 0
-    while (start := _JSON_START.search(text, position)) is not None:
+    position = failed = 0
+    while failed < _JSON_TRIES and (start := _JSON_START.search(text, position)) is not None:
         begin = start.end() - 1
         try:
             document, end = decoder.raw_decode(text, begin)
         except (json.JSONDecodeError, RecursionError):
             around.append(text[position : start.end()])
             position = start.end()
+            failed += 1
             continue
         around.append(text[position:begin])
         while isinstance(document, (dict, list)):

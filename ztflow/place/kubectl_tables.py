@@ -34,7 +34,9 @@ from ztflow.place.table_layout import (
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _PS1_NAMESPACE = re.compile(r"\(⎈\|[^|:()]*:([a-z0-9-]+)\)")
 _OPTION_NAMESPACE = re.compile(r"(?:\s-n[ =]?|\s--namespace[ =])([a-z0-9][a-z0-9-]*)(?=\s|$)")
-_COMMAND = re.compile(r"(?:^|[$#%>➜]\s.*?|\s)(?:kubectl|oc|k|kg\w*|kgpo\w*|istioctl|k3s|microk8s|minikube)\s")
+_COMMAND = re.compile(r"(?:^|\s)(?:kubectl|oc|k|kg\w*|istioctl|k3s|microk8s|minikube)\s")
+_LONGEST = 8192
+"""Characters of a line whose shape is looked at: more than any row of a table has, little enough for any pattern."""
 _PHASE = {
     "Running": "Running", "Completed": "Succeeded", "Succeeded": "Succeeded", "Failed": "Failed", "Error": "Failed",
     "Evicted": "Failed", "OOMKilled": "Failed", "Pending": "Pending", "ContainerCreating": "Pending",
@@ -95,6 +97,9 @@ class _TableReader:
                 self.recognised = True
                 return
         if not line.strip() or line.lstrip().startswith("------"):
+            return
+        if len(line) > _LONGEST:
+            self.inventory.unused["line that is no table row"] += 1
             return
         header = read_header(line)
         if header is not None:
