@@ -83,14 +83,20 @@ def _possible(evidence: Evidence, unsure: npt.NDArray[np.bool_], start: int, sto
     time = evidence.time
     near = np.flatnonzero(unsure & (time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
     _, rank = np.unique(evidence.classes[near], return_inverse=True)
+    in_turn = np.lexsort((time[near], rank))
+    near, rank = near[in_turn], rank[in_turn]
+    even = _as_many_of_both(evidence, near, rank)
+    out, inn = near[even & evidence.outbound[near]], near[even & ~evidence.outbound[near]]
+    ok = (time[out] >= start) & (time[out] < stop) & (np.abs(time[out] - time[inn]) <= FAR_ENDS)
+    found = [Differences(evidence.ztunnel[out[ok]], evidence.ztunnel[inn[ok]], (time[out] - time[inn])[ok])]
+    near, rank = near[~even], rank[~even]
     code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (time[near] - (start - FAR_ENDS))
     inbound = np.flatnonzero(~evidence.outbound[near])
     inbound = inbound[np.argsort(code[inbound], kind="stable")]
     outbound = np.flatnonzero(evidence.outbound[near] & (time[near] >= start) & (time[near] < stop))
     if not len(inbound) or not len(outbound):
-        return _joined([])
+        return _joined(found)
     place = np.searchsorted(code[inbound], code[outbound])
-    found = []
     for step in range(-NEIGHBOURS, NEIGHBOURS):
         at = place + step
         ok = (at >= 0) & (at < len(inbound))
@@ -99,3 +105,17 @@ def _possible(evidence: Evidence, unsure: npt.NDArray[np.bool_], start: int, sto
         a, b = near[a[ok]], near[b[ok]]
         found.append(Differences(evidence.ztunnel[a], evidence.ztunnel[b], time[a] - time[b]))
     return _joined(found)
+
+
+def _as_many_of_both(evidence: Evidence, near: Index, rank: IntArray) -> npt.NDArray[np.bool_]:
+    """True where a half stands in a burst of its class that has as many outbound as inbound halves.
+
+    There the first to end belongs, or nearly, to the first, the second to the second: much sharper than trying all.
+    """
+    if not len(near):
+        return np.zeros(0, np.bool_)
+    begins = np.ones(len(near), np.bool_)
+    begins[1:] = (rank[1:] != rank[:-1]) | (np.diff(evidence.time[near]) > FAR_ENDS)
+    balance = np.add.reduceat(np.where(evidence.outbound[near], 1, -1), np.flatnonzero(begins))
+    result: npt.NDArray[np.bool_] = (balance == 0)[np.cumsum(begins) - 1]
+    return result
