@@ -48,12 +48,14 @@ class HalvesBuilder:
         self._rows: list[Row] = []
         self._origins: list[Origin] = []
         self._lines: list[int] = []
+        self._files: list[str | None] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def append(self, row: Row, origin: Origin, line_number: int) -> None:
-        """Add one access line."""
+    def append(self, row: Row, origin: Origin, line_number: int, source_file: str | None = None) -> None:
+        """Add one access line; `source_file` where it says itself which file it stood in."""
+        self._files.append(source_file)
         self._rows.append(row)
         self._origins.append(origin)
         self._lines.append(line_number)
@@ -66,8 +68,8 @@ class HalvesBuilder:
         columns: list[Sequence[Any]] = list(zip(*self._rows, strict=True))
         columns[-1] = [None if extra is None else list(extra.items()) for extra in columns[-1]]
         pods, namespaces, nodes, _, _ = zip(*self._origins, strict=True)
-        columns += [pods, namespaces, nodes, [source_file] * count, self._lines]
+        columns += [pods, namespaces, nodes, [name or source_file for name in self._files], self._lines]
         arrays = [pa.array(values, type=field.type) for values, field in zip(columns, HALVES_SCHEMA, strict=True)]
         assert HALVES_SCHEMA.names[: len(RECORD)][-1] == "extra"
-        self._rows, self._origins, self._lines = [], [], []
+        self._rows, self._origins, self._lines, self._files = [], [], [], []
         return pa.Table.from_arrays(arrays, schema=HALVES_SCHEMA)

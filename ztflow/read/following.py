@@ -279,9 +279,7 @@ class _Live:
             with Path(found.path).open("rb") as file:
                 packed = compression_of(file.read(MAGIC_BYTES)) is not None
             if packed:
-                yield from read_inputs(
-                    [found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report
-                )
+                yield from read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report)
                 return
             if len(self._files) >= OPEN_FILES:
                 self._failed(SourceError(found.name, f"more than {OPEN_FILES} files to follow", hint="name fewer"))

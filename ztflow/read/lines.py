@@ -151,9 +151,7 @@ class LineSplitter:
             self._line(part, lines, mended, overlong, dropped=first_overlong and not lines)
         return Lines(lines, frozenset(mended), frozenset(overlong))
 
-    def _line(
-        self, part: bytes, lines: list[str], mended: set[int], overlong: set[int], *, dropped: bool
-    ) -> None:
+    def _line(self, part: bytes, lines: list[str], mended: set[int], overlong: set[int], *, dropped: bool) -> None:
         index = len(lines)
         part = part.lstrip(b"\0")
         if self._bom or self._decoder is not None:

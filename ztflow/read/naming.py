@@ -17,9 +17,7 @@ _SUFFIX = "(?:[bcdfghjklmnpqrstvwxz2456789]{5}|(?=[a-z]*[0-9])[a-z0-9]{5})"
 Five letters that may be a word are none: `ztunnel-debug.log`.
 """
 
-POD_NAME = re.compile(
-    rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])"
-)
+POD_NAME = re.compile(rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])")
 """A pod of a ztunnel DaemonSet, also a revisioned or renamed one, wherever it stands in a text."""
 
 _PODS = re.compile(r"pods/([^/_]+)_([^/_]+)_[^/]+/([^/]+)/\d+\.log[^/]*$")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ztflow.errors import ParseError, Reason
 from ztflow.halves import Halves, HalvesBuilder
 from ztflow.origin import NOBODY, Fact, LogLine, Origin, Problem, ReadStats
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
+from ztflow.parse.own_record import is_own_record, own_record
 from ztflow.read.ansi import may_have_residue, strip_sequences
 from ztflow.read.block import STARTS, ConfigBlocks
 from ztflow.read.document import Document, Value
@@ -183,6 +186,9 @@ class StreamParser:
             return
         if self._pending is not None and self._continues(piece, width):
             return
+        if piece.fields is not None and is_own_record(piece.fields):
+            self._own(piece, piece.fields)
+            return
         head = find_head(text) if piece.fields is None else None
         timeless = piece.fields is None and (head is None or head.start() > 0)
         if timeless and self._blocks and self._blocks.takes(text, piece.origin):
@@ -196,6 +202,19 @@ class StreamParser:
             self._hold(line, width)
             return
         self._record(line, width=width, closed=piece.closed)
+
+    def _own(self, piece: Piece, fields: dict[str, Any]) -> None:
+        """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
+        try:
+            record = own_record(fields)
+        except ParseError as error:
+            self._problem(LogLine(piece.text, piece.line_number, piece.origin, fields), error)
+            return
+        assert record is not None
+        self.stats.lines += 1
+        self.stats.access += 1
+        number = piece.line_number if record.line_number is None else record.line_number
+        self._builder.append(record.row, record.origin, number, record.source_file)
 
     # ---- wrapped records
 

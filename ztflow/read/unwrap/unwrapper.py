@@ -188,8 +188,9 @@ class Unwrapper:
             found = self._taken_off(text, depth)
             if found is not None:
                 for one in found:
-                    self._content(one, number, merged(one.origin, origin), pieces, depth, closed=closed,
-                                  mended=inside.mended)
+                    self._content(
+                        one, number, merged(one.origin, origin), pieces, depth, closed=closed, mended=inside.mended
+                    )
                 return
         head = find_head(text)
         headed = inside.final or depth > 0 or (head is not None and head.start() == 0)
