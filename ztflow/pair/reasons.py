@@ -6,7 +6,6 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, UIntArray
 
@@ -30,6 +29,8 @@ class Unpaired(StrEnum):
     """The client's side failed before the server's side took the connection."""
     PARTNER_MISSING = "partner_missing"
     """Lines of the other end's ztunnel are there, but not this connection's: lost, filtered, cut off, still open."""
+    STILL_OPEN = "still_open"
+    """A ztunnel's dump shows the connection open: the other side had not ended when it was made (set in placing)."""
     NO_TIME = "no_time"
     """The line lost its time, so nothing could be compared."""
     EVICTED = "evicted"
@@ -56,12 +57,14 @@ class Knowledge:
         self._note("waypoint", evidence, evidence.destination, timed & evidence.outbound & evidence.elsewhere)
 
     def _note(self, role: str, evidence: Evidence, addresses: UIntArray, mask: npt.NDArray[np.bool_]) -> None:
-        first = pa.table({"address": addresses[mask], "time": evidence.time[mask]})
+        names, times = addresses[mask], evidence.time[mask]
         known = self._since.get(role)
         if known is not None:
-            first = pa.concat_tables([first, pa.table({"address": known[0], "time": known[1]})])
-        first = first.group_by("address", use_threads=False).aggregate([("time", "min")]).sort_by("address")
-        self._since[role] = (first.column("address").to_numpy(), first.column("time_min").to_numpy())
+            names, times = np.concatenate([known[0], names]), np.concatenate([known[1], times])
+        distinct, place = np.unique(names, return_inverse=True)
+        first = np.full(len(distinct), np.iinfo(np.int64).max)
+        np.minimum.at(first, place, times)
+        self._since[role] = (distinct, first)
 
     def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
         """Whether each address was seen in that role by that time."""
