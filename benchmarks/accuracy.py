@@ -11,8 +11,8 @@ assignment with the least squared differences of ends (weight 1) and durations (
 
 Columns: precision and recall of pairs; of the pairs called `exact` or `unique`, the share that is right (sure) and
 their share of all (sure_share); calibration, the mean distance of confidence from truth in ten bins; pairs of
-halves from different clients or servers (foreign), and with a half whose partner was never written (invented); precision
-and recall of both baselines; seconds ztflow took, reading included.
+halves from different clients or servers (foreign), and with a half whose partner was never written (invented);
+precision and recall of both baselines; seconds ztflow took, reading included.
 """
 
 from __future__ import annotations

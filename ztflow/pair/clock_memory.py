@@ -19,6 +19,8 @@ LEARN_SURE = 60_000_000
 """How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
 LEARN_POSSIBLE = 10_000_000
 """How far back unsure halves do."""
+BURST = 100_000
+"""Microseconds a burst of equal connections takes to end (captured runs: 20 to 60 ms)."""
 NEIGHBOURS = 8
 """Possible partners on each side of a half that the cross-correlation looks at."""
 
@@ -111,11 +113,18 @@ def _as_many_of_both(evidence: Evidence, near: Index, rank: IntArray) -> npt.NDA
     """True where a half stands in a burst of its class that has as many outbound as inbound halves.
 
     There the first to end belongs, or nearly, to the first, the second to the second: much sharper than trying all.
+    A burst is over within `BURST` on either side; in a longer train (probes every second) nobody knows who is first.
     """
     if not len(near):
         return np.zeros(0, np.bool_)
     begins = np.ones(len(near), np.bool_)
     begins[1:] = (rank[1:] != rank[:-1]) | (np.diff(evidence.time[near]) > FAR_ENDS)
-    balance = np.add.reduceat(np.where(evidence.outbound[near], 1, -1), np.flatnonzero(begins))
-    result: npt.NDArray[np.bool_] = (balance == 0)[np.cumsum(begins) - 1]
+    starts = np.flatnonzero(begins)
+    outbound, time = evidence.outbound[near], evidence.time[near]
+    even = np.add.reduceat(np.where(outbound, 1, -1), starts) == 0
+    for side in (outbound, ~outbound):
+        first = np.minimum.reduceat(np.where(side, time, np.iinfo(np.int64).max), starts)
+        last = np.maximum.reduceat(np.where(side, time, np.iinfo(np.int64).min), starts)
+        even &= (first <= last) & (last - np.minimum(first, last) <= BURST)
+    result: npt.NDArray[np.bool_] = even[np.cumsum(begins) - 1]
     return result
