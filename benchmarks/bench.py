@@ -1,0 +1,226 @@
+"""Measure ztflow beside its peers in one run: `python benchmarks/bench.py [--lines 1000000] [--repeat 5]`.
+
+Prints, with median and spread: parsing alone, the whole job (file to paired flows to graph) with the answers compared,
+pairing alone, start-up. `--growth` adds 1 to 20 million lines (10 GB of disk), `--only TEXT` picks sections or
+contenders. Needs the extra `bench`; mawk, Miller and lnav take part where they are installed.
+
+Every measurement is a fresh process; contenders take turns, so that a noisy machine is noisy for all. Files are read
+once before, so that they come from memory. Wall seconds say what a user waits, processor seconds what it costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from contenders import OTHERS, PARSE, SLOW, WHOLE, head
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+
+def corpus(folder: Path, lines: int, mix: str) -> str:
+    """A log of that kind, made when it is not there."""
+    path = folder / f"{mix}-{lines}.log"
+    if not path.exists():
+        made = path.with_suffix(".part")
+        command = [sys.executable, str(HERE / "make_log.py"), str(lines), str(made), "--mix", mix]
+        subprocess.run(command, check=True)
+        made.rename(path)
+    with path.open("rb") as file:
+        while file.read(1 << 24):
+            pass
+    return str(path)
+
+
+def run(name: str, path: str) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "contenders.py"), name, path], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["?"]
+        return {"failed": last[0]}
+    return dict(json.loads(done.stdout))
+
+
+def turns(names: list[str], path: str, repeat: int) -> dict[str, list[dict[str, Any]]]:
+    """All contenders, one after the other, again and again."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for _ in range(repeat):
+        for name in names:
+            found[name].append(run(name, head(path, SLOW[name]) if name in SLOW else path))
+    return found
+
+
+def show(title: str, found: dict[str, list[dict[str, Any]]]) -> None:
+    """A table of medians."""
+    print(f"\n{title}")
+    print(f"{'':36} {'MB/s':>7} {'spread':>13} {'lines/s':>11} {'MB/cpu s':>9} {'peak MB':>8}")
+    for name, runs in found.items():
+        good = [one for one in runs if "failed" not in one]
+        if not good:
+            print(f"{name:36} failed: {runs[0]['failed']}")
+            continue
+        rates = [one["size"] / one["wall"] / 1e6 for one in good]
+        rate = statistics.median(rates)
+        lines = rate * 1e6 * good[0]["lines"] / good[0]["size"]
+        cpu = statistics.median(one["size"] / max(one["cpu"], 1e-9) / 1e6 for one in good)
+        peak = statistics.median(one["peak"] for one in good) / 1e6
+        spread = f"{min(rates):.0f}..{max(rates):.0f}" if rate >= 10 else f"{min(rates):.2g}..{max(rates):.2g}"
+        shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+        print(f"{name:36} {shown:>7} {spread:>13} {lines:>11,.0f} {cpu:>9.0f} {peak:>8.0f}")
+
+
+def seconds(runs: list[dict[str, Any]], key: str = "wall") -> float:
+    """Median seconds; not a number when nothing worked."""
+    return statistics.median([one[key] for one in runs if key in one] or [float("nan")])
+
+
+def parse_only(path: str, title: str, repeat: int, only: str) -> None:
+    names = [name for name in PARSE if only in name or only in "parse"]
+    found = turns(names, path, repeat)
+    show(f"Parsing alone: {title}", found)
+    rate = {name: runs[0].get("size", 0) / seconds(runs) for name, runs in found.items()}
+    one, two = "ztflow kernel in memory, 1 thread", "ztflow kernel in memory, 2 threads"
+    if {one, two} <= rate.keys():
+        print(f"two threads / one: {rate[two] / rate[one]:.2f}  (bar 1.6)")
+    for peer, bar in (("wc -l", "1/4 = 0.25"), ("duckdb regexp_extract", "10")):
+        if one in rate and peer in rate:
+            print(f"{one} / {peer}: {rate[one] / rate[peer]:.2f}  (bar {bar})")
+    slow = found.get("ztflow records", [{}])[0]
+    if "slow_lines" in slow:
+        print(f"lines that took the slow path: {slow['slow_lines'] / slow['lines']:.2%}")
+
+
+def whole_job(path: str, repeat: int) -> None:
+    found = turns([f"whole: {name}" for name in WHOLE], path, repeat)
+    show("Whole job: file -> paired flows -> graph (plain mix)", found)
+    for by in ("workloads", "pods"):
+        ours, theirs = (found[f"whole: {name} to {by}"] for name in ("ztflow", "duckdb"))
+        a, b = seconds(ours), seconds(theirs)
+        print(f"graph of {by}: ztflow {a:.2f} s, duckdb {b:.2f} s, ratio {b / a:.1f}  (bar 8); ", end="")
+        print(f"processor seconds {seconds(ours, 'cpu'):.2f} and {seconds(theirs, 'cpu'):.2f}")
+        for runs in (ours, theirs):
+            print(
+                "  answer: "
+                + ", ".join(f"{key} {runs[0].get(key)}" for key in ("pairs", "edges", "bytes", "same_node"))
+            )
+
+
+def pairing_alone(path: str, repeat: int) -> None:
+    runs = turns(list(OTHERS), path, repeat)["pairing alone"]
+    wall, cpu = seconds(runs), seconds(runs, "cpu")
+    halves = runs[0].get("lines", 0)
+    print(f"\nPairing alone: {halves / wall:,.0f} halves/s, {halves / cpu:,.0f} a processor second  (bar 2,000,000)")
+
+
+def growth(folder: Path, repeat: int) -> None:
+    print("\nGrowth: records of the production mix")
+    for millions in (1, 2, 5, 10, 20):
+        path = corpus(folder, millions * 1_000_000, "production")
+        runs = turns(["ztflow records"], path, repeat)["ztflow records"]
+        line = seconds(runs) / (millions * 1e6) * 1e9
+        print(f"{millions:>3} M lines: {line:6.0f} ns/line, peak {seconds(runs, 'peak') / 1e6:.0f} MB")
+
+
+def start_up(path: str, repeat: int) -> None:
+    print("\nStart-up (wall seconds, median of runs)")
+    small = head(path, 1000)
+    with tempfile.TemporaryDirectory() as empty:
+        cases = {
+            "ztflow --help": (["--help"], {}),
+            "flows of 1000 lines, cold compile cache": (["flows", small], {"XDG_CACHE_HOME": empty, "TMPDIR": empty}),
+        }
+        for name, (arguments, extra) in cases.items():
+            walls = []
+            for _ in range(repeat):
+                started = time.perf_counter()
+                subprocess.run(
+                    [sys.executable, "-m", "ztflow", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **extra},
+                )  # fmt: skip
+                walls.append(time.perf_counter() - started)
+            print(f"{name:42} {statistics.median(walls):.3f}  ({min(walls):.3f}..{max(walls):.3f})")
+
+
+def live(path: str) -> None:
+    """How many lines a second go through `ztflow flows -f` from a pipe."""
+    lines = 300_000
+    part = head(path, lines)
+    print("\nLive: a pipe through `ztflow flows -f -o jsonl`")
+    with Path(part).open("rb") as source, tempfile.TemporaryFile() as out:
+        started = time.perf_counter()
+        cat = subprocess.Popen(["cat"], stdin=source, stdout=subprocess.PIPE)
+        subprocess.run(
+            [sys.executable, "-m", "ztflow", "flows", "-f", "-o", "jsonl", "-"], stdin=cat.stdout, stdout=out,
+            stderr=subprocess.DEVNULL, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        cat.wait()
+        wall = time.perf_counter() - started
+    print(f"{lines / wall:,.0f} lines/s with start and end  (bar 300,000)")
+
+
+def about() -> None:
+    """Machine, commit, versions."""
+    with Path("/proc/cpuinfo").open() as file:
+        model = next(
+            (line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.processor()
+        )
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    packages = []
+    for name in ("numba", "numpy", "pyarrow", "duckdb", "polars", "pandas"):
+        try:
+            packages.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            packages.append(f"{name} -")
+    print(f"{model}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; Python {platform.python_version()}")
+    print(f"commit {commit.stdout.strip()}; {', '.join(packages)}")
+
+
+def main() -> None:
+    """Everything, or what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--only", default="", help="parse, whole, pairing, start, live, or part of a contender's name")
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "ztflow-bench")
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    sections = {"parse", "whole", "pairing", "start", "live"}
+    wanted = {chosen.only} & sections or ({"parse"} if chosen.only else sections)
+    only = "" if chosen.only in sections else chosen.only
+    about()
+    plain = corpus(chosen.folder, chosen.lines, "plain")
+    if "parse" in wanted:
+        parse_only(plain, f"plain mix, {chosen.lines:,} lines", chosen.repeat, only)
+        production = corpus(chosen.folder, chosen.lines, "production")
+        parse_only(production, f"production mix, {chosen.lines:,} lines", chosen.repeat, only or "ztflow")
+    if "whole" in wanted:
+        whole_job(plain, chosen.repeat)
+    if "pairing" in wanted:
+        pairing_alone(plain, chosen.repeat)
+    if "start" in wanted:
+        start_up(plain, chosen.repeat)
+    if "live" in wanted:
+        live(plain)
+    if chosen.growth:
+        growth(chosen.folder, chosen.repeat)
+
+
+if __name__ == "__main__":
+    main()
