@@ -14,6 +14,7 @@ from ztflow.cli.commands.records import records
 from ztflow.cli.commands.report import report
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
+from ztflow.cli.commands.warmup import warmup
 from ztflow.cli.help import WIDTH, PlainCommand, PlainGroup
 from ztflow.version import __version__
 
@@ -56,5 +57,5 @@ def root(
     del version
 
 
-for command in (summary, records, flows, graph, report, diff, explain, simulate):
+for command in (summary, records, flows, graph, report, diff, explain, simulate, warmup):
     app.command(command.__name__, cls=PlainCommand, context_settings=_CONTEXT)(command)
