@@ -55,9 +55,11 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize(("page_name", "line"), BLOCKS)
-def test_every_command_in_the_guides_is_understood(cli, page_name, line):
+def test_every_command_in_the_guides_is_understood(cli, page_name, line, monkeypatch, tmp_path):
     """Options, commands and values are real: only the files are not there."""
     import shlex
+
+    monkeypatch.chdir(tmp_path)
 
     words = shlex.split(
         line.split("| ztflow", 1)[1] if "| ztflow" in line else line.split("ztflow", 1)[1], comments=True
