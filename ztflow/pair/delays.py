@@ -11,7 +11,8 @@ and follows that of its neighbour in start order.
 
 All kernels are rational (1/(1+x)²): heavy-tailed, and cheap enough to be evaluated some 10⁸ times a second. The scales
 are physical (a ztunnel handles one stream in 15 to 25 µs, a burst stalls for some 100 µs) and were chosen on captured
-runs; results hardly depend on them: halving or doubling any one moves recall by less than 0.01. Units: microseconds.
+runs; results hardly depend on them: halving or doubling one moves recall on the larger runs by less than 0.01.
+Units: microseconds.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def nearest(
 def match_segments(segments: Sequence[Segment]) -> list[Matches]:
     """Match each segment. The result for one does not depend on which others stand beside it.
 
-    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (about
-    0.4 ms a pair).
+    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (0.5
+    to 2 ms a pair).
     """
     pieces = [(k, piece) for k, segment in enumerate(segments) for piece in _pieces(segment)]
     found: list[list[tuple[Index, Index, FloatArray, IntArray]]] = [[] for _ in segments]
