@@ -247,7 +247,8 @@ def _count(path: str) -> int:
 
 MAWK = (
     '/connection complete/ { for (i = 1; i <= NF; i++) { at = index($i, "="); '
-    'v[substr($i, 1, at)] = substr($i, at + 1) } n[v["src.workload="] v["dst.workload="]] += v["bytes_sent="] } END { for (k in n) print k, n[k] }'
+    'v[substr($i, 1, at)] = substr($i, at + 1) } n[v["src.workload="] v["dst.workload="]] += v["bytes_sent="] } '
+    "END { for (k in n) print k, n[k] }"
 )
 
 PARSE: dict[str, Callable[[str], Prepared]] = {

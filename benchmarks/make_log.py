@@ -53,7 +53,8 @@ class Cluster:
     def __init__(self, chance: random.Random, *, plain: bool) -> None:
         self.chance = chance
         letters = "bcdfghjklmnpqrstvwxz2456789"
-        name = lambda size=5: "".join(chance.choices(letters, k=size))  # noqa: E731
+        name = lambda: "".join(chance.choices(letters, k=5))  # noqa: E731
+        template = lambda: "".join(chance.choices("456789bcdf", k=9))  # noqa: E731
         self.ztunnels = [f"ztunnel-{name()}" for _ in range(NODES)]
         self.old = set() if plain else {NODES - 1}
         """Nodes whose ztunnel is 1.22.1: bare names, application port as destination of an inbound line."""
@@ -62,10 +63,11 @@ class Cluster:
             app, node = f"svc-{number % APPS}", chance.randrange(NODES)
             six = not plain and number % 10 == 3
             ip = f"fd00:10:{node:x}::{number + 1:x}" if six else f"10.{node}.{number // 250}.{number % 250 + 1}"
-            pod = f"{app}-{name(9)}-{name()}"
+            pod = f"{app}-{template()}-{name()}"
             self.pods.append(Pod(ip, pod, f"ns{number % NAMESPACES}", app, node, 8080))
         self.waypoints = [
-            Pod(f"10.{n}.9.{n + 1}", f"waypoint-{name(9)}-{name()}", f"ns{n}", "waypoint", n, 15008) for n in range(3)
+            Pod(f"10.{n}.9.{n + 1}", f"waypoint-{template()}-{name()}", f"ns{n}", "waypoint", n, 15008)
+            for n in range(3)
         ]
         self.tunnels: dict[tuple[str, str], int] = {}
 

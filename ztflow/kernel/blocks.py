@@ -16,19 +16,8 @@ import pyarrow as pa
 
 from ztflow.kernel.columns import Part, Span
 from ztflow.kernel.dictionaries import DST_WIDTH, SRC_WIDTH, new_groups, new_texts
-from ztflow.kernel.lines import (
-    FULL,
-    LINES,
-    NO_ROOM,
-    OTHERS,
-    POSITION,
-    ROWS,
-    SPANS,
-    STATE,
-    new_columns,
-    new_scratch,
-    read_lines,
-)
+from ztflow.kernel.layout import FULL, LINES, NO_ROOM, OTHERS, POSITION, ROWS, SPANS, STATE, new_columns, new_scratch
+from ztflow.kernel.lines import read_lines
 from ztflow.kernel.machine import WIDTH
 from ztflow.kernel.vocabulary import Codes, Vocabulary
 from ztflow.origin import NOBODY, Origin

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.kernel.lines import CODES, NUMBERS, PORTS, Columns
+from ztflow.kernel.layout import CODES, NUMBERS, PORTS, Columns
 from ztflow.kernel.vocabulary import Codes, Vocabulary
 from ztflow.origin import Origin
 from ztflow.tables import HALVES_SCHEMA

@@ -117,6 +117,7 @@ def read_inputs(
         try:
             for name, chunks in open_found(one):
                 parser = StreamParser(name, origin=origin_of_path(name), wrapper=wrapper)
+                parser.expected = one.size or 0
                 report.register(parser)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                 yield from _batches(parser, chunks, _Window(since, until, report), copies, meter)

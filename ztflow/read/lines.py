@@ -65,6 +65,25 @@ class LineSplitter:
         """Whether no byte is held back."""
         return not self._tail and not self._head
 
+    def split(self, data: bytes) -> tuple[Lines, memoryview]:
+        """The line these bytes complete, and behind it the whole lines they hold, to be given to `lines` in pieces.
+
+        When the bytes are not plain enough for that, all lines, and nothing behind.
+        """
+        if self._head is not None and len(self._head) + len(data) >= _SNIFF:
+            data, self._head = self._sniffed(self._head + data), None
+        first = data.find(b"\n") + 1
+        cut = data.rfind(b"\n") + 1
+        if self._head is not None or self._decoder is not None or self._bom or not first:
+            return self.feed(data), memoryview(b"")
+        lines = self.feed(data[:first])
+        self._keep(data[cut:])
+        return lines, memoryview(data)[first:cut]
+
+    def lines(self, block: bytes) -> Lines:
+        """The lines of a block, whose last byte is a line end."""
+        return self._lines(block, first_overlong=False)
+
     def feed(self, data: bytes) -> Lines:
         """The lines these bytes complete."""
         if self._head is not None:

@@ -28,6 +28,9 @@ Input: TypeAlias = str | Path | BinaryIO
 
 CHUNK = 4 << 20
 """Bytes read at once: large enough that the cost of a table a chunk disappears, small enough to stay in memory."""
+BIG_CHUNK = 16 << 20
+"""Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
+_BIG_FROM = 32 << 20
 
 _GATHER = 0.015
 """Seconds a busy pipe's pieces are gathered to be parsed together; a table a piece would cost more."""
@@ -202,13 +205,15 @@ def open_found(found: Found) -> Iterator[tuple[str, Iterator[bytes]]]:
 def _chunks(stream: Any, name: str) -> Iterator[bytes]:
     """Bytes as they come; a pipe gives what it has."""
     read = _reader(stream)
+    size = 0
     while True:
         try:
-            chunk = read(CHUNK)
+            chunk = read(CHUNK if size < _BIG_FROM else BIG_CHUNK)
         except (OSError, ValueError) as error:
             raise _source_error(name, error) from error
         if not chunk:
             return
+        size += len(chunk)
         yield bytes(chunk)
 
 

@@ -11,6 +11,7 @@ from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.parse.own_record import is_own_record, own_record
 from ztflow.read.ansi import may_have_residue, strip_sequences
 from ztflow.read.block import STARTS, ConfigBlocks
+from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.document import Document, Value
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.lines import Lines, LineSplitter, healed, is_damaged
@@ -35,6 +36,7 @@ class StreamParser:
     Attributes:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
         problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
+        expected: Bytes to come in all, as far as is known; lets the compiled kernel begin with the first of a big file.
 
     Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
     `InputError` leaves it. Memory is bounded by `read.limits`, whatever the input.
@@ -55,6 +57,8 @@ class StreamParser:
         self._pending: WrappedRecord | None = None
         self._width: int | None = None
         self._number = 0
+        self._bulk: Bulk | None = None
+        self.expected = 0
 
     def feed(self, data: bytes) -> Halves:
         """Take the next bytes.
@@ -64,8 +68,14 @@ class StreamParser:
             waits for the next.
         """
         self.stats.bytes += len(data)
-        self._read(self._splitter.feed(data))
-        return self._taken()
+        bulk = self._bulk_for(data)
+        if bulk is None:
+            self._read(self._splitter.feed(data))
+            return self._taken()
+        lines, block = self._splitter.split(data)
+        self._read(lines)
+        table, self._number = bulk.read(block, self._number)
+        return Halves(table)
 
     def finish(self) -> Halves:
         """The input has ended: what was held comes out."""
@@ -99,9 +109,27 @@ class StreamParser:
     def _taken(self) -> Halves:
         return Halves(self._builder.take(self.source_file)) if len(self._builder) else Halves()
 
+    def _bulk_for(self, data: bytes) -> Bulk | None:
+        """The compiled kernel, when it pays for these bytes."""
+        if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
+            return None
+        if self._bulk is None:
+            way = SlowPath(self._read_again, self._unwrapper, self._settled, lambda: not self._blocks)
+            self._bulk = Bulk(way, self._builder, self.stats, self.source_file)
+        return None if self._bulk.useless else self._bulk
+
+    def _read_again(self, block: bytes, number: int) -> None:
+        """Whole lines the kernel left."""
+        self._number = number - 1
+        self._read(self._splitter.lines(block))
+
+    def _settled(self) -> bool:
+        return self._pending is None and not self._document.active
+
     def _read(self, lines: Lines) -> None:
-        """Whole physical lines. A compiled kernel takes a block of plain lines here, before the loop."""
+        """Whole physical lines, one by one."""
         self.stats.physical_lines += len(lines.texts)
+        self.stats.slow_lines += len(lines.texts)
         known = self._unwrapper.known
         simple = not lines.mended and not lines.overlong and self._plain
         for index, text in enumerate(lines.texts):
@@ -115,17 +143,13 @@ class StreamParser:
                         continue
                 elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in ")=":
                     start = head.start()
-                    origin = known(text[:start]) if start else self._bare()
+                    origin = known(text[:start]) if start else self._unwrapper.bare()
                     if origin is None and start:
                         origin = self._unwrapper.quick_prefix(text[:start])
                     if origin is not None:
                         self._record(LogLine(text[start:] if start else text, self._number, origin), width=len(text))
                         continue
             self._line(text, index in lines.overlong, index in lines.mended)
-
-    def _bare(self) -> Origin | None:
-        """Who wrote a bare line; None while rows of a table are expected."""
-        return None if self._unwrapper.memory.columns else self._unwrapper.bare_origin
 
     def _line(self, text: str, overlong: bool, is_mended: bool) -> None:
         """One physical line on the careful path."""

@@ -115,6 +115,10 @@ class Unwrapper:
             return None
         return LogLine(line, number, merged(origin, self.bare_origin))
 
+    def bare(self) -> Origin | None:
+        """Who wrote a bare line; None while rows of a table are expected."""
+        return None if self.memory.columns else self.bare_origin
+
     def quick_prefix(self, prefix: str) -> Origin | None:
         """Who wrote the line behind a prefix of the kinds that hold a time and so differ from line to line."""
         found = _TIMED.fullmatch(prefix)

@@ -1,0 +1,288 @@
+"""Big blocks by the compiled kernel, what it leaves by the slow path, everything in the order of the lines.
+
+The kernel decides about each line alone. What a line means may also depend on the lines before it: a record that waits
+for its end, a JSON document that is open, a section marker. So the lines are taken in stretches between those the slow
+path reads, and a stretch only while the slow path would take its quick way, too; else its next line goes the slow way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.halves import HalvesBuilder
+from ztflow.kernel import POLICY
+from ztflow.kernel.spelling import ACCESS
+from ztflow.origin import Origin, ReadStats
+from ztflow.read.ansi import may_have_residue
+from ztflow.read.limits import PREFIXES
+from ztflow.read.unwrap import Unwrapper
+from ztflow.read.unwrap.content import find_head
+
+if TYPE_CHECKING:
+    from ztflow.kernel.blocks import Block
+    from ztflow.kernel.columns import Part
+    from ztflow.kernel.vocabulary import Vocabulary
+
+Codes = npt.NDArray[np.int32]
+
+_ACCESS: Final = ACCESS.encode()
+_SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
+
+LEAST: Final = 256 << 10
+"""Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
+_THREADS: Final = 4
+"""More do not pay: what is done in Python stays behind one."""
+_ALONE: Final = 2 << 20
+"""Below so many bytes one thread is enough."""
+_AT_ONCE: Final = 4096
+"""Rows looked at together."""
+_SLICES: Final = 16
+"""Up to so many interruptions a table is put together from slices; with more its rows are taken in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowPath:
+    """What the stream does line by line.
+
+    Attributes:
+        read: Reads these whole lines; the first has this number.
+        unwrapper: Knows who wrote what, by what stands before a line.
+        settled: Whether nothing is held that the next line could change.
+        counts: Whether other lines need only be counted.
+    """
+
+    read: Callable[[bytes, int], None]
+    unwrapper: Unwrapper
+    settled: Callable[[], bool]
+    counts: Callable[[], bool]
+
+    def writer(self, prefix: str) -> Origin | None:
+        """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None."""
+        if not prefix:
+            return self.unwrapper.bare()
+        head = find_head(prefix + _SOME_HEAD)
+        if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):
+            return None
+        known = self.unwrapper.known(prefix)
+        return self.unwrapper.quick_prefix(prefix) if known is None else known
+
+    def state(self) -> object:
+        """Whatever `writer` depends on."""
+        return self.unwrapper.bare(), self.unwrapper.waiting, len(self.unwrapper.memory.prefixes)
+
+
+def pays(data: bytes, size: int) -> bool:
+    """Whether these bytes, of an input of that size, are for the kernel."""
+    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size)
+
+
+class Bulk:
+    """The kernel at work on one stream.
+
+    Args:
+        slow: The line-by-line way.
+        builder: Where the slow path puts its rows.
+        stats: Where lines are counted.
+        source_file: The stream's name.
+
+    Attributes:
+        writers: Everybody who wrote a line so far, with a number.
+        useless: Whether prefixes differ from line to line, so that the kernel does not help.
+    """
+
+    def __init__(self, slow: SlowPath, builder: HalvesBuilder, stats: ReadStats, source_file: str) -> None:
+        from ztflow.kernel.blocks import BlockReader
+
+        self.slow = slow
+        self.builder = builder
+        self.stats = stats
+        self.source_file = source_file
+        self._readers = [BlockReader() for _ in range(min(_THREADS, _processors()))]
+        self.writers: dict[Origin, int] = {}
+        self.useless = False
+
+    def read(self, data: memoryview, number: int) -> tuple[pa.Table, int]:
+        """Read whole lines behind the line of this number; all rows, the builder's too, and the last line's number."""
+        tables: list[pa.Table] = []
+        for piece, block in self._blocks(data):
+            for part in block.parts:
+                tables += _Settling(self, part, piece, number + 1).tables()
+            number += block.lines
+            self.useless |= len(block.parts[-1].vocabulary.prefixes) > PREFIXES
+        tables.append(self.builder.take(self.source_file))
+        return pa.concat_tables(tables).unify_dictionaries(), number
+
+    def _blocks(self, data: memoryview) -> list[tuple[memoryview, Block]]:
+        """The block by as many threads as pay, cut at line ends."""
+        if not data:
+            return []
+        count = min(len(self._readers), max(1, len(data) // _ALONE))
+        cuts = [0]
+        for place in range(1, count):
+            cuts.append(max(cuts[-1], _line_end(data, len(data) * place // count)))
+        pieces = [data[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(data)], strict=True) if stop > start]
+        rest = [_pool().submit(one.read, piece) for one, piece in zip(self._readers[1:], pieces[1:], strict=False)]
+        blocks = [self._readers[0].read(pieces[0]), *(one.result() for one in rest)]
+        return list(zip(pieces, blocks, strict=True))
+
+
+class _Settling:
+    """One part's way to tables."""
+
+    def __init__(self, bulk: Bulk, part: Part, data: memoryview, number: int) -> None:
+        self._bulk = bulk
+        self._slow = bulk.slow
+        self._stats = bulk.stats
+        self._part = part
+        self._data = data
+        self._number = number
+        self._lines = part.number("line")
+        self._starts = part.number("start")
+        self._prefix = part.codes("prefix")
+        self._others: Any = part.others
+        self._row = 0
+        self._other = 0
+        self._writer: Codes = np.full(part.rows, -1, np.int32)
+        self._places = [-1] * len(bulk.builder)
+        """For each row of the slow path: the line it came with."""
+        self._lookup: Codes = np.zeros(0, np.int32)
+        self._state: object = None
+        self._refused = part.refused()
+
+    def tables(self) -> list[pa.Table]:
+        """Settle the part; its rows and those of the slow path, in order of their lines."""
+        self._resolve()
+        for span in self._part.slow:
+            self._take(span.line)
+            self._read(span.line, span.start, span.stop)
+        self._take(None)
+        bulk = self._bulk
+        table = self._part.table(list(bulk.writers), self._writer, bulk.source_file, self._number)
+        if not len(bulk.builder):
+            return [table] if table.num_rows else []
+        places = np.searchsorted(self._lines[self._writer >= 0], self._places)
+        return _woven(table, bulk.builder.take(bulk.source_file), places)
+
+    def _read(self, line: int, start: int, stop: int) -> None:
+        """Some lines the slow way."""
+        self._slow.read(bytes(self._data[start:stop]), self._number + line)
+        self._places += [line] * (len(self._bulk.builder) - len(self._places))
+        if self._slow.state() != self._state:
+            self._resolve()
+
+    def _take(self, before: int | None) -> None:
+        """Take the rows and count the other lines that stand before a line; None for all the rest."""
+        row_stop = self._part.rows if before is None else int(np.searchsorted(self._lines, before))
+        others = self._others[0]
+        other_stop = len(others) if before is None else int(np.searchsorted(others, before))
+        while self._row < row_stop or self._other < other_stop:
+            row, other = self._first_to_leave(row_stop, other_stop)
+            line = min(
+                int(self._lines[row]) if row < row_stop else 1 << 62,
+                int(others[other]) if other < other_stop else 1 << 62,
+            )
+            if row < row_stop or other < other_stop:
+                row = int(np.searchsorted(self._lines, line))
+                other = int(np.searchsorted(others, line))
+            self._accept(min(row, row_stop), min(other, other_stop))
+            if line < 1 << 62:
+                self._leave(line)
+
+    def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
+        """The first row and the first other line that must go the slow way as things stand."""
+        if not self._slow.settled():
+            return self._row, self._other
+        lookup, prefix, refused, others = self._lookup, self._prefix, self._refused, self._others[1]
+        row = _first(self._row, row_stop, lambda rows: refused[rows] | (lookup[prefix[rows] + 1] < 0))
+        if not self._slow.counts():
+            return row, self._other
+        return row, _first(self._other, other_stop, lambda lines: lookup[others[lines] + 1] < 0)
+
+    def _accept(self, row: int, other: int) -> None:
+        rows = slice(self._row, row)
+        self._writer[rows] = self._lookup[self._prefix[rows] + 1]
+        count, counted = row - self._row, other - self._other
+        self._stats.physical_lines += count + counted
+        self._stats.lines += count + counted
+        self._stats.access += count
+        self._stats.other += counted
+        self._row, self._other = row, other
+
+    def _leave(self, line: int) -> None:
+        """The next row or other line goes the slow way."""
+        if self._row < self._part.rows and self._lines[self._row] == line:
+            start, prefix = int(self._starts[self._row]), int(self._prefix[self._row])
+            self._row += 1
+        else:
+            start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
+            self._other += 1
+        self._read(line, start, _line_end(self._data, start))
+        if self._lookup[prefix + 1] < 0:
+            self._lookup[prefix + 1] = self._code(prefix)
+
+    def _resolve(self) -> None:
+        """Who writes behind each prefix, as things stand."""
+        self._state = self._slow.state()
+        count = len(self._part.vocabulary.prefixes)
+        self._lookup = np.array([self._code(prefix) for prefix in range(-1, count)], np.int32)
+
+    def _code(self, prefix: int) -> int:
+        vocabulary: Vocabulary = self._part.vocabulary
+        writer = self._slow.writer("" if prefix < 0 else vocabulary.prefixes[prefix])
+        return -1 if writer is None else self._bulk.writers.setdefault(writer, len(self._bulk.writers))
+
+
+def _woven(table: pa.Table, slow: pa.Table, places: npt.NDArray[np.intp]) -> list[pa.Table]:
+    """Two tables as one order: each row of the second stands before the row of the first its place names."""
+    edges = np.flatnonzero(np.diff(places)) + 1
+    if len(edges) < _SLICES:
+        tables = []
+        done = 0
+        for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(places)], strict=True):
+            place = int(places[start])
+            tables += [table.slice(done, place - done), slow.slice(start, stop - start)]
+            done = place
+        return [one for one in (*tables, table.slice(done)) if one.num_rows]
+    both = pa.concat_tables([table, slow]).unify_dictionaries()
+    order = np.insert(np.arange(table.num_rows), places, np.arange(table.num_rows, both.num_rows))
+    return [both.take(pa.array(order))]
+
+
+def _first(start: int, stop: int, flags: Callable[[slice], npt.NDArray[np.bool_]]) -> int:
+    """The first place of a range whose flag is set, `stop` when none is; looks no further than it must."""
+    for at in range(start, stop, _AT_ONCE):
+        found = flags(slice(at, min(at + _AT_ONCE, stop)))
+        if found.any():
+            return at + int(np.argmax(found))
+    return stop
+
+
+def _line_end(data: memoryview, start: int) -> int:
+    """Where the line that holds this byte is over."""
+    width = 4096
+    while True:
+        found = bytes(data[start : start + width]).find(b"\n")
+        if found >= 0:
+            return start + found + 1
+        start += width
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    """The threads of the kernel; they live as long as the process and only wait when there is nothing to do."""
+    return ThreadPoolExecutor(_THREADS - 1, "ztflow-kernel")
