@@ -70,5 +70,6 @@ def test_flows_wait_for_those_that_end_before_them():
     kept = EndOrder()
     assert ends(kept.push(flows(5, 3), 4)) == [3]
     assert ends(kept.push(flows(4), 5)) == [4]
-    assert ends(kept.push(flows(None), 6)) == [5]
-    assert ends(kept.finish()) == [None]
+    assert ends(kept.push(flows(None, 7, 8, 9, 10, 11), 6)) == []  # one of seven is not worth a sort
+    assert ends(kept.push(flows(6), 8)) == [5, 6, 7]
+    assert ends(kept.finish()) == [8, 9, 10, 11, None]

@@ -24,6 +24,8 @@ IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
 SLICE = 500_000
 """Halves in one slice, about; equal times are never parted."""
+PORTION = 0.25
+"""Share of the flows held back that has to be free before they are sorted and given out."""
 PIECE = 32_768
 """Halves in one piece of a run on disk: what has to be read to find a slice's edge."""
 
@@ -89,7 +91,7 @@ class LogOrder:
             return
         self._parts.append(table)
         self._rows += table.num_rows
-        if self._rows >= self._limit:
+        if self._rows > self._limit:
             self._spill()
 
     def slices(self, *, inside: bool = True) -> Iterator[pa.Table]:
@@ -154,18 +156,30 @@ class EndOrder:
         self._held: list[pa.Table] = []
 
     def push(self, flows: pa.Table, until: int) -> pa.Table:
-        """Take in flows; give those that end before `until` (microseconds), which nothing later will precede."""
+        """Take in flows; give such that end before `until` (microseconds), which nothing later will precede.
+
+        They come in portions worth their while: sorting all that is held for a few rows would cost more than it frees.
+        """
         if flows.num_rows:
             self._held.append(flows)
+        free = sum(int(np.count_nonzero(_times(table, "end") < until)) for table in self._held)
+        if free < PORTION * sum(table.num_rows for table in self._held):
+            return FLOWS_SCHEMA.empty_table()
+        return self._release(until)
+
+    def finish(self) -> pa.Table:
+        """The rest; flows without a time last."""
+        table = self._release(np.iinfo(np.int64).max)
+        rest, self._held = self._held, []
+        return pa.concat_tables([table, *rest]) if rest else table
+
+    def _release(self, until: int) -> pa.Table:
         if not self._held:
             return FLOWS_SCHEMA.empty_table()
-        table = _sorted(pa.concat_tables(self._held).unify_dictionaries().combine_chunks(), "end")
+        table = self._held[0]
+        if len(self._held) > 1:
+            table = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
+        table = _sorted(table, "end")
         edge = int(np.searchsorted(_times(table, "end"), until))
         self._held = [table.slice(edge)] if edge < table.num_rows else []
         return table.slice(0, edge)
-
-    def finish(self) -> pa.Table:
-        """The rest."""
-        table = self.push(FLOWS_SCHEMA.empty_table(), np.iinfo(np.int64).max)
-        rest, self._held = self._held, []
-        return pa.concat_tables([table, *rest])

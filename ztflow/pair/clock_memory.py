@@ -17,6 +17,8 @@ EPOCH = 2_000_000
 """Microseconds of log that share one estimate of the clock offsets."""
 LEARN_SURE = 60_000_000
 """How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
+ENOUGH_SURE = 20_000
+"""Sure pairs looked at, at most, the latest ones: a busy log has them within a second."""
 LEARN_POSSIBLE = 10_000_000
 """How far back unsure halves do."""
 BURST = 100_000
@@ -66,6 +68,8 @@ class ClockMemory:
         """
         start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
         first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop])
+        if last - first > ENOUGH_SURE:  # whole instants, so that the order of arrival does not show
+            first = np.searchsorted(self._sure_time, self._sure_time[last - ENOUGH_SURE])
         if epoch not in self._possible:
             self._possible[epoch] = _possible(evidence, unsure, start, stop)
         near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
