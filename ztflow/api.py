@@ -158,11 +158,14 @@ def iter_flows(
             ordered.push(legacy.push(batch.facts), _NEVER)
             order.add(batch.halves.to_arrow())
         ordered.push(legacy.finish(), _NEVER)
-        for halves in order.slices(inside=False):
-            flows = pairer.push(halves)
-            yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
-    last = ordered.push(pairer.finish().to_arrow(), _NEVER)
-    yield _placed(topology, last, ordered.finish(), evicted=pairer.evicted)
+        halves = None
+        for following in order.slices(inside=False):
+            if halves is not None:
+                flows = pairer.push(halves)
+                yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
+            halves = following
+        ordered.push(pairer.finish(halves).to_arrow(), _NEVER)
+    yield _placed(topology, ordered.finish(), evicted=pairer.evicted)
 
 
 def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> Flows:
@@ -170,9 +173,7 @@ def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> F
     topology = Topology(known, facts, halves.to_arrow())
     pairer, legacy, ordered = Pairer(window=timedelta(0)), LegacyPairer(), EndOrder()
     pairer.learn(facts)
-    for part in (pairer.push(halves), pairer.finish()):
-        ordered.push(part.to_arrow(), _NEVER)
-    for table in (legacy.push(facts), legacy.finish()):
+    for table in (pairer.finish(halves).to_arrow(), legacy.push(facts), legacy.finish()):
         ordered.push(table, _NEVER)
     flows = _placed(topology, ordered.finish())
     return Flows(flows.to_arrow(), stats=halves.stats, problems=halves.problems, evicted=pairer.evicted)

@@ -105,13 +105,16 @@ class Pairer:
 
     def push(self, halves: Halves | pa.Table) -> Flows:
         """Take in a batch; give the flows that are decided by it."""
+        self._take_in(halves)
+        return self._step(self._newest - self._window)
+
+    def _take_in(self, halves: Halves | pa.Table) -> None:
         table = halves.to_arrow() if isinstance(halves, Halves) else halves
         if table.num_rows:
             self._incoming.append(table)
             newest = pc.max(table.column("time")).cast(pa.int64()).as_py()
             if newest is not None:
                 self._newest = max(self._newest, newest)
-        return self._step(self._newest - self._window)
 
     def advance(self, *, past: timedelta) -> Flows:
         """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
@@ -123,8 +126,10 @@ class Pairer:
             return Flows(evicted=self.evicted)
         return self._process(horizon)
 
-    def finish(self) -> Flows:
-        """The flows of all halves that are still here."""
+    def finish(self, last: Halves | pa.Table | None = None) -> Flows:
+        """The flows of all halves that are still here, and of a last batch, which is cheaper than pushing it first."""
+        if last is not None:
+            self._take_in(last)
         newest = 0 if self._newest == NO_TIME else self._newest
         return self._process(newest + 10 * REACH, last=True)
 
