@@ -22,7 +22,7 @@ from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
 
 IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
-SLICE = 500_000
+SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
 PORTION = 0.25
 """Share of the flows held back that has to be free before they are sorted and given out."""
