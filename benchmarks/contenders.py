@@ -293,7 +293,6 @@ def whole_ztflow(path: str, by: str) -> Prepared:
         moved = sum(data["request_bytes"] + data["response_bytes"] for _, _, data in graph.edges(data=True))
         near = sum(data["same_node"] for _, _, data in graph.edges(data=True))
         return {
-            "lines": _count(path),
             "pairs": paired,
             "edges": graph.number_of_edges(),
             "bytes": moved,
@@ -323,7 +322,7 @@ def whole_duckdb(path: str, by: str) -> Prepared:
             f"select {source}, {target}, count(*), sum(bs + br), sum((opod = ipod)::int) from p group by 1, 2"
         ).fetchall()
         return {
-            "lines": _count(path), "pairs": sum(edge[2] for edge in edges), "edges": len(edges),
+            "pairs": sum(edge[2] for edge in edges), "edges": len(edges),
             "bytes": int(sum(edge[3] for edge in edges)), "same_node": sum(edge[4] for edge in edges),
         }  # fmt: skip
 
@@ -374,6 +373,7 @@ def main() -> None:
     cpu = time.process_time() - used + child.ru_utime - own.ru_utime + child.ru_stime - own.ru_stime
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found = found if isinstance(found, dict) else {"lines": found}
+    found.setdefault("lines", _count(path))
     print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak * 1024, "size": Path(path).stat().st_size, **found}))
 
 

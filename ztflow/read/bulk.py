@@ -8,8 +8,8 @@ path reads, and a stretch only while the slow path would take its quick way, too
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -41,8 +41,8 @@ LEAST: Final = 256 << 10
 """Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
 _THREADS: Final = 4
 """More do not pay: what is done in Python stays behind one."""
-_ALONE: Final = 2 << 20
-"""Below so many bytes one thread is enough."""
+_PIECE: Final = 8 << 20
+"""Bytes one thread reads at a time."""
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
 _SLICES: Final = 16
@@ -121,18 +121,22 @@ class Bulk:
         tables.append(self.builder.take(self.source_file))
         return pa.concat_tables(tables).unify_dictionaries(), number
 
-    def _blocks(self, data: memoryview) -> list[tuple[memoryview, Block]]:
-        """The block by as many threads as pay, cut at line ends."""
-        if not data:
-            return []
-        count = min(len(self._readers), max(1, len(data) // _ALONE))
-        cuts = [0]
-        for place in range(1, count):
-            cuts.append(max(cuts[-1], _line_end(data, len(data) * place // count)))
-        pieces = [data[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(data)], strict=True) if stop > start]
-        rest = [_pool().submit(one.read, piece) for one, piece in zip(self._readers[1:], pieces[1:], strict=False)]
-        blocks = [self._readers[0].read(pieces[0]), *(one.result() for one in rest)]
-        return list(zip(pieces, blocks, strict=True))
+    def _blocks(self, data: memoryview) -> Iterator[tuple[memoryview, Block]]:
+        """The block in pieces cut at line ends, each as soon as it is read; the kernel is ahead on other threads."""
+        pieces = list(_pieces(data))
+        if len(pieces) < 2:
+            yield from ((piece, self._readers[0].read(piece)) for piece in pieces)
+            return
+        count = len(self._readers)
+        reading = [
+            _threads()[place % count].submit(self._readers[place % count].read, piece)
+            for place, piece in enumerate(pieces)
+        ]
+        try:
+            for piece, block in zip(pieces, reading, strict=True):
+                yield piece, block.result()
+        finally:
+            wait(reading)  # the buffer must outlive the kernel
 
 
 class _Settling:
@@ -283,6 +287,15 @@ def _processors() -> int:
 
 
 @lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    """The threads of the kernel; they live as long as the process and only wait when there is nothing to do."""
-    return ThreadPoolExecutor(_THREADS - 1, "ztflow-kernel")
+def _threads() -> list[ThreadPoolExecutor]:
+    """A thread for each reader; they live as long as the process and only wait when there is nothing to do."""
+    return [ThreadPoolExecutor(1, "ztflow-kernel") for _ in range(min(_THREADS, _processors()))]
+
+
+def _pieces(data: memoryview) -> Iterator[memoryview]:
+    """Whole lines, about `_PIECE` bytes each."""
+    start = 0
+    while start < len(data):
+        stop = len(data) if len(data) - start < 2 * _PIECE else _line_end(data, start + _PIECE)
+        yield data[start:stop]
+        start = stop

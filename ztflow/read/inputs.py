@@ -16,7 +16,7 @@ from ztflow.halves import Halves
 from ztflow.origin import Fact, Problem, ReadStats
 from ztflow.read.naming import origin_of_path
 from ztflow.read.overlap import Overlaps
-from ztflow.read.sources import Found, Input, Skipped, find_inputs, open_found
+from ztflow.read.sources import BIG, Found, Input, Skipped, ahead, find_inputs, open_found
 from ztflow.read.stream import StreamParser
 
 OnError: TypeAlias = Callable[[SourceError], None]
@@ -118,6 +118,8 @@ def read_inputs(
             for name, chunks in open_found(one):
                 parser = StreamParser(name, origin=origin_of_path(name), wrapper=wrapper)
                 parser.expected = one.size or 0
+                if parser.expected >= BIG:
+                    chunks = ahead(chunks)  # noqa: PLW2901
                 report.register(parser)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                 yield from _batches(parser, chunks, _Window(since, until, report), copies, meter)

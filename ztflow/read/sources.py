@@ -13,6 +13,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -30,7 +31,8 @@ CHUNK = 4 << 20
 """Bytes read at once: large enough that the cost of a table a chunk disappears, small enough to stay in memory."""
 BIG_CHUNK = 16 << 20
 """Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
-_BIG_FROM = 32 << 20
+BIG = 32 << 20
+"""Bytes from which an input counts as big."""
 
 _GATHER = 0.015
 """Seconds a busy pipe's pieces are gathered to be parsed together; a table a piece would cost more."""
@@ -208,13 +210,43 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
     size = 0
     while True:
         try:
-            chunk = read(CHUNK if size < _BIG_FROM else BIG_CHUNK)
+            chunk = read(CHUNK if size < BIG else BIG_CHUNK)
         except (OSError, ValueError) as error:
             raise _source_error(name, error) from error
         if not chunk:
             return
         size += len(chunk)
         yield bytes(chunk)
+
+
+def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in big chunks; while one is worked on the next is read and decompressed on another thread.
+
+    Not for pipes: they should give what they have, and who stops would still have to wait for their next byte.
+    """
+    broken: list[SourceError] = []
+
+    def gathered() -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while size < BIG_CHUNK // 2 and (part := next(chunks, b"")):
+                parts.append(part)
+                size += len(part)
+        except SourceError as error:  # what came before it is given first
+            broken.append(error)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    with ThreadPoolExecutor(1, "ztflow-read") as thread:
+        coming = thread.submit(gathered)
+        while chunk := coming.result():
+            if broken:
+                yield chunk
+                break
+            coming = thread.submit(gathered)
+            yield chunk
+    if broken:
+        raise broken[0]
 
 
 def _reader(stream: Any) -> Callable[[int], bytes]:
