@@ -90,6 +90,7 @@ class Counts:
                 "ambiguous_flows": self.ambiguous_flows,
                 "unpaired_halves": self.unpaired_halves,
                 "evicted": self.evicted,
+                "slow_lines": stats.slow_lines,
             }
         ).decode()
 
@@ -101,6 +102,9 @@ class Counts:
             f"{stats.other:,} other ztunnel, {stats.not_ours:,} not ours, {stats.problems:,} problems"
         )
         yield f"mended    {stats.repaired:,} repaired, {stats.duplicates:,} duplicates left out"
+        if stats.slow_lines < stats.physical_lines:
+            share = (stats.physical_lines - stats.slow_lines) / stats.physical_lines
+            yield f"bulk      {share:.1%} of the lines by the compiled reader, {stats.slow_lines:,} one by one"
         if self.paired_flows is not None:
             yield (
                 f"flows     {self.paired_flows:,} paired ({self.ambiguous_flows or 0:,} ambiguous), "
