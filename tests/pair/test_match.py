@@ -177,7 +177,9 @@ def test_sampled_shares_are_those_of_all_ways_to_pair(out, inn):
     guess = np.concatenate([np.arange(first), np.full(len(out) - first, -1)])
     # Everybody may have started at any instant that matters: the same window for all.
     halves = [
-        Candidates(out, np.full(len(out), -5000.0), np.zeros(len(out), int), inn, np.full(len(inn), -4500.0), guess, seed)
+        Candidates(
+            out, np.full(len(out), -5000.0), np.zeros(len(out), int), inn, np.full(len(inn), -4500.0), guess, seed
+        )
         for seed in range(12)
     ]
     sampled = np.mean(sample(halves, HARD), axis=0)

@@ -9,11 +9,22 @@ import csv
 import io
 import json
 
-POD, NAMESPACE, NODE, CONTAINER = "ztunnel-fv5f8", "istio-system", "ip-10-0-1-7.eu-west-1.compute.internal", "istio-proxy"
+POD, NAMESPACE, NODE, CONTAINER = (
+    "ztunnel-fv5f8",
+    "istio-system",
+    "ip-10-0-1-7.eu-west-1.compute.internal",
+    "istio-proxy",
+)
 CLUSTER = "prod"
 KUBELET = "2024-06-16T12:40:48.707812345Z"
 TAG = f"kube.var.log.containers.{POD}_{NAMESPACE}_{CONTAINER}-{'3b' * 32}.log"
-FLUENT = {"pod_name": POD, "namespace_name": NAMESPACE, "host": NODE, "container_name": CONTAINER, "labels": {"app": "z"}}
+FLUENT = {
+    "pod_name": POD,
+    "namespace_name": NAMESPACE,
+    "host": NODE,
+    "container_name": CONTAINER,
+    "labels": {"app": "z"},
+}
 LABELS = {"pod": POD, "namespace": NAMESPACE, "container": CONTAINER, "node_name": NODE}
 ECS = {
     "kubernetes": {
@@ -135,7 +146,12 @@ def azure(lines) -> dict:
 
 
 def datadog(lines) -> dict:
-    tags = [f"pod_name:{POD}", f"kube_namespace:{NAMESPACE}", f"kube_container_name:{CONTAINER}", f"kube_cluster_name:{CLUSTER}"]
+    tags = [
+        f"pod_name:{POD}",
+        f"kube_namespace:{NAMESPACE}",
+        f"kube_container_name:{CONTAINER}",
+        f"kube_cluster_name:{CLUSTER}",
+    ]
     found = []
     for line in lines:
         body = {"attributes": json.loads(line)} if is_json(line) else {"message": line, "attributes": {}}

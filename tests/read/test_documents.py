@@ -99,7 +99,10 @@ def test_a_long_document_comes_in_pieces(name, indent, monkeypatch):
     assert parser.stats.problems == 0
     assert set(column(halves, "ztunnel_node")) == {layouts.NODE}
     if "two" in name:
-        pods = {int(dict(extra)["bytes_nr"]): pod for extra, pod in zip(column(halves, "extra"), column(halves, "ztunnel_pod"), strict=True)}
+        pods = {
+            int(dict(extra)["bytes_nr"]): pod
+            for extra, pod in zip(column(halves, "extra"), column(halves, "ztunnel_pod"), strict=True)
+        }
         assert [pods[at] for at in range(150)] == ["ztunnel-a"] * 75 + ["ztunnel-b"] * 75
 
 

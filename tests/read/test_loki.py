@@ -69,7 +69,10 @@ def server(store):
                 code, text = store.failures.pop(0)
                 return self.reply(code, text.encode())
             if int(asked["limit"]) > store.most:
-                return self.reply(400, f"max entries limit per query exceeded, limit > max_entries_limit ({asked['limit']} > {store.most})".encode())
+                return self.reply(
+                    400,
+                    f"max entries limit per query exceeded, limit > max_entries_limit ({asked['limit']} > {store.most})".encode(),
+                )
             result = {"resultType": "streams", "result": store.answer(asked), "stats": {"summary": {}}}
             return self.reply(200, json.dumps({"status": "success", "data": result}).encode(), packed=True)
 
@@ -175,7 +178,9 @@ def test_credentials_are_sent_but_never_shown(server, store, monkeypatch):
     store.failures = [(400, "bad")]
     with pytest.raises(SourceError) as caught:
         read(ask(server).replace("://", "://me:secret@"))
-    assert "secret" not in str(caught.value) + repr(caught.value) + repr(parse_loki(ask(server).replace("://", "://me:secret@")))
+    assert "secret" not in str(caught.value) + repr(caught.value) + repr(
+        parse_loki(ask(server).replace("://", "://me:secret@"))
+    )
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_host(server, store):

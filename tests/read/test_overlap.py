@@ -19,9 +19,7 @@ def lines(start: int, count: int, *, step: int = 100_000, port: int = 5000) -> l
     found = []
     for at in range(start, start + count):
         micros = at * step
-        found.append(
-            LINE.format(micros // 60_000_000, micros // 1_000_000 % 60, micros % 1_000_000, port + at, at)
-        )
+        found.append(LINE.format(micros // 60_000_000, micros // 1_000_000 % 60, micros % 1_000_000, port + at, at))
     return found
 
 
@@ -44,12 +42,18 @@ def test_two_exports_that_overlap(tmp_path):
 
 
 def test_rotated_and_current_file_of_one_pod(tmp_path):
-    old, new = write(tmp_path / "ztunnel-4k7rb.log.1", lines(0, 50)), write(tmp_path / "ztunnel-4k7rb.log", lines(50, 50))
+    old, new = (
+        write(tmp_path / "ztunnel-4k7rb.log.1", lines(0, 50)),
+        write(tmp_path / "ztunnel-4k7rb.log", lines(50, 50)),
+    )
     assert counted(old, new) == (list(range(100)), 0)
 
 
 def test_the_same_line_by_two_known_pods_is_two_lines(tmp_path):
-    first, second = write(tmp_path / "ztunnel-4k7rb.log", lines(0, 5)), write(tmp_path / "ztunnel-9xw2d.log", lines(0, 5))
+    first, second = (
+        write(tmp_path / "ztunnel-4k7rb.log", lines(0, 5)),
+        write(tmp_path / "ztunnel-9xw2d.log", lines(0, 5)),
+    )
     assert counted(first, second)[1] == 0
 
 
@@ -128,7 +132,9 @@ def test_batches_do_not_matter(first, second, size):
         for number, stream in enumerate(streams):
             for table in tables(stream[at : at + size] for at in range(0, len(stream), size)):
                 copies = overlaps.copies(number, table)
-                found += [value for value, copy in zip(table["bytes_sent"].to_pylist(), copies, strict=True) if not copy]
+                found += [
+                    value for value, copy in zip(table["bytes_sent"].to_pylist(), copies, strict=True) if not copy
+                ]
         return sorted(found)
 
     assert kept(size) == kept(1000)

@@ -259,7 +259,10 @@ def test_a_fifo(tmp_path):
 
 def test_since_and_until_leave_out_and_count(tmp_path):
     path = tmp_path / "a.log"
-    path.write_bytes(DATA + b'error\taccess\tconnection complete\tsrc.addr=1.1.1.1:1 dst.addr=1.1.1.2:1 direction="inbound" bytes_sent=0 bytes_recv=0 duration="0ms" error="x"\n')
+    path.write_bytes(
+        DATA
+        + b'error\taccess\tconnection complete\tsrc.addr=1.1.1.1:1 dst.addr=1.1.1.2:1 direction="inbound" bytes_sent=0 bytes_recv=0 duration="0ms" error="x"\n'
+    )
     everything, *_ = read(path)
     times = sorted(time for time in column(everything, "time") if time)
     assert len(everything) - len(times) == 1

@@ -42,7 +42,11 @@ def block(node):
 
 
 def told(parser):
-    return [(fact.origin.pod, fact.values["node"], fact.line_number) for fact in parser.take_facts() if fact.kind == "local_node"]
+    return [
+        (fact.origin.pod, fact.values["node"], fact.line_number)
+        for fact in parser.take_facts()
+        if fact.kind == "local_node"
+    ]
 
 
 def text(lines, prefix=""):
@@ -124,7 +128,8 @@ def test_a_character_cut_by_the_runtime_is_whole_again():
     line = ACCESS[0].replace('src.workload="', 'src.workload="é€').encode()
     at = line.index("€".encode()) + 1
     data = b"".join(
-        b"2024-06-16T12:40:48.1+00:00 stdout " + tag + b" " + part + b"\n" for tag, part in ((b"P", line[:at]), (b"F", line[at:]))
+        b"2024-06-16T12:40:48.1+00:00 stdout " + tag + b" " + part + b"\n"
+        for tag, part in ((b"P", line[:at]), (b"F", line[at:]))
     )
     halves, parser = read(data)
     assert column(halves, "src_workload")[0].startswith("é€")
@@ -139,7 +144,9 @@ def test_a_bad_byte_in_a_wrappers_name():
 
 def test_bad_bytes_beside_parts_of_lines():
     line = ACCESS[0].replace('src.workload="', 'src.workload="\x00').encode().replace(b"\x00", b"\xff\xfe")
-    halves, _ = read(b"2024-06-16T12:40:48.1Z stdout P " + line[:90] + b"\n2024-06-16T12:40:48.1Z stdout F " + line[90:] + b"\n")
+    halves, _ = read(
+        b"2024-06-16T12:40:48.1Z stdout P " + line[:90] + b"\n2024-06-16T12:40:48.1Z stdout F " + line[90:] + b"\n"
+    )
     assert "\ufffd" in column(halves, "src_workload")[0]
 
 
@@ -160,7 +167,9 @@ def test_the_last_part_of_a_stopped_container():
 
 def test_parts_are_joined_per_stream_and_bounded():
     part = "2024-06-16T12:40:48.1Z stdout P " + "x" * 60_000 + "\n"
-    halves, parser = read(part * 40, f"2024-06-16T12:40:48.1Z stdout F end\n2024-06-16T12:40:48.1Z stdout F {ACCESS[0]}\n")
+    halves, parser = read(
+        part * 40, f"2024-06-16T12:40:48.1Z stdout F end\n2024-06-16T12:40:48.1Z stdout F {ACCESS[0]}\n"
+    )
     assert len(halves) == 1
     assert parser.stats.problems == 0
 
@@ -172,7 +181,9 @@ def test_a_progress_display_before_a_line():
 
 
 def test_labels_that_cannot_be_read_are_no_labels():
-    halves, _ = read(f"Common labels: {{oops}}\nLine limit: 1\n\n1718541648707\t2024-06-16T12:40:48.707Z\t{ACCESS[0]}\n")
+    halves, _ = read(
+        f"Common labels: {{oops}}\nLine limit: 1\n\n1718541648707\t2024-06-16T12:40:48.707Z\t{ACCESS[0]}\n"
+    )
     assert column(halves, "ztunnel_pod") == [None]
 
 

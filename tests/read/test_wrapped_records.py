@@ -17,7 +17,18 @@ LINES = [
     if "connection complete" in line
 ]
 BARE = [line.split(" ", 2)[2] for line in LINES]
-VALUES = ("time", "src_ip", "src_port", "dst_ip", "dst_port", "src_workload", "dst_identity", "bytes_sent", "duration_ms", "error")
+VALUES = (
+    "time",
+    "src_ip",
+    "src_port",
+    "dst_ip",
+    "dst_port",
+    "src_workload",
+    "dst_identity",
+    "bytes_sent",
+    "duration_ms",
+    "error",
+)
 
 
 def read(text: str):
@@ -70,7 +81,9 @@ def test_hard_wrap_whose_blanks_at_the_break_were_lost(width):
 def test_word_wrap(width, indent, trailing):
     end = " \n" if trailing else "\n"
     wrapped = [
-        end.join(textwrap.wrap(spread(line), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+        end.join(
+            textwrap.wrap(spread(line), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        )
         for line in LINES
     ]
     halves, parser = read("\n".join(wrapped) + "\n")

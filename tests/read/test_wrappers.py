@@ -78,7 +78,17 @@ def test_names_the_node(row):
         assert set(nodes) == {None}
 
 
-SAME_LINES = ("time", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "hbone_host", "bytes_sent", "duration_ms")
+SAME_LINES = (
+    "time",
+    "direction",
+    "src_ip",
+    "src_port",
+    "dst_ip",
+    "dst_port",
+    "hbone_host",
+    "bytes_sent",
+    "duration_ms",
+)
 
 
 def test_the_records_are_the_ones_of_the_plain_capture(row):
@@ -154,6 +164,8 @@ def test_every_wrapper_is_documented():
     assert set(ALIASES.values()) <= set(NAMES)
 
 
-@pytest.mark.parametrize(("alias", "file"), [("vector", "vector.jsonl"), ("crio", "crio-partial.log"), ("raw", "kubectl-plain.log")])
+@pytest.mark.parametrize(
+    ("alias", "file"), [("vector", "vector.jsonl"), ("crio", "crio-partial.log"), ("raw", "kubectl-plain.log")]
+)
 def test_other_names_of_wrappers(alias, file):
     assert len(read(WRAPPERS / file, wrapper=alias)[0]) == len(read(WRAPPERS / file)[0]) > 0

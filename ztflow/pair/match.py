@@ -139,9 +139,7 @@ def _assign(cost: FloatArray) -> tuple[Index, Index]:
 
 def _pieces(segment: Segment) -> Iterator[_Piece]:
     """The segment cut where a pause finds no half without a partner; halves too far from all others left out."""
-    rows, columns, cost = _least_squares(
-        segment.out_time, segment.out_duration, segment.in_time, segment.in_duration
-    )
+    rows, columns, cost = _least_squares(segment.out_time, segment.out_duration, segment.in_time, segment.in_duration)
     near_out = np.flatnonzero((cost < ALONE).any(axis=1))
     near_in = np.flatnonzero((cost < ALONE).any(axis=0))
     partner = np.full(len(segment.out_time), -1, np.intp)
