@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ztflow.causes import verdict_of
 from ztflow.origin import Fact
+from ztflow.pair.reasons import Unpaired
 from ztflow.records import time_from_micros
 from ztflow.tables import FLOWS_SCHEMA
 
@@ -116,7 +117,7 @@ def _first(facts: list[Fact], kind: str) -> datetime | None:
 def _reason(path: str | None, *, outbound: bool) -> str:
     """Why the other side is not there."""
     if path in {"plaintext", "fast_path"}:
-        return path
+        return Unpaired(path)
     if path == "waypoint":
-        return "waypoint_hop"
-    return "destination_not_captured" if outbound else "source_not_captured"
+        return Unpaired.WAYPOINT_HOP
+    return Unpaired.DESTINATION_NOT_CAPTURED if outbound else Unpaired.SOURCE_NOT_CAPTURED

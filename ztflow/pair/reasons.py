@@ -31,6 +31,8 @@ class Unpaired(StrEnum):
     """Lines of the other end's ztunnel are there, but not this connection's: lost, filtered, cut off, still open."""
     STILL_OPEN = "still_open"
     """A ztunnel's dump shows the connection open: the other side had not ended when it was made (set in placing)."""
+    FAST_PATH = "fast_path"
+    """Releases 1.18 to 1.21, both pods on one node: no inbound line is written."""
     NO_TIME = "no_time"
     """The line lost its time, so nothing could be compared."""
     EVICTED = "evicted"

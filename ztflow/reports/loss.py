@@ -29,6 +29,8 @@ MEANING: Mapping[str, tuple[Loss, str]] = {
     Unpaired.SOURCE_NOT_CAPTURED: ("maybe", "no outbound line of this source: a gateway, or its node's log is missing"),
     Unpaired.DESTINATION_NOT_CAPTURED: ("yes", "no inbound line for this destination: its node's log is missing"),
     Unpaired.PARTNER_MISSING: ("yes", "that end wrote other lines, not this one: lost, filtered, cut off, still open"),
+    Unpaired.STILL_OPEN: ("no", "a ztunnel's dump shows the other side still open"),
+    Unpaired.FAST_PATH: ("no", "both pods on one node of 1.18 to 1.21, which writes no inbound line"),
     Unpaired.NO_TIME: ("maybe", "the line lost its time, so nothing could be compared"),
     Unpaired.EVICTED: ("yes", "given up early because the bound on halves in memory was hit"),
     Unpaired.LATE: ("yes", "came after the window for its partner had closed"),
