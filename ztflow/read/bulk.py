@@ -43,6 +43,7 @@ _THREADS: Final = 4
 """More do not pay: what is done in Python stays behind one."""
 _PIECE: Final = 8 << 20
 """Bytes one thread reads at a time."""
+_NO_LINE: Final = 1 << 62
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
 _SLICES: Final = 16
@@ -161,14 +162,21 @@ class _Settling:
         self._lookup: Codes = np.zeros(0, np.int32)
         self._state: object = None
         self._refused = part.refused()
+        self._any_refused = bool(self._refused.any())
+        self._assigned = 0
+        """Rows before this one have their writer, or were left."""
 
     def tables(self) -> list[pa.Table]:
         """Settle the part; its rows and those of the slow path, in order of their lines."""
         self._resolve()
-        for span in self._part.slow:
-            self._take(span.line)
+        others = self._others[0]
+        lines = [span.line for span in self._part.slow]
+        stops = np.searchsorted(self._lines, lines).tolist(), np.searchsorted(others, lines).tolist()
+        for span, row_stop, other_stop in zip(self._part.slow, *stops, strict=True):
+            self._take(row_stop, other_stop)
             self._read(span.line, span.start, span.stop)
-        self._take(None)
+        self._take(self._part.rows, len(others))
+        self._assign()
         bulk = self._bulk
         table = self._part.table(list(bulk.writers), self._writer, bulk.source_file, self._number)
         if not len(bulk.builder):
@@ -183,23 +191,22 @@ class _Settling:
         if self._slow.state() != self._state:
             self._resolve()
 
-    def _take(self, before: int | None) -> None:
-        """Take the rows and count the other lines that stand before a line; None for all the rest."""
-        row_stop = self._part.rows if before is None else int(np.searchsorted(self._lines, before))
-        others = self._others[0]
-        other_stop = len(others) if before is None else int(np.searchsorted(others, before))
+    def _take(self, row_stop: int, other_stop: int) -> None:
+        """Take the rows and count the other lines up to these."""
         while self._row < row_stop or self._other < other_stop:
+            if self._all_known and self._slow.settled() and self._slow.counts():
+                self._accept(row_stop, other_stop)
+                return
             row, other = self._first_to_leave(row_stop, other_stop)
             line = min(
-                int(self._lines[row]) if row < row_stop else 1 << 62,
-                int(others[other]) if other < other_stop else 1 << 62,
+                int(self._lines[row]) if row < row_stop else _NO_LINE,
+                int(self._others[0, other]) if other < other_stop else _NO_LINE,
             )
-            if row < row_stop or other < other_stop:
-                row = int(np.searchsorted(self._lines, line))
-                other = int(np.searchsorted(others, line))
-            self._accept(min(row, row_stop), min(other, other_stop))
-            if line < 1 << 62:
-                self._leave(line)
+            if line == _NO_LINE:
+                self._accept(row_stop, other_stop)
+                return
+            self._accept(int(np.searchsorted(self._lines, line)), int(np.searchsorted(self._others[0], line)))
+            self._leave(line)
 
     def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
         """The first row and the first other line that must go the slow way as things stand."""
@@ -212,8 +219,7 @@ class _Settling:
         return row, _first(self._other, other_stop, lambda lines: lookup[others[lines] + 1] < 0)
 
     def _accept(self, row: int, other: int) -> None:
-        rows = slice(self._row, row)
-        self._writer[rows] = self._lookup[self._prefix[rows] + 1]
+        """Rows and other lines up to these are read as they are."""
         count, counted = row - self._row, other - self._other
         self._stats.physical_lines += count + counted
         self._stats.lines += count + counted
@@ -221,23 +227,38 @@ class _Settling:
         self._stats.other += counted
         self._row, self._other = row, other
 
+    def _assign(self) -> None:
+        """Write down who wrote the rows accepted since the last time, as things stand."""
+        rows = slice(self._assigned, self._row)
+        self._writer[rows] = self._lookup[self._prefix[rows] + 1]
+        self._assigned = self._row
+
     def _leave(self, line: int) -> None:
         """The next row or other line goes the slow way."""
+        self._assign()
         if self._row < self._part.rows and self._lines[self._row] == line:
             start, prefix = int(self._starts[self._row]), int(self._prefix[self._row])
             self._row += 1
+            self._assigned = self._row
         else:
             start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
             self._other += 1
         self._read(line, start, _line_end(self._data, start))
         if self._lookup[prefix + 1] < 0:
             self._lookup[prefix + 1] = self._code(prefix)
+            self._all_known = self._knows_all()
 
     def _resolve(self) -> None:
         """Who writes behind each prefix, as things stand."""
+        self._assign()
         self._state = self._slow.state()
         count = len(self._part.vocabulary.prefixes)
         self._lookup = np.array([self._code(prefix) for prefix in range(-1, count)], np.int32)
+        self._all_known = self._knows_all()
+
+    def _knows_all(self) -> bool:
+        """Whether no row has to be looked at one by one."""
+        return not self._any_refused and not (self._lookup < 0).any()
 
     def _code(self, prefix: int) -> int:
         vocabulary: Vocabulary = self._part.vocabulary
