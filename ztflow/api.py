@@ -28,8 +28,6 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
-_NEVER = -(2**62)
-"""A time before all others: nothing may come out of an order yet."""
 
 
 @dataclass
@@ -155,16 +153,16 @@ def iter_flows(
         for batch in batches:
             topology.learn(batch.facts, batch.halves.to_arrow())
             pairer.learn(batch.facts)
-            ordered.push(legacy.push(batch.facts), _NEVER)
+            ordered.hold(legacy.push(batch.facts))
             order.add(batch.halves.to_arrow())
-        ordered.push(legacy.finish(), _NEVER)
+        ordered.hold(legacy.finish())
         halves = None
         for following in order.slices(inside=False):
             if halves is not None:
                 flows = pairer.push(halves)
                 yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
             halves = following
-        ordered.push(pairer.finish(halves).to_arrow(), _NEVER)
+        ordered.hold(pairer.finish(halves).to_arrow())
     yield _placed(topology, ordered.finish(), evicted=pairer.evicted)
 
 
@@ -174,7 +172,7 @@ def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> F
     pairer, legacy, ordered = Pairer(window=timedelta(0)), LegacyPairer(), EndOrder()
     pairer.learn(facts)
     for table in (pairer.finish(halves).to_arrow(), legacy.push(facts), legacy.finish()):
-        ordered.push(table, _NEVER)
+        ordered.hold(table)
     flows = _placed(topology, ordered.finish())
     return Flows(flows.to_arrow(), stats=halves.stats, problems=halves.problems, evicted=pairer.evicted)
 

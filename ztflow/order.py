@@ -80,11 +80,6 @@ class LogOrder:
             self._directory.cleanup()
             self._directory = None
 
-    @property
-    def spilled(self) -> bool:
-        """Whether anything went to disk."""
-        return bool(self._pieces)
-
     def add(self, table: pa.Table) -> None:
         """Take in halves."""
         if not table.num_rows:
@@ -155,13 +150,17 @@ class EndOrder:
     def __init__(self) -> None:
         self._held: list[pa.Table] = []
 
+    def hold(self, flows: pa.Table) -> None:
+        """Take in flows; give none yet."""
+        if flows.num_rows:
+            self._held.append(flows)
+
     def push(self, flows: pa.Table, until: int) -> pa.Table:
         """Take in flows; give such that end before `until` (microseconds), which nothing later will precede.
 
         They come in portions worth their while: sorting all that is held for a few rows would cost more than it frees.
         """
-        if flows.num_rows:
-            self._held.append(flows)
+        self.hold(flows)
         free = sum(int(np.count_nonzero(_times(table, "end") < until)) for table in self._held)
         if free < PORTION * sum(table.num_rows for table in self._held):
             return FLOWS_SCHEMA.empty_table()

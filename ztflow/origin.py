@@ -92,8 +92,7 @@ class Fact:
     """Something a non-access line says (format sheet §6.1), for placement and pairing.
 
     Attributes:
-        kind: `version`, `local_node`, `pod_here` (a pod is on the writer's node), `pod_gone`, `policy`,
-            `opened` (a connection started), `connect_request` (a server saw a client's CONNECT).
+        kind: What it says; `ztflow.parse.facts` lists the kinds and their values.
         time: Microseconds since 1970 UTC; None when the line has no time.
         origin: Who said it.
         source_file: Input it stood in.

@@ -24,6 +24,10 @@ SAME_DURATION = 60
 """Milliseconds within which durations agree when the clocks of the two nodes do not."""
 NEIGHBOURS = 16
 """Candidates looked at on each side of a half, nearest first: keeps the cost linear where thousands are left."""
+EQUAL = 0.99
+"""Confidence of a pair with equal sizes and agreeing starts or durations."""
+UNEQUAL = 0.9
+"""Confidence of a pair with unequal sizes."""
 
 
 class Late(NamedTuple):
@@ -33,6 +37,11 @@ class Late(NamedTuple):
     inbound: int
     equal_sizes: bool
     alternatives: int
+
+    @property
+    def confidence(self) -> float:
+        """Probability that the partner is right, shared with whoever would have fitted, too."""
+        return (EQUAL if self.equal_sizes else UNEQUAL) / (1 + self.alternatives)
 
 
 def pair_leftovers(

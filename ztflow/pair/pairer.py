@@ -4,7 +4,8 @@ Everything that decides looks only at a bounded neighbourhood of a half in log t
 moved on past that neighbourhood. So the flows are the same for any cut of the input and any order within the window.
 
 The stages, each with its page: trace ids (exact) → `sure` → clocks and `match` for what is left within a second →
-`leftovers` for cut connections → `reasons` for who stays alone. `docs/explanation/pairing.md` tells it to people.
+`hops` behind waypoints → `leftovers` for cut connections → `reasons` for who stays alone; `requests` turns a pair that
+a debug line proves into an exact one. `docs/explanation/pairing.md` tells it to people.
 """
 
 from __future__ import annotations
@@ -49,10 +50,6 @@ ALONE_IN_CLASS = 0.9995
 """Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
 ALONE_EMPTY = 0.995
 """The same for a connection of no bytes."""
-EQUAL_LATE = 0.99
-"""Confidence of a leftover pair with equal sizes and agreeing starts or durations."""
-UNEQUAL_LATE = 0.9
-"""Confidence of a leftover pair with unequal sizes."""
 
 OPEN, MATCHED, LEFT, SURELY = 0, 1, 2, 3
 
@@ -337,9 +334,8 @@ class Pairer:
             return
         for late in pair_leftovers(ev, self._corrected, index, horizon):
             out, inn = np.array([late.outbound]), np.array([late.inbound])
-            confidence = (EQUAL_LATE if late.equal_sizes else UNEQUAL_LATE) / (1 + late.alternatives)
             kind = "relaxed" if not late.equal_sizes else "unique" if not late.alternatives else "ambiguous"
-            self._take(decided, out, inn, kind, late.alternatives, confidence, MATCHED)
+            self._take(decided, out, inn, kind, late.alternatives, late.confidence, MATCHED)
         index = index[self._status[index] == LEFT]
         lone = index if last else index[ev.time[index] + 2 * REACH < horizon]
         if len(lone):
