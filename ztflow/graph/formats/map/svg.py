@@ -125,7 +125,7 @@ def _box(box: Box, attribute: str | None) -> str:
     if attribute is None:
         return ""
     none = box.title is None
-    title = f"several or no known {attribute}" if box.title is None else visible(box.title)
+    title = f"no single {attribute}" if box.title is None else visible(box.title)
     word = "" if none else f"{attribute} "
     return (
         f'<g class="box{" none" if none else ""}"><rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" '
