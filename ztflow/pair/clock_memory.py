@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.pair.clocks import Differences, Offsets, estimate
-from ztflow.pair.evidence import Evidence, IntArray
+from ztflow.pair.outline import IntArray, Outline
+from ztflow.pair.sorting import time_order
 from ztflow.pair.sure import FAR_ENDS
 
 EPOCH = 2_000_000
@@ -45,20 +46,26 @@ class ClockMemory:
     def __init__(self) -> None:
         self._sure = _joined([])
         self._sure_time: IntArray = np.zeros(0, np.int64)
+        self._new: list[tuple[IntArray, Differences]] = []
         self._possible: dict[int, Differences] = {}
 
-    def remember(self, evidence: Evidence, out: Index, inn: Index) -> None:
-        """Take in sure pairs."""
+    def remember(self, evidence: Outline, out: Index, inn: Index) -> None:
+        """Take in sure pairs; they are put in order when somebody asks."""
         if not len(out):
             return
-        ends = np.maximum(evidence.time[out], evidence.time[inn])
-        new = Differences(evidence.ztunnel[out], evidence.ztunnel[inn], evidence.time[out] - evidence.time[inn])
-        times = np.concatenate([self._sure_time, ends])
-        order = np.argsort(times, kind="stable")
-        self._sure = _joined([self._sure, new]).take(order)
-        self._sure_time = times[order]
+        a, b = evidence.time[out], evidence.time[inn]
+        self._new.append((np.maximum(a, b), Differences(evidence.ztunnel[out], evidence.ztunnel[inn], a - b)))
 
-    def offsets(self, epoch: int, evidence: Evidence, unsure: npt.NDArray[np.bool_]) -> Offsets:
+    def _sort(self) -> None:
+        if not self._new:
+            return
+        times = np.concatenate([self._sure_time, *(time for time, _ in self._new)])
+        order = time_order(times)
+        self._sure = _joined([self._sure, *(new for _, new in self._new)]).take(order)
+        self._sure_time = times[order]
+        self._new = []
+
+    def offsets(self, epoch: int, evidence: Outline, unsure: npt.NDArray[np.bool_]) -> Offsets:
         """The clock offsets for one epoch.
 
         Args:
@@ -67,6 +74,7 @@ class ClockMemory:
             unsure: Which of them have no sure partner.
         """
         start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
+        self._sort()
         first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop])
         if last - first > ENOUGH_SURE:  # whole instants, so that the order of arrival does not show
             first = np.searchsorted(self._sure_time, self._sure_time[last - ENOUGH_SURE])
@@ -77,14 +85,16 @@ class ClockMemory:
 
     def forget(self, before: int) -> None:
         """Drop what no epoch from that time on looks at."""
-        first = int(np.searchsorted(self._sure_time, before - LEARN_SURE))
+        before_all = before - LEARN_SURE
+        self._new = [(time, new) for time, new in self._new if time.max() >= before_all]
+        first = int(np.searchsorted(self._sure_time, before_all))
         if first:
             self._sure = self._sure.take(slice(first, None))
             self._sure_time = self._sure_time[first:]
         self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
 
 
-def _possible(evidence: Evidence, unsure: npt.NDArray[np.bool_], start: int, stop: int) -> Differences:
+def _possible(evidence: Outline, unsure: npt.NDArray[np.bool_], start: int, stop: int) -> Differences:
     """End differences between each unsure outbound half of an epoch and the inbound ones it might belong to."""
     time = evidence.time
     near = np.flatnonzero(unsure & (time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
@@ -113,7 +123,7 @@ def _possible(evidence: Evidence, unsure: npt.NDArray[np.bool_], start: int, sto
     return _joined(found)
 
 
-def _as_many_of_both(evidence: Evidence, near: Index, rank: IntArray) -> npt.NDArray[np.bool_]:
+def _as_many_of_both(evidence: Outline, near: Index, rank: IntArray) -> npt.NDArray[np.bool_]:
     """True where a half stands in a burst of its class that has as many outbound as inbound halves.
 
     There the first to end belongs, or nearly, to the first, the second to the second: much sharper than trying all.

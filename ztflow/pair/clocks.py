@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import IntArray, UIntArray
+from ztflow.pair.outline import IntArray, UIntArray
 
 USUAL_DELAY = 200
 """Microseconds between the inbound and the outbound end on one clock, idle (captured runs: median 150 to 250)."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.pair.evidence import Evidence, FloatArray, IntArray
-from ztflow.pair.join import NONE, PAIRED, REASONS, Decisions
+from ztflow.pair.coded import NONE
+from ztflow.pair.join import INBOUND_ONLY, OUTBOUND_ONLY, REASONS, Decisions
+from ztflow.pair.outline import BoolArray, FloatArray, Index, IntArray
 
-Index = npt.NDArray[np.intp]
-
-_PAIRED = {word: code for code, word in enumerate(PAIRED)}
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
 
 @dataclass
 class Decided:
-    """Decisions of one step."""
+    """Decisions of one step; halves by their row in the table at hand."""
 
     _parts: list[Decisions] = field(default_factory=list)
 
@@ -26,18 +23,19 @@ class Decided:
         self,
         out: Index,
         inn: Index,
-        paired: str | list[str],
+        paired: int | IntArray,
         alternatives: int | IntArray,
         confidence: float | FloatArray,
     ) -> None:
         """Add pairs; the last three may be one value for all."""
         count = len(out)
-        codes = _PAIRED[paired] if isinstance(paired, str) else [_PAIRED[word] for word in paired]
+        if not count:
+            return
         self._parts.append(
             Decisions(
                 out,
                 inn,
-                _column(codes, count),
+                _column(paired, count),
                 _column(alternatives, count),
                 np.broadcast_to(np.asarray(confidence, np.float64), count),
                 _column(NONE, count),
@@ -46,17 +44,16 @@ class Decided:
         )
 
     def alone(
-        self, evidence: Evidence, index: Index, reasons: str | list[str], *, next_hop: Index | None = None
+        self, row: Index, outbound: BoolArray, reasons: str | list[str], *, next_hop: Index | None = None
     ) -> None:
-        """Add lone halves, and where known the hop that follows each."""
-        count = len(index)
-        out = evidence.outbound[index]
+        """Add lone halves, which of them are outbound, and where known the hop that follows each."""
+        count = len(row)
         codes = _REASON[reasons] if isinstance(reasons, str) else [_REASON[word] for word in reasons]
         self._parts.append(
             Decisions(
-                np.where(out, index, NONE),
-                np.where(out, NONE, index),
-                np.where(out, _PAIRED["outbound_only"], _PAIRED["inbound_only"]),
+                np.where(outbound, row, NONE),
+                np.where(outbound, NONE, row),
+                np.where(outbound, OUTBOUND_ONLY, INBOUND_ONLY),
                 _column(NONE, count),
                 np.full(count, np.nan),
                 _column(codes, count),
@@ -68,6 +65,8 @@ class Decided:
         """All of them, or None when there are none."""
         if not self._parts:
             return None
+        if len(self._parts) == 1:
+            return self._parts[0]
         names = Decisions.__dataclass_fields__
         return Decisions(*(np.concatenate([getattr(part, name) for part in self._parts]) for name in names))
 

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import BoolArray, FloatArray, IntArray
+from ztflow.pair.outline import BoolArray, FloatArray, IntArray
 from ztflow.pair.starts import WINDOW
 
 Index = npt.NDArray[np.intp]

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.pair import segments
-from ztflow.pair.evidence import Evidence, IntArray, combine
+from ztflow.pair.evidence import Evidence
 from ztflow.pair.match import nearest
+from ztflow.pair.outline import IntArray, combine
 
 Index = npt.NDArray[np.intp]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.causes import policy_of, verdict_of
-from ztflow.pair.evidence import BoolArray, IntArray, is_address, per_word
+from ztflow.pair.coded import NONE, Codes, codes_of, encoded, per_word
+from ztflow.pair.outline import BoolArray, IntArray, is_address
 from ztflow.pair.reasons import Unpaired
 from ztflow.schema import HALVES, Message, Type
 from ztflow.tables import FLOWS_SCHEMA
 
-NONE = -1
-"""In an index array: this half was not seen. In a code array: null."""
-
 PAIRED = ("exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only")
 """Words of the column `paired`, by code."""
+EXACT, UNIQUE, AMBIGUOUS, RELAXED, OUTBOUND_ONLY, INBOUND_ONLY = range(len(PAIRED))
 REASONS = tuple(reason.value for reason in Unpaired)
 """Words of the column `unpaired_reason`, by code."""
 PATHS = ("hbone", "plaintext", "waypoint", "double_hbone")
 """Words of the column `path`, by code."""
-
-Codes: TypeAlias = npt.NDArray[np.int32]
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
 _END_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
@@ -69,6 +66,7 @@ class _Side:
         """Whether every flow has this side."""
         self._rows = rows
         self._index = pa.array(rows, mask=None if self.whole else self._missing)
+        self._codes: dict[str, Codes] = {}
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Values, null where the half is missing."""
@@ -76,18 +74,13 @@ class _Side:
 
     def codes(self, name: str) -> Codes:
         """Codes of a category column, `NONE` for null."""
-        column = _encoded(self._halves, name)
-        codes: Codes = column.indices.fill_null(NONE).to_numpy(zero_copy_only=False)[self._rows]
-        if not self.whole:
-            codes = np.where(self._missing, np.int32(NONE), codes)
+        codes = self._codes.get(name)
+        if codes is None:
+            codes = codes_of(encoded(self._halves.column(name)))[self._rows]
+            if not self.whole:
+                codes = np.where(self._missing, np.int32(NONE), codes)
+            self._codes[name] = codes
         return codes
-
-
-def _encoded(halves: pa.Table, name: str) -> pa.DictionaryArray:
-    column = halves.column(name).combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    return column
 
 
 def _category(codes: npt.NDArray[Any], words: pa.Array | tuple[str, ...]) -> pa.DictionaryArray:
@@ -114,7 +107,7 @@ def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
             missing = codes == NONE
             if missing.any():
                 codes = np.where(missing, inn.codes(name), codes)
-            return _category(codes, _encoded(halves, name).dictionary)
+            return _category(codes, encoded(halves.column(name)).dictionary)
         return _coalesce(out.column(name), inn, name)
 
     tracked = _tracked(halves, out, inn)
@@ -164,18 +157,19 @@ def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
     """`namespace/name` where both are known: at the end that is local to the writer, the workload is the pod."""
     namespace, workload = side.codes(f"{end}_namespace"), side.codes(f"{end}_workload")
     both = (namespace != NONE) & (workload != NONE)
-    code = np.where(both, workload.astype(np.int64) << 32 | namespace, NONE)
-    distinct, inverse = np.unique(code, return_inverse=True)
-    spaces = _encoded(halves, f"{end}_namespace").dictionary.to_pylist()
-    names = _encoded(halves, f"{end}_workload").dictionary.to_pylist()
-    words = tuple(f"{spaces[c & 0xFFFFFFFF]}/{names[c >> 32]}" for c in distinct.tolist() if c != NONE)
-    first = int(len(distinct) > 0 and distinct[0] == NONE)
-    return _category(inverse - first, words)  # NONE sorts first, so it becomes -1
+    code = pa.array(workload.astype(np.int64) << 32 | namespace, mask=None if both.all() else ~both).dictionary_encode()
+    spaces = encoded(halves.column(f"{end}_namespace")).dictionary
+    names = encoded(halves.column(f"{end}_workload")).dictionary
+    distinct = code.dictionary.to_numpy(zero_copy_only=False)
+    words = pc.binary_join_element_wise(
+        spaces.take(pa.array(distinct & 0xFFFFFFFF)), names.take(pa.array(distinct >> 32)), "/"
+    )
+    return pa.DictionaryArray.from_arrays(code.indices, words, safe=False)
 
 
 def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     """Whether the connection was tracked to its end, as opposed to refused early."""
-    words = _encoded(halves, "message").dictionary.to_pylist()
+    words = encoded(halves.column("message")).dictionary.to_pylist()
     complete = words.index(Message.COMPLETE.value) if Message.COMPLETE.value in words else NONE - 1
     result: BoolArray = (out.codes("message") == complete) | (inn.codes("message") == complete)
     return result
@@ -186,8 +180,8 @@ def _path(
 ) -> pa.DictionaryArray:
     """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
     named = per_word(pa.chunked_array([host]), lambda word: not is_address(word), np.bool_)
-    hosts = _encoded(halves, "hbone_host").dictionary.to_pylist()
-    addresses = {word: code for code, word in enumerate(_encoded(halves, "dst_ip").dictionary.to_pylist())}
+    hosts = encoded(halves.column("hbone_host")).dictionary.to_pylist()
+    addresses = {word: code for code, word in enumerate(encoded(halves.column("dst_ip")).dictionary.to_pylist())}
     same = np.array([*(addresses.get(word, NONE - 1) for word in hosts), NONE - 1], np.int64)
     elsewhere = (out_host != NONE) & (same[out_host] != out_address)
     path = np.where(named, 3, np.where(elsewhere, 2, 0))
@@ -200,7 +194,7 @@ def _outcome(
     halves: pa.Table, out: _Side, inn: _Side, out_error: pa.ChunkedArray, in_error: pa.ChunkedArray
 ) -> dict[str, pa.DictionaryArray]:
     """Verdict, error class and policy; the inbound text is the cause, the outbound one often only its echo."""
-    classes = _encoded(halves, "error_class").dictionary
+    classes = encoded(halves.column("error_class")).dictionary
     words = [*classes.to_pylist(), None]
     of_out, of_in = out.codes("error_class"), inn.codes("error_class")
     distinct, inverse = np.unique((of_in.astype(np.int64) + 1) << 32 | (of_out + 1), return_inverse=True)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ztflow.pair.evidence import Evidence, IntArray
+from ztflow.pair.evidence import Evidence
+from ztflow.pair.outline import IntArray
 
 REACH = 35_000_000
 """Microseconds. A vanished peer is noticed by the HTTP/2 ping after at most 10 s + 20 s (format sheet §5.4)."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import FloatArray, IntArray
+from ztflow.pair.outline import FloatArray, IntArray
 from ztflow.pair.sampling import EFFORTS, Candidates, effort_for, sample
 
 DURATION_WEIGHT = 0.25

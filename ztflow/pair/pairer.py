@@ -2,6 +2,7 @@
 
 Everything that decides looks only at a bounded neighbourhood of a half in log time, and is evaluated when the log has
 moved on past that neighbourhood. So the flows are the same for any cut of the input and any order within the window.
+A step costs what is new and what is undecided; of decided halves only class and time stay (`past`).
 
 The stages, each with its page: trace ids (exact) → `sure` → clocks and `match` for what is left within a second →
 `hops` behind waypoints → `leftovers` for cut connections → `reasons` for who stays alone; `requests` turns a pair that
@@ -14,9 +15,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
@@ -25,21 +24,36 @@ from ztflow.origin import Fact
 from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
+from ztflow.pair.coded import NONE, WordMemory
 from ztflow.pair.decided import Decided
-from ztflow.pair.evidence import NO_TIME, Evidence, FloatArray, IntArray, canonical_order, gather
+from ztflow.pair.evidence import canonical_order, gather
 from ztflow.pair.hops import chain_hops
-from ztflow.pair.join import NONE, Decisions, build_flows
+from ztflow.pair.join import AMBIGUOUS, EXACT, RELAXED, UNIQUE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
 from ztflow.pair.match import Segment, match_segments
+from ztflow.pair.outline import (
+    NO_TIME,
+    BoolArray,
+    FloatArray,
+    Index,
+    IntArray,
+    Outline,
+    UIntArray,
+    numbers_of_time,
+    outline_of,
+)
+from ztflow.pair.past import Past
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
-from ztflow.pair.sure import FAR_ENDS, FAR_GAP, FRESH_PAST, class_order, find_sure
-from ztflow.tables import HALVES_SCHEMA
+from ztflow.pair.staged import Staged
+from ztflow.pair.sure import FAR_ENDS, FAR_GAP, FRESH_PAST, find_sure
+from ztflow.pair.traces import traced_pairs
+from ztflow.pair.waiting import GONE, LEFT, MATCHED, OPEN, Waiting
 
 WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
 CAPACITY = 4_000_000
-"""Halves kept in memory at most (about 200 bytes each); beyond it the oldest are given up and counted."""
+"""Halves kept in memory at most (about 300 bytes each); beyond it the oldest are given up and counted."""
 SETTLE = FAR_GAP + FAR_ENDS
 """After this much more log it is known whether a half has a sure partner."""
 STEP = 50_000
@@ -50,11 +64,13 @@ ALONE_IN_CLASS = 0.9995
 """Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
 ALONE_EMPTY = 0.995
 """The same for a connection of no bytes."""
+FOR_CLOCKS = SETTLE + 2 * FAR_ENDS + 2 * EPOCH
+"""A matched half this much older than the horizon is no evidence for a clock any more."""
+FOR_SURE = FOR_CLOCKS + FRESH_PAST
+"""An end this much older than the horizon is nobody's neighbour any more."""
 
-OPEN, MATCHED, LEFT, SURELY = 0, 1, 2, 3
-
-Index = npt.NDArray[np.intp]
 _BEFORE = -(2**62)
+_AFTER = 2**62
 
 
 class Pairer:
@@ -68,8 +84,8 @@ class Pairer:
     Every half pushed comes out exactly once, in a flow with its partner or alone with a reason. `push` returns what no
     later line can change, `finish` the rest. Rows come in order of `end` within one call.
 
-    Cost: memory O(halves within the window plus 75 s of log); time O(n log n), and cubic only within segments of at
-    most `segments.LARGEST` equal halves.
+    Cost: memory O(halves within the window plus those of 75 s of log that have no partner); time O(n log n), and cubic
+    only within segments of at most `segments.LARGEST` equal halves.
     """
 
     def __init__(self, *, window: timedelta = WINDOW, capacity: int = CAPACITY) -> None:
@@ -79,19 +95,14 @@ class Pairer:
             raise UsageError(f"capacity must be at least 2 halves, got {capacity}")
         self._window = window // timedelta(microseconds=1)
         self._capacity = capacity
-        self._table = HALVES_SCHEMA.empty_table()
-        self._evidence = gather(self._table)
-        self._status = np.zeros(0, np.int8)
-        self._corrected = np.zeros(0, np.int64)
-        self._late = np.zeros(0, np.bool_)
-        self._canonical = np.zeros(0, np.intp)
-        self._incoming: list[pa.Table] = []
-        self._newest = NO_TIME
+        self._staged = Staged()
+        self._waiting = Waiting()
+        self._past = Past()
+        self._words = WordMemory()
         self._horizon = _BEFORE
         self._knowledge = Knowledge()
         self._clocks = ClockMemory()
         self._requests = Requests()
-        self._tunnel = np.zeros(0, np.uint64)
         self._offsets = Offsets()
         self._settled = _BEFORE
         self.evicted = 0
@@ -102,54 +113,42 @@ class Pairer:
 
     def push(self, halves: Halves | pa.Table) -> Flows:
         """Take in a batch; give the flows that are decided by it."""
-        self._take_in(halves)
-        return self._step(self._newest - self._window)
-
-    def _take_in(self, halves: Halves | pa.Table) -> None:
-        table = halves.to_arrow() if isinstance(halves, Halves) else halves
-        if table.num_rows:
-            self._incoming.append(table)
-            newest = pc.max(table.column("time")).cast(pa.int64()).as_py()
-            if newest is not None:
-                self._newest = max(self._newest, newest)
+        self._staged.put(halves)
+        return self._step(self._staged.newest - self._window)
 
     def advance(self, *, past: timedelta) -> Flows:
         """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
-        return self._step(self._newest - self._window + past // timedelta(microseconds=1))
+        return self._step(self._staged.newest - self._window + past // timedelta(microseconds=1))
 
     def _step(self, horizon: int) -> Flows:
         """Process when the log has moved on far enough to be worth it, or too much has come."""
-        if self._newest == NO_TIME or (horizon < self._horizon + STEP and self.pending <= self._capacity):
+        if self._staged.newest == NO_TIME or (horizon < self._horizon + STEP and self.pending <= self._capacity):
             return Flows(evicted=self.evicted)
         return self._process(horizon)
 
     def finish(self, last: Halves | pa.Table | None = None) -> Flows:
         """The flows of all halves that are still here, and of a last batch, which is cheaper than pushing it first."""
         if last is not None:
-            self._take_in(last)
-        newest = 0 if self._newest == NO_TIME else self._newest
+            self._staged.put(last)
+        newest = 0 if self._staged.newest == NO_TIME else self._staged.newest
         return self._process(newest + 10 * REACH, last=True)
 
     @property
     def pending(self) -> int:
         """Halves that are not in a flow yet."""
-        waiting = (self._status == OPEN) | (self._status == LEFT)
-        return sum(int(table.num_rows) for table in self._incoming) + int(np.count_nonzero(waiting))
+        return self._staged.count + self._waiting.count
 
     @property
     def settled(self) -> int:
         """No flow that ends before this time (microseconds) is still to come, but from lines that come late."""
-        waiting = (self._status == OPEN) | (self._status == LEFT)
-        return min(self._horizon, int(self._evidence.time[waiting].min(initial=self._horizon)))
+        waiting = self._waiting
+        return min(self._horizon, int(waiting.evidence.time[waiting.undecided].min(initial=self._horizon)))
 
     def _process(self, horizon: int, *, last: bool = False) -> Flows:
-        self._merge()
         horizon = max(horizon, self._horizon)
-        self._horizon = horizon
+        crowded = self.pending > self._capacity
         decided = Decided()
-        self._at_once(decided)
-        self._by_trace(decided)
-        self._by_class(decided, horizon)
+        self._take_in(decided, self._staged.passed(_AFTER if last or crowded else horizon), horizon)
         self._by_time(decided, horizon)
         self._hops(decided)
         self._leftovers(decided, horizon, last=last)
@@ -160,109 +159,131 @@ class Pairer:
         self._forget(horizon)
         return flows
 
-    def _merge(self) -> None:
-        """Append what was pushed since the last step."""
-        if not self._incoming:
-            return
-        new = pa.concat_tables(self._incoming).unify_dictionaries().combine_chunks()
-        self._incoming = []
-        evidence = gather(new)
-        self._knowledge.learn(evidence)
-        count = len(evidence)
-        self._table = (
-            pa.concat_tables([self._table, new]).unify_dictionaries().combine_chunks() if len(self._evidence) else new
-        )
-        self._evidence = Evidence.concat([self._evidence, evidence]) if len(self._evidence) else evidence
-        self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
-        self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
-        self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
-        tunnel = self._requests.tunnels(new, evidence.outbound) if self._requests else np.zeros(count, np.uint64)
-        self._tunnel = np.concatenate([self._tunnel, tunnel])
-        self._canonical = canonical_order(self._evidence, self._table)
+    def _take_in(self, decided: Decided, new: pa.Table, horizon: int) -> None:
+        """What comes from behind the horizon: sure pairs go at once, the rest waits."""
+        waiting = self._waiting
+        outline = outline_of(new, self._words)
+        self._knowledge.learn(new, outline)
+        late = outline.time < self._horizon - REACH
+        self._horizon = horizon
+        tunnel = self._requests.tunnels(new, outline.outbound) if self._requests else np.zeros(len(late), np.uint64)
+        first = waiting.join(new)
 
-    def _where(self, mask: npt.NDArray[np.bool_]) -> Index:
-        """Indexes where a mask is true, in canonical order."""
-        return self._canonical[mask[self._canonical]]
+        def wait(index: Index) -> None:
+            if len(index):
+                evidence = gather(new.take(pa.array(index)), self._words, outline.take(index))
+                waiting.add(first + index, evidence, late[index], tunnel[index])
+
+        plain = outline.pairable & new.column("trace_id").is_null().to_numpy()
+        wait(np.flatnonzero(~plain))
+        waiting.sort()
+        self._at_once(decided)
+        self._by_trace(decided)
+        fresh = np.flatnonzero(plain)
+        taken = self._sure(decided, outline if plain.all() else outline.take(fresh), first + fresh, tunnel[fresh])
+        wait(fresh[~taken])
+        waiting.sort()
 
     def _at_once(self, decided: Decided) -> None:
         """Lines that have no partner by their nature."""
-        ev = self._evidence
-        index = np.flatnonzero((self._status == OPEN) & ~ev.pairable)
+        waiting = self._waiting
+        index = np.flatnonzero((waiting.status == OPEN) & ~waiting.evidence.pairable)
         if len(index):
-            decided.alone(ev, index, self._knowledge.reasons(ev, index, REACH))
-            self._status[index] = SURELY
+            self._alone(decided, index, self._knowledge.reasons(waiting.evidence, index, REACH))
+            waiting.status[index] = GONE
 
     def _by_trace(self, decided: Decided) -> None:
         """Halves that carry the same trace id: exact."""
-        ev = self._evidence
-        index = self._where((self._status == OPEN) & (ev.trace != 0))
+        waiting, ev = self._waiting, self._waiting.evidence
+        index = waiting.where((waiting.status == OPEN) & (ev.trace != 0))
         if len(index) < 2:
             return
-        index = index[np.lexsort((~ev.outbound[index], ev.trace[index]))]
-        trace = ev.trace[index]
-        first = np.flatnonzero(trace[1:] == trace[:-1])
-        starts = np.concatenate([[True], trace[1:] != trace[:-1]])
-        stops = np.concatenate([trace[1:] != trace[:-1], [True]])
-        first = first[starts[first] & stops[first + 1]]
-        out, inn = index[first], index[first + 1]
-        whole = ev.outbound[out] & ~ev.outbound[inn]
-        out, inn = out[whole], inn[whole]
-        self._take(decided, out, inn, "exact", 0, 1.0, SURELY)
+        out, inn = traced_pairs(ev, index)
+        self._pair(decided, out, inn, EXACT, 0, 1.0)
         self._clocks.remember(ev, out, inn)
+        for side in (out, inn):
+            waiting.status[side] = GONE
 
-    def _by_class(self, decided: Decided, horizon: int) -> None:
-        ev = self._evidence
-        sure = find_sure(ev, class_order(ev, self._canonical), horizon)
-        fresh = (self._status[sure.outbound] == OPEN) & (self._status[sure.inbound] == OPEN)
-        out, inn = sure.outbound[fresh], sure.inbound[fresh]
-        moved = (ev.request[out] | ev.response[out]) != 0
-        self._take(decided, out, inn, "unique", 0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY), SURELY)
-        self._clocks.remember(ev, out, inn)
+    def _sure(self, decided: Decided, fresh: Outline, row: Index, tunnel: UIntArray) -> BoolArray:
+        """Sure pairs among what waits and what is fresh; which of the fresh ones are in one."""
+        waiting = self._waiting
+        held = np.flatnonzero(waiting.evidence.pairable & waiting.undecided)
+        halves = Outline.concat([waiting.evidence.outline(held), fresh])
+        classes = halves.classes
+        sure = find_sure(halves, classes, self._past, self._horizon)
+        open_ = np.ones(len(halves), np.bool_)
+        open_[: len(held)] = waiting.status[held] == OPEN
+        both = open_[sure.outbound] & open_[sure.inbound]
+        out, inn = sure.outbound[both], sure.inbound[both]
+        row, tunnel = np.concatenate([waiting.row[held], row]), np.concatenate([waiting.tunnel[held], tunnel])
+        paired, confidence = _alone_with_each_other(halves.moved(out), tunnel[out], tunnel[inn])
+        decided.pairs(row[out], row[inn], paired, 0, confidence)
+        self._clocks.remember(halves, out, inn)
+        taken = np.zeros(len(halves), np.bool_)
+        taken[out] = taken[inn] = True
+        self._remember(classes, halves.time, taken)
+        waiting.status[held[taken[: len(held)]]] = GONE
+        return taken[len(held) :]
 
-    def _take(
+    def _remember(self, classes: UIntArray, time: IntArray, which: BoolArray) -> None:
+        """Of halves that go, what they mean to those that stay."""
+        which = which & (time >= self._horizon - FOR_SURE)
+        self._past.add(classes[which], time[which])
+
+    def _pair(
         self,
         decided: Decided,
         out: Index,
         inn: Index,
-        paired: str,
+        paired: int | IntArray,
         alternatives: int | IntArray,
         confidence: float | FloatArray,
-        status: int,
     ) -> None:
-        if len(out):
-            proved = (self._tunnel[out] != 0) & (self._tunnel[out] == self._tunnel[inn]) & (paired == "unique")
-            words = np.where(proved, "exact", paired).tolist() if proved.any() else paired
-            decided.pairs(out, inn, words, alternatives, np.where(proved, 1.0, confidence))
-            self._status[out] = status
-            self._status[inn] = status
+        """Decide on pairs of halves that waited."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        decided.pairs(waiting.row[out], waiting.row[inn], paired, alternatives, confidence)
+        both = np.concatenate([out, inn])
+        waiting.status[both] = MATCHED
+        self._past.add(ev.outline(both).classes, ev.time[both])
+
+    def _alone(
+        self, decided: Decided, index: Index, reasons: str | list[str], *, next_hop: Index | None = None
+    ) -> None:
+        """Decide on halves that waited and stay alone; `next_hop` is the place of the hop that follows each."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        hop = None if next_hop is None else waiting.row[next_hop]
+        decided.alone(waiting.row[index], ev.outbound[index], reasons, next_hop=hop)
+        waiting.status[index] = MATCHED
+        self._past.add(ev.outline(index).classes, ev.time[index])
 
     def _by_time(self, decided: Decided, horizon: int) -> None:
         """Clock offsets, then the best assignment of what ended within a second of each other."""
-        ev = self._evidence
+        waiting, ev = self._waiting, self._waiting.evidence
+        status, corrected = waiting.status, waiting.corrected
         frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
         self._settled = frontier - self._offsets.largest() - EPOCH
-        index = self._where((self._status == OPEN) & ev.pairable & (ev.time < frontier))
+        index = waiting.where((status == OPEN) & ev.pairable & (ev.time < frontier))
         if not len(index):
             return
-        uncorrected = index[self._corrected[index] == NO_TIME]
+        uncorrected = index[corrected[index] == NO_TIME]
         epochs = np.unique(ev.time[uncorrected] // EPOCH)
         for epoch in epochs.tolist():
-            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (self._status != SURELY))
+            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (status != GONE))
             here = uncorrected[ev.time[uncorrected] // EPOCH == epoch]
-            self._corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
+            corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
         classes = ev.classes
-        order = index[np.lexsort((self._corrected[index], classes[index]))]
+        order = index[np.lexsort((corrected[index], classes[index]))]
         settled = self._settled = frontier - self._offsets.largest() - EPOCH
-        ranges = segments.whole(classes[order], self._corrected[order], settled)
+        ranges = segments.whole(classes[order], corrected[order], settled)
         closed_parts: list[Index] = []
         for start, stop, closed in self._simple(decided, order, ranges):
             part = order[start:stop]
-            while first := segments.first_part(self._corrected[part], ev.outbound[part], settled):
+            while first := segments.first_part(corrected[part], ev.outbound[part], settled):
                 self._match(decided, [part[:first]])
                 # Its partner may stand just behind the cut.
-                near = self._corrected[part[:first]] >= self._corrected[part[first]] - segments.PAUSE
-                again = part[:first][near & (self._status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
-                self._status[again] = OPEN
+                near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
+                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
+                status[again] = OPEN
                 part = np.concatenate([again, part[first:]])
             if closed:
                 closed_parts.append(part)
@@ -270,21 +291,22 @@ class Pairer:
 
     def _simple(self, decided: Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
         """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
-        ev = self._evidence
+        waiting, ev = self._waiting, self._waiting.evidence
+        status = waiting.status
         size = ranges.stop - ranges.start
         outs = np.add.reduceat(ev.outbound[order].astype(np.int64), ranges.start) if len(order) else size
         one_sided = ranges.closed & ((outs == 0) | (outs == size))
         lonely = np.repeat(one_sided, size)
-        self._status[order[lonely]] = LEFT
+        status[order[lonely]] = LEFT
         couple = np.flatnonzero(ranges.closed & (size == 2) & (outs == 1))
         a, b = order[ranges.start[couple]], order[ranges.start[couple] + 1]
         out, inn = np.where(ev.outbound[a], a, b), np.where(ev.outbound[a], b, a)
-        moved = (ev.request[out] | ev.response[out]) != 0
-        near = np.abs(self._corrected[out] - self._corrected[inn]) <= segments.TOGETHER
-        self._status[out[~near]] = LEFT
-        self._status[inn[~near]] = LEFT
-        confidence = np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY)[near]
-        self._take(decided, out[near], inn[near], "unique", 0, confidence, MATCHED)
+        near = np.abs(waiting.corrected[out] - waiting.corrected[inn]) <= segments.TOGETHER
+        status[out[~near]] = LEFT
+        status[inn[~near]] = LEFT
+        out, inn = out[near], inn[near]
+        paired, confidence = _alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
+        self._pair(decided, out, inn, paired, 0, confidence)
         rest = ~one_sided
         rest[couple] = False
         yield from zip(
@@ -293,89 +315,82 @@ class Pairer:
 
     def _match(self, decided: Decided, parts: list[Index]) -> None:
         """Assign the halves of each segment; those without a partner become leftovers."""
-        ev = self._evidence
+        waiting, ev = self._waiting, self._waiting.evidence
         sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
         for part in parts:
-            self._status[part] = LEFT
+            waiting.status[part] = LEFT
         sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
-        time = self._corrected
+        time = waiting.corrected
         candidates = [
             Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn]) for out, inn in sides
         ]
         for (all_out, all_in), match in zip(sides, match_segments(candidates), strict=True):
-            out, inn = all_out[match.outbound], all_in[match.inbound]
-            self._status[out] = MATCHED
-            self._status[inn] = MATCHED
-            paired = ["unique" if c >= SURE else "ambiguous" for c in match.confidence.tolist()]
-            decided.pairs(out, inn, paired, match.alternatives, match.confidence)
+            paired = np.where(match.confidence >= SURE, UNIQUE, AMBIGUOUS)
+            self._pair(
+                decided, all_out[match.outbound], all_in[match.inbound], paired, match.alternatives, match.confidence
+            )
 
     def _hops(self, decided: Decided) -> None:
         """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
-        ev = self._evidence
-        left = self._status == LEFT
-        hop_to = self._where(left & ev.outbound & ev.elsewhere)
-        hop_from = self._where(left & ~ev.outbound)
+        waiting, ev = self._waiting, self._waiting.evidence
+        left = waiting.status == LEFT
+        hop_to = waiting.where(left & ev.outbound & ev.elsewhere)
+        hop_from = waiting.where(left & ~ev.outbound)
         if not len(hop_to) or not len(hop_from):
             return
         is_waypoint = self._knowledge.known("waypoint", ev.source[hop_from], ev.time[hop_from] + 2 * REACH)
-        waiting = self._corrected[(self._status == OPEN) & (self._corrected != NO_TIME)]
-        settled = min(self._settled, int(waiting.min(initial=self._settled)))
-        to, back = chain_hops(ev, self._corrected, hop_to, hop_from[is_waypoint], settled)
+        open_ = waiting.corrected[(waiting.status == OPEN) & (waiting.corrected != NO_TIME)]
+        settled = min(self._settled, int(open_.min(initial=self._settled)))
+        to, back = chain_hops(ev, waiting.corrected, hop_to, hop_from[is_waypoint], settled)
         if len(to):
-            decided.alone(ev, to, Unpaired.WAYPOINT_HOP, next_hop=back)
-            decided.alone(ev, back, Unpaired.WAYPOINT_SOURCE)
-            self._status[to] = MATCHED
-            self._status[back] = MATCHED
+            self._alone(decided, to, Unpaired.WAYPOINT_HOP, next_hop=back)
+            self._alone(decided, back, Unpaired.WAYPOINT_SOURCE)
 
     def _leftovers(self, decided: Decided, horizon: int, *, last: bool) -> None:
-        ev = self._evidence
-        index = self._where(self._status == LEFT)
+        waiting, ev = self._waiting, self._waiting.evidence
+        index = waiting.where(waiting.status == LEFT)
         if not len(index):
             return
-        for late in pair_leftovers(ev, self._corrected, index, horizon):
+        for late in pair_leftovers(ev, waiting.corrected, index, horizon):
             out, inn = np.array([late.outbound]), np.array([late.inbound])
-            kind = "relaxed" if not late.equal_sizes else "unique" if not late.alternatives else "ambiguous"
-            self._take(decided, out, inn, kind, late.alternatives, late.confidence, MATCHED)
-        index = index[self._status[index] == LEFT]
+            kind = RELAXED if not late.equal_sizes else UNIQUE if not late.alternatives else AMBIGUOUS
+            proved = kind == UNIQUE and waiting.tunnel[late.outbound] == waiting.tunnel[late.inbound] != 0
+            self._pair(
+                decided, out, inn, EXACT if proved else kind, late.alternatives, 1.0 if proved else late.confidence
+            )
+        index = index[waiting.status[index] == LEFT]
         lone = index if last else index[ev.time[index] + 2 * REACH < horizon]
         if len(lone):
             reasons = self._knowledge.reasons(ev, lone, REACH)
-            late_ones = self._late[lone]
-            decided.alone(
-                ev,
-                lone,
-                [Unpaired.LATE if is_late else r for r, is_late in zip(reasons, late_ones.tolist(), strict=True)],
-            )
-            self._status[lone] = MATCHED
+            late_ones = waiting.late[lone].tolist()
+            said = [Unpaired.LATE if is_late else r for r, is_late in zip(reasons, late_ones, strict=True)]
+            self._alone(decided, lone, said)
 
     def _evict(self, decided: Decided) -> None:
         """Give up the oldest halves until half the capacity is free."""
-        index = self._where((self._status == OPEN) | (self._status == LEFT))
+        index = self._waiting.where(self._waiting.undecided)
         index = index[: len(index) - self._capacity // 2]
-        decided.alone(self._evidence, index, Unpaired.EVICTED)
-        self._status[index] = MATCHED
+        self._alone(decided, index, Unpaired.EVICTED)
         self.evicted += len(index)
 
     def _build(self, decisions: Decisions) -> Flows:
         """The flows in order of their end, ties canonically; flows without a time last."""
-        rank = np.empty(len(self._canonical), np.int64)
-        rank[self._canonical] = np.arange(len(rank))
+        table = self._waiting.table
         told_by = np.where(decisions.outbound == NONE, decisions.inbound, decisions.outbound)
-        place = rank[told_by] + np.where(self._evidence.time[told_by] == NO_TIME, len(rank), 0)
-        return Flows(build_flows(self._table, decisions.take(np.argsort(place))), evicted=self.evicted)
+        end = numbers_of_time(table)[told_by]
+        order = canonical_order(np.where(end == NO_TIME, _AFTER, end), told_by, table)
+        return Flows(build_flows(table, decisions.take(order)), evicted=self.evicted)
 
     def _forget(self, horizon: int) -> None:
         """Drop halves that are in a flow and too old to matter to others."""
-        done = (self._status == MATCHED) | (self._status == SURELY)
-        old = horizon - max(SETTLE + 2 * FAR_ENDS + 2 * EPOCH, FRESH_PAST + FAR_ENDS)
-        gone = done & (self._evidence.time < old)
-        if gone.sum() * 2 > len(gone):
-            keep = np.flatnonzero(~gone)
-            self._table = self._table.take(pa.array(keep)).combine_chunks()
-            self._evidence = self._evidence.take(keep)
-            self._status = self._status[keep]
-            self._corrected = self._corrected[keep]
-            self._late = self._late[keep]
-            self._tunnel = self._tunnel[keep]
-            self._canonical = canonical_order(self._evidence, self._table)
-        self._clocks.forget(old)
+        waiting = self._waiting
+        recent = (waiting.status == MATCHED) & (waiting.evidence.time >= horizon - FOR_CLOCKS)
+        waiting.keep(waiting.undecided | recent)
+        self._past.forget(horizon - FOR_SURE)
+        self._clocks.forget(horizon - FOR_CLOCKS)
+
+
+def _alone_with_each_other(moved: BoolArray, tunnel: UIntArray, other: UIntArray) -> tuple[IntArray, FloatArray]:
+    """`paired` and confidence of pairs that are alone with their like; one tunnel on both sides is a proof."""
+    proved = (tunnel != 0) & (tunnel == other)
+    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY))

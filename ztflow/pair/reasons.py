@@ -6,8 +6,13 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from ztflow.pair.evidence import NO_TIME, Evidence, IntArray, UIntArray
+from ztflow.pair.coded import NONE, codes_of, encoded, text_hash
+from ztflow.pair.evidence import Evidence
+from ztflow.pair.outline import NO_TIME, BoolArray, IntArray, Outline, UIntArray
+
+_NEVER = np.iinfo(np.int64).max
 
 
 class Unpaired(StrEnum):
@@ -51,22 +56,50 @@ class Knowledge:
     def __init__(self) -> None:
         self._since: dict[str, tuple[UIntArray, IntArray]] = {}
 
-    def learn(self, evidence: Evidence) -> None:
-        """Take in a batch of halves."""
-        timed = evidence.time != NO_TIME
-        self._note("outbound_source", evidence, evidence.source, timed & evidence.outbound)
-        self._note("inbound_destination", evidence, evidence.destination, timed & ~evidence.outbound)
-        self._note("waypoint", evidence, evidence.destination, timed & evidence.outbound & evidence.elsewhere)
+    def learn(self, halves: pa.Table, outline: Outline) -> None:
+        """Take in a batch of halves.
 
-    def _note(self, role: str, evidence: Evidence, addresses: UIntArray, mask: npt.NDArray[np.bool_]) -> None:
-        names, times = addresses[mask], evidence.time[mask]
+        Cost: a few passes over numpy arrays; Python once a distinct address.
+        """
+        timed = outline.time != NO_TIME
+        outbound = outline.outbound & timed
+        source, destination, host = (encoded(halves.column(name)) for name in ("src_ip", "dst_ip", "hbone_host"))
+        self._note("outbound_source", source, outline.time, outbound)
+        self._note("inbound_destination", destination, outline.time, timed & ~outline.outbound)
+        elsewhere = outbound & _differ(host, destination)
+        if elsewhere.any():
+            self._note("waypoint", destination, outline.time, elsewhere)
+
+    def _note(self, role: str, addresses: pa.DictionaryArray, time: IntArray, mask: BoolArray) -> None:
+        codes, when = codes_of(addresses)[mask], time[mask]
+        named = codes != NONE
+        if not named.all():
+            codes, when = codes[named], when[named]
+        first = np.full(len(addresses.dictionary), _NEVER)
+        first[codes[::-1]] = when[::-1]  # of equal codes the first stays, which mostly is the earliest
+        earlier = when < first[codes]
+        np.minimum.at(first, codes[earlier], when[earlier])
+        seen = np.flatnonzero(first != _NEVER)
+        if not len(seen):
+            return
+        hashes = np.array(
+            [text_hash(word) for word in addresses.dictionary.take(pa.array(seen)).to_pylist()], np.uint64
+        )
         known = self._since.get(role)
         if known is not None:
-            names, times = np.concatenate([known[0], names]), np.concatenate([known[1], times])
-        distinct, place = np.unique(names, return_inverse=True)
-        first = np.full(len(distinct), np.iinfo(np.int64).max)
-        np.minimum.at(first, place, times)
-        self._since[role] = (distinct, first)
+            place = np.searchsorted(known[0], hashes).clip(max=len(known[0]) - 1)
+            news = (known[0][place] != hashes) | (known[1][place] > first[seen])
+            if not news.any():
+                return
+            hashes = np.concatenate([known[0], hashes[news]])
+            times = np.concatenate([known[1], first[seen][news]])
+        else:
+            times = first[seen]
+        order = np.lexsort((times, hashes))
+        hashes, times = hashes[order], times[order]
+        new = np.ones(len(hashes), np.bool_)
+        new[1:] = hashes[1:] != hashes[:-1]
+        self._since[role] = (hashes[new], times[new])
 
     def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
         """Whether each address was seen in that role by that time."""
@@ -95,3 +128,12 @@ class Knowledge:
         result[part.early] = Unpaired.EARLY_DENIAL
         result[part.time == NO_TIME] = Unpaired.NO_TIME
         return [str(reason) for reason in result]
+
+
+def _differ(host: pa.DictionaryArray, address: pa.DictionaryArray) -> BoolArray:
+    """Where a host is told and is not that address."""
+    words = {word: code for code, word in enumerate(address.dictionary.to_pylist())}
+    same = np.array([*(words.get(word, NONE - 1) for word in host.dictionary.to_pylist()), NONE], np.int64)
+    codes = codes_of(host)
+    result: BoolArray = (codes != NONE) & (same[codes] != codes_of(address))
+    return result

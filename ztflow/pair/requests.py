@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from ztflow.origin import Fact
-from ztflow.pair.evidence import UIntArray, combine, hashes_of, mix, numbers, text_hash
+from ztflow.pair.coded import text_hash
+from ztflow.pair.outline import UIntArray, combine, hashes_of, mix, numbers
 
 KIND = "connect_request"
 KEPT = 1_000_000

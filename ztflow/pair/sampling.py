@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.pair import delays
-from ztflow.pair.evidence import BoolArray, FloatArray, IntArray, UIntArray, mix
+from ztflow.pair.outline import BoolArray, FloatArray, IntArray, UIntArray, mix
 from ztflow.pair.starts import WINDOW, start_order
 
 Index = npt.NDArray[np.intp]

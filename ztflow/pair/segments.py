@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ztflow.pair.evidence import BoolArray, IntArray, UIntArray
+from ztflow.pair.outline import BoolArray, IntArray, UIntArray
 
 PAUSE = 250_000
 """Microseconds without a half of the class that end a segment."""

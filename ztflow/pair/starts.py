@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import FloatArray, IntArray
+from ztflow.pair.outline import FloatArray, IntArray
 
 WINDOW = 1000.0
 """A duration is cut to whole milliseconds: the true start lies up to this much before `end - duration`."""

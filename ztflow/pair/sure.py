@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.pair.evidence import Evidence, IntArray
+from ztflow.pair.outline import Index, IntArray, Outline, UIntArray
+from ztflow.pair.past import Past
+from ztflow.pair.sorting import place_bits, unpacked
 
 NEAR_GAP = 500_000
 """Microseconds. Probes come once a second; half of that keeps one probe's halves apart from the next one's."""
@@ -36,12 +37,12 @@ FRESH_GAP = 250_000
 FRESH_PAST = 8_000_000
 """Microseconds. What repeats, repeats within seconds."""
 
-Index = npt.NDArray[np.intp]
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
 class SurePairs:
-    """Pairs by index into the evidence they were found in.
+    """Pairs by index into the halves they were found in, in order of the outbound half.
 
     Attributes:
         outbound: Index of the outbound half.
@@ -52,81 +53,98 @@ class SurePairs:
     inbound: Index
 
 
-def find_sure(evidence: Evidence, order: Index, horizon: int) -> SurePairs:
-    """The sure pairs among the halves of `order`.
+def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> SurePairs:
+    """The sure pairs.
 
     Args:
-        evidence: All halves at hand.
-        order: Indexes of the pairable ones, sorted by key, sizes and time; see `class_order`.
-        horizon: Everything that ended before this time is at hand; clusters that may still grow are left.
+        halves: Pairable ones that are in no flow yet.
+        classes: The class of each.
+        past: Those that are.
+        horizon: Everything that ended before this time is at hand; pairs that may yet get company are left.
 
-    Cost: a few passes over numpy arrays, O(n).
+    Cost: a sort of the classes and a few passes over numpy arrays.
     """
-    time = evidence.time[order]
-    new_class = np.ones(len(order), np.bool_)
-    if len(order):
-        classes = evidence.classes[order]
-        new_class[1:] = classes[1:] != classes[:-1]
-    near = _lonely_pairs(evidence, order, time, new_class, NEAR_GAP, NEAR_ENDS, horizon)
-    far = _lonely_pairs(evidence, order, time, new_class, FAR_GAP, FAR_ENDS, horizon)
-    moved = (evidence.request[order] | evidence.response[order]) != 0
-    far &= moved[: len(far)]
-    near &= evidence.ztunnel[order][1:] == evidence.ztunnel[order][:-1]
-    fresh = _lonely_pairs(evidence, order, time, new_class, FRESH_GAP, NEAR_ENDS, horizon) & moved[: len(far)]
-    fresh[1:] &= new_class[1 : len(far)] | (time[1 : len(far)] - time[: len(far) - 1] > FRESH_PAST)
-    first = np.flatnonzero(near | far | fresh)
-    a, b = order[first], order[first + 1]
-    a_out = evidence.outbound[a]
-    return SurePairs(np.where(a_out, a, b), np.where(a_out, b, a))
+    count = len(halves)
+    order = _by_class(classes)
+    classes = classes[order]
+    distinct = np.ones(count, np.bool_)
+    distinct[1:] = classes[1:] != classes[:-1]
+    gone_classes, gone_times = past.of(classes[distinct])
+    time = halves.time
+    if len(gone_classes):
+        place = np.searchsorted(classes, gone_classes)
+        order = np.insert(order, place, count + np.arange(len(gone_classes)))
+        classes = np.insert(classes, place, gone_classes)
+        time = np.concatenate([time, gone_times])
+    _in_time(order, classes, time)
+    time = time[order]
+
+    # Where the next one is of the same class, and how long after.
+    step = np.full(len(order) + 1, _NEVER)
+    inside = np.flatnonzero(classes[1:] == classes[:-1])
+    step[inside + 1] = time[inside + 1] - time[inside]
+    at = inside[step[inside + 1] <= FAR_ENDS]
+    a, b = order[at], order[at + 1]
+    whole = (a < count) & (b < count)
+    at, a, b = at[whole], a[whole], b[whole]
+    a_out = halves.outbound[a]
+    both = a_out != halves.outbound[b]
+    at, a, b, a_out = at[both], a[both], b[both], a_out[both]
+
+    before, ends, after = step[at], step[at + 1], step[at + 2]
+    alone_for = np.minimum(before, after)
+    quiet = np.minimum(after, horizon - time[at + 1])  # nothing came for this long, and nothing can
+    moved = halves.moved(a)
+    near = (np.minimum(alone_for, quiet) > NEAR_GAP) & (ends <= NEAR_ENDS) & (halves.ztunnel[a] == halves.ztunnel[b])
+    far = (np.minimum(alone_for, quiet) > FAR_GAP) & moved
+    fresh = (before > FRESH_PAST) & (quiet > FRESH_GAP) & (ends <= NEAR_ENDS) & moved
+    sure = near | far | fresh
+    a, b, a_out = a[sure], b[sure], a_out[sure]
+    return SurePairs(*_side_by_side(np.where(a_out, a, b), np.where(a_out, b, a), count))
 
 
-def class_order(evidence: Evidence, canonical: Index) -> Index:
-    """Indexes of the pairable halves sorted by key and sizes, within that canonically.
+def _side_by_side(out: Index, inn: Index, count: int) -> tuple[Index, Index]:
+    """The pairs in order of their outbound half, so that what is looked up of them stands nearly in a row."""
+    bits = place_bits(count)
+    packed = (out.view(np.uint64) << bits) | inn.view(np.uint64)
+    inn = unpacked(packed, bits)
+    return (packed >> bits).view(np.int64), inn
 
-    Cost: one unstable sort, which numpy does with SIMD, and a stable one of the classes of more than two halves.
+
+def _by_class(classes: UIntArray) -> Index:
+    """An order in which equal classes stand together.
+
+    Cost: one sort of plain integers, the upper bits of a class with its place behind them.
     """
-    index = canonical[evidence.pairable[canonical]]
-    classes = evidence.classes[index]
-    order = np.argsort(classes)
-    ordered = classes[order]
-    same = ordered[1:] == ordered[:-1]
-    swapped = same & (order[1:] < order[:-1])
-    if swapped.any():
-        inside = np.zeros(len(order) + 1, np.bool_)  # position p and the one before are of one class
-        inside[1:-1] = same
-        many = np.zeros(len(order), np.bool_)
-        crowded = np.flatnonzero(inside[1:-1] & (inside[:-2] | inside[2:]))  # in classes of three and more
-        many[crowded] = many[crowded + 1] = True
-        pair = np.flatnonzero(swapped & ~many[:-1])
-        order[pair], order[pair + 1] = order[pair + 1], order[pair]
-        rest = np.flatnonzero(many)
-        order[rest] = order[rest][np.lexsort((order[rest], ordered[rest]))]
-    return index[order]
+    bits = place_bits(len(classes))
+    packed = ((classes >> bits) << bits) | np.arange(len(classes), dtype=np.uint64)
+    order = unpacked(packed, bits)
+    upper = packed >> bits
+    alike = np.zeros(len(order) + 1, np.bool_)
+    alike[1:-1] = upper[1:] == upper[:-1]
+    split = np.flatnonzero(alike[1:-1])
+    if len(split) and (classes[order[split]] != classes[order[split + 1]]).any():
+        # Classes that differ in their lower bits only (rare): sort those stretches by the whole class.
+        rows = np.flatnonzero(alike[1:] | alike[:-1])
+        order[rows] = order[rows][np.argsort(classes[order[rows]], kind="stable")]
+    return order
 
 
-def _lonely_pairs(
-    evidence: Evidence,
-    order: Index,
-    time: IntArray,
-    new_class: npt.NDArray[np.bool_],
-    gap: int,
-    ends: int,
-    horizon: int,
-) -> npt.NDArray[np.bool_]:
-    """True at position p where order[p] and order[p + 1] are a whole cluster: one outbound, one inbound half."""
-    count = len(order)
-    if count < 2:
-        return np.zeros(0, np.bool_)
-    step = np.diff(time)
-    opens = new_class.copy()
-    opens[1:] |= step > gap
-    closes = np.ones(count, np.bool_)  # the last half of a cluster …
-    closes[:-1] = opens[1:]
-    last_of_class = np.ones(count, np.bool_)
-    last_of_class[:-1] = new_class[1:]
-    closes &= ~last_of_class | (time + gap < horizon)  # … and nothing can come that would join it
-    outbound = evidence.outbound[order]
-    result: npt.NDArray[np.bool_] = (
-        opens[:-1] & ~opens[1:] & closes[1:] & (step <= ends) & (outbound[:-1] != outbound[1:])
-    )
-    return result
+def _in_time(order: Index, classes: UIntArray, time: IntArray) -> None:
+    """Put each class in order of time, in place; most are two halves that stand right or change places."""
+    same = classes[1:] == classes[:-1]
+    swapped = np.flatnonzero(same & (time[order[1:]] < time[order[:-1]]))
+    if not len(swapped):
+        return
+    inside = np.zeros(len(order) + 1, np.bool_)  # place p and the one before are of one class
+    inside[1:-1] = same
+    crowd = inside[swapped] | inside[swapped + 2]  # in a class of three or more
+    pair = swapped[~crowd]
+    order[pair], order[pair + 1] = order[pair + 1], order[pair]
+    if not crowd.any():
+        return
+    many = np.zeros(len(order), np.bool_)
+    middle = np.flatnonzero(inside[1:-1] & (inside[:-2] | inside[2:]))
+    many[middle] = many[middle + 1] = True
+    rest = np.flatnonzero(many)
+    order[rest] = order[rest][np.lexsort((time[order[rest]], classes[rest]))]

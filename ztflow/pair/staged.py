@@ -1,0 +1,56 @@
+"""Halves that the log has not moved past yet: nobody looks at them until it has."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ztflow.halves import Halves
+from ztflow.pair.outline import NO_TIME, numbers_of_time
+from ztflow.pair.waiting import concat
+from ztflow.tables import HALVES_SCHEMA
+
+
+class Staged:
+    """Batches as they came.
+
+    Attributes:
+        newest: The latest time that came; `NO_TIME` before any did.
+        count: Halves held.
+    """
+
+    def __init__(self) -> None:
+        self._tables: list[tuple[pa.Table, int, int]] = []
+        """Each with the first and the last time in it."""
+        self.newest = NO_TIME
+        self.count = 0
+
+    def put(self, halves: Halves | pa.Table) -> None:
+        """Take in a batch."""
+        table = halves.to_arrow() if isinstance(halves, Halves) else halves
+        if not table.num_rows:
+            return
+        times = numbers_of_time(table)
+        last = int(times.max())
+        self._tables.append((table, int(times.min()), last))
+        self.newest = max(self.newest, last)
+        self.count += table.num_rows
+
+    def passed(self, horizon: int) -> pa.Table:
+        """Give out the halves before a time, and those without one."""
+        ready, left = [], []
+        for table, first, last in self._tables:
+            if last < horizon:
+                ready.append(table)
+            elif first >= horizon:
+                left.append((table, first, last))
+            else:
+                times = numbers_of_time(table)
+                before = times < horizon
+                ready.append(table.filter(pa.array(before)))
+                left.append((table.filter(pa.array(~before)), int(times[~before].min()), last))
+        self._tables = left
+        if not ready:
+            return HALVES_SCHEMA.empty_table()
+        whole = concat(ready)
+        self.count -= whole.num_rows
+        return whole
