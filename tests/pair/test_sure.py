@@ -35,7 +35,7 @@ def outline(drawn):
     none = np.zeros(len(drawn), np.uint64)
     return Outline(
         times, np.zeros(len(drawn), np.int64), np.array(outbound, bool), np.ones(len(drawn), bool),
-        np.array(key, np.uint64), none, np.array(response, np.uint64), np.array(ztunnel, np.uint64),
+        np.array(key, np.uint64), none, np.array(response, np.uint64), np.array(ztunnel, np.uint64), none.astype(bool),
     )  # fmt: skip
 
 

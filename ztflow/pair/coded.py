@@ -91,11 +91,11 @@ class WordMemory:
         """
         nothing: Rated = np.zeros(1, dtype)
         before, known = self._known.get((name, rate), (words.slice(0, 0), nothing))
-        count = len(before)
-        if count > len(words) or not words.slice(0, count).equals(before):
+        count = min(len(before), len(words))
+        if not words.slice(0, count).equals(before.slice(0, count)):
             count, known = 0, nothing
         if count == len(words):
-            return known
+            return known if len(known) == count + 1 else np.append(known[:count], nothing)
         more = _rated(words.slice(count).to_pylist(), rate, dtype)
         rated: Rated = np.concatenate([known[:-1], more, nothing])
         self._known[name, rate] = words, rated

@@ -50,7 +50,6 @@ class Evidence(Outline):
         tunnelled: Whether it is HBONE.
         early: Whether it is a `connection failed` line.
         answered: Whether its error is the other side's answer, which writes a line of its own.
-        elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
         port: Source port, 0 where unknown: the client's own for outbound halves, the tunnel's for inbound ones.
     """
 
@@ -64,7 +63,6 @@ class Evidence(Outline):
     tunnelled: BoolArray
     early: BoolArray
     answered: BoolArray
-    elsewhere: BoolArray
     port: IntArray
 
     def outline(self, index: Index) -> Outline:
@@ -88,7 +86,7 @@ def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline 
 
     host, identity, destination = hashes("hbone_host"), hashes("src_identity"), hashes("dst_ip")
     named = named_hosts(halves, memory)
-    loose = direct_key(halves, host, memory)
+    loose = direct_key(halves, host, destination, memory)
     if named is not None:  # across networks the identity is all that tells clients apart
         loose = np.where(named, outline.key, loose)
     error = halves.column("error")
@@ -101,6 +99,7 @@ def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline 
         outline.request,
         outline.response,
         outline.ztunnel,
+        outline.elsewhere,
         loose_key=loose,
         identity=identity,
         trace=hashes_of(halves.column("trace_id")),
@@ -111,7 +110,6 @@ def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline 
         tunnelled=host != 0,
         early=memory.per_row(halves, "message", _is_early, np.bool_),
         answered=per_word(error, _is_answer, np.bool_),
-        elsewhere=(host != 0) & (host != destination),
         port=numbers(halves, "src_port").astype(np.int64),
     )
 
@@ -131,22 +129,38 @@ def canonical_order(time: IntArray, rows: Index, halves: pa.Table) -> Index:
     tied = np.flatnonzero(same[1:] | same[:-1])  # runs of equal times stay where they are, each sorted in itself
     if len(tied):
         part = order[tied]
-        content, position = _content(halves.take(pa.array(rows[part])))
-        order[tied] = part[np.lexsort((position, content, time[tied]))]
+        order[tied] = part[_order_of_tied(time[tied], halves.take(pa.array(rows[part])))]
     return order
 
 
+def _order_of_tied(time: IntArray, halves: pa.Table) -> Index:
+    """Places in order of time, of the figures in each line, and where these are equal, too, of all it says."""
+    figures = _figures(halves)
+    order: Index = np.lexsort((figures, time))
+    same = np.zeros(len(order) + 1, np.bool_)
+    same[1:-1] = (time[order][1:] == time[order][:-1]) & (figures[order][1:] == figures[order][:-1])
+    tied = np.flatnonzero(same[1:] | same[:-1])
+    if len(tied):
+        part = order[tied]
+        content, position = _content(halves.take(pa.array(part)))
+        order[tied] = part[np.lexsort((position, content, figures[part], time[part]))]
+    return order
+
+
+def _figures(halves: pa.Table) -> UIntArray:
+    """Hash of a line's numbers: nearly always enough to tell apart two that ended together."""
+    return combine(
+        [mix(numbers(halves, name).astype(np.uint64)) for name in ("bytes_sent", "bytes_recv", "duration_ms")]
+        + [mixed_ports(numbers(halves, "src_port"))]
+    )
+
+
 def _content(halves: pa.Table) -> tuple[UIntArray, UIntArray]:
-    """Hashes of what each line says, and of where it stands."""
+    """Hashes of what each line says in words, and of where it stands."""
     texts = (
         "direction", "message", "src_ip", "src_identity", "src_workload", "dst_ip", "hbone_host", "dst_workload",
         "dst_service", "error", "ztunnel_pod",
     )  # fmt: skip
-    figures = ("bytes_sent", "bytes_recv", "duration_ms")
-    said = combine([hashes_of(halves.column(name)) for name in texts])
-    counted = combine(
-        [mix(numbers(halves, name).astype(np.uint64)) for name in figures]
-        + [mixed_ports(numbers(halves, name)) for name in ("src_port", "hbone_port")]
-    )
+    said = combine([*(hashes_of(halves.column(name)) for name in texts), mixed_ports(numbers(halves, "hbone_port"))])
     file, line = hashes_of(halves.column("source_file")), numbers(halves, "line_number").astype(np.uint64)
-    return combine([said, counted]), combine([file, mix(line)])
+    return said, combine([file, mix(line)])

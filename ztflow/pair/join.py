@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.causes import policy_of, verdict_of
-from ztflow.pair.coded import NONE, Codes, codes_of, encoded, per_word
-from ztflow.pair.outline import BoolArray, IntArray, is_address
+from ztflow.pair.coded import NONE, Codes, WordMemory, codes_of, encoded, per_word, text_hash
+from ztflow.pair.outline import BoolArray, IntArray, is_name
 from ztflow.pair.reasons import Unpaired
 from ztflow.schema import HALVES, Message, Type
 from ztflow.tables import FLOWS_SCHEMA
@@ -91,8 +91,13 @@ def _category(codes: npt.NDArray[Any], words: pa.Array | tuple[str, ...]) -> pa.
     return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
 
 
-def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
+def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> pa.Table:
     """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
+
+    Args:
+        halves: The rows the decisions speak of.
+        decisions: Who belongs to whom.
+        memory: What is known of the rows' words.
 
     Cost: one gather per column and side; Python only per distinct text.
     """
@@ -121,7 +126,7 @@ def build_flows(halves: pa.Table, decisions: Decisions) -> pa.Table:
         "response_bytes": _coalesce(out.column("bytes_recv"), inn, "bytes_sent"),
         "duration_ms": duration,
         "inbound_duration_ms": inn.column("duration_ms"),
-        "path": _path(host, out.codes("hbone_host"), out.codes("dst_ip"), halves, tracked),
+        "path": _path(codes_of(host), _elsewhere(halves, out, memory), halves, tracked, memory),
         "mtls": pa.array(host.is_valid().to_numpy(zero_copy_only=False), mask=~tracked),
         "src_node": out.column("ztunnel_node"),
         "dst_node": inn.column("ztunnel_node"),
@@ -175,17 +180,24 @@ def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     return result
 
 
+def _elsewhere(halves: pa.Table, out: _Side, memory: WordMemory) -> BoolArray:
+    """Whether the client's side dialled another address than the authority's."""
+    host, address = (
+        memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
+        for name in ("hbone_host", "dst_ip")
+    )
+    result: BoolArray = (host != 0) & (host != address)
+    return result
+
+
 def _path(
-    host: pa.DictionaryArray, out_host: Codes, out_address: Codes, halves: pa.Table, tracked: BoolArray
+    host: Codes, elsewhere: BoolArray, halves: pa.Table, tracked: BoolArray, memory: WordMemory
 ) -> pa.DictionaryArray:
     """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
-    named = per_word(pa.chunked_array([host]), lambda word: not is_address(word), np.bool_)
-    hosts = encoded(halves.column("hbone_host")).dictionary.to_pylist()
-    addresses = {word: code for code, word in enumerate(encoded(halves.column("dst_ip")).dictionary.to_pylist())}
-    same = np.array([*(addresses.get(word, NONE - 1) for word in hosts), NONE - 1], np.int64)
-    elsewhere = (out_host != NONE) & (same[out_host] != out_address)
-    path = np.where(named, 3, np.where(elsewhere, 2, 0))
-    path[host.is_null().to_numpy(zero_copy_only=False)] = 1
+    words = encoded(halves.column("hbone_host")).dictionary
+    path = np.where(elsewhere, 2, 0)
+    path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = 3
+    path[host == NONE] = 1
     path[~tracked] = NONE
     return _category(path, PATHS)
 

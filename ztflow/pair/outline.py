@@ -86,13 +86,9 @@ def numbers_of_time(halves: pa.Table) -> IntArray:
     return array
 
 
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address: no name ends in an all-digit label, no name holds a colon."""
-    return ":" in host or host.rsplit(".", 1)[-1].isdigit()
-
-
-def _is_name(host: str) -> bool:
-    return not is_address(host)
+def is_name(host: str) -> bool:
+    """Whether a host is no IP address: no name ends in an all-digit label, no name holds a colon."""
+    return not (":" in host or host.rsplit(".", 1)[-1].isdigit())
 
 
 def _is_outbound(word: str) -> bool:
@@ -116,6 +112,7 @@ class Outline:
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of who wrote it: the ztunnel pod, else the input.
+        elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
     """
 
     time: IntArray
@@ -126,6 +123,7 @@ class Outline:
     request: UIntArray
     response: UIntArray
     ztunnel: UIntArray
+    elsewhere: BoolArray
 
     def __len__(self) -> int:
         return len(self.time)
@@ -156,7 +154,8 @@ class Outline:
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
         """All entries of several."""
-        items = [part for part in parts if len(part)] or list(parts)[:1]
+        whole = list(parts)
+        items = [part for part in whole if len(part)] or whole[:1]
         if len(items) == 1:
             return items[0]
         return cls(*(np.concatenate([getattr(part, f.name) for part in items]) for f in fields(cls)))
@@ -176,7 +175,8 @@ def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
     received = numbers(halves, "bytes_recv").astype(np.uint64, copy=False)
     time = numbers_of_time(halves)
     host = hashes("hbone_host")
-    key = direct_key(halves, host, memory)
+    destination = hashes("dst_ip")
+    key = direct_key(halves, host, destination, memory)
     key *= _ODD[0]
     key += hashes("src_identity") * _ODD[1]
     ztunnel = hashes("ztunnel_pod")
@@ -191,10 +191,11 @@ def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
         request=np.where(outbound, sent, received),
         response=np.where(outbound, received, sent),
         ztunnel=ztunnel,
+        elsewhere=(host != 0) & (host != destination),
     )
 
 
-def direct_key(halves: pa.Table, host: UIntArray, memory: WordMemory) -> UIntArray:
+def direct_key(halves: pa.Table, host: UIntArray, destination: UIntArray, memory: WordMemory) -> UIntArray:
     """Hash of the authority and, unless that is a name, of both addresses.
 
     Across networks (an authority that is a host name) the halves share neither address: format sheet §5.1.
@@ -203,12 +204,12 @@ def direct_key(halves: pa.Table, host: UIntArray, memory: WordMemory) -> UIntArr
     authority += mixed_ports(numbers(halves, "hbone_port")) * _ODD[1]
     direct: UIntArray = authority * _ODD[0]
     direct += memory.per_row(halves, "src_ip", text_hash, np.uint64) * _ODD[1]
-    direct += memory.per_row(halves, "dst_ip", text_hash, np.uint64) * _ODD[2]
+    direct += destination * _ODD[2]
     named = named_hosts(halves, memory)
     return direct if named is None else np.where(named, authority, direct)
 
 
 def named_hosts(halves: pa.Table, memory: WordMemory) -> BoolArray | None:
     """Where the authority is a host name; None when it is nowhere."""
-    named = memory.per_row(halves, "hbone_host", _is_name, np.bool_)
+    named = memory.per_row(halves, "hbone_host", is_name, np.bool_)
     return named if named.any() else None

@@ -167,20 +167,21 @@ class Pairer:
         late = outline.time < self._horizon - REACH
         self._horizon = horizon
         tunnel = self._requests.tunnels(new, outline.outbound) if self._requests else np.zeros(len(late), np.uint64)
-        first = waiting.join(new)
+        waiting.join(new)
 
         def wait(index: Index) -> None:
             if len(index):
                 evidence = gather(new.take(pa.array(index)), self._words, outline.take(index))
-                waiting.add(first + index, evidence, late[index], tunnel[index])
+                waiting.add(index, evidence, late[index], tunnel[index])
 
         plain = outline.pairable & new.column("trace_id").is_null().to_numpy()
-        wait(np.flatnonzero(~plain))
-        waiting.sort()
-        self._at_once(decided)
-        self._by_trace(decided)
+        if not plain.all():
+            wait(np.flatnonzero(~plain))
+            waiting.sort()
+            self._at_once(decided)
+            self._by_trace(decided)
         fresh = np.flatnonzero(plain)
-        taken = self._sure(decided, outline if plain.all() else outline.take(fresh), first + fresh, tunnel[fresh])
+        taken = self._sure(decided, outline if plain.all() else outline.take(fresh), fresh, tunnel[fresh])
         wait(fresh[~taken])
         waiting.sort()
 
@@ -379,7 +380,7 @@ class Pairer:
         told_by = np.where(decisions.outbound == NONE, decisions.inbound, decisions.outbound)
         end = numbers_of_time(table)[told_by]
         order = canonical_order(np.where(end == NO_TIME, _AFTER, end), told_by, table)
-        return Flows(build_flows(table, decisions.take(order)), evicted=self.evicted)
+        return Flows(build_flows(table, decisions.take(order), self._words), evicted=self.evicted)
 
     def _forget(self, horizon: int) -> None:
         """Drop halves that are in a flow and too old to matter to others."""

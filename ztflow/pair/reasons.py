@@ -63,12 +63,11 @@ class Knowledge:
         """
         timed = outline.time != NO_TIME
         outbound = outline.outbound & timed
-        source, destination, host = (encoded(halves.column(name)) for name in ("src_ip", "dst_ip", "hbone_host"))
+        source, destination = encoded(halves.column("src_ip")), encoded(halves.column("dst_ip"))
         self._note("outbound_source", source, outline.time, outbound)
         self._note("inbound_destination", destination, outline.time, timed & ~outline.outbound)
-        elsewhere = outbound & _differ(host, destination)
-        if elsewhere.any():
-            self._note("waypoint", destination, outline.time, elsewhere)
+        if outline.elsewhere.any():
+            self._note("waypoint", destination, outline.time, outbound & outline.elsewhere)
 
     def _note(self, role: str, addresses: pa.DictionaryArray, time: IntArray, mask: BoolArray) -> None:
         codes, when = codes_of(addresses)[mask], time[mask]
@@ -128,12 +127,3 @@ class Knowledge:
         result[part.early] = Unpaired.EARLY_DENIAL
         result[part.time == NO_TIME] = Unpaired.NO_TIME
         return [str(reason) for reason in result]
-
-
-def _differ(host: pa.DictionaryArray, address: pa.DictionaryArray) -> BoolArray:
-    """Where a host is told and is not that address."""
-    words = {word: code for code, word in enumerate(address.dictionary.to_pylist())}
-    same = np.array([*(words.get(word, NONE - 1) for word in host.dictionary.to_pylist()), NONE], np.int64)
-    codes = codes_of(host)
-    result: BoolArray = (codes != NONE) & (same[codes] != codes_of(address))
-    return result

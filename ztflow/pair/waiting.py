@@ -53,11 +53,10 @@ class Waiting:
         """Halves that are in no flow."""
         return int(np.count_nonzero(self.undecided))
 
-    def join(self, table: pa.Table) -> int:
-        """Put a table behind the one at hand; the first of its rows. Its halves are taken in by `add`."""
-        first = int(self.table.num_rows)
-        self.table = concat([self.table, table]) if first else table
-        return first
+    def join(self, table: pa.Table) -> None:
+        """Put a table before the one at hand, so that its dictionaries lead. Its halves are taken in by `add`."""
+        self.table = concat([table, self.table]) if self.table.num_rows else table
+        self.row = self.row + table.num_rows
 
     def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray) -> None:
         """Take in halves that stand in these rows of the table."""
