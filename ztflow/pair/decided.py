@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ztflow.pair.coded import NONE
-from ztflow.pair.join import INBOUND_ONLY, OUTBOUND_ONLY, REASONS, Decisions
-from ztflow.pair.outline import BoolArray, FloatArray, Index, IntArray
+from ztflow.pair.join import EXACT, INBOUND_ONLY, OUTBOUND_ONLY, REASONS, UNIQUE, Decisions
+from ztflow.pair.outline import BoolArray, FloatArray, Index, IntArray, UIntArray
+
+ALONE_IN_CLASS = 0.9995
+"""Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
+ALONE_EMPTY = 0.995
+"""The same for a connection of no bytes."""
 
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
@@ -73,3 +78,9 @@ class Decided:
 
 def _column(value: int | list[int] | IntArray, count: int) -> IntArray:
     return np.broadcast_to(np.asarray(value, np.int64), count)
+
+
+def alone_with_each_other(moved: BoolArray, tunnel: UIntArray, other: UIntArray) -> tuple[IntArray, FloatArray]:
+    """`paired` and confidence of pairs that are alone with their like; one tunnel on both sides is a proof."""
+    proved = (tunnel != 0) & (tunnel == other)
+    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY))

@@ -25,7 +25,7 @@ from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
 from ztflow.pair.coded import NONE, WordMemory
-from ztflow.pair.decided import Decided
+from ztflow.pair.decided import Decided, alone_with_each_other
 from ztflow.pair.evidence import canonical_order, gather
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import AMBIGUOUS, EXACT, RELAXED, UNIQUE, Decisions, build_flows
@@ -60,10 +60,6 @@ STEP = 50_000
 """Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
 SURE = 0.97
 """A matched pair of at least this confidence is called `unique`."""
-ALONE_IN_CLASS = 0.9995
-"""Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
-ALONE_EMPTY = 0.995
-"""The same for a connection of no bytes."""
 FOR_CLOCKS = SETTLE + 2 * FAR_ENDS + 2 * EPOCH
 """A matched half this much older than the horizon is no evidence for a clock any more."""
 FOR_SURE = FOR_CLOCKS + FRESH_PAST
@@ -111,10 +107,16 @@ class Pairer:
         """Take in what other lines said, before the halves they tell of."""
         self._requests.learn(facts)
 
-    def push(self, halves: Halves | pa.Table) -> Flows:
-        """Take in a batch; give the flows that are decided by it."""
+    def push(self, halves: Halves | pa.Table, *, before: int | None = None) -> Flows:
+        """Take in a batch; give the flows that are decided by it.
+
+        Args:
+            halves: The batch.
+            before: No half that ended before this time (microseconds) is still to come; the window says so if nobody
+                knows better.
+        """
         self._staged.put(halves)
-        return self._step(self._staged.newest - self._window)
+        return self._step(self._staged.newest - self._window if before is None else before)
 
     def advance(self, *, past: timedelta) -> Flows:
         """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
@@ -217,7 +219,7 @@ class Pairer:
         both = open_[sure.outbound] & open_[sure.inbound]
         out, inn = sure.outbound[both], sure.inbound[both]
         row, tunnel = np.concatenate([waiting.row[held], row]), np.concatenate([waiting.tunnel[held], tunnel])
-        paired, confidence = _alone_with_each_other(halves.moved(out), tunnel[out], tunnel[inn])
+        paired, confidence = alone_with_each_other(halves.moved(out), tunnel[out], tunnel[inn])
         decided.pairs(row[out], row[inn], paired, 0, confidence)
         self._clocks.remember(halves, out, inn)
         taken = np.zeros(len(halves), np.bool_)
@@ -306,7 +308,7 @@ class Pairer:
         status[out[~near]] = LEFT
         status[inn[~near]] = LEFT
         out, inn = out[near], inn[near]
-        paired, confidence = _alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
+        paired, confidence = alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
         self._pair(decided, out, inn, paired, 0, confidence)
         rest = ~one_sided
         rest[couple] = False
@@ -389,9 +391,3 @@ class Pairer:
         waiting.keep(waiting.undecided | recent)
         self._past.forget(horizon - FOR_SURE)
         self._clocks.forget(horizon - FOR_CLOCKS)
-
-
-def _alone_with_each_other(moved: BoolArray, tunnel: UIntArray, other: UIntArray) -> tuple[IntArray, FloatArray]:
-    """`paired` and confidence of pairs that are alone with their like; one tunnel on both sides is a proof."""
-    proved = (tunnel != 0) & (tunnel == other)
-    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY))

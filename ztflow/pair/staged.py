@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from ztflow.halves import Halves
 from ztflow.pair.outline import NO_TIME, numbers_of_time
 from ztflow.pair.waiting import concat
 from ztflow.tables import HALVES_SCHEMA
+
+MOST = 0.9
+"""Share of a batch from which it is not worth its while to keep the rest back."""
 
 
 class Staged:
@@ -36,7 +40,10 @@ class Staged:
         self.count += table.num_rows
 
     def passed(self, horizon: int) -> pa.Table:
-        """Give out the halves before a time, and those without one."""
+        """Give out all halves before a time, and those without one.
+
+        A batch of which little is left goes out whole: what comes too early does no harm, it only waits elsewhere.
+        """
         ready, left = [], []
         for table, first, last in self._tables:
             if last < horizon:
@@ -46,6 +53,9 @@ class Staged:
             else:
                 times = numbers_of_time(table)
                 before = times < horizon
+                if np.count_nonzero(before) >= MOST * len(times):
+                    ready.append(table)
+                    continue
                 ready.append(table.filter(pa.array(before)))
                 left.append((table.filter(pa.array(~before)), int(times[~before].min()), last))
         self._tables = left
