@@ -161,15 +161,15 @@ class Pairer:
         self._forget(horizon)
         return flows
 
-    def _take_in(self, decided: Decided, new: pa.Table, horizon: int) -> None:
+    def _take_in(self, decided: Decided, tables: list[pa.Table], horizon: int) -> None:
         """What comes from behind the horizon: sure pairs go at once, the rest waits."""
         waiting = self._waiting
+        new = waiting.join(tables)
         outline = outline_of(new, self._words)
         self._knowledge.learn(new, outline)
         late = outline.time < self._horizon - REACH
         self._horizon = horizon
         tunnel = self._requests.tunnels(new, outline.outbound) if self._requests else np.zeros(len(late), np.uint64)
-        waiting.join(new)
 
         def wait(index: Index) -> None:
             if len(index):

@@ -7,8 +7,6 @@ import pyarrow as pa
 
 from ztflow.halves import Halves
 from ztflow.pair.outline import NO_TIME, numbers_of_time
-from ztflow.pair.waiting import concat
-from ztflow.tables import HALVES_SCHEMA
 
 MOST = 0.9
 """Share of a batch from which it is not worth its while to keep the rest back."""
@@ -39,7 +37,7 @@ class Staged:
         self.newest = max(self.newest, last)
         self.count += table.num_rows
 
-    def passed(self, horizon: int) -> pa.Table:
+    def passed(self, horizon: int) -> list[pa.Table]:
         """Give out all halves before a time, and those without one.
 
         A batch of which little is left goes out whole: what comes too early does no harm, it only waits elsewhere.
@@ -59,8 +57,5 @@ class Staged:
                 ready.append(table.filter(pa.array(before)))
                 left.append((table.filter(pa.array(~before)), int(times[~before].min()), last))
         self._tables = left
-        if not ready:
-            return HALVES_SCHEMA.empty_table()
-        whole = concat(ready)
-        self.count -= whole.num_rows
-        return whole
+        self.count -= sum(table.num_rows for table in ready)
+        return ready

@@ -32,8 +32,8 @@ FAR_GAP = 2_000_000
 FAR_ENDS = 1_000_000
 """Microseconds. Nodes whose clocks are off by a second are found; worse ones are left to `leftovers`."""
 
-FRESH_GAP = 250_000
-"""Microseconds. Twenty times what separates the two ends in a storm."""
+FRESH_GAP = 100_000
+"""Microseconds. Eight times what separates the two ends in a storm on one clock; a flow shows when that has passed."""
 FRESH_PAST = 8_000_000
 """Microseconds. What repeats, repeats within seconds."""
 

@@ -53,10 +53,16 @@ class Waiting:
         """Halves that are in no flow."""
         return int(np.count_nonzero(self.undecided))
 
-    def join(self, table: pa.Table) -> None:
-        """Put a table before the one at hand, so that its dictionaries lead. Its halves are taken in by `add`."""
-        self.table = concat([table, self.table]) if self.table.num_rows else table
-        self.row = self.row + table.num_rows
+    def join(self, tables: list[pa.Table]) -> pa.Table:
+        """Put tables before the one at hand, so that their dictionaries lead; they as one.
+
+        Their halves are taken in by `add`.
+        """
+        count = sum(table.num_rows for table in tables)
+        filled = [table for table in (*tables, self.table) if table.num_rows]
+        self.table = pa.concat_tables(filled or [self.table]).unify_dictionaries().combine_chunks()
+        self.row = self.row + count
+        return self.table.slice(0, count)
 
     def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray) -> None:
         """Take in halves that stand in these rows of the table."""
@@ -90,11 +96,6 @@ class Waiting:
         self.corrected = self.corrected[kept]
         self.late = self.late[kept]
         self.tunnel = self.tunnel[kept]
-
-
-def concat(tables: list[pa.Table]) -> pa.Table:
-    """Tables of halves, one behind the other, with one dictionary a column."""
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def _compact(table: pa.Table) -> pa.Table:
