@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version", "schema", "origin", "collector"),
     ("escapes", "causes", "records"),
     ("display",),
-    ("tables", "times"),
+    ("tables", "times", "distinct"),
     ("halves", "flows"),
     ("parse",),
     ("kernel",),

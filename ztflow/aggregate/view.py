@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ztflow.distinct import factorize
 from ztflow.records import time_from_micros
 
 Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
@@ -60,32 +61,6 @@ class Groups:
         return Groups(numbers[self.codes], self.first[order])
 
 
-def factorize(keys: Codes, space: int | None = None) -> Groups:
-    """Number equal keys alike.
-
-    Args:
-        keys: Any integers.
-        space: All are from 0 to less than this, where known.
-
-    Cost: where the space is not much larger than the rows some steps over small tables, about 4 ns a row; else one
-    hash pass, 15 to 50 ns a row.
-    """
-    if space is not None and space <= 2 * len(keys):
-        rows = np.zeros(space, np.int64)
-        rows[keys[::-1]] = np.arange(len(keys), 0, -1)
-        found = np.flatnonzero(rows)
-        first = rows[found] - 1
-        order = np.argsort(first)
-        numbers = np.zeros(space, np.int32)
-        numbers[found[order]] = np.arange(len(found), dtype=np.int32)
-        return Groups(numbers[keys], first[order])
-    encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
-    codes = encoded.indices.to_numpy()
-    first = np.zeros(len(encoded.dictionary), dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int32)
-    return Groups(codes, first)
-
-
 def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
     """Group rows by several code columns.
 
@@ -99,14 +74,14 @@ def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
         if not size:
             continue
         if space * (size + 1) > _KEY_SPACE:
-            packed = factorize(key)
-            key, space = packed.codes.astype(np.int64), len(packed)
+            numbers, first = factorize(key)
+            key, space = numbers.astype(np.int64), len(first)
         if space > 1:
             key *= size + 1
         key += codes
         key += 1
         space *= size + 1
-    return factorize(key, space)
+    return Groups(*factorize(key, space))
 
 
 def order_within(codes: Codes, values: Codes) -> Codes:
