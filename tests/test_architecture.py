@@ -14,10 +14,10 @@ import ztflow
 PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "schema", "origin"),
+    ("errors", "version", "schema", "origin", "collector"),
     ("escapes", "causes", "records"),
     ("display",),
-    ("tables",),
+    ("tables", "times", "distinct"),
     ("halves", "flows"),
     ("parse",),
     ("kernel",),

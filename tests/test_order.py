@@ -53,6 +53,7 @@ def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     monkeypatch.setattr(order, "SLICE", 700)
     monkeypatch.setattr(order, "PIECE", 300)
     monkeypatch.setattr(order.LogOrder.__init__, "__kwdefaults__", {"limit": 1000})
+    monkeypatch.setattr(order.EndOrder.__init__, "__kwdefaults__", {"limit": 50})
     sliced = ztflow.read_flows(*logs(run))
     key = lambda row: (row["end"], str(row["outbound_file"]), row["outbound_line"] or 0, row["inbound_line"] or 0)  # noqa: E731
     assert [row["end"] for row in sliced.rows()] == sorted(row["end"] for row in sliced.rows())
@@ -60,16 +61,54 @@ def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     assert sliced.stats == whole.stats
 
 
-def test_flows_wait_for_those_that_end_before_them():
-    def flows(*ends):
-        return pa.Table.from_pylist([dict.fromkeys(FLOWS_SCHEMA.names) | {"end": end} for end in ends], FLOWS_SCHEMA)
+def flows(*ends, line=0):
+    rows = [dict.fromkeys(FLOWS_SCHEMA.names) | {"end": end, "outbound_line": line} for end in ends]
+    return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
-    def ends(part):
-        return part.column("end").cast(pa.int64()).to_pylist()
 
-    kept = EndOrder()
-    assert ends(kept.push(flows(5, 3), 4)) == [3]
-    assert ends(kept.push(flows(4), 5)) == [4]
-    assert ends(kept.push(flows(None, 7, 8, 9, 10, 11), 6)) == []  # one of seven is not worth a sort
-    assert ends(kept.push(flows(6), 8)) == [5, 6, 7]
-    assert ends(kept.finish()) == [8, 9, 10, 11, None]
+def ends(part):
+    return part.column("end").cast(pa.int64()).to_pylist()
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 100])
+def test_flows_wait_for_those_that_end_before_them(limit):
+    with EndOrder(limit=limit) as kept:
+        assert ends(kept.push(flows(5, 3), 4)) == [3]
+        assert ends(kept.push(flows(4), 5)) == [4]
+        assert ends(kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
+        assert ends(kept.push(flows(6), 8)) == [5, 6, 7]
+        assert [end for part in kept.finish() for end in ends(part)] == [8, 9, 10, 11, None]
+        assert [end for part in kept.finish() for end in ends(part)] == []
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.none() | st.integers(0, 50), max_size=12), max_size=12), st.integers(0, 30), st.integers(1, 5)
+)
+def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches, limit, piece):
+    def given_out(limit):
+        out = []
+        with EndOrder(limit=limit) as kept:
+            for number, batch in enumerate(batches):
+                out.append(kept.push(flows(*batch, line=number), 4 * number))
+            out += kept.finish()
+        return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "PIECE", piece)
+        patch.setattr(order, "SLICE", 2 * piece)
+        rows = given_out(limit)
+    assert rows == given_out(10_000)
+    wanted = [(end, number) for number, batch in enumerate(batches) for end in batch]
+    assert sorted(rows, key=str) == sorted(wanted, key=str)
+    late = [4 * number > end for number, batch in enumerate(batches) for end in batch if end is not None]
+    if not any(late):
+        assert rows == sorted(wanted, key=lambda row: (row[0] is None, row[0] or 0))
+
+
+def test_the_files_of_flows_are_removed():
+    with EndOrder(limit=0) as kept:
+        kept.hold(flows(1, 2))
+        path = kept._held[0].pieces[0].path
+        assert path.exists()
+    assert not path.exists()

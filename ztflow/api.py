@@ -141,15 +141,14 @@ def iter_flows(
     """The connections in all inputs in tables of bounded size, in order of their end; see `read_flows`.
 
     Everything is read before the first flow comes: what the last line says of a node may place the first connection.
-    Memory: `order.IN_MEMORY` halves, however large the inputs; what is more waits on disk. `report` is filled with the
-    counts; the last table's `evicted` is that of all.
+    Memory: `order.IN_MEMORY` halves and `order.FLOWS_IN_MEMORY` flows, however large the inputs; what is more waits on
+    disk. `report` is filled with the counts; the last table's `evicted` is that of all.
     """
     topology = Topology(_inventory(inventory))
     legacy = LegacyPairer()
     pairer = Pairer(window=timedelta(0))
-    ordered = EndOrder()
     batches = _batches(inputs, wrapper, on_error, progress, ReadReport() if report is None else report)
-    with LogOrder() as order:
+    with LogOrder() as order, EndOrder() as ordered:
         for batch in batches:
             topology.learn(batch.facts, batch.halves.to_arrow())
             pairer.learn(batch.facts)
@@ -163,17 +162,19 @@ def iter_flows(
                 yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
             halves = following
         ordered.hold(pairer.finish(halves).to_arrow())
-    yield _placed(topology, ordered.finish(), evicted=pairer.evicted)
+        for table in ordered.finish():
+            yield _placed(topology, table, evicted=pairer.evicted)
 
 
 def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> Flows:
     """The flows of a finished set of halves and of what the other lines said, in order of end, placed."""
     topology = Topology(known, facts, halves.to_arrow())
-    pairer, legacy, ordered = Pairer(window=timedelta(0)), LegacyPairer(), EndOrder()
+    pairer, legacy = Pairer(window=timedelta(0)), LegacyPairer()
     pairer.learn(facts)
-    for table in (pairer.finish(halves).to_arrow(), legacy.push(facts), legacy.finish()):
-        ordered.hold(table)
-    flows = _placed(topology, ordered.finish())
+    with EndOrder() as ordered:
+        for table in (pairer.finish(halves).to_arrow(), legacy.push(facts), legacy.finish()):
+            ordered.hold(table)
+        flows = _placed(topology, *ordered.finish())
     return Flows(flows.to_arrow(), stats=halves.stats, problems=halves.problems, evicted=pairer.evicted)
 
 

@@ -1,7 +1,7 @@
 """Putting rows in order of time with bounded memory: halves before pairing, flows after it.
 
-`LogOrder` takes halves in any order and gives them back in slices of log time; past a limit it keeps them in temporary
-files. `EndOrder` holds flows back until none that ends earlier can come.
+`LogOrder` takes halves in any order and gives them back in slices of log time. `EndOrder` holds flows back until none
+that ends earlier can come. Past a limit both keep sorted runs in temporary files, which `Runs` writes and reads.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
 SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
-PORTION = 0.25
-"""Share of the flows held back that has to be free before they are sorted and given out."""
+FLOWS_IN_MEMORY = 250_000
+"""Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
 PIECE = 32_768
-"""Halves in one piece of a run on disk: what has to be read to find a slice's edge."""
+"""Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
+
+
+_LAST = np.iinfo(np.int64).max
+"""The time of a row without one: after all others."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A stretch of a run on disk, in order of time."""
 
     path: Path
@@ -44,7 +48,7 @@ class _Piece:
 def _times(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
     """The time column as integers; rows without a time after all others."""
     column = table.column(name).cast(pa.int64())
-    array: npt.NDArray[np.int64] = pc.fill_null(column, np.iinfo(np.int64).max).to_numpy()
+    array: npt.NDArray[np.int64] = pc.fill_null(column, _LAST).to_numpy()
     return array
 
 
@@ -53,6 +57,49 @@ def _sorted(table: pa.Table, name: str) -> pa.Table:
     if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
         return table
     return table.take(pa.array(np.argsort(times, kind="stable")))
+
+
+class Runs:
+    """Sorted tables in temporary files, read back piece by piece; used in a `with` statement, which removes the files.
+
+    Args:
+        time: The column they are sorted by.
+    """
+
+    def __init__(self, time: str) -> None:
+        self._time = time
+        self._count = 0
+        self._directory: TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def write(self, table: pa.Table) -> list[Piece]:
+        """Write a sorted table of one dictionary a column; what it is in pieces, in order."""
+        if self._directory is None:
+            self._directory = TemporaryDirectory(prefix="ztflow-")
+        times = _times(table, self._time)
+        path = Path(self._directory.name) / f"{self._count}.arrow"
+        self._count += 1
+        pieces = []
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            for number, start in enumerate(range(0, table.num_rows, PIECE)):
+                stop = min(start + PIECE, table.num_rows)
+                writer.write_table(table.slice(start, stop - start), max_chunksize=PIECE)
+                pieces.append(Piece(path, number, int(times[start]), int(times[stop - 1]), stop - start))
+        return pieces
+
+    def read(self, piece: Piece) -> pa.Table:
+        """A piece, still in its file until it is looked at."""
+        with pa.memory_map(str(piece.path)) as source:
+            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.number)])
 
 
 class LogOrder:
@@ -66,9 +113,8 @@ class LogOrder:
         self._limit = limit
         self._parts: list[pa.Table] = []
         self._rows = 0
-        self._pieces: list[_Piece] = []
-        self._runs = 0
-        self._directory: TemporaryDirectory[str] | None = None
+        self._pieces: list[Piece] = []
+        self._runs = Runs("time")
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +122,7 @@ class LogOrder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        self._runs.__exit__(kind, error, trace)
 
     def add(self, table: pa.Table) -> None:
         """Take in halves."""
@@ -108,9 +152,9 @@ class LogOrder:
             rows = 0
             while waiting and rows < SLICE:
                 piece = waiting.pop(0)
-                held.append(self._load(piece))
+                held.append(self._runs.read(piece))
                 rows += piece.rows
-            table = _sorted(pa.concat_tables(held).unify_dictionaries().combine_chunks(), "time")
+            table = _sorted(_one_dictionary(held), "time")
             held = []
             if waiting:
                 # What is left on disk starts here: rows from here on wait for it.
@@ -124,61 +168,91 @@ class LogOrder:
         parts, self._parts, self._rows = self._parts, [], 0
         if not parts:
             return HALVES_SCHEMA.empty_table()
-        return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+        return _one_dictionary(parts)
 
     def _spill(self) -> None:
-        if self._directory is None:
-            self._directory = TemporaryDirectory(prefix="ztflow-")
-        table = _sorted(self._gathered(), "time")
-        times = _times(table, "time")
-        path = Path(self._directory.name) / f"{self._runs}.arrow"
-        self._runs += 1
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            for number, start in enumerate(range(0, table.num_rows, PIECE)):
-                stop = min(start + PIECE, table.num_rows)
-                writer.write_table(table.slice(start, stop - start), max_chunksize=PIECE)
-                self._pieces.append(_Piece(path, number, int(times[start]), int(times[stop - 1]), stop - start))
-
-    def _load(self, piece: _Piece) -> pa.Table:
-        with pa.memory_map(str(piece.path)) as source:
-            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.number)])
+        self._pieces += self._runs.write(_sorted(self._gathered(), "time"))
 
 
 class EndOrder:
-    """Flows in as they are decided, out in order of their end."""
+    """Flows in as they are decided, out in order of their end; used in a `with` statement, which removes its files.
 
-    def __init__(self) -> None:
-        self._held: list[pa.Table] = []
+    Flows of equal end keep the order they came in. Memory: `limit` rows, what is given out, and one piece of each run.
+    """
+
+    def __init__(self, *, limit: int = FLOWS_IN_MEMORY) -> None:
+        self._limit = limit
+        self._runs = Runs("end")
+        self._held: list[_Held] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runs.__exit__(kind, error, trace)
 
     def hold(self, flows: pa.Table) -> None:
         """Take in flows; give none yet."""
-        if flows.num_rows:
-            self._held.append(flows)
+        if not flows.num_rows:
+            return
+        table = _sorted(_one_dictionary([flows]), "end")
+        if table.num_rows + sum(held.table.num_rows for held in self._held) <= self._limit:
+            self._held.append(_Held(table, []))
+        else:
+            self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
 
     def push(self, flows: pa.Table, until: int) -> pa.Table:
-        """Take in flows; give such that end before `until` (microseconds), which nothing later will precede.
-
-        They come in portions worth their while: sorting all that is held for a few rows would cost more than it frees.
-        """
+        """Take in flows; give those that end before `until` (microseconds), which nothing later will precede."""
         self.hold(flows)
-        free = sum(int(np.count_nonzero(_times(table, "end") < until)) for table in self._held)
-        if free < PORTION * sum(table.num_rows for table in self._held):
-            return FLOWS_SCHEMA.empty_table()
-        return self._release(until)
+        parts = [part for held in self._held for part in held.before(until, self._runs)]
+        self._held = [held for held in self._held if held]
+        return _sorted(_one_dictionary(parts), "end") if parts else FLOWS_SCHEMA.empty_table()
 
-    def finish(self) -> pa.Table:
-        """The rest; flows without a time last."""
-        table = self._release(np.iinfo(np.int64).max)
-        rest, self._held = self._held, []
-        return pa.concat_tables([table, *rest]) if rest else table
+    def finish(self) -> Iterator[pa.Table]:
+        """The rest, in slices; flows without a time last."""
+        empty = FLOWS_SCHEMA.empty_table()
+        while True:
+            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < _LAST)
+            if not starts:
+                break
+            yield self.push(empty, starts[min(len(starts) - 1, SLICE // PIECE)] + 1)
+        parts = [part for held in self._held for part in held.all(self._runs)]
+        self._held = []
+        yield _sorted(_one_dictionary(parts), "end") if parts else empty
 
-    def _release(self, until: int) -> pa.Table:
-        if not self._held:
-            return FLOWS_SCHEMA.empty_table()
-        table = self._held[0]
-        if len(self._held) > 1:
-            table = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
-        table = _sorted(table, "end")
-        edge = int(np.searchsorted(_times(table, "end"), until))
-        self._held = [table.slice(edge)] if edge < table.num_rows else []
-        return table.slice(0, edge)
+
+@dataclass(slots=True)
+class _Held:
+    """What is left of flows that came together: rows in memory, then pieces on disk, in order of their end."""
+
+    table: pa.Table
+    pieces: list[Piece]
+
+    def __bool__(self) -> bool:
+        return bool(self.table.num_rows or self.pieces)
+
+    def all(self, runs: Runs) -> Iterator[pa.Table]:
+        """Give up all rows."""
+        yield self.table
+        yield from map(runs.read, self.pieces)
+
+    def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
+        """Give up the rows before a time."""
+        while True:
+            edge = int(np.searchsorted(_times(self.table, "end"), until))
+            if edge:
+                yield self.table.slice(0, edge)
+                rest = self.table.slice(edge)
+                # A slice keeps all of its table alive: few rows left are worth a copy.
+                self.table = rest if rest.num_rows > edge else rest.take(pa.array(np.arange(rest.num_rows)))
+            if self.table.num_rows or not self.pieces or self.pieces[0].first >= until:
+                return
+            self.table = runs.read(self.pieces.pop(0))
+
+
+def _one_dictionary(parts: list[pa.Table]) -> pa.Table:
+    """Tables as one, in one piece, with one dictionary a column."""
+    table = parts[0] if len(parts) == 1 else pa.concat_tables(parts)
+    return table.unify_dictionaries().combine_chunks()

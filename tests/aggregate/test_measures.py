@@ -12,8 +12,9 @@ from flows_by_hand import flow, table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.aggregate import View, measure
-from ztflow.aggregate.measures import quantiles
+from ztflow.aggregate import View, measure, scalars
+from ztflow.aggregate.measures import NAMES, quantiles
+from ztflow.display import time_text
 
 
 def by_hand(rows):
@@ -74,15 +75,26 @@ def test_quantiles_are_observed_values_by_nearest_rank(pairs):
         assert [p50[group], p95[group], longest[group]] == wanted
 
 
+@quick
+@given(flows(30))
+def test_scalars_are_the_measures_without_what_is_unknown(some):
+    view = View(some.to_arrow())
+    groups = view.group("path", "src_node")
+    named = [f"{number}" if number % 2 else None for number in range(len(groups))]
+    for found, wanted, name in zip(scalars(view, groups, name=named), measure(view, groups), named, strict=True):
+        values = {key: getattr(wanted, key) for key in NAMES} | {"name": name}
+        texts = {key: time_text(value) if isinstance(value, datetime) else value for key, value in values.items()}
+        assert list(found.items()) == [(key, value) for key, value in texts.items() if value is not None]
+
+
 def test_scalars_leave_out_what_is_unknown():
     view = View(table(flow(start=None, end=None, duration_ms=None)))
-    (found,) = measure(view, view.group("path"))
-    scalars = found.scalars()
-    assert not {"first_seen", "last_seen", "duration_p50_ms"} & scalars.keys()
-    assert scalars["flows"] == 1
+    (found,) = scalars(view, view.group("path"))
+    assert not {"first_seen", "last_seen", "duration_p50_ms"} & found.keys()
+    assert found["flows"] == 1
 
 
 def test_times_are_text_with_six_digits():
     view = View(table(flow(start=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))))
-    (found,) = measure(view, view.group("path"))
-    assert found.scalars()["first_seen"] == "2026-01-02T03:04:05.000000Z"
+    (found,) = scalars(view, view.group("path"))
+    assert found["first_seen"] == "2026-01-02T03:04:05.000000Z"

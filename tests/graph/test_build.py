@@ -84,6 +84,27 @@ def test_the_order_of_flows_does_not_matter(some, by):
     assert graph.graph == other.graph
 
 
+@quick
+@given(flows(40), st.sampled_from(LEVELS))
+def test_it_is_what_networkx_would_have_built(some, by):
+    graph = build_graph(some, by)
+    plain = nx.MultiDiGraph()
+    plain.add_nodes_from(graph.nodes(data=True))
+    edges = list(graph.edges(keys=True, data=True))
+    assert edges == sorted(edges, key=lambda edge: edge[:3])
+    for source, target, key, data in edges:
+        plain.add_edge(source, target, key=key, **data)
+    for mine, theirs in ((graph.adj, plain.adj), (graph.pred, plain.pred)):
+        assert [(end, list(far.items())) for end, far in mine.items()] == [
+            (end, list(far.items())) for end, far in theirs.items()
+        ]
+    for source, target, key in list(graph.edges(keys=True)):
+        assert graph.pred[target][source][key] is graph.succ[source][target][key]
+        graph.remove_edge(source, target, key)
+        plain.remove_edge(source, target, key)
+        assert dict(graph.in_degree()) == dict(plain.in_degree())
+
+
 def test_one_edge_a_path():
     graph = build_graph(Flows(table(flow(), flow(), flow(path="plaintext", mtls=False), flow(path=None))))
     assert [(key, data["flows"], data.get("path")) for _, _, key, data in graph.edges(keys=True, data=True)] == [

@@ -7,7 +7,7 @@ Rows become integer group codes (`View`), ends become vertices of a level (`vert
 from __future__ import annotations
 
 from ztflow.aggregate.ends import LEVELS, UNKNOWN, Vertex, Vertices, check_level, vertices
-from ztflow.aggregate.measures import Measures, measure
+from ztflow.aggregate.measures import Measures, measure, scalars
 from ztflow.aggregate.view import Groups, Labels, View
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "View",
     "check_level",
     "measure",
+    "scalars",
     "vertices",
 ]

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, View
-from ztflow.display import time_text
 from ztflow.records import time_from_micros
+from ztflow.times import rfc3339_texts
 
 PAIRED = ("exact", "unique", "ambiguous", "relaxed")
 """Values of `paired` with both halves seen."""
@@ -73,18 +72,17 @@ class Measures:
         """Payload both ways."""
         return self.request_bytes + self.response_bytes
 
-    def scalars(self) -> dict[str, int | str]:
-        """The values a graph edge carries: times as text, absent rather than None."""
-        values: dict[str, int | str] = {}
-        for name in NAMES:
-            value = getattr(self, name)
-            if value is not None:
-                values[name] = time_text(value) if isinstance(value, datetime) else value
-        return values
 
+_EXACT = 2**53
+"""Integers below this are exact as floats."""
+_LATE = np.iinfo(np.int64).max
 
 NAMES: tuple[str, ...] = tuple(field.name for field in fields(Measures))
 """Names of all measures, in order."""
+
+
+OPTIONAL = ("duration_p50_ms", "duration_p95_ms", "duration_max_ms", "first_seen", "last_seen")
+"""Measures that may be unknown."""
 
 
 def measure(view: View, groups: Groups) -> list[Measures]:
@@ -94,18 +92,68 @@ def measure(view: View, groups: Groups) -> list[Measures]:
         view: Rows of `schema.FLOWS`.
         groups: Their groups.
 
-    Cost: about 0.15 s for 1 M rows; Python only once a group.
+    Cost: about 0.1 s for 1 M rows, and 5 µs a group.
     """
+    columns, times = _columns(view, groups)
+    moments = (_moments(found) for found in times)
+    return [Measures(*values) for values in zip(*columns, *moments, strict=True)]
+
+
+def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[str, Any]]:
+    """One dictionary a group, as a graph edge carries it: `NAMES`, times as text, absent rather than None.
+
+    Args:
+        view: Rows of `schema.FLOWS`.
+        groups: Their groups.
+        more: Further values, one a group, to stand last.
+
+    Cost: about 0.1 s for 1 M rows, and 1.5 µs a group.
+    """
+    columns, times = _columns(view, groups)
+    texts = [_texts(found) for found in times]
+    whole: dict[str, list[Any]] = dict(zip(NAMES, (*columns, *texts), strict=True)) | more
+    names = tuple(whole)
+    room = dict.fromkeys(names)
+    rows = []
+    for values in zip(*whole.values(), strict=True):
+        row: dict[str, Any] = room.copy()  # has its room already: filling an empty one makes it grow four times
+        row.update(zip(names, values, strict=True))
+        rows.append(row)
+    for name in (*OPTIONAL, *more):
+        if None in whole[name]:
+            for row in rows:
+                if row[name] is None:
+                    del row[name]
+    return rows
+
+
+def _texts(times: npt.NDArray[np.int64]) -> list[str | None]:
+    known = times != NO_TIME
+    if known.all():
+        return [*rfc3339_texts(times)]
+    return [text if told else None for text, told in zip(rfc3339_texts(times * known), known.tolist(), strict=True)]
+
+
+def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[npt.NDArray[np.int64]]]:
+    """The measures in the order of `NAMES`, one list each; the two times last, as microseconds."""
     codes, count = groups.codes, len(groups)
     known = view.known("request_bytes") & view.known("response_bytes")
     verdict_told = view.equals("verdict", "denied", "failed", "forwarded")
     mtls, mtls_known = view.numbers("mtls")
-    same_node, cross_node = view.equals("locality", "same_node"), view.equals("locality", "cross_node")
-    same_zone, cross_zone = view.equals("zone_locality", "same_zone"), view.equals("zone_locality", "cross_zone")
     began, ended = view.seen()
     p50, p95, longest = _durations(view, codes, count)
-    columns: list[list[Any]] = [
-        tally(codes, count).tolist(),
+    flows = tally(codes, count)
+    same_node, cross_node, same_zone, cross_zone = (
+        tally(codes, count, view.equals(name, text))
+        for name, text in (
+            ("locality", "same_node"),
+            ("locality", "cross_node"),
+            ("zone_locality", "same_zone"),
+            ("zone_locality", "cross_zone"),
+        )
+    )
+    columns = [
+        flows.tolist(),
         sums(view, "request_bytes", codes, count),
         sums(view, "response_bytes", codes, count),
         tally(codes, count, ~known).tolist(),
@@ -117,52 +165,65 @@ def measure(view: View, groups: Groups) -> list[Measures]:
         tally(codes, count, ~verdict_told).tolist(),
         tally(codes, count, mtls_known & ~mtls.astype(bool)).tolist(),
         tally(codes, count, ~mtls_known).tolist(),
-        tally(codes, count, same_node).tolist(),
-        tally(codes, count, cross_node).tolist(),
-        tally(codes, count, ~(same_node | cross_node)).tolist(),
-        tally(codes, count, same_zone).tolist(),
-        tally(codes, count, cross_zone).tolist(),
-        tally(codes, count, ~(same_zone | cross_zone)).tolist(),
+        same_node.tolist(),
+        cross_node.tolist(),
+        (flows - same_node - cross_node).tolist(),
+        same_zone.tolist(),
+        cross_zone.tolist(),
+        (flows - same_zone - cross_zone).tolist(),
         tally(codes, count, view.equals("paired", *PAIRED)).tolist(),
-        extremes(began, codes, count, "min"),
-        extremes(ended, codes, count, "max"),
     ]
-    return [Measures(*values) for values in zip(*columns, strict=True)]
+    return columns, [_extremes(began, codes, count, "min"), _extremes(ended, codes, count, "max")]
 
 
 def tally(codes: Codes, count: int, mask: Mask | None = None) -> npt.NDArray[np.int64]:
     """Rows of each group, or those of a mask."""
-    return np.bincount(codes if mask is None else codes[mask], minlength=count)
+    if mask is not None:
+        chosen = np.count_nonzero(mask)
+        if not chosen:
+            return np.zeros(count, np.int64)
+        if chosen < len(mask):
+            codes = codes[mask]
+    return np.bincount(codes, minlength=count)
 
 
 def sums(view: View, name: str, codes: Codes, count: int) -> list[int]:
     """Exact sums of an unsigned column by group, as Python integers: 64 bits may not hold them."""
     values, _ = view.numbers(name)
-    values = values.astype(np.uint64)
+    values = values.astype(np.uint64, copy=False)
     if not len(values):
         return [0] * count
-    if int(values.max()) * len(values) < 2**63:
-        return _sum(values, codes, count)
-    low = _sum(values & np.uint64(0xFFFFFFFF), codes, count)
-    high = _sum(values >> np.uint64(32), codes, count)
-    return [(above << 32) + below for above, below in zip(high, low, strict=True)]
-
-
-def _sum(values: npt.NDArray[np.uint64], codes: Codes, count: int) -> list[int]:
-    grouped = pa.table({"group": codes, "value": values}).group_by("group").aggregate([("value", "sum")])
-    total = np.zeros(count, dtype=np.uint64)
-    total[np.asarray(grouped["group"])] = np.asarray(grouped["value_sum"])
-    return [int(value) for value in total.tolist()]
+    if int(values.max()) * len(values) < _EXACT:
+        # Adding floats is exact as long as no sum can reach 2**53, and three times as fast as adding integers.
+        weighted: list[int] = np.bincount(codes, values.astype(np.float64), count).astype(np.int64).tolist()
+        return weighted
+    halves = []
+    for part in (values & np.uint64(0xFFFFFFFF), values >> np.uint64(32)):
+        total = np.zeros(count, np.uint64)
+        np.add.at(total, codes, part)
+        halves.append(total.tolist())
+    return [(above << 32) + below for below, above in zip(*halves, strict=True)]
 
 
 def extremes(times: Codes, codes: Codes, count: int, how: str) -> list[datetime | None]:
     """Earliest (`min`) or latest (`max`) of some times (microseconds, `NO_TIME` for unknown) by group."""
+    return _moments(_extremes(times, codes, count, how))
+
+
+def _extremes(times: Codes, codes: Codes, count: int, how: str) -> npt.NDArray[np.int64]:
+    """The same in microseconds, `NO_TIME` for a group without a time."""
+    found = np.full(count, NO_TIME, np.int64)
+    if how == "max":
+        np.maximum.at(found, codes, times)
+        return found
+    later = np.full(count, _LATE, np.int64)
     told = times != NO_TIME
-    grouped = pa.table({"group": codes[told], "time": times[told]}).group_by("group").aggregate([("time", how)])
-    found: list[datetime | None] = [None] * count
-    for code, micros in zip(grouped["group"].to_pylist(), grouped[f"time_{how}"].to_pylist(), strict=True):
-        found[code] = time_from_micros(micros)
-    return found
+    np.minimum.at(later, codes, times if told.all() else np.where(told, times, _LATE))
+    return np.where(later == _LATE, found, later)
+
+
+def _moments(times: npt.NDArray[np.int64]) -> list[datetime | None]:
+    return [None if micros == NO_TIME else time_from_micros(micros) for micros in times.tolist()]
 
 
 def _durations(view: View, codes: Codes, count: int) -> tuple[list[int | None], list[int | None], list[int | None]]:
@@ -178,20 +239,26 @@ def quantiles(
     empty: list[int | None] = [None] * count
     if not len(values):
         return empty, list(empty), list(empty)
+    ordered: Codes
     lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
     if count * span < 2**62:
-        # One sort of a combined key is some ten times faster than sorting by two keys.
-        ordered = np.sort(codes.astype(np.int64) * span + (values - lowest)) % span + lowest
+        # One sort of a combined key is some ten times faster than sorting by two keys, of a short one twice that.
+        keys = codes.astype(np.int64) * span + (values - lowest)
+        ordered = np.sort(keys.astype(np.int32)) if count * span < 2**31 else np.sort(keys)
     else:
-        ordered = values[np.lexsort((values, codes))]
+        ordered, lowest, span = values[np.lexsort((values, codes))], 0, 0
     sizes = np.bincount(codes, minlength=count)
     starts = np.cumsum(sizes) - sizes
     filled = sizes > 0
 
     def pick(percent: int) -> list[int | None]:
         rank = (percent * sizes[filled] + 99) // 100 - 1
+        values = ordered[starts[filled] + rank].astype(np.int64)
+        picked: list[int] = (values % span + lowest if span else values).tolist()
+        if len(picked) == count:
+            return list(picked)
         found: list[int | None] = [None] * count
-        for place, value in zip(np.flatnonzero(filled).tolist(), ordered[starts[filled] + rank].tolist(), strict=True):
+        for place, value in zip(np.flatnonzero(filled).tolist(), picked, strict=True):
             found[place] = value
         return found
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ztflow.aggregate import UNKNOWN, View, measure, vertices
+import numpy as np
+
+from ztflow.aggregate import UNKNOWN, View, scalars, vertices
 from ztflow.aggregate.measures import PAIRED
-from ztflow.aggregate.view import group
+from ztflow.aggregate.view import Codes, group
+from ztflow.collector import collector_paused
 from ztflow.display import time_text
 from ztflow.flows import Flows
 
@@ -35,7 +38,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     Raises:
         UsageError: `by` is no level.
 
-    Cost: about 0.3 s for 1 M flows; Python runs once per vertex and edge.
+    Cost: about 0.3 s for 1 M flows, and 3 µs an edge.
     """
     from ztflow.graph.traffic import TrafficGraph
 
@@ -44,24 +47,31 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     path = view.labels("path")
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count), (path.codes, len(path.texts))], len(view))
-    sources, targets = ends.source[groups.first].tolist(), ends.target[groups.first].tolist()
-    paths = [path.texts[code] if code >= 0 else None for code in path.codes[groups.first].tolist()]
-    measures = measure(view, groups)
-
-    graph = TrafficGraph()
-    graph.graph.update(_capture(flows, view, by))
-    for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
-        graph.add_node(vertex.id, **vertex.attributes())
-    edges = [
-        (ends.id(source), ends.id(target), path_text or UNKNOWN, path_text, measured)
-        for source, target, path_text, measured in zip(sources, targets, paths, measures, strict=True)
-    ]
-    for source_id, target_id, key, path_text, measured in sorted(edges, key=lambda edge: edge[:3]):
-        attributes = measured.scalars()
-        if path_text is not None:
-            attributes["path"] = path_text
-        graph.add_edge(source_id, target_id, key=key, **attributes)
+    source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
+    names, keys = [vertex.id for vertex in ends.all], [*path.texts, UNKNOWN]  # code -1, no path, is the last of these
+    rank, key_rank = _ranks(names), _ranks(keys)
+    order = np.lexsort((key_rank[way], rank[target], rank[source]))
+    source, target, way = source[order], target[order], way[order]
+    with collector_paused():
+        graph = TrafficGraph()
+        graph.graph.update(_capture(flows, view, by))
+        for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
+            graph.add_node(vertex.id, **vertex.attributes())
+        told = [*path.texts, None]
+        graph.put_edges(
+            [names[code] for code in source.tolist()],
+            [names[code] for code in target.tolist()],
+            [keys[code] for code in way.tolist()],
+            scalars(view, groups.in_order(order), path=[told[code] for code in way.tolist()]),
+        )
     return graph
+
+
+def _ranks(texts: list[str]) -> Codes:
+    """Where each text stands when they are sorted."""
+    ranks = np.zeros(len(texts), np.int32)
+    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
+    return ranks
 
 
 def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:

@@ -13,9 +13,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ztflow.collector import collector_paused
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.address_lists import read_list
-from ztflow.place.codes import collector_paused
 from ztflow.place.known import Inventory
 from ztflow.place.kubectl_tables import read_tables
 from ztflow.place.kubernetes_objects import read_object

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.place.codes import NEVER, Coded, Codes, coded, collector_paused, combine, micros_of
+from ztflow.collector import collector_paused
+from ztflow.place.codes import NEVER, Coded, Codes, coded, combine, micros_of
 from ztflow.place.ends import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology

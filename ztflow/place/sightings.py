@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.collector import collector_paused
 from ztflow.origin import Fact
-from ztflow.place.codes import NEVER, Coded, Spans, coded, collector_paused, combine, micros_of, spans_of
+from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, micros_of, spans_of
 
 _PENDING = 1 << 18
 """Distinct ends kept as columns before they are sorted in: bounds memory in a long live run."""

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from ztflow.collector import collector_paused
 from ztflow.origin import Fact
-from ztflow.place.codes import NEVER, collector_paused
+from ztflow.place.codes import NEVER
 from ztflow.place.ends import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
 from ztflow.place.known import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name

@@ -11,8 +11,9 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import PAIRED, tally
-from ztflow.aggregate.view import NO_TIME, Codes, Mask, factorize, group
+from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, group
 from ztflow.display import Unit, counted
+from ztflow.distinct import factorize
 from ztflow.flows import Flows
 from ztflow.pair.reasons import Unpaired
 from ztflow.records import time_from_micros
@@ -236,7 +237,7 @@ def _minutes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask) -> tupl
     if not lost_here.any():
         return (), timeless
     minute = ended[told] // _MINUTE
-    minutes = factorize(minute)
+    minutes = Groups(*factorize(minute))
     flows, missing = (tally(minutes.codes, len(minutes), mask).tolist() for mask in (None, lost_here))
     place = missing_at[told][lost_here]
     by_node = group([(minutes.codes[lost_here], len(minutes)), (place, len(nodes.all))], len(place))

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.distinct import used
+from ztflow.times import rfc3339
+
 CHUNK_ROWS = 16_384
 """Rows handled at once: small enough to stay in the cache, big enough that Arrow's cost per call does not show."""
-
-RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
-"""Arrow prints the fraction of a microsecond time with six digits after `%S`."""
 
 
 def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
@@ -25,10 +25,10 @@ def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def map_distinct(array: pa.Array, change: Callable[[str], str]) -> pa.StringArray:
-    """Every text changed by `change`, which is called once per distinct value; null stays null."""
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    changed = [None if text is None else change(text) for text in encoded.dictionary.to_pylist()]
-    return pa.array(changed, pa.string()).take(encoded.indices)
+    """Every text changed by `change`, which is called once per distinct value that occurs; null stays null."""
+    codes, texts = used(array if pa.types.is_dictionary(array.type) else array.dictionary_encode())
+    changed = [None if text is None else change(text) for text in texts.to_pylist()]
+    return pa.array([*changed, None], pa.string()).take(pa.array(codes))
 
 
 def joined(parts: Sequence[pa.Array], separator: str) -> pa.StringArray:
@@ -45,12 +45,18 @@ def joined(parts: Sequence[pa.Array], separator: str) -> pa.StringArray:
 
 def time_text(array: pa.Array) -> pa.StringArray:
     """RFC 3339 with six digits and `Z`."""
-    return pc.strftime(array, format=RFC3339)
+    micros = array.cast(pa.int64()).fill_null(0).to_numpy()
+    return rfc3339(micros, array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None)
 
 
 def float_text(array: pa.Array) -> pa.StringArray:
-    """Shortest decimal that reads back to the same number; what is not finite has no JSON and becomes null."""
-    return pc.if_else(pc.is_finite(array), array, None).cast(pa.string())
+    """Shortest decimal that reads back to the same number, null for what is none."""
+    return finite(array).cast(pa.string())
+
+
+def finite(array: pa.Array) -> pa.Array:
+    """Numbers; what is not finite, for which there is no JSON, becomes null."""
+    return pc.if_else(pc.is_finite(array), array, None)
 
 
 def address_text(host: pa.Array, port: pa.Array, change: Callable[[str], str]) -> pa.StringArray:

@@ -9,34 +9,29 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ztflow.writers.cells import batches, float_text, map_distinct, time_text
-from ztflow.writers.escape import csv_cell
+from ztflow.writers.cells import batches
+from ztflow.writers.escape import FORMULA_STARTS, csv_cell
+from ztflow.writers.fragments import Escape, Fragment, column, constant, rows_of, specials
 
-
-def _cells(array: pa.Array) -> pa.Array:
-    kind = array.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
-        return map_distinct(array, csv_cell)
-    if pa.types.is_timestamp(kind):
-        return time_text(array)
-    if pa.types.is_floating(kind):
-        return float_text(array)
-    if pa.types.is_map(kind):
-        texts = [pairs and csv_cell("; ".join(f"{key}={value}" for key, value in pairs)) for pairs in array.to_pylist()]
-        return pa.array(texts, pa.string())
-    return array.cast(pa.string())
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ',"')
+_TEXT = Escape(csv_cell, specials(_PLAIN), ~specials("".join(FORMULA_STARTS)))
 
 
-def encode_csv(batch: pa.RecordBatch) -> bytes:
+def _cell(array: pa.Array, before: str) -> list[Fragment]:
+    if pa.types.is_map(array.type):
+        pairs = (row or () for row in array.to_pylist())
+        texts = [csv_cell("; ".join(f"{key}={value}" for key, value in row)) for row in pairs]
+        return [constant(before), Fragment(pa.array(texts, pa.string()))]
+    return [constant(before), *column(array, "", "", _TEXT)]
+
+
+def encode_csv(batch: pa.RecordBatch) -> memoryview:
     """The rows as CSV lines without a header."""
-    columns = [_cells(array) for array in batch.columns]
-    rows = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
-    lines = pc.binary_join_element_wise(rows, "\n", "")
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "")
-    lines_at_once: bytes = joined[0].as_buffer().to_pybytes()
-    return lines_at_once
+    fragments: list[Fragment] = []
+    for number, array in enumerate(batch.columns):
+        fragments += _cell(array, "," if number else "")
+    return rows_of([*fragments, constant("\n")], len(batch))
 
 
 class CsvWriter:

@@ -1,6 +1,6 @@
 """Tables as JSON lines: one object a row, keys are column names, null keys left out.
 
-Cost: about 5 µs a row of 25 filled columns, nearly all of it Arrow joining text; no Python object is made per cell.
+Cost: about 2 µs a row of 40 filled columns (1.3 kB); no Python object is made per cell, see `fragments`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.writers.cells import address_text, batches, float_text, map_distinct, time_text
+from ztflow.writers.cells import batches
 from ztflow.writers.escape import json_printable
+from ztflow.writers.fragments import Escape, Fragment, column, constant, rows_of, specials, where
 
 ADDRESSES = {
     "src_port": ("src_addr", "src_ip"),
@@ -27,50 +28,51 @@ def json_text(text: str) -> str:
     return json_printable(orjson.dumps(text).decode())
 
 
-def _json_inside(text: str) -> str:
-    return json_text(text)[1:-1]
+def _json_host(text: str) -> str:
+    return json_text(f"[{text}]" if ":" in text else text)[1:-1]
+
+
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
+_TEXT = Escape(lambda text: json_text(text)[1:-1], specials(_PLAIN))
+_HOST = Escape(_json_host, specials(_PLAIN.replace(":", "")))
 
 
 def _map_text(pairs: list[tuple[str, str]]) -> str:
     return json_printable(orjson.dumps(dict(pairs)).decode())
 
 
-def _members(name: str, array: pa.Array, comma: str) -> pa.Array:
+def _member(name: str, array: pa.Array, comma: str) -> list[Fragment]:
     """`,"name":value` for every row, nothing where the value is null."""
-    key = f'{comma}"{name}":'
-    kind = array.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
-        members = map_distinct(array, lambda text: key + json_text(text))
-    elif pa.types.is_timestamp(kind):
-        members = pc.binary_join_element_wise(f'{key}"', time_text(array), '"', "")
-    elif pa.types.is_floating(kind):
-        members = pc.binary_join_element_wise(key, float_text(array), "")
-    elif pa.types.is_map(kind):
-        members = pa.array([pairs and key + _map_text(pairs) for pairs in array.to_pylist()], pa.string())
-    else:
-        members = pc.binary_join_element_wise(key, array.cast(pa.string()), "")
-    return pc.fill_null(members, "")
+    key, kind = f'{comma}"{name}":', array.type
+    if pa.types.is_map(kind):
+        return [
+            Fragment(pa.array([key + _map_text(pairs) if pairs else "" for pairs in array.to_pylist()], pa.string()))
+        ]
+    quoted = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_timestamp(kind)
+    return column(array, f'{key}"' if quoted else key, '"' if quoted else "", _TEXT)
 
 
-def encode_jsonl(batch: pa.RecordBatch) -> bytes:
+def _address(key: str, host: pa.Array, port: pa.Array) -> list[Fragment]:
+    """`,"key":"host:port"` as ztunnel prints it, IPv6 in brackets; without `:port` where that is unknown."""
+    known = host.is_valid()
+    if host.null_count:
+        port = pc.if_else(known, port, None)
+    return [*column(host, f',"{key}":"', "", _HOST), *column(port, ":", "", _TEXT), *where(known, '"')]
+
+
+def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
     """The rows as JSON lines, each ended by a newline; `*_addr` texts stand beside their columns."""
     filled = [field.name for field in batch.schema if batch.column(field.name).null_count < len(batch)]
-    if not filled:
-        return b"{}\n" * len(batch)
     # Every member brings its comma but the first one, where every row has that.
-    begins = filled[0] if not batch.column(filled[0]).null_count else None
-    members = []
+    begins = filled[0] if filled and not batch.column(filled[0]).null_count else None
+    fragments = [constant("{")]
     for name in batch.schema.names:
         if name in filled:
-            members.append(_members(name, batch.column(name), "" if name == begins else ","))
+            fragments += _member(name, batch.column(name), "" if name == begins else ",")
         key, host = ADDRESSES.get(name, ("", ""))
         if host in filled:
-            address = address_text(batch.column(host), batch.column(name), _json_inside)
-            members.append(pc.fill_null(pc.binary_join_element_wise(f',"{key}":"', address, '"', ""), ""))
-    # Skipping nulls is left to `fill_null`: see `cells.joined`.
-    lines = pc.binary_join_element_wise("{", *members, "}\n", "")
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines), "")
-    encoded: bytes = joined[0].as_buffer().to_pybytes()
+            fragments += _address(key, batch.column(host), batch.column(name))
+    encoded = rows_of([*fragments, constant("}\n")], len(batch))
     # JSON text holds no newline, so these bytes are the beginnings of lines and nothing else.
     return encoded if begins else (b"\n" + encoded).replace(b"\n{,", b"\n{")[1:]
 
