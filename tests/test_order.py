@@ -41,7 +41,7 @@ def test_files_are_removed_when_reading_breaks_off():
     kept = LogOrder(limit=1)
     with pytest.raises(RuntimeError, match="broken"), kept:  # noqa: PT012
         kept.add(table(connection()))
-        path = kept._pieces[0].path
+        path = kept._away[0].where.path
         assert path.exists()
         raise RuntimeError("broken")
     assert not path.exists()

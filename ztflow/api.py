@@ -155,13 +155,9 @@ def iter_flows(
             ordered.hold(legacy.push(batch.facts))
             order.add(batch.halves.to_arrow())
         ordered.hold(legacy.finish())
-        halves = None
-        for following in order.slices(inside=False):
-            if halves is not None:
-                flows = pairer.push(halves)
-                yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
-            halves = following
-        ordered.hold(pairer.finish(halves).to_arrow())
+        for halves, edge in order.portions():
+            flows = pairer.finish(halves) if edge is None else pairer.push(halves, before=edge)
+            yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
         for table in ordered.finish():
             yield _placed(topology, table, evicted=pairer.evicted)
 

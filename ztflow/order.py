@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
+from ztflow.tables import FLOWS_SCHEMA
 
 IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
@@ -28,6 +28,8 @@ FLOWS_IN_MEMORY = 250_000
 """Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
 PIECE = 32_768
 """Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
+ACROSS = 4
+"""Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
 
 
 _LAST = np.iinfo(np.int64).max
@@ -36,7 +38,7 @@ _LAST = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a run on disk, in order of time."""
+    """A stretch of a table on disk, and between which times its rows lie."""
 
     path: Path
     number: int
@@ -60,10 +62,10 @@ def _sorted(table: pa.Table, name: str) -> pa.Table:
 
 
 class Runs:
-    """Sorted tables in temporary files, read back piece by piece; used in a `with` statement, which removes the files.
+    """Tables in temporary files, read back piece by piece; used in a `with` statement, which removes the files.
 
     Args:
-        time: The column they are sorted by.
+        time: The column of their time, by which they are sorted, at least roughly.
     """
 
     def __init__(self, time: str) -> None:
@@ -82,7 +84,7 @@ class Runs:
             self._directory = None
 
     def write(self, table: pa.Table) -> list[Piece]:
-        """Write a sorted table of one dictionary a column; what it is in pieces, in order."""
+        """Write a table of one dictionary a column; what it is in pieces, in order of the rows."""
         if self._directory is None:
             self._directory = TemporaryDirectory(prefix="ztflow-")
         times = _times(table, self._time)
@@ -93,7 +95,8 @@ class Runs:
             for number, start in enumerate(range(0, table.num_rows, PIECE)):
                 stop = min(start + PIECE, table.num_rows)
                 writer.write_table(table.slice(start, stop - start), max_chunksize=PIECE)
-                pieces.append(Piece(path, number, int(times[start]), int(times[stop - 1]), stop - start))
+                inside = times[start:stop]
+                pieces.append(Piece(path, number, int(inside.min()), int(inside.max()), stop - start))
         return pieces
 
     def read(self, piece: Piece) -> pa.Table:
@@ -102,18 +105,29 @@ class Runs:
             return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.number)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Halves that came together, in memory or on disk, and between which times they lie."""
+
+    first: int
+    last: int
+    rows: int
+    where: pa.Table | Piece
+
+
 class LogOrder:
     """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
 
-    Rows of equal time keep the order they came in. Memory: `limit` rows, and while slices are taken one slice and one
-    piece of each run.
+    Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
+    somebody wants each in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
+    while slices are taken one slice and whatever lies across its end: of runs on disk one piece each.
     """
 
     def __init__(self, *, limit: int = IN_MEMORY) -> None:
         self._limit = limit
-        self._parts: list[pa.Table] = []
+        self._here: list[_Part] = []
         self._rows = 0
-        self._pieces: list[Piece] = []
+        self._away: list[_Part] = []
         self._runs = Runs("time")
 
     def __enter__(self) -> Self:
@@ -128,50 +142,58 @@ class LogOrder:
         """Take in halves."""
         if not table.num_rows:
             return
-        self._parts.append(table)
+        times = _times(table, "time")
+        self._here.append(_Part(int(times.min()), int(times.max()), table.num_rows, table))
         self._rows += table.num_rows
         if self._rows > self._limit:
             self._spill()
 
-    def slices(self, *, inside: bool = True) -> Iterator[pa.Table]:
-        """All halves, in slices of ascending time; rows without a time come last.
+    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
+        """All halves, in tables of about `SLICE` rows, each with the time before which no later table has a row.
 
-        Args:
-            inside: Whether the rows within a slice have to be in order, too.
+        The last one has None.
         """
-        if not self._pieces:
-            table = self._gathered()
-            if table.num_rows:
-                yield _sorted(table, "time") if inside else table
-            return
-        if self._rows:
-            self._spill()
-        waiting = sorted(self._pieces, key=lambda piece: piece.first)
+        waiting = sorted([*self._away, *self._here], key=lambda part: part.first, reverse=True)
+        self._here, self._away = [], []
         held: list[pa.Table] = []
-        while waiting or held:
-            rows = 0
-            while waiting and rows < SLICE:
-                piece = waiting.pop(0)
-                held.append(self._runs.read(piece))
-                rows += piece.rows
-            table = _sorted(_one_dictionary(held), "time")
-            held = []
-            if waiting:
-                # What is left on disk starts here: rows from here on wait for it.
-                edge = int(np.searchsorted(_times(table, "time"), waiting[0].first))
-                held = [table.slice(edge)] if edge < table.num_rows else []
-                table = table.slice(0, edge)
-            if table.num_rows:
-                yield table
+        rows = 0
+        while waiting:
+            part = waiting.pop()
+            held.append(self._runs.read(part.where) if isinstance(part.where, Piece) else part.where)
+            rows += part.rows
+            if rows >= SLICE or not waiting:
+                yield pa.concat_tables(held), waiting[-1].first if waiting else None
+                held, rows = [], 0
 
-    def _gathered(self) -> pa.Table:
-        parts, self._parts, self._rows = self._parts, [], 0
-        if not parts:
-            return HALVES_SCHEMA.empty_table()
-        return _one_dictionary(parts)
+    def slices(self) -> Iterator[pa.Table]:
+        """All halves in order of time, in tables of about `SLICE` rows; of equal times in the order they came.
+
+        Rows without a time come last.
+        """
+        held: list[pa.Table] = []
+        for table, edge in self.portions():
+            held.append(table)
+            whole = _sorted(_one_dictionary(held), "time")
+            place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge))
+            held = [whole.slice(place)]
+            if place:
+                yield whole.slice(0, place)
 
     def _spill(self) -> None:
-        self._pieces += self._runs.write(_sorted(self._gathered(), "time"))
+        parts = sorted(self._here, key=lambda part: part.first)
+        self._here, self._rows = [], 0
+        tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
+        if _across(parts) > ACROSS:
+            tables = [_sorted(_one_dictionary(tables), "time")]
+        for table in tables:
+            self._away += [_Part(p.first, p.last, p.rows, p) for p in self._runs.write(_one_dictionary([table]))]
+
+
+def _across(parts: list[_Part]) -> int:
+    """How many parts, in order of their first time, lie across one instant at most."""
+    ends = np.sort([part.last for part in parts])
+    over = np.searchsorted(ends, [part.first for part in parts])
+    return int((np.arange(1, len(parts) + 1) - over).max())
 
 
 class EndOrder:
