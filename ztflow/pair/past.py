@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ztflow.pair.outline import Index, IntArray, UIntArray
+from ztflow.pair.sorting import class_order
 
 _Run = tuple[UIntArray, IntArray]
 
@@ -50,7 +51,7 @@ class Past:
 
 
 def _sorted(classes: UIntArray, times: IntArray) -> _Run:
-    order = np.argsort(classes, kind="stable")  # two sorted runs, one behind the other, are merged in O(n)
+    order = class_order(classes)
     return classes[order], times[order]
 
 

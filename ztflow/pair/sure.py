@@ -21,7 +21,7 @@ import numpy as np
 
 from ztflow.pair.outline import Index, IntArray, Outline, UIntArray
 from ztflow.pair.past import Past
-from ztflow.pair.sorting import place_bits, unpacked
+from ztflow.pair.sorting import class_order, place_bits, unpacked
 
 NEAR_GAP = 500_000
 """Microseconds. Probes come once a second; half of that keeps one probe's halves apart from the next one's."""
@@ -65,7 +65,7 @@ def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> 
     Cost: a sort of the classes and a few passes over numpy arrays.
     """
     count = len(halves)
-    order = _by_class(classes)
+    order = class_order(classes)
     classes = classes[order]
     distinct = np.ones(count, np.bool_)
     distinct[1:] = classes[1:] != classes[:-1]
@@ -109,25 +109,6 @@ def _side_by_side(out: Index, inn: Index, count: int) -> tuple[Index, Index]:
     packed = (out.view(np.uint64) << bits) | inn.view(np.uint64)
     inn = unpacked(packed, bits)
     return (packed >> bits).view(np.int64), inn
-
-
-def _by_class(classes: UIntArray) -> Index:
-    """An order in which equal classes stand together.
-
-    Cost: one sort of plain integers, the upper bits of a class with its place behind them.
-    """
-    bits = place_bits(len(classes))
-    packed = ((classes >> bits) << bits) | np.arange(len(classes), dtype=np.uint64)
-    order = unpacked(packed, bits)
-    upper = packed >> bits
-    alike = np.zeros(len(order) + 1, np.bool_)
-    alike[1:-1] = upper[1:] == upper[:-1]
-    split = np.flatnonzero(alike[1:-1])
-    if len(split) and (classes[order[split]] != classes[order[split + 1]]).any():
-        # Classes that differ in their lower bits only (rare): sort those stretches by the whole class.
-        rows = np.flatnonzero(alike[1:] | alike[:-1])
-        order[rows] = order[rows][np.argsort(classes[order[rows]], kind="stable")]
-    return order
 
 
 def _in_time(order: Index, classes: UIntArray, time: IntArray) -> None:
