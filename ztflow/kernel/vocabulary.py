@@ -69,7 +69,7 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: What stood before lines, by number.
+        prefixes: What stood around lines, by number: before them, or an envelope (`inside`), which has a line end.
         refused_errors: Numbers of errors that are not what they seem.
     """
 
@@ -123,7 +123,8 @@ class Vocabulary:
             text = raw.decode("utf-8", "replace")
             self.prefixes.append(text)
             self._prefix_entries.append(entry)
-            if not (text.isascii() and text.isprintable()):
+            before, _, behind = text.partition("\n")
+            if not (text.isascii() and before.isprintable() and behind.isprintable()):
                 self.refuse_prefix(len(self.prefixes) - 1)
             return
         text = raw.decode("ascii")

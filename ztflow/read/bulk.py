@@ -20,11 +20,10 @@ import pyarrow as pa
 
 from ztflow.halves import HalvesBuilder
 from ztflow.kernel import POLICY
-from ztflow.kernel.spelling import ACCESS
 from ztflow.origin import Origin, ReadStats
 from ztflow.read.ansi import may_have_residue
 from ztflow.read.limits import PREFIXES
-from ztflow.read.unwrap import Unwrapper
+from ztflow.read.unwrap import Unwrapper, writer_inside
 from ztflow.read.unwrap.content import find_head
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[np.int32]
 
-_ACCESS: Final = ACCESS.encode()
+_ACCESS: Final = b"connection "
 _SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
 
 LEAST: Final = 256 << 10
@@ -67,9 +66,15 @@ class SlowPath:
     counts: Callable[[], bool]
 
     def writer(self, prefix: str) -> Origin | None:
-        """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None."""
+        """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None.
+
+        A prefix with a line end in it is an envelope (`kernel.inside`).
+        """
         if not prefix:
             return self.unwrapper.bare()
+        before, inside, behind = prefix.partition("\n")
+        if inside:
+            return writer_inside(self.unwrapper, before, behind[0], behind[1:])
         head = find_head(prefix + _SOME_HEAD)
         if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):
             return None
@@ -78,7 +83,7 @@ class SlowPath:
 
     def state(self) -> object:
         """Whatever `writer` depends on."""
-        return self.unwrapper.bare(), self.unwrapper.waiting, len(self.unwrapper.memory.prefixes)
+        return self.unwrapper.state()
 
 
 def pays(data: bytes, size: int) -> bool:
