@@ -79,7 +79,7 @@ def case(chance: random.Random) -> bytes:
 def main() -> None:
     """See above."""
     from ztflow.kernel import machine
-    from ztflow.kernel.blocks import Block, BlockReader, read_block
+    from ztflow.kernel.blocks import BlockReader, read_block
 
     fence = Fenced()
     if sys.argv[1] == "trespass":
@@ -96,8 +96,7 @@ def main() -> None:
         block = reader.read(fence.put(data, at_end=number % 2 == 0))
         proved += block.rows
         padded = np.frombuffer(fence.put(data + bytes(2 * machine.WIDTH), at_end=True), np.uint8)
-        again = Block()
-        reader._run(padded, len(data), len(padded), 0, 0, again)
+        again = reader._read(padded, len(data))
         settled = reader.read(data)  # after the first reading some errors are refused
         assert (again.rows, again.slow) == (settled.rows, settled.slow)
         if number % 50 == 0:
