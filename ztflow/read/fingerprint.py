@@ -13,13 +13,23 @@ import pyarrow.compute as pc
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
-_COLUMNS: Final = (
-    "time", "message", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv",
-    "duration_ms",
-)  # fmt: skip
-"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond."""
+
+@lru_cache(maxsize=1 << 16)
+def _text_hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_FACTORS: Final = {
+    name: np.uint64(_text_hash(name) | 1)
+    for name in (
+        "time", "message", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv",
+        "duration_ms",
+    )
+}  # fmt: skip
+"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
+numbers times these are as good as never equal."""
+
 _NULL = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -38,12 +48,13 @@ class Fingerprints:
         Shape: one value a row; equal in any batch and process. Cost: about 2 ns a column a row.
         """
         total = np.zeros(table.num_rows, dtype=np.uint64)
-        for name in _COLUMNS:
+        for name, factor in _FACTORS.items():
             column = table.column(name)
             column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-            total ^= self._hashed(name, column)
-            total *= _FACTOR
-            total ^= total >> np.uint64(29)
+            total += self._hashed(name, column) * factor
+        total ^= total >> np.uint64(29)
+        total *= _FACTOR
+        total ^= total >> np.uint64(32)
         return total
 
     def _hashed(self, name: str, column: pa.Array) -> Hashes:
@@ -79,8 +90,3 @@ def _whole(numbers: pa.Array, missing: Any) -> npt.NDArray[Any]:
     filled = numbers if missing is None else pc.fill_null(numbers, 0)
     found: npt.NDArray[Any] = filled.to_numpy(zero_copy_only=False)
     return found
-
-
-@lru_cache(maxsize=1 << 16)
-def _text_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")

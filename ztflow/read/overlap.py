@@ -48,6 +48,15 @@ class _Stream:
 
     def jumps(self, times: Times, codes: Codes, names: list[str | None]) -> Flags:
         """Where a writer's time goes back by more than its own disorder."""
+        latest = np.maximum.accumulate(times)
+        np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
+        latest -= times
+        if int(latest.max()) <= REPLAY_GAP:  # nobody's time goes back, whoever wrote what
+            last = np.full(len(names), -1)
+            last[codes] = np.arange(len(codes))  # of several rows of a writer the last one stays
+            for code in np.flatnonzero(last >= 0).tolist():
+                self.latest[names[code]] = int(times[last[code]])
+            return np.zeros(len(times), dtype=np.bool_)
         order = np.argsort(codes, kind="stable")
         in_order, at = codes[order], times[order]
         starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
