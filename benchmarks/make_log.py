@@ -1,9 +1,12 @@
-"""Write a big log with a seed: `python benchmarks/make_log.py LINES FILE [--seed 7] [--mix production|plain]`.
+"""Write a big log with a seed: `python benchmarks/make_log.py LINES FILE [--seed 7] [--mix MIX] [--wrapper WRAPPER]`.
 
 `production` is what `stern -n istio-system ztunnel` prints on a mixed cluster: direct connections, waypoints, denials,
 failures with escaped quotes, egress, clients outside the mesh, IPv6, host names, bare names of 1.22.1, other lines of
 ztunnel. Lines stand nearly in order of time, as from a merged stream. `plain` has only direct connections, two lines
 each, so that a short SQL script can do the whole job and answers can be compared.
+
+Wrappers: `stern` is its default output, `stern-json` its `-o json` with the labels and annotations of a Helm
+installation, `docker` Docker's json-file, `own-json` ztunnel's `LOG_FORMAT=json` without a wrapper.
 
 The same arguments give the same bytes. About 150 000 lines a second.
 """
@@ -11,8 +14,10 @@ The same arguments give the same bytes. About 150 000 lines a second.
 from __future__ import annotations
 
 import argparse
+import json
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -338,8 +343,63 @@ def lines(cluster: Cluster, *, plain: bool) -> Iterator[Line]:
             yield from other(cluster, at, source)
 
 
-def write(count: int, path: Path, *, seed: int, plain: bool) -> None:
+_LABELS = {
+    "app": "ztunnel", "app.kubernetes.io/instance": "ztunnel", "app.kubernetes.io/managed-by": "Helm",
+    "app.kubernetes.io/name": "ztunnel", "app.kubernetes.io/part-of": "istio", "app.kubernetes.io/version": "1.29.5",
+    "controller-revision-hash": "6d9f7c8b5", "helm.sh/chart": "ztunnel-1.29.5", "istio.io/dataplane-mode": "none",
+    "pod-template-generation": "1", "sidecar.istio.io/inject": "false",
+}  # fmt: skip
+_ANNOTATIONS = {"prometheus.io/port": "15020", "prometheus.io/scrape": "true", "sidecar.istio.io/inject": "false"}
+_FIELD = re.compile(r'([a-z_.]+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+def _dumped(value: object) -> str:
+    """JSON as Go writes it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def stern(pod: str, node: int, line: str) -> str:
+    """Stern's default."""
+    del node
+    return f"{pod} istio-proxy {line}"
+
+
+def stern_json(pod: str, node: int, line: str) -> str:
+    """`stern -o json`."""
+    return _dumped({
+        "message": line, "nodeName": f"node-{node}", "namespace": "istio-system", "podName": pod,
+        "containerName": "istio-proxy", "labels": _LABELS, "annotations": _ANNOTATIONS,
+    })  # fmt: skip
+
+
+def docker(pod: str, node: int, line: str) -> str:
+    """Docker's json-file; it says nothing about the pod."""
+    del pod, node
+    return _dumped({"log": f"{line}\n", "stream": "stdout", "time": line[:26] + "789Z"}).replace("\\t", "\\u0009")
+
+
+def own_json(pod: str, node: int, line: str) -> str:
+    """Ztunnel's own JSON."""
+    del pod, node
+    time, level, scope, message, *rest = line.split("\t")
+    fields: dict[str, object] = {"level": level, "time": time, "scope": scope.partition("{")[0], "message": message}
+    for key, value in _FIELD.findall(rest[0] if rest else ""):
+        if value[0] == '"':
+            fields[key] = value[1:-1].replace('\\"', '"')
+        else:
+            fields[key] = int(value) if value.isdigit() and "." not in key else value
+    return json.dumps(fields, separators=(",", ":"))
+
+
+WRAPPERS: dict[str, Callable[[str, int, str], str]] = {
+    "stern": stern, "stern-json": stern_json, "docker": docker, "own-json": own_json,
+}  # fmt: skip
+
+
+def write(count: int, path: Path, *, seed: int, plain: bool, wrapper: str = "stern") -> None:
     """Write `count` lines, nearly in order of time."""
+    wrapped = WRAPPERS[wrapper]
     cluster = Cluster(random.Random(seed), plain=plain)
     source = lines(cluster, plain=plain)
     held: list[Line] = []
@@ -349,7 +409,9 @@ def write(count: int, path: Path, *, seed: int, plain: bool) -> None:
             held += [next(source) for _ in range(min(SORTED_AT_ONCE, count - written - len(held)))]
             held.sort(key=lambda line: line[0])
             ready = held if written + len(held) >= count else held[: -SORTED_AT_ONCE // 4]
-            file.writelines(f"{cluster.ztunnels[node]} istio-proxy {stamp(at)}\t{text}\n" for at, node, text in ready)
+            file.writelines(
+                wrapped(cluster.ztunnels[node], node, f"{stamp(at)}\t{text}") + "\n" for at, node, text in ready
+            )
             written += len(ready)
             held = held[len(ready) :]
 
@@ -360,5 +422,6 @@ if __name__ == "__main__":
     parser.add_argument("file", type=Path)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--mix", choices=["production", "plain"], default="production")
+    parser.add_argument("--wrapper", choices=[*WRAPPERS], default="stern")
     chosen = parser.parse_args()
-    write(chosen.lines, chosen.file, seed=chosen.seed, plain=chosen.mix == "plain")
+    write(chosen.lines, chosen.file, seed=chosen.seed, plain=chosen.mix == "plain", wrapper=chosen.wrapper)

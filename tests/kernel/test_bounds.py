@@ -26,3 +26,22 @@ def test_no_load_leaves_the_buffer() -> None:
     done = _run("7", "4000")
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 1000
+
+
+def test_addresses_stay_whole_numbers() -> None:
+    """Numba makes a float of a signed and an unsigned number; an address that is one is no address any more."""
+    from numba.core.dispatcher import Dispatcher
+
+    from ztflow.kernel import around, dictionaries, ends, fields, inside, lines
+    from ztflow.kernel.blocks import read_block
+
+    read_block(b"{}\n" * 100)
+    signatures = [
+        str(signature)
+        for module in (around, dictionaries, ends, fields, inside, lines)
+        for function in vars(module).values()
+        if isinstance(function, Dispatcher)
+        for signature in function.nopython_signatures
+    ]
+    assert signatures
+    assert not [one for one in signatures if "float" in one]

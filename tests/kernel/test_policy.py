@@ -7,12 +7,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import pytest
 
 from ztflow.kernel import cache, policy
-from ztflow.kernel.policy import COLD_FROM, WARM_FROM, Policy
+from ztflow.kernel.policy import COLD_FROM, LIVE_FROM, WARM_FROM, Policy
 
 
 @pytest.fixture
@@ -96,6 +97,22 @@ def test_it_switches_over_when_the_code_is_there(home, compiler, monkeypatch):
     assert not decide.ready(COLD_FROM)  # the process that compiles is not over
     decide._compiler.running = False
     assert decide.ready(COLD_FROM)
+    assert decide.ready(1)
+
+
+def test_live_input_does_not_wait_for_the_loading(home, monkeypatch):
+    allowed = threading.Event()
+    monkeypatch.setattr(policy, "_prove", allowed.wait)
+    (cache.folder() / cache.READY).touch()
+    decide = Policy()
+    assert not decide.ready(LIVE_FROM - 1, live=True)
+    assert not decide.ready(LIVE_FROM, live=True)
+    assert not decide.ready(LIVE_FROM, live=True)
+    assert not decide.ready(WARM_FROM)
+    allowed.set()
+    end = time.monotonic() + 10
+    while not decide.ready(1, live=True) and time.monotonic() < end:
+        time.sleep(0.01)
     assert decide.ready(1)
 
 

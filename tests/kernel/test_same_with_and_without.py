@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class _Always:
     def __init__(self, answer: bool) -> None:
         self.answer = answer
 
-    def ready(self, size: int) -> bool:
+    def ready(self, size: int, *, live: bool) -> bool:
         return self.answer
 
 
@@ -105,6 +107,119 @@ mixed = st.lists(
 @given(mixed, places, st.booleans())
 def test_mixed_lines(kernel, data, cuts, ended):
     same(kernel, data + b"\n" * ended, cuts)
+
+
+# ---- JSON around and instead of the line
+
+_FIELD = re.compile(r'([A-Za-z_.]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
+
+
+def own_json(line: str) -> str:
+    """Something like ztunnel's own JSON of a plain line, right or nearly right."""
+    head, _, rest = line[line.find("20") :].partition("src.addr=")
+    words = [*head.split("\t"), "", "", "", ""]
+    fields: dict[str, object] = {"level": words[1], "time": words[0], "scope": words[2], "message": words[3]}
+    for key, value in _FIELD.findall(f"src.addr={rest}"):
+        fields[key] = value[1:-1] if value[:1] == '"' else int(value) if value.isdigit() and "." not in key else value
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+def string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+ENVELOPES = [
+    (
+        '{"message":%s,"nodeName":"node-1","namespace":"istio-system","podName":"ztunnel-4k7rb",'
+        '"containerName":"istio-proxy","labels":{"app":"ztunnel"},"annotations":null}'
+    ),
+    '{"message":%s,"nodeName":"","namespace":"","podName":"","containerName":"","labels":null,"annotations":null}',
+    '{"message":%s,"timestamp":"2024-11-05T12:00:02.123456789Z","nodeName":"2024-11-05T12:00:02Z","podName":"z","containerName":"c"}',
+    '{"pod": "ztunnel-9xw2d", "container": "istio-proxy", "message": %s}',
+    '{"namespace": "istio-system", "pod": "ztunnel-9xw2d", "container": "istio-proxy", "message": %s}',
+    '{"log":%s,"stream":"stdout","time":"2024-11-05T12:00:02.123456789Z"}',
+    '{"log":%s,"stream":"stderr","attrs":{"tag":"ztunnel-9xw2d"},"time":"2024-11-05T12:00:02.1Z"}',
+    '{"time":"2024-11-05T12:00:02.1Z","stream":"stdout","_p":"F","log":%s,"kubernetes":{"pod_name":"ztunnel-9xw2d","host":"n"}}',
+    '{"time":"2024-11-05T12:00:02.1Z","stream":"stdout","_p":"P","log":%s,"kubernetes":{"pod_name":"ztunnel-9xw2d"}}',
+    '{"labels":{"pod":"ztunnel-9xw2d"},"line":%s,"timestamp":"2024-11-05T12:00:02Z"}',
+    '{"message":"x","message":%s,"podName":"ztunnel-4k7rb","containerName":"c"}',
+    '{"a":{"b":[%s]}}', '{"message":%s,}', '{"message":%s', "[%s]", '{"level":"info","scope":"access","message":%s}',
+    '{"events":[{"message":%s}]}', '{"podName":"a","containerName":"b","message":%s,"x":"}', "%s",
+]  # fmt: skip
+BEFORE = ["", "[pod/ztunnel-9xw2d/istio-proxy] ", "2024-11-05T12:00:02.123456789Z stdout F ", "ztunnel-4k7rb istio-proxy ",
+          "2024-11-05T12:00:02Z stdout P ", "what is this ", "\x01", "a.log:", "> "]  # fmt: skip
+
+
+def escaped(text: str, how: int) -> str:
+    """The JSON of a text as another product spells it."""
+    found = string(text)
+    if how == 1:
+        return found.replace("\\t", "\\u0009")
+    if how == 2:
+        return re.sub(r"[<>&ae/]", lambda found: f"\\u{ord(found[0]):04X}" if found[0] != "/" else "\\/", found)
+    return found
+
+
+in_envelopes = st.builds(
+    lambda before, envelope, text, how, end: before + envelope.replace("%s", escaped(text + end, how)),
+    st.sampled_from(["", "", "", *BEFORE]),
+    st.sampled_from(ENVELOPES),
+    st.one_of(
+        clean_lines, clean_lines, access_lines(), other_lines, clean_lines.map(own_json), access_lines().map(own_json)
+    ),
+    st.integers(0, 2),
+    st.sampled_from(["", "\n", "\n", "\r\n", "\\n"]),
+)
+own = st.builds(
+    lambda before, envelope, line: before + envelope.replace("%s", own_json(line)),
+    st.sampled_from(BEFORE), st.sampled_from(["%s", "%s", *ENVELOPES]), st.one_of(clean_lines, access_lines()),
+)  # fmt: skip
+json_lines = st.one_of(in_envelopes, own)
+json_mixed = st.lists(
+    st.one_of(
+        json_lines.map(lambda line: line.encode("utf-8", "surrogatepass")),
+        damaged(json_lines),
+        clean_lines.map(str.encode),
+        st.sampled_from(BETWEEN).map(str.encode),
+    ),
+    min_size=1,
+    max_size=8,
+).map(lambda lines: b"\n".join([*lines, *lines]))
+
+
+@thorough
+@given(json_mixed, places, st.booleans())
+def test_json_lines(kernel, data, cuts, ended):
+    same(kernel, data + b"\n" * ended, cuts)
+
+
+CLEAN = (
+    '2024-11-05T12:00:01.013201Z\terror\taccess\tconnection complete\tsrc.addr=10.0.0.1:80 src.workload="a-1" '
+    'dst.addr=[fd00::1]:15008 dst.workload="<b>&" direction="inbound" bytes_sent=1 bytes_recv=22 duration="333ms" '
+    r'error="io: \"closed\" \\ early"'
+)
+
+
+WRAPPED = [ENVELOPES[place] for place in (0, 1, 3, 4, 5, 6, 7, 9)]
+
+
+@pytest.mark.parametrize(
+    ("before", "envelope", "inside"),
+    [
+        *(("", envelope, inside) for envelope in WRAPPED for inside in ("text", "own")),
+        *((before, "%s", "own") for before in BEFORE[:4]),
+    ],
+)
+def test_json_lines_take_the_fast_way(kernel, before, envelope, inside):
+    text = CLEAN if inside == "text" else own_json(CLEAN).replace(r"\\\"", r"\"").replace(r"\\\\", r"\\")
+    lines = [before + envelope.replace("%s", text if envelope == "%s" else escaped(text, how)) for how in (0, 1, 2)]
+    data = "".join(f"{line}\n" for line in lines * 40).encode()
+    same(kernel, data, [len(data) // 3])
+    kernel(on=True)
+    parser = StreamParser("x.log")
+    parser.feed(data)
+    assert parser.stats.access == 120
+    assert parser.stats.slow_lines < 5
 
 
 def test_most_lines_take_the_fast_way(kernel):

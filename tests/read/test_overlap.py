@@ -2,12 +2,15 @@
 
 import random
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.read.support import column, read
 from ztflow.read import StreamParser
-from ztflow.read.overlap import Overlaps, row_hashes
+from ztflow.read.counted import Counted
+from ztflow.read.fingerprint import Fingerprints, row_hashes
+from ztflow.read.overlap import Overlaps
 
 LINE = (
     "2024-06-16T12:{:02}:{:02}.{:06}Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:{} dst.addr=10.0.0.2:80 "
@@ -146,6 +149,9 @@ def test_hashes_do_not_depend_on_the_batch():
     (whole,) = tables([lines(0, 20)])
     parts = [hash_ for table in tables([lines(0, 7), lines(7, 13)]) for hash_ in row_hashes(table)]
     assert list(row_hashes(whole)) == parts
+    kept = Fingerprints()
+    for table in tables([lines(7, 13), lines(0, 7), lines(0, 20), lines(3, 4)]):
+        assert list(kept.of(table)) == list(row_hashes(table))
     assert len(set(parts)) == 20
 
 
@@ -158,3 +164,18 @@ def test_memory_of_a_live_stream_is_bounded():
     assert overlaps.copies(0, again).all()
     (old,) = tables([lines(0, 15)])
     assert not overlaps.copies(0, old).any()
+
+
+@given(st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12), st.integers(1, 50), st.booleans())
+def test_hashes_in_a_file_count_as_in_memory(batches, segment, broken):
+    counted = Counted(segment=segment)
+    if broken:
+        counted._file.take = lambda parts: False
+    came = []
+    for batch in batches:
+        hashes = np.array(batch, np.uint64)
+        if len(came) % 2:
+            assert counted.count(hashes).tolist() == [came.count(one) for one in batch]
+        counted.add(hashes)
+        came += batch
+    assert counted.count(np.arange(61, dtype=np.uint64)).tolist() == [came.count(one) for one in range(61)]

@@ -11,6 +11,7 @@ from ztflow.kernel.machine import (
     bytes_equal,
     called,
     constant,
+    copy_chunk,
     i64,
     inlined,
     lowest,
@@ -31,13 +32,18 @@ _CONNECTI, _RUNNING, _SRC_ADDR, _DIRECTIO = (
 _ACCESS_WORD, _ACCESS_MASK = u64(constant("access")), u64((1 << 48) - 1)
 
 _tees = bytes_equal("T")
-_DASH, _COLON, _BLANK, _ZERO, _NINE = (ord(char) for char in "-: 09")
+_colons = bytes_equal(":")
+_DASH, _COLON, _BLANK, _QUOTE, _ZERO, _NINE = (ord(char) for char in '-: "09')
+_OPEN = ord("[")
 _BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 
 
-@inlined
-def _time_within(at: int, count: int) -> int:
-    """Where a shipper's time begins among these bytes: `YYYY-MM-DDTHH:`; `NO` when none does."""
+@called
+def without_times(at: int, count: int) -> None:
+    """Turn the digits of every time that begins `YYYY-MM-DDTHH:` into zeros, up to a blank or a quote.
+
+    So what stands around a line is the same around every line. Loads up to `WIDTH` bytes past the text.
+    """
     passed = 0
     while passed < count:
         marks = _tees(at + passed)
@@ -45,30 +51,30 @@ def _time_within(at: int, count: int) -> int:
             place = passed + lowest(marks) - 10
             marks &= marks - u64(1)
             if place + 13 >= count:
-                return NO
+                return
             if (
                 place >= 0
                 and byte(at + place + 4) == _DASH
                 and byte(at + place + 7) == _DASH
                 and byte(at + place + 13) == _COLON
             ):
-                return place
+                while place < count and byte(at + place) != _BLANK and byte(at + place) != _QUOTE:
+                    char = byte(at + place)
+                    if _ZERO <= char <= _NINE:
+                        put_word(at + place, (word(at + place) & _BUT_FIRST) | u64(_ZERO))
+                    place += 1
         passed += WIDTH
-    return NO
 
 
-@called
-def _without_time(at: int, count: int, place: int, room: int) -> None:
-    """Copy a prefix to `room`, the digits of the time in it as zeros: so it is the same before every line."""
-    done = 0
-    while done < count:
-        put_word(room + done, word(at + done))
-        done += 8
-    while place < count and byte(at + place) != _BLANK:
-        char = byte(at + place)
-        if _ZERO <= char <= _NINE:
-            put_word(room + place, (word(room + place) & _BUT_FIRST) | u64(_ZERO))
-        place += 1
+@inlined
+def _may_hold_time(at: int, count: int) -> bool:
+    """Whether a prefix has a colon: most have none, and are looked up where they stand."""
+    passed = 0
+    while passed < count:
+        if lowest(_colons(at + passed)) < count - passed:
+            return True
+        passed += WIDTH
+    return False
 
 
 @called
@@ -76,10 +82,14 @@ def prefix_number(texts: Texts, at: int, count: int, scratch: Scratch) -> int:
     """Number of what stands before a line; `NONE` for nothing, `CROWDED` also for a prefix refused before."""
     if count == 0:
         return NONE
-    place = _time_within(at, count)
-    if place != NO:
-        _without_time(at, count, place, scratch.prefix.ctypes.data)
-        at = scratch.prefix.ctypes.data
+    if _may_hold_time(at, count):
+        room = i64(scratch.prefix.ctypes.data)
+        done = 0
+        while done < count:
+            copy_chunk(room + done, at + done)
+            done += WIDTH
+        without_times(room, count)
+        at = room
     entry = number(texts, PREFIX_TEXT, at, count)
     if entry < 0 or texts.refused[entry]:
         return CROWDED
@@ -104,7 +114,7 @@ def is_silent(at: int, end: int) -> bool:
     while at < end:
         chars = word(at)
         char = i64(chars & u64(0xFF))
-        if (char < 0x20 and char != 9) or char >= 0x7F or chars == _CONNECTI or chars == _RUNNING:  # noqa: PLR1714, SIM109
+        if (char < 0x20 and char != 9) or char >= 0x7F or char == _OPEN or chars == _CONNECTI or chars == _RUNNING:  # noqa: PLR1714, SIM109
             return False
         if not http and (chars == _SRC_ADDR or chars == _DIRECTIO or (chars & _ACCESS_MASK) == _ACCESS_WORD):  # noqa: PLR1714, SIM109
             return False

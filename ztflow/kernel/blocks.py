@@ -16,7 +16,19 @@ import pyarrow as pa
 
 from ztflow.kernel.columns import Part, Span
 from ztflow.kernel.dictionaries import DST_WIDTH, SRC_WIDTH, new_groups, new_texts
-from ztflow.kernel.layout import FULL, LINES, NO_ROOM, OTHERS, POSITION, ROWS, SPANS, STATE, new_columns, new_scratch
+from ztflow.kernel.layout import (
+    LINES,
+    NO_ROOM,
+    OTHERS,
+    POSITION,
+    ROWS,
+    SPANS,
+    STATE,
+    TAIL,
+    Columns,
+    new_columns,
+    new_scratch,
+)
 from ztflow.kernel.lines import read_lines
 from ztflow.kernel.machine import WIDTH
 from ztflow.kernel.vocabulary import Codes, Vocabulary
@@ -37,8 +49,7 @@ class Block:
 
     Attributes:
         lines: Physical lines.
-        parts: What became of them, in order; more than one when a dictionary was full on the way, or the last lines had
-            to be copied.
+        parts: What became of them, in order; more than one when a dictionary or the room for rows was full on the way.
     """
 
     lines: int = 0
@@ -72,44 +83,37 @@ class BlockReader:
 
         The buffer is read where it is, but for its last line or lines, which are copied so that no load leaves it.
         """
-        block = Block()
         view = np.frombuffer(data, np.uint8)
-        position, line = self._run(view, len(view), len(view), 0, 0, block)
-        if position < len(view):
-            rest = np.zeros(len(view) - position + _PAD, np.uint8)
-            rest[:-_PAD] = view[position:]
-            self._run(rest, len(rest) - _PAD, len(rest), line, position, block)
-        return block
+        return self._read(view, len(view))
 
-    def _run(
-        self, view: npt.NDArray[np.uint8], stop: int, limit: int, line: int, offset: int, block: Block
-    ) -> tuple[int, int]:
-        """Read lines until the kernel is done or too near the end of the buffer; next byte and next line."""
+    def _read(self, view: npt.NDArray[np.uint8], stop: int) -> Block:
+        """Read the lines of a buffer before `stop`; the bytes behind may be looked at."""
+        block = Block()
+        base, limit, copied = view.ctypes.data, len(view), False
         position = 0
         while position < stop:
             room = (stop - position) // _ROW_BYTES + _LEAST
             columns = new_columns(room, room, room)
             progress = np.zeros(STATE + 1, np.int64)
-            progress[POSITION], progress[LINES] = position, line
-            read_lines(
-                view.ctypes.data, stop, limit, self._texts, self._src, self._dst, columns, self._scratch, progress
-            )
-            position, line = int(progress[POSITION]), int(progress[LINES])
-            rows, others = int(progress[ROWS]), int(progress[OTHERS])
-            columns.numbers[-1, :rows] += offset
-            columns.other[-1, :others] += offset
+            progress[POSITION], progress[LINES] = position, block.lines
+            self._run(base, stop, limit, columns, progress)
+            if progress[STATE] == TAIL and not copied:
+                position = int(progress[POSITION])
+                rest = np.zeros(stop - position + _PAD, np.uint8)
+                rest[:-_PAD] = view[position:stop]
+                base, limit, copied = rest.ctypes.data - position, position + len(rest), True
+                self._run(base, stop, limit, columns, progress)
+            position, block.lines = int(progress[POSITION]), int(progress[LINES])
             self.vocabulary.learn()
-            slow = columns.slow[:, : int(progress[SPANS])]
-            slow[2:] += offset
-            spans = [Span(*span) for span in slow.T.tolist()]
-            block.parts.append(Part(rows, columns, self.vocabulary, spans, columns.other[:, :others]))
-            block.lines = line
-            state = progress[STATE]
-            if state == NO_ROOM:
+            spans = [Span(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
+            others = columns.other[:, : int(progress[OTHERS])]
+            block.parts.append(Part(int(progress[ROWS]), columns, self.vocabulary, spans, others))
+            if progress[STATE] == NO_ROOM:
                 self._renew()
-            elif state != FULL:
-                break
-        return position, line
+        return block
+
+    def _run(self, base: int, stop: int, limit: int, columns: Columns, progress: npt.NDArray[np.int64]) -> None:
+        read_lines(base, stop, limit, self._texts, self._src, self._dst, columns, self._scratch, progress)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -125,8 +125,18 @@ def _plain(kind: pa.DataType, values: npt.NDArray[Any], missing: Flags | None) -
     return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(values)])
 
 
+_SPARE = 4096
+"""Texts a dictionary may have beyond four a row; with more, those that no row has are left out."""
+
+
 def _encoded(codes: Codes, dictionary: pa.Array) -> pa.DictionaryArray:
     """Dictionary-encoded text; -1 becomes null."""
+    if len(dictionary) > 4 * len(codes) + _SPARE:
+        used = np.unique(codes)
+        used = used[used >= 0]
+        lookup = np.full(len(dictionary) + 1, -1, np.int32)
+        lookup[used] = np.arange(len(used), dtype=np.int32)
+        codes, dictionary = lookup[codes], dictionary.take(pa.array(used))
     if len(codes) and codes.min() < 0:
         indices = _plain(pa.int32(), np.maximum(codes, 0), codes < 0)
     else:
@@ -142,6 +152,6 @@ def _decoded(codes: Codes, dictionary: pa.Array) -> pa.Array:
 
 
 def _of_origin(values: list[str | None], writers: Codes) -> pa.DictionaryArray:
-    distinct = list(dict.fromkeys(value for value in values if value is not None))
-    lookup = np.array([-1 if value is None else distinct.index(value) for value in values] or [-1], np.int32)
-    return _encoded(lookup[writers], pa.array(distinct, pa.string()))
+    distinct: dict[str, int] = {}
+    codes = [-1 if value is None else distinct.setdefault(value, len(distinct)) for value in values]
+    return _encoded(np.array(codes or [-1], np.int32)[writers], pa.array(list(distinct), pa.string()))

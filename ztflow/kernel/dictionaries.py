@@ -206,7 +206,7 @@ def find(texts: Texts, column: int, at: int, count: int, hashed: int) -> int:
     """Entry of a text of a column; `NONE` when it is new, `CROWDED`."""
     mask = u64(2 * ENTRIES - 1)
     slot = hashed & mask
-    arena = texts.arena.ctypes.data
+    arena = i64(texts.arena.ctypes.data)
     for _ in range(_PROBES):
         entry = i64(texts.slots[slot]) - 1
         if entry < 0:
@@ -226,7 +226,7 @@ def find(texts: Texts, column: int, at: int, count: int, hashed: int) -> int:
 def keep(texts: Texts, at: int, count: int) -> int:
     """Copy bytes into the arena; where they begin."""
     start = texts.used[_USED_ARENA]
-    target = texts.arena.ctypes.data + start
+    target = i64(texts.arena.ctypes.data) + start
     done = 0
     while done < count:
         put_word(target + done, word(at + done))
@@ -262,7 +262,7 @@ def number(texts: Texts, column: int, at: int, count: int) -> int:
 @inlined
 def is_group(texts: Texts, groups: Groups, group: int, at: int) -> bool:
     """Whether just this group's bytes stand there."""
-    return same(texts.arena.ctypes.data + groups.starts[group], at, groups.lengths[group])
+    return same(i64(texts.arena.ctypes.data) + groups.starts[group], at, groups.lengths[group])
 
 
 @called

@@ -38,6 +38,10 @@ DONE, TAIL, FULL, NO_ROOM = range(4)
 TIME_LENGTH: Final = len("2024-11-05T12:00:01.013201Z")
 PREFIX_BYTES: Final = 256
 """Longest prefix looked at."""
+AROUND_BYTES: Final = 8192
+"""Longest envelope looked at: what stands before and behind a line inside JSON."""
+INSIDE_BYTES: Final = 4000
+"""Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
 
 
 class Columns(NamedTuple):
@@ -56,17 +60,22 @@ class Scratch(NamedTuple):
     Attributes:
         clock: The minute seen last, as two words of text and as microseconds.
         spots: Fields of a stretch just taken apart: where each begins and how long it is.
-        prefix: Room for a prefix.
+        prefix: Room for a prefix or an envelope.
+        inside: Room for a line taken out of a JSON string.
+        plain: Room for ztunnel's own JSON line in the plain layout.
     """
 
     clock: Array
     spots: Array
     prefix: Array
+    inside: Array
+    plain: Array
 
 
 def new_scratch() -> Scratch:
     """Nothing seen yet."""
-    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), np.zeros(PREFIX_BYTES + 2 * WIDTH, np.uint8))
+    rooms = (np.zeros(size + 4 * WIDTH, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
+    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), *rooms)
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:

@@ -1,8 +1,9 @@
 """The kernel: whole lines in, columns out, compiled, without the GIL.
 
 For each physical line it decides whether it can prove that it reads it exactly as the scanner and the unwrapper would:
-a `connection complete` or `connection failed` line in ztunnel's plain layout, bare or behind a fixed prefix. What it
-cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry no fact it only counts.
+a `connection complete` or `connection failed` line in ztunnel's plain layout, bare or behind a fixed prefix, or the
+same inside JSON (`inside`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry
+no fact it only counts.
 
 Why no load leaves the buffer: a line is looked at only when `WIDTH` readable bytes follow its line end, every text it
 is compared with is free of line ends, and no position moves past a byte that was not compared or classified. So every
@@ -29,6 +30,7 @@ from ztflow.kernel.dictionaries import (
 )
 from ztflow.kernel.ends import dst_fields, new_dst, new_src, src_fields
 from ztflow.kernel.fields import NO, NO_TIME, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
+from ztflow.kernel.inside import envelope_number, inside
 from ztflow.kernel.layout import (
     DIRECTION,
     DONE,
@@ -109,10 +111,29 @@ def _word_code(texts: Texts, column: int, which: int) -> int:
 
 
 @inlined
+def _around_number(texts: Texts, start: int, before: int, around: int, scratch: Scratch) -> int:
+    """Number of what stands around a line: its envelope, or its prefix."""
+    if around == 0:
+        return prefix_number(texts, start, before, scratch)
+    return envelope_number(texts, around, scratch)
+
+
+@inlined
 def _line(
-    start: int, end: int, row: int, texts: Texts, src: Groups, dst: Groups, columns: Columns, scratch: Scratch
+    start: int,
+    end: int,
+    around: int,
+    row: int,
+    texts: Texts,
+    src: Groups,
+    dst: Groups,
+    columns: Columns,
+    scratch: Scratch,
 ) -> int:
-    """One line from `start` up to its line end at `end`: a row, another line, or left alone."""
+    """One line from `start` up to its line end at `end`: a row, another line, or left alone.
+
+    `around` is the length of its envelope when it stood inside JSON, else 0.
+    """
     clock = scratch.clock
     at = start
     tabs = _tabs(at)
@@ -123,7 +144,7 @@ def _line(
         tabs = _tabs(at)
     at += lowest(tabs) - TIME_LENGTH
     before = at - start
-    if before < 0 or before > PREFIX_BYTES or at + TIME_LENGTH + 32 > end:
+    if before < 0 or before > (PREFIX_BYTES if around == 0 else 0) or at + TIME_LENGTH + 32 > end:
         return _LEFT
     first, second = word(at), word(at + 8)
     if i64(first) != clock[0] or i64(second) != clock[1]:
@@ -248,7 +269,7 @@ def _line(
         if src_entry < 0:
             return _LEFT
     texts.guesses[src_entry] = src_group
-    prefix = prefix_number(texts, start, before, scratch)
+    prefix = _around_number(texts, start, before, around, scratch)
     if prefix == CROWDED:
         return _LEFT
 
@@ -315,13 +336,18 @@ def read_lines(
             break
         end = found + lowest(newlines)
         what = _LEFT
-        if end - start <= LINE:
-            what = _line(start, end, row, texts, src, dst, columns, scratch)
+        if start < end <= start + LINE:
+            text, text_end, around = start, end, i64(0)
+            if byte(end - 1) == ord("}"):
+                text, text_end, around = inside(start, end, scratch)
+                if around == NO:
+                    text, text_end, around = start, end, i64(0)
+            what = _line(text, text_end, around, row, texts, src, dst, columns, scratch)
             if what == _OTHER:
-                colon = start
-                while byte(colon) != ord("\t"):
-                    colon += 1
-                prefix = prefix_number(texts, start, colon - TIME_LENGTH - start, scratch)
+                tab = text
+                while byte(tab) != ord("\t"):
+                    tab += 1
+                prefix = _around_number(texts, text, tab - TIME_LENGTH - text, around, scratch)
                 if prefix == CROWDED:
                     what = _LEFT
                 else:

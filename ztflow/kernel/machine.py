@@ -132,12 +132,23 @@ def _same(builder: Any, values: Any) -> Any:
     return _bits(builder, builder.icmp_unsigned("==", first, second))
 
 
-def _stops(builder: Any, values: Any) -> Any:
-    chunk = _load(builder, values[0], _CHUNK)
-    flags = builder.icmp_signed("<", chunk, _all(0x20))  # signed: also every byte from 0x80 on
-    for byte in (0x7F, ord('"'), ord("\\"), ord("[")):
-        flags = builder.or_(flags, builder.icmp_unsigned("==", chunk, _all(byte)))
-    return _bits(builder, flags)
+def _copy_chunk(builder: Any, values: Any) -> Any:
+    stored = builder.store(_load(builder, values[1], _CHUNK), builder.inttoptr(values[0], _CHUNK.as_pointer()))
+    stored.align = 1
+    return ir.Constant(_I64, 0)
+
+
+def _unplain(*more: str) -> Callable[..., Any]:
+    """Which of 64 bytes are one of these characters or no printable ASCII."""
+
+    def build(builder: Any, values: Any) -> Any:
+        chunk = _load(builder, values[0], _CHUNK)
+        flags = builder.icmp_signed("<", chunk, _all(0x20))  # signed: also every byte from 0x80 on
+        for byte in (0x7F, *map(ord, more)):
+            flags = builder.or_(flags, builder.icmp_unsigned("==", chunk, _all(byte)))
+        return _bits(builder, flags)
+
+    return build
 
 
 word: Callable[[int], int] = _intrinsic(_word, types.uint64, types.int64)
@@ -158,8 +169,14 @@ highest: Callable[[int], int] = _intrinsic(_highest, types.int64, types.uint64)
 same_bytes: Callable[[int, int], int] = _intrinsic(_same, types.uint64, types.int64, types.int64)
 """`same_bytes(a, b)`: which of the 64 bytes at two addresses are equal."""
 
-stops: Callable[[int], int] = _intrinsic(_stops, types.uint64, types.int64)
+copy_chunk: Callable[[int, int], int] = _intrinsic(_copy_chunk, types.int64, types.int64, types.int64)
+"""`copy_chunk(to, from)`: copy 64 bytes."""
+
+stops: Callable[[int], int] = _intrinsic(_unplain('"', "\\", "["), types.uint64, types.int64)
 """`stops(address)`: which of 64 bytes may end a plain value: quote, backslash, `[`, and all but printable ASCII."""
+
+string_stops: Callable[[int], int] = _intrinsic(_unplain('"', "\\"), types.uint64, types.int64)
+"""`string_stops(address)`: which of 64 bytes may end a piece of a JSON string: quote, backslash, no printable ASCII."""
 
 
 def bytes_equal(*wanted: str) -> Callable[[int], int]:
@@ -176,20 +193,25 @@ def bytes_equal(*wanted: str) -> Callable[[int], int]:
     return found
 
 
+def _pieces(count: int) -> list[tuple[int, int]]:
+    """So many bytes as few words that may overlap: where each begins and its size."""
+    pieces: list[tuple[int, int]] = []
+    at = 0
+    while at < count:
+        size = next(size for size in (8, 4, 2, 1) if size <= count)
+        start = min(at, count - size)
+        pieces.append((start, size))
+        at = start + size
+    return pieces
+
+
 def text_at(text: str) -> Callable[[int], bool]:
     """A function `address -> bool`: whether just these bytes stand there. Loads not one byte more than the text."""
     encoded = text.encode()
-    pieces: list[tuple[int, int]] = []
-    at = 0
-    while at < len(encoded):
-        size = next(size for size in (8, 4, 2, 1) if size <= len(encoded))
-        start = min(at, len(encoded) - size)
-        pieces.append((start, size))
-        at = start + size
 
     def build(builder: Any, values: Any) -> Any:
         differs = None
-        for start, size in pieces:
+        for start, size in _pieces(len(encoded)):
             kind = ir.IntType(8 * size)
             address = builder.add(values[0], ir.Constant(_I64, start))
             wanted = int.from_bytes(encoded[start : start + size], "little")
@@ -199,6 +221,22 @@ def text_at(text: str) -> Callable[[int], bool]:
         return builder.icmp_unsigned("==", differs, ir.Constant(_I64, 0))
 
     found: Callable[[int], bool] = _intrinsic(build, types.boolean, types.int64)
+    return found
+
+
+def put_text(text: str) -> Callable[[int], int]:
+    """A function `address -> address`: write just these bytes there; gives where they end."""
+    encoded = text.encode()
+
+    def build(builder: Any, values: Any) -> Any:
+        for start, size in _pieces(len(encoded)):
+            kind = ir.IntType(8 * size)
+            address = builder.add(values[0], ir.Constant(_I64, start))
+            piece = ir.Constant(kind, int.from_bytes(encoded[start : start + size], "little"))
+            builder.store(piece, builder.inttoptr(address, kind.as_pointer())).align = 1
+        return builder.add(values[0], ir.Constant(_I64, len(encoded)))
+
+    found: Callable[[int], int] = _intrinsic(build, types.int64, types.int64)
     return found
 
 

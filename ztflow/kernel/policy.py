@@ -14,13 +14,15 @@ import sys
 import time
 from enum import Enum
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final
 
 from ztflow.kernel import cache
 
 WARM_FROM: Final = 16 << 20
 """Bytes of input from which loading compiled code pays."""
+LIVE_FROM: Final = 1 << 20
+"""The same where more is sure to come and nobody waits for the loading."""
 COLD_FROM: Final = 64 << 20
 """Bytes of input from which it is compiled, beside the reading."""
 
@@ -41,8 +43,9 @@ class State(Enum):
     """What is known about the kernel in this process."""
 
     UNTRIED = 0
-    READY = 1
-    FAILED = 2
+    LOADING = 1
+    READY = 2
+    FAILED = 3
 
 
 class Policy:
@@ -54,23 +57,27 @@ class Policy:
         self._compiler: subprocess.Popen[bytes] | None = None
         self._asked = False
 
-    def ready(self, size: int) -> bool:
+    def ready(self, size: int, *, live: bool = False) -> bool:
         """Whether to use the kernel now.
 
         Args:
             size: Bytes the input has, or has had so far.
+            live: The input goes on and somebody waits for its lines: load beside the reading, and sooner.
 
-        Cost: nothing once it is decided; loading the code (0.5 s) the first time it pays.
+        Cost: nothing once it is decided; loading the code (0.5 s) the first time it pays, when not live.
         """
         if self._state is not State.UNTRIED:
             return self._is_ready()
-        if size < WARM_FROM or os.environ.get(SWITCH) == "off":
+        if size < (LIVE_FROM if live else WARM_FROM) or os.environ.get(SWITCH) == "off":
             return False
         with self._lock:
             if self._state is State.UNTRIED:
                 if self._compiler is not None and self._compiler.poll() is None:
                     return False
-                if cache.is_warm():
+                if cache.is_warm() and live:
+                    self._state = State.LOADING
+                    Thread(target=self._load, name="ztflow-kernel").start()
+                elif cache.is_warm():
                     self._load()
                 elif size >= COLD_FROM and not self._asked:
                     self._asked = True

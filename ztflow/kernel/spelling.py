@@ -53,3 +53,6 @@ WORDS: Final[tuple[tuple[str, ...], ...]] = (
     ("outbound", "inbound"),
 )
 """Their words, in the order of the numbers the kernel gives them."""
+
+IN_STRING, OWN, OWN_IN_STRING = "s", "o", "e"
+"""What stood in the middle of an envelope: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""

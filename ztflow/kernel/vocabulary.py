@@ -32,9 +32,10 @@ class Distinct:
         self._array: pa.Array = pa.array([], pa.string())
 
     def array(self) -> pa.Array:
-        """As an Arrow dictionary; the same object until a value is added."""
-        if len(self._array) != len(self.values):
-            self._array = pa.array(self.values, pa.string())
+        """As an Arrow dictionary; the same object until a value is added. Cost: that of the new values, and a copy."""
+        count = len(self._array)
+        if count != len(self.values):
+            self._array = pa.concat_arrays([self._array, pa.array(self.values[count:], pa.string())])
         return self._array
 
 
@@ -45,7 +46,8 @@ class Derived:
         self.distinct = Distinct()
         self._codes: dict[str, int] = {}
         self._of: list[int] = []
-        self._lookup: Codes = np.full(1, -1, np.int32)
+        self._count = 0
+        self._lookup: Codes = np.full(64, -1, np.int32)
 
     def add(self, value: str | None) -> None:
         """What the other column's next value gives."""
@@ -58,9 +60,12 @@ class Derived:
 
     def codes(self, other: Codes) -> Codes:
         """This column's numbers from the other's; -1 stays -1."""
-        if len(self._lookup) != len(self._of) + 1:
-            self._lookup = np.array([*self._of, -1], np.int32)
-        return self._lookup[other]
+        count = len(self._of)
+        if count >= len(self._lookup):
+            self._lookup = np.concatenate([self._lookup, np.full(count, -1, np.int32)])
+        self._lookup[self._count : count] = self._of[self._count :]
+        self._count = count
+        return self._lookup[other]  # the last place is never used, so it is the one of -1
 
 
 class Vocabulary:
@@ -69,7 +74,7 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: What stood before lines, by number.
+        prefixes: What stood around lines, by number: before them, or an envelope (`inside`), which has a line end.
         refused_errors: Numbers of errors that are not what they seem.
     """
 
@@ -123,7 +128,8 @@ class Vocabulary:
             text = raw.decode("utf-8", "replace")
             self.prefixes.append(text)
             self._prefix_entries.append(entry)
-            if not (text.isascii() and text.isprintable()):
+            before, _, behind = text.partition("\n")
+            if not (text.isascii() and before.isprintable() and behind.isprintable()):
                 self.refuse_prefix(len(self.prefixes) - 1)
             return
         text = raw.decode("ascii")

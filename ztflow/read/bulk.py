@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,10 @@ import pyarrow as pa
 
 from ztflow.halves import HalvesBuilder
 from ztflow.kernel import POLICY
-from ztflow.kernel.spelling import ACCESS
 from ztflow.origin import Origin, ReadStats
 from ztflow.read.ansi import may_have_residue
 from ztflow.read.limits import PREFIXES
-from ztflow.read.unwrap import Unwrapper
+from ztflow.read.unwrap import Unwrapper, writer_inside
 from ztflow.read.unwrap.content import find_head
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[np.int32]
 
-_ACCESS: Final = ACCESS.encode()
+_ACCESS: Final = b"connection "
 _SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
 
-LEAST: Final = 256 << 10
+LEAST: Final = 32 << 10
 """Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
 _THREADS: Final = 4
 """More do not pay: what is done in Python stays behind one."""
@@ -46,6 +46,8 @@ _PIECE: Final = 8 << 20
 _NO_LINE: Final = 1 << 62
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
+_REFUSED_AFTER: Final = 64
+"""Lines behind one prefix that are given to the slow path one by one before it gets all of them at once."""
 _SLICES: Final = 16
 """Up to so many interruptions a table is put together from slices; with more its rows are taken in order."""
 
@@ -67,9 +69,15 @@ class SlowPath:
     counts: Callable[[], bool]
 
     def writer(self, prefix: str) -> Origin | None:
-        """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None."""
+        """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None.
+
+        A prefix with a line end in it is an envelope (`kernel.inside`).
+        """
         if not prefix:
             return self.unwrapper.bare()
+        before, inside, behind = prefix.partition("\n")
+        if inside:
+            return writer_inside(self.unwrapper, before, behind[0], behind[1:])
         head = find_head(prefix + _SOME_HEAD)
         if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):
             return None
@@ -78,12 +86,12 @@ class SlowPath:
 
     def state(self) -> object:
         """Whatever `writer` depends on."""
-        return self.unwrapper.bare(), self.unwrapper.waiting, len(self.unwrapper.memory.prefixes)
+        return self.unwrapper.state()
 
 
-def pays(data: bytes, size: int) -> bool:
+def pays(data: bytes, size: int, *, live: bool) -> bool:
     """Whether these bytes, of an input of that size, are for the kernel."""
-    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size)
+    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size, live=live)
 
 
 class Bulk:
@@ -109,7 +117,14 @@ class Bulk:
         self.source_file = source_file
         self._readers = [BlockReader() for _ in range(min(_THREADS, _processors()))]
         self.writers: dict[Origin, int] = {}
+        self._known: WeakKeyDictionary[Vocabulary, _Writers] = WeakKeyDictionary()
         self.useless = False
+
+    def known(self, vocabulary: Vocabulary) -> _Writers:
+        """Who writes behind the prefixes of a vocabulary."""
+        if vocabulary not in self._known:
+            self._known[vocabulary] = _Writers(self, vocabulary)
+        return self._known[vocabulary]
 
     def read(self, data: memoryview, number: int) -> tuple[pa.Table, int]:
         """Read whole lines behind the line of this number; all rows, the builder's too, and the last line's number."""
@@ -119,8 +134,9 @@ class Bulk:
                 tables += _Settling(self, part, piece, number + 1).tables()
             number += block.lines
             self.useless |= len(block.parts[-1].vocabulary.prefixes) > PREFIXES
-        tables.append(self.builder.take(self.source_file))
-        return pa.concat_tables(tables).unify_dictionaries(), number
+        if len(self.builder) or not tables:
+            tables.append(self.builder.take(self.source_file))
+        return tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries(), number
 
     def _blocks(self, data: memoryview) -> Iterator[tuple[memoryview, Block]]:
         """The block in pieces cut at line ends, each as soon as it is read; the kernel is ahead on other threads."""
@@ -138,6 +154,54 @@ class Bulk:
                 yield piece, block.result()
         finally:
             wait(reading)  # the buffer must outlive the kernel
+
+
+class _Writers:
+    """Who writes behind each prefix of a vocabulary, as things stood when last asked.
+
+    Attributes:
+        lookup: Number of the writer by number of the prefix + 1, the bare line first; -1 for one to be looked at.
+        all_known: Whether none is -1.
+    """
+
+    def __init__(self, bulk: Bulk, vocabulary: Vocabulary) -> None:
+        self.lookup: Codes = np.zeros(0, np.int32)
+        self.all_known = False
+        self._bulk = bulk
+        self._prefixes = vocabulary.prefixes
+        self._refuse = vocabulary.refuse_prefix
+        self._state: object = None
+        self._left: dict[int, int] = {}
+
+    @property
+    def outdated(self) -> bool:
+        """Whether something was learned since."""
+        return self._bulk.slow.state() != self._state
+
+    def renew(self) -> None:
+        """Ask for those that are new; for all when something was learned."""
+        state = self._bulk.slow.state()
+        done = len(self.lookup) if state == self._state else 0
+        self._state = state
+        count = len(self._prefixes) + 1
+        if done == count:
+            return
+        found = [self._code(prefix) for prefix in range(done - 1, count - 1)]
+        self.lookup = np.concatenate([self.lookup[:done], np.array(found, np.int32)])
+        self.all_known = not (self.lookup < 0).any()
+
+    def left(self, prefix: int) -> None:
+        """A line behind this prefix had to be looked at; when that goes on the kernel need not read them any more."""
+        if prefix < 0 or self.lookup[prefix + 1] >= 0:
+            return
+        self._left[prefix] = self._left.get(prefix, 0) + 1
+        if self._left[prefix] == _REFUSED_AFTER:
+            self._refuse(prefix)
+
+    def _code(self, prefix: int) -> int:
+        writers = self._bulk.writers
+        writer = self._bulk.slow.writer("" if prefix < 0 else self._prefixes[prefix])
+        return -1 if writer is None else writers.setdefault(writer, len(writers))
 
 
 class _Settling:
@@ -159,8 +223,7 @@ class _Settling:
         self._writer: Codes = np.full(part.rows, -1, np.int32)
         self._places = [-1] * len(bulk.builder)
         """For each row of the slow path: the line it came with."""
-        self._lookup: Codes = np.zeros(0, np.int32)
-        self._state: object = None
+        self._writers = bulk.known(part.vocabulary)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._assigned = 0
@@ -188,13 +251,13 @@ class _Settling:
         """Some lines the slow way."""
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
         self._places += [line] * (len(self._bulk.builder) - len(self._places))
-        if self._slow.state() != self._state:
+        if self._writers.outdated:
             self._resolve()
 
     def _take(self, row_stop: int, other_stop: int) -> None:
         """Take the rows and count the other lines up to these."""
         while self._row < row_stop or self._other < other_stop:
-            if self._all_known and self._slow.settled() and self._slow.counts():
+            if self._writers.all_known and not self._any_refused and self._slow.settled() and self._slow.counts():
                 self._accept(row_stop, other_stop)
                 return
             row, other = self._first_to_leave(row_stop, other_stop)
@@ -212,7 +275,7 @@ class _Settling:
         """The first row and the first other line that must go the slow way as things stand."""
         if not self._slow.settled():
             return self._row, self._other
-        lookup, prefix, refused, others = self._lookup, self._prefix, self._refused, self._others[1]
+        lookup, prefix, refused, others = self._writers.lookup, self._prefix, self._refused, self._others[1]
         row = _first(self._row, row_stop, lambda rows: refused[rows] | (lookup[prefix[rows] + 1] < 0))
         if not self._slow.counts():
             return row, self._other
@@ -230,7 +293,7 @@ class _Settling:
     def _assign(self) -> None:
         """Write down who wrote the rows accepted since the last time, as things stand."""
         rows = slice(self._assigned, self._row)
-        self._writer[rows] = self._lookup[self._prefix[rows] + 1]
+        self._writer[rows] = self._writers.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:
@@ -244,26 +307,12 @@ class _Settling:
             start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
             self._other += 1
         self._read(line, start, _line_end(self._data, start))
-        if self._lookup[prefix + 1] < 0:
-            self._lookup[prefix + 1] = self._code(prefix)
-            self._all_known = self._knows_all()
+        self._writers.left(prefix)
 
     def _resolve(self) -> None:
         """Who writes behind each prefix, as things stand."""
         self._assign()
-        self._state = self._slow.state()
-        count = len(self._part.vocabulary.prefixes)
-        self._lookup = np.array([self._code(prefix) for prefix in range(-1, count)], np.int32)
-        self._all_known = self._knows_all()
-
-    def _knows_all(self) -> bool:
-        """Whether no row has to be looked at one by one."""
-        return not self._any_refused and not (self._lookup < 0).any()
-
-    def _code(self, prefix: int) -> int:
-        vocabulary: Vocabulary = self._part.vocabulary
-        writer = self._slow.writer("" if prefix < 0 else vocabulary.prefixes[prefix])
-        return -1 if writer is None else self._bulk.writers.setdefault(writer, len(self._bulk.writers))
+        self._writers.renew()
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: npt.NDArray[np.intp]) -> list[pa.Table]:

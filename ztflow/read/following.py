@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -22,7 +21,8 @@ from ztflow.read.limits import OPEN_FILES
 from ztflow.read.loki import LokiQuery, is_loki, tail
 from ztflow.read.naming import origin_of_path
 from ztflow.read.overlap import Overlaps
-from ztflow.read.sources import Found, Input, find_inputs, read_available, widen
+from ztflow.read.pipes import PipeReader
+from ztflow.read.sources import Found, Input, find_inputs
 from ztflow.read.stream import StreamParser
 
 HEARTBEAT = 0.05
@@ -32,6 +32,8 @@ IDLE = 0.15
 """Seconds of silence after which a record that waits for a continuation is taken as it is."""
 
 _BATCH = 4 << 20
+_SLOW_BATCH = 512 << 10
+"""Bytes read at once line by line: they take about 20 ms, so that nobody waits long for the first of them."""
 _RESCAN = 1.0
 """Seconds between looks for new files in followed directories."""
 
@@ -91,13 +93,18 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
+        self.parser.live = True
         live.report.register(self.parser)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
 
     def feed(self, data: bytes) -> Iterator[ReadBatch]:
         self._fed = monotonic()
-        return self._batch(self.parser.feed(data))
+        at = 0
+        while at < len(data):
+            piece = data[at:] if self.parser.fast else data[at : at + _SLOW_BATCH]
+            at += len(piece)
+            yield from self._batch(self.parser.feed(piece))
 
     def idle(self) -> Iterator[ReadBatch]:
         if self.parser.waiting and monotonic() - self._fed >= IDLE:
@@ -120,18 +127,22 @@ class _Pipe:
     def __init__(self, name: str, file: Any, live: _Live) -> None:
         self.stream = _Stream(name, live)
         self.file = file
-        self.fd: int | None = None
+        self.reader: PipeReader | None = None
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            self.fd = file.fileno()
-        if self.fd is not None:
-            widen(self.fd)
+            self.reader = PipeReader(file.fileno(), live.changed)
 
     def read(self) -> bytes | None:
         """What is there now; None at the end. Called when something is there."""
-        if self.fd is None:
+        if self.reader is None:
             data: bytes = getattr(self.file, "read1", self.file.read)(_BATCH)
             return bytes(data) or None
-        return read_available(self.fd) or None
+        return self.reader.now() or None
+
+    def close(self) -> None:
+        """Read no more."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
 
 
 class _Tail:
@@ -232,7 +243,7 @@ class _Live:
         self._tails: list[_Tail] = []
         self._known: set[tuple[int, int]] = set()
         self._scanned = monotonic()
-        self._selector = selectors.PollSelector() if hasattr(selectors, "PollSelector") else selectors.SelectSelector()
+        self.changed = Condition()
 
     @property
     def over(self) -> bool:
@@ -289,20 +300,16 @@ class _Live:
             self._failed(SourceError(found.name, error.strerror or str(error)))
 
     def _add_pipe(self, name: str, file: Any) -> None:
-        pipe = _Pipe(name, file, self)
-        self._pipes.append(pipe)
-        if pipe.fd is not None:
-            self._selector.register(pipe.fd, selectors.EVENT_READ, pipe)
+        self._pipes.append(_Pipe(name, file, self))
 
     def turn(self, patience: float) -> Iterator[ReadBatch]:
         """Wait for bytes, at most *patience* seconds, and take them."""
-        unwatched = [pipe for pipe in self._pipes if pipe.fd is None]
+        unwatched = [pipe for pipe in self._pipes if pipe.reader is None]
         for pipe in unwatched:
             yield from self._take(pipe)
-        came = False
-        for key, _ in self._selector.select(0 if unwatched else patience):
-            came = True
-            yield from self._take(key.data)
+        came = self._came(0.0 if unwatched else patience)
+        for pipe in came:
+            yield from self._take(pipe)
         for pipe in self._pipes:
             yield from pipe.stream.idle()
         for file in self._files:
@@ -313,6 +320,18 @@ class _Live:
         if self._folders and not came and monotonic() - self._scanned > _RESCAN:
             self._scanned = monotonic()
             yield from self._new_files()
+
+    def _came(self, patience: float) -> list[_Pipe]:
+        """Pipes whose bytes are to be taken now, waited for if need be."""
+        end = monotonic() + patience
+        with self.changed:
+            while True:
+                dues = [(due, pipe) for pipe in self._pipes if pipe.reader and (due := pipe.reader.due()) is not None]
+                came = [pipe for due, pipe in dues if not due]
+                left = end - monotonic()
+                if came or left <= 0:
+                    return came
+                self.changed.wait(min([left, *(due for due, _ in dues)]))
 
     def _take(self, pipe: _Pipe) -> Iterator[ReadBatch]:
         try:
@@ -325,8 +344,7 @@ class _Live:
             return
         yield from pipe.stream.finish()
         self._pipes.remove(pipe)
-        if pipe.fd is not None:
-            self._selector.unregister(pipe.fd)
+        pipe.close()
         if isinstance(pipe.file, _Tail) and pipe.file.error is not None:
             self._failed(pipe.file.error)
 
@@ -346,7 +364,8 @@ class _Live:
 
     def close(self) -> None:
         """Close what was opened here; the caller's streams stay open."""
-        self._selector.close()
+        for pipe in self._pipes:
+            pipe.close()
         for file in self._files:
             file.file.close()
         for opened in (*self._opened, *self._tails):

@@ -10,6 +10,8 @@ from ztflow.read.limits import DOCUMENT_CHARS, LINE_BYTES, LINE_KEPT_CHARS
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _SNIFF = 4
+_JOINED = 4 << 20
+"""Bytes that are copied, so that the line they complete is read together with them: cheaper than reading it alone."""
 
 
 class Lines(NamedTuple):
@@ -66,7 +68,7 @@ class LineSplitter:
         return not self._tail and not self._head
 
     def split(self, data: bytes) -> tuple[Lines, memoryview]:
-        """The line these bytes complete, and behind it the whole lines they hold, to be given to `lines` in pieces.
+        """Lines these bytes complete, and behind them the other whole lines, to be given to `lines` in pieces.
 
         When the bytes are not plain enough for that, all lines, and nothing behind.
         """
@@ -76,6 +78,11 @@ class LineSplitter:
         cut = data.rfind(b"\n") + 1
         if self._head is not None or self._decoder is not None or self._bom or not first:
             return self.feed(data), memoryview(b"")
+        if len(data) <= _JOINED and not self._dropping:
+            block = b"".join((self._tail, data[:cut]))
+            self._tail.clear()
+            self._keep(data[cut:])
+            return _NO_LINES, memoryview(block)
         lines = self.feed(data[:first])
         self._keep(data[cut:])
         return lines, memoryview(data)[first:cut]

@@ -6,110 +6,28 @@ lines can be true, so there they count as copies only where a writer's time jump
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-Hashes: TypeAlias = npt.NDArray[np.uint64]
+from ztflow.read.counted import Counted
+from ztflow.read.fingerprint import Fingerprints, Hashes
+
 Times: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = npt.NDArray[np.uint32]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 REPLAY_GAP = 50_000
 """Microseconds a writer's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
-
-_COLUMNS = (
-    "time", "message", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv",
-    "duration_ms",
-)  # fmt: skip
-"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond."""
-
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_NULL = np.uint64(0xD6E8FEB86659FD93)
-
-
-def row_hashes(table: pa.Table) -> Hashes:
-    """A 64-bit hash of what tells a row's line apart; what stood around the line does not count.
-
-    Shape: one value a row; equal in any batch and process. Cost: about 5 ns a column a row.
-    """
-    total = np.zeros(table.num_rows, dtype=np.uint64)
-    for name in _COLUMNS:
-        column = table.column(name)
-        column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        total = (total ^ _hashed(column)) * _FACTOR
-        total ^= total >> np.uint64(29)
-    return total
-
-
-def _hashed(column: pa.Array) -> Hashes:
-    if pa.types.is_dictionary(column.type):
-        texts = column.dictionary.to_pylist()
-        values = np.array([0 if text is None else _text_hash(text) for text in texts] or [0], dtype=np.uint64)
-        hashed = values[pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)]
-    else:
-        numbers = column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
-        hashed = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).astype(np.uint64)
-    if column.null_count:
-        hashed = np.where(pc.is_null(column).to_numpy(zero_copy_only=False), _NULL, hashed)
-    return np.asarray(hashed, dtype=np.uint64)
-
-
-@lru_cache(maxsize=1 << 16)
-def _text_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
-
-
-class _Counted:
-    """Hashes that came, and how often; sorted only when somebody asks.
-
-    Args:
-        keep: Forget the oldest beyond this many (at least; at most twice as many are held). None keeps all.
-
-    Cost: O(log² n) a hash when asked after every batch; nothing but an append when never asked.
-    """
-
-    def __init__(self, keep: int | None = None) -> None:
-        self._keep = keep
-        self._size = 0
-        self._new: list[Hashes] = []
-        self._runs: list[Hashes] = []
-        self._older: list[Hashes] = []
-
-    def add(self, hashes: Hashes) -> None:
-        self._new.append(hashes)
-        self._size += len(hashes)
-        if self._keep is not None and self._size >= self._keep:
-            self._sort()
-            self._older, self._runs, self._size = self._runs, [], 0
-
-    def count(self, hashes: Hashes) -> npt.NDArray[np.int64]:
-        """How often each of these came."""
-        self._sort()
-        total = np.zeros(len(hashes), dtype=np.int64)
-        for run in (*self._older, *self._runs):
-            total += np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
-        return total
-
-    def _sort(self) -> None:
-        if not self._new:
-            return
-        self._runs.append(np.sort(np.concatenate(self._new)))
-        self._new = []
-        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
-            last = self._runs.pop()
-            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
 
 
 class _Stream:
     """One input: its lines so far, when they were written, and by whom."""
 
     def __init__(self, keep: int | None) -> None:
-        self.lines = _Counted(keep)
+        self.lines = Counted(keep)
         self.first: int | None = None
         self.last: int | None = None
         self.pods: set[str | None] = set()
@@ -128,11 +46,29 @@ class _Stream:
             return False
         return None in pods or None in self.pods or not pods.isdisjoint(self.pods)
 
-    def jumps(self, name: str | None, times: Times) -> Flags:
+    def jumps(self, times: Times, codes: Codes, names: list[str | None]) -> Flags:
         """Where a writer's time goes back by more than its own disorder."""
-        before = np.concatenate([[self.latest.get(name, times[0])], times[:-1]])
-        self.latest[name] = int(times[-1])
-        return np.asarray(before - times > REPLAY_GAP, dtype=np.bool_)
+        latest = np.maximum.accumulate(times)
+        np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
+        latest -= times
+        if int(latest.max()) <= REPLAY_GAP:  # nobody's time goes back, whoever wrote what
+            last = np.full(len(names), -1)
+            last[codes] = np.arange(len(codes))  # of several rows of a writer the last one stays
+            for code in np.flatnonzero(last >= 0).tolist():
+                self.latest[names[code]] = int(times[last[code]])
+            return np.zeros(len(times), dtype=np.bool_)
+        order = np.argsort(codes, kind="stable")
+        in_order, at = codes[order], times[order]
+        starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+        stops = np.append(starts[1:], len(order)) - 1
+        before = np.concatenate([at[:1], at[:-1]])
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            name = names[in_order[start]]
+            before[start] = self.latest.get(name, at[start])
+            self.latest[name] = int(at[stop])
+        jumped: Flags = np.empty(len(order), dtype=np.bool_)
+        jumped[order] = before - at > REPLAY_GAP
+        return jumped
 
 
 class Overlaps:
@@ -144,12 +80,13 @@ class Overlaps:
     Args:
         keep: Lines remembered per stream, for input that never ends; None remembers all.
 
-    Memory: 8 bytes a row.
+    Memory: 8 bytes a row, in a temporary file from `counted.SEGMENT` rows of a stream on.
     """
 
     def __init__(self, keep: int | None = None) -> None:
         self._keep = keep
         self._streams: dict[int, _Stream] = {}
+        self._fingerprints = Fingerprints()
 
     def copies(self, stream: int, table: pa.Table) -> Flags:
         """Which rows of a stream's next batch are copies. Shape: one flag a row.
@@ -159,53 +96,52 @@ class Overlaps:
             table: The batch (`schema.HALVES`).
         """
         own = self._streams.setdefault(stream, _Stream(self._keep))
-        count = table.num_rows
-        copies: Flags = np.zeros(count, dtype=np.bool_)
+        copies: Flags = np.zeros(table.num_rows, dtype=np.bool_)
         column = table.column("time")
-        if column.null_count == count:
+        if column.null_count == len(column):
             return copies
-        known: Flags = pc.is_valid(column).to_numpy()
-        times: Times = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-        first, last = int(times[known].min()), int(times[known].max())
-        pods = table.column("ztunnel_pod").combine_chunks().dictionary_encode()
-        names: list[str | None] = pods.dictionary.to_pylist()
-        codes = pc.fill_null(pods.indices, len(names)).to_numpy(zero_copy_only=False)
-        names.append(None)
-        hashes = row_hashes(table)
-        writers = {names[code] for code in np.unique(codes)}
+        hashes = self._fingerprints.of(table)
+        codes, names = _writers(table.column("ztunnel_pod"))
+        known: Flags | None = None
+        if column.null_count:
+            known = column.is_valid().to_numpy()
+            column, hashes, codes = column.filter(column.is_valid()), hashes[known], codes[known]
+        times: Times = column.cast(pa.int64()).to_numpy()
+        first, last = int(times.min()), int(times.max())
+        writers = {names[code] for code in np.flatnonzero(np.bincount(codes)).tolist()}
         near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, writers)]
+        found = self._rerun_copies(own, hashes, times, codes, names)
         if near:
-            copies |= _copied(hashes, own, near) & known
-        copies |= self._rerun_copies(own, hashes, times, known, codes, names)
-        own.add(hashes[known], first, last, writers)
+            found |= _copied(hashes, own, near)
+        own.add(hashes, first, last, writers)
+        if known is None:
+            return found
+        copies[known] = found
         return copies
 
     @staticmethod
-    def _rerun_copies(
-        own: _Stream,
-        hashes: Hashes,
-        times: Times,
-        known: Flags,
-        codes: npt.NDArray[np.int32],
-        names: list[str | None],
-    ) -> Flags:
+    def _rerun_copies(own: _Stream, hashes: Hashes, times: Times, codes: Codes, names: list[str | None]) -> Flags:
         """Rows of a stretch that this stream had passed: a writer's time jumped back to lines that came before."""
         copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
-        groups = [(names[code], np.flatnonzero((codes == code) & known)) for code in np.unique(codes).tolist()]
-        jumps = {name: own.jumps(name, times[rows]) for name, rows in groups if len(rows)}
-        if not any(own.rerun.values()) and not any(jumped.any() for jumped in jumps.values()):
+        jumps = own.jumps(times, codes, names)
+        if not any(own.rerun.values()) and not jumps.any():
             return copies
         _, first_at, inverse = np.unique(hashes, return_index=True, return_inverse=True)
         came = (first_at[inverse] < np.arange(len(hashes))) | (own.lines.count(hashes) > 0)
-        for name, rows in groups:
-            if not len(rows):
-                continue
-            rerun = own.rerun.get(name, False)
-            for row, jumped, again in zip(rows.tolist(), jumps[name].tolist(), came[rows].tolist(), strict=True):
-                rerun = again and (jumped or rerun)
-                copies[row] = rerun
-            own.rerun[name] = rerun
+        rerun = own.rerun
+        for row, (code, jumped, again) in enumerate(zip(codes.tolist(), jumps.tolist(), came.tolist(), strict=True)):
+            name = names[code]
+            copies[row] = rerun[name] = again and (jumped or rerun.get(name, False))
         return copies
+
+
+def _writers(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
+    """Who wrote each row, as a place in a list of names; None is nobody known."""
+    column = pods.combine_chunks() if pods.num_chunks != 1 else pods.chunk(0)
+    column = column.dictionary_encode()
+    names: list[str | None] = [*column.dictionary.to_pylist(), None]
+    indices = column.indices.fill_null(len(names) - 1) if column.null_count else column.indices
+    return indices.to_numpy(zero_copy_only=False).astype(np.uint32), names
 
 
 def _copied(hashes: Hashes, own: _Stream, near: list[_Stream]) -> Flags:

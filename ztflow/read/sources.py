@@ -7,7 +7,6 @@ import glob
 import io
 import os
 import re
-import select
 import stat
 import sys
 import tarfile
@@ -16,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.read.compression import compression_of, decompressed
 from ztflow.read.limits import NESTING
 from ztflow.read.loki import LokiQuery, is_loki, pages, parse_loki
+from ztflow.read.pipes import PipeReader
 
 Input: TypeAlias = str | Path | BinaryIO
 """A path, a glob, a directory, `-` for stdin, or an open binary file."""
@@ -33,12 +32,6 @@ BIG_CHUNK = 16 << 20
 """Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
 BIG = 32 << 20
 """Bytes from which an input counts as big."""
-
-_GATHER = 0.015
-"""Seconds a busy pipe's pieces are gathered to be parsed together; a table a piece would cost more."""
-
-_PIPE = 1 << 20
-"""Bytes asked for as a pipe's buffer; the usual 64 KiB make a busy producer wait."""
 
 _HEAD = 512
 """Bytes looked at to tell compression and archives; a tar header is 512 bytes long."""
@@ -206,7 +199,18 @@ def open_found(found: Found) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 def _chunks(stream: Any, name: str) -> Iterator[bytes]:
     """Bytes as they come; a pipe gives what it has."""
-    read = _reader(stream)
+    fd = _piped(stream)
+    if fd is not None:
+        reader = PipeReader(fd)
+        try:
+            while chunk := reader.take():
+                yield chunk
+        except OSError as error:
+            raise _source_error(name, error) from error
+        finally:
+            reader.close()
+        return
+    read: Callable[[int], bytes] = getattr(stream, "read1", None) or stream.read
     size = 0
     while True:
         try:
@@ -249,49 +253,14 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise broken[0]
 
 
-def _reader(stream: Any) -> Callable[[int], bytes]:
-    """How to take bytes from a stream as they come."""
+def _piped(stream: Any) -> int | None:
+    """The number of a pipe or socket; None for what is no such thing."""
     try:
         fd: int = stream.fileno()
-        piped = stat.S_ISFIFO(os.fstat(fd).st_mode) or stat.S_ISSOCK(os.fstat(fd).st_mode)
+        mode = os.fstat(fd).st_mode
     except (OSError, ValueError, AttributeError):
-        piped, fd = False, -1
-    if piped:
-        widen(fd)
-        return lambda _: read_available(fd)
-    one: Callable[[int], bytes] = getattr(stream, "read1", None) or stream.read
-    return one
-
-
-def read_available(fd: int) -> bytes:
-    """What a pipe holds, once it holds something; what a busy producer adds within a moment comes with it.
-
-    Empty at the end. Cost: one system call a pipe buffer.
-    """
-    parts: list[bytes] = []
-    size, since = 0, monotonic()
-    while True:
-        part = os.read(fd, _PIPE)
-        if not part:
-            return b"".join(parts)  # the end shows again at the next read
-        if not parts:
-            since = monotonic()
-        parts.append(part)
-        size += len(part)
-        left = _GATHER - (monotonic() - since)
-        busy = size >= _PIPE // 16
-        if size >= CHUNK or left <= 0 or not select.select([fd], [], [], left if busy else 0)[0]:
-            return b"".join(parts)
-
-
-def widen(fd: int) -> None:
-    """Ask for a larger pipe buffer; only Linux has one, and only pipes."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
-    except (ImportError, AttributeError, OSError):
-        return
+        return None
+    return fd if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
 def _streams(chunks: Iterator[bytes], name: str, file: Any, depth: int = 0) -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -130,6 +130,19 @@ class Unwrapper:
         origin = self.memory.names.get(f" {pod} {container}\n" if pod else stern)
         return None if origin is None else merged(origin, self.bare_origin)
 
+    def trial(self) -> Unwrapper | None:
+        """Another one that knows the same and may be changed; None while something is held or rows of a table come."""
+        if self.waiting or self.memory.columns or self.memory.hosts is not None:
+            return None
+        other = Unwrapper(self.origin, self._wrapper)
+        other.memory = self.memory.copy()
+        return other
+
+    def state(self) -> object:
+        """Whatever it depends on who wrote a line; equal as long as that cannot have changed."""
+        memory = self.memory
+        return self.bare(), self.waiting, memory.common, memory.hosts is None, memory.changes
+
     @property
     def takes_json(self) -> bool:
         """Whether JSON on the outside may be taken for a wrapper."""

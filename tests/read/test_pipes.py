@@ -1,0 +1,135 @@
+"""Pipes are emptied ahead of whoever reads them: nothing is lost, nothing waits, memory is bounded."""
+
+from __future__ import annotations
+
+import os
+import threading
+from time import monotonic, sleep
+
+import pytest
+
+from ztflow.read import pipes
+from ztflow.read.pipes import PipeReader
+
+PATIENCE = 10
+
+
+@pytest.fixture
+def pipe():
+    reading, writing = os.pipe()
+    yield reading, writing
+    for fd in (reading, writing):
+        try:
+            os.close(fd)
+        except OSError:  # the test closed it
+            continue
+
+
+def until(true) -> bool:
+    end = monotonic() + PATIENCE
+    while not true() and monotonic() < end:
+        sleep(0.001)
+    return true()
+
+
+def test_all_bytes_come_in_order_and_then_the_end(pipe):
+    reading, writing = pipe
+    sent = os.urandom(3 << 20)
+
+    def write():
+        for at in range(0, len(sent), 70_001):
+            left = sent[at : at + 70_001]
+            while left:
+                left = left[os.write(writing, left) :]
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    reader = PipeReader(reading)
+    came = []
+    while chunk := reader.take():
+        came.append(chunk)
+    writer.join()
+    reader.close()
+    assert b"".join(came) == sent
+    assert reader.take() == b""
+
+
+def test_a_lone_write_comes_at_once_and_the_next_ones_together(pipe, monkeypatch):
+    monkeypatch.setattr(pipes, "_GATHER", 0.5)
+    reading, writing = pipe
+    reader = PipeReader(reading)
+    os.write(writing, b"a")
+    assert reader.take() == b"a"
+    for part in (b"b", b"c", b"d"):
+        os.write(writing, part)
+        sleep(0.01)
+    assert reader.take() == b"bcd"
+    reader.close()
+
+
+def test_what_nobody_takes_is_not_heaped_up(pipe, monkeypatch):
+    monkeypatch.setattr(pipes, "_HELD", 1 << 20)
+    monkeypatch.setattr(pipes, "_PIPE", 1 << 16)
+    reading, writing = pipe
+    os.set_blocking(writing, False)
+    reader = PipeReader(reading)
+    written = 0
+
+    def stuck() -> bool:
+        nonlocal written
+        try:
+            written += os.write(writing, bytes(1 << 16))
+        except BlockingIOError:
+            sleep(0.05)
+            try:
+                written += os.write(writing, b"\0")
+            except BlockingIOError:
+                return True
+        return False
+
+    assert until(stuck)
+    assert written < 3 << 20
+    os.set_blocking(writing, True)
+    came = len(reader.now())
+    os.close(writing)
+    while chunk := reader.take():
+        came += len(chunk)
+    reader.close()
+    assert came == written
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_closing_waits_for_no_byte_and_leaves_no_thread(pipe, monkeypatch, full):
+    monkeypatch.setattr(pipes, "_HELD", 1)
+    reading, writing = pipe
+    before = threading.active_count()
+    reader = PipeReader(reading)
+    if full:
+        os.write(writing, b"abc")
+        assert until(lambda: reader.due() is not None)
+    since = monotonic()
+    reader.close()
+    assert monotonic() - since < PATIENCE / 2
+    assert threading.active_count() == before
+
+
+def test_an_error_comes_after_what_came_before_it(pipe, monkeypatch):
+    reading, writing = pipe
+    read = os.read
+    calls = []
+
+    def broken(fd: int, size: int) -> bytes:
+        calls.append(fd)
+        if len(calls) > 1:
+            raise OSError(5, "input/output error")
+        return read(fd, size)
+
+    monkeypatch.setattr(pipes.os, "read", broken)
+    os.write(writing, b"abc")
+    reader = PipeReader(reading)
+    assert reader.take() == b"abc"
+    os.write(writing, b"def")
+    with pytest.raises(OSError, match="input/output"):
+        reader.take()
+    reader.close()

@@ -1,0 +1,126 @@
+"""Pipes: emptied on a thread of their own, so that whoever writes into one need not wait for what is done with it.
+
+What came while the previous bytes were worked on is given together. So a lone line comes at once, and under load the
+batches grow until what a batch costs does not matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+from threading import Condition, Thread
+from time import monotonic
+from typing import Final
+
+_PIPE: Final = 1 << 20
+"""Bytes asked for as a pipe's buffer, and read at once; the usual 64 KiB make a busy producer wait."""
+
+_HELD: Final = 16 << 20
+"""Bytes held for whoever takes them; past this the writer waits."""
+
+_ENOUGH: Final = 4 << 20
+"""Bytes that are given without gathering more."""
+
+_GATHER: Final = 0.03
+"""Seconds between two givings of a pipe that never falls silent, until there is enough."""
+
+Selector = selectors.PollSelector if hasattr(selectors, "PollSelector") else selectors.SelectSelector
+"""Serves also terminals and devices."""
+
+
+class PipeReader:
+    """Empties a pipe, terminal or socket as its bytes come.
+
+    Args:
+        fd: What to read; it is not closed.
+        changed: Notified when something came or the end; for who waits for several.
+
+    Memory: 16 MiB and one read.
+    """
+
+    def __init__(self, fd: int, changed: Condition | None = None) -> None:
+        widen(fd)
+        self._fd = fd
+        self._changed = Condition() if changed is None else changed
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._over = self._stopped = False
+        self._error: OSError | None = None
+        self._taken = 0.0
+        self._stop, self._stopping = os.pipe()
+        self._thread = Thread(target=self._run, name="ztflow-pipe", daemon=True)
+        self._thread.start()
+
+    def due(self) -> float | None:
+        """Seconds until what is there should be taken: 0 for now, None when there is nothing.
+
+        Call it with the condition held.
+        """
+        if self._over or self._size >= _ENOUGH:
+            return 0.0
+        return max(0.0, self._taken + _GATHER - monotonic()) if self._size else None
+
+    def now(self) -> bytes:
+        """What is there; empty at the end only, so call it when something is.
+
+        Raises:
+            OSError: It cannot be read any further; what came before was given.
+        """
+        with self._changed:
+            parts, self._parts, self._size = self._parts, [], 0
+            self._taken = monotonic()
+            self._changed.notify_all()
+            if not parts and self._error is not None:
+                raise self._error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def take(self) -> bytes:
+        """The same, waiting until it is due."""
+        with self._changed:
+            while (due := self.due()) != 0:
+                self._changed.wait(due)
+        return self.now()
+
+    def close(self) -> None:
+        """Stop reading; bytes that nobody took are lost."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        os.close(self._stopping)
+        self._thread.join()
+        os.close(self._stop)
+
+    def _run(self) -> None:
+        try:
+            with Selector() as ready:
+                ready.register(self._fd, selectors.EVENT_READ)
+                ready.register(self._stop, selectors.EVENT_READ)
+                while self._has_room() and not any(key.fd == self._stop for key, _ in ready.select()):
+                    part = os.read(self._fd, _PIPE)
+                    if not part:
+                        break
+                    with self._changed:
+                        self._parts.append(part)
+                        self._size += len(part)
+                        self._changed.notify_all()
+        except OSError as error:
+            self._error = error
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Wait for room; False when nobody wants more."""
+        with self._changed:
+            while self._size >= _HELD and not self._stopped:
+                self._changed.wait()
+            return not self._stopped
+
+
+def widen(fd: int) -> None:
+    """Ask for a larger pipe buffer; only Linux has one, and only pipes."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
