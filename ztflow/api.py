@@ -156,8 +156,11 @@ def iter_flows(
             order.add(batch.halves.to_arrow())
         ordered.hold(legacy.finish())
         for halves, edge in order.portions():
-            flows = pairer.finish(halves) if edge is None else pairer.push(halves, before=edge)
-            yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
+            if edge is None:
+                ordered.hold(pairer.finish(halves).to_arrow())
+            else:
+                flows = pairer.push(halves, before=edge)
+                yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
         for table in ordered.finish():
             yield _placed(topology, table, evicted=pairer.evicted)
 

@@ -153,6 +153,8 @@ class LogOrder:
 
         The last one has None.
         """
+        if self._away:
+            self._spill()  # pairing needs the room
         waiting = sorted([*self._away, *self._here], key=lambda part: part.first, reverse=True)
         self._here, self._away = [], []
         held: list[pa.Table] = []
