@@ -33,9 +33,9 @@ def test_addresses_stay_whole_numbers() -> None:
     from numba.core.dispatcher import Dispatcher
 
     from ztflow.kernel import around, dictionaries, ends, fields, inside, lines
-    from ztflow.kernel.blocks import read_block
+    from ztflow.kernel.entry import object_code
 
-    read_block(b"{}\n" * 100)
+    object_code()
     signatures = [
         str(signature)
         for module in (around, dictionaries, ends, fields, inside, lines)

@@ -7,13 +7,12 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import pytest
 
 from ztflow.kernel import cache, policy
-from ztflow.kernel.policy import COLD_FROM, LIVE_FROM, WARM_FROM, Policy
+from ztflow.kernel.policy import COLD_FROM, WARM_FROM, Policy
 
 
 @pytest.fixture
@@ -40,6 +39,12 @@ def compiler(monkeypatch):
 
     monkeypatch.setattr(policy.subprocess, "Popen", Process)
     return started
+
+
+def finish(code: bytes = b"compiled"):
+    """What a compilation leaves."""
+    cache.keep("name", code)
+    (cache.folder() / cache.READY).touch()
 
 
 def loaded(code: str, **environment: str) -> str:
@@ -93,26 +98,10 @@ def test_it_switches_over_when_the_code_is_there(home, compiler, monkeypatch):
     monkeypatch.setattr(policy, "_prove", lambda: None)
     decide = Policy()
     assert not decide.ready(COLD_FROM)
-    (cache.folder() / cache.READY).touch()
+    finish()
     assert not decide.ready(COLD_FROM)  # the process that compiles is not over
     decide._compiler.running = False
     assert decide.ready(COLD_FROM)
-    assert decide.ready(1)
-
-
-def test_live_input_does_not_wait_for_the_loading(home, monkeypatch):
-    allowed = threading.Event()
-    monkeypatch.setattr(policy, "_prove", allowed.wait)
-    (cache.folder() / cache.READY).touch()
-    decide = Policy()
-    assert not decide.ready(LIVE_FROM - 1, live=True)
-    assert not decide.ready(LIVE_FROM, live=True)
-    assert not decide.ready(LIVE_FROM, live=True)
-    assert not decide.ready(WARM_FROM)
-    allowed.set()
-    end = time.monotonic() + 10
-    while not decide.ready(1, live=True) and time.monotonic() < end:
-        time.sleep(0.01)
     assert decide.ready(1)
 
 
@@ -124,7 +113,7 @@ def test_what_fails_is_not_tried_again_and_says_nothing(home, monkeypatch, capfd
         raise ImportError("No module named 'numba'")
 
     monkeypatch.setattr(policy, "_prove", fail)
-    (cache.folder() / cache.READY).touch()
+    finish()
     decide = Policy()
     assert not decide.ready(COLD_FROM)
     assert not decide.ready(COLD_FROM)
@@ -142,7 +131,7 @@ def test_without_numba_a_file_is_read_all_the_same(tmp_path):
     path = tmp_path / "a.log"
     path.write_bytes(policy._SAMPLE * 100)
     code = (
-        "import sys; sys.modules['numba'] = None\n"
+        "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
         "import ztflow.kernel.policy as p; p.WARM_FROM = p.COLD_FROM = 0; p.cache.is_warm = lambda: True\n"
         "import ztflow; print(len(ztflow.read_records(sys.argv[1])), p.POLICY.ready(1))"
     )
@@ -184,15 +173,24 @@ def test_where_nothing_can_be_written_there_is_no_folder(home, compiler, monkeyp
     assert not compiler
 
 
-def test_code_in_a_home_that_became_read_only_is_copied(home, monkeypatch):
-    finished = cache.folder()
-    (finished / cache.READY).touch()
-    (finished / "code").write_text("compiled")
-    monkeypatch.setattr(cache, "_takes_a_file", lambda place: home / "temp" in place.parents)
-    place = cache.folder()
-    assert home / "temp" in place.parents
-    assert (place / "code").read_text() == "compiled"
+def test_code_in_a_home_that_became_read_only_is_used_where_it_is(home, monkeypatch):
+    finish()
+    monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
+    assert cache.folder() is None
     assert cache.is_warm()
+    assert cache.kept() == ("name", b"compiled")
+
+
+def test_code_counts_only_when_it_is_finished_and_whole(home):
+    assert cache.kept() is None
+    cache.keep("name", b"compiled")
+    assert not cache.is_warm()
+    assert cache.kept() is None
+    finish(b"first line\nsecond line")
+    assert cache.kept() == ("name", b"first line\nsecond line")
+    path = cache.folder() / "kernel.o"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cache.kept() is None
 
 
 @pytest.mark.parametrize("damage", ["open", "link"])
@@ -208,7 +206,20 @@ def test_a_folder_others_can_write_is_never_used(home, damage):
     assert home / "temp" in cache.folder().parents
 
 
-def test_the_folder_is_the_one_the_code_is_kept_in():
-    from ztflow.kernel import lines
-
-    assert lines.read_lines._cache._cache_path.startswith(str(cache.folder()))
+def test_the_code_is_kept_and_linked_without_numba(tmp_path):
+    code = (
+        "import sys\n"
+        "from ztflow.kernel import warmup; place = warmup()\n"
+        "from ztflow.kernel.blocks import read_block; from ztflow.kernel.policy import _SAMPLE\n"
+        "print(place, read_block(_SAMPLE * 9)[0].num_rows, 'numba' in sys.modules)"
+    )
+    places = []
+    for _ in ("first", "again"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert done.stderr == ""
+        places.append(done.stdout.split())
+    assert places[0][0].startswith(str(tmp_path))
+    assert places == [[places[0][0], "9", "True"], [places[0][0], "9", "False"]]

@@ -46,7 +46,7 @@ class _Always:
     def __init__(self, answer: bool) -> None:
         self.answer = answer
 
-    def ready(self, size: int, *, live: bool) -> bool:
+    def ready(self, size: int) -> bool:
         return self.answer
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ztflow.kernel.dictionaries import CROWDED, NONE, Texts, number
+from ztflow.kernel.dictionaries import CROWDED, NONE, number
 from ztflow.kernel.fields import NO, integer
 from ztflow.kernel.layout import PREFIX_TEXT, Scratch
 from ztflow.kernel.machine import (
-    WIDTH,
     byte,
     bytes_equal,
     called,
@@ -20,6 +19,7 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
+from ztflow.kernel.memory import WIDTH, Texts
 
 _at_http, _HTTP_LENGTH = text_at("\thttp access\t"), len("\thttp access\t")
 _at_xds, _XDS_LENGTH = text_at("\txds\t"), len("\txds\t")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.kernel.columns import Part, Span
-from ztflow.kernel.dictionaries import DST_WIDTH, SRC_WIDTH, new_groups, new_texts
+from ztflow.kernel.engine import Table, compiled
 from ztflow.kernel.layout import (
     LINES,
     NO_ROOM,
@@ -25,12 +25,10 @@ from ztflow.kernel.layout import (
     SPANS,
     STATE,
     TAIL,
-    Columns,
     new_columns,
     new_scratch,
 )
-from ztflow.kernel.lines import read_lines
-from ztflow.kernel.machine import WIDTH
+from ztflow.kernel.memory import DST_WIDTH, SRC_WIDTH, WIDTH, new_groups, new_texts
 from ztflow.kernel.vocabulary import Codes, Vocabulary
 from ztflow.origin import NOBODY, Origin
 from ztflow.tables import HALVES_SCHEMA
@@ -70,13 +68,13 @@ class BlockReader:
     """Reads blocks of whole lines with one set of dictionaries."""
 
     def __init__(self) -> None:
-        self._scratch = new_scratch()
+        self._read_lines = compiled()
         self._renew()
 
     def _renew(self) -> None:
-        self._texts = new_texts()
-        self._src, self._dst = new_groups(SRC_WIDTH), new_groups(DST_WIDTH)
-        self.vocabulary = Vocabulary(self._texts)
+        texts = new_texts()
+        self._table = Table(texts, new_groups(SRC_WIDTH), new_groups(DST_WIDTH), new_scratch())
+        self.vocabulary = Vocabulary(texts)
 
     def read(self, data: Buffer) -> Block:
         """Read a block; its last byte is a line end.
@@ -96,13 +94,13 @@ class BlockReader:
             columns = new_columns(room, room, room)
             progress = np.zeros(STATE + 1, np.int64)
             progress[POSITION], progress[LINES] = position, block.lines
-            self._run(base, stop, limit, columns, progress)
+            self._read_lines(self._table.numbers(base, stop, limit, columns, progress))
             if progress[STATE] == TAIL and not copied:
                 position = int(progress[POSITION])
                 rest = np.zeros(stop - position + _PAD, np.uint8)
                 rest[:-_PAD] = view[position:stop]
                 base, limit, copied = rest.ctypes.data - position, position + len(rest), True
-                self._run(base, stop, limit, columns, progress)
+                self._read_lines(self._table.numbers(base, stop, limit, columns, progress))
             position, block.lines = int(progress[POSITION]), int(progress[LINES])
             self.vocabulary.learn()
             spans = [Span(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
@@ -111,9 +109,6 @@ class BlockReader:
             if progress[STATE] == NO_ROOM:
                 self._renew()
         return block
-
-    def _run(self, base: int, stop: int, limit: int, columns: Columns, progress: npt.NDArray[np.int64]) -> None:
-        read_lines(base, stop, limit, self._texts, self._src, self._dst, columns, self._scratch, progress)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

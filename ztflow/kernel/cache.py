@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import os
 import platform
-import shutil
 import stat
 import sys
 import tempfile
@@ -22,6 +21,9 @@ from ztflow.version import __version__
 
 READY = "ready"
 """File in the folder that says the compilation was finished and its result stood the test."""
+
+_CODE = "kernel.o"
+"""File with the object code behind a line that names its function and its checksum."""
 
 _SOURCES = ("*.py", "../schema.py")
 
@@ -69,22 +71,44 @@ def _homes() -> list[Path]:
 
 
 def folder() -> Path | None:
-    """The folder to load from and compile into, made when it is not there; None when there is nowhere to write.
-
-    A finished compilation in a place that cannot be written (a read-only image) is copied to one that can, because
-    Numba insists on writing beside what it reads.
-    """
+    """The folder to compile into, made when it is not there; None when there is nowhere to write."""
     name = f"kernel-{fingerprint()}"
-    finished = None
+    return next((home / name for home in _homes() if _made(home) and _made(home / name)), None)
+
+
+def finished() -> Path | None:
+    """The folder of a finished compilation; it may be one that cannot be written, as in a read-only image."""
     for home in _homes():
-        place = home / name
-        if _is_private(home) and _is_private(place) and (place / READY).is_file():
-            finished = finished or place
-        if _made(home) and _made(place):
-            if finished is not None and finished != place and not (place / READY).exists():
-                shutil.copytree(finished, place, dirs_exist_ok=True)
+        place = home / f"kernel-{fingerprint()}"
+        if _is_private(home) and _is_private(place) and (place / READY).is_file() and (place / _CODE).is_file():
             return place
     return None
+
+
+def kept() -> tuple[str, bytes] | None:
+    """Symbol and object code of a finished compilation; None when there is none, or it is damaged."""
+    place = finished()
+    if place is None:
+        return None
+    try:
+        head, _, code = (place / _CODE).read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    symbol, _, checksum = head.decode("ascii", "replace").partition(" ")
+    return (symbol, code) if hashlib.sha256(code).hexdigest() == checksum else None
+
+
+def keep(symbol: str, code: bytes) -> None:
+    """Write object code down where there is a place to; it counts once `READY` stands beside it."""
+    place = folder()
+    if place is None:
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
+            file.write(f"{symbol} {hashlib.sha256(code).hexdigest()}\n".encode() + code)
+        Path(file.name).replace(place / _CODE)
+    except OSError:
+        return
 
 
 def _made(place: Path) -> bool:
@@ -120,5 +144,4 @@ def _is_private(place: Path) -> bool:
 
 def is_warm() -> bool:
     """Whether a finished compilation is there. Cost: a few file look-ups; loads nothing."""
-    place = folder()
-    return place is not None and (place / READY).is_file()
+    return finished() is not None

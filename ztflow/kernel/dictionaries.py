@@ -4,38 +4,34 @@ A text is found by hash and then compared byte by byte; two texts never share a 
 with several fields (all that a line says about one end): found as one text, it stands for the numbers of its fields,
 so a line whose ends were seen before costs two comparisons instead of a dozen look-ups.
 
-Layout: arrays of fixed capacity whose pages the operating system hands out when touched. When one is nearly full the
-kernel stops and the caller starts afresh (`has_room`), so memory is bounded whatever the log says.
+When one is nearly full the kernel stops and the caller starts afresh (`has_room`), so memory is bounded whatever the
+log says.
 """
 
 from __future__ import annotations
 
-import secrets
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from ztflow.kernel.machine import WIDTH, called, flag, i64, inlined, put_word, same_bytes, u64, word
-from ztflow.kernel.spelling import DST_FIELDS, SRC_FIELDS, TEXT_COLUMNS, WORD_COLUMNS, WORDS
-
-Array: TypeAlias = npt.NDArray[Any]
-
-ENTRIES: Final = 1 << 17
-"""Texts of all columns a dictionary holds."""
-GROUPS: Final = 1 << 16
-"""Distinct stretches held of each end."""
-ARENA: Final = 48 << 20
-"""Bytes of all texts and stretches."""
-LINE: Final = 1 << 15
-"""Longest line the kernel looks at, and so about the most one line can add to the arena."""
+from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_bytes, u64, word
+from ztflow.kernel.memory import (
+    ARENA,
+    ENTRIES,
+    GROUPS,
+    GUESSES,
+    LINE,
+    SALT,
+    USED_ARENA,
+    USED_ENTRIES,
+    WIDTH,
+    Groups,
+    Texts,
+)
 
 NONE: Final = -1
 CROWDED: Final = -2
 """Too many look-alikes of one hash: somebody aims at the table. The line goes the slow way."""
 
 _PROBES = 64
-_GUESSES = 1 << 14
 _NEW_A_LINE = 16
 """More texts than one line can add."""
 
@@ -46,107 +42,13 @@ _D = u64(0xD6E8FEB86659FD93)
 _E = u64(0xA0761D6478BD642F)
 _ALL = u64(0xFFFFFFFFFFFFFFFF)
 
-_USED_ENTRIES, _USED_ARENA, _SALT = 0, 1, 2
-
-
-class Texts(NamedTuple):
-    """Every text of every column.
-
-    Attributes:
-        arena: The bytes.
-        slots: Hash table: entry + 1, 0 for a free slot.
-        hashes: Of each entry.
-        starts: Where each entry's bytes begin in the arena.
-        lengths: How many bytes.
-        columns: Which of `TEXT_COLUMNS` it belongs to.
-        codes: Its number in that column.
-        refused: Whether the caller looked at it and refused it; its lines go the slow way.
-        guesses: Of a source address: the source group seen last with it, else `NONE`.
-        used: Entries, arena bytes, salt of the hashes.
-        counts: Entries of each column.
-        words: Number of each word of a closed vocabulary in the order it was met, else `NONE`.
-    """
-
-    arena: Array
-    slots: Array
-    hashes: Array
-    starts: Array
-    lengths: Array
-    columns: Array
-    codes: Array
-    refused: Array
-    guesses: Array
-    used: Array
-    counts: Array
-    words: Array
-
-
-class Groups(NamedTuple):
-    """Stretches of one end.
-
-    Attributes:
-        slots: Hash table: group + 1, 0 for a free slot.
-        hashes: Of each group.
-        starts: Where its bytes begin in the arena of `Texts`.
-        lengths: How many bytes.
-        codes: Numbers of its fields, `NONE` for a field that is not there. Shape: groups, fields.
-        guesses: Group seen last behind the same first bytes, else `NONE`.
-        used: Groups.
-    """
-
-    slots: Array
-    hashes: Array
-    starts: Array
-    lengths: Array
-    codes: Array
-    guesses: Array
-    used: Array
-
-
-SRC_WIDTH: Final = len(SRC_FIELDS)
-DST_WIDTH: Final = len(DST_FIELDS) + 4
-"""Address, port, authority, its port, then the text fields."""
-
-
-def new_texts() -> Texts:
-    """An empty dictionary."""
-    used = np.zeros(3, np.uint64)
-    used[_SALT] = secrets.randbits(64)
-    return Texts(
-        arena=np.empty(ARENA + WIDTH, np.uint8),
-        slots=np.zeros(2 * ENTRIES, np.int32),
-        hashes=np.empty(ENTRIES, np.uint64),
-        starts=np.empty(ENTRIES, np.int64),
-        lengths=np.empty(ENTRIES, np.int64),
-        columns=np.empty(ENTRIES, np.int32),
-        codes=np.empty(ENTRIES, np.int32),
-        refused=np.zeros(ENTRIES, np.uint8),
-        guesses=np.empty(ENTRIES, np.int32),
-        used=used.view(np.int64),
-        counts=np.zeros(len(TEXT_COLUMNS), np.int32),
-        words=np.full((len(WORD_COLUMNS), max(map(len, WORDS)) + 1), NONE, np.int32),
-    )
-
-
-def new_groups(width: int) -> Groups:
-    """No groups; `width` fields each."""
-    return Groups(
-        slots=np.zeros(2 * GROUPS, np.int32),
-        hashes=np.empty(GROUPS, np.uint64),
-        starts=np.empty(GROUPS, np.int64),
-        lengths=np.empty(GROUPS, np.int64),
-        codes=np.empty((GROUPS, width), np.int32),
-        guesses=np.full(_GUESSES, NONE, np.int32),
-        used=np.zeros(1, np.int64),
-    )
-
 
 @inlined
 def has_room(texts: Texts, src: Groups, dst: Groups) -> bool:
     """Whether one more line surely fits."""
     return flag(
-        texts.used[_USED_ENTRIES] + _NEW_A_LINE < ENTRIES
-        and texts.used[_USED_ARENA] + 3 * LINE < ARENA
+        texts.used[USED_ENTRIES] + _NEW_A_LINE < ENTRIES
+        and texts.used[USED_ARENA] + 3 * LINE < ARENA
         and src.used[0] + 1 < GROUPS
         and dst.used[0] + 1 < GROUPS
     )
@@ -198,7 +100,7 @@ def hash_of(at: int, count: int, salt: int) -> int:
 @inlined
 def column_hash(texts: Texts, column: int, at: int, count: int) -> int:
     """Hash of a text of a column."""
-    return hash_of(at, count, u64(texts.used[_SALT]) ^ (u64(column + 1) * _C))
+    return hash_of(at, count, u64(texts.used[SALT]) ^ (u64(column + 1) * _C))
 
 
 @inlined
@@ -225,13 +127,13 @@ def find(texts: Texts, column: int, at: int, count: int, hashed: int) -> int:
 @inlined
 def keep(texts: Texts, at: int, count: int) -> int:
     """Copy bytes into the arena; where they begin."""
-    start = texts.used[_USED_ARENA]
+    start = texts.used[USED_ARENA]
     target = i64(texts.arena.ctypes.data) + start
     done = 0
     while done < count:
         put_word(target + done, word(at + done))
         done += 8
-    texts.used[_USED_ARENA] = start + count
+    texts.used[USED_ARENA] = start + count
     return i64(start)
 
 
@@ -246,8 +148,8 @@ def number(texts: Texts, column: int, at: int, count: int) -> int:
     slot = hashed & mask
     while texts.slots[slot] != 0:
         slot = (slot + u64(1)) & mask
-    entry = texts.used[_USED_ENTRIES]
-    texts.used[_USED_ENTRIES] = entry + 1
+    entry = texts.used[USED_ENTRIES]
+    texts.used[USED_ENTRIES] = entry + 1
     texts.slots[slot] = entry + 1
     texts.hashes[entry] = hashed
     texts.starts[entry] = keep(texts, at, count)
@@ -299,7 +201,7 @@ def add_group(texts: Texts, groups: Groups, at: int, count: int, hashed: int) ->
 @inlined
 def group_hash(texts: Texts, at: int, count: int) -> int:
     """Hash of a group's bytes."""
-    return hash_of(at, count, u64(texts.used[_SALT]))
+    return hash_of(at, count, u64(texts.used[SALT]))
 
 
 @inlined
@@ -309,4 +211,4 @@ def guess_slot(at: int) -> int:
     found = (found ^ (found >> u64(31))) * _E + word(at + 40) * _A + word(at + 48) * _B
     found ^= found >> u64(32)
     found *= _C
-    return (found >> u64(40)) & u64(_GUESSES - 1)
+    return (found >> u64(40)) & u64(GUESSES - 1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ztflow.kernel.dictionaries import CROWDED, NONE, Array, Groups, Texts, add_group, find_group, group_hash, number
+from ztflow.kernel.dictionaries import CROWDED, NONE, add_group, find_group, group_hash, number
 from ztflow.kernel.fields import NO, address_end, is_host, is_ip, port, text
 from ztflow.kernel.layout import DST_IP, SRC_TEXT
 from ztflow.kernel.machine import called, flag, i64, inlined, text_at
+from ztflow.kernel.memory import Array, Groups, Texts
 from ztflow.kernel.spelling import KEY
 
 _KEY = {name: (text_at(key), len(key)) for name, key in KEY.items()}

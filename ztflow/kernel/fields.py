@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from ztflow.kernel.machine import (
-    WIDTH,
     byte,
     bytes_equal,
     called,
@@ -23,6 +22,7 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
+from ztflow.kernel.memory import WIDTH
 
 QUOTE: Final = ord('"')
 BLANK: Final = ord(" ")

@@ -13,11 +13,10 @@ rooms of `Scratch`: they are `4 * WIDTH` longer than what is allowed in them.
 from __future__ import annotations
 
 from ztflow.kernel.around import without_times
-from ztflow.kernel.dictionaries import CROWDED, Texts, number
+from ztflow.kernel.dictionaries import CROWDED, number
 from ztflow.kernel.fields import NO
 from ztflow.kernel.layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, Scratch
 from ztflow.kernel.machine import (
-    WIDTH,
     byte,
     bytes_equal,
     called,
@@ -33,6 +32,7 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
+from ztflow.kernel.memory import WIDTH, Texts
 from ztflow.kernel.spelling import IN_STRING, OWN, OWN_IN_STRING
 from ztflow.schema import ACCESS_SCOPE
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 
 from ztflow.kernel import spelling
-from ztflow.kernel.dictionaries import Array
-from ztflow.kernel.machine import WIDTH, i64
+from ztflow.kernel.memory import WIDTH, Array
 
+i64 = cast("Callable[..., int]", np.int64)
 _COLUMN = {name: i64(at) for at, name in enumerate(spelling.TEXT_COLUMNS)}  # typed: a literal would be compiled anew
 SRC_IP, SRC_TEXT, DST_IP, HBONE_HOST, DST_TEXT, ERROR_TEXT, PREFIX_TEXT = (
     _COLUMN[name] for name in ("src_ip", "src_workload", "dst_ip", "hbone_host", "dst_service", "error", "prefix")

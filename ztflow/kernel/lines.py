@@ -16,11 +16,7 @@ from ztflow.kernel import spelling
 from ztflow.kernel.around import is_silent, prefix_number
 from ztflow.kernel.dictionaries import (
     CROWDED,
-    LINE,
     NONE,
-    Array,
-    Groups,
-    Texts,
     column_hash,
     find,
     guess_slot,
@@ -67,7 +63,8 @@ from ztflow.kernel.layout import (
     Columns,
     Scratch,
 )
-from ztflow.kernel.machine import WIDTH, byte, bytes_equal, cached, constant, i64, inlined, lowest, text_at, u64, word
+from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
+from ztflow.kernel.memory import LINE, WIDTH, Array, Groups, Texts
 from ztflow.kernel.spelling import KEY
 
 _ACCESS_LENGTH = len(spelling.ACCESS)
@@ -296,7 +293,7 @@ def _line(
     return _ROW
 
 
-@cached
+@inlined
 def read_lines(
     base: int,
     stop: int,

@@ -15,20 +15,17 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import config
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
-from ztflow.kernel.cache import folder
+from ztflow.kernel.memory import WIDTH
 
 _njit: Any = njit
-_settings: Any = config
+_arrays: Any = arrayobj
 _HOW = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """No GIL, no Python errors, no counting of references: an array's reference count would cost more than a look-up."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-WIDTH = 64
-"""Bytes a mask covers, and so how far a load reaches past its address."""
 
 u64 = cast("Callable[..., int]", np.uint64)
 i64 = cast("Callable[..., int]", np.int64)
@@ -51,17 +48,13 @@ def called(function: F) -> F:
     return compiled
 
 
-def cached(function: F) -> F:
-    """Compile a function that is called from Python, and keep the machine code in `cache.folder()`."""
-    place = folder()
-    before = _settings.CACHE_DIR
-    if place is not None:
-        _settings.CACHE_DIR = str(place)
-    try:
-        compiled: F = _njit(**_HOW, cache=place is not None)(function)
-    finally:
-        _settings.CACHE_DIR = before
-    return compiled
+def built(function: F, *arguments: Any) -> tuple[str, bytes]:
+    """Compile a function without what Python needs to call it: its symbol, and the object code for this processor."""
+    dispatcher = _njit(**_HOW, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    dispatcher.compile(arguments)
+    overload = dispatcher.overloads[arguments]
+    library = overload.library
+    return overload.fndesc.llvm_func_name, library.codegen._tm.emit_object(library._final_module)  # noqa: SLF001
 
 
 def _intrinsic(build: Callable[..., Any], result: Any, *arguments: Any) -> Any:
@@ -238,6 +231,35 @@ def put_text(text: str) -> Callable[[int], int]:
 
     found: Callable[[int], int] = _intrinsic(build, types.int64, types.int64)
     return found
+
+
+def array_at(kind: Any, dimensions: int) -> Callable[[int], Any]:
+    """A function `address -> array`: the array whose address, rows and columns stand there as three numbers."""
+    found = types.Array(kind, dimensions, "C")
+    size = kind.bitwidth // 8
+
+    def one(typing_context: Any, at: Any) -> Any:
+        del typing_context, at
+
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            del signature
+            numbers = [_load(builder, builder.add(values[0], ir.Constant(_I64, 8 * place)), _I64) for place in range(3)]
+            array: Any = _arrays.make_array(found)(context, builder)
+            item = ir.Constant(_I64, size)
+            _arrays.populate_array(
+                array,
+                data=builder.inttoptr(numbers[0], array.data.type),
+                shape=numbers[1 : 1 + dimensions],
+                strides=[item] if dimensions == 1 else [builder.mul(numbers[2], item), item],
+                itemsize=item,
+                meminfo=None,
+            )
+            return array._getvalue()  # noqa: SLF001
+
+        return found(types.int64), code
+
+    made: Any = intrinsic(one)
+    return cast("Callable[[int], Any]", made)
 
 
 def constant(text: str) -> int:

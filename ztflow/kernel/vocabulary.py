@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ztflow.causes import classify_error
 from ztflow.escapes import BadEscapeError, decode
-from ztflow.kernel.dictionaries import Texts
+from ztflow.kernel.memory import Texts
 from ztflow.kernel.spelling import TEXT_COLUMNS, WORD_COLUMNS, WORDS
 from ztflow.parse.values import identity_parts
 

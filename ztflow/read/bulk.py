@@ -89,9 +89,9 @@ class SlowPath:
         return self.unwrapper.state()
 
 
-def pays(data: bytes, size: int, *, live: bool) -> bool:
+def pays(data: bytes, size: int) -> bool:
     """Whether these bytes, of an input of that size, are for the kernel."""
-    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size, live=live)
+    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size)
 
 
 class Bulk:

@@ -93,7 +93,6 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
-        self.parser.live = True
         live.report.register(self.parser)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()

@@ -37,7 +37,6 @@ class StreamParser:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
         problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
         expected: Bytes to come in all, as far as is known; lets the compiled kernel begin with the first of a big file.
-        live: Whether somebody waits for each line: the compiled kernel is then loaded beside the reading.
 
     Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
     `InputError` leaves it. Memory is bounded by `read.limits`, whatever the input.
@@ -60,7 +59,6 @@ class StreamParser:
         self._number = 0
         self._bulk: Bulk | None = None
         self.expected = 0
-        self.live = False
 
     def feed(self, data: bytes) -> Halves:
         """Take the next bytes.
@@ -118,7 +116,7 @@ class StreamParser:
 
     def _bulk_for(self, data: bytes) -> Bulk | None:
         """The compiled kernel, when it pays for these bytes."""
-        if not self._plain or not pays(data, max(self.expected, self.stats.bytes), live=self.live):
+        if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
             return None
         if self._bulk is None:
             way = SlowPath(self._read_again, self._unwrapper, self._settled, lambda: not self._blocks)
