@@ -1,9 +1,12 @@
 """How far each node's clock is off, from the ends of halves that belong together.
 
-For ztunnels A (outbound) and B (inbound) the difference of the two end times is `offset(A) - offset(B) + delay`. Pairs
-in both directions cancel the delay; where only one direction was seen, the usual delay of same-node pairs stands in.
-Where no pair is certain yet, the difference that occurs most often among all halves that could belong together is
-the offset: wrong partners scatter, right ones agree (a cross-correlation).
+For ztunnels A (outbound) and B (inbound) the difference of the two end times is `offset(A) - offset(B) + delay`. Load
+makes delays longer, never shorter, so the low ones of each direction are compared, and both directions cancel what is
+left; where only one direction was seen, the low delay of same-node pairs stands in.
+
+Three kinds of evidence, each used where the better one is missing: pairs that are sure; whole bursts of equal
+connections laid on each other, first to first and last to last; and the difference that occurs most often among all
+halves that could belong together: wrong partners scatter, right ones agree (a cross-correlation).
 
 Only halves near the time in question are used, so a drifting clock is followed and nothing depends on how the input
 was cut. Units: microseconds.
@@ -16,19 +19,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import IntArray, UIntArray
+from ztflow.pair.evidence import FloatArray, IntArray, UIntArray
 
-USUAL_DELAY = 200
-"""Microseconds between the inbound and the outbound end on one clock, idle (captured runs: median 150 to 250)."""
-ENOUGH = 5
-"""Sure pairs of one direction that settle its difference without looking at unsure ones."""
+USUAL_DELAY = 70.0
+"""Low delay between the inbound and the outbound end on one clock (captured runs: a fifth is below 60 to 110)."""
+LOW = 0.2
+"""Which delay stands for a direction: low enough to be free of queues, high enough not to be an outlier's."""
+ENOUGH = 3
+"""Sure pairs of two ztunnels that settle where the others must lie."""
 BIN = 2_000
 """Width of the cross-correlation's bins; a storm's delays spread over up to 13 ms."""
-
-
 ABOUT = 0.8
 """Share of the largest crowd that makes another one about as large: halves get lost, clocks are mostly right."""
-_NONE = np.zeros(0, np.int64)
+SPREAD_SURE, SPREAD_BURST, SPREAD_CROWD = 300.0, 1_000.0, 20_000.0
+"""How far off one pair, one burst, or one crowd leaves the offset between two ztunnels."""
+ROUNDS = 12
+"""Rounds of reweighting in which evidence that contradicts the rest loses its weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +77,61 @@ class Differences:
         return Differences(self.outbound[index], self.inbound[index], self.difference[index])
 
 
-def estimate(sure: Differences, possible: Differences) -> Offsets:
+def estimate(sure: Differences, bursts: Differences, crowd: Differences) -> Offsets:
     """The offsets that explain the differences best.
 
     Args:
         sure: Differences of pairs known to belong together.
-        possible: Differences of halves that may belong together, right ones among wrong ones.
+        bursts: Differences within bursts laid on each other: nearly right each, but a burst can be the wrong one.
+        crowd: Differences of halves that may belong together, right ones among wrong ones.
+
+    Cost: linear in the differences; cubic in the number of ztunnels, which is small.
     """
-    names = np.unique(np.concatenate([sure.outbound, sure.inbound, possible.outbound, possible.inbound]))
-    count = len(names)
-    if count < 2:
+    kinds = (sure, bursts, crowd)
+    names = np.unique(np.concatenate([side for kind in kinds for side in (kind.outbound, kind.inbound)]))
+    if len(names) < 2:
         return Offsets()
-    known, maybe = _by_direction(names, sure), _by_direction(names, possible)
-    middle: dict[tuple[int, int], tuple[float, int]] = {}
-    for a, b in sorted({(min(key), max(key)) for key in (*known, *maybe)}):
-        both = ((a, b), (b, a))
-        settled = [key for key in both if len(known.get(key, ())) >= ENOUGH]
-        if settled:
-            middle |= {key: (float(np.median(known[key])), len(known[key])) for key in settled}
-            continue
-        # The way back shows the same offset with its sign turned, so the two crowds must stand in one place.
-        values = {
-            key: np.concatenate([maybe.get(key, _NONE), np.repeat(known.get(key, _NONE), ENOUGH)]) for key in both
-        }
-        centre = _mode(np.concatenate([values[a, b], -values[b, a]] if a != b else [values[a, b]]))
-        for key, sign in ((both[0], 1), (both[1], -1)):
-            crowd = values[key][np.abs(values[key] - sign * centre) <= BIN]
-            if len(crowd):
-                middle[key] = (float(np.median(crowd)), len(crowd))
-    same = [value for (a, b), (value, _) in middle.items() if a == b]
-    delay = float(np.median(same)) if same else USUAL_DELAY
-    return _solve(names, middle, delay)
+    by_kind = [_by_direction(names, kind) for kind in kinds]
+    same = [values for (a, b), values in by_kind[0].items() if a == b]
+    delay = float(np.quantile(np.concatenate(same), LOW)) if same else USUAL_DELAY
+    edges = [
+        (a, b, *_between(*((kind.get((a, b), _NONE), kind.get((b, a), _NONE)) for kind in by_kind), delay=delay))
+        for a, b in sorted({(min(key), max(key)) for kind in by_kind for key in kind if key[0] != key[1]})
+    ]
+    return Offsets(names, np.rint(_solve(len(names), edges)).astype(np.int64)) if edges else Offsets()
+
+
+_NONE = np.zeros(0, np.int64)
+_Both = tuple[IntArray, IntArray]
+
+
+def _between(sure: _Both, bursts: _Both, crowd: _Both, *, delay: float) -> tuple[float, float]:
+    """Offset of one ztunnel against another, and how far that may be off.
+
+    Args:
+        sure: Differences in the one direction and in the other, whose sign is turned.
+        bursts: The same.
+        crowd: The same.
+        delay: What one direction alone has to be corrected by.
+    """
+    known = len(sure[0]) + len(sure[1])
+    good = np.concatenate([sure[0], bursts[0]]), np.concatenate([sure[1], bursts[1]])
+    if known >= ENOUGH:
+        values, spread = sure, SPREAD_SURE / np.sqrt(known)
+        centre = float(np.median(np.concatenate([sure[0], -sure[1]])))
+    elif len(good[0]) + len(good[1]):
+        values, spread = good, SPREAD_BURST
+        centre = _mode(np.concatenate([good[0], -good[1]]))
+    else:
+        values, spread = crowd, SPREAD_CROWD
+        centre = _mode(np.concatenate([crowd[0], -crowd[1]]))
+    there, back = values[0], values[1]
+    there, back = there[np.abs(there - centre) <= 2 * BIN], back[np.abs(back + centre) <= 2 * BIN]
+    low = [float(np.quantile(side, LOW)) if len(side) else None for side in (there, back)]
+    if low[0] is None or low[1] is None:
+        value = centre if low[0] is low[1] else low[0] - delay if low[0] is not None else delay - (low[1] or 0.0)
+        return value, 2 * spread
+    return (low[0] - low[1]) / 2, spread
 
 
 def _by_direction(names: UIntArray, differences: Differences) -> dict[tuple[int, int], IntArray]:
@@ -119,38 +149,29 @@ def _by_direction(names: UIntArray, differences: Differences) -> dict[tuple[int,
     return {(int(c) // len(names), int(c) % len(names)): group for c, group in zip(firsts, groups, strict=True)}
 
 
-def _mode(values: IntArray) -> int:
+def _mode(values: IntArray) -> float:
     """Where the values crowd; of crowds about as large the one nearest 0, as probes crowd a second off, too."""
     low = int(values.min())
-    bins = (values - low) // BIN
-    counts = np.bincount(bins).astype(np.int64)
-    counts[:-1] += counts[1:].copy()  # two neighbouring bins, so that a crowd across an edge is one
-    middles = low + (np.flatnonzero(counts >= ABOUT * counts.max()) + 1) * BIN
-    return int(middles[np.argmin(np.abs(middles))])
+    bins, counts = np.unique((values - low) // BIN, return_counts=True)
+    after = np.concatenate([counts[1:] * (np.diff(bins) == 1), [0]])  # a crowd across an edge is one
+    counts = counts + after
+    middles = low + (bins[counts >= ABOUT * counts.max()] + 1) * BIN
+    return float(middles[np.argmin(np.abs(middles))])
 
 
-def _solve(names: UIntArray, middle: dict[tuple[int, int], tuple[float, int]], delay: float) -> Offsets:
-    """Least squares over the graph of ztunnels, weighted by how many pairs speak; mean offset 0."""
-    edges = []
-    for (a, b), (value, count) in sorted(middle.items()):
-        if a == b:
-            continue
-        back = middle.get((b, a))
-        if back is None:
-            edges.append((a, b, value - delay, min(count, 100)))
-        elif a < b:
-            edges.append((a, b, (value - back[0]) / 2, min(count + back[1], 200)))
-    if not edges:
-        return Offsets()
-    size = len(names)
-    laplacian = np.zeros((size, size))
-    right = np.zeros(size)
-    for a, b, difference, weight in edges:
-        laplacian[a, a] += weight
-        laplacian[b, b] += weight
-        laplacian[a, b] -= weight
-        laplacian[b, a] -= weight
-        right[a] += weight * difference
-        right[b] -= weight * difference
-    solution = np.linalg.lstsq(laplacian, right, rcond=1e-9)[0]
-    return Offsets(names, np.rint(solution).astype(np.int64))
+def _solve(size: int, edges: list[tuple[int, int, float, float]]) -> FloatArray:
+    """Offsets over the graph of ztunnels by least absolute deviations, mean 0: one wrong edge of a circle gives way."""
+    a, b = np.array([edge[0] for edge in edges]), np.array([edge[1] for edge in edges])
+    difference, spread = np.array([edge[2] for edge in edges]), np.array([edge[3] for edge in edges])
+    weight: FloatArray = 1 / spread**2
+    solution: FloatArray = np.zeros(size)
+    for _ in range(ROUNDS):
+        laplacian, right = np.zeros((size, size)), np.zeros(size)
+        for i, j, sign in ((a, b, 1), (b, a, -1)):
+            np.add.at(laplacian, (i, i), weight)
+            np.add.at(laplacian, (i, j), -weight)
+            np.add.at(right, i, sign * weight * difference)
+        solution = np.linalg.lstsq(laplacian, right, rcond=1e-12)[0].astype(np.float64)
+        off = np.abs(solution[a] - solution[b] - difference)
+        weight = 1 / (spread * np.maximum(off, spread))
+    return solution
