@@ -50,6 +50,7 @@ class ClockMemory:
         self._sure = _joined([])
         self._sure_time: IntArray = np.zeros(0, np.int64)
         self._possible: dict[int, tuple[Differences, Differences]] = {}
+        self._given: dict[int, Offsets] = {}
 
     def remember(self, evidence: Evidence, out: Index, inn: Index) -> None:
         """Take in sure pairs."""
@@ -78,7 +79,12 @@ class ClockMemory:
             self._possible[epoch] = _possible(evidence, unsure, start, stop)
         near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
         bursts, crowd = (_joined(list(kind)) for kind in zip(*near, strict=True))
-        return estimate(self._sure.take(slice(first, last)), bursts, crowd)
+        self._given[epoch] = estimate(self._sure.take(slice(first, last)), bursts, crowd)
+        return self._given[epoch]
+
+    def given(self, time: int) -> Offsets:
+        """What `offsets` gave for the epoch of this time."""
+        return self._given.get(time // EPOCH, Offsets())
 
     def forget(self, before: int) -> None:
         """Drop what no epoch from that time on looks at."""
@@ -86,6 +92,7 @@ class ClockMemory:
         if first:
             self._sure = self._sure.take(slice(first, None))
             self._sure_time = self._sure_time[first:]
+        self._given = {e: o for e, o in self._given.items() if e * EPOCH >= before - LEARN_SURE}
         self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
 
 

@@ -19,20 +19,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.evidence import FloatArray, IntArray, UIntArray
+from ztflow.pair.evidence import FloatArray, IntArray, UIntArray, combine
 
-USUAL_DELAY = 70.0
-"""Low delay between the inbound and the outbound end on one clock (captured runs: a fifth is below 60 to 110)."""
+USUAL_DELAY = 150.0
+"""Usual delay between the inbound and the outbound end, idle (captured runs: median 80 to 250)."""
+DELAY_VARIES = 100.0
+"""How much the usual delay differs between two ztunnels and any other two."""
 LOW = 0.2
-"""Which delay stands for a direction: low enough to be free of queues, high enough not to be an outlier's."""
+"""Which delay of a burst stands for it: low enough to be free of queues, high enough not to be an outlier's."""
 ENOUGH = 3
 """Sure pairs of two ztunnels that settle where the others must lie."""
 BIN = 2_000
 """Width of the cross-correlation's bins; a storm's delays spread over up to 13 ms."""
 ABOUT = 0.8
 """Share of the largest crowd that makes another one about as large: halves get lost, clocks are mostly right."""
-SPREAD_SURE, SPREAD_BURST, SPREAD_CROWD = 300.0, 1_000.0, 20_000.0
-"""How far off one pair, one burst, or one crowd leaves the offset between two ztunnels."""
+LOW_OF_MANY, FEW = 0.3, 10
+"""The same of sure pairs, when they are more than a few."""
+PAIR_VARIES, BURST_VARIES, CROWD_VARIES = 200.0, 300.0, 20_000.0
+"""How far a sure pair, the low end of bursts, and the middle of a crowd are off what is usual between two ztunnels."""
+LONGEST_USUAL = 5_000.0
+"""Longer delays are those of connections that were cut, not of a way."""
 ROUNDS = 12
 """Rounds of reweighting in which evidence that contradicts the rest loses its weight."""
 
@@ -44,10 +50,21 @@ class Offsets:
     Attributes:
         ztunnel: Hashes, sorted.
         offset: What to subtract from that ztunnel's times.
+        way: Hashes of pairs of ztunnels between which sure pairs were seen, sorted.
+        delay: Usual delay of each.
     """
 
     ztunnel: UIntArray = field(default_factory=lambda: np.zeros(0, np.uint64))
     offset: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    way: UIntArray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    delay: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    def usual_delay(self, outbound: int, inbound: int) -> float:
+        """The usual delay between the ends on two ztunnels."""
+        way = _way(np.array([outbound], np.uint64), np.array([inbound], np.uint64))
+        place = int(np.searchsorted(self.way, way)[0])
+        known = place < len(self.way) and self.way[place] == way[0]
+        return float(self.delay[place]) if known else USUAL_DELAY
 
     def of(self, ztunnels: UIntArray) -> IntArray:
         """The offset of each."""
@@ -90,48 +107,91 @@ def estimate(sure: Differences, bursts: Differences, crowd: Differences) -> Offs
     kinds = (sure, bursts, crowd)
     names = np.unique(np.concatenate([side for kind in kinds for side in (kind.outbound, kind.inbound)]))
     if len(names) < 2:
-        return Offsets()
+        return Offsets(*_NOWHERE, *_delays(sure, Offsets()))
     by_kind = [_by_direction(names, kind) for kind in kinds]
-    same = [values for (a, b), values in by_kind[0].items() if a == b]
-    delay = float(np.quantile(np.concatenate(same), LOW)) if same else USUAL_DELAY
-    edges = [
-        (a, b, *_between(*((kind.get((a, b), _NONE), kind.get((b, a), _NONE)) for kind in by_kind), delay=delay))
-        for a, b in sorted({(min(key), max(key)) for kind in by_kind for key in kind if key[0] != key[1]})
+    apart = sorted({(min(key), max(key)) for kind in by_kind for key in kind if key[0] != key[1]})
+    told = [_Between.of(*((kind.get((a, b), _NONE), kind.get((b, a), _NONE)) for kind in by_kind)) for a, b in apart]
+    usual = _usual_delay(told, [values for (a, b), values in by_kind[0].items() if a == b])
+    edges = [(a, b, *between.offset(usual)) for (a, b), between in zip(apart, told, strict=True)]
+    offsets = Offsets(names, np.rint(_solve(len(names), edges)).astype(np.int64)) if edges else Offsets()
+    return Offsets(offsets.ztunnel, offsets.offset, *_delays(sure, offsets))
+
+
+def _way(outbound: UIntArray, inbound: UIntArray) -> UIntArray:
+    """One hash for two ztunnels; the direction matters."""
+    return combine([outbound, inbound])
+
+
+def _delays(sure: Differences, offsets: Offsets) -> tuple[UIntArray, FloatArray]:
+    """Usual delay of the sure pairs between each two ztunnels, with `USUAL_DELAY` as good as `FEW` of them."""
+    way, number = np.unique(_way(sure.outbound, sure.inbound), return_inverse=True)
+    delay = (sure.difference - offsets.of(sure.outbound) + offsets.of(sure.inbound)).astype(np.float64)
+    order = np.lexsort((delay, number))
+    groups = np.split(delay[order], np.flatnonzero(np.diff(number[order])) + 1) if len(way) else []
+    usual = [
+        (FEW * USUAL_DELAY + len(group) * min(max(_usual(group), 0.0), LONGEST_USUAL)) / (FEW + len(group))
+        for group in groups
     ]
-    return Offsets(names, np.rint(_solve(len(names), edges)).astype(np.int64)) if edges else Offsets()
+    return way, np.array(usual, np.float64)
 
 
 _NONE = np.zeros(0, np.int64)
+_NOWHERE = np.zeros(0, np.uint64), _NONE
 _Both = tuple[IntArray, IntArray]
 
 
-def _between(sure: _Both, bursts: _Both, crowd: _Both, *, delay: float) -> tuple[float, float]:
-    """Offset of one ztunnel against another, and how far that may be off.
+@dataclass(frozen=True, slots=True)
+class _Between:
+    """What two ztunnels' differences say: offset plus delay there, delay minus offset back, each with its precision."""
 
-    Args:
-        sure: Differences in the one direction and in the other, whose sign is turned.
-        bursts: The same.
-        crowd: The same.
-        delay: What one direction alone has to be corrected by.
-    """
-    known = len(sure[0]) + len(sure[1])
-    good = np.concatenate([sure[0], bursts[0]]), np.concatenate([sure[1], bursts[1]])
-    if known >= ENOUGH:
-        values, spread = sure, SPREAD_SURE / np.sqrt(known)
-        centre = float(np.median(np.concatenate([sure[0], -sure[1]])))
-    elif len(good[0]) + len(good[1]):
-        values, spread = good, SPREAD_BURST
-        centre = _mode(np.concatenate([good[0], -good[1]]))
-    else:
-        values, spread = crowd, SPREAD_CROWD
-        centre = _mode(np.concatenate([crowd[0], -crowd[1]]))
-    there, back = values[0], values[1]
-    there, back = there[np.abs(there - centre) <= 2 * BIN], back[np.abs(back + centre) <= 2 * BIN]
-    low = [float(np.quantile(side, LOW)) if len(side) else None for side in (there, back)]
-    if low[0] is None or low[1] is None:
-        value = centre if low[0] is low[1] else low[0] - delay if low[0] is not None else delay - (low[1] or 0.0)
-        return value, 2 * spread
-    return (low[0] - low[1]) / 2, spread
+    there: tuple[float, float]
+    back: tuple[float, float]
+    crowd: tuple[float, float]
+
+    @staticmethod
+    def of(sure: _Both, bursts: _Both, crowd: _Both) -> _Between:
+        """Of the differences in the one direction and in the other, whose sign is turned."""
+        good = np.concatenate([sure[0], bursts[0], -sure[1], -bursts[1]])
+        if not len(good):
+            everyone = np.concatenate([crowd[0], -crowd[1]])
+            return _Between((0.0, 0.0), (0.0, 0.0), (_mode(everyone), CROWD_VARIES**-2))
+        known = np.concatenate([sure[0], -sure[1]])
+        centre = float(np.median(known)) if len(known) >= ENOUGH else _mode(good)
+        ways = []
+        for side, sign in ((0, 1), (1, -1)):
+            pairs, laid = (kind[side][np.abs(kind[side] - sign * centre) <= 2 * BIN] for kind in (sure, bursts))
+            middle, of_pairs = (_usual(pairs), len(pairs) / PAIR_VARIES**2) if len(pairs) else (0.0, 0.0)
+            low, of_bursts = (float(np.quantile(laid, LOW)), BURST_VARIES**-2) if len(laid) else (0.0, 0.0)
+            weight = of_pairs + of_bursts
+            ways.append(((middle * of_pairs + low * of_bursts) / weight if weight else 0.0, weight))
+        return _Between(ways[0], ways[1], (centre, CROWD_VARIES**-2))
+
+    def offset(self, usual: float) -> tuple[float, float]:
+        """The offset, and how far that may be off, when delays of about `usual` are to be expected."""
+        (there, sure_there), (back, sure_back), (centre, of_crowd) = self.there, self.back, self.crowd
+        prior = DELAY_VARIES**-2
+        # Normal equations of: offset + delay = there, delay - offset = back, delay = usual, offset = centre.
+        matrix = np.array([[sure_there + sure_back + of_crowd, sure_there - sure_back],
+                           [sure_there - sure_back, sure_there + sure_back + prior]])  # fmt: skip
+        right = [
+            sure_there * there - sure_back * back + of_crowd * centre,
+            sure_there * there + sure_back * back + prior * usual,
+        ]
+        inverse = np.linalg.inv(matrix)
+        return float(inverse[0] @ right), float(np.sqrt(inverse[0, 0]))
+
+
+def _usual(pairs: IntArray | FloatArray) -> float:
+    """What stands for sure pairs: of few the middle, as some end the other way round; of many what load left alone."""
+    return float(np.quantile(pairs, LOW_OF_MANY + (0.5 - LOW_OF_MANY) / (1 + len(pairs) / FEW)))
+
+
+def _usual_delay(told: list[_Between], same: list[IntArray]) -> float:
+    """The median delay of all ztunnels between which connections went both ways; else that on one clock."""
+    trips = [(one.there[0] + one.back[0]) / 2 for one in told if one.there[1] and one.back[1]]
+    if trips:
+        return float(np.median(trips))
+    return float(np.median(np.concatenate(same))) if same else USUAL_DELAY
 
 
 def _by_direction(names: UIntArray, differences: Differences) -> dict[tuple[int, int], IntArray]:

@@ -30,7 +30,7 @@ from ztflow.pair.evidence import NO_TIME, Evidence, FloatArray, IntArray, canoni
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import NONE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
-from ztflow.pair.match import Segment, match_segments
+from ztflow.pair.match import SURE, Segment, match_segments
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP, FRESH_PAST, class_order, find_sure
@@ -44,8 +44,6 @@ SETTLE = FAR_GAP + FAR_ENDS
 """After this much more log it is known whether a half has a sure partner."""
 STEP = 50_000
 """Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
-SURE = 0.97
-"""A matched pair of at least this confidence is called `unique`."""
 ALONE_IN_CLASS = 0.9995
 """Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
 ALONE_EMPTY = 0.995
@@ -92,6 +90,7 @@ class Pairer:
         self._clocks = ClockMemory()
         self._requests = Requests()
         self._tunnel = np.zeros(0, np.uint64)
+        self._noted = np.zeros(0, np.int64)
         self._offsets = Offsets()
         self._settled = _BEFORE
         self.evicted = 0
@@ -176,8 +175,11 @@ class Pairer:
         self._status = np.concatenate([self._status, np.zeros(count, np.int8)])
         self._corrected = np.concatenate([self._corrected, np.full(count, NO_TIME)])
         self._late = np.concatenate([self._late, evidence.time < self._horizon - REACH])
-        tunnel = self._requests.tunnels(new, evidence.outbound) if self._requests else np.zeros(count, np.uint64)
+        tunnel, noted = np.zeros(count, np.uint64), np.full(count, NO_TIME)
+        if self._requests:
+            tunnel, noted = self._requests.look_up(new, evidence.outbound)
         self._tunnel = np.concatenate([self._tunnel, tunnel])
+        self._noted = np.concatenate([self._noted, noted])
         self._canonical = canonical_order(self._evidence, self._table)
 
     def _where(self, mask: npt.NDArray[np.bool_]) -> Index:
@@ -299,9 +301,17 @@ class Pairer:
             self._status[part] = LEFT
         sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
         time = self._corrected
-        candidates = [
-            Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn]) for out, inn in sides
-        ]
+        candidates = []
+        for out, inn in sides:
+            noted = self._noted[out]
+            if (noted != NO_TIME).any():  # by the server's clock, like the inbound ends
+                noted = np.where(noted == NO_TIME, NO_TIME, noted - (ev.time[inn[0]] - time[inn[0]]))
+            usual = self._clocks.given(int(ev.time[out[-1]])).usual_delay(
+                int(ev.ztunnel[out[0]]), int(ev.ztunnel[inn[0]])
+            )
+            candidates.append(
+                Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn], noted, usual)
+            )
         for (all_out, all_in), match in zip(sides, match_segments(candidates), strict=True):
             out, inn = all_out[match.outbound], all_in[match.inbound]
             self._status[out] = MATCHED
@@ -377,5 +387,6 @@ class Pairer:
             self._corrected = self._corrected[keep]
             self._late = self._late[keep]
             self._tunnel = self._tunnel[keep]
+            self._noted = self._noted[keep]
             self._canonical = canonical_order(self._evidence, self._table)
         self._clocks.forget(old)
