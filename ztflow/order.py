@@ -153,7 +153,7 @@ class LogOrder:
 
         The last one has None.
         """
-        if self._away:
+        if self._away and self._here:
             self._spill()  # pairing needs the room
         waiting = sorted([*self._away, *self._here], key=lambda part: part.first, reverse=True)
         self._here, self._away = [], []

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from queues_by_hand import burst, true_partners
 
-from ztflow.pair import delays
+from ztflow.pair import delays, sampling
+from ztflow.pair.outline import NO_TIME
+from ztflow.pair.habits import USUAL, Habits, adapted
 from ztflow.pair.match import Segment, match_segments, nearest
 from ztflow.pair.sampling import EFFORTS, Candidates, Effort, effort_for, sample
-from ztflow.pair.starts import start_order
+from ztflow.pair.starts import WINDOW, fits, local_lags, start_order
 
 T0 = 1_700_000_000_000_000
-HARD = Effort(1000, 64, 300, 100, (1, 2, 1, 3), (2, 3), (1, 2))
+HARD = Effort(1000, 64, 300, 100, (1, 2, 1, 3), (2, 3))
 
 
 def ints(*values):
@@ -145,18 +147,24 @@ def test_one_to_one_and_as_many_as_fit(one):
 # -- the sampler against all ways to pair -----------------------------------------------------------------------------
 
 
+def usual(slots):
+    return Habits.usual(np.array([USUAL])).of_slots(np.array([slots]))
+
+
 def exact_shares(out, inn):
     """Shares by adding up all ways; durations say nothing here, so the starts' factors are the same for all."""
     count, slots = len(out), max(len(out), len(inn))
     outbound = np.concatenate([out, np.full(slots - count, delays.FAR)])
     inbound = np.concatenate([inn, np.full(slots - len(inn), -delays.FAR)])
-    least = np.full(slots, delays.LEAST)
-    ends = delays.Ends.of(outbound, inbound, np.arange(slots), least)
-    ways = np.array(list(permutations(range(slots)))).T
-    weight = np.prod(ends.likelihood(ways).astype(float) ** delays.TRUST_ENDS, axis=0)
+    ends = delays.Ends.of(outbound, inbound, np.arange(slots), usual(slots))
+    ways = np.array(list(permutations(range(slots))))
+    alone = np.zeros((slots, slots))
+    alone[:count, : len(inn)] = delays.not_too_early(np.subtract.outer(out, inn), delays.LEAST)
+    chance = ends.likelihood(ways) * delays.TRUST_ENDS + alone[np.arange(slots), ways]
+    weight = np.exp(chance.sum(axis=1, dtype=float))
     shares = np.zeros((count, slots))
     for row in range(count):
-        np.add.at(shares[row], ways[row], weight)
+        np.add.at(shares[row], ways[:, row], weight)
     return shares[:, : len(inn)] / weight.sum()
 
 
@@ -171,14 +179,23 @@ def exact_shares(out, inn):
         ([300.0, 800], [0.0, 20, 90, 500]),
     ],
 )
-def test_sampled_shares_are_those_of_all_ways_to_pair(out, inn):
+def test_sampled_shares_are_those_of_all_ways_to_pair(out, inn, monkeypatch):
+    monkeypatch.setattr(sampling, "LEARN_AT", ())
     out, inn = np.array(out), np.array(inn)
     first = min(len(out), len(inn))
     guess = np.concatenate([np.arange(first), np.full(len(out) - first, -1)])
     # Everybody may have started at any instant that matters: the same window for all.
     halves = [
         Candidates(
-            out, np.full(len(out), -5000.0), np.zeros(len(out), int), inn, np.full(len(inn), -4500.0), guess, seed
+            out,
+            np.full(len(out), -5000.0),
+            np.zeros(len(out), int),
+            inn,
+            np.full(len(inn), -4500.0),
+            guess,
+            seed,
+            np.full(len(out), np.nan),
+            USUAL,
         )
         for seed in range(12)
     ]
@@ -196,25 +213,52 @@ def test_every_size_has_its_effort():
 def test_a_swap_changes_no_factor_further_than_two_slots_on(order, a, b):
     """What makes it right to try changes in stretches `distance + 3` long at the same time."""
     out = np.cumsum(np.linspace(10, 200, 12))
-    ends = delays.Ends.of(out, out - 150, np.arange(12), np.full(12, delays.LEAST))
-    before = np.array(order)[:, None]
+    ends = delays.Ends.of(out, out - 150, np.arange(12), usual(12))
+    before = np.array(order)[None, :]
     after = before.copy()
-    after[[a, b]] = before[[b, a]]
-    changed = np.flatnonzero((ends.likelihood(before) != ends.likelihood(after))[:, 0])
+    after[:, [a, b]] = before[:, [b, a]]
+    changed = np.flatnonzero((ends.likelihood(before) != ends.likelihood(after))[0])
     assert set(changed.tolist()) <= {s + k for s in (a, b) for k in range(3)}
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 11), st.floats(-2000, 2000))
-def test_a_shifted_start_changes_its_own_factor_and_the_next(at, by):
-    begun = np.linspace(0, 3000, 12).astype(np.float32)[:, None]
-    none = np.zeros((12, 1), bool)
-    starts = delays.Starts(begun, np.arange(12)[:, None] > 0, none, np.zeros(12, np.float32))
-    before = begun + 200
-    after = before.copy()
-    after[at] += np.float32(by)
-    changed = np.flatnonzero((starts.likelihood(before) != starts.likelihood(after))[:, 0])
-    assert set(changed.tolist()) <= {at, at + 1}
+# -- habits ------------------------------------------------------------------------------------------------------------
+
+
+def slow_burst(factor, count=400, seed=5):
+    """Ends of a burst in one queue whose times are all so many times the usual ones; partners are in order."""
+    rng = np.random.default_rng(seed)
+    inbound = np.cumsum(rng.exponential(60.0 * factor, count))
+    new_queue = rng.random(count) < 0.2
+    drawn = np.where(new_queue, 300 * factor * rng.random(count) / (1 - rng.random(count)).clip(0.2), 0)
+    delay = 100 * factor + drawn[np.maximum.accumulate(np.where(new_queue, np.arange(count), 0))]
+    outbound = inbound + delay + rng.normal(0, 20 * factor, count)
+    order = np.argsort(outbound)
+    return outbound[order], inbound, order
+
+
+@pytest.mark.parametrize("factor", [1, 6])
+def test_habits_follow_the_machine(factor):
+    outbound, inbound, partner = slow_burst(factor)
+    start = now = Habits.usual(np.array([USUAL]))
+    count = np.array([len(outbound)])
+    for _ in range(10):
+        ends = delays.Ends.of(outbound, inbound, np.arange(count[0]), now.of_slots(count))
+        now = adapted(now, start, ends.seen(partner[None, :], np.array([0])))
+    total = [float((h.same + h.other + h.nearly + h.new)[0]) for h in (start, now)]
+    assert total[1] == pytest.approx(total[0], rel=0.01)
+    if factor == 6:
+        assert now.rough[0] > 1.3 * start.rough[0]
+        assert now.delay[0] > 1.3 * start.delay[0]
+    assert start.rough[0] / 10 <= now.rough[0] <= start.rough[0] * 10
+
+
+def test_few_ends_prove_nothing():
+    outbound, inbound, partner = slow_burst(6, count=3)
+    start = Habits.usual(np.array([USUAL]))
+    ends = delays.Ends.of(outbound, inbound, np.arange(3), start.of_slots(np.array([3])))
+    now = adapted(start, start, ends.seen(partner[None, :], np.array([0])))
+    assert now.new[0] == pytest.approx(start.new[0], rel=0.3)
+    assert now.delay[0] == pytest.approx(start.delay[0], rel=0.6)
 
 
 # -- starts --------------------------------------------------------------------------------------------------------------
@@ -247,3 +291,53 @@ def test_a_port_out_of_turn_does_not_move_its_half():
 def test_without_ports_the_windows_order_starts():
     latest = np.array([3000.0, 1000, 2000])
     assert start_order(latest, np.zeros(3, np.int64))[1].tolist() == [1, 2, 0]
+
+
+def test_a_start_fits_the_millisecond_its_line_leaves_open():
+    lag = np.array([[-3000.0, -200.0, 100.0, 900.0, 2500.0, 60_000.0]])
+    nothing = np.full((1, 6), np.nan)
+    fit = np.exp(fits(lag, np.array([np.nan]), nothing))[0]
+    assert fit[3] > fit[2] > fit[4] > fit[1] > fit[0]
+    # Neighbours that lag by 2 ms make that the likeliest.
+    fit = np.exp(fits(lag, np.array([2000.0]), nothing))[0]
+    assert fit.argmax() == 4
+
+
+def test_a_request_that_was_seen_settles_the_start():
+    lag = np.array([[500.0, 600.0, 700.0]])
+    fit = fits(lag, np.array([np.nan]), np.array([[WINDOW + 900.0, 400.0, -900.0]]))[0]
+    assert fit[1] == pytest.approx(0, abs=1e-6)
+    assert max(fit[0], fit[2]) < -15
+
+
+def test_lags_are_like_those_of_their_neighbours_in_order_of_start():
+    order = np.random.default_rng(3).permutation(40)
+    lag = np.empty(40)
+    lag[order] = np.where(np.arange(40) < 20, 300.0, 2300.0)
+    noisy = lag.copy()
+    noisy[order[[5, 30]]] += 50_000
+    noisy[order[12]] = np.nan
+    found = local_lags(noisy, order)
+    assert found[order[:14]] == pytest.approx(300.0)
+    assert found[order[26:]] == pytest.approx(2300.0)
+    assert np.isnan(local_lags(np.full(5, np.nan), np.arange(5))).all()
+
+
+# -- debug lines -------------------------------------------------------------------------------------------------------
+
+
+def test_requests_that_were_seen_tell_equal_connections_apart():
+    """Five ended together; durations leave any of five partners, the requests' times but one."""
+    end = np.array([0, 20, 40, 60, 80])
+    begun = np.array([-8_500, -7_500, -6_500, -5_500, -4_500])
+    out = segment([(300 + int(e), int((e - b + 400) // 1000)) for e, b in zip(end, begun[::-1], strict=True)],
+                  [(int(e), int((e - b) // 1000)) for e, b in zip(end, begun, strict=True)])  # fmt: skip
+    noted = Segment(
+        out.out_time, out.out_duration, out.out_port, out.in_time, out.in_duration, T0 + begun[::-1].astype(np.int64)
+    )
+    (match,) = match_segments([noted])
+    assert pairs(match) == [(k, 4 - k) for k in range(5)]
+    assert match.confidence.min() > 0.9
+    unknown = Segment(out.out_time, out.out_duration, out.out_port, out.in_time, out.in_duration, np.full(5, NO_TIME))
+    (match,), (plain,) = match_segments([unknown]), match_segments([out])
+    assert match.confidence.tolist() == plain.confidence.tolist()

@@ -22,8 +22,12 @@ ENOUGH_SURE = 20_000
 """Sure pairs looked at, at most, the latest ones: a busy log has them within a second."""
 LEARN_POSSIBLE = 10_000_000
 """How far back unsure halves do."""
-BURST = 100_000
-"""Microseconds a burst of equal connections takes to end (captured runs: 20 to 60 ms)."""
+WITHIN_BURST = 60_000
+"""Microseconds without an end of the same kind and side that end a burst."""
+FEWEST, MOST = 4, 400
+"""Ends of a burst that is laid on another, at least; and how many bursts an epoch, the largest ones."""
+ALIKE = 20_000
+"""Microseconds by which the differences within two bursts laid on each other may differ, if they are one."""
 NEIGHBOURS = 8
 """Possible partners on each side of a half that the cross-correlation looks at."""
 
@@ -47,7 +51,8 @@ class ClockMemory:
         self._sure = _joined([])
         self._sure_time: IntArray = np.zeros(0, np.int64)
         self._new: list[tuple[IntArray, Differences]] = []
-        self._possible: dict[int, Differences] = {}
+        self._possible: dict[int, tuple[Differences, Differences]] = {}
+        self._given: dict[int, Offsets] = {}
 
     def remember(self, evidence: Outline, out: Index, inn: Index) -> None:
         """Take in sure pairs; they are put in order when somebody asks."""
@@ -81,7 +86,13 @@ class ClockMemory:
         if epoch not in self._possible:
             self._possible[epoch] = _possible(evidence, unsure, start, stop)
         near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
-        return estimate(self._sure.take(slice(first, last)), _joined(near))
+        bursts, crowd = (_joined(list(kind)) for kind in zip(*near, strict=True))
+        self._given[epoch] = estimate(self._sure.take(slice(first, last)), bursts, crowd)
+        return self._given[epoch]
+
+    def given(self, time: int) -> Offsets:
+        """What `offsets` gave for the epoch of this time."""
+        return self._given.get(time // EPOCH, Offsets())
 
     def forget(self, before: int) -> None:
         """Drop what no epoch from that time on looks at."""
@@ -91,28 +102,35 @@ class ClockMemory:
         if first:
             self._sure = self._sure.take(slice(first, None))
             self._sure_time = self._sure_time[first:]
+        self._given = {e: o for e, o in self._given.items() if e * EPOCH >= before - LEARN_SURE}
         self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
 
 
-def _possible(evidence: Outline, unsure: npt.NDArray[np.bool_], start: int, stop: int) -> Differences:
-    """End differences between each unsure outbound half of an epoch and the inbound ones it might belong to."""
+def _possible(
+    evidence: Outline, unsure: npt.NDArray[np.bool_], start: int, stop: int
+) -> tuple[Differences, Differences]:
+    """End differences between unsure outbound halves of an epoch and the inbound ones they might belong to.
+
+    Returns:
+        Those within bursts laid on each other, and those of halves in no such burst.
+    """
     time = evidence.time
     near = np.flatnonzero(unsure & (time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
     _, rank = np.unique(evidence.classes[near], return_inverse=True)
-    in_turn = np.lexsort((time[near], rank))
+    in_turn = np.lexsort((time[near], evidence.outbound[near], rank))
     near, rank = near[in_turn], rank[in_turn]
-    even = _as_many_of_both(evidence, near, rank)
-    out, inn = near[even & evidence.outbound[near]], near[even & ~evidence.outbound[near]]
-    ok = (time[out] >= start) & (time[out] < stop) & (np.abs(time[out] - time[inn]) <= FAR_ENDS)
-    found = [Differences(evidence.ztunnel[out[ok]], evidence.ztunnel[inn[ok]], (time[out] - time[inn])[ok])]
-    near, rank = near[~even], rank[~even]
+    out, inn, laid = _bursts(evidence, near, rank)
+    ok = (time[out] >= start) & (time[out] < stop)
+    bursts = Differences(evidence.ztunnel[out[ok]], evidence.ztunnel[inn[ok]], (time[out] - time[inn])[ok])
+    near, rank = near[~laid], rank[~laid]
     code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (time[near] - (start - FAR_ENDS))
     inbound = np.flatnonzero(~evidence.outbound[near])
     inbound = inbound[np.argsort(code[inbound], kind="stable")]
     outbound = np.flatnonzero(evidence.outbound[near] & (time[near] >= start) & (time[near] < stop))
     if not len(inbound) or not len(outbound):
-        return _joined(found)
+        return bursts, _joined([])
     place = np.searchsorted(code[inbound], code[outbound])
+    found = []
     for step in range(-NEIGHBOURS, NEIGHBOURS):
         at = place + step
         ok = (at >= 0) & (at < len(inbound))
@@ -120,25 +138,49 @@ def _possible(evidence: Outline, unsure: npt.NDArray[np.bool_], start: int, stop
         ok = (rank[a] == rank[b]) & (np.abs(time[near[a]] - time[near[b]]) <= FAR_ENDS)
         a, b = near[a[ok]], near[b[ok]]
         found.append(Differences(evidence.ztunnel[a], evidence.ztunnel[b], time[a] - time[b]))
-    return _joined(found)
+    return bursts, _joined(found)
 
 
-def _as_many_of_both(evidence: Outline, near: Index, rank: IntArray) -> npt.NDArray[np.bool_]:
-    """True where a half stands in a burst of its class that has as many outbound as inbound halves.
+def _bursts(evidence: Outline, near: Index, rank: IntArray) -> tuple[Index, Index, npt.NDArray[np.bool_]]:
+    """Bursts of outbound ends laid on bursts of as many inbound ends of their class, first to first.
 
-    There the first to end belongs, or nearly, to the first, the second to the second: much sharper than trying all.
-    A burst is over within `BURST` on either side; in a longer train (probes every second) nobody knows who is first.
+    Which burst belongs to which does not ask for right clocks: of those within `FAR_ENDS` that have as many ends, it is
+    the one whose gaps are most alike, so that all differences are nearly the same.
+
+    Args:
+        evidence: All halves at hand.
+        near: Indexes of the halves to look at, by class, side and time.
+        rank: Class of each.
+
+    Returns:
+        Indexes of the outbound and the inbound ends laid on each other; for each of `near` whether it is one of them.
     """
+    laid = np.zeros(len(near), np.bool_)
     if not len(near):
-        return np.zeros(0, np.bool_)
+        return near, near, laid
+    time, outbound = evidence.time[near], evidence.outbound[near]
     begins = np.ones(len(near), np.bool_)
-    begins[1:] = (rank[1:] != rank[:-1]) | (np.diff(evidence.time[near]) > FAR_ENDS)
-    starts = np.flatnonzero(begins)
-    outbound, time = evidence.outbound[near], evidence.time[near]
-    even = np.add.reduceat(np.where(outbound, 1, -1), starts) == 0
-    for side in (outbound, ~outbound):
-        first = np.minimum.reduceat(np.where(side, time, np.iinfo(np.int64).max), starts)
-        last = np.maximum.reduceat(np.where(side, time, np.iinfo(np.int64).min), starts)
-        even &= (first <= last) & (last - np.minimum(first, last) <= BURST)
-    result: npt.NDArray[np.bool_] = even[np.cumsum(begins) - 1]
-    return result
+    begins[1:] = (rank[1:] != rank[:-1]) | (outbound[1:] != outbound[:-1]) | (np.diff(time) > WITHIN_BURST)
+    first = np.flatnonzero(begins)
+    size = np.diff(np.append(first, len(near)))
+    large = np.flatnonzero(outbound[first] & (size >= FEWEST))
+    large = large[np.argsort(-size[large], kind="stable")][:MOST]
+    others: dict[tuple[int, int], list[int]] = {}
+    for burst in np.flatnonzero(~outbound[first] & (size >= FEWEST)).tolist():
+        others.setdefault((int(rank[first[burst]]), int(size[burst])), []).append(int(first[burst]))
+    found: list[tuple[Index, Index]] = []
+    for at, count in zip(first[large].tolist(), size[large].tolist(), strict=True):
+        mine = time[at : at + count]
+        ways = []
+        for other in others.get((int(rank[at]), count), []):
+            apart = mine - time[other : other + count]
+            if abs(int(apart[0])) <= FAR_ENDS:
+                ways.append((int(np.ptp(apart)), other))
+        if ways and min(ways)[0] <= ALIKE:
+            other = min(ways)[1]
+            found.append((np.arange(at, at + count), np.arange(other, other + count)))
+    if not found:
+        return near[:0], near[:0], laid
+    out, inn = (np.concatenate(side) for side in zip(*found, strict=True))
+    laid[out] = laid[inn] = True
+    return near[out], near[inn], laid

@@ -1,18 +1,12 @@
-"""The model of delays: how likely a way of pairing equal connections is.
+"""The model of ends: how likely a way of pairing equal connections is by the order and delay of their ends.
 
 What one ztunnel finishes reaches the other through a queue: stream ends arrive in the order they were sent, are worked
 off by a few threads, each in order, so neighbours in time share their delay to within microseconds, in one of a few
 interleaved sequences. So the likelihood of an assignment is a product over outbound ends in their order, each
 given the one or two before it: either the delay goes on (narrowly, or nearly), or a new queue begins (any delay).
 
-The starts tell the same story from the other end, seen through durations cut to whole milliseconds. The true start of
-each inbound half is a hidden variable: it lies in the millisecond the line leaves open, after the outbound start,
-and follows that of its neighbour in start order.
-
-All kernels are rational (1/(1+x)²): heavy-tailed, and cheap enough to be evaluated some 10⁸ times a second. The scales
-are physical (a ztunnel handles one stream in 15 to 25 µs, a burst stalls for some 100 µs) and were chosen on captured
-runs; results hardly depend on them: halving or doubling one moves recall on the larger runs by less than 0.01.
-Units: microseconds.
+All kernels are rational (1/(1+x)²): heavy-tailed, and cheap enough to be evaluated some 10⁸ times a second. Their
+weights and scales are the `habits` of each segment. Units: microseconds.
 """
 
 from __future__ import annotations
@@ -23,38 +17,22 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.outline import BoolArray, FloatArray, IntArray
-from ztflow.pair.starts import WINDOW
+from ztflow.pair.habits import Habits, Seen
+from ztflow.pair.outline import FloatArray, IntArray
 
 Index = npt.NDArray[np.intp]
 
 FAR = 1e12
 """Stands for "no such half": so far off that every kernel vanishes."""
 
-SAME_QUEUE, NEXT_BUT_ONE, NEARLY, NEW_QUEUE = 0.38, 0.10, 0.30, 0.30
-"""Weights: the delay of the end just before goes on; that of the one before it (two threads taking turns); either
-goes on roughly; a new queue."""
 STEP_FIXED, STEP_SHARE = 2.0, 0.3
 """How much a delay changes within one queue: a little, and a share of the time gone by."""
-STEP_NEARLY = 55.0
 SUCCESSOR = 4.0
 """How much likelier a queue goes on with the very next inbound end than with a later one."""
-DELAY = 300.0
-"""Half of all new delays are below this."""
 LEAST, LEAST_SLOPE = 25.0, 10.0
-"""An inbound end precedes its outbound end by at least this; how fast less becomes impossible."""
+"""An inbound end precedes its outbound end by at least this, where the delay is usual; how fast less becomes
+impossible."""
 FLOOR = 1e-9
-
-OUTSIDE, OUTSIDE_SCALE = 0.02, 300.0
-"""Share of starts outside the window their line leaves open (clock reads are not at one instant), and how far."""
-START_FOLLOWS, START_SCALE = 0.5, 30.0
-"""The inbound start follows right after that of its neighbour."""
-LAG_FOLLOWS, LAG_SCALE = 0.35, 150.0
-"""The inbound start lags behind the outbound one like its neighbour's."""
-LAG_NEW, LAG_DELAY = 0.25, 500.0
-"""The inbound start lags by any amount; half of these by less than `LAG_DELAY`."""
-BEFORE_SLOPE = 50.0
-"""How fast an inbound start before the outbound one becomes impossible."""
 
 TRUST_ENDS = 0.6
 """Exponent of the ends' factors: one overtaking shows in two to four of them. With it the confidences of captured runs
@@ -62,129 +40,131 @@ are calibrated; recall hardly changes."""
 
 
 Factors: TypeAlias = npt.NDArray[np.float32]
-"""One factor of the likelihood a slot and chain; single precision is plenty for odds and half the work."""
+"""One factor of the likelihood a chain and slot; single precision is plenty for odds and half the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lag:
+    """What an end is compared with: the end `back` before it. One entry a slot from `back` on."""
+
+    back: int
+    step: Factors
+    of_step: Factors
+    rough: Factors
+    of_rough: Factors
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
     """Ends of the outbound halves in their order and of all inbound halves; the likelihood of a way to join them.
 
-    Shapes: one entry a slot; results have one column a chain.
+    Shapes: one entry a slot; results have one row a chain.
     """
 
     outbound: FloatArray
     inbound: FloatArray
-    least: Factors
-    new: Factors
-    lags: tuple[tuple[int, Factors, Factors, Factors], ...]
+    delay: Factors
+    of_new: Factors
+    lags: tuple[_Lag, ...]
 
     @staticmethod
-    def of(outbound: FloatArray, inbound: FloatArray, place: IntArray, least: FloatArray) -> Ends:
-        """The ends; `place` is each slot's position in its segment; `FAR` where there is no half."""
-        gaps = {lag: _gap(outbound, place, lag) for lag in (1, 2)}
-        weights = {1: SAME_QUEUE * np.isfinite(gaps[1]), 2: NEXT_BUT_ONE * np.isfinite(gaps[2])}
-        total = weights[1] + weights[2] + NEARLY * np.isfinite(gaps[1]) + NEW_QUEUE
+    def of(outbound: FloatArray, inbound: FloatArray, place: IntArray, habits: Habits) -> Ends:
+        """The ends.
+
+        Args:
+            outbound: Outbound ends; `FAR` where there is no half.
+            inbound: Inbound ends; -`FAR` where there is no half.
+            place: Each slot's position in its segment.
+            habits: One value a slot.
+        """
+        gaps = {back: _gap(outbound, place, back) for back in (1, 2)}
+        weights = {1: habits.same * np.isfinite(gaps[1]), 2: habits.other * np.isfinite(gaps[2])}
+        total = weights[1] + weights[2] + habits.nearly * np.isfinite(gaps[1]) + habits.new
         lags = []
-        for lag, gap in gaps.items():
-            scale = STEP_FIXED + STEP_SHARE * np.where(np.isfinite(gap), gap, 0.0)
-            share = weights[lag] / total
-            rough = share * NEARLY / (SAME_QUEUE + NEXT_BUT_ONE)
-            near = share * scale / 2
-            lags.append((lag, _column(scale)[lag:], _column(near)[lag:], _column(rough * STEP_NEARLY / 2)[lag:]))
-        return Ends(outbound[:, None], inbound, _column(least), _column(NEW_QUEUE / total * DELAY), tuple(lags))
+        for back, gap in gaps.items():
+            step = habits.step * (STEP_FIXED + STEP_SHARE * np.where(np.isfinite(gap), gap, 0.0))
+            share = weights[back] / total
+            roughly = share * habits.nearly / (habits.same + habits.other)
+            parts = (step, share * step / 2, habits.rough, roughly * habits.rough / 2)
+            lags.append(_Lag(back, *(_single(part)[back:] for part in parts)))
+        return Ends(outbound, inbound, _single(habits.delay), _single(habits.new / total * habits.delay), tuple(lags))
 
     def likelihood(self, partner: Index) -> Factors:
-        """Factor of each outbound end, given its partner and the partners of the two ends before it."""
+        """Logarithm of the factor of each outbound end, given its partner and those of the two ends before it."""
         delay = (self.outbound - self.inbound.take(partner)).astype(np.float32)
         result = np.maximum(delay, 0)
-        result += DELAY
+        result += self.delay
         result *= result
-        np.divide(self.new, result, out=result)
+        np.divide(self.of_new, result, out=result)
         result += FLOOR
-        for lag, scale, near_share, rough_share in self.lags:
-            change = np.abs(delay[lag:] - delay[:-lag])
-            near = change + scale
+        for lag in self.lags:
+            change = np.abs(delay[..., lag.back :] - delay[..., : -lag.back])
+            near = change + lag.step
             near *= near
-            np.divide(near_share, near, out=near)
-            change += STEP_NEARLY
+            np.divide(lag.of_step, near, out=near)
+            change += lag.rough
             change *= change
-            near += np.divide(rough_share, change, out=change)
-            np.multiply(near, SUCCESSOR, out=near, where=partner[lag:] - partner[:-lag] == 1)
-            result[lag:] += near
-        early = np.subtract(self.least, delay, out=delay)
-        early /= LEAST_SLOPE
-        np.maximum(early, 0, out=early)
-        early += 1
-        early *= early * early
-        result /= early
-        result /= early
-        np.maximum(result, FLOOR**2, out=result)
-        return result
+            near += np.divide(lag.of_rough, change, out=change)
+            near *= _successors(partner, lag.back)
+            result[..., lag.back :] += near
+        return np.log(result, out=result)
+
+    def seen(self, partner: Index, bounds: Index) -> Seen:
+        """What these ways to join the ends show of the habits (the expectation), per segment beginning at `bounds`."""
+        delay = (self.outbound - self.inbound.take(partner)).astype(np.float32)
+        reach = np.maximum(delay, 0) + self.delay
+        new = self.of_new / (reach * reach)
+        total = new + np.float32(FLOOR)
+        same: list[Factors] = []
+        nearly: list[Factors] = []
+        step_width: list[Factors] = []
+        rough_width: list[Factors] = []
+        for lag in self.lags:
+            change = np.abs(delay[..., lag.back :] - delay[..., : -lag.back])
+            follows = _successors(partner, lag.back)
+            for kinds, widths, scale, share in (
+                (same, step_width, lag.step, lag.of_step),
+                (nearly, rough_width, lag.rough, lag.of_rough),
+            ):
+                part = np.zeros_like(delay)
+                part[..., lag.back :] = share / (change + scale) ** 2 * follows
+                total += part
+                width = part.copy()
+                width[..., lag.back :] *= 2 * scale / (change + scale)
+                kinds.append(part)
+                widths.append(width)
+        real = (self.outbound < FAR / 2) & (self.inbound.take(partner) > -FAR / 2)
+
+        def summed(*parts: Factors) -> FloatArray:
+            share = np.where(real, sum(parts) / total, 0)
+            each: FloatArray = np.add.reduceat(share.mean(axis=0, dtype=np.float64), bounds)
+            return each
+
+        return Seen(
+            summed(same[0]), summed(same[1]), summed(*nearly), summed(new),
+            summed(*step_width), summed(*rough_width), summed(new * (2 * self.delay / reach)),
+        )  # fmt: skip
 
 
-def _column(values: FloatArray) -> Factors:
-    return values.astype(np.float32)[:, None]
+def _successors(partner: Index, back: int) -> Factors:
+    """`SUCCESSOR` where an end's partner is the very next after that of the end `back` before it, else 1."""
+    follows: Factors = (partner[..., back:] - partner[..., :-back] == 1).astype(np.float32)
+    follows *= SUCCESSOR - 1
+    follows += 1
+    return follows
 
 
-def _gap(outbound: FloatArray, place: IntArray, lag: int) -> FloatArray:
-    """Time since the outbound end `lag` slots before, infinite where there is none."""
+def _single(values: FloatArray) -> Factors:
+    return values.astype(np.float32)
+
+
+def _gap(outbound: FloatArray, place: IntArray, back: int) -> FloatArray:
+    """Time since the outbound end `back` slots before, infinite where there is none."""
     gap = np.full(len(outbound), np.inf)
-    gap[lag:] = outbound[lag:] - outbound[:-lag]
-    return np.where((place >= lag) & (outbound < FAR / 2), gap, np.inf)
+    gap[back:] = outbound[back:] - outbound[:-back]
+    return np.where((place >= back) & (outbound < FAR / 2), gap, np.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """Estimated outbound starts, in their order; the likelihood of hidden inbound starts.
-
-    Attributes:
-        outbound: Estimated outbound starts, one a slot, in start order.
-        follows: False for the first of each segment.
-        nobody: Whether the slot has no outbound half.
-        latest: The latest instant each inbound half can have started (end minus duration); infinite for nobody.
-    """
-
-    outbound: Factors
-    follows: BoolArray
-    nobody: BoolArray
-    latest: Factors
-
-    def likelihood(self, start: Factors) -> Factors:
-        """Factor of each hidden start, given the one before it; slots in start order."""
-        lag = start - self.outbound
-        near = np.abs(start[1:] - start[:-1])
-        near += START_SCALE
-        near *= near
-        np.divide(START_FOLLOWS * START_SCALE / 2, near, out=near)
-        alike = np.abs(lag[1:] - lag[:-1])
-        alike += LAG_SCALE
-        alike *= alike
-        near += np.divide(LAG_FOLLOWS * LAG_SCALE / 2, alike, out=alike)
-        near *= self.follows[1:]
-        result: Factors = np.maximum(lag, 0)
-        result += LAG_DELAY
-        result *= result
-        np.divide(LAG_NEW * LAG_DELAY, result, out=result)
-        np.minimum(lag, 0, out=lag)
-        lag /= -BEFORE_SLOPE
-        lag += 1
-        result /= lag * lag * lag
-        result[1:] += near
-        result += FLOOR
-        np.copyto(result, 1, where=self.nobody)
-        return result
-
-    def windows(self, partner: Index, start: Factors) -> Factors:
-        """How well each hidden start fits the window its inbound half leaves open; slots in end order."""
-        outside: Factors = self.latest.take(partner)
-        outside -= start + WINDOW / 2
-        np.abs(outside, out=outside)
-        outside -= WINDOW / 2
-        inside = outside <= 0
-        np.maximum(outside, 0, out=outside)
-        outside += OUTSIDE_SCALE
-        outside *= outside
-        np.divide(OUTSIDE * OUTSIDE_SCALE / 2, outside, out=outside)
-        np.copyto(outside, (1 - OUTSIDE) / WINDOW, where=inside)
-        np.maximum(outside, FLOOR, out=outside)
-        return outside
+def not_too_early(delay: FloatArray, least: float) -> FloatArray:
+    """Logarithm of how possible each delay is: the inbound end comes first, by `least` or more."""
+    return np.asarray(-6 * TRUST_ENDS * np.log1p(np.maximum(least - delay, 0) / LEAST_SLOPE))

@@ -2,7 +2,8 @@
 
 Two halves with the same addresses are taken for a pair only when something else than nearness speaks for it
 (format sheet §5.3 to §5.5): equal bytes that are not zero, with starts or durations that agree; or counts that obey the
-inequality of a cut connection, an error on one side, and starts that agree. Each must be the other's best.
+inequality of a cut connection, with starts that agree, and either an error on one side or, as a reset leaves none since
+1.22.4, ends that agree too and nobody else who would fit. Each must be the other's best.
 
 Candidates are at most `REACH` apart. A pair is judged when the log has moved on by that much and a half is given up
 when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
@@ -10,12 +11,14 @@ when it has moved on by twice that, so the order of judging is that of the log, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ztflow.pair.evidence import Evidence
-from ztflow.pair.outline import IntArray
+from ztflow.pair.outline import BoolArray, FloatArray, IntArray
 
 REACH = 35_000_000
 """Microseconds. A vanished peer is noticed by the HTTP/2 ping after at most 10 s + 20 s (format sheet §5.4)."""
@@ -28,7 +31,11 @@ NEIGHBOURS = 16
 EQUAL = 0.99
 """Confidence of a pair with equal sizes and agreeing starts or durations."""
 UNEQUAL = 0.9
-"""Confidence of a pair with unequal sizes."""
+"""Confidence of a pair with unequal sizes, one side of which says what went wrong."""
+SILENT = 0.8
+"""Confidence of a pair with unequal sizes that says nothing."""
+
+Index = npt.NDArray[np.intp]
 
 
 class Late(NamedTuple):
@@ -37,17 +44,16 @@ class Late(NamedTuple):
     outbound: int
     inbound: int
     equal_sizes: bool
+    trust: float
     alternatives: int
 
     @property
     def confidence(self) -> float:
         """Probability that the partner is right, shared with whoever would have fitted, too."""
-        return (EQUAL if self.equal_sizes else UNEQUAL) / (1 + self.alternatives)
+        return self.trust / (1 + self.alternatives)
 
 
-def pair_leftovers(
-    evidence: Evidence, time: IntArray, index: np.ndarray[tuple[int], np.dtype[np.intp]], horizon: int
-) -> list[Late]:
+def pair_leftovers(evidence: Evidence, time: IntArray, index: Index, horizon: int) -> list[Late]:
     """The pairs among the leftover halves that can be judged by now.
 
     Args:
@@ -55,79 +61,139 @@ def pair_leftovers(
         time: Their ends with the clock offsets taken off.
         index: The leftovers, in canonical order.
         horizon: Everything that ended before this time is at hand.
+
+    Cost: numpy passes over `NEIGHBOURS` possible partners on each side of a half; Python per pair that could be one.
     """
-    candidates = _candidates(evidence, time, index)
-    taken: set[int] = set()
+    possible = _possible(evidence, time, index)
+    others = [_Others() for _ in range(len(index))]
+    for o, i, score in zip(possible.outbound.tolist(), possible.inbound.tolist(), possible.apart.tolist(), strict=True):
+        others[o].add(score, i)
+        others[i].add(score, o)
+    taken = np.zeros(len(index), np.bool_)
     found: list[Late] = []
-    by_half: dict[int, list[tuple[float, int]]] = {}
-    for _, o, i, score, _ in candidates:
-        by_half.setdefault(o, []).append((score, i))
-        by_half.setdefault(i, []).append((score, o))
-    for due, o, i, score, equal in candidates:
+    columns = (possible.due, possible.outbound, possible.inbound, possible.apart, possible.equal, possible.trust)
+    for due, o, i, score, equal, trust in zip(*(column.tolist() for column in columns), strict=True):
         if due >= horizon:
             break
-        if o in taken or i in taken:
+        if taken[o] or taken[i] or min(others[o].best_but(i, taken), others[i].best_but(o, taken)) <= score:
             continue
-        rivals = [
-            s
-            for half, partner in ((o, i), (i, o))
-            for s, other in by_half[half]
-            if other != partner and other not in taken
-        ]
-        if rivals and min(rivals) <= score:
+        alternatives = others[o].left + others[i].left - 2
+        if trust == SILENT and alternatives:
             continue
-        taken |= {o, i}
-        found.append(Late(o, i, equal, len(rivals)))
+        taken[[o, i]] = True
+        for half in (o, i):
+            for _, other in others[half].ranked:
+                others[other].left -= 1
+        found.append(Late(int(index[o]), int(index[i]), equal, trust, alternatives))
     return found
 
 
-def _candidates(
-    evidence: Evidence, time: IntArray, index: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> list[tuple[int, int, int, float, bool]]:
-    """Possible pairs as (when it can be judged, outbound, inbound, distance, equal sizes), in order of judging."""
-    order = index[np.lexsort((time[index], evidence.loose_key[index]))]
-    if not len(order):
-        return []
-    key = evidence.loose_key[order]
-    outbound = evidence.outbound[order]
-    cuts = np.flatnonzero(key[1:] != key[:-1]) + 1
-    result = []
-    for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(order)], strict=True):
-        outs = order[start:stop][outbound[start:stop]]
-        ins = order[start:stop][~outbound[start:stop]]
-        if not len(outs) or not len(ins):
-            continue
-        for o in outs.tolist():
-            middle = int(np.searchsorted(time[ins], time[o]))
-            near = ins[max(0, middle - NEIGHBOURS) : middle + NEIGHBOURS]
-            for i in near[np.abs(time[near] - time[o]) <= REACH].tolist():
-                judged = _judge(evidence, time, o, i)
-                if judged is not None:
-                    due = max(int(evidence.time[o]), int(evidence.time[i])) + REACH
-                    result.append((due, o, i, *judged))
-    rank = {int(half): place for place, half in enumerate(index.tolist())}
-    result.sort(key=lambda c: (c[0], c[3], rank[c[1]], rank[c[2]]))
-    return result
+class _Others:
+    """The possible partners of one half."""
+
+    __slots__ = ("_first", "_sorted", "left", "ranked")
+
+    def __init__(self) -> None:
+        self.ranked: list[tuple[float, int]] = []
+        self.left = 0
+        self._first = 0
+        self._sorted = False
+
+    def add(self, score: float, other: int) -> None:
+        """Take in one; all before anything is asked."""
+        self.ranked.append((score, other))
+        self.left += 1
+
+    def best_but(self, partner: int, taken: BoolArray) -> float:
+        """The score of the best who is free and not this one; infinite when there is none."""
+        if not self._sorted:
+            self.ranked.sort()
+            self._sorted = True
+        while self._first < len(self.ranked) and taken[self.ranked[self._first][1]]:
+            self._first += 1
+        free = (score for score, other in self.ranked[self._first :] if other != partner and not taken[other])
+        return next(free, np.inf)
 
 
-def _judge(evidence: Evidence, time: IntArray, o: int, i: int) -> tuple[float, bool] | None:
-    """How far apart two halves are in ms, and whether their sizes are equal; None when they cannot be a pair."""
-    names = (int(evidence.identity[o]), int(evidence.identity[i]))
-    if all(names) and names[0] != names[1]:
-        return None
-    request = (int(evidence.request[o]), int(evidence.request[i]))
-    response = (int(evidence.response[o]), int(evidence.response[i]))
-    ends = abs(int(time[o] - time[i])) / 1000
-    starts = abs(int(time[o] - time[i]) / 1000 - int(evidence.duration[o] - evidence.duration[i]))
-    durations = abs(int(evidence.duration[o] - evidence.duration[i]))
-    if request[0] == request[1] and response[0] == response[1]:
-        agree = min(starts, ends) <= SAME_START / 1000 or durations <= SAME_DURATION
-        if agree and (any(request) or any(response) or min(starts, ends) <= SAME_START / 1000):
-            return min(starts, ends, durations), True
-        return None
+@dataclass(frozen=True, slots=True)
+class _Possible:
+    """Possible pairs in the order of judging; halves by position among the leftovers.
+
+    Attributes:
+        due: When each can be judged.
+        outbound: The outbound half.
+        inbound: The inbound half.
+        apart: How far apart they are, ms.
+        equal: Whether they have equal sizes.
+        trust: Confidence if nobody else would fit.
+    """
+
+    due: IntArray
+    outbound: Index
+    inbound: Index
+    apart: FloatArray
+    equal: BoolArray
+    trust: FloatArray
+
+    def take(self, index: Index | BoolArray) -> _Possible:
+        """Those at `index`."""
+        return _Possible(*(getattr(self, name)[index] for name in self.__slots__))
+
+
+def _possible(evidence: Evidence, time: IntArray, index: Index) -> _Possible:
+    key = np.unique(evidence.loose_key[index], return_inverse=True)[1]
+    outbound = evidence.outbound[index]
+    inn = np.flatnonzero(~outbound)
+    inn = inn[np.lexsort((time[index[inn]], key[inn]))]
+    out = np.flatnonzero(outbound)
+    first = np.searchsorted(key[inn], key[out], side="left")
+    stop = np.searchsorted(key[inn], key[out], side="right")
+    out, first, stop = out[first < stop], first[first < stop], stop[first < stop]
+    ends = time[index]
+    middle = _places(key[inn], ends[inn], key[out], ends[out])
+    pairs = []
+    for step in range(-NEIGHBOURS, NEIGHBOURS):
+        at = middle + step
+        ok = (at >= first) & (at < stop)
+        a, b = out[ok], inn[at[ok]]
+        near = np.abs(ends[a] - ends[b]) <= REACH
+        pairs.append(_judged(evidence, time, index, a[near], b[near]))
+    every = _Possible(*(np.concatenate([getattr(part, name) for part in pairs]) for name in _Possible.__slots__))
+    return every.take(np.lexsort((every.inbound, every.outbound, every.apart, every.due)))
+
+
+def _places(key: IntArray, time: IntArray, of_key: IntArray, of_time: IntArray) -> Index:
+    """Where each (key, time) would stand among sorted ones."""
+    if not len(key) or not len(of_key):
+        return np.zeros(len(of_key), np.intp)
+    both_keys, both_times = np.concatenate([key, of_key]), np.concatenate([time, of_time])
+    side = np.repeat([1, 0], [len(key), len(of_key)])  # a sought one stands before its equals
+    order = np.lexsort((side, both_times, both_keys))
+    before = np.cumsum(side[order])
+    result = np.empty(len(order), np.intp)
+    result[order] = before
+    return result[len(key) :]
+
+
+def _judged(evidence: Evidence, time: IntArray, index: Index, out: Index, inn: Index) -> _Possible:
+    """Those of some pairs that can be one."""
+    o, i = index[out], index[inn]
+    starts_agree, ends_agree = SAME_START / 1000, SAME_START / 1000
+    ends = np.abs(time[o] - time[i]) / 1000
+    starts = np.abs((time[o] - time[i]) / 1000 - (evidence.duration[o] - evidence.duration[i]))
+    durations = np.abs(evidence.duration[o] - evidence.duration[i]).astype(np.float64)
+    sides = [(evidence.request[o], evidence.request[i]), (evidence.response[i], evidence.response[o])]
+    equal = (sides[0][0] == sides[0][1]) & (sides[1][0] == sides[1][1])
+    nothing = (sides[0][0] | sides[1][0]) == 0
+    near = np.minimum(starts, ends) <= starts_agree
+    alike = equal & (near | ((durations <= SAME_DURATION) & ~nothing))
     # Writers count what they handed on (format sheet §5.3): a cut connection lost bytes on the way, never gained any.
-    lawful = request[0] >= request[1] and response[1] >= response[0]
-    broken = bool(evidence.failed[o] or evidence.failed[i])
-    if lawful and broken and starts <= SAME_START / 1000:
-        return starts, False
-    return None
+    cut = ~equal & (sides[0][0] >= sides[0][1]) & (sides[1][0] >= sides[1][1]) & (starts <= starts_agree)
+    broken = evidence.failed[o] | evidence.failed[i]
+    silent = cut & ~broken & (ends <= ends_agree)
+    names = evidence.identity[o], evidence.identity[i]
+    same = (names[0] == names[1]) | (names[0] == 0) | (names[1] == 0)
+    apart = np.where(equal, np.minimum(np.minimum(starts, ends), durations), starts)
+    trust = np.where(equal, EQUAL, np.where(broken, UNEQUAL, SILENT))
+    due = np.maximum(evidence.time[o], evidence.time[i]) + REACH
+    return _Possible(due, out, inn, apart, equal, trust).take(same & (alike | (cut & broken) | silent))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.outline import FloatArray, IntArray
+from ztflow.pair.habits import USUAL
+from ztflow.pair.outline import NO_TIME, FloatArray, IntArray
 from ztflow.pair.sampling import EFFORTS, Candidates, effort_for, sample
 
 DURATION_WEIGHT = 0.25
@@ -27,12 +28,17 @@ APART = 30_000
 connection are up to 13 ms apart in a storm."""
 OVERTAKES, OVERTAKES_WITHIN = 0.04, 400.0
 """Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
-alongside it; and how far apart, in µs, the ends have to be to halve that. Counted on captured runs."""
+alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
+Counted on captured runs."""
 INTERCHANGEABLE = 1500.0
 """Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and the usual lag."""
+SURE = 0.97
+"""A pair of at least this confidence is called `unique`."""
+SHARED = 0.2
+"""Part of an unsure pair's confidence that is the mean of its burst's: whole runs are right or wrong together."""
 LONELY = 0.9995
 """Confidence of a pair that has no other near it."""
-TOGETHER = 1500
+TOGETHER = 3000
 """Slots sampled at once: what fits a processor's cache."""
 
 Index = npt.NDArray[np.intp]
@@ -48,6 +54,9 @@ class Segment:
         out_port: Their source ports, 0 where unknown.
         in_time: Ends of the inbound halves, rising.
         in_duration: Their durations.
+        noted: When the server saw the request of each outbound half, by its clock with the offset taken off; `NO_TIME`
+            where no line tells. None: nowhere.
+        usual_delay: Usual delay between the ends on the two ztunnels, as sure pairs had it.
     """
 
     out_time: IntArray
@@ -55,6 +64,8 @@ class Segment:
     out_port: IntArray
     in_time: IntArray
     in_duration: IntArray
+    noted: IntArray | None = None
+    usual_delay: float = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +184,18 @@ def _candidates(segment: Segment, out: Index, inn: Index, partner: Index) -> Can
         in_time - 1000.0 * segment.in_duration[inn],
         guess,
         _seed(zero, len(out), len(inn)),
+        _noted(segment, out) - zero,
+        segment.usual_delay,
     )
+
+
+def _noted(segment: Segment, out: Index) -> FloatArray:
+    """When the server saw the request of each, NaN where that is not known or no time within its life."""
+    if segment.noted is None:
+        return np.full(len(out), np.nan)
+    noted, end = segment.noted[out], segment.out_time[out]
+    possible = (noted != NO_TIME) & (noted <= end + APART) & (noted >= end - 1000 * segment.out_duration[out] - APART)
+    return np.where(possible, noted, np.nan)
 
 
 def _seed(zero: int, out: int, inn: int) -> int:
@@ -204,6 +226,9 @@ def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Ind
     others = (shares[rows] >= FITS).sum(axis=1) - (share >= FITS)
     confidence = (share * samples + 0.5) / (samples + 1) * (1 - _overtaken(piece.candidates, rows, columns))
     confidence = np.minimum(confidence, LONELY)
+    unsure = confidence < SURE
+    if unsure.any():
+        confidence[unsure] = (1 - SHARED) * confidence[unsure] + SHARED * confidence[unsure].mean()
     return piece.outbound[rows], piece.inbound[columns], confidence, others
 
 
@@ -231,7 +256,9 @@ def _overtaken(halves: Candidates, rows: Index, columns: Index) -> FloatArray:
     ends[starts > INTERCHANGEABLE] = np.inf
     np.fill_diagonal(ends, np.inf)
     nearest_end = ends.min(axis=1, initial=np.inf)
-    chance: FloatArray = OVERTAKES / (1 + (nearest_end / OVERTAKES_WITHIN) ** 2)
+    delay = halves.out_time[rows] - halves.in_time[columns]
+    within = OVERTAKES_WITHIN + (np.median(np.abs(delay - np.median(delay))) / 2 if len(delay) else 0.0)
+    chance: FloatArray = OVERTAKES / (1 + (nearest_end / within) ** 2)
     return chance
 
 

@@ -11,8 +11,9 @@ a debug line proves into an exact one. `docs/explanation/pairing.md` tells it to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +22,14 @@ from ztflow.errors import UsageError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
 from ztflow.origin import Fact
-from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
-from ztflow.pair.clocks import Offsets
+from ztflow.pair.close_by import SETTLE, CloseBy
 from ztflow.pair.coded import NONE, WordMemory
 from ztflow.pair.decided import Decided, alone_with_each_other
 from ztflow.pair.evidence import canonical_order, gather
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import AMBIGUOUS, EXACT, RELAXED, UNIQUE, Decisions, build_flows
 from ztflow.pair.leftovers import REACH, pair_leftovers
-from ztflow.pair.match import Segment, match_segments
 from ztflow.pair.outline import (
     NO_TIME,
     BoolArray,
@@ -46,7 +45,7 @@ from ztflow.pair.past import Past
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
 from ztflow.pair.staged import Staged
-from ztflow.pair.sure import FAR_ENDS, FAR_GAP, FRESH_PAST, find_sure
+from ztflow.pair.sure import FAR_ENDS, FRESH_PAST, find_sure
 from ztflow.pair.traces import traced_pairs
 from ztflow.pair.waiting import GONE, LEFT, MATCHED, OPEN, Waiting
 
@@ -54,12 +53,8 @@ WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
 CAPACITY = 4_000_000
 """Halves kept in memory at most (about 300 bytes each); beyond it the oldest are given up and counted."""
-SETTLE = FAR_GAP + FAR_ENDS
-"""After this much more log it is known whether a half has a sure partner."""
 STEP = 50_000
 """Microseconds of log that are worth a step; a live pipe of small batches is worked off in such portions."""
-SURE = 0.97
-"""A matched pair of at least this confidence is called `unique`."""
 FOR_CLOCKS = SETTLE + 2 * FAR_ENDS + 2 * EPOCH
 """A matched half this much older than the horizon is no evidence for a clock any more."""
 FOR_SURE = FOR_CLOCKS + FRESH_PAST
@@ -99,8 +94,7 @@ class Pairer:
         self._knowledge = Knowledge()
         self._clocks = ClockMemory()
         self._requests = Requests()
-        self._offsets = Offsets()
-        self._settled = _BEFORE
+        self._close_by = CloseBy(self._waiting, self._clocks)
         self.evicted = 0
 
     def learn(self, facts: Iterable[Fact]) -> None:
@@ -151,7 +145,7 @@ class Pairer:
         crowded = self.pending > self._capacity
         decided = Decided()
         self._take_in(decided, self._staged.passed(_AFTER if last or crowded else horizon), horizon)
-        self._by_time(decided, horizon)
+        self._close_by.decide(horizon, partial(self._pair, decided))
         self._hops(decided)
         self._leftovers(decided, horizon, last=last)
         if self.pending > self._capacity:
@@ -169,12 +163,12 @@ class Pairer:
         self._knowledge.learn(new, outline)
         late = outline.time < self._horizon - REACH
         self._horizon = horizon
-        tunnel = self._requests.tunnels(new, outline.outbound) if self._requests else np.zeros(len(late), np.uint64)
+        tunnel, noted = self._requests.look_up(new, outline.outbound)
 
         def wait(index: Index) -> None:
             if len(index):
                 evidence = gather(new.take(pa.array(index)), self._words, outline.take(index))
-                waiting.add(index, evidence, late[index], tunnel[index])
+                waiting.add(index, evidence, late[index], tunnel[index], noted[index])
 
         plain = outline.pairable & new.column("trace_id").is_null().to_numpy()
         if not plain.all():
@@ -259,80 +253,6 @@ class Pairer:
         waiting.status[index] = MATCHED
         self._past.add(ev.outline(index).classes, ev.time[index])
 
-    def _by_time(self, decided: Decided, horizon: int) -> None:
-        """Clock offsets, then the best assignment of what ended within a second of each other."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        status, corrected = waiting.status, waiting.corrected
-        frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
-        self._settled = frontier - self._offsets.largest() - EPOCH
-        index = waiting.where((status == OPEN) & ev.pairable & (ev.time < frontier))
-        if not len(index):
-            return
-        uncorrected = index[corrected[index] == NO_TIME]
-        epochs = np.unique(ev.time[uncorrected] // EPOCH)
-        for epoch in epochs.tolist():
-            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (status != GONE))
-            here = uncorrected[ev.time[uncorrected] // EPOCH == epoch]
-            corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
-        classes = ev.classes
-        order = index[np.lexsort((corrected[index], classes[index]))]
-        settled = self._settled = frontier - self._offsets.largest() - EPOCH
-        ranges = segments.whole(classes[order], corrected[order], settled)
-        closed_parts: list[Index] = []
-        for start, stop, closed in self._simple(decided, order, ranges):
-            part = order[start:stop]
-            while first := segments.first_part(corrected[part], ev.outbound[part], settled):
-                self._match(decided, [part[:first]])
-                # Its partner may stand just behind the cut.
-                near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
-                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
-                status[again] = OPEN
-                part = np.concatenate([again, part[first:]])
-            if closed:
-                closed_parts.append(part)
-        self._match(decided, closed_parts)
-
-    def _simple(self, decided: Decided, order: Index, ranges: segments.Ranges) -> Iterator[tuple[int, int, bool]]:
-        """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        status = waiting.status
-        size = ranges.stop - ranges.start
-        outs = np.add.reduceat(ev.outbound[order].astype(np.int64), ranges.start) if len(order) else size
-        one_sided = ranges.closed & ((outs == 0) | (outs == size))
-        lonely = np.repeat(one_sided, size)
-        status[order[lonely]] = LEFT
-        couple = np.flatnonzero(ranges.closed & (size == 2) & (outs == 1))
-        a, b = order[ranges.start[couple]], order[ranges.start[couple] + 1]
-        out, inn = np.where(ev.outbound[a], a, b), np.where(ev.outbound[a], b, a)
-        near = np.abs(waiting.corrected[out] - waiting.corrected[inn]) <= segments.TOGETHER
-        status[out[~near]] = LEFT
-        status[inn[~near]] = LEFT
-        out, inn = out[near], inn[near]
-        paired, confidence = alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
-        self._pair(decided, out, inn, paired, 0, confidence)
-        rest = ~one_sided
-        rest[couple] = False
-        yield from zip(
-            ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
-        )
-
-    def _match(self, decided: Decided, parts: list[Index]) -> None:
-        """Assign the halves of each segment; those without a partner become leftovers."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
-        for part in parts:
-            waiting.status[part] = LEFT
-        sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
-        time = waiting.corrected
-        candidates = [
-            Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn]) for out, inn in sides
-        ]
-        for (all_out, all_in), match in zip(sides, match_segments(candidates), strict=True):
-            paired = np.where(match.confidence >= SURE, UNIQUE, AMBIGUOUS)
-            self._pair(
-                decided, all_out[match.outbound], all_in[match.inbound], paired, match.alternatives, match.confidence
-            )
-
     def _hops(self, decided: Decided) -> None:
         """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
         waiting, ev = self._waiting, self._waiting.evidence
@@ -343,7 +263,7 @@ class Pairer:
             return
         is_waypoint = self._knowledge.known("waypoint", ev.source[hop_from], ev.time[hop_from] + 2 * REACH)
         open_ = waiting.corrected[(waiting.status == OPEN) & (waiting.corrected != NO_TIME)]
-        settled = min(self._settled, int(open_.min(initial=self._settled)))
+        settled = min(self._close_by.settled, int(open_.min(initial=self._close_by.settled)))
         to, back = chain_hops(ev, waiting.corrected, hop_to, hop_from[is_waypoint], settled)
         if len(to):
             self._alone(decided, to, Unpaired.WAYPOINT_HOP, next_hop=back)

@@ -2,7 +2,8 @@
 
 The server's ztunnel prints the CONNECT request with the client's own ip:port and the tunnel it came on (≥ 1.24.2
 at debug level). An outbound half has the client's ip:port, an inbound half has the tunnel's. That does not name the
-access line, but a pair that is alike in everything, alone with it, and came through that tunnel is proved.
+access line, but a pair that is alike in everything, alone with it, and came through that tunnel is proved. Among many
+that are alike, the time of the request tells them apart: it is when the inbound half started.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from ztflow.origin import Fact
 from ztflow.pair.coded import text_hash
-from ztflow.pair.outline import UIntArray, combine, hashes_of, mix, numbers
+from ztflow.pair.outline import NO_TIME, IntArray, UIntArray, combine, hashes_of, mix, numbers
 
 KIND = "connect_request"
 KEPT = 1_000_000
@@ -33,13 +34,10 @@ def _hash(*parts: str | int | None) -> int | None:
 
 
 class Requests:
-    """Tunnel by connection, from the CONNECT requests that servers printed."""
+    """Tunnel and time by connection, from the CONNECT requests that servers printed."""
 
     def __init__(self) -> None:
-        self._tunnel: dict[int, int] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._tunnel)
+        self._tunnel: dict[int, tuple[int, int]] = {}
 
     def learn(self, facts: Iterable[Fact]) -> None:
         """Take in facts of any kind."""
@@ -53,15 +51,27 @@ class Requests:
             tunnel = _hash(said.get("peer_ip"), said.get("peer_port"))
             if asked is not None and tunnel is not None:
                 self._tunnel.pop(asked, None)
-                self._tunnel[asked] = tunnel
+                self._tunnel[asked] = tunnel, NO_TIME if fact.time is None else fact.time
         for _ in range(len(self._tunnel) - KEPT):
             del self._tunnel[next(iter(self._tunnel))]
 
-    def tunnels(self, halves: pa.Table, outbound: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> UIntArray:
-        """The tunnel of each half: an inbound one's own, an outbound one's where its request was seen; else 0."""
+    def look_up(
+        self, halves: pa.Table, outbound: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    ) -> tuple[UIntArray, IntArray]:
+        """What is known of each half's request.
+
+        Returns:
+            The tunnel: an inbound half's own, an outbound one's where its request was seen; else 0. And when the server
+            saw the request of an outbound half, by the server's clock; else `NO_TIME`.
+        """
+        if not self._tunnel:
+            return np.zeros(len(outbound), np.uint64), np.full(len(outbound), NO_TIME)
         address = [hashes_of(halves.column("src_ip")), mix(numbers(halves, "src_port").astype(np.uint64))]
         authority = [hashes_of(halves.column("hbone_host")), mix(numbers(halves, "hbone_port").astype(np.uint64))]
         asked = combine([*address, *authority])
-        result = combine(address)
-        result[outbound] = [self._tunnel.get(one, 0) for one in asked[outbound].tolist()]
-        return result
+        tunnel = combine(address)
+        time = np.full(len(tunnel), NO_TIME)
+        found = [self._tunnel.get(one, (0, NO_TIME)) for one in asked[outbound].tolist()]
+        tunnel[outbound] = [name for name, _ in found]
+        time[outbound] = [when for _, when in found]
+        return tunnel, time

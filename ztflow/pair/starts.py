@@ -1,9 +1,14 @@
-"""When connections started, as far as the client's side of the log knows.
+"""When connections started, as far as the lines know, and how well the starts of two halves fit each other.
 
 An outbound half says its start to a whole millisecond (end minus duration, both cut). Linux gives out source ports in
 rising order per destination, so among many equal connections neighbours in port started one after the other, and the
 middle of their millisecond windows narrows each of them down. Where ports say nothing (another system, NAT in
-between, none in the line), the windows alone speak. Units: microseconds.
+between, none in the line), the windows alone speak.
+
+The inbound start follows the outbound one after some lag: any, as far as is known before pairing; about that of the
+connections that started just before and after, once likely pairings are at hand. It lies in the millisecond that the
+inbound line leaves open. Where a debug line tells when the server saw the client's request, that is the inbound start.
+Units: microseconds.
 """
 
 from __future__ import annotations
@@ -19,6 +24,20 @@ NEIGHBOURS = 4
 """Neighbours in port order on each side that are asked."""
 STRANGER = 3000.0
 """A start this far from those of its neighbours in port order did not get its port in turn (a clash at the NAT)."""
+
+OUTSIDE, OUTSIDE_SCALE = 0.02, 300.0
+"""Share of starts outside the window their line leaves open (clock reads are not at one instant), and how far."""
+LAG = 500.0
+"""Half of all lags are below this."""
+BEFORE = 50.0
+"""How fast an inbound start before the outbound one becomes impossible."""
+LIKE_NEIGHBOURS, LIKE_SCALE = 0.85, 120.0
+"""Share of lags that are like those of their neighbours, and how nearly."""
+AROUND = 4
+"""Neighbours in start order on each side whose lags are asked."""
+NOTED = 60.0
+"""How far outside its window the start can lie that a debug line notes."""
+IMPOSSIBLE = 1e-9
 
 Index = npt.NDArray[np.intp]
 
@@ -52,3 +71,59 @@ def _turn(port: IntArray) -> Index:
     ports = port[order]
     gaps = np.append(np.diff(ports), ports[0] + 65536 - ports[-1])
     return np.roll(order, -(int(np.argmax(gaps)) + 1))
+
+
+def fits(lag: FloatArray, local: FloatArray, noted: FloatArray) -> FloatArray:
+    """Logarithm of how well the start of each inbound half fits that of each outbound one.
+
+    Args:
+        lag: Latest start of the inbound halves (columns) minus estimated start of the outbound ones (rows).
+        local: Lag of the neighbours of each outbound half; NaN where none is known.
+        noted: Latest start of the inbound halves minus the time the request of the outbound half was seen; NaN where
+            it was not.
+    """
+    inside = _lags_below(lag) - _lags_below(lag - WINDOW)
+    known = np.isfinite(local)
+    if known.any():
+        apart = lag[known] - local[known, None]
+        like = _spread_below(apart) - _spread_below(apart - WINDOW)
+        inside[known] = (1 - LIKE_NEIGHBOURS) * inside[known] + LIKE_NEIGHBOURS * like
+    off = np.maximum(np.abs(lag - WINDOW / 2) - WINDOW / 2, 0)
+    outside = OUTSIDE * (OUTSIDE_SCALE / (OUTSIDE_SCALE + off)) ** 2
+    result = np.log((1 - OUTSIDE) * inside + outside + IMPOSSIBLE)
+    told = np.isfinite(noted).all(axis=1)
+    off = np.maximum(np.abs(noted[told] - WINDOW / 2) - WINDOW / 2, 0)
+    result[told] = np.log((1 + off / NOTED) ** -6 + IMPOSSIBLE)
+    return result
+
+
+def _lags_below(lag: FloatArray) -> FloatArray:
+    """Share of lags below this: half are below `LAG`, hardly any below 0."""
+    share = BEFORE / (BEFORE + 2 * LAG)
+    before = share * (BEFORE / (BEFORE - np.minimum(lag, 0))) ** 2
+    after = np.maximum(lag, 0) / (np.maximum(lag, 0) + LAG)
+    return np.where(lag < 0, before, share + (1 - share) * after)
+
+
+def _spread_below(apart: FloatArray) -> FloatArray:
+    """Share of lags that differ from their neighbours' by less than this."""
+    half = 0.5 / (1 + np.abs(apart) / LIKE_SCALE)
+    return np.where(apart > 0, 1 - half, half)
+
+
+def local_lags(lag: FloatArray, order: Index) -> FloatArray:
+    """The median lag around each outbound half, in order of start.
+
+    Args:
+        lag: Lag of each outbound half as likely pairings have it; NaN where it has no partner.
+        order: Indexes in order of start.
+    """
+    in_turn = lag[order]
+    known = np.flatnonzero(np.isfinite(in_turn))
+    if not len(known):
+        return lag
+    padded = np.pad(in_turn[known], AROUND, mode="edge")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1), axis=1)
+    result = np.empty(len(lag))
+    result[order] = np.interp(np.arange(len(lag)), known, middle)
+    return result

@@ -27,6 +27,7 @@ class Waiting:
         corrected: Its end with the clock's offset taken off; `NO_TIME` while that is not known.
         late: Whether it came after the window for its partner had closed.
         tunnel: Hash of the tunnel it came through, 0 where no debug line tells.
+        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line tells.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Waiting:
         self.corrected: IntArray = np.zeros(0, np.int64)
         self.late: BoolArray = np.zeros(0, np.bool_)
         self.tunnel: UIntArray = np.zeros(0, np.uint64)
+        self.noted: IntArray = np.zeros(0, np.int64)
         self._canonical: Index = np.zeros(0, np.intp)
 
     def __len__(self) -> int:
@@ -64,7 +66,7 @@ class Waiting:
         self.row = self.row + count
         return self.table.slice(0, count)
 
-    def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray) -> None:
+    def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray, noted: IntArray) -> None:
         """Take in halves that stand in these rows of the table."""
         count = len(row)
         if not count:
@@ -75,6 +77,7 @@ class Waiting:
         self.corrected = np.concatenate([self.corrected, np.full(count, NO_TIME)])
         self.late = np.concatenate([self.late, late])
         self.tunnel = np.concatenate([self.tunnel, tunnel])
+        self.noted = np.concatenate([self.noted, noted])
 
     def sort(self) -> None:
         """Find the canonical order anew."""
@@ -96,6 +99,7 @@ class Waiting:
         self.corrected = self.corrected[kept]
         self.late = self.late[kept]
         self.tunnel = self.tunnel[kept]
+        self.noted = self.noted[kept]
 
 
 def _compact(table: pa.Table) -> pa.Table:

@@ -1,0 +1,99 @@
+"""Clock offsets from sure pairs, from bursts laid on each other, and from crowds of possible partners."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from halves_by_hand import connection, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ztflow.pair.clock_memory import EPOCH, ClockMemory
+from ztflow.pair.clocks import Differences, estimate
+from ztflow.pair.evidence import gather
+
+NODES = np.array([11, 22, 33], np.uint64)
+NONE = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+def differences(*told):
+    """Each told as (outbound node, inbound node, differences)."""
+    return Differences(
+        np.concatenate([np.repeat(NODES[a], len(d)) for a, _, d in told]),
+        np.concatenate([np.repeat(NODES[b], len(d)) for _, b, d in told]),
+        np.concatenate([np.asarray(d, np.int64) for _, _, d in told]),
+    )
+
+
+def off(offsets, a, b):
+    """How far node `a` is ahead of node `b`."""
+    return int(offsets.of(NODES[[a]])[0] - offsets.of(NODES[[b]])[0])
+
+
+def test_without_evidence_clocks_are_right():
+    assert estimate(NONE, NONE, NONE).of(NODES).tolist() == [0, 0, 0]
+
+
+def test_both_directions_cancel_the_delay_and_load_does_not_matter():
+    idle, loaded = [300, 310, 320, 330], [300, 2_000, 5_000, 9_000, 310]
+    found = estimate(differences((0, 1, np.add(idle, 40_000)), (1, 0, np.add(loaded, -40_000))), NONE, NONE)
+    assert off(found, 0, 1) == pytest.approx(40_000, abs=15)
+
+
+def test_one_direction_is_corrected_by_the_delay_on_one_clock():
+    found = estimate(differences((0, 1, [90_100] * 5), (2, 2, [100] * 5)), NONE, NONE)
+    assert off(found, 0, 1) == 90_000
+
+
+def test_a_crowd_of_wrong_partners_does_not_outvote_a_few_sure_pairs():
+    """Two edges of the triangle are known by few sure pairs; the third by thousands of differences that are wrong."""
+    sure = differences((0, 1, [500_100, 500_120, 500_090]), (1, 2, [-999_900, -999_890, -999_880]))
+    rng = np.random.default_rng(1)
+    crowd = differences((0, 2, rng.normal(-440_000, 700, 3000)))
+    found = estimate(sure, NONE, crowd)
+    assert off(found, 0, 1) == pytest.approx(500_000, abs=300)
+    assert off(found, 0, 2) == pytest.approx(-500_000, abs=300)
+
+
+def test_a_crowd_serves_where_nothing_else_speaks():
+    rng = np.random.default_rng(2)
+    wrong, right = rng.uniform(-1e6, 1e6, 4000), rng.normal(-250_000, 300, 400)
+    found = estimate(NONE, NONE, differences((0, 1, np.concatenate([wrong, right]))))
+    assert off(found, 0, 1) == pytest.approx(-250_000, abs=2_000)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-1_000_000, 1_000_000), min_size=3, max_size=3), st.integers(3, 30))
+def test_offsets_are_recovered_from_sure_pairs_of_a_circle(true, count):
+    rng = np.random.default_rng(count)
+    ways = [(a, b, true[a] - true[b] + 80 + rng.exponential(100, count)) for a, b in ((0, 1), (1, 2), (2, 0))]
+    found = estimate(differences(*ways), NONE, NONE)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert off(found, a, b) == pytest.approx(true[a] - true[b], abs=150)
+
+
+def train(skew_us, seed):
+    """A dense train of equal connections from node 1 to node 2, whose clock is off: three bursts of different size."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for begin, count in ((5.0, 60), (5.3, 45), (5.6, 80)):
+        for end in np.sort(rng.uniform(begin, begin + 0.05, count)):
+            out, inn = connection(
+                end=float(end), client=1, server=3, response=300, request=100, duration=5, delay_us=300, line=len(rows)
+            )
+            inn["time"] += skew_us
+            rows += [out, inn]
+    return rows
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(-500_000, 500_000), st.integers(0, 100))
+def test_bursts_show_the_offset_without_a_single_sure_pair(skew_us, seed):
+    """Their partners are far beyond the next few of their kind, and the bursts of the train overlap when shifted."""
+    evidence = gather(table(train(skew_us, seed)))
+    start = int(evidence.time[evidence.outbound].min())
+    found = ClockMemory().offsets(start // EPOCH, evidence, np.ones(len(evidence), bool))
+    out, inn = (evidence.ztunnel[evidence.outbound == side][0] for side in (True, False))
+    assert out != inn
+    ahead = int(found.of(np.array([inn]))[0] - found.of(np.array([out]))[0])
+    assert ahead == pytest.approx(skew_us, abs=1_000)

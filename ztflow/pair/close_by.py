@@ -1,0 +1,138 @@
+"""Halves that ended close by and are not alone with their like: clock offsets, then the best assignment.
+
+A half is looked at when the log has moved on so far that everything is known that ended within a second of it and that
+the clocks' offsets are told from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from ztflow.pair import segments
+from ztflow.pair.clock_memory import EPOCH, ClockMemory
+from ztflow.pair.clocks import Offsets
+from ztflow.pair.decided import alone_with_each_other
+from ztflow.pair.join import AMBIGUOUS, UNIQUE
+from ztflow.pair.match import SURE, Segment, match_segments
+from ztflow.pair.outline import NO_TIME, FloatArray, Index, IntArray
+from ztflow.pair.sure import FAR_ENDS, FAR_GAP
+from ztflow.pair.waiting import GONE, LEFT, OPEN, Waiting
+
+SETTLE = FAR_GAP + FAR_ENDS
+"""Microseconds after which it is known whether a half has a sure partner."""
+
+_BEFORE = -(2**62)
+
+
+class Pair(Protocol):
+    """Takes down pairs of halves that wait, by place; the last three may be one value for all."""
+
+    def __call__(
+        self,
+        out: Index,
+        inn: Index,
+        paired: int | IntArray,
+        alternatives: int | IntArray,
+        confidence: float | FloatArray,
+        /,
+    ) -> None:
+        """Take them down."""
+
+
+class CloseBy:
+    """Decides on what waits.
+
+    Attributes:
+        settled: What ended before this time, by corrected clocks, has been looked at.
+    """
+
+    def __init__(self, waiting: Waiting, clocks: ClockMemory) -> None:
+        self._waiting = waiting
+        self._clocks = clocks
+        self._offsets = Offsets()
+        self.settled = _BEFORE
+
+    def decide(self, horizon: int, pair: Pair) -> None:
+        """Pair what can be told by now; who has no partner here is `LEFT`."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
+        self.settled = frontier - self._offsets.largest() - EPOCH
+        index = waiting.where((waiting.status == OPEN) & ev.pairable & (ev.time < frontier))
+        if not len(index):
+            return
+        self._correct(index)
+        settled = self.settled = frontier - self._offsets.largest() - EPOCH
+        status, corrected, classes = waiting.status, waiting.corrected, ev.classes
+        order = index[np.lexsort((corrected[index], classes[index]))]
+        ranges = segments.whole(classes[order], corrected[order], settled)
+        closed_parts: list[Index] = []
+        for start, stop, closed in self._simple(order, ranges, pair):
+            part = order[start:stop]
+            while first := segments.first_part(corrected[part], ev.outbound[part], settled):
+                self._match([part[:first]], pair)
+                # Its partner may stand just behind the cut.
+                near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
+                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
+                status[again] = OPEN
+                part = np.concatenate([again, part[first:]])
+            if closed:
+                closed_parts.append(part)
+        self._match(closed_parts, pair)
+
+    def _correct(self, index: Index) -> None:
+        """Take the clocks' offsets off, epoch by epoch."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        uncorrected = index[waiting.corrected[index] == NO_TIME]
+        epoch_of = ev.time[uncorrected] // EPOCH
+        for epoch in np.unique(epoch_of).tolist():
+            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (waiting.status != GONE))
+            here = uncorrected[epoch_of == epoch]
+            waiting.corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
+
+    def _simple(self, order: Index, ranges: segments.Ranges, pair: Pair) -> Iterator[tuple[int, int, bool]]:
+        """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        status = waiting.status
+        size = ranges.stop - ranges.start
+        outs = np.add.reduceat(ev.outbound[order].astype(np.int64), ranges.start) if len(order) else size
+        one_sided = ranges.closed & ((outs == 0) | (outs == size))
+        lonely = np.repeat(one_sided, size)
+        status[order[lonely]] = LEFT
+        couple = np.flatnonzero(ranges.closed & (size == 2) & (outs == 1))
+        a, b = order[ranges.start[couple]], order[ranges.start[couple] + 1]
+        out, inn = np.where(ev.outbound[a], a, b), np.where(ev.outbound[a], b, a)
+        near = np.abs(waiting.corrected[out] - waiting.corrected[inn]) <= segments.TOGETHER
+        status[out[~near]] = LEFT
+        status[inn[~near]] = LEFT
+        out, inn = out[near], inn[near]
+        paired, confidence = alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
+        pair(out, inn, paired, 0, confidence)
+        rest = ~one_sided
+        rest[couple] = False
+        yield from zip(
+            ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
+        )
+
+    def _match(self, parts: list[Index], pair: Pair) -> None:
+        """Assign the halves of each segment; those without a partner become leftovers."""
+        waiting, ev = self._waiting, self._waiting.evidence
+        sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
+        for part in parts:
+            waiting.status[part] = LEFT
+        sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
+        candidates = [self._segment(out, inn) for out, inn in sides]
+        for (out, inn), match in zip(sides, match_segments(candidates), strict=True):
+            paired = np.where(match.confidence >= SURE, UNIQUE, AMBIGUOUS)
+            pair(out[match.outbound], inn[match.inbound], paired, match.alternatives, match.confidence)
+
+    def _segment(self, out: Index, inn: Index) -> Segment:
+        waiting, ev, time = self._waiting, self._waiting.evidence, self._waiting.corrected
+        noted = waiting.noted[out]
+        if (noted != NO_TIME).any():  # by the server's clock, like the inbound ends
+            noted = np.where(noted == NO_TIME, NO_TIME, noted - (ev.time[inn[0]] - time[inn[0]]))
+        given = self._clocks.given(int(ev.time[out[-1]]))
+        usual = given.usual_delay(int(ev.ztunnel[out[0]]), int(ev.ztunnel[inn[0]]))
+        return Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn], noted, usual)
