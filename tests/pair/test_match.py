@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from queues_by_hand import burst, true_partners
 
 from ztflow.pair import delays, sampling
-from ztflow.pair.outline import NO_TIME
 from ztflow.pair.habits import USUAL, Habits, adapted
 from ztflow.pair.match import Segment, match_segments, nearest
+from ztflow.pair.outline import NO_TIME
 from ztflow.pair.sampling import EFFORTS, Candidates, Effort, effort_for, sample
 from ztflow.pair.starts import WINDOW, fits, local_lags, start_order
 
