@@ -23,18 +23,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contenders import OTHERS, PARSE, SLOW, WHOLE, head
+from contenders import PARSE, SLOW, WHOLE, head
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 
-def corpus(folder: Path, lines: int, mix: str) -> str:
+def corpus(folder: Path, lines: int, mix: str, wrapper: str = "stern") -> str:
     """A log of that kind, made when it is not there."""
-    path = folder / f"{mix}-{lines}.log"
+    path = folder / f"{mix}-{lines}{'' if wrapper == 'stern' else f'-{wrapper}'}.log"
     if not path.exists():
         made = path.with_suffix(".part")
-        command = [sys.executable, str(HERE / "make_log.py"), str(lines), str(made), "--mix", mix]
+        command = [sys.executable, str(HERE / "make_log.py"), str(lines), str(made), "--mix", mix, "--wrapper", wrapper]
         subprocess.run(command, check=True)
         made.rename(path)
     with path.open("rb") as file:
@@ -120,7 +120,7 @@ def whole_job(path: str, repeat: int) -> None:
 
 
 def pairing_alone(path: str, repeat: int) -> None:
-    runs = turns(list(OTHERS), path, repeat)["pairing alone"]
+    runs = turns(["pairing alone"], path, repeat)["pairing alone"]
     wall, cpu = seconds(runs), seconds(runs, "cpu")
     halves = runs[0].get("lines", 0)
     print(f"\nPairing alone: {halves / wall:,.0f} halves/s, {halves / cpu:,.0f} a processor second  (bar 2,000,000)")
@@ -172,6 +172,17 @@ def live(path: str) -> None:
     print(f"{lines / wall:,.0f} lines/s with start and end  (bar 300,000)")
 
 
+def live_reading(paths: dict[str, str], repeat: int) -> None:
+    """How many lines a second the reading half of `-f` takes from a pipe."""
+    print("\nLive reading alone: `cat` into a pipe, to batches of halves")
+    for title, path in paths.items():
+        runs = turns(["reading a live pipe"], path, repeat)["reading a live pipe"]
+        wall, cpu, lines = seconds(runs), seconds(runs, "cpu"), runs[0].get("lines", 0)
+        print(
+            f"{title:24} {lines / wall:11,.0f} lines/s, {lines / cpu:,.0f} a processor second (that of `cat` among it)"
+        )
+
+
 def about() -> None:
     """Machine, commit, versions."""
     with Path("/proc/cpuinfo").open() as file:
@@ -210,6 +221,10 @@ def main() -> None:
         parse_only(plain, f"plain mix, {chosen.lines:,} lines", chosen.repeat, only)
         production = corpus(chosen.folder, chosen.lines, "production")
         parse_only(production, f"production mix, {chosen.lines:,} lines", chosen.repeat, only or "ztflow")
+        for wrapper in ("stern-json", "docker", "own-json"):
+            wrapped = corpus(chosen.folder, chosen.lines // 4, "production", wrapper)
+            title = f"production mix as {wrapper}, {chosen.lines // 4:,} lines"
+            parse_only(wrapped, title, chosen.repeat, only or "ztflow")
     if "whole" in wanted:
         whole_job(plain, chosen.repeat)
     if "pairing" in wanted:
@@ -218,6 +233,8 @@ def main() -> None:
         start_up(plain, chosen.repeat)
     if "live" in wanted:
         live(plain)
+        as_json = corpus(chosen.folder, chosen.lines // 4, "production", "stern-json")
+        live_reading({"plain mix": plain, "production, stern-json": as_json}, chosen.repeat)
     if chosen.growth:
         growth(chosen.folder, chosen.repeat)
 

@@ -356,7 +356,28 @@ def pairing(path: str) -> Prepared:
     return go
 
 
-OTHERS: dict[str, Callable[[str], Prepared]] = {"pairing alone": pairing}
+def live_reading(path: str) -> Prepared:
+    """A pipe, as fast as `cat` fills it, to batches: the reading half of `-f`."""
+    from ztflow.kernel.policy import POLICY, warmup
+    from ztflow.read import ReadReport, follow
+
+    warmup()
+    assert POLICY.ready(1 << 40)
+
+    def go() -> dict[str, int]:
+        report = ReadReport()
+        batches = 0
+        with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat:
+            assert cat.stdout is not None
+            for batch in follow([cat.stdout], report=report):
+                batches += len(batch.halves) > 0
+        stats = report.stats
+        return {"lines": stats.physical_lines, "slow_lines": stats.slow_lines, "batches": batches}
+
+    return go
+
+
+OTHERS: dict[str, Callable[[str], Prepared]] = {"pairing alone": pairing, "reading a live pipe": live_reading}
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ PACKAGE = Path(ztflow.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version", "schema", "origin", "collector"),
     ("escapes", "causes", "records"),
+    ("objects",),
     ("display",),
     ("tables", "times", "distinct"),
     ("halves", "flows"),
@@ -96,8 +97,7 @@ def test_the_package_is_typed():
 
 
 def test_the_column_tables_and_the_objects_agree():
-    from ztflow.flows import Flow
-    from ztflow.records import AccessRecord
+    from ztflow.objects import AccessRecord, Flow
     from ztflow.schema import FLOWS, HALVES
 
     assert list(AccessRecord.model_fields) == [column.name for column in HALVES]

@@ -13,16 +13,16 @@ from ztflow.version import __version__
 
 if TYPE_CHECKING:
     from ztflow.api import read_flows, read_records
-    from ztflow.flows import Flow, Flows
+    from ztflow.flows import Flows
     from ztflow.halves import Halves
+    from ztflow.objects import AccessRecord, Flow
     from ztflow.pair import Pairer
     from ztflow.parse import parse_line
     from ztflow.read import StreamParser
-    from ztflow.records import AccessRecord
 
 _HOME = {
-    "AccessRecord": "ztflow.records",
-    "Flow": "ztflow.flows",
+    "AccessRecord": "ztflow.objects",
+    "Flow": "ztflow.objects",
     "Flows": "ztflow.flows",
     "Halves": "ztflow.halves",
     "Pairer": "ztflow.pair",

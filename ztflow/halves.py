@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
 from ztflow.origin import Origin, Problem, ReadStats
-from ztflow.records import AccessRecord, Row
+from ztflow.records import Row
 from ztflow.schema import HALVES, RECORD, Column
 from ztflow.tables import HALVES_SCHEMA, Table
+
+if TYPE_CHECKING:
+    from ztflow.objects import AccessRecord
 
 
 class Halves(Table):
@@ -32,6 +35,8 @@ class Halves(Table):
         self.problems = tuple(problems)
 
     def __iter__(self) -> Iterator[AccessRecord]:
+        from ztflow.objects import AccessRecord
+
         for row in self.rows():
             if row["extra"] is not None:
                 row["extra"] = dict(row["extra"])

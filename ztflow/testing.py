@@ -23,10 +23,11 @@ except ModuleNotFoundError as error:  # pragma: no cover
 
 from ztflow.causes import ERROR_TEXTS, IO_TEXTS, classify_error
 from ztflow.escapes import quote
+from ztflow.objects import AccessRecord
 from ztflow.parse import render_line
 from ztflow.parse.render import Format, release_tuple
 from ztflow.parse.values import identity_parts
-from ztflow.records import RECORD_NAMES, AccessRecord, Row
+from ztflow.records import RECORD_NAMES, Row
 
 RELEASES = ("1.22.0", "1.22.1", "1.22.2", "1.23.0", "1.24.0", "1.26.0", "1.29.0", "1.31.0")
 """One release for each form a line can have."""

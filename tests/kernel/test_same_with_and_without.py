@@ -143,6 +143,10 @@ ENVELOPES = [
     '{"time":"2024-11-05T12:00:02.1Z","stream":"stdout","_p":"P","log":%s,"kubernetes":{"pod_name":"ztunnel-9xw2d"}}',
     '{"labels":{"pod":"ztunnel-9xw2d"},"line":%s,"timestamp":"2024-11-05T12:00:02Z"}',
     '{"message":"x","message":%s,"podName":"ztunnel-4k7rb","containerName":"c"}',
+    '{"date":1730808002.123456,"log":%s,"stream":"stdout","kubernetes":{"pod_name":"ztunnel-9xw2d","host":"n"}}',
+    '{"log":%s,"date": 1730808002,"kubernetes":{"pod_name":"z:1730808002,"}}',
+    '{"logName":"a","textPayload":%s,"resource":{"labels":{"pod_name":"p"}},"split":{"index":1730808002,"totalSplits":1730808003}}',
+    '{"log":%s,"time":01730808002,"x":1730808002.}', '{"message":%s,"podName":1730808002,"containerName":"c"}',
     '{"a":{"b":[%s]}}', '{"message":%s,}', '{"message":%s', "[%s]", '{"level":"info","scope":"access","message":%s}',
     '{"events":[{"message":%s}]}', '{"podName":"a","containerName":"b","message":%s,"x":"}', "%s",
 ]  # fmt: skip

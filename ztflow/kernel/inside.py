@@ -4,7 +4,7 @@ r"""A line inside JSON: taken out of its string, or turned into the plain layout
 middle is a JSON string (or ztunnel's own object) and undoes its escapes; that it really stands where a string may
 stand, and who wrote it, is asked once for each distinct envelope of the code that takes wrappers off (`read.unwrap`).
 An envelope is written down as what stood before, a line end, one of `spelling.IN_STRING…`, what stood behind; times in
-it have their digits as zeros, so that it is the same around every line.
+it have zeros for digits, or ones where they are numbers, so that it is the same around every line.
 
 Nothing is loaded past `WIDTH` bytes behind the line end, for the reasons in `lines`. What is written stays within the
 rooms of `Scratch`: they are `4 * WIDTH` longer than what is allowed in them.
@@ -39,7 +39,7 @@ from ztflow.schema import ACCESS_SCOPE
 _IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN, OWN_IN_STRING))
 
 _braces_or_escapes = bytes_equal("{", "\\")
-_blanks = bytes_equal(" ")
+_colons = bytes_equal(":")
 _at_spelled_tab = text_at("\\u0009")
 
 _QUOTE, _ESCAPE, _SLASH, _COMMA, _COLON, _OPEN, _CLOSE = (ord(char) for char in '"\\/,:{}')
@@ -57,6 +57,10 @@ _put_info, _put_warn, _put_error = (put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for
 _put_complete, _put_failed = put_text("connection complete\t"), put_text("connection failed\t")
 _ends_address = text_at("addr")
 _is_error = text_at('error"')
+_BLANK, _ONE = ord(" "), ord("1")
+_BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
+_CLOCK_DIGITS = 10
+"""Seconds since 1970 have so many digits since 2001, and will for some time."""
 _NO_ESCAPES = flag(False)
 _KEY_BYTES = 24
 """No key of an access line is longer."""
@@ -190,7 +194,7 @@ def _in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
                 at, target = _string(begin, target + 1, limit, _NO_ESCAPES)
                 blank = begin
                 while blank < at:
-                    if byte(blank) == 0x20:
+                    if byte(blank) == _BLANK:
                         return NO, at
                     blank += 1
             else:
@@ -229,6 +233,36 @@ def _copied(at: int, end: int, target: int) -> int:
 
 
 @called
+def _without_clocks(at: int, count: int) -> None:
+    """Turn the digits of every value that is a number of ten or more digits into ones: a time since 1970."""
+    passed = 0
+    while passed < count:
+        marks = _colons(at + passed)
+        while marks != u64(0):
+            begin = at + passed + lowest(marks) + 1
+            marks &= marks - u64(1)
+            if byte(begin) == _BLANK:
+                begin += 1
+            if begin + _CLOCK_DIGITS >= at + count or byte(begin) == _ZERO:
+                continue
+            end = begin
+            while end < at + count and _ZERO <= byte(end) <= _NINE:
+                end += 1
+            if end - begin < _CLOCK_DIGITS:
+                continue
+            if byte(end) == _DOT:
+                end += 1
+                while end < at + count and _ZERO <= byte(end) <= _NINE:
+                    end += 1
+            if end < at + count and byte(end - 1) != _DOT and (byte(end) == _COMMA or byte(end) == _CLOSE):
+                while begin < end:
+                    if byte(begin) != _DOT:
+                        put_word(begin, (word(begin) & _BUT_FIRST) | u64(_ONE))
+                    begin += 1
+        passed += WIDTH
+
+
+@called
 def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: Scratch) -> int:
     """Write an envelope down; its length, `NO` when it is too long."""
     if begin - start + end - stop > AROUND_BYTES - 2:
@@ -239,6 +273,8 @@ def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: S
     target = _copied(stop, end, middle + 2)
     without_times(room, middle - room)
     without_times(middle + 2, target - middle - 2)
+    _without_clocks(room, middle - room)
+    _without_clocks(middle + 2, target - middle - 2)
     return target - room
 
 

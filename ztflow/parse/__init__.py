@@ -9,9 +9,9 @@ from ztflow.parse.facts import fact_of
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.render import render_line
 from ztflow.parse.scanner import scan, was_damaged
-from ztflow.records import AccessRecord
 
 if TYPE_CHECKING:
+    from ztflow.objects import AccessRecord
     from ztflow.parse.explanation import Explanation
 
 
@@ -24,6 +24,8 @@ def parse_line(text: str) -> AccessRecord | None:
     Raises:
         ParseError: An access line that is broken, with reason, column and hint.
     """
+    from ztflow.objects import AccessRecord
+
     row = scan(text)
     return None if row is None else AccessRecord.from_row(row)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ztflow.causes import CLASS_BY_NAME
 from ztflow.errors import ParseError
 from ztflow.escapes import BadEscapeError, decode, visible, visible_width
+from ztflow.objects import AccessRecord
 from ztflow.origin import Fact, LogLine
 from ztflow.parse import grammar
 from ztflow.parse.classify import decoded, outcome
@@ -17,7 +18,6 @@ from ztflow.parse.facts import fact_of
 from ztflow.parse.layout import statement_of
 from ztflow.parse.scanner import was_damaged
 from ztflow.parse.values import EXPECTED
-from ztflow.records import AccessRecord
 from ztflow.schema import FIELD_BY_KEY
 
 PROBLEM = "problem"

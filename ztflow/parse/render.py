@@ -8,15 +8,18 @@ Parsing what is rendered gives back the record. Rendering what was parsed gives 
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
 from ztflow.errors import UsageError
 from ztflow.escapes import quote
 from ztflow.parse.values import COLUMN, COLUMNS_OF, ERROR_KEY, EXTRA, LEVEL, MESSAGE, TIME
-from ztflow.records import AccessRecord, Row, join_host_port, time_from_micros
+from ztflow.records import Row, join_host_port, time_from_micros
 from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message, Quoting
+
+if TYPE_CHECKING:
+    from ztflow.objects import AccessRecord
 
 Format: TypeAlias = Literal["plain", "json"]
 
@@ -42,7 +45,7 @@ def render_line(record: AccessRecord | Row, release: str = "1.24.0", format: For
     Raises:
         UsageError: A release without an access log, an unknown format.
     """
-    row = record.to_row() if isinstance(record, AccessRecord) else record
+    row = record if isinstance(record, tuple) else record.to_row()
     version = release_tuple(release)
     if format == "plain":
         return _plain(row, version)

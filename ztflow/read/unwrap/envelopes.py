@@ -33,6 +33,7 @@ _TAIL: Final = {"error": 'a,Line,Host,message,log: 1 (b/c/d/e) stdout F [0, {"lo
 
 _FIRST, _SECOND = {**_HEAD, **_FIELDS}, {**_HEAD, "level": "error", **_FIELDS, **_TAIL}
 _STAMP = re.compile(r"0000-00-00T[0:.,+-]*")
+_CLOCK = re.compile(r"(?<=:)( ?)(1{10,}(?:\.1+)?)(?=[,}])")
 
 
 def _plain(fields: dict[str, Any]) -> str:
@@ -50,7 +51,7 @@ def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
 
     Args:
         unwrapper: What is known so far; not changed.
-        before: What stands before the middle; the digits of times are zeros.
+        before: What stands before the middle; the digits of times are zeros, or ones in numbers.
         kind: What stands in the middle (`kernel.spelling`).
         behind: What stands behind it.
 
@@ -59,9 +60,15 @@ def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
     found: set[Origin | None] = set()
     for fields in (_FIRST, _SECOND):
         for digit in "09":  # a writer told by a time is not the same for all of them
-            around = [_STAMP.sub(lambda stamp: stamp[0].replace("0", digit), part) for part in (before, behind)]  # noqa: B023
+            around = [_at_time(part, digit) for part in (before, behind)]
             found.add(_writer(unwrapper, around[0], kind, around[1], fields))
     return found.pop() if len(found) == 1 else None
+
+
+def _at_time(part: str, digit: str) -> str:
+    """A part of an envelope with other digits in its times."""
+    part = _STAMP.sub(lambda stamp: stamp[0].replace("0", digit), part)
+    return _CLOCK.sub(lambda clock: clock[0].replace("1", "7"), part) if digit != "0" else part
 
 
 def _writer(unwrapper: Unwrapper, before: str, kind: str, behind: str, fields: dict[str, Any]) -> Origin | None:
