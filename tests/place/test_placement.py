@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places_by_hand import at, fact, flow, flows, halves, inventory, node, pod, seen
 
-from ztflow.place import Topology, place_flows, read_inventory
+from ztflow.place import Topology, place_flows, read_inventory, sightings
 from ztflow.tables import FLOWS_SCHEMA
 
 WEB = "shop/web-6f4dc97cb-swdlb"
@@ -309,7 +309,7 @@ POD = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(POD, max_size=5), LINES, st.lists(ROW, min_size=1, max_size=12), st.integers(1, 5))
 def test_placing_does_not_depend_on_the_cut_and_happens_once(pods, lines, rows, size):
     topology = Topology(inventory(*pods), (), halves(*lines))
@@ -322,7 +322,48 @@ def test_placing_does_not_depend_on_the_cut_and_happens_once(pods, lines, rows, 
     assert place_flows(chunked, topology).to_pylist() == whole.to_pylist()
 
 
-@settings(max_examples=40)
+FACTS = st.lists(
+    st.one_of(
+        st.builds(fact, st.just("local_node"), st.just(0), st.sampled_from(["zt-1", "zt-2"]), node=st.sampled_from("ab")),
+        st.builds(
+            fact, st.sampled_from(["pod_here", "pod_gone"]), st.integers(0, 300), st.sampled_from(["zt-1", "zt-3"]),
+            namespace=st.just("data"), name=st.just("db-0"),
+        ),
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(POD, max_size=5),
+    st.lists(st.tuples(FACTS, LINES, st.booleans()), max_size=6),
+    st.lists(ROW, min_size=1, max_size=8),
+)
+def test_learning_bit_by_bit_and_placing_in_between_ends_where_learning_at_once_does(pods, steps, rows):
+    table, known = flows(*rows), inventory(*pods)
+    slow = Topology(known, (), halves())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sightings, "_PENDING", 3)
+        for facts, lines, placing in steps:
+            slow.learn(facts, halves(*lines))
+            if placing:
+                place_flows(table, slow)
+    said = [one for facts, _, _ in steps for one in facts]
+    at_once = Topology(known, said, halves(*(line for _, lines, _ in steps for line in lines)))
+    assert place_flows(table, slow).to_pylist() == place_flows(table, at_once).to_pylist()
+    assert slow.contradictions == at_once.contradictions
+
+
+def test_places_do_not_become_more_with_time():
+    topology = Topology(inventory())
+    for second in range(20):
+        topology.learn((), halves(seen("src", f"shop/web-{second}", "10.0.0.1", "zt-1", second)))
+        place(topology, flow(second, None, None, WEB, "10.0.0.2", out="zt-1"))
+    assert topology._writers.names == [None]
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.lists(POD, max_size=5), LINES, st.lists(ROW, min_size=1, max_size=12))
 def test_a_locality_never_contradicts_the_nodes(pods, lines, rows):
     for row in place_flows(flows(*rows), Topology(inventory(*pods), (), halves(*lines))).to_pylist():
@@ -334,7 +375,7 @@ def test_a_locality_never_contradicts_the_nodes(pods, lines, rows):
             assert row["locality_evidence"] is not None
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(POD, max_size=5), LINES, st.randoms())
 def test_evidence_in_any_order_gives_the_same_places(pods, lines, shuffle):
     rows = [flow(t, None, None, name, ip, out="zt-1") for t in (50, 200) for name in NAMES for ip in IPS]

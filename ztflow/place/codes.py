@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.distinct import factorize
+from ztflow.distinct import factorize, used
 
 Codes = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.intp]
@@ -53,6 +53,25 @@ class Coded:
             return Coded(np.zeros(len(self.codes), np.int32))
         return Coded(np.where(mask, self.codes, np.int32(self.size)), self._dictionary)
 
+    def with_words(self, more: Sequence[str]) -> tuple[pa.Array, list[int]]:
+        """The column's words and more, and the codes of these."""
+        new = pa.array(more, pa.string())
+        if not self.size:
+            return new, list(range(len(more)))
+        places = pc.index_in(new, value_set=self._dictionary)
+        missing = new.filter(places.is_null())
+        fresh = iter(range(self.size, self.size + len(missing)))
+        codes = [next(fresh) if place is None else place for place in places.to_pylist()]
+        return pa.concat_arrays([self._dictionary, missing]), codes
+
+    def array(self) -> pa.DictionaryArray:
+        """The column as Arrow has it, without the words no row has."""
+        if self._dictionary is None:
+            return pa.DictionaryArray.from_arrays(pa.nulls(len(self.codes), pa.int32()), pa.array([], pa.string()))
+        whole = pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=self.codes == self.size), self._dictionary)
+        codes, words = used(whole)
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == len(words)), words)
+
     def texts(self, rows: Rows | None = None) -> list[str | None]:
         """The words of (some) rows."""
         words: list[str | None] = [*self.words, None]
@@ -61,7 +80,11 @@ class Coded:
 
 def coded(table: pa.Table, name: str) -> Coded:
     """A text column of a table as codes, dictionaries of several chunks unified. Cost: one pass over the codes."""
-    column = table.column(name)
+    return coded_of(table.column(name))
+
+
+def coded_of(column: pa.ChunkedArray) -> Coded:
+    """The same of a column by itself."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     if column.null_count == len(column):
@@ -130,6 +153,20 @@ def spans_of(columns: Sequence[Coded], micros: npt.NDArray[np.int64]) -> Spans:
         np.minimum.at(start, numbers, micros)
         np.maximum.at(end, numbers, np.where(micros == NEVER, -NEVER, micros))
     return Spans([column.take(first) for column in columns], start, end)
+
+
+def joined(batches: Sequence[Spans]) -> Spans:
+    """The distinct combinations of several, each with its whole span. Cost: about 0.2 µs a row."""
+    columns = [coded_of(pa.chunked_array([column.array() for column in parts])) for parts in _columns(batches)]
+    numbers, first = combine([column.codes for column in columns], [column.size + 1 for column in columns])
+    start, end = np.full(len(first), NEVER), np.full(len(first), -NEVER)
+    np.minimum.at(start, numbers, np.concatenate([batch.first for batch in batches]))
+    np.maximum.at(end, numbers, np.concatenate([batch.last for batch in batches]))
+    return Spans([column.take(first) for column in columns], start, end)
+
+
+def _columns(batches: Sequence[Spans]) -> Iterator[tuple[Coded, ...]]:
+    return zip(*(batch.columns for batch in batches), strict=True)
 
 
 def micros_of(column: pa.ChunkedArray, missing: int) -> npt.NDArray[np.int64]:

@@ -106,13 +106,13 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
 
 
 def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, npt.NDArray[np.bool_]]:
-    """Answers by who wrote the end's half, and the rows these settle: node and zone named, zones not a pod's own."""
+    """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
     numbers, first = combine([ztunnel.codes, node.codes], [ztunnel.size + 1, node.size + 1])
     answers = [
         topology.of_writer(pod, shipped) for pod, shipped in zip(ztunnel.texts(first), node.texts(first), strict=True)
     ]
     zones = topology.register.knows_pod_zones
-    settled = [topology.name(a.place) is not None and (a.zone is not None or not zones) for a in answers]
+    settled = [a.place != NOWHERE and (a.zone is not None or not zones) for a in answers]
     return answers, numbers.copy(), np.array(settled, np.bool_)[numbers]
 
 
@@ -132,15 +132,13 @@ def _by_end(
     spaces = {identity: _namespace_of(identity) for identity in set(words[_IDENTITY])}
     words[_IDENTITY] = [spaces[identity] for identity in words[_IDENTITY]]
     ends = list(map(End._make, zip(*words, seen[first].tolist(), elsewhere[first].tolist(), strict=True)))
-    order = np.argsort(numbers, kind="stable")
-    edges = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
-    earliest = np.minimum.reduceat(micros[order], edges[:-1]).tolist()
-    latest = np.maximum.reduceat(micros[order], edges[:-1]).tolist()
+    earliest, latest = np.full(len(ends), NEVER), np.full(len(ends), _NO_TIME)
+    np.minimum.at(earliest, numbers, micros)
+    np.maximum.at(latest, numbers, micros)
     answers: list[Answer] = []
     chosen = np.zeros(len(ends), np.int32)
     moving: list[tuple[int, list[int]]] = []
-    for number, end in enumerate(ends):
-        first_time, last_time = earliest[number], latest[number]
+    for number, (end, first_time, last_time) in enumerate(zip(ends, earliest.tolist(), latest.tolist(), strict=True)):
         answer = topology.lasting(end, first_time, last_time)
         if answer is None:
             times = topology.times(end)
@@ -152,6 +150,10 @@ def _by_end(
         chosen[number] = len(answers)
         answers.append(answer)
     result = chosen[numbers]
+    if not moving:
+        return answers, result
+    order = np.argsort(numbers, kind="stable")
+    edges = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
     for number, times in moving:
         rows = order[edges[number] : edges[number + 1]]
         at = micros[rows]
@@ -252,20 +254,19 @@ def _fill(
     column = flows.column(name)
     if not column.null_count and replaceable is None:
         return flows
-    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in words if word is not None))}
-    if not distinct and replaceable is None:
+    new = [word for word in dict.fromkeys(words) if word is not None]
+    if not new and replaceable is None:
         return flows
-    codes = np.array([-1 if word is None else distinct[word] for word in words], np.int32)[numbers]
-    if column.null_count < len(column):
-        old = coded(flows, name)
-        for word in old.words:
-            distinct.setdefault(word, len(distinct))
-        kept = np.array([*(-1 if word == replaceable else distinct[word] for word in old.words), -1], np.int32)
-        if int(kept.max()) >= 0:
-            previous = kept[old.codes]
-            codes = np.where(previous >= 0, previous, codes)
-    indices = pa.array(codes, mask=codes < 0)
-    filled = pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
+    old = coded(flows, name)
+    dictionary, places = old.with_words(new)
+    place_of = dict(zip(new, places, strict=True))
+    codes = np.array([-1 if word is None else place_of[word] for word in words], np.int32)[numbers]
+    kept = old.known()
+    if replaceable is not None:
+        kept &= ~old.mask(replaceable)
+    if kept.any():
+        codes = np.where(kept, old.codes, codes)
+    filled = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
     return flows.set_column(flows.schema.get_field_index(name), pa.field(name, _CATEGORY), filled)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -46,7 +46,8 @@ class Register:
         self.node_of_ip: dict[str, tuple[str | None, str | None, Evidence]] = {}
         """Node, zone and evidence of addresses that are a node's, or were stated without a pod."""
         self.contradictions: list[Contradiction] = []
-        self._by_name: defaultdict[str, list[PodFact]] | None = None
+        self.knows_pod_zones = False
+        """Whether any statement gives a zone with a pod."""
         self._read_nodes(inventory)
         self._read_pods(inventory.pods)
 
@@ -158,18 +159,23 @@ class Register:
                 said = [(f"{pod.namespace}/{pod.name} on {pod.node}", pod.evidence) for pod in live]
                 self.contradictions.append(_contradiction(f"address {ip}", said))
 
+    @property
+    def places_anything(self) -> bool:
+        """Whether it knows a pod or an address at all."""
+        return bool(self.pods or self.by_ip or self.node_of_ip)
+
     def lookup(self, namespace: str | None, name: str) -> list[PodFact]:
         """What is known of a pod; a table without NAMESPACE counts where no other pod of that name is known."""
         found = self.pods.get((namespace, name))
         return found if found is not None else self.pods.get((None, name), [])
 
-    def any_namespace(self, name: str) -> list[PodFact]:
-        """Every pod of that name."""
-        if self._by_name is None:
-            self._by_name = defaultdict(list)
-            for key, pods in self.pods.items():
-                self._by_name[key[1]].extend(pods)
-        return self._by_name.get(name, [])
+    def any_namespace(self, names: Collection[str]) -> dict[str, list[PodFact]]:
+        """Every pod of some names. Cost: a look at every pod."""
+        found: defaultdict[str, list[PodFact]] = defaultdict(list)
+        for key, pods in self.pods.items():
+            if key[1] in names:
+                found[key[1]].extend(pods)
+        return found
 
     def zone(self, pod: PodFact) -> str | None:
         """Zone of a pod: its node's, else its own."""

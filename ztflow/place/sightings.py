@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from ztflow.collector import collector_paused
 from ztflow.origin import Fact
-from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, micros_of, spans_of
+from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, joined, micros_of, spans_of
 
-_PENDING = 1 << 18
-"""Distinct ends kept as columns before they are sorted in: bounds memory in a long live run."""
+_PENDING = 1 << 17
+"""Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
 
 Span = list[int]
 """First and last time seen, microseconds; (`NEVER`, -`NEVER`) where no line had a time."""
@@ -71,7 +71,13 @@ class Sightings:
         """Pods whose uid and name stood in one line."""
         self._pods: defaultdict[PodName, dict[tuple[Writer, str | None], Span]] = defaultdict(dict)
         self._addresses: defaultdict[str, dict[tuple[Writer, PodName | None], Span]] = defaultdict(dict)
+        self.several: set[PodName] = set()
+        """Pods of which more than one writer wrote."""
+        self._pods_of: defaultdict[Writer, defaultdict[PodName, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        self._addresses_of: defaultdict[Writer, defaultdict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        self._pairs_of: defaultdict[Writer, int] = defaultdict(int)
         self._pending: list[Spans] = []
+        self._added = 0
         self._asked = False
         self._version = 0
         self._pairs = 0
@@ -107,10 +113,17 @@ class Sightings:
             if len(rows):
                 ends = [coded(halves, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
                 spans = spans_of([column.take(rows) for column in (*ends, *writer)], micros[rows])
-                self._take_writers(spans)
-                self._pending.append(spans)
-        if self._asked or sum(len(batch.first) for batch in self._pending) > _PENDING:
+                self._add(spans)
+        if self._asked:
             self._index()
+        elif self._added > _PENDING + len(self._pending[0].first):
+            self._pending = [joined(self._pending)]
+            self._added = 0
+
+    def _add(self, batch: Spans) -> None:
+        self._take_writers(batch)
+        self._pending.append(batch)
+        self._added += len(batch.first)
 
     def _take_writers(self, batch: Spans) -> None:
         columns = batch.columns[3:]
@@ -135,9 +148,9 @@ class Sightings:
         if not self._pending:
             return
         with collector_paused():
-            for batch in self._pending:
-                self._index_batch(batch)
+            self._index_batch(joined(self._pending) if len(self._pending) > 1 else self._pending[0])
         self._pending.clear()
+        self._added = 0
 
     def _index_batch(self, batch: Spans) -> None:
         pods, addresses = self._pods, self._addresses
@@ -153,11 +166,44 @@ class Sightings:
                 known = (namespace, name)
                 span = _widen(pods[known], (writer, ip), first, last)
                 if span is not None:
-                    self._pairs += 1
+                    self._note_pair(writer, known, ip, span)
                     if ip is not None:
                         addresses[ip][writer, known] = span
-            elif ip is not None and _widen(addresses[ip], (writer, None), first, last) is not None:
-                self._pairs += 1
+            elif ip is not None:
+                span = _widen(addresses[ip], (writer, None), first, last)
+                if span is not None:
+                    self._note_pair(writer, None, ip, span)
+
+    def _note_pair(self, writer: Writer, pod: PodName | None, ip: str | None, span: Span) -> None:
+        """Take in that a writer wrote of a pod or an address for the first time."""
+        self._pairs += 1
+        self._pairs_of[writer] += 1
+        if ip is not None:
+            self._addresses_of[writer][ip].append(span)
+        if pod is not None:
+            self._pods_of[writer][pod].append(span)
+            if pod not in self.several and any(other != writer for other, _ in self._pods[pod]):
+                self.several.add(pod)
+
+    def pods_of(self, writer: Writer) -> dict[PodName, int]:
+        """Pods of which a writer wrote, with the first time."""
+        self._index()
+        return {pod: min(span[0] for span in spans) for pod, spans in self._pods_of[writer].items()}
+
+    def addresses_of(self, writer: Writer) -> dict[str, int]:
+        """Addresses of which a writer wrote, with the first time."""
+        self._index()
+        return {ip: min(span[0] for span in spans) for ip, spans in self._addresses_of[writer].items()}
+
+    def pairs_of(self, writer: Writer) -> int:
+        """A number that changes when a writer writes of another pod or address."""
+        self._index()
+        return self._pairs_of[writer]
+
+    @property
+    def direct(self) -> int:
+        """Changes when a new writer or fact was seen."""
+        return self._version
 
     def introduce(self, flows: pa.Table) -> None:
         """Take in a table of flows: the ends whose own half was seen, as `observe` does of the halves.
@@ -174,8 +220,7 @@ class Sightings:
                 ends = [column.where(plain | (side == "src")).take(rows) for column in ends]
                 nothing = Coded(np.zeros(len(rows), np.int32))
                 spans = spans_of([*ends, ztunnel.take(rows), nothing, nothing], micros[rows])
-                self._take_writers(spans)
-                self._pending.append(spans)
+                self._add(spans)
 
     def note(self, facts: Iterable[Fact]) -> None:
         """Take in what non-access lines say: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""

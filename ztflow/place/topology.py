@@ -24,6 +24,7 @@ from ztflow.place.sightings import Sightings, Span
 from ztflow.place.writers import NOWHERE, Writers
 
 _BY_NAME = "inventory pod name"
+_UNASKED = Answer()
 
 
 class Topology:
@@ -247,13 +248,17 @@ class Topology:
         if self._unique_at != self._writers.settled:
             self._unique.clear()
             self._unique_at = self._writers.settled
-        if (pod, cluster) not in self._unique:
-            self._unique[pod, cluster] = self._find_unique_name(pod, cluster)
-        return self._unique[pod, cluster]
+        asked = (pod, cluster)
+        answer = self._unique.get(asked, _UNASKED)
+        if answer is _UNASKED:
+            answer = self._unique[asked] = self._find_unique_name(pod, cluster)
+        return answer
 
     def _find_unique_name(self, pod: PodKey, cluster: str | None) -> Answer | None:
         key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
-        known = in_cluster(self.register.lookup(*pod), cluster)
+        known = self.register.lookup(*pod)
+        if cluster is not None:
+            known = in_cluster(known, cluster)
         if len(known) == 1 and known[0].node is not None and not self._writers.shipped:
             return self._stated(known[0], key, _BY_NAME)
         nodes = {fact.node for fact in known if fact.node is not None}

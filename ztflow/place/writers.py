@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ztflow.place.codes import NEVER
@@ -21,7 +22,9 @@ NOWHERE = -1
 
 
 class Writers:
-    """Places of writers, settled anew when something new was seen. Cost: a few microseconds per pod seen.
+    """Places of writers, settled anew when something new was seen.
+
+    Cost: a few microseconds a writer; for writers nobody names, some per pod of theirs when they wrote of another one.
 
     Attributes:
         names: Name of each place; None for a node nobody named.
@@ -46,6 +49,10 @@ class Writers:
         self._register = register
         self._sightings = sightings
         self._place_of_node: dict[str, int] = {}
+        self._unnamed: dict[Writer, int] = {}
+        """Places of nodes nobody named, by the first of their writers."""
+        self._named = _Named(-1)
+        self._votes: dict[Writer, tuple[int, Counter[str]]] = {}
         self.settled = (-1, -1)
         self._dumps: defaultdict[str, set[str]] = defaultdict(set)
         for dump in inventory.ztunnels:
@@ -84,24 +91,36 @@ class Writers:
         seen = self._sightings
         if self.settled == seen.version:
             return
-        self.contradictions, self.place_of, self.how = [], {}, {}
-        self.spans, self.shipped, self.arrived = {}, set(), {}
-        stays = self._stays()
-        unnamed: list[Writer] = []
-        for writer in sorted({*seen.writers, *seen.started, *seen.shipped, *(writer for writer, _ in seen.stays)}):
-            self.number.setdefault(writer, len(self.number))
-            self._name(writer, self._ranks(writer))
-            if writer[0] == "file" or self.place_of[writer] == NOWHERE:
-                unnamed.append(writer)
-        if unnamed:
-            self._place_unnamed(self._name_by_pods(unnamed, stays))
+        if self._named.version != seen.direct:
+            self._name_directly()
+        named = self._named
+        self.contradictions, self.place_of, self.how = list(named.contradictions), dict(named.place_of), dict(named.how)
+        if named.unnamed:
+            self._place_unnamed(self._name_by_pods(named.unnamed, named.stays))
+        self.spans = {}
         for writer, span in seen.writers.items():
             place = self.place_of[writer]
             if place != NOWHERE:
                 known = self.spans.setdefault(place, [NEVER, -NEVER])
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
         self.settled = seen.version
-        self.arrived = {pod: self.by_place(spans.items()) for pod, spans in stays.items()}
+        self.arrived = {pod: self.by_place(spans.items()) for pod, spans in named.stays.items()}
+
+    def _name_directly(self) -> None:
+        """Place the writers that something names, and see who is left."""
+        seen = self._sightings
+        self.contradictions, self.place_of, self.how, self.shipped = [], {}, {}, set()
+        unnamed: list[Writer] = []
+        writers = sorted({*seen.writers, *seen.started, *seen.shipped, *(writer for writer, _ in seen.stays)})
+        stated = self._register.any_namespace({name for kind, name in writers if kind == "pod"})
+        for writer in writers:
+            self.number.setdefault(writer, len(self.number))
+            self._name(writer, self._ranks(writer, stated.get(writer[1], ())))
+            if writer[0] == "file" or self.place_of[writer] == NOWHERE:
+                unnamed.append(writer)
+        self._named = _Named(
+            seen.direct, self.contradictions, self.place_of, self.how, unnamed, self._stays() if seen.stays else {}
+        )
 
     def _stays(self) -> dict[PodName, dict[Writer, Span]]:
         """Announced pods by name; a uid becomes a name where the log or an inventory ties the two."""
@@ -130,12 +149,12 @@ class Writers:
             if how == "shipper":
                 self.shipped.add(self.place_of[writer])
 
-    def _ranks(self, writer: Writer) -> list[tuple[str, set[str]]]:
+    def _ranks(self, writer: Writer, pods: Iterable[PodFact]) -> list[tuple[str, set[str]]]:
         """What names the node of a writer directly, strongest first."""
         kind, name = writer
         ranks = [("shipper", {name} if kind == "node" else set(self._sightings.shipped.get(writer, ())))]
         if kind == "pod":
-            stated = {fact.node for fact in self._register.any_namespace(name) if fact.node is not None}
+            stated = {fact.node for fact in pods if fact.node is not None}
             ranks.append(("inventory", stated or self._dumps.get(name, set())))
         ranks.append(("start-up lines", set(self._sightings.started.get(writer, ()))))
         return ranks
@@ -145,30 +164,32 @@ class Writers:
 
         A bare file may hold several ztunnels' lines; then its one start-up block does not speak for all of them.
         """
-        pods_of: dict[Writer, dict[PodName, int]] = {writer: {} for writer in writers}
-        ips_of: dict[Writer, dict[str, int]] = {writer: {} for writer in writers}
-        for ip, at_ip in self._sightings.addresses.items():
-            for (writer, _), span in at_ip.items():
-                if writer in ips_of:
-                    ips_of[writer][ip] = min(span[0], ips_of[writer].get(ip, NEVER))
-        for pod, seen in self._sightings.pods.items():
-            for (writer, _), span in seen.items():
-                if writer in pods_of:
-                    pods_of[writer][pod] = min(span[0], pods_of[writer].get(pod, NEVER))
         announced: defaultdict[Writer, set[PodName]] = defaultdict(set)
         for pod, spans in stays.items():
             for writer in spans:
                 announced[writer].add(pod)
-        for writer, pods in pods_of.items():
-            votes = self._votes_of_pods(pods) or self._votes_of_addresses(ips_of[writer])
-            nodes = self._majority(writer, votes)
+        for writer in writers:
+            nodes = self._majority(writer, self._votes_of(writer))
             if writer[0] == "pod":
                 self._name(writer, [("its pods in the inventory", nodes)])
             elif writer[0] == "file":
-                foreign = announced[writer] and not announced[writer].issuperset(pods)
+                told = announced[writer]
+                foreign = bool(told) and not told.issuperset(self._sightings.pods_of(writer))
                 if foreign or nodes - {self.name(self.place_of[writer])}:
                     self.place_of[writer], self.how[writer] = NOWHERE, ""
         return [writer for writer in writers if self.place_of[writer] == NOWHERE]
+
+    def _votes_of(self, writer: Writer) -> Counter[str]:
+        """Nodes of a writer's pods, else of its addresses, by the inventory; counted anew when it has more of them."""
+        if not self._register.places_anything:
+            return Counter()
+        pairs = self._sightings.pairs_of(writer)
+        known = self._votes.get(writer)
+        if known is None or known[0] != pairs:
+            votes = self._votes_of_pods(self._sightings.pods_of(writer))
+            known = (pairs, votes or self._votes_of_addresses(self._sightings.addresses_of(writer)))
+            self._votes[writer] = known
+        return known[1]
 
     def _votes_of_pods(self, pods: dict[PodName, int]) -> Counter[str]:
         """Nodes of pods by the inventory; pods whose name can come back count only where no other does."""
@@ -216,10 +237,11 @@ class Writers:
             return writer
 
         shared: dict[Writer, set[int]] = defaultdict(set)
-        for pod, spans in self._sightings.pods.items():
+        seen = self._sightings.pods
+        for pod in sorted(self._sightings.several):
             if not is_unique_name(pod[1]):
                 continue
-            wrote = {writer for writer, _ in spans}
+            wrote = {writer for writer, _ in seen[pod]}
             group = sorted(wrote & head.keys())
             for other in group[1:]:
                 first, second = sorted((root(group[0]), root(other)))
@@ -229,17 +251,16 @@ class Writers:
         named: dict[Writer, set[int]] = defaultdict(set)
         for writer, places in shared.items():
             named[root(writer)] |= places
-        fresh: dict[Writer, int] = {}
         for writer in head:
             top = root(writer)
             if len(named[top]) == 1:
                 self.place_of[writer] = next(iter(named[top]))
                 self.how[writer] = "a pod it shares with another ztunnel"
             else:
-                if top not in fresh:
-                    fresh[top] = len(self.names)
+                if top not in self._unnamed:
+                    self._unnamed[top] = len(self.names)
                     self.names.append(None)
-                self.place_of[writer] = fresh[top]
+                self.place_of[writer] = self._unnamed[top]
 
     def moved(self) -> list[Contradiction]:
         """Where the log shows a pod on another node than the inventory says, or on two nodes at one time."""
@@ -255,6 +276,19 @@ class Writers:
                     source = f"{fact.evidence.kind}, {fact.evidence.file}"
                     found.append(Contradiction(subject, (f"{name} (log)", f"{fact.node} ({source})")))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What writers and facts settle by themselves, whatever pods there are."""
+
+    version: int
+    contradictions: list[Contradiction] = field(default_factory=list)
+    place_of: dict[Writer, int] = field(default_factory=dict)
+    how: dict[Writer, str] = field(default_factory=dict)
+    unnamed: list[Writer] = field(default_factory=list)
+    """Writers whose pods are to be looked at."""
+    stays: dict[PodName, dict[Writer, Span]] = field(default_factory=dict)
 
 
 def _known(time: int) -> int | None:

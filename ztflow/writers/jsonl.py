@@ -41,40 +41,50 @@ def _map_text(pairs: list[tuple[str, str]]) -> str:
     return json_printable(orjson.dumps(dict(pairs)).decode())
 
 
-def _member(name: str, array: pa.Array, comma: str) -> list[Fragment]:
-    """`,"name":value` for every row, nothing where the value is null."""
-    key, kind = f'{comma}"{name}":', array.type
+def _member(name: str, array: pa.Array, before: str, after: str) -> list[Fragment]:
+    """`"name":value` with commas around it for every row, nothing where the value is null."""
+    key, kind = f'{before}"{name}":', array.type
     if pa.types.is_map(kind):
-        return [
-            Fragment(pa.array([key + _map_text(pairs) if pairs else "" for pairs in array.to_pylist()], pa.string()))
-        ]
+        texts = [key + _map_text(pairs) + after if pairs else "" for pairs in array.to_pylist()]
+        return [Fragment(pa.array(texts, pa.string()))]
     quoted = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_timestamp(kind)
-    return column(array, f'{key}"' if quoted else key, '"' if quoted else "", _TEXT)
+    return column(array, f'{key}"' if quoted else key, f'"{after}' if quoted else after, _TEXT)
 
 
-def _address(key: str, host: pa.Array, port: pa.Array) -> list[Fragment]:
-    """`,"key":"host:port"` as ztunnel prints it, IPv6 in brackets; without `:port` where that is unknown."""
+def _address(key: str, host: pa.Array, port: pa.Array, before: str, after: str) -> list[Fragment]:
+    """`"key":"host:port"` as ztunnel prints it, IPv6 in brackets; without `:port` where that is unknown."""
     known = host.is_valid()
     if host.null_count:
         port = pc.if_else(known, port, None)
-    return [*column(host, f',"{key}":"', "", _HOST), *column(port, ":", "", _TEXT), *where(known, '"')]
+    end = where(known, f'"{after}')
+    return [*column(host, f'{before}"{key}":"', "", _HOST), *column(port, ":", "", _TEXT), *end]
 
 
 def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
     """The rows as JSON lines, each ended by a newline; `*_addr` texts stand beside their columns."""
     filled = [field.name for field in batch.schema if batch.column(field.name).null_count < len(batch)]
-    # Every member brings its comma but the first one, where every row has that.
-    begins = filled[0] if filled and not batch.column(filled[0]).null_count else None
+    # Members bring their comma: those before one that every row has behind them, those after it before them.
+    always = next((name for name in filled if _in_every_row(batch.column(name))), None)
+    before, after = "", "" if always is None else ","
     fragments = [constant("{")]
     for name in batch.schema.names:
+        if name == always:
+            after = ""
         if name in filled:
-            fragments += _member(name, batch.column(name), "" if name == begins else ",")
+            fragments += _member(name, batch.column(name), before, after)
+        if name == always or always is None:
+            before = ","
         key, host = ADDRESSES.get(name, ("", ""))
         if host in filled:
-            fragments += _address(key, batch.column(host), batch.column(name))
+            fragments += _address(key, batch.column(host), batch.column(name), before, after)
     encoded = rows_of([*fragments, constant("}\n")], len(batch))
     # JSON text holds no newline, so these bytes are the beginnings of lines and nothing else.
-    return encoded if begins else (b"\n" + encoded).replace(b"\n{,", b"\n{")[1:]
+    return encoded if always else (b"\n" + encoded).replace(b"\n{,", b"\n{")[1:]
+
+
+def _in_every_row(array: pa.Array) -> bool:
+    """Whether every row gets a member; a float that is not finite does not, nor need a map."""
+    return not array.null_count and not pa.types.is_floating(array.type) and not pa.types.is_map(array.type)
 
 
 class JsonLinesWriter:
