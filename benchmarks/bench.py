@@ -136,14 +136,13 @@ def writing(path: str, repeat: int) -> None:
 
 
 def memory(folder: Path, millions: list[int]) -> None:
-    """Peak of the whole process from log to Parquet; half of the production mix's lines wait for what never comes."""
+    """Peak of the whole process from log to Parquet."""
     print("\nMemory: flows of the production mix to Parquet  (bar 1,074 MB at 20 M lines)")
     for count in millions:
         path = corpus(folder, count * 1_000_000, "production")
         one = run("flows to parquet", path)
-        print(
-            f"{count:>3} M lines: peak {one['peak'] / 1e6:,.0f} MB, {one['cpu'] / count:.2f} processor seconds a million"
-        )
+        cost = one["cpu"] / count
+        print(f"{count:>3} M lines: peak {one['peak'] / 1e6:,.0f} MB, {cost:.2f} processor seconds a million")
 
 
 def growth(folder: Path, repeat: int) -> None:
