@@ -1,8 +1,8 @@
 """Measure ztflow beside its peers in one run: `python benchmarks/bench.py [--lines 1000000] [--repeat 5]`.
 
 Prints, with median and spread: parsing alone, the whole job (file to paired flows to graph) with the answers compared,
-pairing alone, start-up. `--growth` adds 1 to 20 million lines (10 GB of disk), `--only TEXT` picks sections or
-contenders. Needs the extra `bench`; mawk, Miller and lnav take part where they are installed.
+pairing alone, writing, memory, start-up. `--growth` adds 1 to 20 million lines (10 GB of disk), `--only TEXT` picks
+sections or contenders. Needs the extra `bench`; mawk, Miller and lnav take part where they are installed.
 
 Every measurement is a fresh process; contenders take turns, so that a noisy machine is noisy for all. Files are read
 once before, so that they come from memory. Wall seconds say what a user waits, processor seconds what it costs.
@@ -126,6 +126,25 @@ def pairing_alone(path: str, repeat: int) -> None:
     print(f"\nPairing alone: {halves / wall:,.0f} halves/s, {halves / cpu:,.0f} a processor second  (bar 2,000,000)")
 
 
+def writing(path: str, repeat: int) -> None:
+    """How many flows a processor second every form takes."""
+    names = [name for name in OTHERS if name.startswith("writing ")]
+    print("\nWriting flows that are in memory")
+    for name, runs in turns(names, path, repeat).items():
+        flows, cpu = runs[0].get("lines", 0), seconds(runs, "cpu")
+        print(f"{name:20} {flows / cpu:>11,.0f} flows a processor second")
+
+
+def memory(folder: Path, millions: list[int]) -> None:
+    """Peak of the whole process from log to Parquet."""
+    print("\nMemory: flows of the production mix to Parquet  (bar 1,074 MB at 20 M lines)")
+    for count in millions:
+        path = corpus(folder, count * 1_000_000, "production")
+        one = run("flows to parquet", path)
+        cost = one["cpu"] / count
+        print(f"{count:>3} M lines: peak {one['peak'] / 1e6:,.0f} MB, {cost:.2f} processor seconds a million")
+
+
 def growth(folder: Path, repeat: int) -> None:
     print("\nGrowth: records of the production mix")
     for millions in (1, 2, 5, 10, 20):
@@ -207,12 +226,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--only", default="", help="parse, whole, pairing, start, live, or part of a contender's name")
+    parser.add_argument(
+        "--only", default="", help="parse, whole, pairing, writing, memory, start, live, or part of a contender's name"
+    )
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "ztflow-bench")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    sections = {"parse", "whole", "pairing", "start", "live"}
+    sections = {"parse", "whole", "pairing", "writing", "memory", "start", "live"}
     wanted = {chosen.only} & sections or ({"parse"} if chosen.only else sections)
     only = "" if chosen.only in sections else chosen.only
     about()
@@ -229,13 +250,17 @@ def main() -> None:
         whole_job(plain, chosen.repeat)
     if "pairing" in wanted:
         pairing_alone(plain, chosen.repeat)
+    if "writing" in wanted:
+        writing(plain, chosen.repeat)
+    if "memory" in wanted:
+        memory(chosen.folder, [1, 4, 20] if chosen.growth else [1, 4])
     if "start" in wanted:
         start_up(plain, chosen.repeat)
     if "live" in wanted:
         live(plain)
         as_json = corpus(chosen.folder, chosen.lines // 4, "production", "stern-json")
         live_reading({"plain mix": plain, "production, stern-json": as_json}, chosen.repeat)
-    if chosen.growth:
+    if chosen.growth and chosen.only != "memory":
         growth(chosen.folder, chosen.repeat)
 
 

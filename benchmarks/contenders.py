@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import resource
 import shutil
@@ -146,8 +147,6 @@ def records(path: str) -> Prepared:
 
 
 def scanner(path: str) -> Prepared:
-    import os
-
     os.environ["ZTFLOW_KERNEL"] = "off"
     from ztflow.read import ReadReport, read_inputs
 
@@ -377,7 +376,58 @@ def live_reading(path: str) -> Prepared:
     return go
 
 
-OTHERS: dict[str, Callable[[str], Prepared]] = {"pairing alone": pairing, "reading a live pipe": live_reading}
+def writing(path: str, form: str) -> Prepared:
+    """Flows in memory to bytes, in tables of the size the command line writes."""
+    import ztflow
+    from ztflow.kernel.policy import warmup
+    from ztflow.writers import open_writer
+
+    warmup()
+    flows = ztflow.read_flows(path).to_arrow()
+    if form in ("table", "wide"):
+        flows = flows.slice(0, 100_000)
+
+    def go() -> dict[str, int]:
+        with Path(os.devnull).open("wb") as sink:
+            writer = open_writer(form, sink, flows.schema, width=160 if form == "table" else None)
+            for start in range(0, flows.num_rows, 100_000):
+                writer.write(flows.slice(start, 100_000))
+            writer.close()
+        return {"lines": flows.num_rows}
+
+    return go
+
+
+def flows_to_parquet(path: str) -> Prepared:
+    """The whole way to a file of flows, as `ztflow flows -o parquet` goes it; its peak is what matters."""
+    import tempfile
+
+    import ztflow.api
+    from ztflow.kernel.policy import warmup
+    from ztflow.tables import FLOWS_SCHEMA
+    from ztflow.writers import open_writer
+
+    warmup()
+
+    def go() -> dict[str, int]:
+        rows = 0
+        with tempfile.TemporaryFile() as file:
+            writer = open_writer("parquet", file, FLOWS_SCHEMA)
+            for flows in ztflow.api.iter_flows(path):
+                rows += len(flows)
+                writer.write(flows.to_arrow())
+            writer.close()
+        return {"rows": rows}
+
+    return go
+
+
+OTHERS: dict[str, Callable[[str], Prepared]] = {
+    "pairing alone": pairing,
+    "reading a live pipe": live_reading,
+    "flows to parquet": flows_to_parquet,
+    **{f"writing {form}": partial(writing, form=form) for form in ("jsonl", "csv", "parquet", "table", "wide")},
+}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import ztflow
 from ztflow.aggregate.measures import NAMES
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
-from ztflow.graph import LEVELS, UNKNOWN, build_graph
+from ztflow.graph import LEVELS, UNKNOWN, build_graph, columns_of
 
 SEED = Path(__file__).parents[2] / "fixtures" / "seed"
 SUMS = [name for name in NAMES if not name.startswith(("duration_", "first_", "last_"))]
@@ -103,6 +103,16 @@ def test_it_is_what_networkx_would_have_built(some, by):
         graph.remove_edge(source, target, key)
         plain.remove_edge(source, target, key)
         assert dict(graph.in_degree()) == dict(plain.in_degree())
+
+
+@quick
+@given(flows(40), st.sampled_from(LEVELS))
+def test_columns_it_is_not_made_of_change_nothing(some, by):
+    graph = build_graph(some, by)
+    thin = build_graph(Flows(some.to_arrow().select(columns_of(by))), by)
+    assert list(thin.nodes(data=True)) == list(graph.nodes(data=True))
+    assert list(thin.edges(keys=True, data=True)) == list(graph.edges(keys=True, data=True))
+    assert thin.graph == graph.graph
 
 
 def test_one_edge_a_path():

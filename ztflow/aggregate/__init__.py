@@ -6,7 +6,7 @@ Rows become integer group codes (`View`), ends become vertices of a level (`vert
 
 from __future__ import annotations
 
-from ztflow.aggregate.ends import LEVELS, UNKNOWN, Vertex, Vertices, check_level, vertices
+from ztflow.aggregate.ends import LEVELS, UNKNOWN, Vertex, Vertices, check_level, ends_columns, vertices
 from ztflow.aggregate.measures import Measures, measure, scalars
 from ztflow.aggregate.view import Groups, Labels, View
 
@@ -20,6 +20,7 @@ __all__ = [
     "Vertices",
     "View",
     "check_level",
+    "ends_columns",
     "measure",
     "scalars",
     "vertices",

@@ -61,6 +61,17 @@ _COLUMNS: dict[str, dict[str, str | None]] = {
 """Columns of `schema.FLOWS` by end; a client has no service name and no CONNECT host."""
 
 
+def ends_columns(by: str) -> tuple[str, ...]:
+    """The columns of `schema.FLOWS` that `vertices` looks at for a level, with the vertices' attributes.
+
+    Raises:
+        UsageError: `by` is no level.
+    """
+    check_level(by)
+    wanted = (*_NAMED_BY[by], *_DESCRIBED[by])
+    return tuple({name: None for end in _COLUMNS.values() for fact in wanted if (name := end[fact]) is not None})
+
+
 @dataclass(slots=True)
 class Vertex:
     """One end of connections, at one level.

@@ -81,6 +81,12 @@ NAMES: tuple[str, ...] = tuple(field.name for field in fields(Measures))
 """Names of all measures, in order."""
 
 
+MEASURED = (
+    "start", "end", "request_bytes", "response_bytes", "duration_ms", "verdict", "mtls", "locality", "zone_locality",
+    "paired",
+)  # fmt: skip
+"""The columns of `schema.FLOWS` that are measured."""
+
 OPTIONAL = ("duration_p50_ms", "duration_p95_ms", "duration_max_ms", "first_seen", "last_seen")
 """Measures that may be unknown."""
 

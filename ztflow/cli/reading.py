@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,8 @@ from ztflow.halves import Halves
 from ztflow.origin import Fact
 from ztflow.place import Topology, read_inventory
 from ztflow.read import ReadReport, follow, read_inputs
+
+Choice: TypeAlias = Callable[[Iterator[Flows]], Iterator[Flows]]
 
 
 def _window(reading: Reading) -> timedelta | None:
@@ -134,14 +136,22 @@ def live_flows(run: Run, inputs: list[str], reading: Reading) -> Generator[Flows
     counts.stats, counts.problems, counts.evicted = report.stats, report.problems, report.evicted
 
 
-def all_flows(run: Run, inputs: list[str], reading: Reading) -> Flows:
+def all_flows(run: Run, inputs: list[str], reading: Reading, choose: Choice = iter) -> Flows:
     """All flows for a command that answers once: with `--follow` those until the pipe ends or Ctrl-C.
 
     May be called for several captures of one run; their counts add up.
+
+    Args:
+        run: The run.
+        inputs: What to read.
+        reading: How to read.
+        choose: What of the tables, as they come, is kept until the answer; everything unless given. The counts are of
+            everything.
     """
     before = run.counts
     read = live_flows if reading.follow else flows
-    table = Flows.concat(list(read(run, inputs, reading))).to_arrow()
+    parts = [part.to_arrow() for part in choose(read(run, inputs, reading))]
+    table = pa.concat_tables(parts or [Flows.schema.empty_table()]).unify_dictionaries()
     counts = run.counts
     assert counts is not None
     if before is not None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ztflow.aggregate import UNKNOWN, View, scalars, vertices
-from ztflow.aggregate.measures import PAIRED
+from ztflow.aggregate import UNKNOWN, View, ends_columns, scalars, vertices
+from ztflow.aggregate.measures import MEASURED, PAIRED
 from ztflow.aggregate.view import Codes, group
 from ztflow.collector import collector_paused
 from ztflow.display import time_text
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from ztflow.graph.traffic import TrafficGraph
 
 
+def columns_of(by: str) -> list[str]:
+    """The columns a graph is made of: a table of flows kept for nothing else need hold no others.
+
+    Raises:
+        UsageError: `by` is no level.
+    """
+    return list(dict.fromkeys((*MEASURED, "path", *ends_columns(by))))
+
+
 def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | None = None) -> TrafficGraph:
     """The traffic graph of some flows.
 
     Every flow is in exactly one edge, so edge sums equal flow sums, also for flows whose ends are unknown.
 
     Args:
-        flows: Connections.
+        flows: Connections; of their columns only `columns_of(by)` are looked at.
         by: Level of the vertices: `pod`, `workload`, `service`, `namespace`, `identity`, `node`, `zone` or `cluster`.
             At `service` level a client, which has no service, is its workload.
         owners: Pod (`namespace/name`) → owning workload; without it pods are rolled up by the pattern of their name.

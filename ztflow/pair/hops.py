@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ztflow.pair import segments
 from ztflow.pair.evidence import Evidence
-from ztflow.pair.match import nearest
+from ztflow.pair.match import fits, nearest
 from ztflow.pair.outline import IntArray, combine
 
 Index = npt.NDArray[np.intp]
@@ -40,18 +40,21 @@ def chain_hops(evidence: Evidence, time: IntArray, hop_to: Index, hop_from: Inde
     sequence = np.lexsort((time[both], classes))
     order = both[sequence]
     ranges = segments.whole(classes[sequence], time[order], settled)
-    found_to: list[Index] = []
-    found_from: list[Index] = []
-    for start, stop in zip(ranges.start[ranges.closed].tolist(), ranges.stop[ranges.closed].tolist(), strict=True):
+    size = ranges.stop - ranges.start
+    hops_to = np.add.reduceat(outbound[order].astype(np.int64), ranges.start) if len(order) else size
+    two_sided = ranges.closed & (hops_to > 0) & (hops_to < size) & (size <= segments.LARGEST)
+    couple = ranges.start[two_sided & (size == 2)]
+    a, b = order[couple], order[couple + 1]
+    to, back = np.where(outbound[a], a, b), np.where(outbound[a], b, a)
+    near = fits(time[to] - time[back], evidence.duration[to] - evidence.duration[back])
+    found = [(to[near], back[near])]
+    more = two_sided & (size > 2)
+    for start, stop in zip(ranges.start[more].tolist(), ranges.stop[more].tolist(), strict=True):
         part = order[start:stop]
         to, back = part[outbound[part]], part[~outbound[part]]
-        if not len(to) or not len(back) or len(part) > segments.LARGEST:
-            continue
         at_to, at_back = nearest(time[to], evidence.duration[to], time[back], evidence.duration[back])
-        to, back = to[at_to], back[at_back]
-        services = evidence.service[to], evidence.service[back]
-        agree = (services[0] == 0) | (services[1] == 0) | (services[0] == services[1])
-        found_to.append(to[agree])
-        found_from.append(back[agree])
-    none = np.zeros(0, np.intp)
-    return np.concatenate([none, *found_to]), np.concatenate([none, *found_from])
+        found.append((to[at_to], back[at_back]))
+    to, back = (np.concatenate(side) for side in zip(*found, strict=True))
+    services = evidence.service[to], evidence.service[back]
+    agree = (services[0] == 0) | (services[1] == 0) | (services[0] == services[1])
+    return to[agree], back[agree]

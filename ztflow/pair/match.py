@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.pair.habits import USUAL
-from ztflow.pair.outline import NO_TIME, FloatArray, IntArray
+from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, IntArray
 from ztflow.pair.sampling import EFFORTS, Candidates, effort_for, sample
 
 DURATION_WEIGHT = 0.25
@@ -96,6 +96,17 @@ def nearest(
     return rows, columns
 
 
+def fits(ends: IntArray, spans: IntArray) -> BoolArray:
+    """Whether halves whose ends differ by these µs and whose durations by these ms may belong together."""
+    result: BoolArray = _squares(ends, spans) < ALONE
+    return result
+
+
+def _squares(ends: IntArray, spans: IntArray) -> FloatArray:
+    cost: FloatArray = (ends / 1000.0) ** 2 + DURATION_WEIGHT * spans.astype(np.float64) ** 2
+    return cost
+
+
 def match_segments(segments: Sequence[Segment]) -> list[Matches]:
     """Match each segment. The result for one does not depend on which others stand beside it.
 
@@ -131,9 +142,7 @@ class _Piece:
 def _least_squares(
     out_time: IntArray, out_duration: IntArray, in_time: IntArray, in_duration: IntArray
 ) -> tuple[Index, Index, FloatArray]:
-    ends = np.subtract.outer(out_time, in_time) / 1000.0
-    spans = np.subtract.outer(out_duration, in_duration).astype(np.float64)
-    cost = ends**2 + DURATION_WEIGHT * spans**2
+    cost = _squares(np.subtract.outer(out_time, in_time), np.subtract.outer(out_duration, in_duration))
     rows, columns = _assign(np.minimum(cost, 2 * ALONE))
     keep = cost[rows, columns] < ALONE
     return rows[keep], columns[keep], cost

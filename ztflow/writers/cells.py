@@ -18,10 +18,11 @@ CHUNK_ROWS = 16_384
 
 
 def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """The table in pieces of at most `CHUNK_ROWS` rows, none of them empty."""
-    for batch in table.to_batches(max_chunksize=CHUNK_ROWS):
-        if batch.num_rows:
-            yield batch
+    """The table in pieces of `CHUNK_ROWS` rows, the last of them of fewer: small chunks are put together."""
+    if any(column.num_chunks > 1 for column in table.columns):
+        table = table.unify_dictionaries()
+    for start in range(0, table.num_rows, CHUNK_ROWS):
+        yield from table.slice(start, CHUNK_ROWS).combine_chunks().to_batches()
 
 
 def map_distinct(array: pa.Array, change: Callable[[str], str]) -> pa.StringArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -48,7 +49,8 @@ def graph(
         from ztflow.cli.paper import paper_for
         from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.selection import Selection
-        from ztflow.graph import build_graph
+        from ztflow.flows import Flows
+        from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
         from ztflow.schema import FLOWS
 
@@ -59,8 +61,13 @@ def graph(
         check_destination(form, output, sources)
         owned = owners(reading)
         selection.know_owners(owned)
-        found = all_flows(run, sources, reading)
-        traffic = build_graph(selection.apply(found), by=by, owners=owned)
+        columns = columns_of(by)
+
+        def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
+            for table in selection.finished(tables, Flows):
+                yield Flows(table.to_arrow().select(columns))
+
+        traffic = build_graph(all_flows(run, sources, reading, needed), by=by, owners=owned)
         with destination(output) as stream:
             if form != "table":
                 text = write_graph(traffic, form)
