@@ -19,14 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contenders import PARSE, SLOW, WHOLE, head
+from contenders import OTHERS, PARSE, SLOW, WHOLE, head
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+ZTFLOW = [sys.executable, "-m", "ztflow"]
 
 
 def corpus(folder: Path, lines: int, mix: str, wrapper: str = "stern") -> str:
@@ -167,28 +169,66 @@ def start_up(path: str, repeat: int) -> None:
             for _ in range(repeat):
                 started = time.perf_counter()
                 subprocess.run(
-                    [sys.executable, "-m", "ztflow", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    [*ZTFLOW, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                     check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **extra},
                 )  # fmt: skip
                 walls.append(time.perf_counter() - started)
             print(f"{name:42} {statistics.median(walls):.3f}  ({min(walls):.3f}..{max(walls):.3f})")
 
 
-def live(path: str) -> None:
-    """How many lines a second go through `ztflow flows -f` from a pipe."""
-    lines = 300_000
-    part = head(path, lines)
-    print("\nLive: a pipe through `ztflow flows -f -o jsonl`")
-    with Path(part).open("rb") as source, tempfile.TemporaryFile() as out:
+def live(path: str, lines: int) -> None:
+    """How many lines a second go through `ztflow flows -f` from a pipe, and how late a flow shows."""
+    print("\nLive: `cat` into a pipe, through `ztflow flows -f -o jsonl`, to a file")
+    few = max(lines // 5, 1)
+    part = {count: _piped(head(path, count) if count < lines else path) for count in (few, lines)}
+    for count, wall in part.items():
+        print(f"{count:>9,} lines in {wall:.2f} s with start and end: {count / wall:,.0f} lines/s")
+    sustained = (lines - few) / (part[lines] - part[few])
+    print(f"sustained (what the lines between the two took): {sustained:,.0f} lines/s  (bar 300,000)")
+    late = sorted(_lateness())
+    print(
+        f"a flow shows {statistics.median(late) * 1e3:.0f} ms after the window has passed its second half "
+        f"({late[0] * 1e3:.0f}..{late[-1] * 1e3:.0f})  (bar 200)"
+    )
+
+
+def _piped(path: str) -> float:
+    """Wall seconds of `cat path | ztflow flows -f`."""
+    with Path(path).open("rb") as source, tempfile.TemporaryFile() as out:
         started = time.perf_counter()
         cat = subprocess.Popen(["cat"], stdin=source, stdout=subprocess.PIPE)
         subprocess.run(
-            [sys.executable, "-m", "ztflow", "flows", "-f", "-o", "jsonl", "-"], stdin=cat.stdout, stdout=out,
+            [*ZTFLOW, "flows", "-f", "-o", "jsonl", "-"], stdin=cat.stdout, stdout=out,
             stderr=subprocess.DEVNULL, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         cat.wait()
-        wall = time.perf_counter() - started
-    print(f"{lines / wall:,.0f} lines/s with start and end  (bar 300,000)")
+        return time.perf_counter() - started
+
+
+def _lateness(connections: int = 12, window: float = 1.0) -> list[float]:
+    """Seconds between the moment the window has passed a connection's second half and its flow in the output."""
+    late = []
+    with subprocess.Popen(
+        [*ZTFLOW, "flows", "-f", "-o", "jsonl", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(connections):
+            for direction, sizes in (("inbound", (22, number + 1)), ("outbound", (number + 1, 22))):
+                now = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
+                process.stdin.write(
+                    f"{now}Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:{40000 + number} "
+                    f'dst.addr=10.0.0.2:15008 dst.hbone_addr=10.0.0.2:80 direction="{direction}" '
+                    f'bytes_sent={sizes[0]} bytes_recv={sizes[1]} duration="1ms"\n'.encode()
+                )
+                process.stdin.flush()
+            written = time.perf_counter()
+            process.stdout.readline()
+            late.append(time.perf_counter() - written - window)
+        process.stdin.close()
+        process.stdout.read()
+    return late[1:]  # the first waited for the program to start
 
 
 def live_reading(paths: dict[str, str], repeat: int) -> None:
@@ -257,7 +297,7 @@ def main() -> None:
     if "start" in wanted:
         start_up(plain, chosen.repeat)
     if "live" in wanted:
-        live(plain)
+        live(plain, chosen.lines)
         as_json = corpus(chosen.folder, chosen.lines // 4, "production", "stern-json")
         live_reading({"plain mix": plain, "production, stern-json": as_json}, chosen.repeat)
     if chosen.growth and chosen.only != "memory":
