@@ -226,6 +226,13 @@ def test_json_lines_take_the_fast_way(kernel, before, envelope, inside):
     assert parser.stats.slow_lines < 5
 
 
+@pytest.mark.parametrize("envelope", [ENVELOPES[2], ENVELOPES[8], ENVELOPES[10], ENVELOPES[13]])
+def test_envelopes_that_are_never_sure(kernel, envelope):
+    lines = [envelope.replace("%s", string(CLEAN)), CLEAN, envelope.replace("%s", string(CLEAN + "\n"))]
+    data = "".join(f"{line}\n" for line in lines * 100).encode()
+    same(kernel, data, [len(data) // 2, len(data) - 5000])
+
+
 def test_most_lines_take_the_fast_way(kernel):
     kernel(on=True)
     data = content(FIXTURES / "wrapped" / "stern-default.log.gz")

@@ -97,7 +97,10 @@ class PipeReader:
                 ready.register(self._fd, selectors.EVENT_READ)
                 ready.register(self._stop, selectors.EVENT_READ)
                 while self._has_room() and not any(key.fd == self._stop for key, _ in ready.select()):
-                    part = os.read(self._fd, _PIPE)
+                    try:
+                        part = os.read(self._fd, _PIPE)
+                    except BlockingIOError:  # whoever shares it made it so, and was faster
+                        continue
                     if not part:
                         break
                     with self._changed:
