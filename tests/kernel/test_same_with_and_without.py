@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kernel_lines import access_lines, clean_lines, damaged, other_lines
 
 from tests.read.test_properties import captures, cut, outcome, places
-from ztflow.read import StreamParser, bulk
+from ztflow.halves import Halves
+from ztflow.read import WRAPPERS, StreamParser, bulk
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = sorted(
@@ -224,6 +225,44 @@ def test_json_lines_take_the_fast_way(kernel, before, envelope, inside):
     parser.feed(data)
     assert parser.stats.access == 120
     assert parser.stats.slow_lines < 5
+
+
+@pytest.mark.parametrize("envelope", [ENVELOPES[2], ENVELOPES[8], ENVELOPES[10], ENVELOPES[13]])
+def test_envelopes_that_are_never_sure(kernel, envelope):
+    lines = [envelope.replace("%s", string(CLEAN)), CLEAN, envelope.replace("%s", string(CLEAN + "\n"))]
+    data = "".join(f"{line}\n" for line in lines * 100).encode()
+    same(kernel, data, [len(data) // 2, len(data) - 5000])
+
+
+@pytest.mark.parametrize("wrapper", [*WRAPPERS, "docker-json", "raw"])
+def test_one_wrapper_alone(kernel, wrapper):
+    """With `--wrapper` what another product wrote is not unwrapped, fast or not."""
+    lines = [
+        before + envelope.replace("%s", string(text))
+        for before in (
+            "",
+            "[pod/ztunnel-9xw2d/istio-proxy] ",
+            "ztunnel-4k7rb istio-proxy ",
+            "2024-11-05T12:00:02Z stdout F ",
+        )
+        for envelope in ENVELOPES
+        for text in (CLEAN, own_json(CLEAN))
+    ]
+    lines += [before + text for before in BEFORE for text in (CLEAN, own_json(CLEAN))]
+    data = "".join(f"{line}\n" for line in lines * 2).encode()
+
+    def read():
+        parser = StreamParser("x.log", wrapper=wrapper)
+        halves = Halves.concat([parser.feed(data), parser.finish()])
+        return halves.to_arrow().to_pylist(), parser.stats, parser.problems, parser.stats.slow_lines
+
+    kernel(on=False)
+    *want, _ = read()
+    kernel(on=True)
+    *got, slow = read()
+    assert got == want
+    if wrapper in {"docker", "docker-json", "stern", "fluent", "logcli"}:
+        assert slow < len(lines) * 2
 
 
 def test_most_lines_take_the_fast_way(kernel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from time import monotonic, sleep
@@ -68,6 +69,22 @@ def test_a_lone_write_comes_at_once_and_the_next_ones_together(pipe, monkeypatch
     reader.close()
 
 
+def test_the_beginning_of_a_line_waits_for_its_end_but_not_long(pipe):
+    reading, writing = pipe
+    reader = PipeReader(reading)
+    os.write(writing, b"a\nb\nc")
+    assert reader.take() == b"a\nb\n"
+    assert reader.take() == b"c"
+    os.write(writing, b"d\n")
+    assert reader.take() == b"d\n"
+    os.write(writing, b"e\nf")
+    os.close(writing)
+    assert until(lambda: reader._over)
+    assert reader.take() == b"e\nf"
+    assert reader.take() == b""
+    reader.close()
+
+
 def test_what_nobody_takes_is_not_heaped_up(pipe, monkeypatch):
     monkeypatch.setattr(pipes, "_HELD", 1 << 20)
     monkeypatch.setattr(pipes, "_PIPE", 1 << 16)
@@ -116,16 +133,17 @@ def test_closing_waits_for_no_byte_and_leaves_no_thread(pipe, monkeypatch, full)
 
 def test_an_error_comes_after_what_came_before_it(pipe, monkeypatch):
     reading, writing = pipe
-    read = os.read
-    calls = []
 
-    def broken(fd: int, size: int) -> bytes:
-        calls.append(fd)
-        if len(calls) > 1:
-            raise OSError(5, "input/output error")
-        return read(fd, size)
+    class Broken(io.FileIO):
+        calls = 0
 
-    monkeypatch.setattr(pipes.os, "read", broken)
+        def readinto(self, room):
+            self.calls += 1
+            if self.calls > 1:
+                raise OSError(5, "input/output error")
+            return super().readinto(room)
+
+    monkeypatch.setattr(pipes, "FileIO", Broken)
     os.write(writing, b"abc")
     reader = PipeReader(reading)
     assert reader.take() == b"abc"

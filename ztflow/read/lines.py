@@ -78,11 +78,11 @@ class LineSplitter:
         cut = data.rfind(b"\n") + 1
         if self._head is not None or self._decoder is not None or self._bom or not first:
             return self.feed(data), memoryview(b"")
-        if len(data) <= _JOINED and not self._dropping:
-            block = b"".join((self._tail, data[:cut]))
+        if not self._dropping and (not self._tail or len(data) <= _JOINED):
+            block = memoryview(b"".join((self._tail, data[:cut])) if self._tail else data)[: len(self._tail) + cut]
             self._tail.clear()
             self._keep(data[cut:])
-            return _NO_LINES, memoryview(block)
+            return _NO_LINES, block
         lines = self.feed(data[:first])
         self._keep(data[cut:])
         return lines, memoryview(data)[first:cut]

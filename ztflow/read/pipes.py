@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+from io import FileIO
 from threading import Condition, Thread
 from time import monotonic
 from typing import Final
@@ -36,14 +37,14 @@ class PipeReader:
         fd: What to read; it is not closed.
         changed: Notified when something came or the end; for who waits for several.
 
-    Memory: 16 MiB and one read.
+    Memory: 17 MiB, as far as it was ever needed.
     """
 
     def __init__(self, fd: int, changed: Condition | None = None) -> None:
         widen(fd)
         self._fd = fd
         self._changed = Condition() if changed is None else changed
-        self._parts: list[bytes] = []
+        self._room = bytearray(_HELD + _PIPE)
         self._size = 0
         self._over = self._stopped = False
         self._error: OSError | None = None
@@ -62,18 +63,23 @@ class PipeReader:
         return max(0.0, self._taken + _GATHER - monotonic()) if self._size else None
 
     def now(self) -> bytes:
-        """What is there; empty at the end only, so call it when something is.
+        """What is there, as far as the lines are whole; empty at the end only, so call it when something is.
 
         Raises:
             OSError: It cannot be read any further; what came before was given.
         """
         with self._changed:
-            parts, self._parts, self._size = self._parts, [], 0
+            if not self._size and self._error is not None:
+                raise self._error
+            whole = self._room.rfind(b"\n", 0, self._size) + 1
+            count = self._size if self._over or not whole else whole
+            self._size -= count
+            with memoryview(self._room) as view:
+                data = bytes(view[:count])
+                view[: self._size] = bytes(view[count : count + self._size])
             self._taken = monotonic()
             self._changed.notify_all()
-            if not parts and self._error is not None:
-                raise self._error
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return data
 
     def take(self) -> bytes:
         """The same, waiting until it is due."""
@@ -93,17 +99,17 @@ class PipeReader:
 
     def _run(self) -> None:
         try:
-            with Selector() as ready:
+            with Selector() as ready, FileIO(self._fd, closefd=False) as file:
                 ready.register(self._fd, selectors.EVENT_READ)
                 ready.register(self._stop, selectors.EVENT_READ)
                 while self._has_room() and not any(key.fd == self._stop for key, _ in ready.select()):
-                    part = os.read(self._fd, _PIPE)
-                    if not part:
+                    with self._changed, memoryview(self._room) as view:
+                        count = file.readinto(view[self._size : self._size + _PIPE])
+                        if count:
+                            self._size += count
+                            self._changed.notify_all()
+                    if count == 0:  # None: whoever shares it made it not wait, and was faster
                         break
-                    with self._changed:
-                        self._parts.append(part)
-                        self._size += len(part)
-                        self._changed.notify_all()
         except OSError as error:
             self._error = error
         with self._changed:

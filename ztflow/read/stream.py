@@ -18,6 +18,7 @@ from ztflow.read.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.mending import is_access_like, is_escaped_access, mended
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
+from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
 from ztflow.records import Row
 
@@ -50,7 +51,7 @@ class StreamParser:
         self._builder = HalvesBuilder()
         self._splitter = LineSplitter()
         self._unwrapper = Unwrapper(origin, wrapper)
-        self._plain = wrapper in {None, "bare", "stern", "kubectl", "kubetail", "prefix"}
+        self._plain = wrapper is None or ALIASES.get(wrapper, wrapper) in {*JSON_NAMES, "kubectl", "kubetail", "prefix"}
         self._document = Document()
         self._document_origin = NOBODY
         self._blocks = ConfigBlocks()
