@@ -92,7 +92,7 @@ def test_bursts_show_the_offset_without_a_single_sure_pair(skew_us, seed):
     """Their partners are far beyond the next few of their kind, and the bursts of the train overlap when shifted."""
     evidence = gather(table(train(skew_us, seed)))
     start = int(evidence.time[evidence.outbound].min())
-    found = ClockMemory().offsets(start // EPOCH, evidence, np.ones(len(evidence), bool))
+    found = ClockMemory().offsets(start // EPOCH, evidence)
     out, inn = (evidence.ztunnel[evidence.outbound == side][0] for side in (True, False))
     assert out != inn
     ahead = int(found.of(np.array([inn]))[0] - found.of(np.array([out]))[0])

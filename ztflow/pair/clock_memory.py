@@ -70,13 +70,12 @@ class ClockMemory:
         self._sure_time = times[order]
         self._new = []
 
-    def offsets(self, epoch: int, evidence: Outline, unsure: npt.NDArray[np.bool_]) -> Offsets:
+    def offsets(self, epoch: int, unsure: Outline) -> Offsets:
         """The clock offsets for one epoch.
 
         Args:
             epoch: Number of the epoch: log time divided by `EPOCH`.
-            evidence: All halves at hand, at least `FAR_ENDS` beyond the epoch's end.
-            unsure: Which of them have no sure partner.
+            unsure: All halves without a sure partner, at least up to `FAR_ENDS` beyond the epoch's end.
         """
         start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
         self._sort()
@@ -84,7 +83,7 @@ class ClockMemory:
         if last - first > ENOUGH_SURE:  # whole instants, so that the order of arrival does not show
             first = np.searchsorted(self._sure_time, self._sure_time[last - ENOUGH_SURE])
         if epoch not in self._possible:
-            self._possible[epoch] = _possible(evidence, unsure, start, stop)
+            self._possible[epoch] = _possible(unsure, start, stop)
         near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
         bursts, crowd = (_joined(list(kind)) for kind in zip(*near, strict=True))
         self._given[epoch] = estimate(self._sure.take(slice(first, last)), bursts, crowd)
@@ -106,16 +105,14 @@ class ClockMemory:
         self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
 
 
-def _possible(
-    evidence: Outline, unsure: npt.NDArray[np.bool_], start: int, stop: int
-) -> tuple[Differences, Differences]:
+def _possible(evidence: Outline, start: int, stop: int) -> tuple[Differences, Differences]:
     """End differences between unsure outbound halves of an epoch and the inbound ones they might belong to.
 
     Returns:
         Those within bursts laid on each other, and those of halves in no such burst.
     """
     time = evidence.time
-    near = np.flatnonzero(unsure & (time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
+    near = np.flatnonzero((time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
     _, rank = np.unique(evidence.classes[near], return_inverse=True)
     in_turn = np.lexsort((time[near], evidence.outbound[near], rank))
     near, rank = near[in_turn], rank[in_turn]

@@ -7,19 +7,18 @@ the clocks' offsets are told from.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 
 from ztflow.pair import segments
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Offsets
-from ztflow.pair.decided import alone_with_each_other
+from ztflow.pair.decided import Decided, alone_with_each_other
 from ztflow.pair.join import AMBIGUOUS, UNIQUE
 from ztflow.pair.match import SURE, Segment, match_segments
-from ztflow.pair.outline import NO_TIME, FloatArray, Index, IntArray
+from ztflow.pair.outline import NO_TIME, Index, Outline
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP
-from ztflow.pair.waiting import GONE, LEFT, OPEN, Waiting
+from ztflow.pair.waiting import LEFT, OPEN, Waiting
 
 SETTLE = FAR_GAP + FAR_ENDS
 """Microseconds after which it is known whether a half has a sure partner."""
@@ -27,19 +26,9 @@ SETTLE = FAR_GAP + FAR_ENDS
 _BEFORE = -(2**62)
 
 
-class Pair(Protocol):
-    """Takes down pairs of halves that wait, by place; the last three may be one value for all."""
-
-    def __call__(
-        self,
-        out: Index,
-        inn: Index,
-        paired: int | IntArray,
-        alternatives: int | IntArray,
-        confidence: float | FloatArray,
-        /,
-    ) -> None:
-        """Take them down."""
+def frontier(horizon: int) -> int:
+    """Up to when halves can be looked at when everything before the horizon is known; a whole number of epochs."""
+    return (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
 
 
 class CloseBy:
@@ -55,24 +44,29 @@ class CloseBy:
         self._offsets = Offsets()
         self.settled = _BEFORE
 
-    def decide(self, horizon: int, pair: Pair) -> None:
-        """Pair what can be told by now; who has no partner here is `LEFT`."""
+    def decide(self, frontier: int, around: Outline, decided: Decided) -> None:
+        """Pair what can be told by now; who has no partner here is `LEFT`.
+
+        Args:
+            frontier: What ended before it is to be looked at; see `frontier`.
+            around: All halves without a sure partner, those that end within `FAR_ENDS` after the frontier among them.
+            decided: Takes down the pairs.
+        """
         waiting, ev = self._waiting, self._waiting.evidence
-        frontier = (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
         self.settled = frontier - self._offsets.largest() - EPOCH
-        index = waiting.where((waiting.status == OPEN) & ev.pairable & (ev.time < frontier))
+        index = waiting.where(waiting.status == OPEN)
         if not len(index):
             return
-        self._correct(index)
+        self._correct(index, around)
         settled = self.settled = frontier - self._offsets.largest() - EPOCH
         status, corrected, classes = waiting.status, waiting.corrected, ev.classes
         order = index[np.lexsort((corrected[index], classes[index]))]
         ranges = segments.whole(classes[order], corrected[order], settled)
         closed_parts: list[Index] = []
-        for start, stop, closed in self._simple(order, ranges, pair):
+        for start, stop, closed in self._simple(order, ranges, decided):
             part = order[start:stop]
             while first := segments.first_part(corrected[part], ev.outbound[part], settled):
-                self._match([part[:first]], pair)
+                self._match([part[:first]], decided)
                 # Its partner may stand just behind the cut.
                 near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
                 again = part[:first][near & (status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
@@ -80,19 +74,19 @@ class CloseBy:
                 part = np.concatenate([again, part[first:]])
             if closed:
                 closed_parts.append(part)
-        self._match(closed_parts, pair)
+        self._match(closed_parts, decided)
 
-    def _correct(self, index: Index) -> None:
+    def _correct(self, index: Index, around: Outline) -> None:
         """Take the clocks' offsets off, epoch by epoch."""
         waiting, ev = self._waiting, self._waiting.evidence
         uncorrected = index[waiting.corrected[index] == NO_TIME]
         epoch_of = ev.time[uncorrected] // EPOCH
         for epoch in np.unique(epoch_of).tolist():
-            self._offsets = self._clocks.offsets(epoch, ev, ev.pairable & (waiting.status != GONE))
+            self._offsets = self._clocks.offsets(epoch, around)
             here = uncorrected[epoch_of == epoch]
             waiting.corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
 
-    def _simple(self, order: Index, ranges: segments.Ranges, pair: Pair) -> Iterator[tuple[int, int, bool]]:
+    def _simple(self, order: Index, ranges: segments.Ranges, decided: Decided) -> Iterator[tuple[int, int, bool]]:
         """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
         waiting, ev = self._waiting, self._waiting.evidence
         status = waiting.status
@@ -109,14 +103,14 @@ class CloseBy:
         status[inn[~near]] = LEFT
         out, inn = out[near], inn[near]
         paired, confidence = alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
-        pair(out, inn, paired, 0, confidence)
+        decided.pairs(out, inn, paired, 0, confidence)
         rest = ~one_sided
         rest[couple] = False
         yield from zip(
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, parts: list[Index], pair: Pair) -> None:
+    def _match(self, parts: list[Index], decided: Decided) -> None:
         """Assign the halves of each segment; those without a partner become leftovers."""
         waiting, ev = self._waiting, self._waiting.evidence
         sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
@@ -126,7 +120,7 @@ class CloseBy:
         candidates = [self._segment(out, inn) for out, inn in sides]
         for (out, inn), match in zip(sides, match_segments(candidates), strict=True):
             paired = np.where(match.confidence >= SURE, UNIQUE, AMBIGUOUS)
-            pair(out[match.outbound], inn[match.inbound], paired, match.alternatives, match.confidence)
+            decided.pairs(out[match.outbound], inn[match.inbound], paired, match.alternatives, match.confidence)
 
     def _segment(self, out: Index, inn: Index) -> Segment:
         waiting, ev, time = self._waiting, self._waiting.evidence, self._waiting.corrected

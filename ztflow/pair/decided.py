@@ -1,58 +1,76 @@
-"""The decisions of one step, collected pair by pair and half by half."""
+"""The decisions of one step, collected pair by pair and half by half, and the flows they make."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
-from ztflow.pair.coded import NONE
-from ztflow.pair.join import EXACT, INBOUND_ONLY, OUTBOUND_ONLY, REASONS, UNIQUE, Decisions
-from ztflow.pair.outline import BoolArray, FloatArray, Index, IntArray, UIntArray
+from ztflow.pair.coded import NONE, WordMemory
+from ztflow.pair.evidence import canonical_order
+from ztflow.pair.join import EXACT, INBOUND_ONLY, OUTBOUND_ONLY, REASONS, UNIQUE, Decisions, build_flows
+from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, Index, IntArray, UIntArray, numbers_of_time
+from ztflow.pair.waiting import MATCHED, Waiting
+from ztflow.tables import FLOWS_SCHEMA
 
 ALONE_IN_CLASS = 0.9995
 """Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
 ALONE_EMPTY = 0.995
 """The same for a connection of no bytes."""
 
+OneOrEach: TypeAlias = int | IntArray
+_AFTER = 2**62
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
 
-@dataclass
 class Decided:
-    """Decisions of one step; halves by their row in the table at hand."""
+    """Decisions of one step about the halves of one table."""
 
-    _parts: list[Decisions] = field(default_factory=list)
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self._parts: list[Decisions] = []
+
+    def rows(
+        self,
+        out: Index,
+        inn: Index,
+        paired: OneOrEach,
+        alternatives: OneOrEach,
+        confidence: float | FloatArray,
+    ) -> None:
+        """Take down pairs by their rows in the table; the last three may be one value for all."""
+        count = len(out)
+        if count:
+            self._parts.append(
+                Decisions(
+                    out,
+                    inn,
+                    _column(paired, count),
+                    _column(alternatives, count),
+                    np.broadcast_to(np.asarray(confidence, np.float64), count),
+                    _column(NONE, count),
+                    _column(NONE, count),
+                )
+            )
 
     def pairs(
         self,
         out: Index,
         inn: Index,
-        paired: int | IntArray,
-        alternatives: int | IntArray,
+        paired: OneOrEach,
+        alternatives: OneOrEach,
         confidence: float | FloatArray,
     ) -> None:
-        """Add pairs; the last three may be one value for all."""
-        count = len(out)
-        if not count:
-            return
-        self._parts.append(
-            Decisions(
-                out,
-                inn,
-                _column(paired, count),
-                _column(alternatives, count),
-                np.broadcast_to(np.asarray(confidence, np.float64), count),
-                _column(NONE, count),
-                _column(NONE, count),
-            )
-        )
+        """Take down pairs of halves that waited, by their places."""
+        row = self._waiting.row
+        self.rows(row[out], row[inn], paired, alternatives, confidence)
+        self._waiting.status[out] = self._waiting.status[inn] = MATCHED
 
-    def alone(
-        self, row: Index, outbound: BoolArray, reasons: str | list[str], *, next_hop: Index | None = None
-    ) -> None:
-        """Add lone halves, which of them are outbound, and where known the hop that follows each."""
-        count = len(row)
+    def alone(self, index: Index, reasons: str | list[str], *, next_hop: Index | None = None) -> None:
+        """Take down halves that waited and stay alone, by their places, and that of the hop that follows each."""
+        count = len(index)
+        row, outbound = self._waiting.row[index], self._waiting.evidence.outbound[index]
         codes = _REASON[reasons] if isinstance(reasons, str) else [_REASON[word] for word in reasons]
         self._parts.append(
             Decisions(
@@ -62,21 +80,30 @@ class Decided:
                 _column(NONE, count),
                 np.full(count, np.nan),
                 _column(codes, count),
-                _column(NONE, count) if next_hop is None else next_hop,
+                _column(NONE, count) if next_hop is None else self._waiting.row[next_hop],
             )
         )
+        self._waiting.status[index] = MATCHED
 
-    def decisions(self) -> Decisions | None:
-        """All of them, or None when there are none."""
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows of all decisions, in order of their end, ties canonically; flows without a time last."""
         if not self._parts:
-            return None
-        if len(self._parts) == 1:
-            return self._parts[0]
+            return FLOWS_SCHEMA.empty_table()
         names = Decisions.__dataclass_fields__
-        return Decisions(*(np.concatenate([getattr(part, name) for part in self._parts]) for name in names))
+        parts = self._parts
+        made = (
+            parts[0]
+            if len(parts) == 1
+            else Decisions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        )
+        table = self._waiting.table
+        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
+        end = numbers_of_time(table)[told_by]
+        order = canonical_order(np.where(end == NO_TIME, _AFTER, end), told_by, table)
+        return build_flows(table, made.take(order), memory)
 
 
-def _column(value: int | list[int] | IntArray, count: int) -> IntArray:
+def _column(value: OneOrEach | list[int], count: int) -> IntArray:
     return np.broadcast_to(np.asarray(value, np.int64), count)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -64,10 +64,6 @@ class Evidence(Outline):
     early: BoolArray
     answered: BoolArray
     port: IntArray
-
-    def outline(self, index: Index) -> Outline:
-        """The outline of the entries at `index`."""
-        return Outline(*(getattr(self, field.name)[index] for field in fields(Outline)))
 
 
 def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline | None = None) -> Evidence:

@@ -147,6 +147,10 @@ class Outline:
         result: BoolArray = (self.request[index] | self.response[index]) != 0
         return result
 
+    def outline(self, index: Index | BoolArray | slice) -> Outline:
+        """The outline of the entries at `index`."""
+        return Outline(*(getattr(self, field.name)[index] for field in fields(Outline)))
+
     def take(self, index: Index | BoolArray) -> Self:
         """The entries at `index`, or where a mask is true."""
         return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))

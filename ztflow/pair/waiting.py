@@ -12,7 +12,7 @@ from ztflow.tables import HALVES_SCHEMA
 
 OPEN, LEFT, MATCHED, GONE = 0, 1, 2, 3
 """Not looked at yet; without a partner among those that ended close by; in a flow, but still evidence of the clocks'
-offsets; in a flow and done with."""
+offsets; here no longer."""
 UNUSED_WORDS = 4096
 """Words of a dictionary that may stand in no row."""
 
@@ -78,6 +78,21 @@ class Waiting:
         self.late = np.concatenate([self.late, late])
         self.tunnel = np.concatenate([self.tunnel, tunnel])
         self.noted = np.concatenate([self.noted, noted])
+
+    def take_over(self, other: Waiting, mask: BoolArray) -> None:
+        """Take in halves that waited elsewhere, where a mask is true; they are `GONE` there."""
+        moved = np.flatnonzero(mask)
+        if not len(moved):
+            return
+        table = self.join([other.table.take(pa.array(other.row[moved]))])
+        self.add(
+            np.arange(table.num_rows),
+            other.evidence.take(moved),
+            other.late[moved],
+            other.tunnel[moved],
+            other.noted[moved],
+        )
+        other.status[moved] = GONE
 
     def sort(self) -> None:
         """Find the canonical order anew."""
