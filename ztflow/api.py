@@ -159,7 +159,8 @@ def iter_flows(
         for following in order.slices(inside=False):
             if halves is not None:
                 flows = pairer.push(halves)
-                yield _placed(topology, ordered.push(flows.to_arrow(), pairer.settled))
+                for table in ordered.push(flows.to_arrow(), pairer.settled):
+                    yield _placed(topology, table)
             halves = following
         ordered.hold(pairer.finish(halves).to_arrow())
         for table in ordered.finish():

@@ -203,21 +203,24 @@ class EndOrder:
         else:
             self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
 
-    def push(self, flows: pa.Table, until: int) -> pa.Table:
-        """Take in flows; give those that end before `until` (microseconds), which nothing later will precede."""
+    def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
+        """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
         self.hold(flows)
-        parts = [part for held in self._held for part in held.before(until, self._runs)]
+        pieces = SLICE // PIECE
+        edge = None
+        while edge != until:
+            # Runs overlap, so a slice may hold a piece of each; beyond those in memory it is about so many pieces.
+            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
+            edge = starts[pieces] + 1 if len(starts) > pieces else until
+            parts = [part for held in self._held for part in held.before(edge, self._runs)]
+            if parts:
+                yield _sorted(_one_dictionary(parts), "end")
         self._held = [held for held in self._held if held]
-        return _sorted(_one_dictionary(parts), "end") if parts else FLOWS_SCHEMA.empty_table()
 
     def finish(self) -> Iterator[pa.Table]:
-        """The rest, in slices; flows without a time last."""
+        """The rest, in slices; flows without a time last. At least one table, which may be empty."""
         empty = FLOWS_SCHEMA.empty_table()
-        while True:
-            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < _LAST)
-            if not starts:
-                break
-            yield self.push(empty, starts[min(len(starts) - 1, SLICE // PIECE)] + 1)
+        yield from self.push(empty, _LAST)
         parts = [part for held in self._held for part in held.all(self._runs)]
         self._held = []
         yield _sorted(_one_dictionary(parts), "end") if parts else empty
