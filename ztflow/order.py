@@ -24,7 +24,7 @@ IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
 SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
-FLOWS_IN_MEMORY = 250_000
+FLOWS_IN_MEMORY = 150_000
 """Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
 PIECE = 32_768
 """Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
