@@ -66,23 +66,19 @@ def flows(*ends, line=0):
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
 
-def ends(part):
-    return part.column("end").cast(pa.int64()).to_pylist()
-
-
-def all_ends(parts):
-    return [end for part in parts for end in ends(part)]
+def ends(*parts):
+    return [end for part in parts for end in part.column("end").cast(pa.int64()).to_pylist()]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3, 100])
 def test_flows_wait_for_those_that_end_before_them(limit):
     with EndOrder(limit=limit) as kept:
-        assert all_ends(kept.push(flows(5, 3), 4)) == [3]
-        assert all_ends(kept.push(flows(4), 5)) == [4]
-        assert all_ends(kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
-        assert all_ends(kept.push(flows(6), 8)) == [5, 6, 7]
-        assert all_ends(kept.finish()) == [8, 9, 10, 11, None]
-        assert all_ends(kept.finish()) == []
+        assert ends(*kept.push(flows(5, 3), 4)) == [3]
+        assert ends(*kept.push(flows(4), 5)) == [4]
+        assert ends(*kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
+        assert ends(*kept.push(flows(6), 8)) == [5, 6, 7]
+        assert ends(*kept.finish()) == [8, 9, 10, 11, None]
+        assert ends(*kept.finish()) == []
 
 
 @settings(deadline=None)
@@ -108,6 +104,18 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
     late = [4 * number > end for number, batch in enumerate(batches) for end in batch if end is not None]
     if not any(late):
         assert rows == sorted(wanted, key=lambda row: (row[0] is None, row[0] or 0))
+
+
+def test_what_becomes_free_at_once_comes_in_slices(monkeypatch):
+    monkeypatch.setattr(order, "PIECE", 10)
+    monkeypatch.setattr(order, "SLICE", 20)
+    with EndOrder(limit=0) as kept:
+        for run in range(5):
+            kept.hold(flows(*range(run, 1000, 5)))
+        sizes = [part.num_rows for part in kept.push(flows(2000), 1500)]
+        assert sum(sizes) == 1000
+        assert max(sizes) <= 20 + 5 * 10
+        assert ends(*kept.finish()) == [2000]
 
 
 def test_the_files_of_flows_are_removed():

@@ -24,7 +24,7 @@ IN_MEMORY = 1_000_000
 """Halves kept in memory before a sorted run of them goes to disk (about 200 MB)."""
 SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
-FLOWS_IN_MEMORY = 250_000
+FLOWS_IN_MEMORY = 150_000
 """Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
 PIECE = 32_768
 """Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
@@ -228,28 +228,26 @@ class EndOrder:
             self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
 
     def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
-        """Take in flows; give those that end before `until` (microseconds), which nothing later will precede."""
+        """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
         self.hold(flows)
-        yield from self._slices(until)
+        pieces = SLICE // PIECE
+        edge = None
+        while edge != until:
+            # Runs overlap, so a slice may hold a piece of each; beyond those in memory it is about so many pieces.
+            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
+            edge = starts[pieces] + 1 if len(starts) > pieces else until
+            parts = [part for held in self._held for part in held.before(edge, self._runs)]
+            if parts:
+                yield _sorted(_one_dictionary(parts), "end")
+        self._held = [held for held in self._held if held]
 
     def finish(self) -> Iterator[pa.Table]:
-        """The rest, in slices; flows without a time last. There is at least one slice, if need be an empty one."""
-        yield from self._slices(_LAST)
-        yield self._gathered([part for held in self._held for part in held.all(self._runs)])
-
-    def _slices(self, until: int) -> Iterator[pa.Table]:
-        """What ends before a time, in tables of some `SLICE` rows: one line that waits long may hold back very many."""
-        edge = until - 1
-        while edge < until:
-            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
-            edge = until if len(starts) <= SLICE // PIECE else starts[SLICE // PIECE] + 1
-            table = self._gathered([part for held in self._held for part in held.before(edge, self._runs)])
-            if table.num_rows:
-                yield table
-
-    def _gathered(self, parts: list[pa.Table]) -> pa.Table:
-        self._held = [held for held in self._held if held]
-        return _sorted(_one_dictionary(parts), "end") if parts else FLOWS_SCHEMA.empty_table()
+        """The rest, in slices; flows without a time last. At least one table, which may be empty."""
+        empty = FLOWS_SCHEMA.empty_table()
+        yield from self.push(empty, _LAST)
+        parts = [part for held in self._held for part in held.all(self._runs)]
+        self._held = []
+        yield _sorted(_one_dictionary(parts), "end") if parts else empty
 
 
 @dataclass(slots=True)
@@ -264,9 +262,8 @@ class _Held:
 
     def all(self, runs: Runs) -> Iterator[pa.Table]:
         """Give up all rows."""
-        tables = [self.table, *map(runs.read, self.pieces)]
-        self.table, self.pieces = self.table.slice(0, 0), []
-        yield from tables
+        yield self.table
+        yield from map(runs.read, self.pieces)
 
     def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
         """Give up the rows before a time."""

@@ -22,7 +22,7 @@ from ztflow.records import join_host_port
 from ztflow.tables import FLOWS_SCHEMA
 from ztflow.writers import open_writer
 from ztflow.writers.escape import csv_cell, json_printable
-from ztflow.writers.fragments import Fragment, constant, rows_of
+from ztflow.writers.fragments import Fragment, rows_of
 from ztflow.writers.jsonl import ADDRESSES
 
 
@@ -133,7 +133,7 @@ def test_any_fragments(kinds, rows, rng):
     fragments, wanted = [], [""] * rows
     for texts in kinds:
         if len(texts) == 1:
-            fragments.append(constant(texts[0]))
+            fragments.append(texts[0])
             chosen = texts * rows
         else:
             codes = [rng.randrange(len(texts)) for _ in range(rows)]

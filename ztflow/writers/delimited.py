@@ -12,26 +12,26 @@ import pyarrow as pa
 
 from ztflow.writers.cells import batches
 from ztflow.writers.escape import FORMULA_STARTS, csv_cell
-from ztflow.writers.fragments import Escape, Fragment, column, constant, rows_of, specials
+from ztflow.writers.fragments import Escape, Fragment, Part, column, rows_of, specials
 
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ',"')
 _TEXT = Escape(csv_cell, specials(_PLAIN), ~specials("".join(FORMULA_STARTS)))
 
 
-def _cell(array: pa.Array, before: str) -> list[Fragment]:
+def _cell(array: pa.Array, before: str) -> list[Part]:
     if pa.types.is_map(array.type):
         pairs = (row or () for row in array.to_pylist())
         texts = [csv_cell("; ".join(f"{key}={value}" for key, value in row)) for row in pairs]
-        return [constant(before), Fragment(pa.array(texts, pa.string()))]
-    return [constant(before), *column(array, "", "", _TEXT)]
+        return [before, Fragment(pa.array(texts, pa.string()))]
+    return [before, *column(array, "", "", _TEXT)]
 
 
 def encode_csv(batch: pa.RecordBatch) -> memoryview:
     """The rows as CSV lines without a header."""
-    fragments: list[Fragment] = []
+    fragments: list[Part] = []
     for number, array in enumerate(batch.columns):
         fragments += _cell(array, "," if number else "")
-    return rows_of([*fragments, constant("\n")], len(batch))
+    return rows_of([*fragments, "\n"], len(batch))
 
 
 class CsvWriter:

@@ -7,7 +7,7 @@ what is left to do for every row is to join some ten texts, most of them long an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -28,11 +28,10 @@ _LOOK = 64
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A stretch of every row's text.
+    """A stretch of every row's text; one that is the same in all rows is a plain `str` instead.
 
     Attributes:
-        texts: The distinct texts, none of them null; one text a row where `codes` is None. One text alone is the same
-            in every row.
+        texts: The distinct texts, none of them null; one text a row where `codes` is None.
         codes: Which of the texts each row has.
     """
 
@@ -80,14 +79,17 @@ def specials(plain: str) -> npt.NDArray[np.bool_]:
     return table
 
 
-def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Fragment]:
+Part: TypeAlias = Fragment | str
+
+
+def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Part]:
     """`before value after` for every row, nothing where the value is null."""
     kind = array.type
     if array.null_count == len(array):
         return []
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         codes, texts = used(array if pa.types.is_dictionary(kind) else array.dictionary_encode())
-        return [_coded(codes, escape(texts), before, after, nulls=bool(array.null_count))]
+        return _coded(codes, escape(texts), before, after, nulls=bool(array.null_count))
     if pa.types.is_timestamp(kind):
         return _each(time_text(array), before, after)
     if pa.types.is_floating(kind):
@@ -96,35 +98,29 @@ def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Fra
             return []
     if pa.types.is_boolean(kind) or _comes_back(array):
         codes, values = used(array.dictionary_encode())
-        return [_coded(codes, values.cast(pa.string()), before, after, nulls=bool(array.null_count))]
+        return _coded(codes, values.cast(pa.string()), before, after, nulls=bool(array.null_count))
     return _each(array.cast(pa.string()), before, after)
 
 
-def constant(text: str) -> Fragment:
-    """The same text in every row."""
-    return Fragment(pa.array([text]))
-
-
-def where(known: pa.Array, text: str) -> list[Fragment]:
+def where(known: pa.Array, text: str) -> list[Part]:
     """The text in rows where `known` is true."""
     if not known.false_count:
-        return [constant(text)]
+        return [text]
     return [Fragment(pa.array(["", text]), known.cast(pa.int32()).to_numpy())]
 
 
-def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> Fragment:
-    texts = pc.binary_join_element_wise(before, texts, after, "") if before or after else texts
+def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> list[Part]:
     if nulls:
-        texts = pa.concat_arrays([texts, pa.array([""])])
-    return Fragment(texts, codes)
+        texts = pc.binary_join_element_wise(before, texts, after, "") if before or after else texts
+        return [Fragment(pa.concat_arrays([texts, pa.array([""])]), codes)]
+    return [before, texts[0].as_py() if len(texts) == 1 else Fragment(texts, codes), after]
 
 
-def _each(texts: pa.StringArray, before: str, after: str) -> list[Fragment]:
-    """Texts of their own in every row; what stands around them joins the fragments beside them where none is null."""
+def _each(texts: pa.StringArray, before: str, after: str) -> list[Part]:
+    """Texts of their own in every row; what stands around them joins the parts beside them where none is null."""
     if texts.null_count:
         return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), ""))]
-    around = [constant(text) if text else None for text in (before, after)]
-    return [part for part in (around[0], Fragment(texts), around[1]) if part is not None]
+    return [before, Fragment(texts), after]
 
 
 def _comes_back(array: pa.Array) -> bool:
@@ -133,69 +129,89 @@ def _comes_back(array: pa.Array) -> bool:
     return len(array[::step].unique()) <= _FEW if step > 1 else True
 
 
-def rows_of(fragments: Sequence[Fragment], rows: int) -> memoryview:
+def rows_of(parts: Iterable[Part], rows: int) -> memoryview:
     """The rows, one after the other, as UTF-8.
 
     Args:
-        fragments: What stands in every row, in order.
+        parts: What stands in every row, in order.
         rows: How many rows there are.
     """
     runs: list[_Run] = []
-    for fragment in fragments:
-        if not (runs and runs[-1].take(fragment)):
-            runs.append(_Run(fragment, rows))
-    parts = [run.texts() for run in runs]
-    if all(isinstance(part, pa.Scalar) for part in parts):
-        return memoryview("".join(part.as_py() for part in parts).encode() * rows)
-    lines = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
+    for part in _together(parts):
+        if not (runs and runs[-1].take(part)):
+            runs.append(_Run(part, rows))
+    texts = [run.texts() for run in runs]
+    if len(texts) < 2 and all(isinstance(text, str) for text in texts):
+        return memoryview("".join(texts).encode() * rows)
+    lines: pa.StringArray = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "")
     _, offsets, data = lines.buffers()
     ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + rows + 1]
     return memoryview(data)[ends[0] : ends[-1]] if data is not None else memoryview(b"")
 
 
-class _Run:
-    """Fragments side by side that are joined once per distinct combination."""
+def _together(parts: Iterable[Part]) -> Iterator[Part]:
+    """Parts that are the same in all rows put together where they stand side by side."""
+    same = ""
+    for part in parts:
+        if isinstance(part, str):
+            same += part
+            continue
+        if same:
+            yield same
+            same = ""
+        yield part
+    if same:
+        yield same
 
-    def __init__(self, fragment: Fragment, rows: int) -> None:
+
+class _Run:
+    """Parts side by side that are joined once per distinct combination."""
+
+    def __init__(self, part: Part, rows: int) -> None:
         self._rows = rows
-        self._fragments = [fragment]
-        self._codes = fragment.codes if len(fragment.texts) > 1 else None
-        self._size = len(fragment.texts)
+        self._parts = [part]
+        self._same = isinstance(part, str)
+        self._codes = None if isinstance(part, str) else part.codes
+        self._size = 1 if isinstance(part, str) else len(part.texts)
         self._first: npt.NDArray[np.int64] | None = None
         """A row of each combination; None while the codes are those of the one fragment that has any."""
 
-    def take(self, fragment: Fragment) -> bool:
-        """Take in the next fragment; false where it has to begin a run of its own."""
-        single, alone = len(fragment.texts) == 1, self._codes is None
-        if (alone and self._size > 1) or (fragment.codes is None and not single):
+    def take(self, part: Part) -> bool:
+        """Take in the next part; false where it has to begin a run of its own."""
+        if not self._same and self._codes is None:
             return False
-        if not single:
-            if alone:
-                self._codes, self._size = fragment.codes, len(fragment.texts)
-            else:
-                assert self._codes is not None
-                assert fragment.codes is not None
-                space = self._size * len(fragment.texts)
-                if space > max(1024, 8 * self._rows):
-                    return False
-                keys = self._codes.astype(np.int64) * len(fragment.texts) + fragment.codes
-                codes, first = factorize(keys, space)
-                if len(first) > self._rows // 2 and self._rows > _FEW:
-                    return False
-                self._codes, self._size, self._first = codes, len(first), first
-        self._fragments.append(fragment)
+        if isinstance(part, Fragment):
+            if part.codes is None:
+                return False
+            if self._same:
+                self._same, self._codes, self._size = False, part.codes, len(part.texts)
+            elif not self._combine(part.texts, part.codes):
+                return False
+        self._parts.append(part)
         return True
 
-    def texts(self) -> pa.StringArray | pa.Scalar:
-        """The text of every row; a scalar where it is the same in all."""
-        parts = [self._of_combination(fragment) for fragment in self._fragments]
-        joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
+    def _combine(self, texts: pa.StringArray, codes: Codes) -> bool:
+        """Number the combinations with one more fragment; false where they are too many."""
+        assert self._codes is not None
+        space = self._size * len(texts)
+        if space > max(1024, 8 * self._rows):
+            return False
+        numbers, first = factorize(self._codes.astype(np.int64) * len(texts) + codes, space)
+        if len(first) > self._rows // 2 and self._rows > _FEW:
+            return False
+        self._codes, self._size, self._first = numbers, len(first), first
+        return True
+
+    def texts(self) -> pa.StringArray | str:
+        """The text of every row; a string where it is the same in all."""
+        if self._same:
+            return "".join(part for part in self._parts if isinstance(part, str))
+        parts = [part if isinstance(part, str) else self._of_combination(part) for part in self._parts]
+        joined: pa.StringArray = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "")
         return joined if self._codes is None else joined.take(pa.array(self._codes))
 
-    def _of_combination(self, fragment: Fragment) -> pa.StringArray | pa.Scalar:
+    def _of_combination(self, fragment: Fragment) -> pa.StringArray:
         """The texts of a fragment for each combination."""
-        if len(fragment.texts) == 1:
-            return fragment.texts[0]
         if self._first is None or fragment.codes is None:
             return fragment.texts
         return fragment.texts.take(pa.array(fragment.codes[self._first]))
