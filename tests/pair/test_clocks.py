@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.clocks import Differences, estimate
 from ztflow.pair.evidence import gather
+from ztflow.pair.grouped import crowds, quantiles
 
 NODES = np.array([11, 22, 33], np.uint64)
 NONE = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -97,3 +98,32 @@ def test_bursts_show_the_offset_without_a_single_sure_pair(skew_us, seed):
     assert out != inn
     ahead = int(found.of(np.array([inn]))[0] - found.of(np.array([out]))[0])
     assert ahead == pytest.approx(skew_us, abs=1_000)
+
+
+groups = st.lists(st.tuples(st.integers(0, 4), st.integers(-50_000, 50_000)), max_size=60)
+
+
+@given(groups, st.lists(st.floats(0, 1), min_size=5, max_size=5))
+def test_quantiles_of_groups_are_those_of_each(drawn, shares):
+    group, values = (np.array([pair[k] for pair in drawn], np.int64) for k in (0, 1))
+    found = quantiles(values, group, np.array(shares))
+    for one, share in enumerate(shares):
+        here = values[group == one]
+        if len(here):
+            np.testing.assert_allclose(found[one], np.quantile(here, share), rtol=1e-12, atol=1e-9)
+        else:
+            assert np.isnan(found[one])
+
+
+@given(groups)
+def test_crowds_of_groups_do_not_mix(drawn):
+    group, values = (np.array([pair[k] for pair in drawn], np.int64) for k in (0, 1))
+    together = crowds(values, group, 5, width=2000, about=0.8)
+    for one in range(5):
+        here = values[group == one]
+        alone = crowds(here, np.zeros(len(here), np.int64), 1, width=2000, about=0.8)
+        np.testing.assert_equal(together[one], alone[0])
+        if len(here):
+            near = np.abs(here - alone[0]) <= 2000
+            best = max(((here >= at) & (here < at + 2000)).sum() for at in here)
+            assert near.sum() >= 0.8 * best / 2

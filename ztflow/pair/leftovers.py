@@ -11,6 +11,7 @@ when it has moved on by twice that, so the order of judging is that of the log, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def pair_leftovers(evidence: Evidence, time: IntArray, index: Index, horizon: in
     Cost: numpy passes over `NEIGHBOURS` possible partners on each side of a half; Python per pair that could be one.
     """
     possible = _possible(evidence, time, index)
-    others = [_Others() for _ in range(len(index))]
+    others: defaultdict[int, _Others] = defaultdict(_Others)
     for o, i, score in zip(possible.outbound.tolist(), possible.inbound.tolist(), possible.apart.tolist(), strict=True):
         others[o].add(score, i)
         others[i].add(score, o)
