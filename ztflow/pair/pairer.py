@@ -215,7 +215,9 @@ class Pairer:
     def _by_class(self, decided: Decided, horizon: int) -> None:
         ev = self._evidence
         sure = find_sure(ev, class_order(ev, self._canonical), horizon)
-        fresh = (self._status[sure.outbound] == OPEN) & (self._status[sure.inbound] == OPEN)
+        # Once the log has moved past a half, what made it unsure may be forgotten: it does not become sure by that.
+        undecided = (self._status == OPEN) & (self._corrected == NO_TIME)
+        fresh = undecided[sure.outbound] & undecided[sure.inbound]
         out, inn = sure.outbound[fresh], sure.inbound[fresh]
         moved = (ev.request[out] | ev.response[out]) != 0
         self._take(decided, out, inn, "unique", 0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY), SURELY)
