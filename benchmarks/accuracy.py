@@ -1,6 +1,9 @@
-"""How well halves are paired, on captured runs whose truth is known.
+"""How well halves are paired, on captured runs whose truth is known and on simulated traffic.
 
     python benchmarks/accuracy.py RUN_DIR... [--scenario NAME]... [--markdown]
+    python benchmarks/accuracy.py --sums RUN_DIR... [--markdown]
+    python benchmarks/accuracy.py --left-out RUN_DIR... [--markdown]
+    python benchmarks/accuracy.py --simulated [--seeds N] [--markdown]
 
 A RUN_DIR holds `ztunnel-*.log[.gz]` and `truth.tsv[.gz]` (columns `kind, src_pod, dst_pod, asked, outbound, inbound,
 next_hop_inbound`, halves as `file:line`); `pods.txt`, where it is there, is the inventory. Each run is scored as it is,
@@ -12,36 +15,48 @@ assignment with the least squared differences of ends (weight 1) and durations (
 Columns: precision and recall of pairs; of the pairs called `exact` or `unique`, the share that is right (sure) and
 their share of all (sure_share); calibration, the mean distance of confidence from truth in ten bins; pairs of
 halves from different clients or servers (foreign), and with a half whose partner was never written (invented);
-precision and recall of both baselines; seconds ztflow took, reading included.
+precision and recall of both baselines; processor seconds ztflow took, reading included.
+
+`--sums` prints instead what does not hang on single pairs: edges (source, address dialled, authority) whose number of
+connections or bytes in either direction is not that of the truth, of all edges, and precision and recall of the hops
+behind waypoints and gateways.
+
+`--left-out` asks whether what ztflow ships with was made for these runs: each, sizes masked, is paired again starting
+from the weights and scales of delays that fit the true pairs of all the other runs (learning goes on from there). Each
+column has the figure as shipped and that of the other start.
+
+`--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose weights and scales of delays
+were fitted to the true pairs of other traffic of the scenario (another seed), with clocks that are right and four times
+the samples. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (queues,
+pauses), so this is the best of this kind of model, not of all thinkable ones.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import re
 import tempfile
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path, PurePath
+from pathlib import Path
 
-import numpy as np
+from methods import BASELINES, by_ztflow, oracle, starting_from, true_habits
+from scoring import Truth, hops, position, text, wrong_edges
 
 import ztflow
-from ztflow.pair.evidence import gather
-from ztflow.pair.match import nearest
+from ztflow.simulate import simulate
+from ztflow.simulate.presets import BUSY_MACHINE, preset
+from ztflow.simulate.scenario import Clocks
+from ztflow.simulate.scenario import Scenario as Traffic
 
 SKEW = (timedelta(seconds=0.5), timedelta(seconds=-0.5))
 SIZE = re.compile(r'("?bytes_(sent|recv)"?[=:])(\d+)')
 INBOUND = re.compile(r'direction"?[=:]"inbound"')
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-TEN_NEAREST = 10
-SEARCH = 1_000_000
-"""Microseconds within which the baselines look for a partner."""
+OTHER_SEED = 1000
+"""Added to a seed: traffic the oracle learns from."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +79,6 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A reported pair: `file:line` of both halves."""
-
-    outbound: str
-    inbound: str
-    sure: bool
-    confidence: float
-
-
 # -- making a run harder ---------------------------------------------------------------------------------
 
 
@@ -91,11 +96,6 @@ def degraded(run: Path, target: Path, scenario: Scenario) -> list[Path]:
                 out.write(shift_time(changed, skew) if skew else changed)
         result.append(target_path)
     return result
-
-
-def text(path: Path):
-    """A log or table, compressed or not."""
-    return gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")
 
 
 def mask_sizes(line: str) -> str:
@@ -119,183 +119,148 @@ def shift_time(line: str, by: timedelta) -> str:
     return TIME.sub(shift, line, count=1)
 
 
-# -- methods ---------------------------------------------------------------------------------------------
-
-
-def by_ztflow(logs: list[Path], inventory: list[Path]) -> Iterator[Pair]:
-    columns = ["outbound_file", "outbound_line", "inbound_file", "inbound_line", "paired", "confidence"]
-    flows = ztflow.read_flows(*logs, inventory=inventory)
-    for flow in flows.to_arrow().select(columns).to_pylist():
-        if flow["outbound_line"] is not None and flow["inbound_line"] is not None:
-            confidence = 1.0 if flow["confidence"] is None else flow["confidence"]
-            yield Pair(
-                position(flow["outbound_file"], flow["outbound_line"]),
-                position(flow["inbound_file"], flow["inbound_line"]),
-                flow["paired"] in {"exact", "unique"},
-                confidence,
-            )
-
-
-def greedy(out_time, out_duration, in_time, in_duration):
-    """The nearest ends first, each half once."""
-    del out_duration, in_duration
-    place = np.searchsorted(in_time, out_time)
-    near = place[:, None] + np.arange(-TEN_NEAREST * 8, TEN_NEAREST * 8)[None, :]
-    distance = np.abs(in_time[near.clip(0, len(in_time) - 1)] - out_time[:, None])
-    possible = (near >= 0) & (near < len(in_time)) & (distance <= SEARCH)
-    rows, columns = np.nonzero(possible)
-    partners = near[rows, columns]
-    free_out, free_in = np.ones(len(out_time), bool), np.ones(len(in_time), bool)
-    chosen = []
-    for at in np.argsort(distance[rows, columns], kind="stable").tolist():
-        row, partner = rows[at], partners[at]
-        if free_out[row] and free_in[partner]:
-            free_out[row] = free_in[partner] = False
-            chosen.append((row, partner))
-    return tuple(np.array(side, int) for side in zip(*chosen, strict=True)) if chosen else (np.zeros(0, int),) * 2
-
-
-def by_classes(method: Callable) -> Callable[[list[Path]], Iterator[Pair]]:
-    """A baseline: the method on each class of candidates, cut at pauses of a second."""
-
-    def pairs(logs: list[Path]) -> Iterator[Pair]:
-        halves = ztflow.read_records(*logs).to_arrow()
-        evidence = gather(halves)
-        names = [
-            position(file, line)
-            for file, line in zip(
-                halves.column("source_file").to_pylist(), halves.column("line_number").to_pylist(), strict=True
-            )
-        ]
-        index = np.flatnonzero(evidence.pairable)
-        classes = evidence.classes[index]
-        index = index[np.lexsort((evidence.time[index], classes))]
-        classes, times = evidence.classes[index], evidence.time[index]
-        for part in np.split(index, np.flatnonzero((np.diff(classes) != 0) | (np.diff(times) > SEARCH)) + 1):
-            out, inn = part[evidence.outbound[part]], part[~evidence.outbound[part]]
-            if len(out) and len(inn):
-                arrays = (evidence.time[out], evidence.duration[out], evidence.time[inn], evidence.duration[inn])
-                for a, b in zip(*method(*arrays), strict=True):
-                    yield Pair(names[out[a]], names[inn[b]], sure=True, confidence=1.0)
-
-    return pairs
-
-
-BASELINES: dict[str, Callable[[list[Path]], Iterable[Pair]]] = {
-    "nearest end": by_classes(greedy),
-    "least squares": by_classes(nearest),
-}
-
-
-def position(name: str, line: int) -> str:
-    return f"{PurePath(name).name.removesuffix('.gz')}:{line}"
-
-
-# -- scoring ---------------------------------------------------------------------------------------------
-
-
-class Truth:
-    """Which halves belong together, of the files that are there."""
-
-    def __init__(self, run: Path, logs: list[Path]) -> None:
-        present = {path.name for path in logs}
-        self.row: dict[str, dict[str, str]] = {}
-        self.pairs: set[tuple[str, str]] = set()
-        self.single: set[str] = set()
-        with text(next(run.glob("truth.tsv*"))) as source:
-            for row in csv.DictReader(source, delimiter="\t"):
-                ends = [row[c] for c in ("outbound", "inbound") if row[c] != "-" and row[c].split(":")[0] in present]
-                self.row.update(dict.fromkeys(ends, row))
-                if len(ends) == 2:
-                    self.pairs.add((ends[0], ends[1]))
-                else:
-                    self.single.update(ends)
-                self.single.add(row["next_hop_inbound"])
-
-    def score(self, pairs: Iterable[Pair]) -> dict[str, float | None]:
-        """All columns of the table."""
-        count: Counter[str] = Counter()
-        bins: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for pair in pairs:
-            right = (pair.outbound, pair.inbound) in self.pairs
-            count["all"] += 1
-            count["right"] += right
-            count["sure"] += pair.sure
-            count["sure_right"] += pair.sure and right
-            cell = bins[min(9, int(pair.confidence * 10))]
-            cell[0] += pair.confidence
-            cell[1] += right
-            rows = self.row.get(pair.outbound), self.row.get(pair.inbound)
-            if None in rows or not same_group(*rows):
-                count["foreign"] += 1
-            elif not right and {pair.outbound, pair.inbound} & self.single:
-                count["invented"] += 1
-        return {
-            "pairs": len(self.pairs),
-            "precision": share(count["right"], count["all"]),
-            "recall": share(count["right"], len(self.pairs)),
-            "sure": share(count["sure_right"], count["sure"]),
-            "sure_share": share(count["sure"], count["all"]),
-            "calibration": share(sum(abs(said - was) for said, was in bins.values()), count["all"]),
-            "foreign": count["foreign"],
-            "invented": count["invented"],
-        }
-
-
-def same_group(a: dict[str, str], b: dict[str, str]) -> bool:
-    """Same pods and application port (service port 80 is 8080 in these runs; rows found in logs alone name none)."""
-    ports = {{"80": "8080"}.get(row["asked"].rsplit(":", 1)[-1], row["asked"].rsplit(":", 1)[-1]) for row in (a, b)}
-    return (a["src_pod"], a["dst_pod"]) == (b["src_pod"], b["dst_pod"]) and len(ports - {"-"}) <= 1
-
-
-def share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-# -- the table -------------------------------------------------------------------------------------------
+# -- the tables ------------------------------------------------------------------------------------------
 
 COLUMNS = ("pairs", "precision", "recall", "sure", "sure_share", "calibration", "foreign", "invented")
-WIDTHS = (24, 14, 7, 11, 8, 8, 12, 13, 9, 10, 15, 15, 8)
 
 
 def cell(value: float | None) -> str:
     return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def both(precision: float | None, recall: float | None) -> str:
+    return f"{cell(precision)} / {cell(recall)}"
 
 
-def plain_row(cells: Iterable[str]) -> str:
-    return "".join(f"{text:<{width}}" for text, width in zip(cells, WIDTHS, strict=True))
+def printed(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, markdown: bool) -> None:
+    """Print rows as they come."""
+    for row in (head, *([("---",) * len(head)] if markdown else [])):
+        print(laid_out(row, markdown=markdown))
+    for row in rows:
+        print(laid_out(row, markdown=markdown), flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", nargs="+", type=Path)
-    parser.add_argument("--scenario", action="append", choices=[s.name for s in SCENARIOS])
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    args = parser.parse_args()
-    head = ("run", "scenario", *COLUMNS, *BASELINES, "seconds")
-    line = markdown_row if args.markdown else plain_row
-    print(line(head))
-    if args.markdown:
-        print(line(["---"] * len(head)))
-    for run in args.run:
+def laid_out(row: tuple[str, ...], *, markdown: bool) -> str:
+    if markdown:
+        return "| " + " | ".join(row) + " |"
+    first, second, *rest = row
+    return f"{first:<24}{second:<15}" + "".join(f"{text:<15}" for text in rest)
+
+
+def scored(truth: Truth, logs: list[Path], inventory: list[Path]) -> tuple[dict, list[str], float]:
+    """Columns of ztflow, those of the baselines, and processor seconds."""
+    began = time.process_time()
+    score = truth.score(by_ztflow(logs, inventory).pairs)
+    took = time.process_time() - began
+    others = [truth.score(method(logs)) for method in BASELINES.values()]
+    return score, [both(other["precision"], other["recall"]) for other in others], took
+
+
+def captured(runs: list[Path], wanted: list[str] | None, *, sums: bool) -> Iterator[tuple[str, ...]]:
+    """A row for each run and scenario."""
+    for run in runs:
         inventory = [path for path in [run / "pods.txt"] if path.exists()]
         for scenario in SCENARIOS:
-            if args.scenario and scenario.name not in args.scenario:
+            if wanted and scenario.name not in wanted:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 logs = degraded(run, Path(folder), scenario)
                 truth = Truth(run, logs)
-                began = time.perf_counter()
-                score = truth.score(by_ztflow(logs, inventory))
-                took = time.perf_counter() - began
-                baselines = [truth.score(method(logs)) for method in BASELINES.values()]
-                others = (f"{cell(other['precision'])} / {cell(other['recall'])}" for other in baselines)
-                cells = (run.name, scenario.name, *(cell(score[name]) for name in COLUMNS), *others, f"{took:.1f}")
-                print(line(cells), flush=True)
+                if sums:
+                    yield (run.name, scenario.name, *sums_and_hops(truth, logs, inventory))
+                    continue
+                score, others, took = scored(truth, logs, inventory)
+                yield (run.name, scenario.name, *(cell(score[name]) for name in COLUMNS), *others, f"{took:.1f}")
+
+
+def left_out(runs: list[Path]) -> Iterator[tuple[str, ...]]:
+    """A row for each run: as shipped, and with the start fitted to the other runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = {}
+        for run in runs:
+            (Path(folder) / run.name).mkdir()
+            logs = degraded(run, Path(folder) / run.name, Scenario("masked", masked=True))
+            made[run] = logs, Truth(run, logs)
+        for run, (logs, truth) in made.items():
+            inventory = [path for path in [run / "pods.txt"] if path.exists()]
+            shipped = truth.score(by_ztflow(logs, inventory).pairs)
+            with starting_from(true_habits(*(known for other, known in made.items() if other != run))):
+                fitted = truth.score(by_ztflow(logs, inventory).pairs)
+            names = ("recall", "sure", "sure_share", "calibration")
+            yield (run.name, cell(shipped["pairs"]), *(f"{cell(shipped[n])} / {cell(fitted[n])}" for n in names))
+
+
+def sums_and_hops(truth: Truth, logs: list[Path], inventory: list[Path]) -> tuple[str, ...]:
+    """Edges that do not add up, all edges, and how well hops are chained."""
+    flows = by_ztflow(logs, inventory).flows
+    records = {
+        position(row["source_file"], row["line_number"]): row
+        for row in ztflow.read_records(*logs).to_arrow().to_pylist()
+    }
+    wrong, every = wrong_edges(truth, flows, records)
+    return (str(every), str(wrong), both(*hops(truth, flows)))
+
+
+def traffic() -> dict[str, Traffic]:
+    """Simulated bursts of equal connections."""
+    twins = preset("twins").scaled(3500)
+    slow = {name: getattr(twins.delays, name) * 2 for name in ("same_node", "cross_node", "work", "pause", "stir")}
+    return {
+        "twins": twins,
+        "twins, clocks off": replace(twins, clocks=Clocks(offset=0.3)),
+        "twins, half as fast": replace(twins, delays=replace(twins.delays, **slow)),
+        "twins, busy machine": replace(twins, delays=BUSY_MACHINE),
+        "equal": preset("equal"),
+    }
+
+
+def simulated(seeds: int) -> Iterator[tuple[str, ...]]:
+    """A row for each scenario and seed."""
+    for name, scenario in traffic().items():
+        for seed in range(1, seeds + 1):
+            with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
+                right = replace(scenario, clocks=Clocks())
+                other, other_logs = made(right, seed + OTHER_SEED, Path(a))
+                habits = true_habits((other_logs, other))
+                truth, logs = made(scenario, seed, Path(b))
+                score, others, took = scored(truth, logs, [])
+                with tempfile.TemporaryDirectory() as c:
+                    told, right_logs = made(right, seed, Path(c))
+                    best = told.score(oracle(habits)(right_logs))
+                columns = (*(cell(score[column]) for column in COLUMNS), *others)
+                yield (name, f"seed {seed}", *columns, f"{took:.1f}", cell(best["recall"]))
+
+
+def made(scenario: Traffic, seed: int, folder: Path) -> tuple[Truth, list[Path]]:
+    """Simulated logs and their truth."""
+    simulate(scenario, seed).write(folder)
+    logs = sorted(folder.glob("ztunnel-*.log*"))
+    return Truth(folder, logs), logs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="*", type=Path)
+    parser.add_argument("--scenario", action="append", choices=[s.name for s in SCENARIOS])
+    parser.add_argument("--sums", action="store_true", help="edges that add up, and hops")
+    parser.add_argument("--left-out", action="store_true", help="start from what fits the other runs")
+    parser.add_argument("--simulated", action="store_true", help="simulated bursts beside an oracle")
+    parser.add_argument("--seeds", type=int, default=2, help="simulated captures of each kind")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    args = parser.parse_args()
+    if args.simulated == bool(args.run):
+        parser.error("give run directories or --simulated")
+    head = ("run", "scenario", *COLUMNS, *BASELINES, "seconds")
+    if args.simulated:
+        printed((*head, "oracle"), simulated(args.seeds), markdown=args.markdown)
+    elif args.left_out:
+        head = ("run", "pairs", "recall", "sure", "sure_share", "calibration")
+        printed(head, left_out(args.run), markdown=args.markdown)
+    elif args.sums:
+        rows = captured(args.run, args.scenario, sums=True)
+        printed(("run", "scenario", "edges", "wrong", "hops"), rows, markdown=args.markdown)
+    else:
+        printed(head, captured(args.run, args.scenario, sums=False), markdown=args.markdown)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What pairing remembers of end-time differences, and the clock offsets it gives for each stretch of log.
 
 Sure pairs inform the clocks for `LEARN_SURE`; halves that only might belong together for `LEARN_POSSIBLE`. Offsets are
-estimated per epoch of log time from what ended shortly before the epoch's end, never from what happened to be read.
+estimated per epoch of log time from what ended up to `FAR_ENDS` after it, never from what happened to be read.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ClockMemory:
         """
         start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
         self._sort()
-        first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop])
+        first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop + FAR_ENDS])
         if last - first > ENOUGH_SURE:  # whole instants, so that the order of arrival does not show
             first = np.searchsorted(self._sure_time, self._sure_time[last - ENOUGH_SURE])
         if epoch not in self._possible:
@@ -117,7 +117,7 @@ def _possible(evidence: Outline, start: int, stop: int) -> tuple[Differences, Di
     in_turn = np.lexsort((time[near], evidence.outbound[near], rank))
     near, rank = near[in_turn], rank[in_turn]
     out, inn, laid = _bursts(evidence, near, rank)
-    ok = (time[out] >= start) & (time[out] < stop)
+    ok = ((time[out] >= start) & (time[out] < stop)) | ((time[inn] >= start) & (time[inn] < stop))
     bursts = Differences(evidence.ztunnel[out[ok]], evidence.ztunnel[inn[ok]], (time[out] - time[inn])[ok])
     near, rank = near[~laid], rank[~laid]
     code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (time[near] - (start - FAR_ENDS))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair.habits import USUAL
+from ztflow.pair.habits import USUAL, Habits
 from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, IntArray
-from ztflow.pair.sampling import EFFORTS, Candidates, effort_for, sample
+from ztflow.pair.sampling import EFFORTS, Candidates, Effort, effort_for, sample
 
 DURATION_WEIGHT = 0.25
 """Weight of a squared millisecond of duration difference against one of end difference (captured runs)."""
@@ -107,23 +107,30 @@ def _squares(ends: IntArray, spans: IntArray) -> FloatArray:
     return cost
 
 
-def match_segments(segments: Sequence[Segment]) -> list[Matches]:
+def match_segments(
+    segments: Sequence[Segment], *, habits: Habits | None = None, efforts: Sequence[Effort] = EFFORTS
+) -> list[Matches]:
     """Match each segment. The result for one does not depend on which others stand beside it.
+
+    Args:
+        segments: The segments.
+        habits: Weights and scales of their delays where these are known; else they are learned from each.
+        efforts: How much is sampled, by size of segment.
 
     Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (0.5
     to 2 ms a pair).
     """
     pieces = [(k, piece) for k, segment in enumerate(segments) for piece in _pieces(segment)]
     found: list[list[tuple[Index, Index, FloatArray, IntArray]]] = [[] for _ in segments]
-    waiting: list[list[tuple[int, _Piece]]] = [[] for _ in EFFORTS]
+    waiting: list[list[tuple[int, _Piece]]] = [[] for _ in efforts]
     for k, piece in pieces:
         if len(piece.outbound) == 1 == len(piece.inbound):
             found[k].append((piece.outbound, piece.inbound, np.array([LONELY]), np.zeros(1, np.int64)))
         else:
-            waiting[effort_for(piece.candidates.slots)].append((k, piece))
-    for effort, group in zip(EFFORTS, waiting, strict=True):
+            waiting[effort_for(piece.candidates.slots, efforts)].append((k, piece))
+    for effort, group in zip(efforts, waiting, strict=True):
         for batch in _batches(group):
-            sampled = sample([piece.candidates for _, piece in batch], effort)
+            sampled = sample([piece.candidates for _, piece in batch], effort, habits)
             for (k, piece), shares in zip(batch, sampled, strict=True):
                 found[k].append(_decide(piece, shares, effort.samples))
     return [_joined(parts) for parts in found]

@@ -98,20 +98,26 @@ class Candidates:
         return max(len(self.out_time), len(self.in_time))
 
 
-def effort_for(slots: int) -> int:
-    """Which of `EFFORTS` a segment gets."""
-    return next(k for k, effort in enumerate(EFFORTS) if slots <= effort.size)
+def effort_for(slots: int, efforts: Sequence[Effort] = EFFORTS) -> int:
+    """Which of the efforts a segment gets."""
+    return next(k for k, effort in enumerate(efforts) if slots <= effort.size)
 
 
-def sample(segments: Sequence[Candidates], effort: Effort) -> list[FloatArray]:
-    """For each segment the share of samples in which each outbound half (row) has each inbound half (column)."""
-    return _Sampler(segments, effort).run()
+def sample(segments: Sequence[Candidates], effort: Effort, known: habits.Habits | None = None) -> list[FloatArray]:
+    """For each segment the share of samples in which each outbound half (row) has each inbound half (column).
+
+    Args:
+        segments: The segments.
+        effort: How much is sampled.
+        known: Habits of any such segment, one value each, if they are known; else they are learned.
+    """
+    return _Sampler(segments, effort, known).run()
 
 
 class _Sampler:
     """All segments end to end: one row a slot, one column a chain."""
 
-    def __init__(self, segments: Sequence[Candidates], effort: Effort) -> None:
+    def __init__(self, segments: Sequence[Candidates], effort: Effort, known: habits.Habits | None) -> None:
         self._effort = effort
         self._segments = segments
         slots = np.array([s.slots for s in segments])
@@ -132,7 +138,13 @@ class _Sampler:
         inbound = laid_out([s.in_time for s in segments], -delays.FAR)
         self._slots = slots
         self._sides = outbound, inbound
-        self._usual = self._habits = habits.Habits.usual(np.array([s.usual for s in segments]))
+        self._rounds = ROUNDS if known is None else 0
+        self._usual = (
+            habits.Habits.usual(np.array([s.usual for s in segments]))
+            if known is None
+            else (known.of_slots(np.array([len(segments)])))
+        )
+        self._habits = self._usual
         self._starts = [starts.start_order(s.out_latest, s.out_port) for s in segments]
         self._weigh([np.full(len(s.out_time), np.nan) for s in segments])
         begins = np.concatenate([[0], np.cumsum(slots**2)])[:-1]
@@ -188,7 +200,7 @@ class _Sampler:
             partner = self._partner[:, base : base + len(start)] - base
             lag = latest[partner].mean(axis=0) - starts.WINDOW / 2 - start
             local.append(starts.local_lags(lag, order))
-        for _ in range(ROUNDS):
+        for _ in range(self._rounds):
             seen = self._ends.seen(self._partner, self._bounds[:-1])
             self._habits = habits.adapted(self._habits, self._usual, seen)
             self._ends = delays.Ends.of(*self._sides, self._place, self._habits.of_slots(self._slots))

@@ -1,0 +1,193 @@
+"""Ways to pair the halves of a log: ztflow, simple ones, and one that knows what the traffic is like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scoring import Pair, Truth, place_of, position
+
+import ztflow
+from ztflow.pair import delays as of_ends
+from ztflow.pair import habits as of_habits
+from ztflow.pair.delays import Ends
+from ztflow.pair.evidence import gather
+from ztflow.pair.habits import USUAL, Habits, adapted
+from ztflow.pair.match import Segment, match_segments, nearest
+from ztflow.pair.sampling import EFFORTS
+
+NEAREST = 80
+"""Neighbours on each side that the greedy method looks at."""
+SEARCH = 1_000_000
+"""Microseconds within which the simple methods look for a partner."""
+PAUSE = 250_000
+"""Microseconds without an end that separate segments for the oracle, whose clocks are right."""
+LONGER = 4
+"""How much longer than ztflow the oracle samples."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What ztflow made of some logs."""
+
+    pairs: list[Pair]
+    flows: list[dict[str, Any]]
+
+
+def by_ztflow(logs: list[Path], inventory: list[Path]) -> Found:
+    columns = [f"{side}_{what}" for side in ("outbound", "inbound", "next_hop") for what in ("file", "line")]
+    flows = ztflow.read_flows(*logs, inventory=inventory).to_arrow()
+    rows = flows.select([*columns, "paired", "confidence"]).to_pylist()
+    pairs = [
+        Pair(
+            place_of(row, "outbound"),
+            place_of(row, "inbound"),
+            row["paired"] in {"exact", "unique"},
+            1.0 if row["confidence"] is None else row["confidence"],
+        )
+        for row in rows
+        if row["outbound_line"] is not None and row["inbound_line"] is not None
+    ]
+    return Found(pairs, rows)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Halves of one class that ended near each other, with their places."""
+
+    segment: Segment
+    outbound: list[str]
+    inbound: list[str]
+
+
+def groups(logs: list[Path], pause: int) -> Iterator[Group]:
+    """The candidates all methods get: halves of equal addresses, identity and sizes, cut at pauses."""
+    halves = ztflow.read_records(*logs).to_arrow()
+    evidence = gather(halves)
+    names = [
+        position(file, line)
+        for file, line in zip(
+            halves.column("source_file").to_pylist(), halves.column("line_number").to_pylist(), strict=True
+        )
+    ]
+    index = np.flatnonzero(evidence.pairable)
+    classes = evidence.classes[index]
+    index = index[np.lexsort((evidence.time[index], classes))]
+    classes, times = evidence.classes[index], evidence.time[index]
+    for part in np.split(index, np.flatnonzero((np.diff(classes) != 0) | (np.diff(times) > pause)) + 1):
+        out, inn = part[evidence.outbound[part]], part[~evidence.outbound[part]]
+        if len(out) and len(inn):
+            segment = Segment(
+                evidence.time[out], evidence.duration[out], evidence.port[out],
+                evidence.time[inn], evidence.duration[inn],
+            )  # fmt: skip
+            yield Group(segment, [names[k] for k in out], [names[k] for k in inn])
+
+
+def greedy(out_time, out_duration, in_time, in_duration):
+    """The nearest ends first, each half once."""
+    del out_duration, in_duration
+    place = np.searchsorted(in_time, out_time)
+    near = place[:, None] + np.arange(-NEAREST, NEAREST)[None, :]
+    distance = np.abs(in_time[near.clip(0, len(in_time) - 1)] - out_time[:, None])
+    possible = (near >= 0) & (near < len(in_time)) & (distance <= SEARCH)
+    rows, columns = np.nonzero(possible)
+    partners = near[rows, columns]
+    free_out, free_in = np.ones(len(out_time), bool), np.ones(len(in_time), bool)
+    chosen = []
+    for at in np.argsort(distance[rows, columns], kind="stable").tolist():
+        row, partner = rows[at], partners[at]
+        if free_out[row] and free_in[partner]:
+            free_out[row] = free_in[partner] = False
+            chosen.append((row, partner))
+    return tuple(np.array(side, int) for side in zip(*chosen, strict=True)) if chosen else (np.zeros(0, int),) * 2
+
+
+def simple(method: Callable) -> Callable[[list[Path]], Iterator[Pair]]:
+    """A baseline: the method on each group of candidates."""
+
+    def pairs(logs: list[Path]) -> Iterator[Pair]:
+        for group in groups(logs, SEARCH):
+            halves = group.segment
+            times = halves.out_time, halves.out_duration, halves.in_time, halves.in_duration
+            for a, b in zip(*method(*times), strict=True):
+                yield Pair(group.outbound[a], group.inbound[b], sure=True, confidence=1.0)
+
+    return pairs
+
+
+BASELINES: dict[str, Callable[[list[Path]], Iterable[Pair]]] = {
+    "nearest end": simple(greedy),
+    "least squares": simple(nearest),
+}
+
+
+# -- the oracle ------------------------------------------------------------------------------------------
+
+
+def true_habits(*runs: tuple[list[Path], Truth]) -> Habits:
+    """The weights and scales that fit true pairs best, all bursts of the logs together."""
+    every = [(group, dict(truth.pairs)) for logs, truth in runs for group in groups(logs, PAUSE)]
+    outbound, inbound, place, chosen = [], [], [], []
+    for group, partner in every:
+        where = {name: at for at, name in enumerate(group.inbound)}
+        known = [(o, where[partner[name]]) for o, name in enumerate(group.outbound) if partner.get(name) in where]
+        if len(known) < 10:
+            continue
+        rows, columns = np.array(known).T
+        order = np.argsort(columns)
+        rank = np.empty(len(columns), int)
+        rank[order] = np.arange(len(columns))
+        zero = group.segment.in_time[columns[order[0]]]
+        chosen.append(rank + sum(len(part) for part in place))
+        outbound.append((group.segment.out_time[rows] - zero).astype(float))
+        inbound.append((group.segment.in_time[columns[order]] - zero).astype(float))
+        place.append(np.arange(len(rows)))
+    start = habits = Habits.usual(np.array([USUAL]))
+    if not place:
+        return habits
+    sides, slots = (np.concatenate(outbound), np.concatenate(inbound), np.concatenate(place)), sum(map(len, place))
+    for _ in range(30):
+        ends = Ends.of(*sides, habits.of_slots(np.array([slots])))
+        habits = adapted(habits, start, ends.seen(np.concatenate(chosen)[None, :], np.array([0])))
+    return habits
+
+
+@contextmanager
+def starting_from(habits: Habits) -> Iterator[None]:
+    """Let ztflow start from other weights and scales than it ships with."""
+    ours = {
+        (of_habits, "SAME_QUEUE"): habits.same, (of_habits, "NEXT_BUT_ONE"): habits.other,
+        (of_habits, "NEARLY"): habits.nearly, (of_habits, "NEW_QUEUE"): habits.new,
+        (of_habits, "STEP_NEARLY"): habits.rough, (of_habits, "DELAY"): habits.delay,
+        (of_ends, "STEP_FIXED"): habits.step * of_ends.STEP_FIXED,
+        (of_ends, "STEP_SHARE"): habits.step * of_ends.STEP_SHARE,
+    }  # fmt: skip
+    shipped = {place: getattr(*place) for place in ours}
+    try:
+        for (module, name), value in ours.items():
+            setattr(module, name, float(value[0]))
+        yield
+    finally:
+        for (module, name), value in shipped.items():
+            setattr(module, name, value)
+
+
+def oracle(habits: Habits) -> Callable[[list[Path]], Iterator[Pair]]:
+    """The model of ztflow with parameters that are right, and more patience. It knows no pair."""
+    patient = [replace(e, sweeps=e.sweeps * LONGER, settling=e.settling * LONGER) for e in EFFORTS]
+
+    def pairs(logs: list[Path]) -> Iterator[Pair]:
+        every = list(groups(logs, PAUSE))
+        found = match_segments([group.segment for group in every], habits=habits, efforts=patient)
+        for group, match in zip(every, found, strict=True):
+            for a, b, confidence in zip(
+                match.outbound.tolist(), match.inbound.tolist(), match.confidence.tolist(), strict=True
+            ):
+                yield Pair(group.outbound[a], group.inbound[b], sure=False, confidence=confidence)
+
+    return pairs
