@@ -336,21 +336,26 @@ WHOLE: dict[str, Callable[[str], Prepared]] = {
 
 
 def pairing(path: str) -> Prepared:
-    """Halves in memory to flows: pairing alone."""
+    """Halves in memory, as they were read, to flows: pairing alone, in the portions files are paired in."""
     from datetime import timedelta
 
-    import ztflow
     from ztflow.kernel.policy import warmup
+    from ztflow.order import LogOrder
     from ztflow.pair import Pairer
+    from ztflow.read import read_inputs
 
     warmup()
-    halves = ztflow.read_records(path)
-    Pairer().push(ztflow.read_records(head(path, 1000)))
+    order = LogOrder(limit=1 << 40)
+    for batch in read_inputs([path]):
+        order.add(batch.halves.to_arrow())
+    portions = list(order.portions())
 
     def go() -> dict[str, int]:
         pairer = Pairer(window=timedelta(0))
-        flows = len(pairer.push(halves)) + len(pairer.finish())
-        return {"lines": len(halves), "flows": flows}
+        flows = 0
+        for halves, before in portions:
+            flows += len(pairer.finish(halves) if before is None else pairer.push(halves, before=before))
+        return {"lines": sum(halves.num_rows for halves, _ in portions), "flows": flows}
 
     return go
 

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from ztflow.tables import FLOWS_SCHEMA
 
-IN_MEMORY = 500_000
-"""Halves kept in memory before they go to disk (about 100 MB)."""
+IN_MEMORY = 1_000_000
+"""Halves kept in memory before they go to disk (about 200 MB)."""
 SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
 FLOWS_IN_MEMORY = 150_000
