@@ -57,6 +57,8 @@ class LegacyPairer:
 
 
 def _table(connections: list[list[Fact]]) -> pa.Table:
+    if not connections:
+        return FLOWS_SCHEMA.empty_table()
     rows = []
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)

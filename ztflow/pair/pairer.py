@@ -189,7 +189,9 @@ class Pairer:
         if len(index) > 1:
             out, inn = traced_pairs(ev, index)
             decided.pairs(out, inn, EXACT, 0, 1.0)
-            self._leave(ev, out, inn)
+            self._clocks.remember(ev, out, inn)
+            both = np.concatenate([out, inn])
+            self._past.add(ev.outline(both).classes, ev.time[both])
 
     def _sure(self, decided: Decided, fresh: Outline, row: Index, tunnel: UIntArray) -> BoolArray:
         """Sure pairs among what waits and what is fresh; which of the fresh ones are in one."""
@@ -201,18 +203,13 @@ class Pairer:
         row, tunnel = np.concatenate([young.row[held], row]), np.concatenate([young.tunnel[held], tunnel])
         paired, confidence = alone_with_each_other(halves.moved(out), tunnel[out], tunnel[inn])
         decided.rows(row[out], row[inn], paired, 0, confidence)
-        taken = self._leave(halves, out, inn)
+        self._clocks.remember(halves, out, inn)
+        recent = sure.times >= self._horizon - FOR_SURE
+        self._past.add(sure.classes[recent], sure.times[recent])
+        taken = np.zeros(len(halves), np.bool_)
+        taken[out] = taken[inn] = True
         young.status[held[taken[: len(held)]]] = GONE
         return taken[len(held) :]
-
-    def _leave(self, halves: Outline, out: Index, inn: Index) -> BoolArray:
-        """Sure pairs go: what they mean to the clocks and to those that stay. Which halves these are."""
-        self._clocks.remember(halves, out, inn)
-        gone = np.zeros(len(halves), np.bool_)
-        gone[out] = gone[inn] = True
-        near = np.flatnonzero(gone & (halves.time >= self._horizon - FOR_SURE))
-        self._past.add(halves.outline(near).classes, halves.time[near])
-        return gone
 
     def _evict(self, waiting: Waiting, decided: Decided) -> None:
         """Give up the oldest halves until half the capacity is free."""

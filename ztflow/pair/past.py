@@ -11,6 +11,9 @@ import numpy as np
 from ztflow.pair.outline import Index, IntArray, UIntArray
 from ztflow.pair.sorting import class_order
 
+LARGE = 1 << 17
+"""Ends in a run from which merging it costs more than asking it by itself."""
+
 _Run = tuple[UIntArray, IntArray]
 
 
@@ -25,10 +28,11 @@ class Past:
         self._before = np.iinfo(np.int64).min
 
     def add(self, classes: UIntArray, times: IntArray) -> None:
-        """Remember these."""
+        """Remember these; sorted ones cost less."""
         if len(classes):
-            self._runs.append(_sorted(classes, times))
-        while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
+            in_order = (classes[1:] >= classes[:-1]).all()
+            self._runs.append((classes, times) if in_order else _sorted(classes, times))
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < min(2 * len(self._runs[-1][0]), LARGE):
             (later, late_times), (classes, times) = self._runs.pop(), self._runs.pop()
             keep = times >= self._before
             self._runs.append(

@@ -13,6 +13,7 @@ from ztflow.pair.evidence import Evidence
 from ztflow.pair.outline import NO_TIME, BoolArray, IntArray, Outline, UIntArray
 
 _NEVER = np.iinfo(np.int64).max
+_NOBODY: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
 
 class Unpaired(StrEnum):
@@ -74,35 +75,34 @@ class Knowledge:
         named = codes != NONE
         if not named.all():
             codes, when = codes[named], when[named]
-        first = np.full(len(addresses.dictionary), _NEVER)
+        if not len(codes):
+            return
+        here = np.zeros(len(addresses.dictionary), np.bool_)
+        here[codes] = True
+        seen = np.flatnonzero(here)
+        words = addresses.dictionary.take(pa.array(seen)).to_pylist()
+        hashes = np.array([text_hash(word) for word in words], np.uint64)
+        names, times = self._since.get(role, _NOBODY)
+        news = np.ones(len(seen), np.bool_)
+        if len(names):
+            place = np.searchsorted(names, hashes).clip(max=len(names) - 1)
+            news = (names[place] != hashes) | (times[place] > when.min())
+        if not news.any():
+            return
+        first = np.full(len(here), _NEVER)
         first[codes[::-1]] = when[::-1]  # of equal codes the first stays, which mostly is the earliest
         earlier = when < first[codes]
         np.minimum.at(first, codes[earlier], when[earlier])
-        seen = np.flatnonzero(first != _NEVER)
-        if not len(seen):
-            return
-        hashes = np.array(
-            [text_hash(word) for word in addresses.dictionary.take(pa.array(seen)).to_pylist()], np.uint64
-        )
-        known = self._since.get(role)
-        if known is not None:
-            place = np.searchsorted(known[0], hashes).clip(max=len(known[0]) - 1)
-            news = (known[0][place] != hashes) | (known[1][place] > first[seen])
-            if not news.any():
-                return
-            hashes = np.concatenate([known[0], hashes[news]])
-            times = np.concatenate([known[1], first[seen][news]])
-        else:
-            times = first[seen]
-        order = np.lexsort((times, hashes))
-        hashes, times = hashes[order], times[order]
-        new = np.ones(len(hashes), np.bool_)
-        new[1:] = hashes[1:] != hashes[:-1]
-        self._since[role] = (hashes[new], times[new])
+        names, times = np.concatenate([names, hashes[news]]), np.concatenate([times, first[seen[news]]])
+        order = np.lexsort((times, names))
+        names, times = names[order], times[order]
+        new = np.ones(len(names), np.bool_)
+        new[1:] = names[1:] != names[:-1]
+        self._since[role] = (names[new], times[new])
 
     def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
         """Whether each address was seen in that role by that time."""
-        names, times = self._since.get(role, (np.zeros(0, np.uint64), np.zeros(0, np.int64)))
+        names, times = self._since.get(role, _NOBODY)
         if not len(names):
             return np.zeros(len(addresses), np.bool_)
         place = np.searchsorted(names, addresses).clip(max=len(names) - 1)

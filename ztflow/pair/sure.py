@@ -47,10 +47,14 @@ class SurePairs:
     Attributes:
         outbound: Index of the outbound half.
         inbound: Index of its partner.
+        classes: Class of each of the halves in a pair, sorted: what `Past` has to know of them.
+        times: End of each of these.
     """
 
     outbound: Index
     inbound: Index
+    classes: UIntArray
+    times: IntArray
 
 
 def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> SurePairs:
@@ -99,8 +103,9 @@ def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> 
     far = (np.minimum(alone_for, quiet) > FAR_GAP) & moved
     fresh = (before > FRESH_PAST) & (quiet > FRESH_GAP) & (ends <= NEAR_ENDS) & moved
     sure = near | far | fresh
-    a, b, a_out = a[sure], b[sure], a_out[sure]
-    return SurePairs(*_side_by_side(np.where(a_out, a, b), np.where(a_out, b, a), count))
+    at, a, b, a_out = at[sure], a[sure], b[sure], a_out[sure]
+    out, inn = _side_by_side(np.where(a_out, a, b), np.where(a_out, b, a), count)
+    return SurePairs(out, inn, np.repeat(classes[at], 2), np.column_stack([time[at], time[at + 1]]).ravel())
 
 
 def _side_by_side(out: Index, inn: Index, count: int) -> tuple[Index, Index]:
