@@ -46,11 +46,11 @@ def corpus(folder: Path, lines: int, mix: str, wrapper: str = "stern") -> str:
 
 
 def run(name: str, path: str) -> dict[str, Any]:
-    """One measurement in a process of its own; Arrow takes its memory where it does for the command line."""
+    """One measurement in a process of its own, which takes its memory as the command line does (`cli.lean`)."""
     done = subprocess.run(
         [sys.executable, str(HERE / "contenders.py"), name, path], capture_output=True, text=True, check=False,
         env={
-            "ARROW_DEFAULT_MEMORY_POOL": "system", **os.environ,
+            "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
         },
     )  # fmt: skip
@@ -190,12 +190,13 @@ def _piped(path: str) -> float:
     """Wall seconds of `cat path | ztflow flows -f`."""
     with Path(path).open("rb") as source, tempfile.TemporaryFile() as out:
         started = time.perf_counter()
-        cat = subprocess.Popen(["cat"], stdin=source, stdout=subprocess.PIPE)
-        subprocess.run(
-            [*ZTFLOW, "flows", "-f", "-o", "jsonl", "-"], stdin=cat.stdout, stdout=out,
-            stderr=subprocess.DEVNULL, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        cat.wait()
+        with subprocess.Popen(["cat"], stdin=source, stdout=subprocess.PIPE) as cat:
+            assert cat.stdout is not None
+            subprocess.run(
+                [*ZTFLOW, "flows", "-f", "-o", "jsonl", "-"], stdin=cat.stdout, stdout=out,
+                stderr=subprocess.DEVNULL, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            cat.stdout.close()
         return time.perf_counter() - started
 
 
@@ -218,7 +219,7 @@ def _lateness(connections: int = 12, window: float = 1.0) -> list[float]:
                 )
                 process.stdin.flush()
             written = time.perf_counter()
-            process.stdout.readline()
+            assert process.stdout.readline(), "no flow came"
             late.append(time.perf_counter() - written - window)
         process.stdin.close()
         process.stdout.read()

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; see `ztflow.cli.run`.
     """
     from ztflow.cli.argv import prepare
-    from ztflow.cli.lean import plain_allocator, spare_pandas
+    from ztflow.cli.lean import one_heap, spare_pandas
     from ztflow.cli.options import FILTER_OPTIONS
     from ztflow.cli.run import INTERRUPTED, USAGE
     from ztflow.cli.terminal import say
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if argv is None:
         spare_pandas()
-        plain_allocator()
+        one_heap()
     try:
         command, valued = _command()
         words = prepare(

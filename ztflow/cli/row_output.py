@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
+import pyarrow as pa
+
+from ztflow.cli.behind import Behind
 from ztflow.cli.options import Grid, Reading, Rows, TableOutput
 from ztflow.cli.output import check_destination, chosen_format, destination
-from ztflow.cli.paper import paper_for
+from ztflow.cli.paper import Paper, paper_for
 from ztflow.cli.reading import owners
 from ztflow.cli.run import Run
 from ztflow.cli.selection import Selection
 from ztflow.cli.terminal import say
 from ztflow.flows import Flows
 from ztflow.halves import Halves
-from ztflow.writers import FORMATS, open_writer
+from ztflow.writers import FORMATS, TableWriter, open_writer
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -60,9 +63,7 @@ def write_rows(
     total = shown = 0
     with (
         destination(output.output) as stream,
-        closing(
-            open_writer(form, stream, kind.schema, width=paper.width, color=paper.color, live=reading.follow)
-        ) as writer,
+        closing(_writer(form, stream, kind.schema, paper, live=reading.follow)) as writer,
         closing(read(run, sources, reading)) as tables,
     ):
 
@@ -75,7 +76,12 @@ def write_rows(
         chosen = selection.stream(counted()) if reading.follow else selection.finished(counted(), kind)
         for part in chosen:
             shown += len(part)
-            if len(part):
+            if len(part) or reading.follow:  # nothing new is when a reader that has gone is noticed
                 writer.write(part.to_arrow())
     if total and not shown and selection:
         say(f"none of {total:,} rows passed the filters")
+
+
+def _writer(form: str, stream: BinaryIO, schema: pa.Schema, paper: Paper, *, live: bool) -> TableWriter:
+    writer = open_writer(form, stream, schema, width=paper.width, color=paper.color, live=live)
+    return Behind(writer) if live else writer
