@@ -24,7 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contenders import OTHERS, PARSE, SLOW, WHOLE, head
+from contenders import BARE_LINES, OTHERS, PARSE, SLOW, WHOLE, head
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -93,8 +93,8 @@ def seconds(runs: list[dict[str, Any]], key: str = "wall") -> float:
     return statistics.median([one[key] for one in runs if key in one] or [float("nan")])
 
 
-def parse_only(path: str, title: str, repeat: int, only: str) -> None:
-    names = [name for name in PARSE if only in name or only in "parse"]
+def parse_only(path: str, title: str, repeat: int, only: str, *, without: tuple[str, ...] = ()) -> None:
+    names = [name for name in PARSE if (only in name or only in "parse") and name not in without]
     found = turns(names, path, repeat)
     show(f"Parsing alone: {title}", found)
     rate = {name: runs[0].get("size", 0) / seconds(runs) for name, runs in found.items()}
@@ -280,7 +280,7 @@ def main() -> None:
         for wrapper in ("stern-json", "docker", "own-json"):
             wrapped = corpus(chosen.folder, chosen.lines // 4, "production", wrapper)
             title = f"production mix as {wrapper}, {chosen.lines // 4:,} lines"
-            parse_only(wrapped, title, chosen.repeat, only or "ztflow")
+            parse_only(wrapped, title, chosen.repeat, only or "ztflow", without=BARE_LINES)
     if "whole" in wanted:
         whole_job(plain, chosen.repeat)
     if "pairing" in wanted:

@@ -265,6 +265,8 @@ PARSE: dict[str, Callable[[str], Prepared]] = {
     "pandas str.extract": pandas_regex,
     "re match": re_match,
 }
+BARE_LINES = ("ztflow to objects", "ztflow grammar (pyparsing)")
+"""Contenders that know nothing of what stands around a line."""
 if shutil.which("mawk"):
     PARSE["mawk"] = _command("mawk", MAWK)
 if shutil.which("mlr"):
