@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("escapes", "causes", "records"),
     ("objects",),
     ("display",),
-    ("tables", "times", "distinct"),
+    ("tables", "times", "distinct", "coded"),
     ("halves", "flows"),
     ("parse",),
     ("kernel",),

@@ -37,6 +37,14 @@ def test_rows_without_a_time_come_last():
             assert lines_of(kept.slices()) == [2, 1]
 
 
+@pytest.mark.parametrize("limit", [2, 100])
+def test_of_equal_times_the_batch_that_came_first_is_first(limit):
+    with LogOrder(limit=limit) as kept:
+        for batch in ((1, 2), (3, 4), (5, 6)):
+            kept.add(table([connection(line=line)[0] for line in batch]))
+        assert lines_of(kept.slices()) == [1, 2, 3, 4, 5, 6]
+
+
 def test_files_are_removed_when_reading_breaks_off():
     kept = LogOrder(limit=1)
     with pytest.raises(RuntimeError, match="broken"), kept:  # noqa: PT012

@@ -6,6 +6,7 @@ that ends earlier can come. Past a limit both keep sorted runs in temporary file
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,22 +156,22 @@ class LogOrder:
         """
         if self._away and self._here:
             self._spill()  # pairing needs the room
-        waiting = sorted([*self._away, *self._here], key=lambda part: part.first, reverse=True)
+        waiting = deque(sorted([*self._away, *self._here], key=lambda part: part.first))
         self._here, self._away = [], []
         held: list[pa.Table] = []
         rows = 0
         while waiting:
-            part = waiting.pop()
+            part = waiting.popleft()
             held.append(self._runs.read(part.where) if isinstance(part.where, Piece) else part.where)
             rows += part.rows
             if rows >= SLICE or not waiting:
-                yield pa.concat_tables(held), waiting[-1].first if waiting else None
+                yield pa.concat_tables(held), waiting[0].first if waiting else None
                 held, rows = [], 0
 
     def slices(self) -> Iterator[pa.Table]:
-        """All halves in order of time, in tables of about `SLICE` rows; of equal times in the order they came.
+        """All halves in order of time, in tables of about `SLICE` rows; rows without a time come last.
 
-        Rows without a time come last.
+        Of equal times those of the batch that begins earlier come first, within it in the order they came.
         """
         held: list[pa.Table] = []
         for table, edge in self.portions():

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from ztflow.schema import HALVES, RECORD
+from ztflow.schema import RECORD
 
 Row: TypeAlias = tuple[object, ...]
 """Values of one access line in the order of `schema.RECORD`; `time` is microseconds since 1970 UTC or None."""
 
 RECORD_NAMES: tuple[str, ...] = tuple(column.name for column in RECORD)
-HALF_NAMES: tuple[str, ...] = tuple(column.name for column in HALVES)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pyarrow as pa
 from halves_by_hand import connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ztflow.coded import WordMemory, per_word
 from ztflow.pair import sure
-from ztflow.pair.coded import WordMemory, per_word
 from ztflow.pair.outline import Outline, outline_of
 from ztflow.pair.past import Past
 from ztflow.pair.sorting import time_order
@@ -128,6 +129,14 @@ def test_words_are_looked_at_once_however_often_their_dictionary_comes():
         given_ = memory.per_row(batch, "src_ip", rate, np.int64)
         assert given_.tolist() == [len(ip) for ip in batch.column("src_ip").to_pylist()]
     assert asked == ["10.0.0.1", "10.0.1.1", "10.0.2.1"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "a", "bb", "ccc", "dddd", None]), max_size=5, unique=True), max_size=6))
+def test_what_is_remembered_of_words_is_what_they_are_in_any_turn_of_dictionaries(dictionaries):
+    memory = WordMemory()
+    for words in dictionaries:
+        found = memory.by_word("name", pa.array(words, pa.string()), len, np.int64)
+        assert found.tolist() == [len(word or "") for word in words] + [0]
 
 
 def test_null_words_are_zero_in_any_dictionary():

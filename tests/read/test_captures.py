@@ -3,7 +3,7 @@
 import pytest
 
 from tests.read.support import FIXTURES, column, read, table
-from ztflow.records import HALF_NAMES
+from ztflow.schema import HALVES
 
 WRAPPED = sorted((FIXTURES / "wrapped").glob("*.gz"))
 FULL = [path for path in WRAPPED if not path.name.startswith("kubectl-ds")]
@@ -34,7 +34,11 @@ def test_every_output_mode_gives_all_lines(path):
 
 
 def test_every_output_mode_gives_the_same_lines():
-    keys = [name for name in HALF_NAMES if name not in {"ztunnel_pod", "ztunnel_namespace", "ztunnel_node", *PLACE}]
+    keys = [
+        name
+        for name in (half.name for half in HALVES)
+        if name not in {"ztunnel_pod", "ztunnel_namespace", "ztunnel_node", *PLACE}
+    ]
     seen = []
     for path in FULL:
         halves, *_ = read(path)

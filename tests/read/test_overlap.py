@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.read.support import column, read
 from ztflow.read import StreamParser
 from ztflow.read.counted import Counted
-from ztflow.read.fingerprint import Fingerprints, row_hashes
+from ztflow.read.fingerprint import Fingerprints
 from ztflow.read.overlap import Overlaps
 
 LINE = (
@@ -147,11 +147,11 @@ def test_batches_do_not_matter(first, second, size):
 
 def test_hashes_do_not_depend_on_the_batch():
     (whole,) = tables([lines(0, 20)])
-    parts = [hash_ for table in tables([lines(0, 7), lines(7, 13)]) for hash_ in row_hashes(table)]
-    assert list(row_hashes(whole)) == parts
+    parts = [hash_ for table in tables([lines(0, 7), lines(7, 13)]) for hash_ in Fingerprints().of(table)]
+    assert list(Fingerprints().of(whole)) == parts
     kept = Fingerprints()
     for table in tables([lines(7, 13), lines(0, 7), lines(0, 20), lines(3, 4)]):
-        assert list(kept.of(table)) == list(row_hashes(table))
+        assert list(kept.of(table)) == list(Fingerprints().of(table))
     assert len(set(parts)) == 20
 
 

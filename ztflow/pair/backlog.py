@@ -14,7 +14,7 @@ from ztflow.pair.decided import Decided
 from ztflow.pair.hops import chain_hops
 from ztflow.pair.join import AMBIGUOUS, EXACT, RELAXED, UNIQUE
 from ztflow.pair.leftovers import REACH, pair_leftovers
-from ztflow.pair.outline import NO_TIME, Outline
+from ztflow.pair.outline import BEFORE_ALL, NO_TIME, Outline
 from ztflow.pair.past import Past
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.sure import FAR_ENDS
@@ -22,8 +22,6 @@ from ztflow.pair.waiting import LEFT, MATCHED, OPEN, Waiting
 
 RECENT = FAR_ENDS + EPOCH
 """Microseconds: a matched half that ended so long before what was looked at is no evidence for a clock any more."""
-
-_BEFORE = -(2**62)
 
 
 class Backlog:
@@ -38,7 +36,7 @@ class Backlog:
         self._clocks = clocks
         self._knowledge = knowledge
         self._close_by = CloseBy(self.waiting, clocks)
-        self._frontier = _BEFORE
+        self._frontier = BEFORE_ALL
 
     def look(self, young: Waiting, past: Past, horizon: int, decided: Decided, *, last: bool) -> None:
         """Take over what has grown too old for a sure partner, and decide what can be told by now.

@@ -214,8 +214,7 @@ def _between(apart: Index, sure: _Ways, bursts: _Ways, crowd: _Ways) -> tuple[Fl
     return (three * right - two * below) / determinant, np.sqrt(three / determinant)
 
 
-_NONE = np.zeros(0, np.int64)
-_NOWHERE = np.zeros(0, np.uint64), _NONE
+_NOWHERE = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
 
 def _solve(size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray) -> FloatArray:

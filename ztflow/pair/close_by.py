@@ -16,14 +16,12 @@ from ztflow.pair.clocks import Offsets
 from ztflow.pair.decided import Decided, alone_with_each_other
 from ztflow.pair.join import AMBIGUOUS, UNIQUE
 from ztflow.pair.match import SURE, Segment, match_segments
-from ztflow.pair.outline import NO_TIME, Index, Outline
+from ztflow.pair.outline import BEFORE_ALL, NO_TIME, Index, Outline
 from ztflow.pair.sure import FAR_ENDS, FAR_GAP
 from ztflow.pair.waiting import LEFT, OPEN, Waiting
 
 SETTLE = FAR_GAP + FAR_ENDS
 """Microseconds after which it is known whether a half has a sure partner."""
-
-_BEFORE = -(2**62)
 
 
 def frontier(horizon: int) -> int:
@@ -42,7 +40,7 @@ class CloseBy:
         self._waiting = waiting
         self._clocks = clocks
         self._offsets = Offsets()
-        self.settled = _BEFORE
+        self.settled = BEFORE_ALL
 
     def decide(self, frontier: int, around: Outline, decided: Decided) -> None:
         """Pair what can be told by now; who has no partner here is `LEFT`.

@@ -7,10 +7,10 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from ztflow.pair.coded import NONE, WordMemory
+from ztflow.coded import NONE, WordMemory
 from ztflow.pair.evidence import canonical_order
 from ztflow.pair.join import EXACT, INBOUND_ONLY, OUTBOUND_ONLY, REASONS, UNIQUE, Decisions, build_flows
-from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, Index, IntArray, UIntArray, numbers_of_time
+from ztflow.pair.outline import AFTER_ALL, NO_TIME, BoolArray, FloatArray, Index, IntArray, UIntArray, numbers_of_time
 from ztflow.pair.waiting import MATCHED, Waiting
 from ztflow.tables import FLOWS_SCHEMA
 
@@ -20,7 +20,6 @@ ALONE_EMPTY = 0.995
 """The same for a connection of no bytes."""
 
 OneOrEach: TypeAlias = int | IntArray
-_AFTER = 2**62
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
 
@@ -99,7 +98,7 @@ class Decided:
         table = self._waiting.table
         told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
         end = numbers_of_time(table)[told_by]
-        order = canonical_order(np.where(end == NO_TIME, _AFTER, end), told_by, table)
+        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
         return build_flows(table, made.take(order), memory)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ztflow.pair.coded import WordMemory, per_word, text_hash
+from ztflow.coded import WordMemory, per_word, text_hash
 from ztflow.pair.outline import (
     BoolArray,
     Index,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.causes import policy_of, verdict_of
-from ztflow.pair.coded import NONE, Codes, WordMemory, codes_of, encoded, per_word, text_hash
+from ztflow.coded import NONE, Codes, WordMemory, codes_of, encoded, per_word, text_hash
 from ztflow.pair.outline import BoolArray, IntArray, is_name
 from ztflow.pair.reasons import Unpaired
 from ztflow.schema import HALVES, Message, Type

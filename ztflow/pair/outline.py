@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.pair.coded import WordMemory, per_word, text_hash
+from ztflow.coded import WordMemory, per_word, text_hash
 from ztflow.schema import Message
 
 UIntArray: TypeAlias = npt.NDArray[np.uint64]
@@ -30,6 +30,8 @@ Index: TypeAlias = npt.NDArray[np.intp]
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a missing time; such halves are never compared by time."""
+BEFORE_ALL, AFTER_ALL = -(2**62), 2**62
+"""Earlier and later than any time, with room to reckon."""
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)

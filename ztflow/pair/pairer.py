@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.coded import WordMemory
 from ztflow.errors import UsageError
 from ztflow.flows import Flows
 from ztflow.halves import Halves
@@ -26,12 +27,11 @@ from ztflow.origin import Fact
 from ztflow.pair.backlog import RECENT, Backlog
 from ztflow.pair.clock_memory import EPOCH, ClockMemory
 from ztflow.pair.close_by import SETTLE
-from ztflow.pair.coded import WordMemory
 from ztflow.pair.decided import Decided, alone_with_each_other
 from ztflow.pair.evidence import gather
 from ztflow.pair.join import EXACT
 from ztflow.pair.leftovers import REACH
-from ztflow.pair.outline import NO_TIME, BoolArray, Index, Outline, UIntArray, outline_of
+from ztflow.pair.outline import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Index, Outline, UIntArray, outline_of
 from ztflow.pair.past import Past
 from ztflow.pair.reasons import Knowledge, Unpaired
 from ztflow.pair.requests import Requests
@@ -51,9 +51,6 @@ FOR_CLOCKS = SETTLE + FAR_ENDS + EPOCH + RECENT
 """What ended this much before the horizon is not asked for by the clocks any more."""
 FOR_SURE = FOR_CLOCKS + FRESH_PAST
 """An end this much older than the horizon is nobody's neighbour any more."""
-
-_BEFORE = -(2**62)
-_AFTER = 2**62
 
 
 class Pairer:
@@ -82,7 +79,7 @@ class Pairer:
         self._young = Waiting()
         self._past = Past()
         self._words = WordMemory()
-        self._horizon = _BEFORE
+        self._horizon = BEFORE_ALL
         self._knowledge = Knowledge()
         self._clocks = ClockMemory()
         self._requests = Requests()
@@ -138,7 +135,7 @@ class Pairer:
         horizon = max(horizon, self._horizon)
         crowded = self.pending > self._capacity
         lately, at_last = Decided(self._young), Decided(self._backlog.waiting)
-        self._take_in(lately, self._staged.passed(_AFTER if last or crowded else horizon), horizon)
+        self._take_in(lately, self._staged.passed(AFTER_ALL if last or crowded else horizon), horizon)
         self._backlog.look(self._young, self._past, horizon, at_last, last=last)
         if self.pending > self._capacity:
             for waiting, decided in ((self._backlog.waiting, at_last), (self._young, lately)):
@@ -216,6 +213,7 @@ class Pairer:
         waiting.sort()
         index = waiting.where(waiting.undecided)[: max(0, self.pending - self._capacity // 2)]
         decided.alone(index, Unpaired.EVICTED)
+        self._past.add(waiting.evidence.outline(index).classes, waiting.evidence.time[index])
         self.evicted += len(index)
 
 
@@ -224,5 +222,5 @@ def _by_end(tables: list[pa.Table]) -> pa.Table | None:
     if len(tables) < 2:
         return tables[0] if tables else None
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    end = pc.fill_null(table.column("end").cast(pa.int64()), _AFTER).to_numpy()
+    end = pc.fill_null(table.column("end").cast(pa.int64()), AFTER_ALL).to_numpy()
     return table.take(pa.array(time_order(end)))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.pair.coded import NONE, codes_of, encoded, text_hash
+from ztflow.coded import NONE, codes_of, encoded, text_hash
 from ztflow.pair.evidence import Evidence
 from ztflow.pair.outline import NO_TIME, BoolArray, IntArray, Outline, UIntArray
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from ztflow.coded import text_hash
 from ztflow.origin import Fact
-from ztflow.pair.coded import text_hash
 from ztflow.pair.outline import NO_TIME, IntArray, UIntArray, combine, hashes_of, mix, numbers
 
 KIND = "connect_request"

@@ -41,9 +41,6 @@ class Waiting:
         self.noted: IntArray = np.zeros(0, np.int64)
         self._canonical: Index = np.zeros(0, np.intp)
 
-    def __len__(self) -> int:
-        return len(self.status)
-
     @property
     def undecided(self) -> BoolArray:
         """Which are in no flow."""

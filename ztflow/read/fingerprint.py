@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,17 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.coded import WordMemory, codes_of, text_hash
+
 Hashes: TypeAlias = npt.NDArray[np.uint64]
-
-
-@lru_cache(maxsize=1 << 16)
-def _text_hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS: Final = {
-    name: np.uint64(_text_hash(name) | 1)
+    name: np.uint64(text_hash(name) | 1)
     for name in (
         "time", "message", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv",
         "duration_ms",
@@ -34,13 +29,10 @@ _NULL = np.uint64(0xD6E8FEB86659FD93)
 
 
 class Fingerprints:
-    """Hashes rows; remembers the texts of dictionaries, which grow from batch to batch and seldom change.
-
-    Memory: 8 bytes a text of the last dictionary of each column.
-    """
+    """Hashes rows; what texts hash to is remembered from batch to batch."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, tuple[pa.Array, Hashes]] = {}
+        self._words = WordMemory()
 
     def of(self, table: pa.Table) -> Hashes:
         """A hash of each row; what stood around the line does not count.
@@ -60,29 +52,11 @@ class Fingerprints:
     def _hashed(self, name: str, column: pa.Array) -> Hashes:
         missing = pc.is_null(column).to_numpy(zero_copy_only=False) if column.null_count else None
         if pa.types.is_dictionary(column.type):
-            texts = self._of_texts(name, column.dictionary)
-            hashed = (texts if len(texts) else np.zeros(1, np.uint64))[_whole(column.indices, missing)]
+            hashed = self._words.by_word(name, column.dictionary, text_hash, np.uint64)[codes_of(column)]
         else:
             hashed = _whole(column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column, missing)
         hashed = hashed.astype(np.uint64, copy=False)
         return hashed if missing is None else np.where(missing, _NULL, hashed)
-
-    def _of_texts(self, name: str, dictionary: pa.Array) -> Hashes:
-        known = self._texts.get(name)
-        if known is None or not dictionary.slice(0, len(known[0])).equals(known[0]):
-            known = dictionary.slice(0, 0), np.zeros(0, np.uint64)
-        count = len(known[0])
-        hashes = known[1]
-        if count < len(dictionary):
-            new = [0 if text is None else _text_hash(text) for text in dictionary.slice(count).to_pylist()]
-            hashes = np.concatenate([hashes, np.array(new, np.uint64)])
-            self._texts[name] = dictionary, hashes
-        return hashes
-
-
-def row_hashes(table: pa.Table) -> Hashes:
-    """As `Fingerprints.of`, for a single table."""
-    return Fingerprints().of(table)
 
 
 def _whole(numbers: pa.Array, missing: Any) -> npt.NDArray[Any]:
