@@ -4,6 +4,7 @@
     python benchmarks/accuracy.py --sums RUN_DIR... [--markdown]
     python benchmarks/accuracy.py --left-out RUN_DIR... [--markdown]
     python benchmarks/accuracy.py --simulated [--seeds N] [--markdown]
+    python benchmarks/accuracy.py --habits RUN_DIR...
 
 A RUN_DIR holds `ztunnel-*.log[.gz]` and `truth.tsv[.gz]` (columns `kind, src_pod, dst_pod, asked, outbound, inbound,
 next_hop_inbound`, halves as `file:line`); `pods.txt`, where it is there, is the inventory. Each run is scored as it is,
@@ -29,6 +30,8 @@ column has the figure as shipped and that of the other start.
 were fitted to the true pairs of other traffic of the scenario (another seed), with clocks that are right and four times
 the samples. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (queues,
 pauses), so this is the best of this kind of model, not of all thinkable ones.
+
+`--habits` prints what ztflow starts from, `ztflow/pair/shipped.py`: the steps of the true pairs of these runs.
 """
 
 from __future__ import annotations
@@ -38,14 +41,15 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from methods import BASELINES, by_ztflow, oracle, starting_from, true_habits
+from methods import BASELINES, by_ztflow, counted, oracle, starting_from
 from scoring import Truth, hops, position, text, wrong_edges
 
 import ztflow
+from ztflow.pair.habits import Habits
 from ztflow.simulate import simulate
 from ztflow.simulate.presets import BUSY_MACHINE, preset
 from ztflow.simulate.scenario import Clocks
@@ -176,18 +180,33 @@ def captured(runs: list[Path], wanted: list[str] | None, *, sums: bool) -> Itera
 def left_out(runs: list[Path]) -> Iterator[tuple[str, ...]]:
     """A row for each run: as shipped, and with the start fitted to the other runs."""
     with tempfile.TemporaryDirectory() as folder:
-        made = {}
-        for run in runs:
-            (Path(folder) / run.name).mkdir()
-            logs = degraded(run, Path(folder) / run.name, Scenario("masked", masked=True))
-            made[run] = logs, Truth(run, logs)
+        made = masked(runs, Path(folder))
         for run, (logs, truth) in made.items():
             inventory = [path for path in [run / "pods.txt"] if path.exists()]
             shipped = truth.score(by_ztflow(logs, inventory).pairs)
-            with starting_from(true_habits(*(known for other, known in made.items() if other != run))):
+            with starting_from(Habits.counted(counted(*(known for other, known in made.items() if other != run)))):
                 fitted = truth.score(by_ztflow(logs, inventory).pairs)
             names = ("recall", "sure", "sure_share", "calibration")
             yield (run.name, cell(shipped["pairs"]), *(f"{cell(shipped[n])} / {cell(fitted[n])}" for n in names))
+
+
+def masked(runs: list[Path], folder: Path) -> dict[Path, tuple[list[Path], Truth]]:
+    """The runs with sizes masked, and their truth."""
+    made = {}
+    for run in runs:
+        (folder / run.name).mkdir()
+        logs = degraded(run, folder / run.name, Scenario("masked", masked=True))
+        made[run] = logs, Truth(run, logs)
+    return made
+
+
+def print_habits(runs: list[Path]) -> None:
+    """The arrays of `shipped`."""
+    with tempfile.TemporaryDirectory() as folder:
+        counts = counted(*masked(runs, Path(folder)).values())
+    for field in fields(counts):
+        rows = getattr(counts, field.name).round().astype(int).tolist()
+        print(f"{field.name.upper()} = (\n" + "".join(f"    {tuple(row)},\n" for row in rows) + ")")
 
 
 def sums_and_hops(truth: Truth, logs: list[Path], inventory: list[Path]) -> tuple[str, ...]:
@@ -221,7 +240,7 @@ def simulated(seeds: int) -> Iterator[tuple[str, ...]]:
             with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
                 right = replace(scenario, clocks=Clocks())
                 other, other_logs = made(right, seed + OTHER_SEED, Path(a))
-                habits = true_habits((other_logs, other))
+                habits = Habits.counted(counted((other_logs, other)))
                 truth, logs = made(scenario, seed, Path(b))
                 score, others, took = scored(truth, logs, [])
                 with tempfile.TemporaryDirectory() as c:
@@ -246,12 +265,15 @@ def main() -> None:
     parser.add_argument("--left-out", action="store_true", help="start from what fits the other runs")
     parser.add_argument("--simulated", action="store_true", help="simulated bursts beside an oracle")
     parser.add_argument("--seeds", type=int, default=2, help="simulated captures of each kind")
+    parser.add_argument("--habits", action="store_true", help="print what ztflow starts from")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if args.simulated == bool(args.run):
         parser.error("give run directories or --simulated")
     head = ("run", "scenario", *COLUMNS, *BASELINES, "seconds")
-    if args.simulated:
+    if args.habits:
+        print_habits(args.run)
+    elif args.simulated:
         printed((*head, "oracle"), simulated(args.seeds), markdown=args.markdown)
     elif args.left_out:
         head = ("run", "pairs", "recall", "sure", "sure_share", "calibration")

@@ -12,13 +12,12 @@ import numpy as np
 from scoring import Pair, Truth, place_of, position
 
 import ztflow
-from ztflow.pair import delays as of_ends
-from ztflow.pair import habits as of_habits
-from ztflow.pair.delays import Ends
+from ztflow.pair import ends, sampling
 from ztflow.pair.evidence import gather
-from ztflow.pair.habits import USUAL, Habits, adapted
+from ztflow.pair.habits import USUAL, Habits, Pace, gap_classes
 from ztflow.pair.match import Segment, match_segments, nearest
 from ztflow.pair.sampling import EFFORTS
+from ztflow.pair.walker import Counts
 
 NEAREST = 80
 """Neighbours on each side that the greedy method looks at."""
@@ -28,6 +27,8 @@ PAUSE = 250_000
 """Microseconds without an end that separate segments for the oracle, whose clocks are right."""
 LONGER = 4
 """How much longer than ztflow the oracle samples."""
+FEWEST = 4
+"""Pairs a burst has at least to be counted."""
 
 
 @dataclass(frozen=True)
@@ -129,57 +130,49 @@ BASELINES: dict[str, Callable[[list[Path]], Iterable[Pair]]] = {
 # -- the oracle ------------------------------------------------------------------------------------------
 
 
-def true_habits(*runs: tuple[list[Path], Truth]) -> Habits:
-    """The weights and scales that fit true pairs best, all bursts of the logs together."""
-    every = [(group, dict(truth.pairs)) for logs, truth in runs for group in groups(logs, PAUSE)]
-    outbound, inbound, place, chosen = [], [], [], []
-    for group, partner in every:
-        where = {name: at for at, name in enumerate(group.inbound)}
-        known = [(o, where[partner[name]]) for o, name in enumerate(group.outbound) if partner.get(name) in where]
-        if len(known) < 10:
-            continue
-        rows, columns = np.array(known).T
-        order = np.argsort(columns)
-        rank = np.empty(len(columns), int)
-        rank[order] = np.arange(len(columns))
-        zero = group.segment.in_time[columns[order[0]]]
-        chosen.append(rank + sum(len(part) for part in place))
-        outbound.append((group.segment.out_time[rows] - zero).astype(float))
-        inbound.append((group.segment.in_time[columns[order]] - zero).astype(float))
-        place.append(np.arange(len(rows)))
-    start = habits = Habits.usual(np.array([USUAL]))
-    if not place:
-        return habits
-    sides, slots = (np.concatenate(outbound), np.concatenate(inbound), np.concatenate(place)), sum(map(len, place))
-    for _ in range(30):
-        ends = Ends.of(*sides, habits.of_slots(np.array([slots])))
-        habits = adapted(habits, start, ends.seen(np.concatenate(chosen)[None, :], np.array([0])))
-    return habits
+def counted(*runs: tuple[list[Path], Truth]) -> Counts:
+    """The steps of the true pairs of all bursts."""
+    counts = Counts.none()
+    for logs, truth in runs:
+        partner = dict(truth.pairs)
+        for group in groups(logs, PAUSE):
+            where = {name: at for at, name in enumerate(group.inbound)}
+            known = [(o, where[partner[name]]) for o, name in enumerate(group.outbound) if partner.get(name) in where]
+            if len(known) >= FEWEST:
+                count(counts, group.segment, *np.array(known).T)
+    return counts
+
+
+def count(counts: Counts, halves: Segment, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Add the steps of these pairs."""
+    taken = np.argsort(columns)
+    late, early = (halves.out_time[rows] * 1.0, halves.in_time[columns[taken]] * 1.0)
+    pace = Pace.of(late, late - halves.in_time[columns], USUAL)
+    gap, gap2 = (gap_classes(late, pace.service, back) for back in (1, 2))
+    burst = ends.Burst(
+        np.array([len(rows)] * 2), np.array([pace.service, pace.least, pace.spread, 1.0, 1.0]),
+        late, early, np.zeros((1, 1)), *sampling.SHIPPED.weights(gap), gap, gap2,
+    )  # fmt: skip
+    way = ends.way(len(rows))
+    way.partner[taken] = np.arange(len(rows))
+    ends.set_all(burst, way)
+    ends.count_steps(burst, way, counts.follows, counts.gaps, counts.own, counts.batch)
 
 
 @contextmanager
 def starting_from(habits: Habits) -> Iterator[None]:
-    """Let ztflow start from other weights and scales than it ships with."""
-    ours = {
-        (of_habits, "SAME_QUEUE"): habits.same, (of_habits, "NEXT_BUT_ONE"): habits.other,
-        (of_habits, "NEARLY"): habits.nearly, (of_habits, "NEW_QUEUE"): habits.new,
-        (of_habits, "STEP_NEARLY"): habits.rough, (of_habits, "DELAY"): habits.delay,
-        (of_ends, "STEP_FIXED"): habits.step * of_ends.STEP_FIXED,
-        (of_ends, "STEP_SHARE"): habits.step * of_ends.STEP_SHARE,
-    }  # fmt: skip
-    shipped = {place: getattr(*place) for place in ours}
+    """Let ztflow start from other habits than it ships with."""
+    shipped = sampling.SHIPPED
     try:
-        for (module, name), value in ours.items():
-            setattr(module, name, float(value[0]))
+        sampling.SHIPPED = habits
         yield
     finally:
-        for (module, name), value in shipped.items():
-            setattr(module, name, value)
+        sampling.SHIPPED = shipped
 
 
 def oracle(habits: Habits) -> Callable[[list[Path]], Iterator[Pair]]:
     """The model of ztflow with parameters that are right, and more patience. It knows no pair."""
-    patient = [replace(e, sweeps=e.sweeps * LONGER, settling=e.settling * LONGER) for e in EFFORTS]
+    patient = [replace(e, samples=e.samples * LONGER, settling=e.settling * LONGER) for e in EFFORTS]
 
     def pairs(logs: list[Path]) -> Iterator[Pair]:
         every = list(groups(logs, PAUSE))

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("escapes", "causes", "records"),
     ("objects",),
     ("display",),
-    ("tables", "times", "distinct", "coded"),
+    ("tables", "times", "distinct", "coded", "compiled"),
     ("halves", "flows"),
     ("parse",),
     ("kernel",),

@@ -11,7 +11,9 @@ import time
 
 import pytest
 
-from ztflow.kernel import cache, policy
+from ztflow.compiled import cache
+from ztflow.compiled.cache import KERNEL, Cache
+from ztflow.kernel import policy
 from ztflow.kernel.policy import COLD_FROM, WARM_FROM, Policy
 
 
@@ -43,8 +45,8 @@ def compiler(monkeypatch):
 
 def finish(code: bytes = b"compiled"):
     """What a compilation leaves."""
-    cache.keep("name", code)
-    (cache.folder() / cache.READY).touch()
+    KERNEL.keep("name", code)
+    KERNEL.good()
 
 
 def loaded(code: str, **environment: str) -> str:
@@ -88,7 +90,7 @@ def test_two_processes_do_not_compile_at_once(home, compiler):
 
 def test_a_compilation_that_died_is_tried_again(home, compiler):
     assert not Policy().ready(COLD_FROM)
-    mark = cache.folder() / "compiling"
+    mark = KERNEL.folder() / "compiling"
     os.utime(mark, (0, 0))
     assert not Policy().ready(COLD_FROM)
     assert len(compiler) == 2
@@ -132,7 +134,7 @@ def test_without_numba_a_file_is_read_all_the_same(tmp_path):
     path.write_bytes(policy._SAMPLE * 100)
     code = (
         "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
-        "import ztflow.kernel.policy as p; p.WARM_FROM = p.COLD_FROM = 0; p.cache.is_warm = lambda: True\n"
+        "import ztflow.kernel.policy as p; p.WARM_FROM = p.COLD_FROM = 0; p.KERNEL.is_warm = lambda: True\n"
         "import ztflow; print(len(ztflow.read_records(sys.argv[1])), p.POLICY.ready(1))"
     )
     done = subprocess.run(
@@ -145,30 +147,29 @@ def test_without_numba_a_file_is_read_all_the_same(tmp_path):
 
 
 def test_the_folder_is_private_and_named_after_everything_the_code_depends_on(home, monkeypatch):
-    place = cache.folder()
+    place = KERNEL.folder()
     assert place.parent == home / "home" / "ztflow"
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
-    before = cache.fingerprint()
-    cache.fingerprint.cache_clear()
-    monkeypatch.setattr(cache, "__version__", "99.0")
-    assert cache.fingerprint() != before
-    cache.fingerprint.cache_clear()
-    monkeypatch.setattr(cache, "_processor", lambda: "another")
-    assert cache.fingerprint() != before
-    cache.fingerprint.cache_clear()
+    before = place.name
+    assert Cache("kernel", "kernel/*.py").folder().name != before
+    for what, other in (("__version__", "99.0"), ("_processor", lambda: "another")):
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, what, other)
+            assert Cache("kernel", "kernel/*.py", "schema.py").folder().name != before
+    assert Cache("kernel", "kernel/*.py", "schema.py").folder().name == before
 
 
 def test_where_home_cannot_be_written_the_temporary_folder_serves(home, monkeypatch):
     (home / "home").write_text("a file where a folder should be")
-    place = cache.folder()
+    place = KERNEL.folder()
     assert place.parent.parent == home / "temp"
     assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
 
 
 def test_where_nothing_can_be_written_there_is_no_folder(home, compiler, monkeypatch):
     monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
-    assert cache.folder() is None
-    assert not cache.is_warm()
+    assert KERNEL.folder() is None
+    assert not KERNEL.is_warm()
     assert not Policy().ready(1 << 40)
     assert not compiler
 
@@ -176,21 +177,21 @@ def test_where_nothing_can_be_written_there_is_no_folder(home, compiler, monkeyp
 def test_code_in_a_home_that_became_read_only_is_used_where_it_is(home, monkeypatch):
     finish()
     monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
-    assert cache.folder() is None
-    assert cache.is_warm()
-    assert cache.kept() == ("name", b"compiled")
+    assert KERNEL.folder() is None
+    assert KERNEL.is_warm()
+    assert KERNEL.kept() == ("name", b"compiled")
 
 
 def test_code_counts_only_when_it_is_finished_and_whole(home):
-    assert cache.kept() is None
-    cache.keep("name", b"compiled")
-    assert not cache.is_warm()
-    assert cache.kept() is None
+    assert KERNEL.kept() is None
+    KERNEL.keep("name", b"compiled")
+    assert not KERNEL.is_warm()
+    assert KERNEL.kept() is None
     finish(b"first line\nsecond line")
-    assert cache.kept() == ("name", b"first line\nsecond line")
-    path = cache.folder() / "kernel.o"
+    assert KERNEL.kept() == ("name", b"first line\nsecond line")
+    path = KERNEL.folder() / "code.o"
     path.write_bytes(path.read_bytes()[:-1])
-    assert cache.kept() is None
+    assert KERNEL.kept() is None
 
 
 @pytest.mark.parametrize("damage", ["open", "link"])
@@ -203,7 +204,7 @@ def test_a_folder_others_can_write_is_never_used(home, damage):
         (home / "elsewhere").mkdir()
         theirs.parent.mkdir()
         theirs.symlink_to(home / "elsewhere")
-    assert home / "temp" in cache.folder().parents
+    assert home / "temp" in KERNEL.folder().parents
 
 
 def test_the_code_is_kept_and_linked_without_numba(tmp_path):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from queues_by_hand import burst, true_partners
+from queues_by_hand import burst, in_batches, true_partners
 
-from ztflow.pair import delays, sampling
-from ztflow.pair.habits import USUAL, Habits, adapted
+from ztflow.pair import ends, sampling, walk, walker
+from ztflow.pair.ends import GAP_CLASSES
+from ztflow.pair.habits import LEAST, SERVICE, USUAL, Habits, Pace, gap_classes
 from ztflow.pair.match import Segment, match_segments, nearest
 from ztflow.pair.outline import NO_TIME
 from ztflow.pair.sampling import EFFORTS, Candidates, Effort, effort_for, sample
-from ztflow.pair.starts import WINDOW, fits, local_lags, start_order
+from ztflow.pair.shipped import SHIPPED
+from ztflow.pair.starts import WINDOW, Fits, local_lags, start_order
 
 T0 = 1_700_000_000_000_000
-HARD = Effort(1000, 64, 300, 100, (1, 2, 1, 3), (2, 3))
+HARD = Effort(1000, 16, 20, 3000)
+QUICK = (Effort(np.inf, 2, 2, 4),)
 
 
 def ints(*values):
@@ -106,7 +107,7 @@ def test_bursts_are_paired_better_than_by_least_squares_and_confidence_is_honest
     assert right.sum() > plain + 0.03 * total
     cell = np.minimum(9, (claimed * 10).astype(int))
     off = sum(abs(claimed[cell == k].sum() - right[cell == k].sum()) for k in range(10)) / total
-    assert off < 0.12
+    assert off < 0.06
     assert right[claimed >= 0.97].mean() >= 0.98
 
 
@@ -144,121 +145,228 @@ def test_one_to_one_and_as_many_as_fit(one):
     assert (match.alternatives >= 0).all()
 
 
+def test_what_the_server_closes_first_is_paired_as_well():
+    """All ends come first at the client's side: the batches are the server's."""
+    rng = np.random.default_rng(4)
+    ended = np.cumsum(rng.exponential(90, 60))
+    life = rng.integers(4, 40, 60) * 1000 + 500
+    done = in_batches(ended, rng)
+    order = np.argsort(done)
+    mirrored = segment(
+        [(int(e), int(d // 1000)) for e, d in zip(ended, life, strict=True)],
+        [(int(e), int(d // 1000)) for e, d in zip(done[order], (life + done - ended)[order], strict=True)],
+    )
+    (match,) = match_segments([mirrored])
+    true = np.argsort(order)
+    assert (true[match.outbound] == match.inbound).mean() > 0.85
+
+
+# -- the order of ends -------------------------------------------------------------------------------------------------
+
+
+def order_found(late, early):
+    """Which early end goes with each late one when durations say nothing."""
+    out = [(int(t), 100) for t in late]
+    inn = [(int(t), 100) for t in early]
+    (match,) = match_segments([segment(out, inn)])
+    return match.inbound[np.argsort(match.outbound)].tolist()
+
+
+EARLY = np.arange(8) * 15.0
+
+
+def test_a_batch_that_was_there_is_taken_last_first():
+    late = 200 + np.concatenate([[0], 40 + 18 * np.arange(7)])
+    assert order_found(late, EARLY) == [7, 0, 1, 2, 3, 4, 5, 6]
+
+
+def test_what_had_not_come_is_in_no_batch():
+    """Each late end comes before the next early one: no batch of two."""
+    assert order_found(EARLY * 40 + 100, EARLY * 40) == list(range(8))
+
+
+def test_two_threads_take_turns():
+    """A batch of twelve; from the second on, one thread works off 0 to 4 and another 5 to 10."""
+    early = np.arange(12) * 15.0
+    one = 300 + 30 + 20 * np.arange(5)
+    two = 300 + 40 + 20 * np.arange(6)
+    late = np.concatenate([[300], one, two])
+    order = np.argsort(late)
+    true = np.concatenate([[11], np.arange(5), np.arange(5, 11)])[order]
+    way, burst_ = walked_by_hand(late[order], early, true, Pace(20, 30, 27))
+    likely = ends.set_all(burst_, way)
+    for a in range(1, 11):  # better than any exchange of two that ended next to each other
+        other = true.copy()
+        other[[a, a + 1]] = true[[a + 1, a]]
+        way, burst_ = walked_by_hand(late[order], early, other, Pace(20, 30, 27))
+        assert ends.set_all(burst_, way) < likely
+
+
+def walked_by_hand(late, early, partner, pace=None):
+    """A way and a burst without starts."""
+    pace = pace or Pace.of(late, late - np.sort(early), USUAL)
+    gap, gap2 = gap_classes(late, pace.service, 1), gap_classes(late, pace.service, 2)
+    numbers = np.array([pace.service, pace.least, pace.spread, 1.0, 1.0])
+    sizes = np.array([len(late), len(early)])
+    made = ends.Burst(sizes, numbers, late, early, np.zeros((len(late),) * 2), *SHIPPED.weights(gap), gap, gap2)
+    way = ends.way(len(late))
+    way.partner[:] = partner
+    return way, made
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(9)), st.integers(0, 2**32))
+def test_what_a_step_changes_is_weighed_as_if_everything_were(order, seed):
+    rng = np.random.default_rng(seed)
+    early = np.cumsum(rng.exponential(60, 9))
+    late = np.sort(early + rng.exponential(300, 9) + 20)
+    way, made = walked_by_hand(late, early, order)
+    made.fit[:] = -rng.exponential(2, (9, 9))
+    ends.set_all(made, way)
+    trial = ends.way(9)._replace(partner=way.partner, holder=way.holder)
+    kept, random = way.partner.copy(), np.array([seed % 1000 + 1, 77])
+    way.fit[:] = made.fit[np.arange(9), kept]
+    for _ in range(40):
+        walk.try_step(made, way, trial, kept, random)
+    again, _ = walked_by_hand(late, early, way.partner)
+    ends.set_all(made, again)
+    assert sorted(way.partner.tolist()) == list(range(9))
+    assert kept.tolist() == way.partner.tolist()
+    assert way.fit.tolist() == made.fit[np.arange(9), kept].tolist()
+    for name in ("holder", "kind", "factor"):
+        assert getattr(way, name)[:9].tolist() == getattr(again, name)[:9].tolist(), name
+    for name in ("lowest", "highest"):
+        assert getattr(way, name)[:9].tolist() == getattr(again, name)[:9].tolist(), name
+
+
+def test_next_after_anything_is_a_share():
+    """Over all ends that could come next, the weights within an unfinished batch add up to about one."""
+    early = np.arange(6) * 15.0
+    late = 200 + np.arange(6) * 18.0
+    total = 0.0
+    for third in range(6):
+        if third not in {5, 0}:
+            rest = [k for k in range(6) if k not in {5, 0, third}]
+            way, made = walked_by_hand(late, early, [5, 0, third, *rest])
+            ends.set_all(made, way)
+            total += np.exp(way.factor[2])
+    assert 0.9 < total <= 1.001
+
+
 # -- the sampler against all ways to pair -----------------------------------------------------------------------------
 
 
-def usual(slots):
-    return Habits.usual(np.array([USUAL])).of_slots(np.array([slots]))
-
-
-def exact_shares(out, inn):
-    """Shares by adding up all ways; durations say nothing here, so the starts' factors are the same for all."""
-    count, slots = len(out), max(len(out), len(inn))
-    outbound = np.concatenate([out, np.full(slots - count, delays.FAR)])
-    inbound = np.concatenate([inn, np.full(slots - len(inn), -delays.FAR)])
-    ends = delays.Ends.of(outbound, inbound, np.arange(slots), usual(slots))
-    ways = np.array(list(permutations(range(slots))))
-    alone = np.zeros((slots, slots))
-    alone[:count, : len(inn)] = delays.not_too_early(np.subtract.outer(out, inn), delays.LEAST)
-    chance = ends.likelihood(ways) * delays.TRUST_ENDS + alone[np.arange(slots), ways]
-    weight = np.exp(chance.sum(axis=1, dtype=float))
-    shares = np.zeros((count, slots))
-    for row in range(count):
-        np.add.at(shares[row], ways[:, row], weight)
-    return shares[:, : len(inn)] / weight.sum()
+def candidates(out, inn, seed):
+    """Everybody may have started at any instant that matters."""
+    out, inn = np.array(out), np.array(inn)
+    first = min(len(out), len(inn))
+    guess = np.concatenate([np.arange(first), np.full(len(out) - first, -1)])
+    none = np.zeros(len(out), int)
+    return Candidates(
+        out, np.full(len(out), -5000.0), none, inn, np.full(len(inn), -4500.0), guess, seed, np.full(len(out), np.nan),
+        USUAL,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("out", "inn"),
     [
-        ([300.0, 340, 420], [0.0, 20, 90]),
-        ([300.0, 340, 420, 1200], [0.0, 20, 90, 700]),
         ([300.0, 340, 420, 450, 900], [0.0, 20, 90, 130, 700]),
-        ([300.0, 340, 420], [0.0, 20, 90, 100]),
-        ([300.0, 340, 420, 500], [0.0, 20, 90]),
-        ([300.0, 800], [0.0, 20, 90, 500]),
+        ([300.0, 340, 360, 450, 470, 900], [0.0, 20, 90, 130, 140, 700]),
+        ([300.0, 340, 420, 440], [0.0, 20, 90, 100, 170]),
+        ([300.0, 340, 420, 500, 520], [0.0, 20, 90]),
     ],
 )
 def test_sampled_shares_are_those_of_all_ways_to_pair(out, inn, monkeypatch):
-    monkeypatch.setattr(sampling, "LEARN_AT", ())
-    out, inn = np.array(out), np.array(inn)
-    first = min(len(out), len(inn))
-    guess = np.concatenate([np.arange(first), np.full(len(out) - first, -1)])
-    # Everybody may have started at any instant that matters: the same window for all.
-    halves = [
-        Candidates(
-            out,
-            np.full(len(out), -5000.0),
-            np.zeros(len(out), int),
-            inn,
-            np.full(len(inn), -4500.0),
-            guess,
-            seed,
-            np.full(len(out), np.nan),
-            USUAL,
-        )
-        for seed in range(12)
-    ]
-    sampled = np.mean(sample(halves, HARD), axis=0)
-    assert np.abs(sampled - exact_shares(out, inn)).max() < 0.03
+    monkeypatch.setattr(sampling, "LAGS_FROM", 99)
+    monkeypatch.setattr(sampling, "FEW", 0)
+    sampled = sample(candidates(out, inn, 5), HARD, SHIPPED)
+    monkeypatch.setattr(sampling, "FEW", 99)
+    assert np.abs(sampled - sample(candidates(out, inn, 5), HARD, SHIPPED)).max() < 0.02
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_compiled_or_not_a_walk_is_the_same(seed, monkeypatch):
+    halves = burst(14, seed)
+    (compiled,) = match_segments([halves], efforts=QUICK)
+    monkeypatch.setattr(walker, "_runner", lambda: lambda arrays: walker.walk_and_count(*arrays))
+    (plain,) = match_segments([halves], efforts=QUICK)
+    assert pairs(plain) == pairs(compiled)
+    assert plain.confidence.tolist() == compiled.confidence.tolist()
+
+
+def test_without_a_compiler_it_walks_all_the_same(monkeypatch):
+    def fail(*_):
+        raise ImportError("No module named 'llvmlite'")
+
+    monkeypatch.setattr(walker, "linked", fail)
+    walker._runner.cache_clear()
+    try:
+        (match,) = match_segments([burst(6, 1)], efforts=QUICK)
+    finally:
+        walker._runner.cache_clear()
+    assert len(match.outbound) == 6
 
 
 def test_every_size_has_its_effort():
-    assert [effort_for(slots) for slots in (1, 6, 7, 24, 25, 200, 201, 100_000)] == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert all(effort.samples >= 256 for effort in EFFORTS)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.permutations(range(12)), st.integers(0, 11), st.integers(0, 11))
-def test_a_swap_changes_no_factor_further_than_two_slots_on(order, a, b):
-    """What makes it right to try changes in stretches `distance + 3` long at the same time."""
-    out = np.cumsum(np.linspace(10, 200, 12))
-    ends = delays.Ends.of(out, out - 150, np.arange(12), usual(12))
-    before = np.array(order)[None, :]
-    after = before.copy()
-    after[:, [a, b]] = before[:, [b, a]]
-    changed = np.flatnonzero((ends.likelihood(before) != ends.likelihood(after))[0])
-    assert set(changed.tolist()) <= {s + k for s in (a, b) for k in range(3)}
+    assert [EFFORTS.index(effort_for(slots)) for slots in (1, 200, 201, 100_000)] == [0, 0, 1, 1]
+    assert all(effort.total >= 256 for effort in EFFORTS)
 
 
 # -- habits ------------------------------------------------------------------------------------------------------------
 
 
-def slow_burst(factor, count=400, seed=5):
-    """Ends of a burst in one queue whose times are all so many times the usual ones; partners are in order."""
-    rng = np.random.default_rng(seed)
-    inbound = np.cumsum(rng.exponential(60.0 * factor, count))
-    new_queue = rng.random(count) < 0.2
-    drawn = np.where(new_queue, 300 * factor * rng.random(count) / (1 - rng.random(count)).clip(0.2), 0)
-    delay = 100 * factor + drawn[np.maximum.accumulate(np.where(new_queue, np.arange(count), 0))]
-    outbound = inbound + delay + rng.normal(0, 20 * factor, count)
-    order = np.argsort(outbound)
-    return outbound[order], inbound, order
+def counted(early, late, partner):
+    way, made = walked_by_hand(late, early, partner)
+    ends.set_all(made, way)
+    counts = walker.Counts.none()
+    ends.count_steps(made, way, counts.follows, counts.gaps, counts.own, counts.batch)
+    return counts
 
 
-@pytest.mark.parametrize("factor", [1, 6])
-def test_habits_follow_the_machine(factor):
-    outbound, inbound, partner = slow_burst(factor)
-    start = now = Habits.usual(np.array([USUAL]))
-    count = np.array([len(outbound)])
-    for _ in range(10):
-        ends = delays.Ends.of(outbound, inbound, np.arange(count[0]), now.of_slots(count))
-        now = adapted(now, start, ends.seen(partner[None, :], np.array([0])))
-    total = [float((h.same + h.other + h.nearly + h.new)[0]) for h in (start, now)]
-    assert total[1] == pytest.approx(total[0], rel=0.01)
-    if factor == 6:
-        assert now.rough[0] > 1.3 * start.rough[0]
-        assert now.delay[0] > 1.3 * start.delay[0]
-    assert start.rough[0] / 10 <= now.rough[0] <= start.rough[0] * 10
+@pytest.mark.parametrize("last_first", [0.0, 1.0])
+def test_habits_follow_the_burst(last_first):
+    rng = np.random.default_rng(5)
+    early = np.cumsum(rng.exponential(60.0, 400))
+    done = in_batches(early, rng, last_first=last_first)
+    order = np.argsort(done)
+    counts = counted(early, done[order], order)
+    moved = SHIPPED.moved(counts)
+    new = counts.batch[1] > 8
+    assert new.any()
+    assert (moved.batch[new] > SHIPPED.batch[new]).any() == (last_first == 1.0)
+    assert (moved.batch[new] < SHIPPED.batch[new]).all() == (last_first == 0.0)
+    for shares in (moved.follows, moved.gaps, moved.own):
+        assert shares.sum(axis=-1) == pytest.approx(np.ones(len(shares)))
 
 
 def test_few_ends_prove_nothing():
-    outbound, inbound, partner = slow_burst(6, count=3)
-    start = Habits.usual(np.array([USUAL]))
-    ends = delays.Ends.of(outbound, inbound, np.arange(3), start.of_slots(np.array([3])))
-    now = adapted(start, start, ends.seen(partner[None, :], np.array([0])))
-    assert now.new[0] == pytest.approx(start.new[0], rel=0.3)
-    assert now.delay[0] == pytest.approx(start.delay[0], rel=0.6)
+    early = np.array([0.0, 20, 40])
+    moved = SHIPPED.moved(counted(early, early + 300, [2, 0, 1]))
+    assert np.abs(moved.follows - SHIPPED.follows).max() < 0.05
+    assert np.abs(moved.batch - SHIPPED.batch).max() < 0.05
+
+
+def test_shares_of_nothing_are_even():
+    habits = Habits.counted(walker.Counts.none())
+    assert habits.gaps == pytest.approx(np.full((4, GAP_CLASSES), 1 / GAP_CLASSES))
+
+
+@pytest.mark.parametrize("scale", [1, 2.5])
+def test_the_pace_is_that_of_the_burst(scale):
+    rng = np.random.default_rng(8)
+    early = np.cumsum(rng.exponential(40.0 * scale, 300))
+    done = in_batches(early, rng, scale=scale)
+    pace = Pace.of(np.sort(done), done - early, USUAL)
+    assert pace.service == pytest.approx(18 * scale, rel=0.2)
+
+
+def test_the_least_delay_is_no_more_than_the_delays_allow():
+    late = np.arange(5) * 1000.0
+    assert Pace.of(late, np.full(5, 100.0), USUAL).least == LEAST
+    assert Pace.of(late, np.full(5, 400.0), USUAL + 200).least == LEAST + 200
+    assert Pace.of(late, np.full(5, -50.0), USUAL).least < -50
+    assert Pace.of(late[:1], np.zeros(0), USUAL).service == pytest.approx(SERVICE, rel=0.1)
 
 
 # -- starts --------------------------------------------------------------------------------------------------------------
@@ -296,16 +404,16 @@ def test_without_ports_the_windows_order_starts():
 def test_a_start_fits_the_millisecond_its_line_leaves_open():
     lag = np.array([[-3000.0, -200.0, 100.0, 900.0, 2500.0, 60_000.0]])
     nothing = np.full((1, 6), np.nan)
-    fit = np.exp(fits(lag, np.array([np.nan]), nothing))[0]
+    fit = np.exp(Fits(lag, nothing).around(np.array([np.nan])))[0]
     assert fit[3] > fit[2] > fit[4] > fit[1] > fit[0]
     # Neighbours that lag by 2 ms make that the likeliest.
-    fit = np.exp(fits(lag, np.array([2000.0]), nothing))[0]
+    fit = np.exp(Fits(lag, nothing).around(np.array([2000.0])))[0]
     assert fit.argmax() == 4
 
 
 def test_a_request_that_was_seen_settles_the_start():
     lag = np.array([[500.0, 600.0, 700.0]])
-    fit = fits(lag, np.array([np.nan]), np.array([[WINDOW + 900.0, 400.0, -900.0]]))[0]
+    fit = Fits(lag, np.array([[WINDOW + 900.0, 400.0, -900.0]])).around(np.array([np.nan]))[0]
     assert fit[1] == pytest.approx(0, abs=1e-6)
     assert max(fit[0], fit[2]) < -15
 

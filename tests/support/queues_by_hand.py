@@ -10,13 +10,13 @@ from ztflow.pair.match import Segment
 def burst(count: int, seed: int, *, spread_us: float = 40_000, start: int = 1_700_000_000_000_000) -> Segment:
     """A burst through one tunnel. The inbound halves are in order of end, and so are the outbound ones.
 
-    Ends reach the outbound side through two threads, each working off its queue in order; starts lag in the same way.
+    Ends reach the outbound side in batches, most of them worked off last first; starts lag as queues make them.
     """
     rng = np.random.default_rng(seed)
     begun = np.sort(rng.uniform(0, spread_us, count))
     arrived = _queue(begun + 150, rng, spread=300)
     ended = np.sort(arrived + rng.uniform(3_000, 25_000, count))
-    noticed = _queue(ended + 60, rng, spread=120)
+    noticed = in_batches(ended, rng)
     out_order = np.argsort(noticed, kind="stable")
     return Segment(
         (noticed[out_order] + start).astype(np.int64),
@@ -33,7 +33,31 @@ def true_partners(count: int, seed: int) -> np.ndarray:
     begun = np.sort(rng.uniform(0, 40_000, count))
     arrived = _queue(begun + 150, rng, spread=300)
     ended = np.sort(arrived + rng.uniform(3_000, 25_000, count))
-    return np.argsort(_queue(ended + 60, rng, spread=120), kind="stable")
+    return np.argsort(in_batches(ended, rng), kind="stable")
+
+
+def in_batches(
+    ended: np.ndarray, rng: np.random.Generator, *, last_first: float = 0.65, scale: float = 1
+) -> np.ndarray:
+    """When the other side is done with each of these ends, which rise: what has come is read in one go.
+
+    Args:
+        ended: Ends in µs, rising.
+        rng: Source of randomness.
+        last_first: Share of batches whose last is worked off first.
+        scale: How much slower everything is.
+    """
+    done = np.empty(len(ended))
+    first, free = 0, 0.0
+    while first < len(ended):
+        away = rng.exponential(700) if rng.random() < 0.5 else 0.0
+        read = max(free, ended[first] + 40 * scale) + away * scale
+        last = max(first + 1, int(np.searchsorted(ended, read - 40 * scale, side="right")))
+        turn = [last - 1, *range(first, last - 1)] if rng.random() < last_first else range(first, last)
+        for k, at in enumerate(turn):
+            done[at] = read + 30 * scale + (18 * k + rng.uniform(-2, 2)) * scale
+        first, free = last, done[first:last].max()
+    return done
 
 
 def _queue(ready: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:

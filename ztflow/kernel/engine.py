@@ -1,26 +1,14 @@
-"""The compiled code in this process: linked from the cache with LLVM alone, compiled with Numba when it is not there.
-
-Loading Numba takes ten times as long as linking what it once made, so a finished object file is kept instead of
-Numba's own cache. It is called by its C signature (Numba's calling convention: where results and exceptions go, then
-the arguments; 0 for success), through ctypes, which lets the GIL go.
-"""
+"""The compiled reader in this process: linked from the cache, compiled when it is not there."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
-
-from ztflow.kernel import cache
+from ztflow.compiled.cache import KERNEL
+from ztflow.compiled.link import Array, linked, numbers_of, table
 from ztflow.kernel.layout import Columns, Scratch
-from ztflow.kernel.memory import Array, Groups, Texts
-
-_SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-_linked: list[Any] = []
-"""Whatever holds machine code in memory."""
+from ztflow.kernel.memory import Groups, Texts
 
 
 class Table:
@@ -28,16 +16,11 @@ class Table:
 
     def __init__(self, texts: Texts, src: Groups, dst: Groups, scratch: Scratch) -> None:
         self._kept = (texts, src, dst, scratch)
-        self._about = [number for arrays in self._kept for array in arrays for number in _about(array)]
+        self._about = [number for arrays in self._kept for number in numbers_of(arrays)]
 
     def numbers(self, base: int, stop: int, limit: int, columns: Columns, progress: Array) -> Array:
         """The table for one call."""
-        last = [number for array in (*columns, progress) for number in _about(array)]
-        return np.array([base, stop, limit, *self._about, *last], np.int64)
-
-
-def _about(array: Array) -> tuple[int, int, int]:
-    return array.ctypes.data, array.shape[0], array.shape[1] if array.ndim > 1 else 0
+        return table((base, stop, limit), [*self._about, *numbers_of((*columns, progress))])
 
 
 @lru_cache(maxsize=1)
@@ -49,32 +32,10 @@ def compiled() -> Callable[[Array], None]:
     Raises:
         ImportError: Numba, or the LLVM it brings, is not installed.
     """
-    found = cache.kept()
+    found = KERNEL.kept()
     if found is None:
         from ztflow.kernel.entry import object_code
 
         found = object_code()
-        cache.keep(*found)
-    call = _link(*found)
-
-    def read(numbers: Array) -> None:
-        result, trouble = ctypes.c_void_p(), ctypes.c_void_p()
-        if call(ctypes.byref(result), ctypes.byref(trouble), numbers.ctypes.data):
-            raise RuntimeError("the compiled kernel gave up")
-
-    return read
-
-
-def _link(symbol: str, code: bytes) -> Callable[[Any, Any, int], int]:
-    """The function of this name in object code."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    _linked.append(engine)
-    found: Callable[[Any, Any, int], int] = _SIGNATURE(engine.get_function_address(symbol))
-    return found
+        KERNEL.keep(*found)
+    return linked(*found)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from numba import types
 
+from ztflow.compiled.build import array_at, built
 from ztflow.kernel.layout import Columns, Scratch
 from ztflow.kernel.lines import read_lines
-from ztflow.kernel.machine import array_at, built, i64, word
+from ztflow.kernel.machine import i64, word
 from ztflow.kernel.memory import Groups, Texts
 
 _bytes, _small, _long, _hashes = (array_at(kind, 1) for kind in (types.uint8, types.int32, types.int64, types.uint64))

@@ -16,14 +16,11 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
+from ztflow.compiled.build import HOW, loaded
 from ztflow.kernel.memory import WIDTH
 
 _njit: Any = njit
-_arrays: Any = arrayobj
-_HOW = {"nogil": True, "error_model": "numpy", "_nrt": False}
-"""No GIL, no Python errors, no counting of references: an array's reference count would cost more than a look-up."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,23 +35,14 @@ _CHUNK = ir.VectorType(_I8, WIDTH)
 
 def inlined(function: F) -> F:
     """Compile a helper into its callers, without the GIL and without Python's errors."""
-    compiled: F = _njit(**_HOW, forceinline=True)(function)
+    compiled: F = _njit(**HOW, forceinline=True)(function)
     return compiled
 
 
 def called(function: F) -> F:
     """Compile a helper as a function of its own, without the GIL and without Python's errors."""
-    compiled: F = _njit(**_HOW)(function)
+    compiled: F = _njit(**HOW)(function)
     return compiled
-
-
-def built(function: F, *arguments: Any) -> tuple[str, bytes]:
-    """Compile a function without what Python needs to call it: its symbol, and the object code for this processor."""
-    dispatcher = _njit(**_HOW, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    dispatcher.compile(arguments)
-    overload = dispatcher.overloads[arguments]
-    library = overload.library
-    return overload.fndesc.llvm_func_name, library.codegen._tm.emit_object(library._final_module)  # noqa: SLF001
 
 
 def _intrinsic(build: Callable[..., Any], result: Any, *arguments: Any) -> Any:
@@ -84,12 +72,6 @@ def _intrinsic(build: Callable[..., Any], result: Any, *arguments: Any) -> Any:
     return intrinsic(two)
 
 
-def _load(builder: Any, address: Any, kind: Any) -> Any:
-    loaded = builder.load(builder.inttoptr(address, kind.as_pointer()), typ=kind)
-    loaded.align = 1
-    return loaded
-
-
 def _bits(builder: Any, flags: Any) -> Any:
     return builder.bitcast(flags, _I64)
 
@@ -99,11 +81,11 @@ def _all(byte: int) -> Any:
 
 
 def _word(builder: Any, values: Any) -> Any:
-    return _load(builder, values[0], _I64)
+    return loaded(builder, values[0], _I64)
 
 
 def _byte(builder: Any, values: Any) -> Any:
-    return builder.zext(_load(builder, values[0], _I8), _I64)
+    return builder.zext(loaded(builder, values[0], _I8), _I64)
 
 
 def _put_word(builder: Any, values: Any) -> Any:
@@ -121,12 +103,12 @@ def _highest(builder: Any, values: Any) -> Any:
 
 
 def _same(builder: Any, values: Any) -> Any:
-    first, second = (_load(builder, address, _CHUNK) for address in values)
+    first, second = (loaded(builder, address, _CHUNK) for address in values)
     return _bits(builder, builder.icmp_unsigned("==", first, second))
 
 
 def _copy_chunk(builder: Any, values: Any) -> Any:
-    stored = builder.store(_load(builder, values[1], _CHUNK), builder.inttoptr(values[0], _CHUNK.as_pointer()))
+    stored = builder.store(loaded(builder, values[1], _CHUNK), builder.inttoptr(values[0], _CHUNK.as_pointer()))
     stored.align = 1
     return ir.Constant(_I64, 0)
 
@@ -135,7 +117,7 @@ def _unplain(*more: str) -> Callable[..., Any]:
     """Which of 64 bytes are one of these characters or no printable ASCII."""
 
     def build(builder: Any, values: Any) -> Any:
-        chunk = _load(builder, values[0], _CHUNK)
+        chunk = loaded(builder, values[0], _CHUNK)
         flags = builder.icmp_signed("<", chunk, _all(0x20))  # signed: also every byte from 0x80 on
         for byte in (0x7F, *map(ord, more)):
             flags = builder.or_(flags, builder.icmp_unsigned("==", chunk, _all(byte)))
@@ -176,7 +158,7 @@ def bytes_equal(*wanted: str) -> Callable[[int], int]:
     """A function `address -> mask`: which of 64 bytes are one of these characters."""
 
     def build(builder: Any, values: Any) -> Any:
-        chunk = _load(builder, values[0], _CHUNK)
+        chunk = loaded(builder, values[0], _CHUNK)
         flags = builder.icmp_unsigned("==", chunk, _all(ord(wanted[0])))
         for other in wanted[1:]:
             flags = builder.or_(flags, builder.icmp_unsigned("==", chunk, _all(ord(other))))
@@ -208,7 +190,7 @@ def text_at(text: str) -> Callable[[int], bool]:
             kind = ir.IntType(8 * size)
             address = builder.add(values[0], ir.Constant(_I64, start))
             wanted = int.from_bytes(encoded[start : start + size], "little")
-            piece = builder.xor(_load(builder, address, kind), ir.Constant(kind, wanted))
+            piece = builder.xor(loaded(builder, address, kind), ir.Constant(kind, wanted))
             piece = piece if size == 8 else builder.zext(piece, _I64)
             differs = piece if differs is None else builder.or_(differs, piece)
         return builder.icmp_unsigned("==", differs, ir.Constant(_I64, 0))
@@ -231,35 +213,6 @@ def put_text(text: str) -> Callable[[int], int]:
 
     found: Callable[[int], int] = _intrinsic(build, types.int64, types.int64)
     return found
-
-
-def array_at(kind: Any, dimensions: int) -> Callable[[int], Any]:
-    """A function `address -> array`: the array whose address, rows and columns stand there as three numbers."""
-    found = types.Array(kind, dimensions, "C")
-    size = kind.bitwidth // 8
-
-    def one(typing_context: Any, at: Any) -> Any:
-        del typing_context, at
-
-        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            del signature
-            numbers = [_load(builder, builder.add(values[0], ir.Constant(_I64, 8 * place)), _I64) for place in range(3)]
-            array: Any = _arrays.make_array(found)(context, builder)
-            item = ir.Constant(_I64, size)
-            _arrays.populate_array(
-                array,
-                data=builder.inttoptr(numbers[0], array.data.type),
-                shape=numbers[1 : 1 + dimensions],
-                strides=[item] if dimensions == 1 else [builder.mul(numbers[2], item), item],
-                itemsize=item,
-                meminfo=None,
-            )
-            return array._getvalue()  # noqa: SLF001
-
-        return found(types.int64), code
-
-    made: Any = intrinsic(one)
-    return cast("Callable[[int], Any]", made)
 
 
 def constant(text: str) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from ztflow.kernel import cache
+from ztflow.compiled.cache import KERNEL
 
 WARM_FROM: Final = 2 << 20
 """Bytes of input from which loading compiled code pays."""
@@ -70,7 +70,7 @@ class Policy:
             if self._state is State.UNTRIED:
                 if self._compiler is not None and self._compiler.poll() is None:
                     return False
-                if cache.is_warm():
+                if KERNEL.is_warm():
                     self._load()
                 elif size >= COLD_FROM and not self._asked:
                     self._asked = True
@@ -93,10 +93,7 @@ class Policy:
         with self._lock:
             _prove()
             self._state = State.READY
-        place = cache.folder()
-        if place is not None:
-            (place / cache.READY).touch()
-        return place
+        return KERNEL.good()
 
     def _load(self) -> None:
         try:
@@ -121,7 +118,7 @@ def _prove() -> None:
 
 def _compile_beside() -> subprocess.Popen[bytes] | None:
     """Start a process that compiles into the cache, unless one is at it; it outlives this one, so the next has it."""
-    place = cache.folder()
+    place = KERNEL.folder()
     if place is None or getattr(sys, "frozen", False) or not Path(sys.executable).name.startswith("python"):
         return None
     if not _claimed(place / _COMPILING):

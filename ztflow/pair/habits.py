@@ -1,106 +1,130 @@
-"""How the delays of one burst behave: weights and scales of the model in `delays`, learned from the burst itself.
+"""How the ends of a burst behave: the weights of the model in `ends`, counted on captured runs and on the burst itself.
 
-The scales of an idle node are not those of a storm, nor one machine's those of another. So a burst starts with what
-captured runs show and the usual delay that sure pairs between the same two ztunnels had, and moves to what its own
-likely pairings show (expectation and maximisation, on the samples taken while settling). Some `PRIOR` ends' worth of
-the start stays, which holds small bursts back: few ends prove nothing. Nothing but the burst's own halves and sure
-pairs before it is looked at, so the result is the same for any cut of the input. Units: microseconds.
+Weights are shares of steps: of each kind after what came before, of gap classes among steps of a kind. A burst starts
+with those of captured runs and moves to what its own likely pairings show (expectation and maximisation, on the ways
+visited while settling); `PRIOR` steps' worth of the start stays. Times are counted in the burst's own `Pace`. Nothing
+but the burst's own halves and sure pairs before it is looked at, so the result is the same for any cut of the input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from ztflow.pair.ends import GAP_CLASSES, GAPS
 from ztflow.pair.outline import FloatArray, IntArray
+from ztflow.pair.walker import Counts
 
-SAME_QUEUE, NEXT_BUT_ONE, NEARLY, NEW_QUEUE = 0.38, 0.20, 0.30, 0.30
-"""Weights: the delay of the end just before goes on; that of the one before it (two threads taking turns); either
-goes on roughly; a new queue. Captured runs differ from them, and from each other, by a factor of two."""
-STEP_NEARLY = 55.0
-"""How much a delay that goes on roughly changes."""
-DELAY = 300.0
-"""Half of all new delays are below this, where the usual delay is `USUAL`."""
+PRIOR = 50.0
+"""Steps' worth of trust in the start, for each share."""
+MOST = 0.97
+"""The chance of a new batch, last first, is never more."""
+
 USUAL = 150.0
-"""Usual delay between two ztunnels."""
-PRIOR_WEIGHTS, PRIOR_SCALES = 30.0, 5.0
-"""Ends' worth of trust in the start: for weights, and for scales."""
-MOST = 10.0
-"""Factor by which a scale may leave its start."""
+"""Microseconds between the ends of connections that are alone (captured runs): used where nothing is known."""
+LEAST = 30.0
+"""Microseconds from an early end to its late one at least, where the delay is usual."""
+MARGIN = 25.0
+"""... and at most so much below the 5th percentile of the delays that the first guess has."""
+SERVICE = 18.0
+"""Microseconds a connection takes a thread, on captured runs."""
+SERVICE_WEIGHT, SERVICE_WIDTH = 8.0, 0.6
+"""Trust in that, in gaps; and how far (logarithm) machines differ."""
+SPREAD = 4.0 / 3.0
+"""How far above the least three quarters of the times lie at which a batch was read, in service times."""
+
+_SERVICES = np.geomspace(6.0, 150.0, 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast things go, in µs: a connection's time on a thread, and the least and spread of delays."""
+
+    service: float
+    least: float
+    spread: float
+
+    @staticmethod
+    def of(late: FloatArray, delay: FloatArray, usual: float) -> Pace:
+        """The pace of a burst.
+
+        Args:
+            late: Late ends, rising.
+            delay: Delays as a first guess has them.
+            usual: Usual delay of sure pairs between the same two ztunnels.
+        """
+        gaps = np.diff(late)[:, None]
+        many = ((gaps >= 0.8 * _SERVICES) & (gaps < 1.4 * _SERVICES)).sum(axis=0)
+        prior = SERVICE_WEIGHT * np.exp(-((np.log(_SERVICES / SERVICE) / SERVICE_WIDTH) ** 2))
+        service = float(_SERVICES[np.argmax(many + prior)])
+        least = LEAST + max(0.0, usual - USUAL)
+        if len(delay):
+            least = min(least, float(np.quantile(delay, 0.05)) - MARGIN)
+        return Pace(service, least, SPREAD * service)
+
+
+def gap_classes(late: FloatArray, service: float, back: int) -> IntArray:
+    """Class of the time since the end `back` before each; the last class where there is none."""
+    gap = np.full(len(late), np.inf)
+    gap[back:] = (late[back:] - late[:-back]) / service
+    return np.searchsorted(GAPS, gap, side="right").astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Weights and scales; one value a segment, or one a slot.
+    """Shares of steps.
 
     Attributes:
-        same: Weight of a delay that goes on from the end just before.
-        other: Weight of one that goes on from the end before that.
-        nearly: Weight of either going on roughly.
-        new: Weight of a new queue.
-        step: How much a delay changes within a queue, against the usual.
-        rough: How much it changes when it goes on roughly.
-        delay: Half of all new delays are below this.
+        follows: Of each kind (column), by kind before and place of the lowest (rows).
+        gaps: Of each gap class among steps of each kind (rows).
+        own: Of each class of the time since the end before the last, among other steps and among `OTHER` (rows).
+        batch: That begin a batch last first, of those that could, by gap class.
     """
 
-    same: FloatArray
-    other: FloatArray
-    nearly: FloatArray
-    new: FloatArray
-    step: FloatArray
-    rough: FloatArray
-    delay: FloatArray
+    follows: FloatArray
+    gaps: FloatArray
+    own: FloatArray
+    batch: FloatArray
 
     @staticmethod
-    def usual(delay: FloatArray) -> Habits:
-        """What captured runs show, given the usual delay of each segment's ztunnels."""
-        even = np.ones(len(delay))
+    def counted(counts: Counts) -> Habits:
+        """The shares counts show; what was counted rarely leans on all together."""
         return Habits(
-            SAME_QUEUE * even, NEXT_BUT_ONE * even, NEARLY * even, NEW_QUEUE * even,
-            even, STEP_NEARLY * even, DELAY / USUAL * delay,
-        )  # fmt: skip
+            _shares(counts.follows.reshape(4, 3, 4), 3.0, of=0).reshape(12, 4),
+            _shares(counts.gaps, 8.0, of=0),
+            _shares(counts.own, 8.0, of=0),
+            (counts.batch[0] + 1.0) / (counts.batch[1] + 3.0),
+        )
 
-    def of_slots(self, slots: IntArray) -> Habits:
-        """One value a slot, for segments of so many slots."""
-        return Habits(*(np.repeat(getattr(self, field.name), slots) for field in fields(self)))
+    def moved(self, counts: Counts) -> Habits:
+        """These, moved to what was counted."""
+
+        def share(before: FloatArray, seen: FloatArray) -> FloatArray:
+            total = seen + PRIOR * before
+            moved: FloatArray = total / total.sum(axis=-1, keepdims=True)
+            return moved
+
+        return Habits(
+            share(self.follows, counts.follows),
+            share(self.gaps, counts.gaps),
+            share(self.own, counts.own),
+            (counts.batch[0] + PRIOR * self.batch) / (counts.batch[1] + PRIOR),
+        )
+
+    def weights(self, gap: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`follows`, `own` and `batch` of a `Burst` whose ends have these gap classes."""
+        follows = self.follows[:, None, :] * self.gaps.T[None, :, :]
+        return (
+            np.ascontiguousarray(follows.reshape(12 * GAP_CLASSES, 4)),
+            self.own[1] / self.own[0],
+            np.minimum(self.batch[gap], MOST),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the ends of each segment show, summed over its ends: how many were of which kind, and how wide they lay.
-
-    A width is the sum of 2·scale / (scale + size) over ends of that kind; it equals their number where the scale is
-    the likeliest.
-    """
-
-    same: FloatArray
-    other: FloatArray
-    nearly: FloatArray
-    new: FloatArray
-    step_width: FloatArray
-    rough_width: FloatArray
-    delay_width: FloatArray
-
-
-def adapted(habits: Habits, start: Habits, seen: Seen) -> Habits:
-    """Habits that fit what was seen better, held back by those at the start: one step of maximisation."""
-    count = seen.same + seen.other + seen.nearly + seen.new
-    whole = start.same + start.other + start.nearly + start.new
-
-    def weight(before: FloatArray, number: FloatArray) -> FloatArray:
-        return (PRIOR_WEIGHTS * before + number * whole) / (PRIOR_WEIGHTS + count)
-
-    def scale(now: FloatArray, before: FloatArray, number: FloatArray, width: FloatArray) -> FloatArray:
-        moved = now / before * (number + PRIOR_SCALES) / (width + PRIOR_SCALES)
-        return before * np.clip(moved, 1 / MOST, MOST)
-
-    return Habits(
-        weight(start.same, seen.same),
-        weight(start.other, seen.other),
-        weight(start.nearly, seen.nearly),
-        weight(start.new, seen.new),
-        scale(habits.step, start.step, seen.same + seen.other, seen.step_width),
-        scale(habits.rough, start.rough, seen.nearly, seen.rough_width),
-        scale(habits.delay, start.delay, seen.new, seen.delay_width),
-    )
+def _shares(counts: FloatArray, weight: float, *, of: int) -> FloatArray:
+    together = counts.sum(axis=of, keepdims=True) + 0.5
+    together /= together.sum(axis=-1, keepdims=True)
+    total = counts + weight * together
+    shares: FloatArray = total / total.sum(axis=-1, keepdims=True)
+    return shares

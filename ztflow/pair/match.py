@@ -1,7 +1,7 @@
 """Who belongs to whom among halves alike in addresses, identity and sizes that ended close together.
 
 Evidence left here is time. A first assignment has the least squared differences of ends and durations; around it
-`sampling` counts how often each pair occurs among the likely assignments (`delays`). What is reported is the
+`sampling` counts how often each pair occurs among the likely assignments (`ends`). What is reported is the
 one-to-one assignment with the largest expected number of right pairs, each with its share as confidence.
 """
 
@@ -26,7 +26,7 @@ FITS = 0.01
 APART = 30_000
 """Microseconds without an end after which, with nothing open, earlier halves are matched by themselves; ends of one
 connection are up to 13 ms apart in a storm."""
-OVERTAKES, OVERTAKES_WITHIN = 0.04, 400.0
+OVERTAKES, OVERTAKES_WITHIN = 0.028, 400.0
 """Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
 alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
 Counted on captured runs."""
@@ -34,12 +34,8 @@ INTERCHANGEABLE = 1500.0
 """Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and the usual lag."""
 SURE = 0.97
 """A pair of at least this confidence is called `unique`."""
-SHARED = 0.2
-"""Part of an unsure pair's confidence that is the mean of its burst's: whole runs are right or wrong together."""
 LONELY = 0.9995
 """Confidence of a pair that has no other near it."""
-TOGETHER = 3000
-"""Slots sampled at once: what fits a processor's cache."""
 
 Index = npt.NDArray[np.intp]
 
@@ -120,20 +116,18 @@ def match_segments(
     Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (0.5
     to 2 ms a pair).
     """
-    pieces = [(k, piece) for k, segment in enumerate(segments) for piece in _pieces(segment)]
-    found: list[list[tuple[Index, Index, FloatArray, IntArray]]] = [[] for _ in segments]
-    waiting: list[list[tuple[int, _Piece]]] = [[] for _ in efforts]
-    for k, piece in pieces:
+    return [_matched(segment, habits, efforts) for segment in segments]
+
+
+def _matched(segment: Segment, habits: Habits | None, efforts: Sequence[Effort]) -> Matches:
+    found = []
+    for piece in _pieces(segment):
         if len(piece.outbound) == 1 == len(piece.inbound):
-            found[k].append((piece.outbound, piece.inbound, np.array([LONELY]), np.zeros(1, np.int64)))
+            found.append((piece.outbound, piece.inbound, np.array([LONELY]), np.zeros(1, np.int64)))
         else:
-            waiting[effort_for(piece.candidates.slots, efforts)].append((k, piece))
-    for effort, group in zip(efforts, waiting, strict=True):
-        for batch in _batches(group):
-            sampled = sample([piece.candidates for _, piece in batch], effort, habits)
-            for (k, piece), shares in zip(batch, sampled, strict=True):
-                found[k].append(_decide(piece, shares, effort.samples))
-    return [_joined(parts) for parts in found]
+            effort = effort_for(piece.candidates.slots, efforts)
+            found.append(_decide(piece, sample(piece.candidates, effort, habits), effort.total))
+    return _joined(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,19 +213,6 @@ def _seed(zero: int, out: int, inn: int) -> int:
     return (zero * 1_000_003 + out * 1009 + inn) % 2**64
 
 
-def _batches(pieces: list[tuple[int, _Piece]]) -> Iterator[list[tuple[int, _Piece]]]:
-    batch: list[tuple[int, _Piece]] = []
-    slots = 0
-    for k, piece in pieces:
-        if batch and slots + piece.candidates.slots > TOGETHER:
-            yield batch
-            batch, slots = [], 0
-        batch.append((k, piece))
-        slots += piece.candidates.slots
-    if batch:
-        yield batch
-
-
 def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Index, FloatArray, IntArray]:
     """The assignment with the largest expected number of right pairs; ties by nearness."""
     shares = _alike(shares, piece.candidates)
@@ -242,9 +223,6 @@ def _decide(piece: _Piece, shares: FloatArray, samples: int) -> tuple[Index, Ind
     others = (shares[rows] >= FITS).sum(axis=1) - (share >= FITS)
     confidence = (share * samples + 0.5) / (samples + 1) * (1 - _overtaken(piece.candidates, rows, columns))
     confidence = np.minimum(confidence, LONELY)
-    unsure = confidence < SURE
-    if unsure.any():
-        confidence[unsure] = (1 - SHARED) * confidence[unsure] + SHARED * confidence[unsure].mean()
     return piece.outbound[rows], piece.inbound[columns], confidence, others
 
 

@@ -1,69 +1,64 @@
 """How often each pairing occurs among the likely ways to pair equal connections.
 
-The ways are sampled (Metropolis): starting from the least-squares assignment, partners are exchanged or rotated among
-neighbours in time, and each change is taken with the odds that ends (`delays`) and starts (`starts`) give it. The
-likelihood only couples neighbours, so changes in disjoint stretches are tried at the same time, in several chains
-and for all segments at once, as array operations.
+The ways are sampled by `walk`, by several walkers that start from the least-squares assignment and settle in stages:
+first all odds are drawn nearer to even, so that whole runs change places before details freeze. Between the stages the
+habits of the burst (`habits`) and the lags of its starts (`starts`) are learned from where the walkers are.
+Four halves or fewer a side are not sampled: all ways are added up.
 
-While it settles, what the samples show of the segment's habits (`habits`) and of its lags replaces what is usual.
+Random numbers depend on nothing but the segment's own content: its result is the same whatever else is sampled beside
+it, in any process.
 
-Random numbers are a hash of the segment's own content, the step and the position: a segment's result is the same
-whatever else is sampled beside it, in any process.
-
-Cost: 4 µs a slot and sweep at most; memory about 3 kB a slot, for `match.TOGETHER` at once, and 60 bytes a possible
-pair.
+Cost: 0.3 to 0.6 ms a slot; memory 60 bytes a possible pair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair import delays, habits, starts
-from ztflow.pair.outline import BoolArray, FloatArray, IntArray, UIntArray, mix
+from ztflow.pair import ends, starts, walker
+from ztflow.pair.habits import Habits, Pace, gap_classes
+from ztflow.pair.outline import FloatArray, IntArray
+from ztflow.pair.shipped import SHIPPED
+from ztflow.pair.walker import Counts, Walk
 
 Index = npt.NDArray[np.intp]
 
-_STEP = 0xD1342543DE82EF95
-_PLACE = np.uint64(0x2545F4914F6CDD1D)
-_CHAIN = np.uint64(0x9E3779B97F4A7C15)
+FAR = 1e12
+"""Stands for "no such half": so far off that it fits nothing."""
+TRUST = 0.8
+"""Exponent of the ends' factors, which are not as independent as they are taken to be. With it the confidences of
+captured runs are calibrated; recall hardly changes."""
+FEW = 4
+"""Slots up to which all ways are added up."""
+STAGES = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Exponents of all odds while settling, a stage each."""
+LAGS_FROM, HABITS_FROM = 1, 2
+"""Stages from which on lags and habits are learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is sampled: for segments up to `size` slots, `chains` times (`sweeps` - `settling`) samples."""
+    """How much is sampled, for segments up to `size` slots: by how many walkers, sweeps settling a stage, samples."""
 
     size: float
-    chains: int
-    sweeps: int
+    walkers: int
     settling: int
-    swaps: tuple[int, ...]
-    turns: tuple[int, ...]
+    samples: int
 
     @property
-    def samples(self) -> int:
-        """Samples taken of each slot."""
-        return self.chains * (self.sweeps - self.settling)
+    def total(self) -> int:
+        """Ways counted."""
+        return self.walkers * self.samples
 
 
-EFFORTS = (
-    Effort(6, 32, 32, 12, (1, 2, 1, 3), (2, 4)),
-    Effort(24, 16, 100, 40, (1, 2, 1, 3, 1, 2, 5), (2, 4, 7)),
-    Effort(200, 16, 120, 60, (1, 2, 1, 3, 1, 2, 5), (2, 4, 8, 14)),
-    Effort(np.inf, 8, 52, 20, (1, 2, 1, 3, 1, 2, 5), (2, 4, 8, 14)),
-)
-"""By size of segment: distances of swaps and lengths of rotations tried in each sweep."""
-LEARN_AT = (1 / 3, 2 / 3, 1.0)
-"""When, as parts of the settling, habits and lags are learned from the samples."""
-ROUNDS = 2
-"""Steps of expectation and maximisation each time."""
-
-
-COLD = 0.6
-"""Exponent of all odds at the start of settling, rising to 1: lets whole runs change places before details freeze."""
+EFFORTS = (Effort(200, 12, 8, 40), Effort(np.inf, 8, 4, 32))
+"""By size of segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,227 +93,127 @@ class Candidates:
         return max(len(self.out_time), len(self.in_time))
 
 
-def effort_for(slots: int, efforts: Sequence[Effort] = EFFORTS) -> int:
+def effort_for(slots: int, efforts: Sequence[Effort] = EFFORTS) -> Effort:
     """Which of the efforts a segment gets."""
-    return next(k for k, effort in enumerate(efforts) if slots <= effort.size)
+    return next(effort for effort in efforts if slots <= effort.size)
 
 
-def sample(segments: Sequence[Candidates], effort: Effort, known: habits.Habits | None = None) -> list[FloatArray]:
-    """For each segment the share of samples in which each outbound half (row) has each inbound half (column).
+def sample(segment: Candidates, effort: Effort, known: Habits | None = None) -> FloatArray:
+    """The share of ways in which each outbound half (row) has each inbound half (column).
 
     Args:
-        segments: The segments.
+        segment: The segment.
         effort: How much is sampled.
-        known: Habits of any such segment, one value each, if they are known; else they are learned.
+        known: Habits of such segments if they are known; else they are learned.
     """
-    return _Sampler(segments, effort, known).run()
+    sampled = _Segment(segment, known)
+    shares = sampled.added_up() if segment.slots <= FEW else sampled.walked(effort)
+    return shares.T if sampled.turned else shares
 
 
-class _Sampler:
-    """All segments end to end: one row a slot, one column a chain."""
+class _Segment:
+    """A segment as the model of ends sees it: late ends and early ends, filled up with nobody.
 
-    def __init__(self, segments: Sequence[Candidates], effort: Effort, known: habits.Habits | None) -> None:
-        self._effort = effort
-        self._segments = segments
-        slots = np.array([s.slots for s in segments])
-        self._bounds = np.concatenate([[0], np.cumsum(slots)])
-        self._first = np.repeat(self._bounds[:-1], slots)
-        self._place = np.arange(self._bounds[-1]) - self._first
-        self._hashed_place = self._place.astype(np.uint64) * _PLACE
-        self._seed = np.repeat(np.array([s.seed for s in segments], np.uint64), slots)
-        self._steps = 0
-        self._cold = 1.0
-        self._chains = (np.arange(effort.chains, dtype=np.uint64) * _CHAIN)[:, None]
+    Attributes:
+        turned: The outbound ends are the early ones: the server closed first.
+    """
 
-        def laid_out(parts: list[FloatArray], nobody: float) -> FloatArray:
-            filled = [np.concatenate([p, np.full(n - len(p), nobody)]) for p, n in zip(parts, slots, strict=True)]
-            return np.concatenate(filled)
+    def __init__(self, halves: Candidates, known: Habits | None) -> None:
+        self._halves = halves
+        self._known = known
+        self._habits = SHIPPED if known is None else known
+        guess = halves.partner
+        delay = halves.out_time[guess >= 0] - halves.in_time[guess[guess >= 0]]
+        self.turned = len(delay) > 0 and float(np.median(delay)) < 0.0
+        late, early = (halves.in_time, halves.out_time) if self.turned else (halves.out_time, halves.in_time)
+        self._sizes = np.array([len(late), len(early)])
+        self._late = _filled(late, halves.slots, FAR)
+        self._early = _filled(early, halves.slots, -FAR)
+        self._pace = Pace.of(late, -delay if self.turned else delay, halves.usual)
+        self._gap = gap_classes(late, self._pace.service, 1)
+        self._gap2 = gap_classes(late, self._pace.service, 2)
+        self._start, self._order = starts.start_order(halves.out_latest, halves.out_port)
+        self._lags = np.full(len(halves.out_time), np.nan)
+        lag, noted = (halves.in_latest[None, :] - begun[:, None] for begun in (self._start, halves.noted))
+        self._fits = starts.Fits(lag, noted)
 
-        outbound = laid_out([s.out_time for s in segments], delays.FAR)
-        inbound = laid_out([s.in_time for s in segments], -delays.FAR)
-        self._slots = slots
-        self._sides = outbound, inbound
-        self._rounds = ROUNDS if known is None else 0
-        self._usual = (
-            habits.Habits.usual(np.array([s.usual for s in segments]))
-            if known is None
-            else (known.of_slots(np.array([len(segments)])))
+    def walked(self, effort: Effort) -> FloatArray:
+        """Shares of sampled ways."""
+        partners = [self._first_guess() for _ in range(effort.walkers)]
+        random = [_random(self._halves.seed, which) for which in range(effort.walkers)]
+
+        def stage(cold: float, samples: int) -> tuple[FloatArray, Counts]:
+            shares, counts, burst = np.zeros((self._sizes[0], self._halves.slots)), Counts.none(), self._burst(cold)
+            for partner, numbers in zip(partners, random, strict=True):
+                sweeps = effort.settling + samples
+                walker.run(Walk(burst, partner, numbers, shares, counts, sweeps, effort.settling))
+            return shares, counts
+
+        for number, cold in enumerate(STAGES):
+            _, counts = stage(cold, 0)
+            if number >= LAGS_FROM:
+                self._learn_lags(partners)
+            if number >= HABITS_FROM and self._known is None:
+                self._habits = SHIPPED.moved(counts.divided(effort.walkers))
+        shares, _ = stage(1.0, effort.samples)
+        sampled: FloatArray = shares[:, : self._sizes[1]] / effort.total
+        return sampled
+
+    def added_up(self) -> FloatArray:
+        """Shares of all ways."""
+        outs, slots = int(self._sizes[0]), self._halves.slots
+        burst = self._burst(1.0)
+        way = ends.way(slots)
+        chances, ways = [], list(permutations(range(slots)))
+        for partner in ways:
+            way.partner[:] = partner
+            fit = sum(burst.fit[k, partner[k]] for k in range(outs))
+            chances.append(ends.set_all(burst, way) + fit)
+        shares = np.zeros((outs, slots))
+        most = max(chances)
+        for chance, partner in zip(chances, ways, strict=True):
+            shares[np.arange(outs), partner[:outs]] += math.exp(chance - most)
+        added: FloatArray = shares[:, : self._sizes[1]] / shares[0].sum()
+        return added
+
+    def _burst(self, cold: float) -> ends.Burst:
+        pace = self._pace
+        fit = np.zeros((self._halves.slots, self._halves.slots))
+        pairs = self._fits.around(self._lags)
+        fit[: self._sizes[0], : self._sizes[1]] = pairs.T if self.turned else pairs
+        follows, own, batch = self._habits.weights(self._gap)
+        numbers = np.array([pace.service, pace.least, pace.spread, TRUST, cold])
+        return ends.Burst(
+            self._sizes, numbers, self._late, self._early, fit, follows, own, batch, self._gap, self._gap2
         )
-        self._habits = self._usual
-        self._starts = [starts.start_order(s.out_latest, s.out_port) for s in segments]
-        self._weigh([np.full(len(s.out_time), np.nan) for s in segments])
-        begins = np.concatenate([[0], np.cumsum(slots**2)])[:-1]
-        self._row = np.repeat(begins - self._bounds[:-1], slots) + self._place * np.repeat(slots, slots)
-        self._partner = np.repeat(self._first_guess()[None, :], effort.chains, axis=0)
 
-    def _first_guess(self) -> Index:
-        guesses = []
-        for segment, base in zip(self._segments, self._bounds, strict=False):
-            taken = np.full(segment.slots, -1, np.intp)
-            taken[: len(segment.partner)] = segment.partner
-            taken[taken < 0] = np.setdiff1d(np.arange(segment.slots), taken)
-            guesses.append(base + taken)
-        return np.concatenate(guesses)
-
-    def run(self) -> list[FloatArray]:
-        """Sample; the shares of each segment."""
-        self._factor = self._likelihood(self._partner)
-        spare = [k for k, s in enumerate(self._segments) if len(s.in_time) > len(s.out_time)]
-        learn_at = {round(part * self._effort.settling) for part in LEARN_AT}
-        samples = []
-        for sweep in range(self._effort.sweeps):
-            self._cold = min(1.0, COLD + (1 - COLD) * sweep / (0.7 * self._effort.settling))
-            turns = iter(self._effort.turns)
-            for nth, distance in enumerate(self._effort.swaps):
-                # Every eighth sweep or so a distance is replaced by a longer one, so that all occur.
-                self._rearrange(distance + (sweep % 6 if distance > 2 else 0), turn=False)
-                if nth % 2 and (length := next(turns, None)) is not None:
-                    self._rearrange(length + (sweep % 5 if length > 2 else 0), turn=True)
-            for length in turns:
-                self._rearrange(length + 2 * (sweep % 8), turn=True)
-            if sweep + 1 in learn_at:
-                self._learn()
-            if spare:  # last, and counted anew: what others draw must not depend on it
-                self._exchange(np.array(spare))
-            self._steps = (sweep + 1) * 10_000
-            if sweep >= self._effort.settling:
-                samples.append(self._partner.astype(np.int32))
-        return self._shares(np.concatenate(samples))
-
-    def _weigh(self, local: Sequence[FloatArray]) -> None:
-        """Set up the likelihoods by the habits and local lags known by now."""
-        self._ends = delays.Ends.of(*self._sides, self._place, self._habits.of_slots(self._slots))
-        parts = zip(self._segments, self._starts, local, strict=True)
-        tables = [_pairs(segment, start, lags).ravel() for segment, (start, _), lags in parts]
-        self._pairs = np.concatenate(tables).astype(np.float32)
-
-    def _learn(self) -> None:
-        """Take habits and lags from where the chains are now."""
-        local = []
-        for segment, base, (start, order) in zip(self._segments, self._bounds.tolist(), self._starts, strict=False):
-            latest = np.concatenate([segment.in_latest, np.full(segment.slots - len(segment.in_latest), np.nan)])
-            partner = self._partner[:, base : base + len(start)] - base
-            lag = latest[partner].mean(axis=0) - starts.WINDOW / 2 - start
-            local.append(starts.local_lags(lag, order))
-        for _ in range(self._rounds):
-            seen = self._ends.seen(self._partner, self._bounds[:-1])
-            self._habits = habits.adapted(self._habits, self._usual, seen)
-            self._ends = delays.Ends.of(*self._sides, self._place, self._habits.of_slots(self._slots))
-        self._weigh(local)
-        self._factor = self._likelihood(self._partner)
-
-    def _likelihood(self, partner: Index) -> delays.Factors:
-        result = self._ends.likelihood(partner)
-        result *= np.float32(delays.TRUST_ENDS)
-        result += self._pairs.take(partner + self._row)
-        return result
-
-    def _shares(self, samples: npt.NDArray[np.int32]) -> list[FloatArray]:
-        shares = []
-        for segment, base in zip(self._segments, self._bounds.tolist(), strict=False):
-            count, slots = len(segment.out_time), segment.slots
-            codes = samples[:, base : base + count] - base + np.arange(count) * slots
-            seen = np.bincount(codes.ravel(), minlength=count * slots).reshape(count, slots)
-            shares.append(seen[:, : len(segment.in_time)] / len(samples))
-        return shares
-
-    def _stretches(self, length: int) -> tuple[Index, Index, IntArray, BoolArray]:
-        """Cut every segment into stretches of a length at a random offset.
-
-        Returns:
-            Starts of the stretches; for each slot its stretch, its place in it, and whether the stretch is whole or
-            ends its segment: then no factor of a slot behind it depends on its first `length` - 2.
-        """
-        offset = (self._hash_of_segment() % np.uint64(length)).astype(np.int64)
-        number = (self._place + offset) // length
-        begins = np.ones(len(number), np.bool_)
-        begins[1:] = (number[1:] != number[:-1]) | (self._first[1:] != self._first[:-1])
-        starts = np.flatnonzero(begins)
-        stretch = np.cumsum(begins) - 1
-        stops = np.append(starts[1:], len(number))
-        ends = np.zeros(len(number) + 1, np.bool_)
-        ends[self._bounds] = True
-        apart = (stops - starts == length) | ends[stops]
-        return starts, stretch, np.arange(len(number)) - starts[stretch], apart[stretch]
-
-    def _rearrange(self, distance: int, *, turn: bool) -> None:
-        """In each stretch exchange the partners of its first slot and the one at a distance, or rotate all between."""
-        starts, stretch, inner, apart = self._stretches(distance + 3)  # two more: their factors look back that far
-        here = np.arange(len(stretch))
-        size = np.diff(np.append(starts, len(stretch)))[stretch]
-        whole = apart & (size > distance)
-        if turn:
-            forward = (self._random()[starts] < 0.5)[stretch]
-            up = np.where(inner == distance, here - distance, here + 1)
-            down = np.where(inner == 0, here + distance, here - 1)
-            moved = np.where(whole & (inner <= distance), np.where(forward, up, down), here)
+    def _first_guess(self) -> IntArray:
+        taken = np.full(self._halves.slots, -1, np.int64)
+        guess = self._halves.partner
+        known = np.flatnonzero(guess >= 0)
+        if self.turned:
+            taken[guess[known]] = known
         else:
-            moved = np.where(whole & (inner == 0), here + distance, here)
-            moved = np.where(whole & (inner == distance), here - distance, moved)
-        self._try_partners(self._partner.take(moved, axis=1), starts, stretch)
+            taken[known] = guess[known]
+        taken[taken < 0] = np.setdiff1d(np.arange(self._halves.slots), taken)
+        return taken
 
-    def _exchange(self, spare: Index) -> None:
-        """In segments with more inbound halves: give a free one to whoever has one of its neighbours."""
-        holder = np.empty_like(self._partner)
-        np.put_along_axis(holder, self._partner, np.arange(holder.shape[1])[None, :], axis=1)
-        chains = np.arange(self._effort.chains)[:, None]
-        draw = self._hash_of_segment()[self._bounds[spare]]
-        base = self._bounds[spare]
-        count = np.array([len(self._segments[k].out_time) for k in spare])
-        slots = np.array([self._segments[k].slots for k in spare])
-        free_slot = base + count + (draw % (slots - count).astype(np.uint64)).astype(np.int64)
-        step = ((draw >> np.uint64(32)) % np.uint64(6)).astype(np.int64) - 3
-        step += step >= 0
-        free = self._partner[:, free_slot]
-        wanted = free + step
-        inside = (wanted >= base) & (wanted < base + slots)
-        other = holder[chains, np.where(inside, wanted, free)]
-        proposal = self._partner.copy()
-        proposal[chains, other] = free
-        proposal[:, free_slot] = self._partner[chains, other]
-        whole = np.repeat(np.arange(len(self._segments)), np.diff(self._bounds))
-        self._try_partners(proposal, self._bounds[:-1], whole)
-
-    def _try_partners(self, proposal: Index, starts: Index, stretch: Index) -> None:
-        factor = self._likelihood(proposal)
-        odds = np.add.reduceat(factor - self._factor, starts, axis=1)
-        odds *= np.float32(self._cold)
-        taken = (self._random_each(starts) < np.exp(odds)).take(stretch, axis=1)
-        np.copyto(self._partner, proposal, where=taken)
-        np.copyto(self._factor, factor, where=taken)
-
-    def _hash_of_segment(self) -> UIntArray:
-        """A new random number for each segment, at each of its slots."""
-        self._steps += 1
-        return mix(self._seed + np.uint64(self._steps * _STEP % 2**64))
-
-    def _random(self) -> FloatArray:
-        """A new random number in [0, 1) for each slot."""
-        return _unit(mix(self._hash_of_segment() + self._hashed_place))
-
-    def _random_each(self, slots: Index) -> FloatArray:
-        """New random numbers in [0, 1) for these slots, one for each chain."""
-        drawn = self._hash_of_segment()[slots] + self._hashed_place[slots]
-        return _unit(mix(drawn + self._chains))
+    def _learn_lags(self, partners: Iterable[IntArray]) -> None:
+        """Take the lags of starts from where the walkers are."""
+        halves = self._halves
+        latest = _filled(halves.in_latest, halves.slots, np.nan)
+        inbound = [np.argsort(partner) if self.turned else partner for partner in partners]
+        lag = np.stack([latest[taken[: len(self._start)]] for taken in inbound])
+        known = np.isfinite(lag).sum(axis=0)
+        middle = np.where(known > 0, np.nansum(lag, axis=0) / np.maximum(known, 1), np.nan)
+        self._lags = starts.local_lags(middle - starts.WINDOW / 2 - self._start, self._order)
 
 
-def _unit(bits: UIntArray) -> FloatArray:
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def _filled(values: FloatArray, slots: int, nobody: float) -> FloatArray:
+    return np.concatenate([values, np.full(slots - len(values), nobody)])
 
 
-def _pairs(segment: Candidates, start: FloatArray, local: FloatArray) -> FloatArray:
-    """What each pair's own delay and starts say; nothing for nobody. Shape: slots by slots."""
-    result = np.zeros((segment.slots, segment.slots))
-    delay = np.subtract.outer(segment.out_time, segment.in_time)
-    lag, noted = (segment.in_latest[None, :] - begun[:, None] for begun in (start, segment.noted))
-    fit = delays.not_too_early(delay, _least(segment)) + starts.fits(lag, local, noted)
-    result[: len(segment.out_time), : len(segment.in_time)] = fit
-    return result
-
-
-def _least(segment: Candidates) -> float:
-    """The least delay to expect: less than usual where the clocks' offsets are a little off."""
-    known = segment.partner >= 0
-    delay = segment.out_time[known] - segment.in_time[segment.partner[known]]
-    least = delays.LEAST * segment.usual / habits.USUAL
-    return min(least, float(np.quantile(delay, 0.1)) if len(delay) else least)
+def _random(seed: int, which: int) -> IntArray:
+    """Where the random numbers of a walker begin."""
+    mixed = (seed + which * 0x9E3779B97F4A7C15) % 2**64
+    return np.array([1 + mixed % 2147483562, 1 + (mixed >> 20) % 2147483398], np.int64)

@@ -33,7 +33,7 @@ BEFORE = 50.0
 """How fast an inbound start before the outbound one becomes impossible."""
 LIKE_NEIGHBOURS, LIKE_SCALE = 0.85, 120.0
 """Share of lags that are like those of their neighbours, and how nearly."""
-AROUND = 4
+AROUND = 3
 """Neighbours in start order on each side whose lags are asked."""
 NOTED = 60.0
 """How far outside its window the start can lie that a debug line notes."""
@@ -73,28 +73,38 @@ def _turn(port: IntArray) -> Index:
     return np.roll(order, -(int(np.argmax(gaps)) + 1))
 
 
-def fits(lag: FloatArray, local: FloatArray, noted: FloatArray) -> FloatArray:
-    """Logarithm of how well the start of each inbound half fits that of each outbound one.
+class Fits:
+    """How well the start of each inbound half fits that of each outbound one.
 
     Args:
         lag: Latest start of the inbound halves (columns) minus estimated start of the outbound ones (rows).
-        local: Lag of the neighbours of each outbound half; NaN where none is known.
         noted: Latest start of the inbound halves minus the time the request of the outbound half was seen; NaN where
             it was not.
+
+    Cost: memory 32 bytes a cell.
     """
-    inside = _lags_below(lag) - _lags_below(lag - WINDOW)
-    known = np.isfinite(local)
-    if known.any():
-        apart = lag[known] - local[known, None]
-        like = _spread_below(apart) - _spread_below(apart - WINDOW)
-        inside[known] = (1 - LIKE_NEIGHBOURS) * inside[known] + LIKE_NEIGHBOURS * like
-    off = np.maximum(np.abs(lag - WINDOW / 2) - WINDOW / 2, 0)
-    outside = OUTSIDE * (OUTSIDE_SCALE / (OUTSIDE_SCALE + off)) ** 2
-    result = np.log((1 - OUTSIDE) * inside + outside + IMPOSSIBLE)
-    told = np.isfinite(noted).all(axis=1)
-    off = np.maximum(np.abs(noted[told] - WINDOW / 2) - WINDOW / 2, 0)
-    result[told] = np.log((1 + off / NOTED) ** -6 + IMPOSSIBLE)
-    return result
+
+    def __init__(self, lag: FloatArray, noted: FloatArray) -> None:
+        self._lag = lag
+        self._any = _lags_below(lag) - _lags_below(lag - WINDOW)
+        off = np.maximum(np.abs(lag - WINDOW / 2) - WINDOW / 2, 0)
+        self._outside = OUTSIDE * (OUTSIDE_SCALE / (OUTSIDE_SCALE + off)) ** 2 + IMPOSSIBLE
+        self._told = np.isfinite(noted).all(axis=1)
+        off = np.maximum(np.abs(noted[self._told] - WINDOW / 2) - WINDOW / 2, 0)
+        self._as_told = np.log((1 + off / NOTED) ** -6 + IMPOSSIBLE)
+
+    def around(self, local: FloatArray) -> FloatArray:
+        """The logarithms, given the lag of the neighbours of each outbound half; NaN where none is known."""
+        known = np.isfinite(local)
+        inside = self._any
+        if known.any():
+            inside = inside.copy()
+            apart = self._lag[known] - local[known, None]
+            like = _spread_below(apart) - _spread_below(apart - WINDOW)
+            inside[known] = (1 - LIKE_NEIGHBOURS) * inside[known] + LIKE_NEIGHBOURS * like
+        result: FloatArray = np.log((1 - OUTSIDE) * inside + self._outside)
+        result[self._told] = self._as_told
+        return result
 
 
 def _lags_below(lag: FloatArray) -> FloatArray:
