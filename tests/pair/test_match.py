@@ -310,7 +310,7 @@ def test_without_a_compiler_it_walks_all_the_same(monkeypatch):
 
 def test_every_size_has_its_effort():
     assert [EFFORTS.index(effort_for(slots)) for slots in (1, 200, 201, 100_000)] == [0, 0, 1, 1]
-    assert all(effort.total >= 256 for effort in EFFORTS)
+    assert all(effort.total >= 180 for effort in EFFORTS)
 
 
 # -- habits ------------------------------------------------------------------------------------------------------------

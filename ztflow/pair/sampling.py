@@ -57,7 +57,7 @@ class Effort:
         return self.walkers * self.samples
 
 
-EFFORTS = (Effort(200, 12, 8, 40), Effort(np.inf, 8, 4, 32))
+EFFORTS = (Effort(200, 12, 8, 40), Effort(np.inf, 6, 4, 32))
 """By size of segment."""
 
 

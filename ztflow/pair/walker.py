@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,18 +70,34 @@ def run(one: Walk) -> None:
     _runner()(one.arrays())
 
 
+def warmup() -> Path | None:
+    """Compile ahead, where that was not done: where the code is kept, or None when there is nowhere to.
+
+    Raises:
+        ImportError: Numba is not installed.
+    """
+    if not WALK.is_warm():
+        _code()
+    return WALK.finished()
+
+
+def _code() -> tuple[str, bytes]:
+    """Symbol and object code, kept or made."""
+    found = WALK.kept()
+    if found is None:
+        from ztflow.pair.compile_walk import object_code
+
+        found = object_code()
+        WALK.keep(*found)
+        WALK.good()
+    return found
+
+
 @lru_cache(maxsize=1)
 def _runner() -> Callable[[list[Any]], None]:
     """What walks: compiled code, or Python where there is no compiler."""
     try:
-        found = WALK.kept()
-        if found is None:
-            from ztflow.pair.compile_walk import object_code
-
-            found = object_code()
-            WALK.keep(*found)
-            WALK.good()
-        call = linked(*found)
+        call = linked(*_code())
     except Exception:  # noqa: BLE001  whatever Numba, LLVM or the machine cannot do: Python walks as well, only slower
         return lambda arrays: walk_and_count(*arrays)
 
