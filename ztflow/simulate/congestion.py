@@ -73,6 +73,7 @@ class Congestion:
         Cost: about 1 µs a piece, 2 µs where it crowds.
         """
         delays, rng, count = self._delays, self._rng, len(node)
+        wake = delays.wake * np.exp(rng.standard_normal(count) * delays.wake_spread)
         reading = delays.reading * np.exp(rng.standard_normal(count) * delays.reading_spread)
         settle = delays.settle * np.exp(rng.standard_normal(count) * delays.settle_spread)
         work = rng.gamma(_EVEN, delays.work / _EVEN, count)
@@ -83,7 +84,7 @@ class Congestion:
         for place, (away, back) in enumerate(zip(self._away, self._back, strict=True)):
             mine = order[bounds[place] : bounds[place + 1]]
             if len(mine):
-                draws = (values[mine].tolist() for values in (reading, settle, work, first, stolen))
+                draws = (values[mine].tolist() for values in (wake, reading, settle, work, first, stolen))
                 run = _Run(moment[mine].tolist(), None if pool is None else pool[mine].tolist(), away, back, *draws)
                 done[mine] = run.done()
         again = rng.random(count) < delays.stirred
@@ -99,18 +100,19 @@ class _Run:
 
     def __init__(
         self, moment: list[float], pool: list[int] | None, away: list[float], back: list[float],
-        reading: list[float], settle: list[float], work: list[float], first: list[bool], stolen: list[bool],
+        wake: list[float], reading: list[float], settle: list[float], work: list[float], first: list[bool],
+        stolen: list[bool],
     ) -> None:  # fmt: skip
-        self._moment, self._pool, self._away, self._back = moment, pool, away, back
+        self._moment, self._pool, self._away, self._back, self._wake = moment, pool, away, back, wake
         self._reading, self._settle, self._work, self._first, self._stolen = reading, settle, work, first, stolen
         self._done = [0.0] * len(moment)
 
     def done(self) -> list[float]:
         """When each piece is done: whatever has arrived when the reader is there is a batch."""
-        moment, reading, done, count = self._moment, self._reading, self._done, len(self._moment)
+        moment, wake, reading, done, count = self._moment, self._wake, self._reading, self._done, len(self._moment)
         begin, free, calm_until = 0, -inf, -inf
         while begin < count:
-            starts = max(moment[begin], free)
+            starts = moment[begin] + wake[begin] if moment[begin] > free else free
             if starts >= calm_until:
                 starts, calm_until = self._present(starts)
             end = begin + 1
@@ -178,7 +180,8 @@ class _Run:
         clocks = [clock, clock]
         settles = [settling, False]
         while queues[0] or queues[1]:
-            who = 0 if clocks[0] <= clocks[1] else 1
+            # In the pause after what ran first, the thief is there before the next task.
+            who = 0 if clocks[0] < clocks[1] else 1
             mine, other = queues[who], queues[1 - who]
             steals = not mine
             if steals:

@@ -74,6 +74,8 @@ class Delays:
         setup_spread: Its spread.
         handshake: Median time to open a tunnel.
         handshake_spread: Its spread.
+        wake: Median time until a node that has nothing to do notices that something came.
+        wake_spread: Its spread.
         reading: Median time from reading a batch of starts or ends to the first of them.
         reading_spread: Its spread.
         work: Mean time from one of a batch to the next.
@@ -93,14 +95,16 @@ class Delays:
         application_pause: As `pause`, for them.
     """
 
-    same_node: float = 0.000075
-    cross_node: float = 0.00016
-    way_spread: float = 0.45
+    same_node: float = 0.000015
+    cross_node: float = 0.00008
+    way_spread: float = 0.6
     setup: float = 0.00035
     setup_spread: float = 0.5
     handshake: float = 0.0028
     handshake_spread: float = 0.35
-    reading: float = 0.00004
+    wake: float = 0.00006
+    wake_spread: float = 0.6
+    reading: float = 0.000035
     reading_spread: float = 0.3
     work: float = 0.000017
     settle: float = 0.00004

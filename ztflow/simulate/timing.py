@@ -115,8 +115,8 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
 def _in_order(delays: Delays) -> Delays:
     """An application's own loop: one thread that handles what comes in order."""
     return replace(
-        delays, crowding=delays.application_crowding, pause=delays.application_pause, reading=delays.work,
-        last_first=0.0, stolen=0.0, stirred=0.0,
+        delays, crowding=delays.application_crowding, pause=delays.application_pause, wake=0.0,
+        reading=delays.work, last_first=0.0, stolen=0.0, stirred=0.0,
     )  # fmt: skip
 
 
