@@ -49,12 +49,12 @@ _ALL = (
         duration=120, mix=((Kind.PROBE, 1),), sizes="equal",
     ),
     Scenario(
-        name="storm", about="Bursts of up to 160 connections in 50 ms among everything else.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), unequal_resets=0.3,
+        name="storm", about="Bursts of up to 200 connections in 50 ms among everything else.", connections=7000,
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(30, 200), unequal_resets=0.3,
     ),
     Scenario(
         name="twins", about="As storm, with one size a kind: only time tells connections apart.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), sizes="equal",
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(30, 200), sizes="equal",
     ),
     replace(
         _MIXED, name="skewed", about="As equal, with clocks that are off by some 300 ms and drift.", sizes="mixed",
