@@ -26,7 +26,10 @@ _STORM: Mix = (
     (Kind.PLAINTEXT_IN, 14), (Kind.PLAINTEXT_OUT, 13), (Kind.LONG, 15), (Kind.BIG, 4),
 )  # fmt: skip
 
-BUSY_MACHINE = Delays(handshake=0.0045, pauses=90.0, pause=0.0014, crowding=0.15, setup=0.0004)
+BUSY_MACHINE = Delays(
+    handshake=0.0045, setup=0.0004, pauses=80.0, pause=0.0018, crowding=0.45, calm=6.0, last_first=0.78,
+    application_crowding=1.0, application_pause=0.011,
+)  # fmt: skip
 """Delays fitted to a run on a machine that had other things to do."""
 
 _MIXED = Scenario(

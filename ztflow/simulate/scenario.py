@@ -96,31 +96,31 @@ class Delays:
     """
 
     same_node: float = 0.000015
-    cross_node: float = 0.00005
+    cross_node: float = 0.00006
     way_spread: float = 0.6
     setup: float = 0.00035
     setup_spread: float = 0.5
     handshake: float = 0.0028
     handshake_spread: float = 0.35
-    wake: float = 0.00008
+    wake: float = 0.0001
     wake_spread: float = 0.6
     reading: float = 0.000025
     reading_spread: float = 0.3
     work: float = 0.000017
     settle: float = 0.00004
     settle_spread: float = 0.6
-    last_first: float = 0.62
-    stolen: float = 0.045
+    last_first: float = 0.65
+    stolen: float = 0.03
     stirred: float = 0.02
     stir: float = 0.0003
     pauses: float = 3.0
-    pause: float = 0.00085
-    pause_spread: float = 0.6
-    crowding: float = 0.4
-    calm: float = 8.0
+    pause: float = 0.0014
+    pause_spread: float = 0.5
+    crowding: float = 0.35
+    calm: float = 10.0
     crowd: float = 25.0
-    application_crowding: float = 0.5
-    application_pause: float = 0.0035
+    application_crowding: float = 0.8
+    application_pause: float = 0.005
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -74,26 +74,26 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     source = nodes[made.client]
     target = np.where(made.server == NOWHERE, NOWHERE, nodes[made.server])
     ways = _Ways(scenario.delays, nodes, made, rng)
-    congestion = Congestion(
-        len(cluster.nodes),
-        np.concatenate([source, target, target, source]),
-        np.concatenate([made.start, made.start, made.start + life, made.start + life]),
-        scenario.delays,
-        rng,
-    )
+    both = np.concatenate([source, target])
 
-    outbound_start = np.where(captured[made.client], congestion.handled(source, made.start), made.start)
+    def congestion(moment: Floats) -> Congestion:
+        """At both ends, when something happens there at these moments."""
+        return Congestion(len(cluster.nodes), both, np.concatenate([moment, moment]), scenario.delays, rng)
+
+    starts = congestion(made.start)
+    outbound_start = np.where(captured[made.client], starts.handled(source, made.start), made.start)
     pooled, dialler, pool = _pools(made, cluster)
     ready = outbound_start + _setup(scenario, made, pool, pooled, outbound_start, life, rng)
-    inbound_start = congestion.handled(target, ways.arrive(pool, ready), pool)
+    inbound_start = starts.handled(target, ways.arrive(pool, ready), pool)
     applications = Congestion(len(cluster.nodes), target, made.start + life, _in_order(scenario.delays), rng)
     over = applications.handled(target, inbound_start + life)
     stopped = made.of(Kind.DRAINED, Kind.POD_DELETED)
     if stopped.any():
         over = np.where(stopped, _stop(scenario, every, ending, made, rng), over)
     near_end, far_end = np.where(outbound_first, source, target), np.where(outbound_first, target, source)
-    first = congestion.handled(near_end, over)
-    second = congestion.handled(far_end, ways.arrive(pool, first), pool)
+    ends = congestion(over)
+    first = ends.handled(near_end, over)
+    second = ends.handled(far_end, ways.arrive(pool, first), pool)
     second = np.where(holds, np.maximum(second, inbound_start + holds + rng.exponential(0.003, made.count)), second)
     outbound_end, inbound_end = np.where(outbound_first, first, second), np.where(outbound_first, second, first)
 
