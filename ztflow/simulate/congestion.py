@@ -20,6 +20,8 @@ from ztflow.simulate.traffic import Floats, Ints
 
 NEAR = 0.005
 """Seconds before and after, within which a node's work counts as its load."""
+_EVEN = 16.0
+"""Shape of the time one task takes: a quarter of the mean is its standard deviation, as captured gaps have it."""
 
 
 class Congestion:
@@ -70,7 +72,7 @@ class Congestion:
         Returns:
             Seconds, one value a piece, never before its moment.
 
-        Cost: about 1 µs a piece, 2 µs where it crowds.
+        Cost: about 1 µs a piece.
         """
         delays, rng, count = self._delays, self._rng, len(node)
         wake = delays.wake * np.exp(rng.standard_normal(count) * delays.wake_spread)
@@ -89,10 +91,6 @@ class Congestion:
                 done[mine] = run.done()
         again = rng.random(count) < delays.stirred
         return done + np.where(again, rng.exponential(delays.stir, count), 0.0)
-
-
-_EVEN = 16.0
-"""Shape of the time one task takes: a quarter of the mean is its standard deviation, as captured gaps have it."""
 
 
 class _Run:

@@ -61,7 +61,7 @@ class Course:
 def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator) -> Course:
     """Let the connections happen.
 
-    Cost: about 10 µs each, most of it for batches and tunnels.
+    Cost: about 5 µs each, most of it for batches and tunnels.
     """
     ending, every = _choose_endings(scenario, cluster, made, rng)
     takes = np.array([NOWHERE if one.takes is None else one.takes for one in every])[ending]
