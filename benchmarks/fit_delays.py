@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """How well simulated delays fit real ones: both distributions side by side, per level of load.
 
-    fit_delays.py RUN_DIR[=SCENARIO]… [--seed N] [--markdown]
+    fit_delays.py RUN_DIR[=SCENARIO]… [--seeds N] [--markdown]
 
 A run directory holds `ztunnel-*.log*` and `truth.tsv`, as captured or as `ztflow simulate --output` writes it. Without
-a scenario it is compared with `storm`. Columns, over the pairs of the truth that ended cleanly:
+a scenario it is compared with `storm`; bursts are few and differ, so several seeds are laid together. Columns, over
+the pairs of the truth that ended cleanly:
 
     load     ends within 25 ms before and after, of all pairs
     end      outbound end minus inbound end, milliseconds: 5th, 50th and 95th percentile
@@ -28,6 +29,7 @@ import io
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ import numpy.typing as npt
 
 import ztflow
 from ztflow.simulate import simulate
+from ztflow.simulate.model import BEGIN
 
 LEVELS = ((1, 3), (3, 10), (10, 30), (30, 100), (100, 100_000))
 CUT = frozenset({"drained", "pod-deleted"})
@@ -77,6 +80,16 @@ def pairs_of(run: Path) -> list[tuple[float, float, int, int, tuple[str, str], t
         nodes = (row["src_node"], row["dst_node"])
         found.append((*ends, out["duration_ms"], inn["duration_ms"], nodes, group))
     return sorted(found)
+
+
+def simulated(scenario: str, seeds: int) -> list[Any]:
+    """As `pairs_of`, of several simulated captures, each a million seconds after the one before."""
+    found: list[Any] = []
+    for seed in range(1, seeds + 1):
+        with tempfile.TemporaryDirectory() as directory:
+            simulate(scenario, seed, begin=BEGIN + timedelta(seconds=1_000_000 * seed)).write(directory)
+            found += pairs_of(Path(directory))
+    return found
 
 
 def by_order(pairs: list[Any]) -> npt.NDArray[np.bool_]:
@@ -171,16 +184,14 @@ def sizes(size: npt.NDArray[np.int64]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN_DIR[=SCENARIO]")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=6, help="simulated captures to lay together")
     parser.add_argument("--markdown", action="store_true")
     args = parser.parse_args()
     columns = ("pairs", "end", "duration", "alike", "crossed", "order", "blocks", "sizes")
     for each in args.runs:
         name, _, scenario = each.partition("=")
         real = table(pairs_of(Path(name)))
-        with tempfile.TemporaryDirectory() as directory:
-            simulate(scenario or "storm", args.seed).write(directory)
-            made = table(pairs_of(Path(directory)))
+        made = table(simulated(scenario or "storm", args.seeds))
         heads = ["load", *(f"{column} {side}" for column in columns for side in ("real", "simulated"))]
         rows = [
             [level, *(side.get(level, {}).get(column, "-") for column in columns for side in (real, made))]

@@ -27,7 +27,7 @@ _STORM: Mix = (
 )  # fmt: skip
 
 BUSY_MACHINE = Delays(
-    handshake=0.0045, setup=0.0004, pauses=80.0, pause=0.0018, crowding=0.45, calm=6.0, last_first=0.78,
+    handshake=0.0045, setup=0.0004, pauses=80.0, pause=0.0018, crowding=0.45, calm=6.0, last_first=0.8,
     application_crowding=1.0, application_pause=0.011,
 )  # fmt: skip
 """Delays fitted to a run on a machine that had other things to do."""

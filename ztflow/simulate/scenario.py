@@ -102,7 +102,7 @@ class Delays:
     setup_spread: float = 0.5
     handshake: float = 0.0028
     handshake_spread: float = 0.35
-    wake: float = 0.0001
+    wake: float = 0.00009
     wake_spread: float = 0.6
     reading: float = 0.000025
     reading_spread: float = 0.3
@@ -110,8 +110,8 @@ class Delays:
     settle: float = 0.00004
     settle_spread: float = 0.6
     last_first: float = 0.65
-    stolen: float = 0.03
-    stirred: float = 0.02
+    stolen: float = 0.025
+    stirred: float = 0.015
     stir: float = 0.0003
     pauses: float = 3.0
     pause: float = 0.0014
