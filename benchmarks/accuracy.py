@@ -223,7 +223,8 @@ def sums_and_hops(truth: Truth, logs: list[Path], inventory: list[Path]) -> tupl
 def traffic() -> dict[str, Traffic]:
     """Simulated bursts of equal connections."""
     twins = preset("twins").scaled(3500)
-    slow = {name: getattr(twins.delays, name) * 2 for name in ("same_node", "cross_node", "work", "pause", "stir")}
+    times = ("same_node", "cross_node", "wake", "reading", "work", "settle", "pause", "stir")
+    slow = {name: getattr(twins.delays, name) * 2 for name in times}
     return {
         "twins": twins,
         "twins, clocks off": replace(twins, clocks=Clocks(offset=0.3)),

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """How well simulated delays fit real ones: both distributions side by side, per level of load.
 
-    fit_delays.py RUN_DIR[=SCENARIO]… [--seed N] [--markdown]
+    fit_delays.py RUN_DIR[=SCENARIO]… [--seeds N] [--markdown]
 
 A run directory holds `ztunnel-*.log*` and `truth.tsv`, as captured or as `ztflow simulate --output` writes it. Without
-a scenario it is compared with `storm`. Columns, over the pairs of the truth that ended cleanly:
+a scenario it is compared with `storm`; bursts are few and differ, so several seeds are laid together. Columns, over
+the pairs of the truth that ended cleanly:
 
     load     ends within 25 ms before and after, of all pairs
     end      outbound end minus inbound end, milliseconds: 5th, 50th and 95th percentile
@@ -13,6 +14,10 @@ a scenario it is compared with `storm`. Columns, over the pairs of the truth tha
     crossed  share of such neighbours whose outbound ends come in the other order than their inbound ends
     order    share of pairs that are right when those of equal pods and kind, ended within 1 s, are matched by order of
              end
+    blocks   of the pairs in bursts (equal pods and kind, four or more without a pause of 30 ms), the shares in order,
+             last first, and in another order: the outbound order as a permutation of the inbound one, cut into the
+             smallest blocks that map to themselves
+    sizes    how many blocks with the last first hold two, three to five, and more pairs
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ import gzip
 import io
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,11 +39,16 @@ import numpy.typing as npt
 
 import ztflow
 from ztflow.simulate import simulate
+from ztflow.simulate.model import BEGIN
 
 LEVELS = ((1, 3), (3, 10), (10, 30), (30, 100), (100, 100_000))
 CUT = frozenset({"drained", "pod-deleted"})
 NEIGHBOUR = 0.005
 APART = 1.0
+PAUSE = 0.03
+BURST = 4
+SIZES = ((2, 2), (3, 5), (6, 100_000))
+ALONE, LAST_FIRST, OTHER = range(3)
 
 
 def pairs_of(run: Path) -> list[tuple[float, float, int, int, tuple[str, str], tuple[str, ...]]]:
@@ -70,20 +82,52 @@ def pairs_of(run: Path) -> list[tuple[float, float, int, int, tuple[str, str], t
     return sorted(found)
 
 
+def simulated(scenario: str, seeds: int) -> list[Any]:
+    """As `pairs_of`, of several simulated captures, each a million seconds after the one before."""
+    found: list[Any] = []
+    for seed in range(1, seeds + 1):
+        with tempfile.TemporaryDirectory() as directory:
+            simulate(scenario, seed, begin=BEGIN + timedelta(seconds=1_000_000 * seed)).write(directory)
+            found += pairs_of(Path(directory))
+    return found
+
+
 def by_order(pairs: list[Any]) -> npt.NDArray[np.bool_]:
     """Which pairs are right when each group's halves are matched by order of end."""
     right = np.zeros(len(pairs), dtype=bool)
+    for some, outbound in bursts(pairs, APART):
+        right[some] = np.argsort(outbound, kind="stable") == np.arange(len(some))
+    return right
+
+
+def bursts(pairs: list[Any], pause: float) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
+    """Places of pairs of one group whose inbound ends follow each other without such a pause; their outbound ends."""
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, pair in enumerate(pairs):
         groups[pair[5]].append(place)
     for places in groups.values():
         ends = np.array([pairs[place][0] for place in places])
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(ends) > APART) + 1, [len(places)]])
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(ends) > pause) + 1, [len(places)]])
         for begin, end in pairwise(starts):
             some = np.array(places[begin:end])
-            outbound = np.array([pairs[place][1] for place in some])
-            right[some] = np.argsort(outbound, kind="stable") == np.arange(len(some))
-    return right
+            yield some, np.array([pairs[place][1] for place in some])
+
+
+def blocks(pairs: list[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Kind and size of the block each pair is in; -1 and 0 for those in no burst."""
+    kind, size = np.full(len(pairs), -1), np.zeros(len(pairs), dtype=np.int64)
+    for some, outbound in bursts(pairs, PAUSE):
+        if len(some) < BURST:
+            continue
+        order = np.argsort(outbound, kind="stable")
+        closed = np.flatnonzero(np.maximum.accumulate(order) == np.arange(len(some)))
+        for begin, end in pairwise([0, *(closed + 1).tolist()]):
+            inside = some[begin:end]
+            size[inside] = end - begin
+            rest = order[begin + 1 : end]
+            in_order = order[begin] == end - 1 and (rest == np.arange(begin, end - 1)).all()
+            kind[inside] = ALONE if end - begin == 1 else LAST_FIRST if in_order else OTHER
+    return kind, size
 
 
 def table(pairs: list[Any]) -> dict[str, dict[str, str]]:
@@ -94,6 +138,7 @@ def table(pairs: list[Any]) -> dict[str, dict[str, str]]:
     longer = np.array([pair[2] - pair[3] for pair in pairs])
     load = np.searchsorted(inbound, inbound + 0.025) - np.searchsorted(inbound, inbound - 0.025)
     right = by_order(pairs)
+    kind, size = blocks(pairs)
     result = {}
     for low, high in (*LEVELS, (0, 1_000_000)):
         where = (load >= low) & (load < high)
@@ -117,23 +162,36 @@ def table(pairs: list[Any]) -> dict[str, dict[str, str]]:
             "alike": alike,
             "crossed": f"{np.mean(crossed):.2f}" if len(crossed) >= 15 else "-",
             "order": f"{right[where].mean():.2f}",
+            "blocks": shares(kind[where]),
+            "sizes": sizes(size[where & (kind == LAST_FIRST)]),
         }
     return result
+
+
+def shares(kind: npt.NDArray[np.int64]) -> str:
+    """Of the pairs in bursts, the shares of each kind of block."""
+    known = kind[kind >= 0]
+    if len(known) < 15:
+        return "-"
+    return " ".join(f"{(known == one).mean():.2f}" for one in (ALONE, LAST_FIRST, OTHER))
+
+
+def sizes(size: npt.NDArray[np.int64]) -> str:
+    """How many blocks of some sizes there are, from the sizes of each pair's block."""
+    return " ".join(f"{round((1 / size[(size >= low) & (size <= high)]).sum())}" for low, high in SIZES)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN_DIR[=SCENARIO]")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=6, help="simulated captures to lay together")
     parser.add_argument("--markdown", action="store_true")
     args = parser.parse_args()
-    columns = ("pairs", "end", "duration", "alike", "crossed", "order")
+    columns = ("pairs", "end", "duration", "alike", "crossed", "order", "blocks", "sizes")
     for each in args.runs:
         name, _, scenario = each.partition("=")
         real = table(pairs_of(Path(name)))
-        with tempfile.TemporaryDirectory() as directory:
-            simulate(scenario or "storm", args.seed).write(directory)
-            made = table(pairs_of(Path(directory)))
+        made = table(simulated(scenario or "storm", args.seeds))
         heads = ["load", *(f"{column} {side}" for column in columns for side in ("real", "simulated"))]
         rows = [
             [level, *(side.get(level, {}).get(column, "-") for column in columns for side in (real, made))]

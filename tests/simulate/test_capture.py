@@ -140,6 +140,7 @@ def test_scenarios_are_frozen_and_scale_at_the_same_rate():
         lambda: Faults(lost=1.5),
         lambda: Faults(late=(-1.0,)),
         lambda: Delays(work=-1.0),
+        lambda: Delays(last_first=1.5),
         lambda: Clocks(drift=-1.0),
         lambda: Shape(nodes=0),
         lambda: Shape(networks=2, nodes=2),

@@ -11,34 +11,87 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.simulate import PRESETS, Delays, Kind, Scenario, Shape, simulate
-from ztflow.simulate.congestion import Congestion, _finished
+from ztflow.simulate.congestion import Congestion
 from ztflow.simulate.tunnels import assign_tunnels, draw_ports, first_of_tunnel
 
 moments = st.lists(st.floats(0, 1000, allow_nan=False), max_size=60)
 
 
-@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5)), max_size=50))
-def test_a_queue_finishes_one_after_the_other(jobs):
-    jobs.sort()
-    begins, length = (np.array(values, dtype=float) for values in (zip(*jobs, strict=True) if jobs else ((), ())))
-    free, wanted = -np.inf, []
-    for begin, work in jobs:
-        free = max(free, begin) + work
-        wanted.append(free)
-    assert _finished(begins, length) == pytest.approx(np.array(wanted))
+QUIET = Delays(pauses=0.0, crowding=0.0, stirred=0.0, stolen=0.0, wake=0.00005, wake_spread=0.0)
+"""Nobody is away, nothing is put off or stolen; what comes within 50 µs is read in one go."""
+
+
+def batches(size: int, count: int, delays: Delays, pool: np.ndarray | None = None) -> np.ndarray:
+    """When each of some batches, of pieces that come a microsecond apart, is done; a row a batch, from its arrival."""
+    arrival = np.repeat(np.arange(count) * 0.1, size)
+    moment = arrival + np.tile(np.arange(size) * 1e-6, count)
+    node = np.zeros(len(moment), dtype=np.int64)
+    congestion = Congestion(1, node, moment, delays, np.random.default_rng(1))
+    pools = None if pool is None else np.tile(pool, count)
+    return (congestion.handled(node, moment, pools) - arrival).reshape(count, size)
+
+
+@given(moments, st.integers(0, 2**32), st.booleans())
+def test_nothing_is_done_before_it_comes_and_everything_is_done(times, seed, stolen):
+    rng = np.random.default_rng(seed)
+    moment = np.array(times, dtype=float)
+    # Some come one by one, some in crowds; some are nowhere.
+    moment = np.where(rng.random(len(moment)) < 0.5, moment, moment % 0.001)
+    node, pool = rng.integers(-1, 3, len(moment)), rng.integers(-2, 2, len(moment))
+    delays = Delays(stolen=float(stolen), pauses=1.0, crowding=1.0, calm=0.0)
+    done = Congestion(3, node, moment, delays, rng).handled(node, moment, pool)
+    assert done.shape == moment.shape
+    assert np.isfinite(done).all()
+    assert (done >= moment).all()
+    assert (done[node >= 0] > moment[node >= 0]).all()
 
 
 @given(moments, st.integers(0, 2**32))
-def test_work_is_never_done_before_it_comes(times, seed):
+def test_one_thread_without_a_slot_for_the_last_keeps_the_order(times, seed):
     rng = np.random.default_rng(seed)
-    moment = np.array(times, dtype=float)
+    moment = np.array(times, dtype=float) % 0.01
     node = rng.integers(0, 3, len(moment))
-    delays = Delays(astray=0.0, stirred=0.0, pauses=1.0)
+    delays = Delays(last_first=0.0, stolen=0.0, stirred=0.0, pauses=50.0)
     done = Congestion(3, node, moment, delays, rng).handled(node, moment)
-    assert (done >= moment).all()
     for place in range(3):
         order = np.argsort(moment[node == place], kind="stable")
         assert (np.diff(done[node == place][order]) >= 0).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
+def test_batches_come_last_first_with_the_given_probability(share):
+    order = np.argsort(batches(5, 2000, replace(QUIET, last_first=share)), axis=1)
+    last_first = (order == [4, 0, 1, 2, 3]).all(axis=1)
+    assert (last_first | (order == np.arange(5)).all(axis=1)).all()
+    assert last_first.mean() == pytest.approx(share, abs=0.04)
+
+
+def test_gaps_are_those_of_tasks_and_the_first_is_longer():
+    delays = replace(QUIET, last_first=1.0)
+    gaps = np.diff(np.sort(batches(6, 2000, delays), axis=1), axis=1)
+    assert np.median(gaps[:, 0]) == pytest.approx(delays.settle, rel=0.1)
+    assert gaps[:, 1:].mean() == pytest.approx(delays.work, rel=0.05)
+    assert np.percentile(gaps[:, 1:], [5, 95]) / delays.work == pytest.approx([0.62, 1.45], abs=0.1)
+
+
+def test_each_tunnel_has_a_last_one():
+    order = np.argsort(batches(5, 50, replace(QUIET, last_first=1.0), np.array([7, 8, 7, 8, 7])), axis=1)
+    assert (order == [4, 3, 0, 2, 1]).all()
+
+
+def test_a_second_thread_takes_the_older_half_and_both_go_on_at_once():
+    delays = replace(QUIET, last_first=1.0, settle_spread=0.0)
+    alone, shared = (batches(13, 400, replace(delays, stolen=share)) for share in (0.0, 1.0))
+    # 12 has run; of the twelve that wait the thief takes 0 to 5 and begins with the last of them.
+    order = np.argsort(shared, axis=1)
+    assert (order[:, 0] == 12).all()
+    rank = np.argsort(order, axis=1)
+    assert (rank[:, 5] <= 3).all()
+    assert (np.diff(rank[:, 6:11], axis=1) > 0).all()
+    assert (np.diff(rank[:, :3], axis=1) > 0).all()
+    between = (rank[:, 6:12] > rank[:, [5]]) & (rank[:, 6:12] < rank[:, [2]])
+    assert between.any(axis=1).all()
+    assert (np.ptp(shared, axis=1) < np.ptp(alone, axis=1).mean() * 0.75).all()
 
 
 streams = st.lists(

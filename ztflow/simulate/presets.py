@@ -26,7 +26,10 @@ _STORM: Mix = (
     (Kind.PLAINTEXT_IN, 14), (Kind.PLAINTEXT_OUT, 13), (Kind.LONG, 15), (Kind.BIG, 4),
 )  # fmt: skip
 
-BUSY_MACHINE = Delays(handshake=0.0045, pauses=90.0, pause=0.0014, crowding=0.15, stirred=0.35, setup=0.0004)
+BUSY_MACHINE = Delays(
+    handshake=0.0045, setup=0.0004, pauses=80.0, pause=0.0018, crowding=0.45, calm=6.0, last_first=0.8,
+    application_crowding=1.0, application_pause=0.011,
+)  # fmt: skip
 """Delays fitted to a run on a machine that had other things to do."""
 
 _MIXED = Scenario(
@@ -49,12 +52,12 @@ _ALL = (
         duration=120, mix=((Kind.PROBE, 1),), sizes="equal",
     ),
     Scenario(
-        name="storm", about="Bursts of up to 160 connections in 50 ms among everything else.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), unequal_resets=0.3,
+        name="storm", about="Bursts of up to 200 connections in 50 ms among everything else.", connections=7000,
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(30, 200), unequal_resets=0.3,
     ),
     Scenario(
         name="twins", about="As storm, with one size a kind: only time tells connections apart.", connections=7000,
-        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(100, 200), sizes="equal",
+        duration=70, mix=_STORM, shape=Shape(waypoint_services=1), burst=(30, 200), sizes="equal",
     ),
     replace(
         _MIXED, name="skewed", about="As equal, with clocks that are off by some 300 ms and drift.", sizes="mixed",

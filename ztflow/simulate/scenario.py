@@ -62,9 +62,9 @@ class Delays:
 
     The defaults are fitted to captured runs: `benchmarks/fit_delays.py`.
 
-    A node's threads handle what comes in order, and are away now and then, more often under load. That gives delays
-    that grow with the load and that neighbours in time share. Log-normal delays are given by their median and the
-    standard deviation of their logarithm.
+    A node reads what has come in one go, handles it task by task, and is away now and then, more often under load. That
+    gives delays that grow with the load and that neighbours in time share, and ends in another order than they came.
+    Log-normal delays are given by their median and the standard deviation of their logarithm.
 
     Attributes:
         same_node: Median way between two ends on one node.
@@ -74,43 +74,59 @@ class Delays:
         setup_spread: Its spread.
         handshake: Median time to open a tunnel.
         handshake_spread: Its spread.
-        work: Mean time a thread needs for one start or end of a connection.
-        pauses: How often a thread of an idle node is away, a second.
-        pause: Median time it is away.
-        pause_spread: Its spread.
-        crowding: Share of starts and ends after which a thread of a crowded node is away.
-        calm: How many others within 5 ms before or after a node stands without that.
-        crowd: How many more make it half as likely as it can get.
-        astray: Share of the work that goes to another thread and may overtake.
+        wake: Median time until a node that has nothing to do notices that something came.
+        wake_spread: Its spread.
+        reading: Median time from reading a batch of starts or ends to the first of them.
+        reading_spread: Its spread.
+        work: Mean time from one of a batch to the next.
+        settle: Median time to the next after one that was woken last and runs first.
+        settle_spread: Its spread.
+        last_first: Share of batches of two or more whose last runs first; the others run in order.
+        stolen: Share of a batch's tasks after which another thread takes the older half of what waits.
         stirred: Share of the work that is put off.
         stir: Mean time by which it is.
+        pauses: How often an idle node is away, a second.
+        pause: Median time it is away.
+        pause_spread: Its spread.
+        crowding: Share of starts and ends after which a crowded node is away.
+        calm: How many others within 5 ms before or after a node stands without that.
+        crowd: How many more make it half as likely as it can get.
         application_crowding: As `crowding`, for the applications' own loops, which end many connections at once.
         application_pause: As `pause`, for them.
     """
 
-    same_node: float = 0.000075
-    cross_node: float = 0.00016
-    way_spread: float = 0.45
+    same_node: float = 0.000015
+    cross_node: float = 0.00006
+    way_spread: float = 0.6
     setup: float = 0.00035
     setup_spread: float = 0.5
     handshake: float = 0.0028
     handshake_spread: float = 0.35
-    work: float = 0.000015
+    wake: float = 0.00009
+    wake_spread: float = 0.6
+    reading: float = 0.000025
+    reading_spread: float = 0.3
+    work: float = 0.000017
+    settle: float = 0.00004
+    settle_spread: float = 0.6
+    last_first: float = 0.65
+    stolen: float = 0.025
+    stirred: float = 0.015
+    stir: float = 0.0003
     pauses: float = 3.0
-    pause: float = 0.00085
-    pause_spread: float = 0.65
-    crowding: float = 0.27
-    calm: float = 4.0
-    crowd: float = 20.0
-    astray: float = 0.04
-    stirred: float = 0.22
-    stir: float = 0.00014
+    pause: float = 0.0014
+    pause_spread: float = 0.5
+    crowding: float = 0.35
+    calm: float = 10.0
+    crowd: float = 25.0
     application_crowding: float = 0.8
-    application_pause: float = 0.0025
+    application_pause: float = 0.005
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             _check(getattr(self, name) >= 0, f"{name} cannot be negative")
+        for name in ("last_first", "stolen", "stirred"):
+            _check_share(getattr(self, name), name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
