@@ -134,7 +134,9 @@ def test_a_trace_id_or_a_debug_line_proves_it():
     assert flow["paired"] == "exact"
     said = {"client_ip": "10.0.1.1", "client_port": 50000, "hbone_host": "10.9.9.9", "hbone_port": 8080}
     pairer = Pairer()
-    pairer.learn([Fact("connect_request", None, NOBODY, "2.log", 1, said | {"peer_ip": "10.0.1.1", "peer_port": 40000})])
+    pairer.learn(
+        [Fact("connect_request", None, NOBODY, "2.log", 1, said | {"peer_ip": "10.0.1.1", "peer_port": 40000})]
+    )
     pairer.push(table(refusal()))
     assert [row["paired"] for row in pairer.finish().rows()] == ["exact"]
 
