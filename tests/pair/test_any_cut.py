@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from halves_by_hand import connection, table
+from halves_by_hand import connection, refusal, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +24,7 @@ connections = st.lists(
             "delay_us": st.integers(-500, 5000),
             "keep": st.sampled_from(["both", "both", "both", "out", "in"]),
             "cut": st.sampled_from([0, 0, 0, 5_000_000]),
+            "asked": st.sampled_from([None, None, None, "10.9.9.8", "10.9.9.9"]),
         }
     ),
     max_size=40,
@@ -34,8 +35,12 @@ def halves_of(items):
     rows = []
     for line, drawn in enumerate(items, 1):
         item = dict(drawn)
-        keep, cut = item.pop("keep"), item.pop("cut")
-        out, inn = connection(**item, line=line)
+        keep, cut, asked = item.pop("keep"), item.pop("cut"), item.pop("asked")
+        if asked is None:
+            out, inn = connection(**item, line=line)
+        else:  # refused before it was tracked: no bytes, and one line without figures
+            del item["request"], item["response"]
+            out, inn = refusal(**item, asked=asked, line=line)
         out["time"] += cut
         out["duration_ms"] += cut // 1000
         rows += {"both": [out, inn], "out": [out], "in": [inn]}[keep]

@@ -53,6 +53,27 @@ def connection(
     return [outbound, inbound]
 
 
+def refusal(
+    end: float = 0.0,
+    *,
+    asked: str = "10.9.9.9",
+    out: dict[str, Any] | None = None,
+    inn: dict[str, Any] | None = None,
+    **others: Any,
+) -> list[dict[str, Any]]:
+    """The two halves of one request for an address that is not there; the others as for `connection`."""
+    answered, refused = connection(end, request=0, response=0, **({"duration": 0} | others))
+    answered |= {
+        "level": "error", "hbone_host": asked, "error": "http status: 400 Bad Request", "error_class": "peer_refused",
+    } | (out or {})  # fmt: skip
+    kept = "direction time src_ip src_port dst_ip dst_port ztunnel_pod source_file line_number"
+    refused = {name: refused[name] for name in kept.split()} | {
+        "level": "warn", "message": "failed", "error": f"ip mismatch: {refused['dst_ip']} != {asked}",
+        "error_class": "bad_authority",
+    } | (inn or {})  # fmt: skip
+    return [answered, refused]
+
+
 def table(rows: list[dict[str, Any]]) -> pa.Table:
     """A halves table of these rows."""
     return pa.Table.from_arrays(

@@ -73,7 +73,7 @@ class Backlog:
         waiting, ev = self.waiting, self.waiting.evidence
         left = waiting.status == LEFT
         hop_to = waiting.where(left & ev.outbound & ev.elsewhere)
-        hop_from = waiting.where(left & ~ev.outbound)
+        hop_from = waiting.where(left & ~ev.outbound & ~ev.early)
         if not len(hop_to) or not len(hop_from):
             return
         is_waypoint = self._knowledge.known("waypoint", ev.source[hop_from], ev.time[hop_from] + 2 * REACH)

@@ -23,6 +23,7 @@ from ztflow.pair.outline import (
     numbers,
     outline_of,
 )
+from ztflow.pair.refused import refused
 from ztflow.pair.sorting import time_order
 from ztflow.schema import Message
 
@@ -85,6 +86,8 @@ def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline 
     loose = direct_key(halves, host, destination, memory)
     if named is not None:  # across networks the identity is all that tells clients apart
         loose = np.where(named, outline.key, loose)
+    rows, _ = refused(halves, outline.outbound, memory)
+    loose[rows] = outline.key[rows]
     error = halves.column("error")
     return Evidence(
         outline.time,

@@ -126,7 +126,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
         "response_bytes": _coalesce(out.column("bytes_recv"), inn, "bytes_sent"),
         "duration_ms": duration,
         "inbound_duration_ms": inn.column("duration_ms"),
-        "path": _path(codes_of(host), _elsewhere(halves, out, memory), halves, tracked, memory),
+        "path": _path(codes_of(host), _elsewhere(halves, out, inn, memory), halves, tracked, memory),
         "mtls": pa.array(host.is_valid().to_numpy(zero_copy_only=False), mask=~tracked),
         "src_node": out.column("ztunnel_node"),
         "dst_node": inn.column("ztunnel_node"),
@@ -180,14 +180,21 @@ def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     return result
 
 
-def _elsewhere(halves: pa.Table, out: _Side, memory: WordMemory) -> BoolArray:
-    """Whether the client's side dialled another address than the authority's."""
+def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> BoolArray:
+    """Whether the client's side dialled another address than the authority's, and whoever is there did not refuse."""
     host, address = (
         memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
         for name in ("hbone_host", "dst_ip")
     )
     result: BoolArray = (host != 0) & (host != address)
+    if result.any():
+        words = encoded(halves.column("message")).dictionary
+        result &= ~memory.by_word("message", words, _is_failed, np.bool_)[inn.codes("message")]
     return result
+
+
+def _is_failed(message: str) -> bool:
+    return message == Message.FAILED
 
 
 def _path(

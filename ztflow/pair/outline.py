@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.coded import WordMemory, per_word, text_hash
+from ztflow.pair.refused import refused
 from ztflow.schema import Message
 
 UIntArray: TypeAlias = npt.NDArray[np.uint64]
@@ -109,8 +110,10 @@ class Outline:
         time: End of the connection by the writer's clock; `NO_TIME` when the line has none.
         duration: Life of the connection, ms.
         outbound: True for the client's side.
-        pairable: Complete HBONE halves with a time: those whose partner is a line too.
-        key: Hash of what both halves share: addresses, authority, identity (format sheet §5.1).
+        pairable: Complete HBONE halves with a time, and refusals that name what was asked for: those whose partner is
+            a line too.
+        key: Hash of what both halves share: addresses, authority, identity (format sheet §5.1). Of a refused request
+            that is addresses and the authority's host.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of who wrote it: the ztunnel pod, else the input.
@@ -188,11 +191,16 @@ def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
     ztunnel = hashes("ztunnel_pod")
     if not ztunnel.all():
         ztunnel = np.where(ztunnel != 0, ztunnel, mix(hashes("source_file")))
+    pairable = (host != 0) & memory.per_row(halves, "message", _is_complete, np.bool_) & (time != NO_TIME)
+    rows, asked = refused(halves, outbound, memory)
+    if len(rows):
+        pairable[rows] = time[rows] != NO_TIME
+        key[rows] = combine([asked, hashes("src_ip")[rows], destination[rows]])
     return Outline(
         time=time,
         duration=numbers(halves, "duration_ms").astype(np.int64, copy=False),
         outbound=outbound,
-        pairable=(host != 0) & memory.per_row(halves, "message", _is_complete, np.bool_) & (time != NO_TIME),
+        pairable=pairable,
         key=key,
         request=np.where(outbound, sent, received),
         response=np.where(outbound, received, sent),

@@ -173,7 +173,7 @@ class Pairer:
         wait(fresh[~taken])
 
     def _at_once(self, decided: Decided) -> None:
-        """Lines that have no partner by their nature."""
+        """Lines that have no partner by their nature; of early failures those `refused` knows no partner of."""
         young = self._young
         index = np.flatnonzero(young.undecided & ~young.evidence.pairable)
         if len(index):

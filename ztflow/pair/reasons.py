@@ -22,7 +22,8 @@ class Unpaired(StrEnum):
     PLAINTEXT = "plaintext"
     """Not HBONE: the two sides are separate sockets whose lines share nothing that would join them."""
     EARLY_DENIAL = "early_denial"
-    """Refused before it was tracked; the other side saw no connection, or writes no line that names it."""
+    """Refused before it was tracked; the other side saw no connection, writes no line that names it, or its line that
+    would be the partner (`refused`) is not there."""
     WAYPOINT_HOP = "waypoint_hop"
     """The client's hop to a waypoint or gateway, which writes no ztunnel line of its own."""
     WAYPOINT_SOURCE = "waypoint_source"
