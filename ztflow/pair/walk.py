@@ -5,8 +5,8 @@ or among early ends: so a run that lies between the ends of another one moves, t
 again, and most steps are given up as soon as it is clear that the dice say no; the outcome is the same as if
 everything had been weighed.
 
-Plain Python like `ends`; the random numbers are computed with whole numbers (two multiplicative generators, L'Ecuyer
-1988), so compiled or not and wherever it runs a walk is the same.
+Plain Python like `ends`; the random numbers are computed with whole numbers (xorshift and a counter, Marsaglia 2003),
+so compiled or not and wherever it runs a walk is the same.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import math
 from ztflow.pair.ends import COLD, NOBODY, Burst, Way, set_all, set_bounds, set_factor, set_holders
 from ztflow.pair.outline import FloatArray, IntArray
 
-LONGEST, LONGEST_SWAP = 48.0, 8.0
-"""How far a step reaches at most; short ones are the most frequent."""
+REACH, SWAP_REACH = math.log(48.0), math.log(8.0)
+"""Logarithm of how far a step reaches at most; short ones are the most frequent."""
 ASIDE = 40
 """By how many late ends more a step among early ends may reach."""
 STEPS = 4
@@ -30,10 +30,13 @@ NEARBY = 3
 
 def drawn(random: IntArray) -> float:
     """A new random number between 0 and 1, both excluded."""
-    random[0] = random[0] * 40014 % 2147483563
-    random[1] = random[1] * 40692 % 2147483399
-    mixed = (random[0] - random[1]) % 2147483562
-    return float(mixed + 1) / 2147483564.0
+    bits = int(random[0])
+    bits ^= (bits << 13) & 0xFFFFFFFF
+    bits ^= bits >> 17
+    bits ^= (bits << 5) & 0xFFFFFFFF
+    random[0] = bits
+    random[1] = (random[1] + 362437) & 0xFFFFFFFF
+    return (float((bits + random[1]) & 0xFFFFFFFF) + 0.5) / 4294967296.0
 
 
 def source(kind: int, low: int, high: int, k: int) -> int:
@@ -52,7 +55,7 @@ def try_step(burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArra
     move = int(drawn(random) * 6.0)
     among = outs if move < 3 else burst.sizes[1]
     low = int(drawn(random) * among)
-    high = low + int(math.exp(drawn(random) * math.log(LONGEST_SWAP if move % 3 == 0 else LONGEST)))
+    high = low + int(math.exp(drawn(random) * (SWAP_REACH if move % 3 == 0 else REACH)))
     needed = math.log(drawn(random)) / cold
     if high >= among:
         return
