@@ -29,6 +29,7 @@ def _entry(at: int) -> None:
         _row(at + 144), _row(at + 168), _whole_row(at + 192), _whole_row(at + 216),
         _whole_row(at + 240), _whole_table(at + 264), _table(at + 288), _whole_row(at + 312), _whole_row(at + 336),
         _table(at + 360), _table(at + 384), _table(at + 408), _table(at + 432), _table(at + 456),
+        _whole_row(at + 480), _whole_row(at + 504),
     )  # fmt: skip
 
 

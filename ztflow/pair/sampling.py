@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ztflow.pair import ends, starts, walker
 from ztflow.pair.habits import Habits, Pace, gap_classes
-from ztflow.pair.outline import FloatArray, IntArray
+from ztflow.pair.outline import BoolArray, FloatArray, IntArray
 from ztflow.pair.shipped import SHIPPED
 from ztflow.pair.walker import Counts, Walk
 
@@ -38,6 +38,8 @@ FEW = 4
 """Slots up to which all ways are added up."""
 STAGES = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Exponents of all odds while settling, a stage each."""
+OFTENER, BEFORE_OPEN = 3, 6
+"""How many times more steps begin where walkers disagree, or up to so many places before."""
 LAGS_FROM, HABITS_FROM = 1, 2
 """Stages from which on lags and habits are learned."""
 
@@ -143,10 +145,11 @@ class _Segment:
         random = [_random(self._halves.seed, which) for which in range(effort.walkers)]
 
         def stage(cold: float, samples: int) -> tuple[FloatArray, Counts]:
+            spots = self._spots(np.stack(partners))
             shares, counts, burst = np.zeros((self._sizes[0], self._halves.slots)), Counts.none(), self._burst(cold)
             for partner, numbers in zip(partners, random, strict=True):
                 sweeps = effort.settling + samples
-                walker.run(Walk(burst, partner, numbers, shares, counts, sweeps, effort.settling))
+                walker.run(Walk(burst, partner, numbers, shares, counts, *spots, sweeps, effort.settling))
             return shares, counts
 
         for number, cold in enumerate(STAGES):
@@ -158,6 +161,13 @@ class _Segment:
         shares, _ = stage(1.0, effort.samples)
         sampled: FloatArray = shares[:, : self._sizes[1]] / effort.total
         return sampled
+
+    def _spots(self, partners: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
+        """Where steps begin, among late and among early ends: oftener where the walkers (rows) disagree."""
+        open_ = (partners[:, : self._sizes[0]] != partners[0, : self._sizes[0]]).any(axis=0)
+        taken = np.zeros(self._halves.slots, np.bool_)
+        taken[np.unique(partners[:, : self._sizes[0]][:, open_])] = True
+        return _oftener(open_), _oftener(taken[: self._sizes[1]])
 
     def added_up(self) -> FloatArray:
         """Shares of all ways."""
@@ -207,6 +217,12 @@ class _Segment:
         known = np.isfinite(lag).sum(axis=0)
         middle = np.where(known > 0, np.nansum(lag, axis=0) / np.maximum(known, 1), np.nan)
         self._lags = starts.local_lags(middle - starts.WINDOW / 2 - self._start, self._order)
+
+
+def _oftener(open_: BoolArray) -> IntArray:
+    """All places once, and those that are open, or just before one that is, so many times more."""
+    near = np.convolve(open_, np.ones(BEFORE_OPEN + 1))[BEFORE_OPEN:] > 0
+    return np.concatenate([np.arange(len(open_)), np.repeat(np.flatnonzero(near), OFTENER)]).astype(np.int64)
 
 
 def _filled(values: FloatArray, slots: int, nobody: float) -> FloatArray:

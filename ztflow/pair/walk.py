@@ -3,7 +3,8 @@
 A step exchanges two partners, or moves one and lets those between close up; among late ends next to each other in time,
 or among early ends: so a run that lies between the ends of another one moves, too. Only what lies between is weighed
 again, and most steps are given up as soon as it is clear that the dice say no; the outcome is the same as if
-everything had been weighed.
+everything had been weighed. Steps begin oftener where walkers disagree; where is fixed during a walk, so a step back is
+as likely as the step.
 
 Plain Python like `ends`; the random numbers are computed with whole numbers (xorshift and a counter, Marsaglia 2003),
 so compiled or not and wherever it runs a walk is the same.
@@ -48,13 +49,16 @@ def source(kind: int, low: int, high: int, k: int) -> int:
     return k - 1 if k > low else high
 
 
-def try_step(burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray) -> None:
+def try_step(
+    burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray, late_spots: IntArray, early_spots: IntArray
+) -> None:
     """Try one step; `kept` holds the partners as they are, `trial` shares partners and holders with the way."""
     outs = burst.sizes[0]
     cold = burst.numbers[COLD]
     move = int(drawn(random) * 6.0)
     among = outs if move < 3 else burst.sizes[1]
-    low = int(drawn(random) * among)
+    place = drawn(random)
+    low = late_spots[int(place * len(late_spots))] if move < 3 else early_spots[int(place * len(early_spots))]
     high = low + int(math.exp(drawn(random) * (SWAP_REACH if move % 3 == 0 else REACH)))
     needed = math.log(drawn(random)) / cold
     if high >= among:
@@ -154,9 +158,13 @@ def try_spare(burst: Burst, way: Way, trial: Way, random: IntArray) -> None:
 
 
 def walk(
-    burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray, sweeps: int, settling: int, shares: FloatArray
-) -> None:
-    """Walk; add each way visited after settling to `shares`, by late end (row) and early end."""
+    burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray, sweeps: int, settling: int,
+    shares: FloatArray, late_spots: IntArray, early_spots: IntArray,
+) -> None:  # fmt: skip
+    """Walk; add each way visited after settling to `shares`, by late end (row) and early end.
+
+    Steps begin at `late_spots` and `early_spots`: each as often as it stands there.
+    """
     outs, spare = burst.sizes[0], len(way.partner) - burst.sizes[0]
     set_all(burst, way)
     for k in range(len(kept)):
@@ -164,7 +172,7 @@ def walk(
         way.fit[k] = burst.fit[k, kept[k]]
     for sweep in range(sweeps):
         for _ in range(STEPS * outs):
-            try_step(burst, way, trial, kept, random)
+            try_step(burst, way, trial, kept, random, late_spots, early_spots)
         if spare > 0:
             for _ in range(SPARE_STEPS * spare):
                 try_spare(burst, way, trial, random)

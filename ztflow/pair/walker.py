@@ -46,6 +46,8 @@ class Walk:
     random: IntArray
     shares: FloatArray
     counts: Counts
+    late_spots: IntArray
+    early_spots: IntArray
     sweeps: int
     settling: int
 
@@ -55,6 +57,7 @@ class Walk:
         return [
             *self.burst, self.partner, np.empty((8, slots + 2), np.int64), np.empty((3, slots + 2)), self.random,
             np.array([self.sweeps, self.settling]), self.shares, *_of(self.counts),
+            self.late_spots, self.early_spots,
         ]  # fmt: skip
 
 
@@ -112,10 +115,11 @@ def walk_and_count(
     own: FloatArray, batch: FloatArray, gap: IntArray, gap2: IntArray,
     partner: IntArray, whole: IntArray, parts: FloatArray, random: IntArray, effort: IntArray, shares: FloatArray,
     seen_follows: FloatArray, seen_gaps: FloatArray, seen_own: FloatArray, seen_batch: FloatArray,
+    late_spots: IntArray, early_spots: IntArray,
 ) -> None:  # fmt: skip
     """Walk on these arrays: those of a `Burst`, the partners, scratch of 8 and 3 rows, and what is counted."""
     burst = Burst(sizes, numbers, late, early, fit, follows, own, batch, gap, gap2)
     way = Way(partner, whole[0], whole[1], whole[2], whole[3], parts[0], parts[2])
     trial = Way(partner, whole[0], whole[4], whole[5], whole[6], parts[1], parts[2])
-    walk(burst, way, trial, whole[7][: len(partner)], random, effort[0], effort[1], shares)
+    walk(burst, way, trial, whole[7][: len(partner)], random, effort[0], effort[1], shares, late_spots, early_spots)
     count_steps(burst, way, seen_follows, seen_gaps, seen_own, seen_batch)
