@@ -110,11 +110,11 @@ def match_segments(
 
     Args:
         segments: The segments.
-        habits: Weights and scales of their delays where these are known; else they are learned from each.
+        habits: Their habits where these are known; else they are learned from each.
         efforts: How much is sampled, by size of segment.
 
-    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (0.5
-    to 2 ms a pair).
+    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (about
+    1 ms a pair).
     """
     return [_matched(segment, habits, efforts) for segment in segments]
 
