@@ -26,9 +26,9 @@ behind waypoints and gateways.
 from the habits counted on the true pairs of all the other runs (learning goes on from there). Each
 column has the figure as shipped and that of the other start.
 
-`--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose habits
-were counted on the true pairs of other traffic of the scenario (another seed), with clocks that are right and four times
-the samples. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
+`--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose habits were counted
+on the true pairs of other traffic of the scenario (another seed), with clocks that are right and four times the
+samples. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
 thefts, pauses), so this is the best of this kind of model, not of all thinkable ones.
 
 `--habits` prints what ztflow starts from, `ztflow/pair/shipped.py`: the steps of the true pairs of these runs.
