@@ -317,6 +317,23 @@ def test_without_a_compiler_it_walks_all_the_same(monkeypatch):
     assert len(match.outbound) == 6
 
 
+def test_many_lost_lines_cost_no_more_than_a_few_looks_at_everything(monkeypatch):
+    whole = burst(60, 3)
+    kept = np.arange(60) % 3 == 0
+    halves = Segment(
+        whole.out_time[kept], whole.out_duration[kept], whole.out_port[kept], whole.in_time, whole.in_duration
+    )
+    looks = []
+    everything = walk.set_all
+    monkeypatch.setattr(walk, "set_all", lambda *given: looks.append(1) or everything(*given))
+    monkeypatch.setattr(walker, "_runner", lambda: lambda arrays: walker.walk_and_count(*arrays))
+    monkeypatch.setattr(sampling, "STAGES", (0.5,))
+    (match,) = match_segments([halves], efforts=(Effort(np.inf, 1, 1, 1),))
+    assert len(match.outbound) == 20
+    walks, sweeps = 2, 3
+    assert len(looks) <= walks + walk.MOST_SPARE_STEPS * sweeps
+
+
 def test_every_size_has_its_effort():
     assert [EFFORTS.index(effort_for(slots)) for slots in (1, 200, 201, 100_000)] == [0, 0, 1, 1]
     assert all(effort.total >= 180 for effort in EFFORTS)

@@ -22,8 +22,9 @@ batch before is finished (nothing that was skipped is left) and how long ago the
 batch can begin, and with which end: what had come some 30 µs ago can be in it, what came later cannot.
 
 The functions here are plain Python; `walker` compiles them. So they use nothing but numbers, arrays and `math`.
-Source: block structure of the truth of five captured runs, 1.22.1 to 1.29.5 (83 % of 4,700 pairs in bursts lie in
-blocks in turn or last first); tokio's scheduler (`runtime/scheduler/multi_thread`). Units: microseconds.
+Source: block structure of the truth of five captured runs, 1.22.1 to 1.29.5 (of 1.29.5-storm 83 % of the pairs in
+bursts lie in blocks in turn or last first; `benchmarks/fit_delays.py` prints it); tokio's scheduler
+(`runtime/scheduler/multi_thread`). Units: microseconds.
 """
 
 from __future__ import annotations

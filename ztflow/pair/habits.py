@@ -91,9 +91,9 @@ class Habits:
     def counted(counts: Counts) -> Habits:
         """The shares counts show; what was counted rarely leans on all together."""
         return Habits(
-            _shares(counts.follows.reshape(4, 3, 4), 3.0, of=0).reshape(12, 4),
-            _shares(counts.gaps, 8.0, of=0),
-            _shares(counts.own, 8.0, of=0),
+            _shares(counts.follows.reshape(4, 3, 4), 3.0).reshape(12, 4),
+            _shares(counts.gaps, 8.0),
+            _shares(counts.own, 8.0),
             (counts.batch[0] + 1.0) / (counts.batch[1] + 3.0),
         )
 
@@ -122,8 +122,8 @@ class Habits:
         )
 
 
-def _shares(counts: FloatArray, weight: float, *, of: int) -> FloatArray:
-    together = counts.sum(axis=of, keepdims=True) + 0.5
+def _shares(counts: FloatArray, weight: float) -> FloatArray:
+    together = counts.sum(axis=0, keepdims=True) + 0.5
     together /= together.sum(axis=-1, keepdims=True)
     total = counts + weight * together
     shares: FloatArray = total / total.sum(axis=-1, keepdims=True)

@@ -128,7 +128,7 @@ class _Segment:
         delay = halves.out_time[guess >= 0] - halves.in_time[guess[guess >= 0]]
         self.turned = len(delay) > 0 and float(np.median(delay)) < 0.0
         late, early = (halves.in_time, halves.out_time) if self.turned else (halves.out_time, halves.in_time)
-        self._sizes = np.array([len(late), len(early)])
+        self._sizes = np.array([len(late), len(early)], np.int64)
         self._late = _filled(late, halves.slots, FAR)
         self._early = _filled(early, halves.slots, -FAR)
         self._pace = Pace.of(late, -delay if self.turned else delay, halves.usual)

@@ -23,8 +23,8 @@ ASIDE = 40
 """By how many late ends more a step among early ends may reach."""
 STEPS = 4
 """Steps tried for each late end in a sweep."""
-SPARE_STEPS = 4
-"""Steps tried in a sweep for each early end that is left over."""
+SPARE_STEPS, MOST_SPARE_STEPS = 4, 12
+"""Steps tried in a sweep for each early end that is left over, and for all: each weighs everything again."""
 NEARBY = 3
 """A left-over early end changes places with one so near."""
 
@@ -174,7 +174,7 @@ def walk(
         for _ in range(STEPS * outs):
             try_step(burst, way, trial, kept, random, late_spots, early_spots)
         if spare > 0:
-            for _ in range(SPARE_STEPS * spare):
+            for _ in range(min(SPARE_STEPS * spare, MOST_SPARE_STEPS)):
                 try_spare(burst, way, trial, random)
             for k in range(len(kept)):
                 kept[k] = way.partner[k]

@@ -52,11 +52,11 @@ class Walk:
     settling: int
 
     def arrays(self) -> list[Any]:
-        """In the order in which `_walk_and_count` takes them; made anew where they are only scratch."""
+        """In the order in which `walk_and_count` takes them; made anew where they are only scratch."""
         slots = len(self.partner)
         return [
             *self.burst, self.partner, np.empty((8, slots + 2), np.int64), np.empty((3, slots + 2)), self.random,
-            np.array([self.sweeps, self.settling]), self.shares, *_of(self.counts),
+            np.array([self.sweeps, self.settling], np.int64), self.shares, *_of(self.counts),
             self.late_spots, self.early_spots,
         ]  # fmt: skip
 
