@@ -14,9 +14,10 @@ the same halves and the same candidates (equal addresses, identity and sizes): t
 assignment with the least squared differences of ends (weight 1) and durations (¼), within a second.
 
 Columns: precision and recall of pairs; of the pairs called `exact` or `unique`, the share that is right (sure) and
-their share of all (sure_share); calibration, the mean distance of confidence from truth in ten bins; pairs of
-halves from different clients or servers (foreign), and with a half whose partner was never written (invented);
-precision and recall of both baselines; processor seconds ztflow took, reading included.
+their share of all (sure_share); calibration, the mean distance of confidence from truth in ten bins, and what that
+would be on average if every confidence were the true probability (chance: less cannot be expected); pairs of halves
+from different clients or servers (foreign), and with a half whose partner was never written (invented); precision and
+recall of both baselines; processor seconds ztflow took, reading included.
 
 `--sums` prints instead what does not hang on single pairs: edges (source, address dialled, authority) whose number of
 connections or bytes in either direction is not that of the truth, of all edges, and precision and recall of the hops
@@ -125,7 +126,7 @@ def shift_time(line: str, by: timedelta) -> str:
 
 # -- the tables ------------------------------------------------------------------------------------------
 
-COLUMNS = ("pairs", "precision", "recall", "sure", "sure_share", "calibration", "foreign", "invented")
+COLUMNS = ("pairs", "precision", "recall", "sure", "sure_share", "calibration", "chance", "foreign", "invented")
 
 
 def cell(value: float | None) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -51,16 +53,15 @@ class Truth:
     def score(self, pairs: Iterable[Pair]) -> dict[str, float | None]:
         """All columns of the table."""
         count: Counter[str] = Counter()
-        bins: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        said, was = [], []
         for pair in pairs:
             right = (pair.outbound, pair.inbound) in self.pairs
             count["all"] += 1
             count["right"] += right
             count["sure"] += pair.sure
             count["sure_right"] += pair.sure and right
-            cell = bins[min(9, int(pair.confidence * 10))]
-            cell[0] += pair.confidence
-            cell[1] += right
+            said.append(pair.confidence)
+            was.append(right)
             rows = self.row.get(pair.outbound), self.row.get(pair.inbound)
             if None in rows or not same_group(*rows):
                 count["foreign"] += 1
@@ -72,10 +73,23 @@ class Truth:
             "recall": share(count["right"], len(self.pairs)),
             "sure": share(count["sure_right"], count["sure"]),
             "sure_share": share(count["sure"], count["all"]),
-            "calibration": share(sum(abs(said - was) for said, was in bins.values()), count["all"]),
+            "calibration": calibration(np.array(said), np.array(was)) if said else None,
+            "chance": by_chance(np.array(said)) if said else None,
             "foreign": count["foreign"],
             "invented": count["invented"],
         }
+
+
+def calibration(said: np.ndarray, was: np.ndarray) -> float:
+    """Mean distance of confidence from truth, in ten bins."""
+    bins = np.minimum(9, (said * 10).astype(int))
+    return float(np.abs(np.bincount(bins, said) - np.bincount(bins, was)).sum() / len(said))
+
+
+def by_chance(said: np.ndarray, times: int = 500) -> float:
+    """The calibration these confidences have on average when every one of them is the true probability."""
+    dice = np.random.default_rng(1)
+    return float(np.mean([calibration(said, dice.random(len(said)) < said) for _ in range(times)]))
 
 
 def same_group(a: dict[str, str], b: dict[str, str]) -> bool:

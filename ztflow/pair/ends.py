@@ -21,7 +21,7 @@ How often each comes after what, and after which time, are the `habits`: shares 
 batch before is finished (nothing that was skipped is left) and how long ago the early end came decide whether a new
 batch can begin, and with which end: what had come some 30 µs ago can be in it, what came later cannot.
 
-The functions here are plain Python; `walker` compiles them. So they use nothing but numbers, arrays and `math`.
+The functions on a `Way` are plain Python; `walker` compiles them. So they use nothing but numbers, arrays and `math`.
 Source: block structure of the truth of five captured runs, 1.22.1 to 1.29.5 (of 1.29.5-storm 83 % of the pairs in
 bursts lie in blocks in turn or last first; `benchmarks/fit_delays.py` prints it); tokio's scheduler
 (`runtime/scheduler/multi_thread`). Units: microseconds.
@@ -48,6 +48,8 @@ SERVICE, LEAST, SPREAD, TRUST, COLD = 0, 1, 2, 3, 4
 """Places in `Burst.numbers`: time a connection takes a thread; the least time from an early end to its late one; how
 far above that half of three quarters lie; exponent of all factors; the same while settling."""
 
+CAUTION = 0.8
+"""Exponent of factors where ways are weighed in the end: walks settle better with more trust in them than is due."""
 STRAY = 0.028
 """Share of steps that no batch explains."""
 EARLY_SLOPE, EARLY_STEEP = 10.0, 6.0
@@ -71,7 +73,7 @@ class Burst(NamedTuple):
         numbers: See `SERVICE` and following.
         late: Late ends, rising, then `FAR` for nobody.
         early: Early ends, rising, then -`FAR`.
-        fit: Logarithm of how well the starts of each late (row) and early half fit.
+        fit: Logarithm of how well each late (row) and early half fit by themselves: starts, and `too_early`.
         follows: Weight of each kind of step (column); see `row` for the rows.
         own: Weight of `OTHER`, by class of the time since its own thread's last end.
         batch: Chance that a new batch begins at each late end, and last first.
@@ -101,7 +103,7 @@ class Way(NamedTuple):
         highest: The highest early end taken before; -1 at the first.
         kind: Kind of step.
         factor: Logarithm of its factor.
-        fit: Logarithm of how well starts fit; filled in by `walk`.
+        fit: That of the burst's `fit`; filled in by `walk`.
     """
 
     partner: IntArray
@@ -131,6 +133,13 @@ def arrived(ago: float, least: float, spread: float) -> float:
         return 0.0
     left = spread / (spread + over)
     return 1.0 - left * left
+
+
+def too_early(late: FloatArray, early: FloatArray, least: float) -> FloatArray:
+    """Logarithm of how possible each late end (row) is so soon after each early end."""
+    ago = late[:, None] - early[None, :]
+    possible: FloatArray = -EARLY_STEEP * np.log1p(np.maximum(least - ago, 0) / EARLY_SLOPE)
+    return possible
 
 
 def not_taken(after: int, holder: IntArray, k: int, count: int) -> int:
@@ -233,11 +242,19 @@ def set_factor(burst: Burst, way: Way, k: int) -> None:
             else:
                 weight *= WITHIN / ((j - lowest) * (WITHIN + math.log(highest - lowest + 1.0)))
         weight /= total
-    factor = burst.numbers[TRUST] * math.log(weight + FLOOR)
-    if ago < least:
-        factor -= EARLY_STEEP * math.log1p((least - ago) / EARLY_SLOPE)
     way.kind[k] = kind
-    way.factor[k] = factor
+    way.factor[k] = burst.numbers[TRUST] * math.log(weight + FLOOR)
+
+
+def situation(burst: Burst, way: Way, k: int) -> int:
+    """All that late end `k` depends on, besides which early ends are taken: a number, equal for equal situations."""
+    lowest, ends = int(way.lowest[k]), int(burst.sizes[1])
+    if way.highest[k] <= lowest:
+        return lowest * 8 + (1 if k > 0 and way.kind[k - 1] == NOBODY else 0)
+    before = int(way.kind[k - 1])
+    after = not_taken(way.partner[k - 1], way.holder, k, ends) if before != NOBODY else ends
+    after2 = not_taken(way.partner[k - 2], way.holder, k, ends) if k > 1 and way.kind[k - 2] != NOBODY else ends
+    return ((after2 * (ends + 1) + after) * (ends + 1) + lowest) * 8 + before + 1
 
 
 def count_steps(

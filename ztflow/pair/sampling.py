@@ -15,25 +15,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
 
-from ztflow.pair import ends, starts, walker
+from ztflow.pair import ends, starts, trellis, walker
 from ztflow.pair.habits import Habits, Pace, gap_classes
 from ztflow.pair.outline import BoolArray, FloatArray, IntArray
 from ztflow.pair.shipped import SHIPPED
-from ztflow.pair.walker import Counts, Walk
+from ztflow.pair.walker import Counts, Walk, Ways
 
 Index = npt.NDArray[np.intp]
 
 FAR = 1e12
 """Stands for "no such half": so far off that it fits nothing."""
 TRUST = 0.8
-"""Exponent of the ends' factors, which are not as independent as they are taken to be. With it the confidences of
-captured runs are calibrated; recall hardly changes."""
+"""Exponent of the ends' factors, which are not as independent as they are taken to be. With it and `ends.CAUTION` the
+confidences of captured runs are calibrated."""
 FEW = 4
 """Slots up to which all ways are added up."""
 STAGES = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -44,22 +44,30 @@ LAGS_FROM, HABITS_FROM = 1, 2
 """Stages from which on lags and habits are learned."""
 
 
+DISAGREEMENT = 0.04
+"""Share of the partners that two halves of the walkers may disagree on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is sampled, for segments up to `size` slots: by how many walkers, sweeps settling a stage, samples."""
+    """How much is sampled.
+
+    Attributes:
+        size: For segments up to so many slots.
+        walkers: How many walk.
+        settling: Sweeps of each stage of settling.
+        samples: Ways taken down of each walker after that.
+        patience: How many times longer they settle, once more, where one half of them disagrees with the other.
+    """
 
     size: float
     walkers: int
     settling: int
     samples: int
-
-    @property
-    def total(self) -> int:
-        """Ways counted."""
-        return self.walkers * self.samples
+    patience: int = 1
 
 
-EFFORTS = (Effort(200, 12, 16, 60), Effort(np.inf, 6, 4, 32))
+EFFORTS = (Effort(200, 12, 24, 24, patience=4), Effort(np.inf, 6, 4, 32))
 """By size of segment."""
 
 
@@ -132,6 +140,7 @@ class _Segment:
         self._late = _filled(late, halves.slots, FAR)
         self._early = _filled(early, halves.slots, -FAR)
         self._pace = Pace.of(late, -delay if self.turned else delay, halves.usual)
+        self._possible = ends.too_early(late, early, self._pace.least)
         self._gap = gap_classes(late, self._pace.service, 1)
         self._gap2 = gap_classes(late, self._pace.service, 2)
         self._start, self._order = starts.start_order(halves.out_latest, halves.out_port)
@@ -140,17 +149,25 @@ class _Segment:
         self._fits = starts.Fits(lag, noted)
 
     def walked(self, effort: Effort) -> FloatArray:
-        """Shares of sampled ways."""
+        """Shares, by all ways the walkers came to and what can be put together from them."""
         partners = [self._first_guess() for _ in range(effort.walkers)]
         random = [_random(self._halves.seed, which) for which in range(effort.walkers)]
+        ways = self._visited(partners, random, effort)
+        if effort.patience > 1 and trellis.disagreement(ways, int(self._sizes[1])) > DISAGREEMENT:
+            ways = self._visited(partners, random, replace(effort, settling=effort.settling * effort.patience))
+        return trellis.shares(ways, int(self._sizes[1]))
 
-        def stage(cold: float, samples: int) -> tuple[FloatArray, Counts]:
+    def _visited(self, partners: list[IntArray], random: list[IntArray], effort: Effort) -> Ways:
+        """Let walkers settle, and what they come to then. Where they are and their random numbers are changed."""
+
+        def stage(cold: float, samples: int) -> tuple[Ways, Counts]:
             spots = self._spots(np.stack(partners))
-            shares, counts, burst = np.zeros((self._sizes[0], self._halves.slots)), Counts.none(), self._burst(cold)
-            for partner, numbers in zip(partners, random, strict=True):
-                sweeps = effort.settling + samples
-                walker.run(Walk(burst, partner, numbers, shares, counts, *spots, sweeps, effort.settling))
-            return shares, counts
+            burst, counts = self._burst(cold), Counts.none()
+            ways = Ways.blank(effort.walkers * samples, int(self._sizes[0]))
+            for which, (partner, numbers) in enumerate(zip(partners, random, strict=True)):
+                part = ways.part(which, samples)
+                walker.run(Walk(burst, partner, numbers, effort.settling, part, counts, *spots))
+            return ways, counts
 
         for number, cold in enumerate(STAGES):
             _, counts = stage(cold, 0)
@@ -158,9 +175,8 @@ class _Segment:
                 self._learn_lags(partners)
             if number >= HABITS_FROM and self._known is None:
                 self._habits = SHIPPED.moved(counts.divided(effort.walkers))
-        shares, _ = stage(1.0, effort.samples)
-        sampled: FloatArray = shares[:, : self._sizes[1]] / effort.total
-        return sampled
+        ways, _ = stage(1.0, effort.samples)
+        return ways
 
     def _spots(self, partners: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
         """Where steps begin, among late and among early ends: oftener where the walkers (rows) disagree."""
@@ -178,7 +194,7 @@ class _Segment:
         for partner in ways:
             way.partner[:] = partner
             fit = sum(burst.fit[k, partner[k]] for k in range(outs))
-            chances.append(ends.set_all(burst, way) + fit)
+            chances.append(ends.CAUTION * ends.set_all(burst, way) + fit)
         shares = np.zeros((outs, slots))
         most = max(chances)
         for chance, partner in zip(chances, ways, strict=True):
@@ -190,7 +206,8 @@ class _Segment:
         pace = self._pace
         fit = np.zeros((self._halves.slots, self._halves.slots))
         pairs = self._fits.around(self._lags)
-        fit[: self._sizes[0], : self._sizes[1]] = pairs.T if self.turned else pairs
+        pairs = pairs.T if self.turned else pairs
+        fit[: len(pairs), : pairs.shape[1]] = pairs + self._possible
         follows, own, batch = self._habits.weights(self._gap)
         numbers = np.array([pace.service, pace.least, pace.spread, TRUST, cold])
         return ends.Burst(

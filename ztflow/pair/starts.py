@@ -35,8 +35,11 @@ LIKE_NEIGHBOURS, LIKE_SCALE = 0.85, 120.0
 """Share of lags that are like those of their neighbours, and how nearly."""
 AROUND = 3
 """Neighbours in start order on each side whose lags are asked."""
-NOTED = 60.0
-"""How far outside its window the start can lie that a debug line notes."""
+SOONEST, SOON = 5.0, 20.0
+"""A connection starts at least so long after the debug line that notes its request, three quarters within `SOON` more
+(1.24.6-debug, to the `connection opened` that follows it: 6 to 71 µs)."""
+AT_ONCE = 0.02
+"""Share that seems to start sooner: clock and line are not written at one instant."""
 IMPOSSIBLE = 1e-9
 
 Index = npt.NDArray[np.intp]
@@ -90,8 +93,8 @@ class Fits:
         off = np.maximum(np.abs(lag - WINDOW / 2) - WINDOW / 2, 0)
         self._outside = OUTSIDE * (OUTSIDE_SCALE / (OUTSIDE_SCALE + off)) ** 2 + IMPOSSIBLE
         self._told = np.isfinite(noted).all(axis=1)
-        off = np.maximum(np.abs(noted[self._told] - WINDOW / 2) - WINDOW / 2, 0)
-        self._as_told = np.log((1 + off / NOTED) ** -6 + IMPOSSIBLE)
+        after = noted[self._told]
+        self._as_told = np.log(_noted_before(after) - _noted_before(after - WINDOW) + IMPOSSIBLE)
 
     def around(self, local: FloatArray) -> FloatArray:
         """The logarithms, given the lag of the neighbours of each outbound half; NaN where none is known."""
@@ -119,6 +122,13 @@ def _spread_below(apart: FloatArray) -> FloatArray:
     """Share of lags that differ from their neighbours' by less than this."""
     half = 0.5 / (1 + np.abs(apart) / LIKE_SCALE)
     return np.where(apart > 0, 1 - half, half)
+
+
+def _noted_before(after: FloatArray) -> FloatArray:
+    """Share of connections that start at most so long after the line that notes their request."""
+    over = np.maximum(after - SOONEST, 0)
+    sooner = (SOONEST / (SOONEST + np.maximum(SOONEST - after, 0))) ** 4
+    return np.where(over > 0, 1 - (1 - AT_ONCE) * (SOON / (SOON + over)) ** 2, AT_ONCE * sooner)
 
 
 def local_lags(lag: FloatArray, order: Index) -> FloatArray:

@@ -1,5 +1,7 @@
 """A walk through the ways to pair, each visited as often as it is likely (Metropolis).
 
+Every way it comes to after settling is noted down, with all that `trellis` has to know to put them together anew.
+
 A step exchanges two partners, or moves one and lets those between close up; among late ends next to each other in time,
 or among early ends: so a run that lies between the ends of another one moves, too. Only what lies between is weighed
 again, and most steps are given up as soon as it is clear that the dice say no; the outcome is the same as if
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from ztflow.pair.ends import COLD, NOBODY, Burst, Way, set_all, set_bounds, set_factor, set_holders
+from ztflow.pair.ends import CAUTION, COLD, Burst, Way, set_all, set_bounds, set_factor, set_holders, situation
 from ztflow.pair.outline import FloatArray, IntArray
 
 REACH, SWAP_REACH = math.log(48.0), math.log(8.0)
@@ -158,10 +160,10 @@ def try_spare(burst: Burst, way: Way, trial: Way, random: IntArray) -> None:
 
 
 def walk(
-    burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray, sweeps: int, settling: int,
-    shares: FloatArray, late_spots: IntArray, early_spots: IntArray,
+    burst: Burst, way: Way, trial: Way, kept: IntArray, random: IntArray, settling: int,
+    partners: IntArray, situations: IntArray, weights: FloatArray, late_spots: IntArray, early_spots: IntArray,
 ) -> None:  # fmt: skip
-    """Walk; add each way visited after settling to `shares`, by late end (row) and early end.
+    """Walk; after settling, note down a way after each sweep: a row of `partners`, `situations` and `weights`.
 
     Steps begin at `late_spots` and `early_spots`: each as often as it stands there.
     """
@@ -170,7 +172,7 @@ def walk(
     for k in range(len(kept)):
         kept[k] = way.partner[k]
         way.fit[k] = burst.fit[k, kept[k]]
-    for sweep in range(sweeps):
+    for sweep in range(settling + len(partners)):
         for _ in range(STEPS * outs):
             try_step(burst, way, trial, kept, random, late_spots, early_spots)
         if spare > 0:
@@ -180,5 +182,6 @@ def walk(
                 kept[k] = way.partner[k]
         if sweep >= settling:
             for k in range(outs):
-                if way.kind[k] != NOBODY:
-                    shares[k, way.partner[k]] += 1.0
+                partners[sweep - settling, k] = way.partner[k]
+                situations[sweep - settling, k] = situation(burst, way, k)
+                weights[sweep - settling, k] = CAUTION * way.factor[k] + way.fit[k]

@@ -38,26 +38,51 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """Ways a walk came to: a row each, a column a late end.
+
+    Attributes:
+        partner: The early end of each; as many as there are early ends, and more, stand for nobody.
+        situation: What each depends on, besides which early ends are taken before; see `ends.situation`.
+        weight: Logarithm of its factor, fit of starts included.
+    """
+
+    partner: IntArray
+    situation: IntArray
+    weight: FloatArray
+
+    @staticmethod
+    def blank(rows: int, late: int) -> Ways:
+        """So many, to be filled in."""
+        shape = rows, late
+        return Ways(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
+
+    def part(self, number: int, rows: int) -> Ways:
+        """So many rows of them, counted in such parts."""
+        rows_of = slice(number * rows, (number + 1) * rows)
+        return Ways(self.partner[rows_of], self.situation[rows_of], self.weight[rows_of])
+
+
+@dataclass(frozen=True, slots=True)
 class Walk:
-    """All a walk needs. The arrays are changed by it: `partner`, `random`, `shares` and the counts."""
+    """All a walk needs. The arrays are changed by it: `partner`, `random`, the ways and the counts."""
 
     burst: Burst
     partner: IntArray
     random: IntArray
-    shares: FloatArray
+    settling: int
+    ways: Ways
     counts: Counts
     late_spots: IntArray
     early_spots: IntArray
-    sweeps: int
-    settling: int
 
     def arrays(self) -> list[Any]:
         """In the order in which `walk_and_count` takes them; made anew where they are only scratch."""
         slots = len(self.partner)
         return [
             *self.burst, self.partner, np.empty((8, slots + 2), np.int64), np.empty((3, slots + 2)), self.random,
-            np.array([self.sweeps, self.settling], np.int64), self.shares, *_of(self.counts),
-            self.late_spots, self.early_spots,
+            np.array([self.settling], np.int64), self.ways.partner, self.ways.situation, self.ways.weight,
+            *_of(self.counts), self.late_spots, self.early_spots,
         ]  # fmt: skip
 
 
@@ -113,7 +138,8 @@ def _runner() -> Callable[[list[Any]], None]:
 def walk_and_count(
     sizes: IntArray, numbers: FloatArray, late: FloatArray, early: FloatArray, fit: FloatArray, follows: FloatArray,
     own: FloatArray, batch: FloatArray, gap: IntArray, gap2: IntArray,
-    partner: IntArray, whole: IntArray, parts: FloatArray, random: IntArray, effort: IntArray, shares: FloatArray,
+    partner: IntArray, whole: IntArray, parts: FloatArray, random: IntArray, settling: IntArray,
+    partners: IntArray, situations: IntArray, weights: FloatArray,
     seen_follows: FloatArray, seen_gaps: FloatArray, seen_own: FloatArray, seen_batch: FloatArray,
     late_spots: IntArray, early_spots: IntArray,
 ) -> None:  # fmt: skip
@@ -121,5 +147,6 @@ def walk_and_count(
     burst = Burst(sizes, numbers, late, early, fit, follows, own, batch, gap, gap2)
     way = Way(partner, whole[0], whole[1], whole[2], whole[3], parts[0], parts[2])
     trial = Way(partner, whole[0], whole[4], whole[5], whole[6], parts[1], parts[2])
-    walk(burst, way, trial, whole[7][: len(partner)], random, effort[0], effort[1], shares, late_spots, early_spots)
+    kept = whole[7][: len(partner)]
+    walk(burst, way, trial, kept, random, settling[0], partners, situations, weights, late_spots, early_spots)
     count_steps(burst, way, seen_follows, seen_gaps, seen_own, seen_batch)
