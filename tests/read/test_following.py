@@ -22,9 +22,15 @@ PATIENCE = 10
 
 
 class Live:
-    """A `follow` that is pulled step by step."""
+    """A `follow` that is pulled step by step.
+
+    Each has to be closed before what it reads is: else its thread would read from whatever gets the same number next.
+    """
+
+    every = []
 
     def __init__(self, *inputs, **options):
+        self.every.append(self)
         self.report = ReadReport()
         self.stopped = False
         self.batches = follow(inputs, report=self.report, stop=lambda: self.stopped, heartbeat=0.02, **options)
@@ -49,11 +55,24 @@ class Live:
         return [value for halves in self.halves for value in column(halves, "source_file")]
 
 
+    @classmethod
+    def close_all(cls):
+        while cls.every:
+            cls.every.pop().batches.close()
+
+
+@pytest.fixture(autouse=True)
+def _all_closed():
+    yield
+    Live.close_all()
+
+
 @pytest.fixture
 def pipe():
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", buffering=0) as sink:
         yield source, sink
+        Live.close_all()
 
 
 def test_a_pipe_gives_each_line_at_once_and_beats_between(pipe):
