@@ -5,6 +5,7 @@ import gzip
 import os
 import threading
 from time import monotonic, sleep
+from typing import ClassVar
 
 import pytest
 
@@ -27,7 +28,7 @@ class Live:
     Each has to be closed before what it reads is: else its thread would read from whatever gets the same number next.
     """
 
-    every = []
+    every: ClassVar[list["Live"]] = []
 
     def __init__(self, *inputs, **options):
         self.every.append(self)
