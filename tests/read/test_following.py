@@ -55,7 +55,6 @@ class Live:
         self.halves += [batch.halves for batch in self.batches]
         return [value for halves in self.halves for value in column(halves, "source_file")]
 
-
     @classmethod
     def close_all(cls):
         while cls.every:
