@@ -96,7 +96,7 @@ def test_how_often_a_way_was_visited_does_not_matter():
 
 
 def test_halves_that_saw_the_same_agree():
-    ways, _ = weighed(LATE, EARLY, [(0, 1, 2, 3, 4), (1, 0, 2, 3, 4)] * 2)
-    assert trellis.disagreement(ways, 5) == pytest.approx(0)
-    apart, _ = weighed(LATE, EARLY, [(0, 1, 2, 3, 4), (1, 0, 2, 3, 4)])
-    assert trellis.disagreement(apart, 5) == pytest.approx(2 / 5)
+    ways, _ = weighed(LATE, EARLY, [(0, 1, 2, 3, 4), (1, 0, 2, 3, 4)])
+    one, two = (trellis.shares(ways.part(number, 1), 5) for number in range(2))
+    assert trellis.disagreement(np.stack([one, two, one, two])) == pytest.approx(0)
+    assert trellis.disagreement(np.stack([one, one, two, two])) == pytest.approx(2 / 5)

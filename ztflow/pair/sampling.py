@@ -44,7 +44,9 @@ LAGS_FROM, HABITS_FROM = 1, 2
 """Stages from which on lags and habits are learned."""
 
 
-DISAGREEMENT = 0.04
+GROUP = 2
+"""Walkers of a group; see `trellis`."""
+DISAGREEMENT = 0.06
 """Share of the partners that two halves of the walkers may disagree on."""
 
 
@@ -149,16 +151,20 @@ class _Segment:
         self._fits = starts.Fits(lag, noted)
 
     def walked(self, effort: Effort) -> FloatArray:
-        """Shares, by all ways the walkers came to and what can be put together from them."""
+        """Shares: the mean over groups of walkers, each by all that can be put together from what they came to.
+
+        One trellis of all walkers would believe those few that came to the likeliest ways, and be too sure.
+        """
         partners = [self._first_guess() for _ in range(effort.walkers)]
         random = [_random(self._halves.seed, which) for which in range(effort.walkers)]
-        ways = self._visited(partners, random, effort)
-        if effort.patience > 1 and trellis.disagreement(ways, int(self._sizes[1])) > DISAGREEMENT:
-            ways = self._visited(partners, random, replace(effort, settling=effort.settling * effort.patience))
-        return trellis.shares(ways, int(self._sizes[1]))
+        groups = self._shares(partners, random, effort)
+        if effort.patience > 1 and trellis.disagreement(groups) > DISAGREEMENT:
+            groups = self._shares(partners, random, replace(effort, settling=effort.settling * effort.patience))
+        shares: FloatArray = groups.mean(axis=0)
+        return shares
 
-    def _visited(self, partners: list[IntArray], random: list[IntArray], effort: Effort) -> Ways:
-        """Let walkers settle, and what they come to then. Where they are and their random numbers are changed."""
+    def _shares(self, partners: list[IntArray], random: list[IntArray], effort: Effort) -> FloatArray:
+        """Let walkers settle; what each group of them says. Where they are and their random numbers are changed."""
 
         def stage(cold: float, samples: int) -> tuple[Ways, Counts]:
             spots = self._spots(np.stack(partners))
@@ -176,7 +182,8 @@ class _Segment:
             if number >= HABITS_FROM and self._known is None:
                 self._habits = SHIPPED.moved(counts.divided(effort.walkers))
         ways, _ = stage(1.0, effort.samples)
-        return ways
+        parts = [ways.part(number, GROUP * effort.samples) for number in range(max(1, effort.walkers // GROUP))]
+        return np.stack([trellis.shares(part, int(self._sizes[1])) for part in parts])
 
     def _spots(self, partners: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray]:
         """Where steps begin, among late and among early ends: oftener where the walkers (rows) disagree."""

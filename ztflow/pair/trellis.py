@@ -65,10 +65,10 @@ def shares(ways: Ways, early: int) -> FloatArray:
     return result[:, :early]
 
 
-def disagreement(ways: Ways, early: int) -> float:
-    """The share of the partners on which the first half of the ways disagrees with the second."""
-    half = len(ways.partner) // 2
-    apart = shares(ways.part(0, half), early) - shares(ways.part(1, half), early)
+def disagreement(groups: FloatArray) -> float:
+    """The share of the partners on which one half of the groups (their shares, stacked) disagrees with the other."""
+    half = len(groups) // 2
+    apart = groups[:half].mean(axis=0) - groups[half:].mean(axis=0)
     return float(np.abs(apart).sum()) / 2 / len(apart)
 
 
