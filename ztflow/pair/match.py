@@ -26,11 +26,12 @@ FITS = 0.01
 APART = 30_000
 """Microseconds without an end after which, with nothing open, earlier halves are matched by themselves; ends of one
 connection are up to 13 ms apart in a storm."""
-OVERTAKES, OVERTAKES_WITHIN = 0.028, 400.0
+OVERTAKES, OVERTAKES_WITHIN = 0.031, 400.0
 """Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
 alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
-Counted on captured runs."""
-UNSEEN, RARE = 0.04, 0.001
+Counted on captured runs: 2 % of such pairs, 3 % with clocks off. So `SURE` leaves those out that ended within some
+80 µs of another: of what is called sure, 99 in 100 have to be right in storms, too."""
+UNSEEN, RARE = 0.05, 0.0003
 """Walkers do not come to every likely way: where they came to another partner at all, up to `UNSEEN` of the share
 belongs to what they missed; half of that where the others have `RARE`. On captured runs pairs with a share between 0.97
 and 0.999 are wrong in 4 to 9 % of the cases."""
