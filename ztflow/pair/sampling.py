@@ -3,7 +3,8 @@
 The ways are sampled by `walk`, by several walkers that start from the least-squares assignment and settle in stages:
 first all odds are drawn nearer to even, so that whole runs change places before details freeze. Between the stages the
 habits of the burst (`habits`) and the lags of its starts (`starts`) are learned from where the walkers are. At last the
-ways they come to are taken down, and put together anew by `trellis`. Four halves or fewer a side are not sampled: all ways are added up.
+ways they come to are taken down, and put together anew by `trellis`. Four halves or fewer a side are not sampled: all
+ways are added up.
 
 Random numbers depend on nothing but the segment's own content: its result is the same whatever else is sampled beside
 it, in any process.

@@ -2,9 +2,10 @@
 
 Where two ways have taken the same early ends by some late end, and everything the next one depends on is equal, one may
 go on as the other did. So ways are paths through a graph, a *trellis*: a node for each state at each late end, an edge
-for each partner taken there. A few ways through a burst of a hundred make a trellis of very many paths, and the sum over
-all of them takes one pass forward and one backward (forward-backward algorithm). A walk alone rarely finds its way from
-one likely arrangement to another far off, so how often walkers are here or there says little; the trellis weighs both.
+for each partner taken there. A few ways through a burst of a hundred make a trellis of very many paths, and the sum
+over all of them takes one pass forward and one backward (forward-backward algorithm). A walk alone rarely finds its way
+from one likely arrangement to another far off, so how often walkers are here or there says little; the trellis weighs
+both.
 
 It can only weigh what was visited, and where early ends are left over it takes their choice as given: an approximation.
 """
