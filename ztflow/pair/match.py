@@ -31,10 +31,10 @@ OVERTAKES, OVERTAKES_WITHIN = 0.031, 400.0
 alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
 Counted on captured runs: 2 % of such pairs, 3 % with clocks off. So `SURE` leaves those out that ended within some
 80 µs of another: of what is called sure, 99 in 100 have to be right in storms, too."""
-UNSEEN, RARE = 0.05, 0.0003
+UNSEEN, RARE = 0.08, 0.0003
 """Walkers do not come to every likely way: where they came to another partner at all, up to `UNSEEN` of the share
 belongs to what they missed; half of that where the others have `RARE`. On captured runs pairs with a share between 0.97
-and 0.999 are wrong in 4 to 9 % of the cases."""
+and 0.999 are wrong in 7 to 12 % of the cases, those with all of it in 1 %."""
 INTERCHANGEABLE = 1500.0
 """Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and the usual lag."""
 SURE = 0.97
