@@ -150,6 +150,13 @@ def not_taken(after: int, holder: IntArray, k: int, count: int) -> int:
     return found
 
 
+def behind(way: Way, back: int, k: int, count: int) -> int:
+    """The first early end not taken after that of the late end so far back; `count` where there is none."""
+    if k < back or way.kind[k - back] == NOBODY:
+        return count
+    return not_taken(way.partner[k - back], way.holder, k, count)
+
+
 def set_holders(burst: Burst, way: Way) -> None:
     """Fill in who holds each early end."""
     for k in range(len(way.partner)):
@@ -209,8 +216,7 @@ def set_factor(burst: Burst, way: Way, k: int) -> None:
             weight = (1.0 - STRAY) * chance * read + 0.6 * STRAY / ((j - lowest) * (j - lowest))
     else:
         before = way.kind[k - 1]
-        after = not_taken(way.partner[k - 1], way.holder, k, ends) if before != NOBODY else ends
-        after2 = not_taken(way.partner[k - 2], way.holder, k, ends) if k > 1 and way.kind[k - 2] != NOBODY else ends
+        after, after2 = behind(way, 1, k, ends), behind(way, 2, k, ends)
         place = 1 if after == lowest else 2 if after2 == lowest else 0
         here = row(before if before != NOBODY else NEXT, place, burst.gap[k])
         soonest = 0.7 * least
@@ -252,8 +258,7 @@ def situation(burst: Burst, way: Way, k: int) -> int:
     if way.highest[k] <= lowest:
         return lowest * 8 + (1 if k > 0 and way.kind[k - 1] == NOBODY else 0)
     before = int(way.kind[k - 1])
-    after = not_taken(way.partner[k - 1], way.holder, k, ends) if before != NOBODY else ends
-    after2 = not_taken(way.partner[k - 2], way.holder, k, ends) if k > 1 and way.kind[k - 2] != NOBODY else ends
+    after, after2 = behind(way, 1, k, ends), behind(way, 2, k, ends)
     return ((after2 * (ends + 1) + after) * (ends + 1) + lowest) * 8 + before + 1
 
 

@@ -29,8 +29,8 @@ connection are up to 13 ms apart in a storm."""
 OVERTAKES, OVERTAKES_WITHIN = 0.031, 400.0
 """Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
 alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
-Counted on captured runs: 2 % of such pairs, 3 % with clocks off. So `SURE` leaves those out that ended within some
-80 µs of another: of what is called sure, 99 in 100 have to be right in storms, too."""
+Counted on captured runs: 2 % of such pairs. Set higher, so that `SURE` leaves out those that ended within some 80 µs of
+another: of what is called sure, 99 in 100 have to be right in a storm with clocks off, too."""
 UNSEEN, RARE = 0.08, 0.0003
 """Walkers do not come to every likely way: where they came to another partner at all, up to `UNSEEN` of the share
 belongs to what they missed; half of that where the others have `RARE`. On captured runs pairs with a share between 0.97
@@ -118,8 +118,8 @@ def match_segments(
         habits: Their habits where these are known; else they are learned from each.
         efforts: How much is sampled, by size of segment.
 
-    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (about
-    1 ms a pair).
+    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (1 to
+    2 ms a pair, up to 10 ms where walkers disagree).
     """
     return [_matched(segment, habits, efforts) for segment in segments]
 

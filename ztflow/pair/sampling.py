@@ -9,7 +9,7 @@ ways are added up.
 Random numbers depend on nothing but the segment's own content: its result is the same whatever else is sampled beside
 it, in any process.
 
-Cost: about 1 ms a slot, five times that where walkers disagree; memory 60 bytes a possible pair.
+Cost: 1 to 2 ms a slot, five times that where walkers disagree; memory 60 bytes a possible pair.
 """
 
 from __future__ import annotations

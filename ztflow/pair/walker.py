@@ -93,7 +93,7 @@ def _of(counts: Counts) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 def run(one: Walk) -> None:
     """Walk, and count the steps of the way it ends with.
 
-    Cost: about 0.15 µs a step tried; once, 50 ms to load the compiled code, 5 s to make it where it is not kept yet.
+    Cost: 0.15 to 0.4 µs a step tried; once, 50 ms to load the compiled code, 5 s to make it where it is not kept yet.
     """
     _runner()(one.arrays())
 
