@@ -17,8 +17,8 @@ _whole_row, _whole_table = array_at(types.int64, 1), array_at(types.int64, 2)
 _registered: Any = register_jitable
 for _function in (
     ends.row, ends.arrived, ends.not_taken, ends.behind, ends.set_holders, ends.set_bounds, ends.set_factor,
-    ends.set_all, ends.count_steps, ends.situation, walk.drawn, walk.source, walk.weighed, walk.try_step, walk.try_spare,
-    walk.walk, walk_and_count,
+    ends.set_all, ends.count_steps, ends.situation, walk.drawn, walk.source, walk.weighed, walk.try_step,
+    walk.try_spare, walk.walk, walk_and_count,
 ):  # fmt: skip
     _registered(_function)
 
