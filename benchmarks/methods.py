@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 from scoring import Pair, Truth, place_of, position
 
 import ztflow
-from ztflow.pair import ends, sampling
+from ztflow.pair import marginals
+from ztflow.pair.ends import Burst, reads
 from ztflow.pair.evidence import gather
 from ztflow.pair.habits import USUAL, Habits, Pace, gap_classes
+from ztflow.pair.lattice import Counts
+from ztflow.pair.marginals import EFFORT
 from ztflow.pair.match import Segment, match_segments, nearest
-from ztflow.pair.sampling import EFFORTS
-from ztflow.pair.walker import Counts
+from ztflow.pair.sums import Effort, add_up, no_counts
 
 NEAREST = 80
 """Neighbours on each side that the greedy method looks at."""
@@ -25,8 +27,10 @@ SEARCH = 1_000_000
 """Microseconds within which the simple methods look for a partner."""
 PAUSE = 250_000
 """Microseconds without an end that separate segments for the oracle, whose clocks are right."""
-LONGER = 4
-"""How much longer than ztflow the oracle samples."""
+MORE, MARGIN = 4, 4.0
+"""How many times more states than ztflow the oracle keeps, and by how much (logarithm) less likely ones."""
+IMPOSSIBLE = -1e9
+"""Logarithm of how well halves fit that do not belong together."""
 FEWEST = 4
 """Pairs a burst has at least to be counted."""
 
@@ -132,7 +136,7 @@ BASELINES: dict[str, Callable[[list[Path]], Iterable[Pair]]] = {
 
 def counted(*runs: tuple[list[Path], Truth]) -> Counts:
     """The steps of the true pairs of all bursts."""
-    counts = Counts.none()
+    counts = no_counts()
     for logs, truth in runs:
         partner = dict(truth.pairs)
         for group in groups(logs, PAUSE):
@@ -144,39 +148,39 @@ def counted(*runs: tuple[list[Path], Truth]) -> Counts:
 
 
 def count(counts: Counts, halves: Segment, rows: np.ndarray, columns: np.ndarray) -> None:
-    """Add the steps of these pairs."""
-    taken = np.argsort(columns)
-    late, early = (halves.out_time[rows] * 1.0, halves.in_time[columns[taken]] * 1.0)
-    pace = Pace.of(late, late - halves.in_time[columns], USUAL)
-    gap, gap2 = (gap_classes(late, pace.service, back) for back in (1, 2))
-    burst = ends.Burst(
-        np.array([len(rows)] * 2), np.array([pace.service, pace.least, pace.spread, 1.0, 1.0]),
-        late, early, np.zeros((1, 1)), *sampling.SHIPPED.weights(gap), gap, gap2,
+    """Add the steps of these pairs: those of the only way that is possible where no other pairs are."""
+    early = np.argsort(np.argsort(columns))
+    late_time, early_time = halves.out_time[rows] * 1.0, np.sort(halves.in_time[columns]) * 1.0
+    pace = Pace.of(late_time, late_time - halves.in_time[columns], USUAL)
+    fit = np.full((len(rows), len(rows)), IMPOSSIBLE)
+    fit[np.arange(len(rows)), early] = 0.0
+    gaps = [gap_classes(late_time, pace.service, back) for back in (1, 2)]
+    burst = Burst(
+        np.array([len(rows)] * 2), np.array([pace.least, 1.0]), late_time, early_time, fit,
+        *reads(late_time, early_time, pace.least, pace.spread), *marginals.SHIPPED.weights(gaps[0]), *gaps,
     )  # fmt: skip
-    way = ends.way(len(rows))
-    way.partner[taken] = np.arange(len(rows))
-    ends.set_all(burst, way)
-    ends.count_steps(burst, way, counts.follows, counts.gaps, counts.own, counts.batch)
+    for total, found in zip(counts, add_up(burst, EFFORT).counts, strict=True):
+        np.add(total, found, out=total)
 
 
 @contextmanager
 def starting_from(habits: Habits) -> Iterator[None]:
     """Let ztflow start from other habits than it ships with."""
-    shipped = sampling.SHIPPED
+    shipped = marginals.SHIPPED
     try:
-        sampling.SHIPPED = habits
+        marginals.SHIPPED = habits
         yield
     finally:
-        sampling.SHIPPED = shipped
+        marginals.SHIPPED = shipped
 
 
 def oracle(habits: Habits) -> Callable[[list[Path]], Iterator[Pair]]:
-    """The model of ztflow with parameters that are right, and more patience. It knows no pair."""
-    patient = [replace(e, samples=e.samples * LONGER, settling=e.settling * LONGER) for e in EFFORTS]
+    """The model of ztflow with parameters that are right, keeping more states. It knows no pair."""
+    patient = Effort(EFFORT.states * MORE, EFFORT.within + MARGIN)
 
     def pairs(logs: list[Path]) -> Iterator[Pair]:
         every = list(groups(logs, PAUSE))
-        found = match_segments([group.segment for group in every], habits=habits, efforts=patient)
+        found = match_segments([group.segment for group in every], habits=habits, effort=patient)
         for group, match in zip(every, found, strict=True):
             for a, b, confidence in zip(
                 match.outbound.tolist(), match.inbound.tolist(), match.confidence.tolist(), strict=True

@@ -131,8 +131,8 @@ class Cache:
 
 KERNEL = Cache("kernel", "kernel/*.py", "schema.py")
 """The reader of bulk input."""
-WALK = Cache("walk", "pair/ends.py", "pair/walk.py", "pair/walker.py")
-"""The sampler of likely pairings."""
+LATTICE = Cache("lattice", "pair/ends.py", "pair/*lattice.py", "pair/forward.py", "pair/backward.py")
+"""The sum over likely pairings."""
 
 
 def _made(place: Path) -> bool:

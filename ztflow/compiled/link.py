@@ -28,6 +28,8 @@ def numbers_of(arrays: Iterable[Array]) -> list[int]:
 
 
 def _about(array: Array) -> tuple[int, int, int]:
+    if not array.flags.c_contiguous:
+        raise ValueError("compiled code takes arrays without gaps only")
     return array.ctypes.data, array.shape[0], array.shape[1] if array.ndim > 1 else 0
 
 

@@ -1,9 +1,9 @@
 """How the ends of a burst behave: the weights of the model in `ends`, counted on captured runs and on the burst itself.
 
 Weights are shares of steps: of each kind after what came before, of gap classes among steps of a kind. A burst starts
-with those of captured runs and moves to what its own likely pairings show (expectation and maximisation, on the ways
-visited while settling); `PRIOR` steps' worth of the start stays. Times are counted in the burst's own `Pace`. Nothing
-but the burst's own halves and sure pairs before it is looked at, so the result is the same for any cut of the input.
+with those of captured runs and moves to what its own likely pairings show (`marginals`); `PRIOR` steps' worth of the
+start stays. Times are counted in the burst's own `Pace`. Nothing but the burst's own halves and sure pairs before it is
+looked at, so the result is the same for any cut of the input.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ztflow.pair.ends import GAP_CLASSES, GAPS
+from ztflow.pair.lattice import Counts
 from ztflow.pair.outline import FloatArray, IntArray
-from ztflow.pair.walker import Counts
 
-PRIOR = 50.0
+PRIOR = 200.0
 """Steps' worth of trust in the start, for each share."""
 MOST = 0.97
 """The chance of a new batch, last first, is never more."""

@@ -1,8 +1,8 @@
 """Who belongs to whom among halves alike in addresses, identity and sizes that ended close together.
 
 Evidence left here is time. A first assignment has the least squared differences of ends and durations; around it
-`sampling` counts how often each pair occurs among the likely assignments (`ends`). What is reported is the
-one-to-one assignment with the largest expected number of right pairs, each with its share as confidence.
+`marginals` says in which share of all likely ways to pair each pair occurs. What is reported is the one-to-one
+assignment with the largest expected number of right pairs, each with its share as confidence.
 """
 
 from __future__ import annotations
@@ -11,38 +11,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ztflow.pair.habits import USUAL, Habits
-from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, IntArray
-from ztflow.pair.sampling import EFFORTS, FEW, Candidates, Effort, effort_for, sample
+from ztflow.pair.marginals import EFFORT, Candidates, marginals
+from ztflow.pair.outline import NO_TIME, BoolArray, FloatArray, Index, IntArray
+from ztflow.pair.sums import Effort
 
 DURATION_WEIGHT = 0.25
 """Weight of a squared millisecond of duration difference against one of end difference (captured runs)."""
 ALONE = 100.0**2
 """Price of leaving a half alone: no pair of halves 100 ms apart is taken here."""
 FITS = 0.01
-"""An alternative counts when it has at least this share of the samples."""
+"""An alternative counts when it has at least this share."""
 APART = 30_000
 """Microseconds without an end after which, with nothing open, earlier halves are matched by themselves; ends of one
 connection are up to 13 ms apart in a storm."""
-OVERTAKES, OVERTAKES_WITHIN = 0.031, 400.0
+OVERTAKES, OVERTAKES_WITHIN = 0.025, 400.0
 """Chance that a pair the model is certain of is wrong all the same, when another that could take its place ended
 alongside it; and how far apart, in µs, the ends have to be to halve that, besides half of what delays scatter by.
-Counted on captured runs: 2 % of such pairs. Set higher, so that `SURE` leaves out those that ended within some 80 µs of
-another: of what is called sure, 99 in 100 have to be right in a storm with clocks off, too."""
-UNSEEN, RARE = 0.08, 0.0003
-"""Walkers do not come to every likely way: where they came to another partner at all, up to `UNSEEN` of the share
-belongs to what they missed; half of that where the others have `RARE`. On captured runs pairs with a share between 0.97
-and 0.999 are wrong in 7 to 12 % of the cases, those with all of it in 1 %."""
+Counted on captured runs."""
 INTERCHANGEABLE = 1500.0
 """Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and the usual lag."""
 SURE = 0.97
 """A pair of at least this confidence is called `unique`."""
 LONELY = 0.9995
 """Confidence of a pair that has no other near it."""
-
-Index = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +102,28 @@ def _squares(ends: IntArray, spans: IntArray) -> FloatArray:
 
 
 def match_segments(
-    segments: Sequence[Segment], *, habits: Habits | None = None, efforts: Sequence[Effort] = EFFORTS
+    segments: Sequence[Segment], *, habits: Habits | None = None, effort: Effort = EFFORT
 ) -> list[Matches]:
     """Match each segment. The result for one does not depend on which others stand beside it.
 
     Args:
         segments: The segments.
         habits: Their habits where these are known; else they are learned from each.
-        efforts: How much is sampled, by size of segment.
+        effort: How many ways are added up.
 
-    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the sampling (1 to
-    2 ms a pair, up to 10 ms where walkers disagree).
+    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the marginals (0.2 to
+    0.5 ms a pair).
     """
-    return [_matched(segment, habits, efforts) for segment in segments]
+    return [_matched(segment, habits, effort) for segment in segments]
 
 
-def _matched(segment: Segment, habits: Habits | None, efforts: Sequence[Effort]) -> Matches:
+def _matched(segment: Segment, habits: Habits | None, effort: Effort) -> Matches:
     found = []
     for piece in _pieces(segment):
         if len(piece.outbound) == 1 == len(piece.inbound):
             found.append((piece.outbound, piece.inbound, np.array([LONELY]), np.zeros(1, np.int64)))
         else:
-            effort = effort_for(piece.candidates.slots, efforts)
-            found.append(_decide(piece, sample(piece.candidates, effort, habits)))
+            found.append(_decide(piece, marginals(piece.candidates, effort, habits)))
     return _joined(found)
 
 
@@ -184,7 +176,7 @@ def _pieces(segment: Segment) -> Iterator[_Piece]:
 
 
 def _candidates(segment: Segment, out: Index, inn: Index, partner: Index) -> Candidates:
-    """The piece as the sampler wants it: times from its first end on, so that it is the same wherever it stands."""
+    """The piece as `marginals` takes it: times from its first end on, so that it is the same wherever it stands."""
     zero = min(int(segment.out_time[out[0]]), int(segment.in_time[inn[0]]))
     out_time = (segment.out_time[out] - zero).astype(np.float64)
     in_time = (segment.in_time[inn] - zero).astype(np.float64)
@@ -198,7 +190,6 @@ def _candidates(segment: Segment, out: Index, inn: Index, partner: Index) -> Can
         in_time,
         in_time - 1000.0 * segment.in_duration[inn],
         guess,
-        _seed(zero, len(out), len(inn)),
         _noted(segment, out) - zero,
         segment.usual_delay,
     )
@@ -213,11 +204,6 @@ def _noted(segment: Segment, out: Index) -> FloatArray:
     return np.where(possible, noted, np.nan)
 
 
-def _seed(zero: int, out: int, inn: int) -> int:
-    """A seed that depends on nothing but the piece's content."""
-    return (zero * 1_000_003 + out * 1009 + inn) % 2**64
-
-
 def _decide(piece: _Piece, shares: FloatArray) -> tuple[Index, Index, FloatArray, IntArray]:
     """The assignment with the largest expected number of right pairs; ties by nearness."""
     shares = _alike(shares, piece.candidates)
@@ -226,8 +212,7 @@ def _decide(piece: _Piece, shares: FloatArray) -> tuple[Index, Index, FloatArray
     rows, columns = rows[keep], columns[keep]
     share = shares[rows, columns]
     others = (shares[rows] >= FITS).sum(axis=1) - (share >= FITS)
-    unseen = UNSEEN * (1 - share) / (1 - share + RARE) if piece.candidates.slots > FEW else 0.0
-    confidence = share * (1 - unseen) * (1 - _overtaken(piece.candidates, rows, columns))
+    confidence = share * (1 - _overtaken(piece.candidates, rows, columns))
     confidence = np.minimum(confidence, LONELY)
     return piece.outbound[rows], piece.inbound[columns], confidence, others
 

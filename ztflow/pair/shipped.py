@@ -1,7 +1,7 @@
 """What bursts start from: the steps of the true pairs of five captured runs.
 
 Printed by `python benchmarks/accuracy.py --habits` for the runs 1.22.1, 1.24.6, 1.24.6-waypoint, 1.24.6-debug and
-1.29.5-storm, sizes masked: bursts of four or more. The rows and columns are those of `walker.Counts`.
+1.29.5-storm, sizes masked: bursts of four or more. The rows and columns are those of `lattice.Counts`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ztflow.pair.habits import Habits
-from ztflow.pair.walker import Counts
+from ztflow.pair.lattice import Counts
 
 FOLLOWS = (
     (146, 0, 94, 16),

@@ -5,21 +5,18 @@ rising order per destination, so among many equal connections neighbours in port
 middle of their millisecond windows narrows each of them down. Where ports say nothing (another system, NAT in
 between, none in the line), the windows alone speak.
 
-The inbound start follows the outbound one after some lag: any, as far as is known before pairing; about that of the
-connections that started just before and after, once likely pairings are at hand. It lies in the millisecond that the
-inbound line leaves open. Where a debug line tells when the server saw the client's request, that is the inbound start.
+The inbound start follows the outbound one after some lag (`lags`). It lies in the millisecond that the inbound line
+leaves open. Where a debug line tells when the server saw the client's request, that is the inbound start.
 Units: microseconds.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.pair.outline import FloatArray, IntArray
+from ztflow.pair.lags import WINDOW, within_window
+from ztflow.pair.outline import FloatArray, Index, IntArray
 
-WINDOW = 1000.0
-"""A duration is cut to whole milliseconds: the true start lies up to this much before `end - duration`."""
 NEIGHBOURS = 4
 """Neighbours in port order on each side that are asked."""
 STRANGER = 3000.0
@@ -27,22 +24,12 @@ STRANGER = 3000.0
 
 OUTSIDE, OUTSIDE_SCALE = 0.02, 300.0
 """Share of starts outside the window their line leaves open (clock reads are not at one instant), and how far."""
-LAG = 500.0
-"""Half of all lags are below this."""
-BEFORE = 50.0
-"""How fast an inbound start before the outbound one becomes impossible."""
-LIKE_NEIGHBOURS, LIKE_SCALE = 0.85, 120.0
-"""Share of lags that are like those of their neighbours, and how nearly."""
-AROUND = 3
-"""Neighbours in start order on each side whose lags are asked."""
 SOONEST, SOON = 5.0, 20.0
 """A connection starts at least so long after the debug line that notes its request, three quarters within `SOON` more
 (1.24.6-debug, to the `connection opened` that follows it: 6 to 71 µs)."""
 AT_ONCE = 0.02
 """Share that seems to start sooner: clock and line are not written at one instant."""
 IMPOSSIBLE = 1e-9
-
-Index = npt.NDArray[np.intp]
 
 
 def start_order(latest: FloatArray, port: IntArray) -> tuple[FloatArray, Index]:
@@ -84,44 +71,22 @@ class Fits:
         noted: Latest start of the inbound halves minus the time the request of the outbound half was seen; NaN where
             it was not.
 
-    Cost: memory 32 bytes a cell.
+    Cost: memory 16 bytes a cell.
     """
 
     def __init__(self, lag: FloatArray, noted: FloatArray) -> None:
         self._lag = lag
-        self._any = _lags_below(lag) - _lags_below(lag - WINDOW)
         off = np.maximum(np.abs(lag - WINDOW / 2) - WINDOW / 2, 0)
         self._outside = OUTSIDE * (OUTSIDE_SCALE / (OUTSIDE_SCALE + off)) ** 2 + IMPOSSIBLE
         self._told = np.isfinite(noted).all(axis=1)
         after = noted[self._told]
         self._as_told = np.log(_noted_before(after) - _noted_before(after - WINDOW) + IMPOSSIBLE)
 
-    def around(self, local: FloatArray) -> FloatArray:
-        """The logarithms, given the lag of the neighbours of each outbound half; NaN where none is known."""
-        known = np.isfinite(local)
-        inside = self._any
-        if known.any():
-            inside = inside.copy()
-            apart = self._lag[known] - local[known, None]
-            like = _spread_below(apart) - _spread_below(apart - WINDOW)
-            inside[known] = (1 - LIKE_NEIGHBOURS) * inside[known] + LIKE_NEIGHBOURS * like
-        result: FloatArray = np.log((1 - OUTSIDE) * inside + self._outside)
+    def given(self, shares: FloatArray | None = None, order: Index | None = None) -> FloatArray:
+        """The logarithms, given how likely each pair is and the outbound halves in order of start."""
+        result: FloatArray = np.log((1 - OUTSIDE) * within_window(self._lag, shares, order) + self._outside)
         result[self._told] = self._as_told
         return result
-
-
-def _lags_below(lag: FloatArray) -> FloatArray:
-    """Share of lags below this: half are below `LAG`, hardly any below 0."""
-    share = BEFORE / (BEFORE + 2 * LAG)
-    before = share * (BEFORE / (BEFORE - np.minimum(lag, 0))) ** 2
-    after = np.maximum(lag, 0) / (np.maximum(lag, 0) + LAG)
-    return np.where(lag < 0, before, share + (1 - share) * after)
-
-
-def _spread_below(apart: FloatArray) -> FloatArray:
-    """Share of lags that differ from their neighbours' by less than this."""
-    half = 0.5 / (1 + np.abs(apart) / LIKE_SCALE)
-    return np.where(apart > 0, 1 - half, half)
 
 
 def _noted_before(after: FloatArray) -> FloatArray:
@@ -129,21 +94,3 @@ def _noted_before(after: FloatArray) -> FloatArray:
     over = np.maximum(after - SOONEST, 0)
     sooner = (SOONEST / (SOONEST + np.maximum(SOONEST - after, 0))) ** 4
     return np.where(over > 0, 1 - (1 - AT_ONCE) * (SOON / (SOON + over)) ** 2, AT_ONCE * sooner)
-
-
-def local_lags(lag: FloatArray, order: Index) -> FloatArray:
-    """The median lag around each outbound half, in order of start.
-
-    Args:
-        lag: Lag of each outbound half as likely pairings have it; NaN where it has no partner.
-        order: Indexes in order of start.
-    """
-    in_turn = lag[order]
-    known = np.flatnonzero(np.isfinite(in_turn))
-    if not len(known):
-        return lag
-    padded = np.pad(in_turn[known], AROUND, mode="edge")
-    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1), axis=1)
-    result = np.empty(len(lag))
-    result[order] = np.interp(np.arange(len(lag)), known, middle)
-    return result

@@ -14,11 +14,11 @@ def warmup(talk: Talk) -> int:
         from ztflow.cli.terminal import say
         from ztflow.errors import UsageError
         from ztflow.kernel import warmup as compile_reader
-        from ztflow.pair.walker import warmup as compile_walk
+        from ztflow.pair.sums import warmup as compile_lattice
 
         del run
         try:
-            places = [compile_reader(), compile_walk()]
+            places = [compile_reader(), compile_lattice()]
         except (ImportError, RuntimeError) as error:
             raise UsageError(f"nothing to compile here: {error}; all works without it, only slower") from None
         for place in places:

@@ -1,0 +1,176 @@
+"""The sum over all ways to pair, against adding them up one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from queues_by_hand import burst as queued
+from ways_by_hand import burst_of, one_by_one, one_way
+
+from ztflow.compiled import link
+from ztflow.pair import sums
+from ztflow.pair.backward import both_ways
+from ztflow.pair.ends import ELSEWHERE, OTHER
+from ztflow.pair.lattice import WINDOW
+from ztflow.pair.match import match_segments
+from ztflow.pair.sums import Effort, add_up
+
+ALL = Effort(20_000, 1e6)
+"""No state is left away."""
+EARLY = [0.0, 20, 90, 130, 140]
+LATE = [300.0, 340, 360, 450, 470]
+
+
+@pytest.mark.parametrize(
+    ("late", "early"),
+    [
+        (LATE, EARLY),
+        (LATE, EARLY[:4]),
+        (LATE, EARLY[:2]),
+        (LATE[:3], EARLY[:3]),
+        ([300.0, 320, 480, 500, 540, 600], [0.0, 20, 250, 260, 300, 310]),
+    ],
+)
+def test_all_ways_together_give_what_adding_them_up_gives(late, early):
+    burst = burst_of(late, early, seed=4)
+    total, shares = one_by_one(burst)
+    found = add_up(burst, ALL)
+    assert found.total == pytest.approx(total)
+    assert found.shares == pytest.approx(shares)
+
+
+def test_what_ended_long_after_is_hardly_looked_at():
+    """An early end 0.9 ms after the late one is beyond all reason: nothing is lost by not looking."""
+    burst = burst_of([10.0, 20, 30, 40], [0.0, 25, 35, 900], seed=4)
+    total, shares = one_by_one(burst)
+    found = add_up(burst, ALL)
+    assert found.total == pytest.approx(total, abs=0.001)
+    assert found.shares == pytest.approx(shares, abs=0.001)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(0, 2))
+def test_so_it_does_whatever_comes_when(seed, slots, lost):
+    rng = np.random.default_rng(seed)
+    early = np.cumsum(rng.exponential(40, slots))
+    late = np.sort(early + rng.exponential(200, slots) + 20)
+    burst = burst_of(late, early[: max(1, slots - lost)], seed)
+    total, shares = one_by_one(burst)
+    found = add_up(burst, ALL)
+    assert found.total == pytest.approx(total, abs=0.001)
+    assert found.shares == pytest.approx(shares, abs=0.001)
+
+
+def test_few_states_say_nearly_the_same_as_all():
+    rng = np.random.default_rng(3)
+    early = np.cumsum(rng.exponential(40, 12))
+    burst = burst_of(np.sort(early + rng.exponential(200, 12) + 20), early, 3)
+    everything, some = add_up(burst, ALL), add_up(burst, Effort(400, 12.0))
+    assert some.total < everything.total
+    assert some.total == pytest.approx(everything.total, abs=0.05)
+    assert np.abs(some.shares - everything.shares).max() < 0.02
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 50]))
+def test_each_end_has_one_partner_at_most(seed, late, early, states):
+    rng = np.random.default_rng(seed)
+    burst = burst_of(np.cumsum(rng.exponential(30, late)) + 100, np.cumsum(rng.exponential(30, early)), seed)
+    shares = add_up(burst, Effort(states, 9.0)).shares
+    assert (shares > -1e-9).all()
+    assert (shares.sum(axis=0) < 1 + 1e-6).all()
+    assert (shares.sum(axis=1) < 1 + 1e-6).all()
+    assert shares.sum() == pytest.approx(min(late, early))
+
+
+@pytest.mark.parametrize("lost", [[3], [0], [11], [2, 3, 4, 8]])
+def test_early_ends_that_nothing_follows_are_left_out(lost):
+    early = 200.0 * np.arange(12)
+    late = np.delete(early, lost) + 150
+    burst = burst_of(late, early)
+    fit = burst._replace(fit=-0.001 * (late[:, None] - early - 150) ** 2)
+    shares = add_up(fit, Effort(50, 9.0)).shares
+    assert shares.argmax(axis=1).tolist() == np.delete(np.arange(12), lost).tolist()
+    assert shares[:, lost].max() < 0.01
+
+
+def test_what_only_later_ends_tell_is_not_given_up_early():
+    """For long the wrong half of two alike batches looks better; that it leaves out what fits nothing else tells."""
+    early = np.concatenate([10.0 * np.arange(6), 10.0 * np.arange(6) + 5]).cumsum() / 6
+    late = early + 400
+    burst = burst_of(late, early)
+    fit = np.where(np.arange(12)[:, None] == np.arange(12)[::-1], 0.0, -9.0)
+    shares = add_up(burst._replace(fit=fit), Effort(5, 30.0)).shares
+    assert shares.argmax(axis=1).tolist() == list(range(12))[::-1]
+
+
+def test_an_end_out_of_reach_is_not_taken():
+    count = WINDOW + 40
+    early = 20.0 * np.arange(count)
+    burst = burst_of(early + 300, early)
+    fit = np.full((count, count), -2.0)
+    fit[0, count - 1] = 0.0
+    shares = add_up(burst._replace(fit=fit), Effort(4, 9.0)).shares
+    assert shares.sum() == pytest.approx(count)
+    assert shares[0, WINDOW:].max() == 0
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 0, 1, 2, 3], [2, 0, 3, 1, 4], [4, 2, 0, 3, 1]])
+def test_steps_are_counted_by_what_they_are(order):
+    burst = burst_of(LATE, EARLY)
+    fit = np.full((5, 5), -1e9)
+    fit[np.arange(5), order] = 0
+    counts = add_up(burst._replace(fit=fit), ALL).counts
+    kinds, _ = one_way(burst, order)
+    finished = [max(order[:k], default=-1) < min(order[k:]) for k in range(5)]
+    inside = [kind for kind, over in zip(kinds, finished, strict=True) if not over]
+    assert counts.follows.sum(axis=0) == pytest.approx([inside.count(kind) for kind in range(4)])
+    assert counts.gaps.sum(axis=1) == pytest.approx([inside.count(kind) for kind in range(4)])
+    assert counts.own[1].sum() == pytest.approx(inside.count(OTHER))
+    assert counts.batch[1].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in range(5) if finished[k]))
+    began = [k for k in range(5) if finished[k] and kinds[k] == ELSEWHERE]
+    assert counts.batch[0].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in began))
+
+
+# -- compiled or not ---------------------------------------------------------------------------------------------------
+
+
+def plainly():
+    return lambda structures, arrays: both_ways(*structures, *arrays)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (14, 11), (11, 14)])
+def test_compiled_or_not_the_sum_is_the_same(size, monkeypatch):
+    rng = np.random.default_rng(7)
+    late, early = (np.cumsum(rng.exponential(40, count)) for count in size)
+    burst = burst_of(late + 150, early, 7)
+    compiled = add_up(burst, Effort(30, 9.0))
+    monkeypatch.setattr(sums, "_runner", plainly)
+    plain = add_up(burst, Effort(30, 9.0))
+    assert plain.total == pytest.approx(compiled.total)
+    assert plain.shares == pytest.approx(compiled.shares)
+    for one, other in zip(plain.counts, compiled.counts, strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_without_a_compiler_it_adds_up_all_the_same(monkeypatch):
+    def fail(*_):
+        raise ImportError("No module named 'llvmlite'")
+
+    monkeypatch.setattr(sums, "linked", fail)
+    sums._runner.cache_clear()
+    try:
+        (match,) = match_segments([queued(6, 1)])
+    finally:
+        sums._runner.cache_clear()
+    assert len(match.outbound) == 6
+
+
+def test_compiled_code_refuses_arrays_with_gaps():
+    with pytest.raises(ValueError, match="without gaps"):
+        link.numbers_of([np.zeros((4, 4))[:, 1]])
