@@ -28,8 +28,8 @@ from the habits counted on the true pairs of all the other runs (learning goes o
 column has the figure as shipped and that of the other start.
 
 `--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose habits were counted
-on the true pairs of other traffic of the scenario (another seed), with clocks that are right and four times the
-samples. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
+on the true pairs of other traffic of the scenario (another seed), with clocks that are right, keeping four times as
+many states. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
 thefts, pauses), so this is the best of this kind of model, not of all thinkable ones.
 
 `--habits` prints what ztflow starts from, `ztflow/pair/shipped.py`: the steps of the true pairs of these runs.
@@ -42,7 +42,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +52,7 @@ from scoring import Truth, hops, position, text, wrong_edges
 import ztflow
 from ztflow.pair.habits import Habits
 from ztflow.simulate import simulate
+from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import BUSY_MACHINE, preset
 from ztflow.simulate.scenario import Clocks
 from ztflow.simulate.scenario import Scenario as Traffic
@@ -205,9 +206,9 @@ def print_habits(runs: list[Path]) -> None:
     """The arrays of `shipped`."""
     with tempfile.TemporaryDirectory() as folder:
         counts = counted(*masked(runs, Path(folder)).values())
-    for field in fields(counts):
-        rows = getattr(counts, field.name).round().astype(int).tolist()
-        print(f"{field.name.upper()} = (\n" + "".join(f"    {tuple(row)},\n" for row in rows) + ")")
+    for name, found in zip(counts._fields, counts, strict=True):
+        rows = found.round().astype(int).tolist()
+        print(f"{name.upper()} = (\n" + "".join(f"    {tuple(row)},\n" for row in rows) + ")")
 
 
 def sums_and_hops(truth: Truth, logs: list[Path], inventory: list[Path]) -> tuple[str, ...]:
@@ -232,6 +233,9 @@ def traffic() -> dict[str, Traffic]:
         "twins, half as fast": replace(twins, delays=replace(twins.delays, **slow)),
         "twins, busy machine": replace(twins, delays=BUSY_MACHINE),
         "equal": preset("equal"),
+        "10 000 in a second": replace(
+            twins, connections=10_000, duration=5.0, mix=((Kind.BURST, 1.0),), burst=(10_000, 10_000), burst_width=1.0
+        ),
     }
 
 

@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from queues_by_hand import burst, in_batches, true_partners
 
+from ztflow.pair import marginals
+from ztflow.pair.habits import LEAST, USUAL
 from ztflow.pair.match import Segment, match_segments, nearest
 from ztflow.pair.outline import NO_TIME
+from ztflow.pair.shipped import SHIPPED
+from ztflow.pair.sums import Sums, no_counts
 
 T0 = 1_700_000_000_000_000
 
@@ -178,6 +182,27 @@ def test_where_a_third_is_lost_the_others_are_paired_better_than_by_least_square
         plain += int((true[kept[rows]] == columns).sum())
     assert right > plain
     assert claimed == pytest.approx(right, rel=0.15)
+
+
+@pytest.mark.parametrize(("likeliest", "sharp", "found"), [(30, 5, 30), (-70, 5, -70), (30, 1e9, 0), (0, 5, 0)])
+def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp, found, monkeypatch):
+    tried = []
+
+    def add_up(burst, effort):
+        del effort
+        tried.append(burst.numbers[0])
+        off = (burst.numbers[0] - LEAST - likeliest) / sharp
+        return Sums(np.eye(60), no_counts(), -(off**2))
+
+    monkeypatch.setattr(marginals, "add_up", add_up)
+    ends = np.arange(60) * 20.0
+    nothing = np.full(60, np.nan)
+    one = marginals.Candidates(
+        ends + 400, ends - 5000, np.zeros(60, int), ends, ends - 4500, np.arange(60), nothing, USUAL
+    )
+    marginals.marginals(one, marginals.EFFORT, SHIPPED)
+    assert len(tried) == 1 + 3 * 3 + 1
+    assert tried[-1] - LEAST == pytest.approx(found, abs=5)
 
 
 # -- debug lines -------------------------------------------------------------------------------------------------------
