@@ -23,6 +23,10 @@ from ztflow.pair.waiting import LEFT, OPEN, Waiting
 SETTLE = FAR_GAP + FAR_ENDS
 """Microseconds after which it is known whether a half has a sure partner."""
 
+TORN = 0.4
+"""What confidence is worth in a segment that had to be cut where connections were under way: partners stand on the
+other side, and a whole run may be shifted (simulated: 10 000 equal connections in a second)."""
+
 
 def frontier(horizon: int) -> int:
     """Up to when halves can be looked at when everything before the horizon is known; a whole number of epochs."""
@@ -62,15 +66,18 @@ class CloseBy:
         ranges = segments.whole(classes[order], corrected[order], settled)
         closed_parts: list[Index] = []
         for start, stop, closed in self._simple(order, ranges, decided):
-            part = order[start:stop]
+            part, again = order[start:stop], order[:0]
             while first := segments.first_part(corrected[part], ev.outbound[part], settled):
-                self._match([part[:first]], decided)
+                torn = len(again) > 0 or 2 * int(ev.outbound[part[:first]].sum()) != first
+                self._match([part[:first]], decided, TORN if torn else 1.0)
                 # Its partner may stand just behind the cut.
                 near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
-                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.LOOK_BACK :]
+                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.CARRIED :]
                 status[again] = OPEN
                 part = np.concatenate([again, part[first:]])
-            if closed:
+            if closed and len(again):
+                self._match([part], decided, TORN)
+            elif closed:
                 closed_parts.append(part)
         self._match(closed_parts, decided)
 
@@ -108,8 +115,8 @@ class CloseBy:
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, parts: list[Index], decided: Decided) -> None:
-        """Assign the halves of each segment; those without a partner become leftovers."""
+    def _match(self, parts: list[Index], decided: Decided, trust: float = 1.0) -> None:
+        """Assign the halves of each segment; those without a partner become leftovers. Confidence times trust."""
         waiting, ev = self._waiting, self._waiting.evidence
         sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
         for part in parts:
@@ -117,8 +124,9 @@ class CloseBy:
         sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
         candidates = [self._segment(out, inn) for out, inn in sides]
         for (out, inn), match in zip(sides, match_segments(candidates), strict=True):
-            paired = np.where(match.confidence >= SURE, UNIQUE, AMBIGUOUS)
-            decided.pairs(out[match.outbound], inn[match.inbound], paired, match.alternatives, match.confidence)
+            confidence = match.confidence * trust
+            paired = np.where(confidence >= SURE, UNIQUE, AMBIGUOUS)
+            decided.pairs(out[match.outbound], inn[match.inbound], paired, match.alternatives, confidence)
 
     def _segment(self, out: Index, inn: Index) -> Segment:
         waiting, ev, time = self._waiting, self._waiting.evidence, self._waiting.corrected

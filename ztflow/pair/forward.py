@@ -42,6 +42,8 @@ HOPELESS = 200.0
 SOME = 3
 MOST_LEFT_OUT = 12
 """Early ends given up at once."""
+LOST = math.log(0.05)
+"""Logarithm of the price for each: lines are seldom lost, and those that nothing follows yet are given up by nobody."""
 
 
 def forward(
@@ -150,7 +152,7 @@ def expand(
                 onward += 1
             if onward >= min(early, lowest + WINDOW):
                 break
-            instead = weight - fit + burst.fit[k, onward]
+            instead = weight - fit + burst.fit[k, onward] + left_out * LOST
             best = lead(
                 states, edges, scratch, ahead, k, here, rank, early, onward, j, kind, code, instead, worse, best, within
             )

@@ -27,8 +27,8 @@ FEW = 4
 """Up to so many slots nothing is learned: there is too little to learn from."""
 SHIFTS = (0.0, 40.0, 20.0, 10.0)
 """Each time something is learned: by how many µs more and less the least delay is tried, too."""
-MANY, CROWD = 50, 200
-"""... where a segment has so many slots: fewer ends say little about clocks, for more it would take long."""
+MANY = 50
+"""... where a segment has so many slots: fewer ends say little about clocks."""
 CLOCK_ERROR = 20.0
 """How well clocks, hence the least delay, are known before, in µs."""
 LEARNING, LEARNING_TRUST = Effort(100, 9.0), 0.8
@@ -36,6 +36,8 @@ LEARNING, LEARNING_TRUST = Effort(100, 9.0), 0.8
 EFFORT, TRUST = Effort(400, 12.0), 0.72
 """In the end. The factors are not as independent as they are taken to be: with this exponent the confidences of
 captured runs are calibrated."""
+CROWD, CROWD_LEARNING, CROWD_EFFORT = 200, Effort(40, 8.0), Effort(100, 9.0)
+"""In segments of more slots less is kept, and learned once only: 10 000 at once are not to take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,16 @@ def marginals(segment: Candidates, effort: Effort = EFFORT, known: Habits | None
 
     Args:
         segment: The segment.
-        effort: How many states are kept in the end.
+        effort: How many states are kept in the end, up to `CROWD` slots.
         known: Habits of such segments if they are known; else they are learned.
     """
     burst = _Segment(segment, known)
-    if segment.slots > FEW:
+    if segment.slots > CROWD:
+        burst.learn(burst.sums(CROWD_LEARNING, LEARNING_TRUST))
+        effort = CROWD_EFFORT
+    elif segment.slots > FEW:
         for step in SHIFTS:
-            burst.learn(burst.shifted(step if MANY <= segment.slots <= CROWD else 0.0))
+            burst.learn(burst.shifted(step if segment.slots >= MANY else 0.0))
     return burst.by_outbound(burst.sums(effort, TRUST).shares)
 
 

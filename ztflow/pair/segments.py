@@ -22,6 +22,9 @@ LARGEST = 1024
 """Halves in one assignment; its cost is cubic (1024 halves: about 40 ms)."""
 LOOK_BACK = 256
 """How far from its end a too large segment may be cut."""
+CARRIED = 640
+"""So many halves before a cut, that found no partner there, are looked at again behind it: in a crowd the second
+ztunnel may be some hundred ends behind the first. Fewer than are cut off at least, so that every cut gets on."""
 
 
 @dataclass(frozen=True, slots=True)
