@@ -10,8 +10,8 @@ Too many to keep are states that mean little: of each layer stay the most likely
 what they are and by what they leave: an early end that would have fitted a late end gone by much better than any to
 come counts against the states that have not taken it.
 
-Either side may have more ends than the other. Of the late ends so many take nobody, at no price. Of the early ends so
-many are left out: one is given up when the next one to its right is taken in its place, in turn.
+Either side may have more ends than the other. Of the late ends so many take nobody, at no price. Of the early ends some
+are left over in the end; before that, one is given up when the next one to its right is taken in its place, at a price.
 
 Plain Python that uses nothing but numbers, arrays and `math`; `sums` has it compiled. States of a layer and of the next
 stand in rows 0 and 1 of each array, in turns.

@@ -1,0 +1,55 @@
+"""Thousands of equal connections at once: more than are matched in one piece."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import ztflow
+from ztflow.pair import segments
+from ztflow.simulate import simulate
+from ztflow.simulate.kinds import Kind
+from ztflow.simulate.presets import preset
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory):
+    """Flows of a crowd, and the true partners of its outbound halves."""
+    folder = tmp_path_factory.mktemp("crowd")
+    scenario = replace(
+        preset("twins"), connections=3000, duration=3.0, mix=((Kind.BURST, 1.0),), burst=(3000, 3000), burst_width=0.3
+    )
+    capture = simulate(scenario, 1)
+    capture.write(folder)
+    true = {row["outbound"]: row["inbound"] for row in capture.truth.to_pylist()}
+    read = ztflow.read_flows(*sorted(folder.glob("ztunnel-*.log*"))).to_arrow().to_pylist()
+    return read, true
+
+
+def place(flow, side):
+    name = flow[f"{side}_file"]
+    return None if name is None else f"{Path(name).name}:{flow[f'{side}_line']}"
+
+
+def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_sure(flows):
+    read, true = flows
+    paired = [f for f in read if f["outbound_line"] is not None and f["inbound_line"] is not None]
+    right = [true[place(f, "outbound")] == place(f, "inbound") for f in paired]
+    assert len(true) > 2 * segments.LARGEST
+    assert len(paired) > 0.9 * len(true)
+    assert sum(right) > 0.45 * len(true)
+    assert max(f["confidence"] for f, ok in zip(paired, right, strict=True) if not ok) < 0.97
+    assert sum(f["confidence"] for f in paired) == pytest.approx(sum(right), rel=0.15)
+
+
+def test_every_half_of_a_crowd_is_there_once(flows):
+    read, true = flows
+    for side, halves in (("outbound", true), ("inbound", true.values())):
+        seen = [place(f, side) for f in read if f[f"{side}_line"] is not None]
+        assert sorted(seen) == sorted(halves)
+
+
+def test_what_is_carried_over_a_cut_lets_every_cut_get_on():
+    assert segments.CARRIED < segments.LARGEST - segments.LOOK_BACK
