@@ -192,13 +192,13 @@ def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp,
         del effort
         tried.append(burst.numbers[0])
         off = (burst.numbers[0] - LEAST - likeliest) / sharp
-        return Sums(np.eye(60), no_counts(), -(off**2))
+        return Sums(np.eye(80), no_counts(), -(off**2))
 
     monkeypatch.setattr(marginals, "add_up", add_up)
-    ends = np.arange(60) * 20.0
-    nothing = np.full(60, np.nan)
+    ends = np.arange(80) * 20.0
+    nothing = np.full(80, np.nan)
     one = marginals.Candidates(
-        ends + 400, ends - 5000, np.zeros(60, int), ends, ends - 4500, np.arange(60), nothing, USUAL
+        ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, USUAL
     )
     marginals.marginals(one, marginals.EFFORT, SHIPPED)
     assert len(tried) == 1 + 3 * 3 + 1

@@ -27,8 +27,8 @@ FEW = 4
 """Up to so many slots nothing is learned: there is too little to learn from."""
 SHIFTS = (0.0, 40.0, 20.0, 10.0)
 """Each time something is learned: by how many µs more and less the least delay is tried, too."""
-MANY = 50
-"""... where a segment has so many slots: fewer ends say little about clocks."""
+MANY = 70
+"""... where a segment has so many slots: fewer ends say little about clocks (captured bursts of 60 gain nothing)."""
 CLOCK_ERROR = 20.0
 """How well clocks, hence the least delay, are known before, in µs."""
 LEARNING, LEARNING_TRUST = Effort(100, 9.0), 0.8
