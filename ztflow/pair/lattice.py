@@ -182,7 +182,7 @@ def place_of(states: States, scratch: Scratch, layer: int, state: int, early: in
 
 
 def step_code(finished: bool, before: int, place: int, lowest: int, kind: int) -> int:
-    """A step as a number; see `count`. -1 is a late end that takes nobody."""
+    """A step as a number; see `backward.count`. -1 is a late end that takes nobody."""
     if finished:
         return (lowest * 4 + kind) * 2 + 1
     return ((before * 3 + place) * 4 + kind) * 2

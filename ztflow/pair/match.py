@@ -114,8 +114,8 @@ def match_segments(
         habits: Their habits where these are known; else they are learned from each.
         effort: How many ways are added up.
 
-    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the marginals (0.2 to
-    0.5 ms a pair).
+    Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the marginals (0.3 to
+    1 ms a pair).
     """
     return [_matched(segment, habits, effort) for segment in segments]
 
