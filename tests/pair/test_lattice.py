@@ -46,8 +46,8 @@ def test_what_ended_long_after_is_hardly_looked_at():
     burst = burst_of([10.0, 20, 30, 40], [0.0, 25, 35, 900], seed=4)
     total, shares = one_by_one(burst)
     found = add_up(burst, ALL)
-    assert found.total == pytest.approx(total, abs=0.001)
-    assert found.shares == pytest.approx(shares, abs=0.001)
+    assert found.total == pytest.approx(total, abs=0.03)
+    assert found.shares == pytest.approx(shares, abs=0.03)
 
 
 @settings(max_examples=40, deadline=None)

@@ -19,6 +19,7 @@ from ztflow.pair.ends import (
     of_new_batch,
     reads,
     row,
+    too_early,
 )
 from ztflow.pair.habits import USUAL, Pace, gap_classes
 from ztflow.pair.shipped import SHIPPED
@@ -30,7 +31,9 @@ def burst_of(late, early, seed=None, pace=None):
     pace = pace or Pace.of(late, np.array([200.0]), USUAL)
     gap, gap2 = gap_classes(late, pace.service, 1), gap_classes(late, pace.service, 2)
     shape = len(late), len(early)
-    fit = np.zeros(shape) if seed is None else -np.random.default_rng(seed).exponential(1, shape)
+    fit = np.zeros(shape)
+    if seed is not None:
+        fit = too_early(late, early, pace.least) - np.random.default_rng(seed).exponential(1, shape)
     return Burst(
         np.array(shape), np.array([pace.least, 1.0]), late, early, fit, *reads(late, early, pace.least, pace.spread),
         *SHIPPED.weights(gap), gap, gap2,
