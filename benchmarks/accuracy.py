@@ -32,7 +32,7 @@ on the true pairs of other traffic of the scenario (another seed), with clocks t
 many states. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
 thefts, pauses), so this is the best of this kind of model, not of all thinkable ones.
 
-`--habits` prints what ztflow starts from, `ztflow/pair/shipped.py`: the steps of the true pairs of these runs.
+`--habits` prints what ztflow starts from (`ztflow/pair/hmm/transition_rates.py`): the steps of the true pairs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from methods import BASELINES, by_ztflow, counted, oracle, starting_from
 from scoring import Truth, hops, position, text, wrong_edges
 
 import ztflow
-from ztflow.pair.habits import Habits
+from ztflow.pair.hmm.transition_rates import Habits
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import BUSY_MACHINE, preset

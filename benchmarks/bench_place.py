@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA
 from ztflow.place import Inventory, Topology, place_flows, read_inventory
-from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
 
 RANDOM = "bcdfghjklmnpqrstvwxz2456789"
 START = 1_795_000_000_000_000

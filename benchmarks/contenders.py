@@ -342,9 +342,9 @@ def pairing(path: str) -> Prepared:
     from datetime import timedelta
 
     from ztflow.kernel.policy import warmup
-    from ztflow.order import LogOrder
     from ztflow.pair import Pairer
     from ztflow.read import read_inputs
+    from ztflow.spill import LogOrder
 
     warmup()
     order = LogOrder(limit=1 << 40)
@@ -411,7 +411,7 @@ def flows_to_parquet(path: str) -> Prepared:
 
     import ztflow.api
     from ztflow.kernel.policy import warmup
-    from ztflow.tables import FLOWS_SCHEMA
+    from ztflow.model.tables import FLOWS_SCHEMA
     from ztflow.writers import open_writer
 
     warmup()

@@ -12,14 +12,14 @@ import numpy as np
 from scoring import Pair, Truth, place_of, position
 
 import ztflow
-from ztflow.pair import marginals
-from ztflow.pair.ends import Burst, reads
-from ztflow.pair.evidence import gather
-from ztflow.pair.habits import USUAL, Habits, Pace, gap_classes
-from ztflow.pair.lattice import Counts
-from ztflow.pair.marginals import EFFORT
-from ztflow.pair.match import Segment, match_segments, nearest
-from ztflow.pair.sums import Effort, add_up, no_counts
+from ztflow.pair.assignment.matching import Segment, match_segments, nearest
+from ztflow.pair.features.full import gather
+from ztflow.pair.hmm import posterior
+from ztflow.pair.hmm.forward_backward import Effort, add_up, no_counts
+from ztflow.pair.hmm.posterior import EFFORT
+from ztflow.pair.hmm.transition_rates import USUAL, Habits, Pace, gap_classes
+from ztflow.pair.hmm.transitions import Burst, reads
+from ztflow.pair.hmm.trellis import Counts
 
 NEAREST = 80
 """Neighbours on each side that the greedy method looks at."""
@@ -157,7 +157,7 @@ def count(counts: Counts, halves: Segment, rows: np.ndarray, columns: np.ndarray
     gaps = [gap_classes(late_time, pace.service, back) for back in (1, 2)]
     burst = Burst(
         np.array([len(rows)] * 2), np.array([pace.least, 1.0]), late_time, early_time, fit,
-        *reads(late_time, early_time, pace.least, pace.spread), *marginals.SHIPPED.weights(gaps[0]), *gaps,
+        *reads(late_time, early_time, pace.least, pace.spread), *posterior.SHIPPED.weights(gaps[0]), *gaps,
     )  # fmt: skip
     for total, found in zip(counts, add_up(burst, EFFORT).counts, strict=True):
         np.add(total, found, out=total)
@@ -166,12 +166,12 @@ def count(counts: Counts, halves: Segment, rows: np.ndarray, columns: np.ndarray
 @contextmanager
 def starting_from(habits: Habits) -> Iterator[None]:
     """Let ztflow start from other habits than it ships with."""
-    shipped = marginals.SHIPPED
+    shipped = posterior.SHIPPED
     try:
-        marginals.SHIPPED = habits
+        posterior.SHIPPED = habits
         yield
     finally:
-        marginals.SHIPPED = shipped
+        posterior.SHIPPED = shipped
 
 
 def oracle(habits: Habits) -> Callable[[list[Path]], Iterator[Pair]]:

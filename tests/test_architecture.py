@@ -14,16 +14,14 @@ import ztflow
 PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "schema", "origin", "collector"),
-    ("escapes", "causes", "records"),
-    ("objects",),
-    ("display",),
-    ("tables", "times", "distinct", "coded", "compiled"),
-    ("halves", "flows"),
+    ("errors", "version"),
+    ("text", "columns"),
+    ("model",),
+    ("jit",),
     ("parse",),
     ("kernel",),
     ("read",),
-    ("place", "pair", "order"),
+    ("place", "pair", "spill"),
     ("aggregate", "writers"),
     ("filters",),
     ("graph",),
@@ -35,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Bottom first. A module imports from lower layers and from its own room, never sideways."""
 
-LATE = {("flows", "graph")}
+LATE = {("model", "graph")}
 """Imports inside a function that go up: the convenience methods of the tables."""
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -97,8 +95,8 @@ def test_the_package_is_typed():
 
 
 def test_the_column_tables_and_the_objects_agree():
-    from ztflow.objects import AccessRecord, Flow
-    from ztflow.schema import FLOWS, HALVES
+    from ztflow.model.objects import AccessRecord, Flow
+    from ztflow.model.schema import FLOWS, HALVES
 
     assert list(AccessRecord.model_fields) == [column.name for column in HALVES]
     assert list(Flow.model_fields) == [column.name for column in FLOWS]

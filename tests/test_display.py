@@ -14,7 +14,8 @@ from halves_by_hand import table as halves_table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.display import (
+from ztflow.model.tables import Flows, Halves
+from ztflow.text.format import (
     Unit,
     bytes_text,
     cell_text,
@@ -26,8 +27,6 @@ from ztflow.display import (
     share_text,
     time_text,
 )
-from ztflow.flows import Flows
-from ztflow.halves import Halves
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from truth import logs
 
 import ztflow
-from ztflow import order
-from ztflow.order import EndOrder, LogOrder
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow import spill
+from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.spill import EndOrder, LogOrder
 
 
 def lines_of(tables):
@@ -58,10 +58,10 @@ def test_files_are_removed_when_reading_breaks_off():
 @pytest.mark.parametrize("run", ["1.29.5-storm", "1.22.0-json"])
 def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     whole = ztflow.read_flows(*logs(run))
-    monkeypatch.setattr(order, "SLICE", 700)
-    monkeypatch.setattr(order, "PIECE", 300)
-    monkeypatch.setattr(order.LogOrder.__init__, "__kwdefaults__", {"limit": 1000})
-    monkeypatch.setattr(order.EndOrder.__init__, "__kwdefaults__", {"limit": 50})
+    monkeypatch.setattr(spill, "SLICE", 700)
+    monkeypatch.setattr(spill, "PIECE", 300)
+    monkeypatch.setattr(spill.LogOrder.__init__, "__kwdefaults__", {"limit": 1000})
+    monkeypatch.setattr(spill.EndOrder.__init__, "__kwdefaults__", {"limit": 50})
     sliced = ztflow.read_flows(*logs(run))
     key = lambda row: (row["end"], str(row["outbound_file"]), row["outbound_line"] or 0, row["inbound_line"] or 0)  # noqa: E731
     assert [row["end"] for row in sliced.rows()] == sorted(row["end"] for row in sliced.rows())
@@ -103,8 +103,8 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
         return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "PIECE", piece)
-        patch.setattr(order, "SLICE", 2 * piece)
+        patch.setattr(spill, "PIECE", piece)
+        patch.setattr(spill, "SLICE", 2 * piece)
         rows = given_out(limit)
     assert rows == given_out(10_000)
     wanted = [(end, number) for number, batch in enumerate(batches) for end in batch]
@@ -115,8 +115,8 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
 
 
 def test_what_becomes_free_at_once_comes_in_slices(monkeypatch):
-    monkeypatch.setattr(order, "PIECE", 10)
-    monkeypatch.setattr(order, "SLICE", 20)
+    monkeypatch.setattr(spill, "PIECE", 10)
+    monkeypatch.setattr(spill, "SLICE", 20)
     with EndOrder(limit=0) as kept:
         for run in range(5):
             kept.hold(flows(*range(run, 1000, 5)))

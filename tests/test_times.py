@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.display import time_text
-from ztflow.records import micros_from_time
-from ztflow.times import rfc3339, rfc3339_texts
+from ztflow.columns.timestamps import rfc3339, rfc3339_texts
+from ztflow.model.provenance import micros_from_time
+from ztflow.text.format import time_text
 
 moments = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), timezones=st.just(UTC))  # noqa: DTZ001
 

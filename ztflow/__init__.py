@@ -13,18 +13,17 @@ from ztflow.version import __version__
 
 if TYPE_CHECKING:
     from ztflow.api import read_flows, read_records
-    from ztflow.flows import Flows
-    from ztflow.halves import Halves
-    from ztflow.objects import AccessRecord, Flow
+    from ztflow.model.objects import AccessRecord, Flow
+    from ztflow.model.tables import Flows, Halves
     from ztflow.pair import Pairer
     from ztflow.parse import parse_line
     from ztflow.read import StreamParser
 
 _HOME = {
-    "AccessRecord": "ztflow.objects",
-    "Flow": "ztflow.objects",
-    "Flows": "ztflow.flows",
-    "Halves": "ztflow.halves",
+    "AccessRecord": "ztflow.model.objects",
+    "Flow": "ztflow.model.objects",
+    "Flows": "ztflow.model.tables",
+    "Halves": "ztflow.model.tables",
     "Pairer": "ztflow.pair",
     "StreamParser": "ztflow.read",
     "parse_line": "ztflow.parse",

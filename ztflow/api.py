@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.errors import SourceError
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.order import EndOrder, LogOrder
-from ztflow.origin import Fact, Problem, ReadStats
+from ztflow.model.provenance import Fact, Problem, ReadStats
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
+from ztflow.spill import EndOrder, LogOrder
 
 Source: TypeAlias = str | Path | BinaryIO
 Paths: TypeAlias = str | Path | Sequence[str | Path]
@@ -141,7 +140,7 @@ def iter_flows(
     """The connections in all inputs in tables of bounded size, in order of their end; see `read_flows`.
 
     Everything is read before the first flow comes: what the last line says of a node may place the first connection.
-    Memory: `order.IN_MEMORY` halves and `order.FLOWS_IN_MEMORY` flows, however large the inputs; what is more waits on
+    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the inputs; what is more waits on
     disk. `report` is filled with the counts; the last table's `evicted` is that of all.
     """
     topology = Topology(_inventory(inventory))

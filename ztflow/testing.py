@@ -21,13 +21,13 @@ except ModuleNotFoundError as error:  # pragma: no cover
     message = "ztflow.testing needs hypothesis; install it with: pip install 'ztflow[testing]'"
     raise ModuleNotFoundError(message, name=error.name) from error
 
-from ztflow.causes import ERROR_TEXTS, IO_TEXTS, classify_error
-from ztflow.escapes import quote
-from ztflow.objects import AccessRecord
+from ztflow.model.error_classes import ERROR_TEXTS, IO_TEXTS, classify_error
+from ztflow.model.objects import AccessRecord
+from ztflow.model.provenance import RECORD_NAMES, Row
 from ztflow.parse import render_line
 from ztflow.parse.render import Format, release_tuple
 from ztflow.parse.values import identity_parts
-from ztflow.records import RECORD_NAMES, Row
+from ztflow.text.escapes import quote
 
 RELEASES = ("1.22.0", "1.22.1", "1.22.2", "1.23.0", "1.24.0", "1.26.0", "1.29.0", "1.31.0")
 """One release for each form a line can have."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ztflow.aggregate import View, measure, scalars
 from ztflow.aggregate.measures import NAMES, quantiles
-from ztflow.display import time_text
+from ztflow.text.format import time_text
 
 
 def by_hand(rows):

@@ -20,9 +20,8 @@ from ztflow.cli.paper import Paper, fit_end
 from ztflow.cli.progress import ReadingBar
 from ztflow.cli.run import FINDINGS, OK, USAGE
 from ztflow.cli.selection import Selection
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.schema import FLOWS
+from ztflow.model.schema import FLOWS
+from ztflow.model.tables import Flows, Halves
 
 ROWS = table(
     *[

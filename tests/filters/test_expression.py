@@ -16,7 +16,7 @@ from ztflow.errors import UsageError
 from ztflow.filters import make_filter
 from ztflow.filters.evaluate import expression_mask
 from ztflow.filters.expression import ExpressionError, parse_expression
-from ztflow.schema import FLOWS, HALVES
+from ztflow.model.schema import FLOWS, HALVES
 
 ROWS = table(
     flow(0, policy="shop/deny", verdict="denied", mtls=False, request_bytes=0, duration_ms=1500),

@@ -12,9 +12,8 @@ from ztflow.errors import UsageError
 from ztflow.filters import Filter, make_filter
 from ztflow.filters.grid import Kind
 from ztflow.filters.masks import Known
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.origin import ReadStats
+from ztflow.model.provenance import ReadStats
+from ztflow.model.tables import Flows, Halves
 
 UNKNOWN = dict.fromkeys(("src_ip", "src_port", "src_workload", "src_namespace", "src_identity", "src_node", "dst_ip", "dst_port", "hbone_host", "hbone_port", "dst_service", "dst_workload", "dst_namespace", "dst_node", "verdict"))  # fmt: skip
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import ztflow
 from ztflow.aggregate.measures import NAMES
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
 from ztflow.graph import LEVELS, UNKNOWN, build_graph, columns_of
+from ztflow.model.tables import Flows
 
 SEED = Path(__file__).parents[2] / "fixtures" / "seed"
 SUMS = [name for name in NAMES if not name.startswith(("duration_", "first_", "last_"))]
@@ -200,7 +200,7 @@ def test_the_seed_captures():
 def test_networkx_is_loaded_only_for_a_graph():
     code = (
         "import sys, ztflow.graph, ztflow.reports\n"
-        "from ztflow.flows import Flows\n"
+        "from ztflow.model.tables import Flows\n"
         "ztflow.reports.summary(Flows())\n"
         "assert 'networkx' not in sys.modules\n"
         "ztflow.graph.build_graph(Flows())\n"

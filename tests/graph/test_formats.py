@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ztflow.errors import UsageError
-from ztflow.escapes import visible
-from ztflow.flows import Flows
 from ztflow.graph import LEVELS, UNKNOWN, build_graph
 from ztflow.graph.formats import FORMATS, write_graph
 from ztflow.graph.formats.mermaid import quoted as mermaid_quoted
 from ztflow.graph.formats.xml_copy import xml_text
+from ztflow.model.tables import Flows
+from ztflow.text.escapes import visible
 
 NAMES = [name for name in HOSTILE if name]
 

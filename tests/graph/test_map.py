@@ -13,11 +13,11 @@ from flows_by_hand import flow, table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.flows import Flows
 from ztflow.graph import LEVELS, build_graph
 from ztflow.graph.formats import write_graph
 from ztflow.graph.formats.boxes import box_attribute, edge_class
-from ztflow.graph.formats.map.layout import EDGES_DRAWN, VERTICES_DRAWN, lay_out, short_name
+from ztflow.graph.formats.map.placing import EDGES_DRAWN, VERTICES_DRAWN, lay_out, short_name
+from ztflow.model.tables import Flows
 
 
 class Page(HTMLParser):

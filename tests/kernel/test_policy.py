@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from ztflow.compiled import cache
-from ztflow.compiled.cache import KERNEL, Cache
+from ztflow.jit import cache
+from ztflow.jit.cache import KERNEL, Cache
 from ztflow.kernel import policy
 from ztflow.kernel.policy import COLD_FROM, WARM_FROM, Policy
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kernel_lines import access_lines, clean_lines, damaged, other_lines
 
 from tests.read.test_properties import captures, cut, outcome, places
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import WRAPPERS, StreamParser, bulk
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

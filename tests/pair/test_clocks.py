@@ -8,10 +8,10 @@ from halves_by_hand import connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.pair.clock_memory import EPOCH, ClockMemory
-from ztflow.pair.clocks import Differences, estimate
-from ztflow.pair.evidence import gather
-from ztflow.pair.grouped import crowds, quantiles
+from ztflow.columns.group_statistics import crowds, quantiles
+from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
+from ztflow.pair.clocks.offsets import Differences, estimate
+from ztflow.pair.features.full import gather
 
 NODES = np.array([11, 22, 33], np.uint64)
 NONE = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))

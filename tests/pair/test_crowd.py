@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ztflow
-from ztflow.pair import segments
+from ztflow.pair.assignment import segments
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import preset

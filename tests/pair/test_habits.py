@@ -7,10 +7,9 @@ import pytest
 from queues_by_hand import in_batches
 from ways_by_hand import burst_of, one_way
 
-from ztflow.pair.ends import GAP_CLASSES
-from ztflow.pair.habits import LEAST, SERVICE, USUAL, Habits, Pace
-from ztflow.pair.shipped import SHIPPED
-from ztflow.pair.sums import Effort, add_up, no_counts
+from ztflow.pair.hmm.forward_backward import Effort, add_up, no_counts
+from ztflow.pair.hmm.transition_rates import LEAST, SERVICE, SHIPPED, USUAL, Habits, Pace
+from ztflow.pair.hmm.transitions import GAP_CLASSES
 
 EARLY = np.arange(8) * 15.0
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from queues_by_hand import burst as queued
 from ways_by_hand import burst_of, one_by_one, one_way
 
-from ztflow.compiled import link
-from ztflow.pair import sums
-from ztflow.pair.backward import both_ways
-from ztflow.pair.ends import ELSEWHERE, OTHER
-from ztflow.pair.lattice import WINDOW
-from ztflow.pair.match import match_segments
-from ztflow.pair.sums import Effort, add_up
+from ztflow.jit import link
+from ztflow.pair.assignment.matching import match_segments
+from ztflow.pair.hmm import forward_backward
+from ztflow.pair.hmm.backward import both_ways
+from ztflow.pair.hmm.forward_backward import Effort, add_up
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER
+from ztflow.pair.hmm.trellis import WINDOW
 
 ALL = Effort(20_000, 1e6)
 """No state is left away."""
@@ -150,7 +150,7 @@ def test_compiled_or_not_the_sum_is_the_same(size, monkeypatch):
     late, early = (np.cumsum(rng.exponential(40, count)) for count in size)
     burst = burst_of(late + 150, early, 7)
     compiled = add_up(burst, Effort(30, 9.0))
-    monkeypatch.setattr(sums, "_runner", plainly)
+    monkeypatch.setattr(forward_backward, "_runner", plainly)
     plain = add_up(burst, Effort(30, 9.0))
     assert plain.total == pytest.approx(compiled.total)
     assert plain.shares == pytest.approx(compiled.shares)
@@ -162,12 +162,12 @@ def test_without_a_compiler_it_adds_up_all_the_same(monkeypatch):
     def fail(*_):
         raise ImportError("No module named 'llvmlite'")
 
-    monkeypatch.setattr(sums, "linked", fail)
-    sums._runner.cache_clear()
+    monkeypatch.setattr(forward_backward, "linked", fail)
+    forward_backward._runner.cache_clear()
     try:
         (match,) = match_segments([queued(6, 1)])
     finally:
-        sums._runner.cache_clear()
+        forward_backward._runner.cache_clear()
     assert len(match.outbound) == 6
 
 

@@ -8,8 +8,8 @@ from halves_by_hand import START, connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.pair.evidence import gather
-from ztflow.pair.leftovers import REACH, pair_leftovers
+from ztflow.pair.features.full import gather
+from ztflow.pair.stages.late_or_cut import REACH, pair_leftovers
 
 
 def found(rows, horizon=START + 10**9):

@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from queues_by_hand import burst, in_batches, true_partners
 
-from ztflow.pair import marginals
-from ztflow.pair.habits import LEAST, USUAL
-from ztflow.pair.match import Segment, match_segments, nearest
-from ztflow.pair.outline import NO_TIME
-from ztflow.pair.shipped import SHIPPED
-from ztflow.pair.sums import Sums, no_counts
+from ztflow.columns.dtypes import NO_TIME
+from ztflow.pair.assignment.matching import Segment, match_segments, nearest
+from ztflow.pair.hmm import posterior
+from ztflow.pair.hmm.forward_backward import Sums, no_counts
+from ztflow.pair.hmm.transition_rates import LEAST, SHIPPED, USUAL
 
 T0 = 1_700_000_000_000_000
 
@@ -194,13 +193,13 @@ def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp,
         off = (burst.numbers[0] - LEAST - likeliest) / sharp
         return Sums(np.eye(80), no_counts(), -(off**2))
 
-    monkeypatch.setattr(marginals, "add_up", add_up)
+    monkeypatch.setattr(posterior, "add_up", add_up)
     ends = np.arange(80) * 20.0
     nothing = np.full(80, np.nan)
-    one = marginals.Candidates(
+    one = posterior.Candidates(
         ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, USUAL
     )
-    marginals.marginals(one, marginals.EFFORT, SHIPPED)
+    posterior.marginals(one, posterior.EFFORT, SHIPPED)
     assert len(tried) == 1 + 3 * 3 + 1
     assert tried[-1] - LEAST == pytest.approx(found, abs=5)
 

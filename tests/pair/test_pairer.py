@@ -8,7 +8,7 @@ import pytest
 from halves_by_hand import connection, table
 
 from ztflow.errors import UsageError
-from ztflow.origin import NOBODY, Fact
+from ztflow.model.provenance import NOBODY, Fact
 from ztflow.pair import Pairer
 
 

@@ -11,7 +11,7 @@ import simulated
 from halves_by_hand import connection, refusal, table
 
 import ztflow
-from ztflow.origin import NOBODY, Fact
+from ztflow.model.provenance import NOBODY, Fact
 from ztflow.pair import Pairer
 from ztflow.simulate import PRESETS, Kind, Shape, simulate
 

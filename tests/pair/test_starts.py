@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ztflow.pair.lags import LAG, WINDOW, usual_below, within_window
-from ztflow.pair.starts import Fits, start_order
+from ztflow.pair.hmm.emissions import Fits, start_order
+from ztflow.pair.hmm.start_lags import LAG, WINDOW, usual_below, within_window
 
 
 def test_ports_order_starts_within_their_millisecond():

@@ -10,12 +10,12 @@ from halves_by_hand import connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.coded import WordMemory, per_word
-from ztflow.pair import sure
-from ztflow.pair.outline import Outline, outline_of
-from ztflow.pair.past import Past
-from ztflow.pair.sorting import time_order
-from ztflow.pair.sure import find_sure
+from ztflow.columns.dictionaries import WordMemory, per_word
+from ztflow.columns.sorting import time_order
+from ztflow.pair.buffers import Past
+from ztflow.pair.features.basic import Outline, outline_of
+from ztflow.pair.stages import isolated
+from ztflow.pair.stages.isolated import find_sure
 
 SECOND = 1_000_000
 T0 = 1_700_000_000 * SECOND
@@ -55,9 +55,9 @@ def by_the_rules(all_halves, gone, horizon):
             return all(t < first - before or t > last + after for t in others) and last + after < horizon
 
         apart, one_clock = last - first, all_halves.ztunnel[a] == all_halves.ztunnel[b]
-        near = one_clock and apart <= sure.NEAR_ENDS and alone(sure.NEAR_GAP, sure.NEAR_GAP)
-        far = moved and apart <= sure.FAR_ENDS and alone(sure.FAR_GAP, sure.FAR_GAP)
-        fresh = moved and apart <= sure.NEAR_ENDS and alone(sure.FRESH_PAST, sure.FRESH_GAP)
+        near = one_clock and apart <= isolated.NEAR_ENDS and alone(isolated.NEAR_GAP, isolated.NEAR_GAP)
+        far = moved and apart <= isolated.FAR_ENDS and alone(isolated.FAR_GAP, isolated.FAR_GAP)
+        fresh = moved and apart <= isolated.NEAR_ENDS and alone(isolated.FRESH_PAST, isolated.FRESH_GAP)
         if near or far or fresh:
             found.add(frozenset((a, b)))
     return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ztflow.causes import (
+from ztflow.model.error_classes import (
     CLASS_BY_NAME,
     ERROR_CLASSES,
     ERROR_TEXTS,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ztflow.escapes import BadEscapeError, decode, encode, quote, visible, visible_width
+from ztflow.text.escapes import BadEscapeError, decode, encode, quote, visible, visible_width
 
 PAIRS = [
     ("plain-name", "plain-name"),

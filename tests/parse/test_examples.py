@@ -6,12 +6,11 @@ import pytest
 
 from tests.parse import examples
 from ztflow.errors import ParseError
-from ztflow.objects import AccessRecord
-from ztflow.origin import LogLine
+from ztflow.model.objects import AccessRecord
+from ztflow.model.provenance import RECORD_NAMES, LogLine
 from ztflow.parse import Outcome, outcome, render_line, scan, was_damaged
 from ztflow.parse.grammar import parse
 from ztflow.parse.scanner import scan_loosely
-from ztflow.records import RECORD_NAMES
 
 CONSTRUCTED = examples.constructed()
 ACCESS_WORDS = ("connection complete", "connection failed")

@@ -5,7 +5,7 @@ import collections
 import pytest
 
 from tests.parse import examples
-from ztflow.origin import LogLine, Origin
+from ztflow.model.provenance import LogLine, Origin
 from ztflow.parse import fact_of
 
 T = "2024-11-05T12:00:01.013201Z"

@@ -8,9 +8,8 @@ import contextlib
 import pytest
 
 from ztflow.errors import ParseError
-from ztflow.origin import LogLine
+from ztflow.model.provenance import RECORD_NAMES, LogLine
 from ztflow.parse import Outcome, fact_of, outcome, scan, was_damaged
-from ztflow.records import RECORD_NAMES
 
 T = "2024-11-05T12:00:01.013201Z"
 HEADS = [

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ztflow.errors import ParseError, Reason
+from ztflow.model.provenance import RECORD_NAMES
 from ztflow.parse import scan, scan_fields, was_damaged
-from ztflow.records import RECORD_NAMES
 
 ISTIO = {
     "level": "info",

@@ -4,7 +4,7 @@ import pytest
 
 from tests.parse import examples
 from ztflow.errors import ParseError
-from ztflow.origin import NOBODY, LogLine, Origin
+from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.parse import Outcome, outcome
 
 T = "2024-06-16T10:13:59.559505Z"

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.errors import ParseError, Reason
-from ztflow.halves import HalvesBuilder
+from ztflow.model.tables import HALVES_SCHEMA, HalvesBuilder
 from ztflow.parse.own_record import is_own_record, own_record
-from ztflow.tables import HALVES_SCHEMA
 from ztflow.writers import open_writer
 
 FULL = {

@@ -6,14 +6,13 @@ from hypothesis import strategies as st
 
 from ztflow import parse_line
 from ztflow.errors import ParseError
-from ztflow.escapes import decode, encode, quote, visible
-from ztflow.objects import AccessRecord
-from ztflow.origin import LogLine, Origin
+from ztflow.model.objects import AccessRecord
+from ztflow.model.provenance import RECORD_NAMES, LogLine, Origin
 from ztflow.parse import Outcome, explain, fact_of, outcome, render_line, scan, scan_fields, was_damaged
 from ztflow.parse.grammar import parse
 from ztflow.parse.scanner import scan_loosely
-from ztflow.records import RECORD_NAMES
 from ztflow.testing import RELEASES, access_lines, access_records, access_rows, log_lines, mutated_lines
+from ztflow.text.escapes import decode, encode, quote, visible
 
 
 def verdict(reader, text):

@@ -4,10 +4,10 @@ import pytest
 
 import ztflow
 from ztflow.errors import InputError, ParseError, Reason
+from ztflow.model.provenance import RECORD_NAMES
+from ztflow.model.schema import LOG_FIELDS, REQUIRED_KEYS, Message
 from ztflow.parse import scan, was_damaged
 from ztflow.parse.scanner import scan_loosely
-from ztflow.records import RECORD_NAMES
-from ztflow.schema import LOG_FIELDS, REQUIRED_KEYS, Message
 
 TIME = "2024-11-05T12:00:01.013201Z"
 FIELDS = {

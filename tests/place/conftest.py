@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ztflow.place import parse_inventory
-from ztflow.place.known import Inventory
+from ztflow.place.inventory.facts import Inventory
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places_by_hand import at, fact, flow, flows, halves, inventory, node, pod, seen
 
+from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.place import Topology, place_flows, read_inventory, sightings
-from ztflow.tables import FLOWS_SCHEMA
 
 WEB = "shop/web-6f4dc97cb-swdlb"
 CART = "shop/cart-5f4d8b7c9-l2n4p"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import ReadReport, read_inputs
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from ztflow.errors import SourceError
-from ztflow.read import sources
-from ztflow.read.sources import ahead
+from ztflow.read.sources import files
+from ztflow.read.sources.files import ahead
 
 
 def chunks(sizes, *, broken=False):
@@ -21,7 +21,7 @@ def chunks(sizes, *, broken=False):
 
 @pytest.mark.parametrize("sizes", [[], [1], [5, 5, 5], [1000] * 50, [1, 5000, 1, 5000]])
 def test_the_same_bytes_in_bigger_chunks(monkeypatch, sizes):
-    monkeypatch.setattr(sources, "BIG_CHUNK", 4000)
+    monkeypatch.setattr(files, "BIG_CHUNK", 4000)
     found = list(ahead(chunks(sizes)))
     assert b"".join(found) == b"".join(chunks(sizes))
     assert all(len(chunk) >= 2000 for chunk in found[:-1])
@@ -30,7 +30,7 @@ def test_the_same_bytes_in_bigger_chunks(monkeypatch, sizes):
 
 @pytest.mark.parametrize("sizes", [[], [1], [5, 5, 5], [1000] * 7, [1000] * 50])
 def test_an_error_comes_after_all_bytes_before_it(monkeypatch, sizes):
-    monkeypatch.setattr(sources, "BIG_CHUNK", 4000)
+    monkeypatch.setattr(files, "BIG_CHUNK", 4000)
     found = []
 
     def take():
@@ -43,7 +43,7 @@ def test_an_error_comes_after_all_bytes_before_it(monkeypatch, sizes):
 
 
 def test_stopping_early_leaves_no_thread(monkeypatch):
-    monkeypatch.setattr(sources, "BIG_CHUNK", 4000)
+    monkeypatch.setattr(files, "BIG_CHUNK", 4000)
     before = threading.active_count()
     reader = ahead(chunks(itertools.repeat(1000)))
     next(reader)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.read.support import FIXTURES, column, read, table
-from ztflow.schema import HALVES
+from ztflow.model.schema import HALVES
 
 WRAPPED = sorted((FIXTURES / "wrapped").glob("*.gz"))
 FULL = [path for path in WRAPPED if not path.name.startswith("kubectl-ds")]

@@ -7,9 +7,9 @@ import pytest
 
 from tests.read import layouts
 from tests.read.support import FIXTURES, column
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import StreamParser, limits
-from ztflow.read.document import Document, PlainLine, Value
+from ztflow.read.framing.documents import Document, PlainLine, Value
 
 LINES = [
     line
@@ -90,7 +90,7 @@ def many(count):
 @pytest.mark.parametrize("name", ENVELOPES)
 @pytest.mark.parametrize("indent", [1, 4])
 def test_a_long_document_comes_in_pieces(name, indent, monkeypatch):
-    monkeypatch.setattr("ztflow.read.document.DOCUMENT_PIECE_CHARS", 3000)
+    monkeypatch.setattr("ztflow.read.framing.documents.DOCUMENT_PIECE_CHARS", 3000)
     lines = many(150)
     text = json.dumps(ENVELOPES[name](lines), indent=indent)
     halves, parser = read(text)
@@ -124,7 +124,7 @@ def test_a_long_document_needs_little_memory():
 
 
 def test_a_value_past_the_limit_is_given_back(monkeypatch):
-    monkeypatch.setattr("ztflow.read.document.DOCUMENT_CHARS", 20_000)
+    monkeypatch.setattr("ztflow.read.framing.documents.DOCUMENT_CHARS", 20_000)
     text = '{"a": {\n' + '"k": "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvv",\n' * 1000 + "\n".join(LINES) + "\n"
     halves, parser = read(text)
     assert len(halves) == len(LINES)

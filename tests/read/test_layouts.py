@@ -6,7 +6,7 @@ import pytest
 
 from tests.read import layouts
 from tests.read.support import FIXTURES, column
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import StreamParser
 
 PLAIN = [line for line in (FIXTURES / "wrappers" / "kubectl-plain.log").read_text().splitlines() if line]

@@ -3,7 +3,7 @@
 import pytest
 
 from ztflow.read import StreamParser, limits
-from ztflow.read.lines import LineSplitter, healed
+from ztflow.read.framing.lines import LineSplitter, healed
 
 LINE = (
     b'2024-06-16T12:40:48.707707Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:5 src.workload="a" '

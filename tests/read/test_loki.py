@@ -13,7 +13,7 @@ import pytest
 from tests.read.support import FIXTURES, column, read
 from ztflow.errors import SourceError
 from ztflow.read import ReadReport, follow, loki_url
-from ztflow.read.loki import parse_loki
+from ztflow.read.sources.loki import parse_loki
 
 LINES = [
     line
@@ -136,7 +136,7 @@ def test_equal_lines_are_both_given(server, store):
 
 
 def test_a_busy_server_is_asked_again(server, store, monkeypatch):
-    monkeypatch.setattr("ztflow.read.loki_answers._RETRIES", (0.0, 0.0))
+    monkeypatch.setattr("ztflow.read.sources.loki_http._RETRIES", (0.0, 0.0))
     store.fill(3)
     store.failures = [(503, "busy"), (429, "slow down")]
     halves, *_ = read(ask(server))
@@ -190,7 +190,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(server, store):
 
 
 def test_following_asks_on_and_gives_late_entries_once(server, store, monkeypatch):
-    monkeypatch.setattr("ztflow.read.loki.POLL", 0.02)
+    monkeypatch.setattr("ztflow.read.sources.loki.POLL", 0.02)
     store.fill(5)
     report = ReadReport()
     stopped = []

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from tests.read.support import column, read
 from ztflow.read import StreamParser
-from ztflow.read.counted import Counted
-from ztflow.read.fingerprint import Fingerprints
-from ztflow.read.overlap import Overlaps
+from ztflow.read.duplicates import Counted, Fingerprints, Overlaps
 
 LINE = (
     "2024-06-16T12:{:02}:{:02}.{:06}Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:{} dst.addr=10.0.0.2:80 "

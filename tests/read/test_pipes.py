@@ -9,8 +9,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from ztflow.read import pipes
-from ztflow.read.pipes import PipeReader
+from ztflow.read.sources import pipes
+from ztflow.read.sources.pipes import PipeReader
 
 PATIENCE = 10
 

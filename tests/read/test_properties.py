@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.read import layouts
 from tests.read.support import FIXTURES
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import StreamParser, limits
 
 SLOW = settings(deadline=None, max_examples=15)

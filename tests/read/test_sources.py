@@ -18,7 +18,7 @@ import pytest
 from tests.read.support import FIXTURES, column, read
 from ztflow.errors import SourceError, UsageError
 from ztflow.read import ReadReport, limits, read_inputs
-from ztflow.read.naming import origin_of_path
+from ztflow.read.sources.naming import origin_of_path
 
 DATA = (FIXTURES / "wrappers" / "kubectl-plain.log").read_bytes()
 ACCESS = DATA.count(b"connection complete")
@@ -284,8 +284,8 @@ def test_progress_ends_at_the_total(tmp_path):
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ztflow.read.compression.RATIO_FROM", 1 << 20)
-    monkeypatch.setattr("ztflow.read.compression.RATIO", 100)
+    monkeypatch.setattr("ztflow.read.sources.compression.RATIO_FROM", 1 << 20)
+    monkeypatch.setattr("ztflow.read.sources.compression.RATIO", 100)
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(DATA) + gzip.compress(b"\n" * (8 << 20)))
     report = ReadReport()

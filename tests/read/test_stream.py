@@ -6,8 +6,8 @@ import json
 import pytest
 
 from tests.read.support import FIXTURES, column
-from ztflow.halves import Halves
-from ztflow.origin import Origin
+from ztflow.model.provenance import Origin
+from ztflow.model.tables import Halves
 from ztflow.read import ReadReport, StreamParser, follow, limits
 
 BLOCK = [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.read.support import FIXTURES, column
-from ztflow.halves import Halves
+from ztflow.model.tables import Halves
 from ztflow.read import StreamParser
 
 LINES = [

@@ -8,7 +8,7 @@ from flows_by_hand import flow, table
 from hypothesis import given
 
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports import diff, render
 
 DB2 = {"dst_pod": "data/other-0"}

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.origin import ReadStats
+from ztflow.model.provenance import ReadStats
+from ztflow.model.tables import Flows, Halves
 from ztflow.reports import NEEDS_HALVES, RENDERERS, REPORTS, Prices, diff, make_report, render, summary
 from ztflow.reports.model import Report
 

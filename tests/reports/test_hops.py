@@ -13,10 +13,9 @@ from truth import logs, true_rows
 
 import ztflow
 from ztflow.aggregate import UNKNOWN
-from ztflow.flows import Flows
-from ztflow.halves import Halves
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import Pairer
-from ztflow.pair.reasons import Unpaired
+from ztflow.pair.stages.unpaired_reasons import Unpaired
 from ztflow.reports import clocks, loss, render, tunnels, waypoints
 from ztflow.reports.loss import MEANING
 

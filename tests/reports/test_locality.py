@@ -13,7 +13,7 @@ from truth import logs, true_rows
 import ztflow
 from ztflow.aggregate import UNKNOWN
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports import Price, Prices, locality, render
 
 CAPTURED = Path(__file__).parents[2] / "fixtures" / "captured"

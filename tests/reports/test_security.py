@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flows_by_hand import flow, table
 
-from ztflow.causes import CLASS_BY_NAME
-from ztflow.flows import Flows
+from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.tables import Flows
 from ztflow.reports import denied, egress, failures, mtls, render
 from ztflow.reports.egress import scope_of
 

@@ -9,7 +9,7 @@ from flows_by_hand import flow, table
 from hypothesis import given
 
 import ztflow
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports import render, summary
 
 SEED = Path(__file__).parents[2] / "fixtures" / "seed"

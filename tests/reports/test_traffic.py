@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports import render, traffic
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import CLEAN, position, rows
 
-from ztflow.causes import classify_error
-from ztflow.records import join_host_port
+from ztflow.model.error_classes import classify_error
+from ztflow.model.provenance import join_host_port
 from ztflow.simulate import PRESETS, TRUTH_COLUMNS, Clocks, Kind, Scenario, Shape, simulate
 from ztflow.simulate.cluster import Role
 

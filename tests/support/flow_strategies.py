@@ -8,8 +8,7 @@ import pyarrow as pa
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ztflow.flows import Flows
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
 quick = settings(max_examples=40, deadline=None)
 """Tables are slow to make, and a busy machine must not fail a test."""

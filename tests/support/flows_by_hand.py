@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.tables import FLOWS_SCHEMA
 
 END = datetime(2024, 6, 16, 12, 48, 51, 792527, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ztflow.tables import HALVES_SCHEMA
+from ztflow.model.tables import HALVES_SCHEMA
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from ztflow.errors import ParseError
 from ztflow.kernel.blocks import read_block
-from ztflow.origin import NOBODY, LogLine
+from ztflow.model.provenance import NOBODY, RECORD_NAMES, LogLine, micros_from_time
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.read.unwrap.content import find_head
-from ztflow.records import RECORD_NAMES, micros_from_time
 
 PREFIXES = (
     "",

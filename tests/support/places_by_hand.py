@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ztflow.origin import Fact, Origin
+from ztflow.model.provenance import Fact, Origin
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA
 from ztflow.place import Evidence, Inventory, NodeFact, PodFact
-from ztflow.tables import FLOWS_SCHEMA, HALVES_SCHEMA
 
 SECOND = 1_000_000
 T0 = 1_700_000_000 * SECOND

@@ -30,7 +30,7 @@ def texts(capture: Capture) -> dict[tuple[str, int], str]:
 
 def rows(capture: Capture) -> dict[tuple[str, int], dict[str, object]]:
     """Every access line of bare logs by file and number."""
-    from ztflow.records import RECORD_NAMES
+    from ztflow.model.provenance import RECORD_NAMES
 
     found = {}
     for place, line in texts(capture).items():

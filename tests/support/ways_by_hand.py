@@ -1,4 +1,4 @@
-"""Ways to pair a burst, weighed one by one by the words of `ztflow.pair.ends`."""
+"""Ways to pair a burst, weighed one by one by the words of `ztflow.pair.hmm.transitions`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from itertools import permutations
 
 import numpy as np
 
-from ztflow.pair.ends import (
+from ztflow.pair.hmm.transition_rates import SHIPPED, USUAL, Pace, gap_classes
+from ztflow.pair.hmm.transitions import (
     ELSEWHERE,
     FLOOR,
     LOWEST,
@@ -21,8 +22,6 @@ from ztflow.pair.ends import (
     row,
     too_early,
 )
-from ztflow.pair.habits import USUAL, Pace, gap_classes
-from ztflow.pair.shipped import SHIPPED
 
 
 def burst_of(late, early, seed=None, pace=None):

@@ -10,8 +10,8 @@ from flows_by_hand import flow, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.escapes import visible
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.text.escapes import visible
 from ztflow.writers import open_writer
 
 

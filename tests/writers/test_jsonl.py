@@ -12,7 +12,7 @@ from halves_by_hand import table as halves_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.writers import open_writer
 
 

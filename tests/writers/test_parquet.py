@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from flows_by_hand import flow, table
 
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.writers import open_writer
 from ztflow.writers.parquet import ROW_GROUP_ROWS
 

@@ -17,11 +17,11 @@ from halves_by_hand import table as halves_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.display import time_text
-from ztflow.records import join_host_port
-from ztflow.tables import FLOWS_SCHEMA
+from ztflow.model.provenance import join_host_port
+from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.text.escapes import csv_cell, json_printable
+from ztflow.text.format import time_text
 from ztflow.writers import open_writer
-from ztflow.writers.escape import csv_cell, json_printable
 from ztflow.writers.fragments import Fragment, rows_of
 from ztflow.writers.jsonl import ADDRESSES
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from ztflow.errors import UsageError
+from ztflow.text.format import short_duration, short_size
 from ztflow.writers import open_writer
 from ztflow.writers.text import fit
-from ztflow.writers.units import short_duration, short_size
 
 HOSTILE = "x\x1b[2J\x07\u202eevil\r\n\x9b31m"
 

@@ -6,7 +6,7 @@ Rows become integer group codes (`View`), ends become vertices of a level (`vert
 
 from __future__ import annotations
 
-from ztflow.aggregate.ends import LEVELS, UNKNOWN, Vertex, Vertices, check_level, ends_columns, vertices
+from ztflow.aggregate.levels import LEVELS, UNKNOWN, Vertex, Vertices, check_level, ends_columns, vertices
 from ztflow.aggregate.measures import Measures, measure, scalars
 from ztflow.aggregate.view import Groups, Labels, View
 

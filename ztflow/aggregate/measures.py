@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, View
-from ztflow.records import time_from_micros
-from ztflow.times import rfc3339_texts
+from ztflow.columns.timestamps import rfc3339_texts
+from ztflow.model.provenance import time_from_micros
 
 PAIRED = ("exact", "unique", "ambiguous", "relaxed")
 """Values of `paired` with both halves seen."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.distinct import factorize
-from ztflow.records import time_from_micros
+from ztflow.columns.dictionaries import factorize
+from ztflow.model.provenance import time_from_micros
 
 Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
 Mask: TypeAlias = npt.NDArray[np.bool_]

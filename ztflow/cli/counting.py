@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import orjson
 import pyarrow.compute as pc
 
-from ztflow.display import counted
-from ztflow.flows import Flows
-from ztflow.origin import Problem, ReadStats
+from ztflow.model.provenance import Problem, ReadStats
+from ztflow.model.tables import Flows
 from ztflow.read import ReadReport
+from ztflow.text.format import counted
 
 PAIRED = ("exact", "unique", "ambiguous", "relaxed")
 """Values of `paired` that stand for two halves."""

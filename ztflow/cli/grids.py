@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from rich.cells import cell_len
 
-from ztflow.writers.layout import TextColumn
 from ztflow.writers.text import TextWriter
+from ztflow.writers.text_columns import TextColumn
 
 
 def write_grid(

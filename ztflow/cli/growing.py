@@ -10,11 +10,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from ztflow.api import pair_and_place
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.origin import Fact
+from ztflow.model.provenance import Fact
+from ztflow.model.tables import HALVES_SCHEMA, Flows, Halves
 from ztflow.place import read_inventory
-from ztflow.tables import HALVES_SCHEMA
 
 KEPT = 1_000_000
 """Access lines kept: some 300 MB, and about two seconds to pair and summarise."""

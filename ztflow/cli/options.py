@@ -24,7 +24,7 @@ from ztflow.filters import (
     word_condition,
 )
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
-from ztflow.schema import Column
+from ztflow.model.schema import Column
 
 READING, FILTERS, OUTPUT, TALK = "Reading", "Filters", "Output", "Messages"
 """Headings of the help page."""

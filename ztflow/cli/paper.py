@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ztflow.cli.options import Color
 from ztflow.cli.terminal import is_terminal, wants_color
-from ztflow.escapes import visible
-from ztflow.writers.layout import BOLD
+from ztflow.text.escapes import visible
+from ztflow.writers.text_columns import BOLD
 
 LABEL = 9
 """Cells of the label of a fact."""

@@ -19,9 +19,8 @@ from ztflow.cli.progress import ReadingBar
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.origin import Fact
+from ztflow.model.provenance import Fact
+from ztflow.model.tables import Flows, Halves
 from ztflow.place import Topology, read_inventory
 from ztflow.read import ReadReport, follow, read_inputs
 

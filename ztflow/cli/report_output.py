@@ -10,11 +10,11 @@ from ztflow.cli.options import ReportOutput
 from ztflow.cli.output import destination
 from ztflow.cli.paper import Paper, fit_end, paper_for
 from ztflow.cli.run import Run
-from ztflow.display import Unit, cell_text, hidden_text
-from ztflow.escapes import visible
 from ztflow.reports.model import Field, Report, TitledTable, basis_lines
 from ztflow.reports.render import render
-from ztflow.writers.layout import BOLD, DIM
+from ztflow.text.escapes import visible
+from ztflow.text.format import Unit, cell_text, hidden_text
+from ztflow.writers.text_columns import BOLD, DIM
 
 FORMATS = ("table", "json", "markdown", "html")
 

@@ -16,8 +16,7 @@ from ztflow.cli.reading import owners
 from ztflow.cli.run import Run
 from ztflow.cli.selection import Selection
 from ztflow.cli.terminal import say
-from ztflow.flows import Flows
-from ztflow.halves import Halves
+from ztflow.model.tables import Flows, Halves
 from ztflow.writers import FORMATS, TableWriter, open_writer
 
 Tabular = TypeVar("Tabular", Flows, Halves)

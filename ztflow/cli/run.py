@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ztflow.cli.options import Stats, Talk
 from ztflow.cli.terminal import is_terminal, say, tell
 from ztflow.errors import InputError, SourceError, UsageError
-from ztflow.escapes import visible
+from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
     from ztflow.cli.counting import Counts

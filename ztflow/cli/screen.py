@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ztflow.cli.counting import Counts
 from ztflow.cli.grids import write_grid
 from ztflow.cli.paper import LABEL, Paper
-from ztflow.display import bytes_text, duration_text, hidden_text, share_text
-from ztflow.escapes import visible
-from ztflow.writers.layout import BOLD, CYAN, DIM, GREEN, RED, YELLOW
-from ztflow.writers.units import short_duration, short_size
+from ztflow.text.escapes import visible
+from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
+from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures

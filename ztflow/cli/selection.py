@@ -14,9 +14,8 @@ from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side
 from ztflow.filters.masks import Known
 from ztflow.filters.quantities import parse_moment
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.schema import Column
+from ztflow.model.schema import Column
+from ztflow.model.tables import Flows, Halves
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 

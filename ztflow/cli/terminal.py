@@ -7,7 +7,7 @@ import sys
 from typing import IO, Any
 
 from ztflow.cli.options import Color
-from ztflow.escapes import visible
+from ztflow.text.escapes import visible
 
 
 def say(text: str) -> None:

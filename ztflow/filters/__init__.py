@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from ztflow.filters.expression import Expression
     from ztflow.filters.masks import Known
-    from ztflow.flows import Flows
-    from ztflow.halves import Halves
+    from ztflow.model.tables import Flows, Halves
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 

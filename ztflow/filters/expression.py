@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
-from ztflow.schema import FLOWS, HALVES, Column, Type
+from ztflow.model.schema import FLOWS, HALVES, Column, Type
 
 if TYPE_CHECKING:
     from pyparsing import ParserElement

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.causes import verdict_of
 from ztflow.filters.grid import End, Kind, Side, Test, any_of
 from ztflow.filters.rows import Mask, distinct, judge
+from ztflow.model.error_classes import verdict_of
 
 if TYPE_CHECKING:
     from ztflow.filters import EndCondition, Filter, WordCondition
-    from ztflow.flows import Flows
-    from ztflow.halves import Halves
+    from ztflow.model.tables import Flows, Halves
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -157,7 +156,7 @@ def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa
 
 def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabular:
     """See `Filter.apply`."""
-    from ztflow.flows import Flows
+    from ztflow.model.tables import Flows
 
     kept = table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)) if rows else table.to_arrow()
     if isinstance(table, Flows):

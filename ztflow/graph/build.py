@@ -10,9 +10,9 @@ import numpy as np
 from ztflow.aggregate import UNKNOWN, View, ends_columns, scalars, vertices
 from ztflow.aggregate.measures import MEASURED, PAIRED
 from ztflow.aggregate.view import Codes, group
-from ztflow.collector import collector_paused
-from ztflow.display import time_text
-from ztflow.flows import Flows
+from ztflow.columns.gc_pause import gc_paused
+from ztflow.model.tables import Flows
+from ztflow.text.format import time_text
 
 if TYPE_CHECKING:
     from ztflow.graph.traffic import TrafficGraph
@@ -61,7 +61,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     rank, key_rank = _ranks(names), _ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
     source, target, way = source[order], target[order], way[order]
-    with collector_paused():
+    with gc_paused():
         graph = TrafficGraph()
         graph.graph.update(_capture(flows, view, by))
         for vertex in sorted(ends.all, key=lambda vertex: vertex.id):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.display import ROWS_SHOWN, Unit, html_table
 from ztflow.graph.formats.boxes import box_attribute
 from ztflow.graph.formats.edge_list import edge_rows
 from ztflow.graph.formats.map.svg import svg_map
+from ztflow.text.format import ROWS_SHOWN, Unit, html_table
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ztflow.kernel.buffers import DST_WIDTH, SRC_WIDTH, WIDTH, new_groups, new_texts
 from ztflow.kernel.columns import Part, Span
 from ztflow.kernel.engine import Table, compiled
-from ztflow.kernel.layout import (
+from ztflow.kernel.known_words import Codes, Vocabulary
+from ztflow.kernel.table_layout import (
     LINES,
     NO_ROOM,
     OTHERS,
@@ -28,10 +30,8 @@ from ztflow.kernel.layout import (
     new_columns,
     new_scratch,
 )
-from ztflow.kernel.memory import DST_WIDTH, SRC_WIDTH, WIDTH, new_groups, new_texts
-from ztflow.kernel.vocabulary import Codes, Vocabulary
-from ztflow.origin import NOBODY, Origin
-from ztflow.tables import HALVES_SCHEMA
+from ztflow.model.provenance import NOBODY, Origin
+from ztflow.model.tables import HALVES_SCHEMA
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

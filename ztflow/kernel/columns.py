@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.kernel.layout import CODES, NUMBERS, PORTS, Columns
-from ztflow.kernel.vocabulary import Codes, Vocabulary
-from ztflow.origin import Origin
-from ztflow.tables import HALVES_SCHEMA
+from ztflow.kernel.known_words import Codes, Vocabulary
+from ztflow.kernel.table_layout import CODES, NUMBERS, PORTS, Columns
+from ztflow.model.provenance import Origin
+from ztflow.model.tables import HALVES_SCHEMA
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

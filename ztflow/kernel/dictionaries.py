@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_bytes, u64, word
-from ztflow.kernel.memory import (
+from ztflow.kernel.buffers import (
     ARENA,
     ENTRIES,
     GROUPS,
@@ -26,6 +25,7 @@ from ztflow.kernel.memory import (
     Groups,
     Texts,
 )
+from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_bytes, u64, word
 
 NONE: Final = -1
 CROWDED: Final = -2

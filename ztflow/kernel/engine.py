@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from ztflow.compiled.cache import KERNEL
-from ztflow.compiled.link import Array, linked, numbers_of, table
-from ztflow.kernel.layout import Columns, Scratch
-from ztflow.kernel.memory import Groups, Texts
+from ztflow.jit.cache import KERNEL
+from ztflow.jit.link import Array, linked, numbers_of, table
+from ztflow.kernel.buffers import Groups, Texts
+from ztflow.kernel.table_layout import Columns, Scratch
 
 
 class Table:

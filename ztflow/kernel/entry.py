@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from numba import types
 
-from ztflow.compiled.build import array_at, built
-from ztflow.kernel.layout import Columns, Scratch
+from ztflow.jit.build import array_at, built
+from ztflow.kernel.buffers import Groups, Texts
 from ztflow.kernel.lines import read_lines
 from ztflow.kernel.machine import i64, word
-from ztflow.kernel.memory import Groups, Texts
+from ztflow.kernel.table_layout import Columns, Scratch
 
 _bytes, _small, _long, _hashes = (array_at(kind, 1) for kind in (types.uint8, types.int32, types.int64, types.uint64))
 _ports, _small_table, _long_table = (array_at(kind, 2) for kind in (types.uint16, types.int32, types.int64))

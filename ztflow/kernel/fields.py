@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ztflow.kernel.buffers import WIDTH
 from ztflow.kernel.machine import (
     byte,
     bytes_equal,
@@ -22,7 +23,6 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
-from ztflow.kernel.memory import WIDTH
 
 QUOTE: Final = ord('"')
 BLANK: Final = ord(" ")

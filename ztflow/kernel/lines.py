@@ -12,8 +12,8 @@ position is at or before the line end, and every load covers at most `WIDTH` byt
 
 from __future__ import annotations
 
-from ztflow.kernel import spelling
-from ztflow.kernel.around import is_silent, prefix_number
+from ztflow.kernel import field_text
+from ztflow.kernel.buffers import LINE, WIDTH, Array, Groups, Texts
 from ztflow.kernel.dictionaries import (
     CROWDED,
     NONE,
@@ -24,10 +24,13 @@ from ztflow.kernel.dictionaries import (
     is_group,
     number,
 )
-from ztflow.kernel.ends import dst_fields, new_dst, new_src, src_fields
+from ztflow.kernel.endpoint_fields import dst_fields, new_dst, new_src, src_fields
+from ztflow.kernel.field_text import KEY
 from ztflow.kernel.fields import NO, NO_TIME, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
-from ztflow.kernel.inside import envelope_number, inside
-from ztflow.kernel.layout import (
+from ztflow.kernel.json_envelope import envelope_number, inside
+from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
+from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number
+from ztflow.kernel.table_layout import (
     DIRECTION,
     DONE,
     DST_IP,
@@ -63,16 +66,13 @@ from ztflow.kernel.layout import (
     Columns,
     Scratch,
 )
-from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
-from ztflow.kernel.memory import LINE, WIDTH, Array, Groups, Texts
-from ztflow.kernel.spelling import KEY
 
-_ACCESS_LENGTH = len(spelling.ACCESS)
-_at_access = text_at(spelling.ACCESS)
-_at_complete, _COMPLETE_LENGTH = text_at(spelling.COMPLETE), len(spelling.COMPLETE)
-_at_failed, _FAILED_LENGTH = text_at(spelling.FAILED), len(spelling.FAILED)
+_ACCESS_LENGTH = len(field_text.ACCESS)
+_at_access = text_at(field_text.ACCESS)
+_at_complete, _COMPLETE_LENGTH = text_at(field_text.COMPLETE), len(field_text.COMPLETE)
+_at_failed, _FAILED_LENGTH = text_at(field_text.FAILED), len(field_text.FAILED)
 
-_OUTBOUND, _INBOUND = (f'{word}"' for word in spelling.WORDS[2])
+_OUTBOUND, _INBOUND = (f'{word}"' for word in field_text.WORDS[2])
 _at_outbound, _OUTBOUND_LENGTH = text_at(_OUTBOUND), len(_OUTBOUND)
 _at_inbound, _INBOUND_LENGTH = text_at(_INBOUND), len(_INBOUND)
 _SENT = f" {KEY['bytes_sent']}"

@@ -17,8 +17,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from ztflow.compiled.build import HOW, loaded
-from ztflow.kernel.memory import WIDTH
+from ztflow.jit.build import HOW, loaded
+from ztflow.kernel.buffers import WIDTH
 
 _njit: Any = njit
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from ztflow.compiled.cache import KERNEL
+from ztflow.jit.cache import KERNEL
 
 WARM_FROM: Final = 2 << 20
 """Bytes of input from which loading compiled code pays."""

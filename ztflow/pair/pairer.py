@@ -19,27 +19,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.coded import WordMemory
+from ztflow.columns.dictionaries import WordMemory
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Index, UIntArray
+from ztflow.columns.sorting import time_order
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.origin import Fact
-from ztflow.pair.backlog import RECENT, Backlog
-from ztflow.pair.clock_memory import EPOCH, ClockMemory
-from ztflow.pair.close_by import SETTLE
-from ztflow.pair.decided import Decided, alone_with_each_other
-from ztflow.pair.evidence import gather
-from ztflow.pair.join import EXACT
-from ztflow.pair.leftovers import REACH
-from ztflow.pair.outline import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Index, Outline, UIntArray, outline_of
-from ztflow.pair.past import Past
-from ztflow.pair.reasons import Knowledge, Unpaired
-from ztflow.pair.requests import Requests
-from ztflow.pair.sorting import time_order
-from ztflow.pair.staged import Staged
-from ztflow.pair.sure import FAR_ENDS, FRESH_PAST, find_sure
-from ztflow.pair.traces import traced_pairs
-from ztflow.pair.waiting import GONE, Waiting
+from ztflow.model.provenance import Fact
+from ztflow.model.tables import Flows, Halves
+from ztflow.pair.buffers import GONE, Past, Staged, Waiting
+from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
+from ztflow.pair.exact_evidence import Requests, traced_pairs
+from ztflow.pair.features.basic import Outline, outline_of
+from ztflow.pair.features.full import gather
+from ztflow.pair.output import EXACT, Decided, alone_with_each_other
+from ztflow.pair.stages.isolated import FAR_ENDS, FRESH_PAST, find_sure
+from ztflow.pair.stages.late_or_cut import REACH
+from ztflow.pair.stages.nearby import SETTLE
+from ztflow.pair.stages.per_epoch import RECENT, Backlog
+from ztflow.pair.stages.unpaired_reasons import Knowledge, Unpaired
 
 WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""

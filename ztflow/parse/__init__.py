@@ -11,7 +11,7 @@ from ztflow.parse.render import render_line
 from ztflow.parse.scanner import scan, was_damaged
 
 if TYPE_CHECKING:
-    from ztflow.objects import AccessRecord
+    from ztflow.model.objects import AccessRecord
     from ztflow.parse.explanation import Explanation
 
 
@@ -24,7 +24,7 @@ def parse_line(text: str) -> AccessRecord | None:
     Raises:
         ParseError: An access line that is broken, with reason, column and hint.
     """
-    from ztflow.objects import AccessRecord
+    from ztflow.model.objects import AccessRecord
 
     row = scan(text)
     return None if row is None else AccessRecord.from_row(row)

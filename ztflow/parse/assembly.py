@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, NoReturn
 
 from ztflow.errors import ParseError, Reason
-from ztflow.escapes import BadEscapeError, decode
+from ztflow.model.provenance import Row
+from ztflow.model.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS, Message
 from ztflow.parse.values import (
     BYTES_KEYS,
     COLUMNS_OF,
@@ -22,8 +23,7 @@ from ztflow.parse.values import (
     ValueFault,
     time_micros,
 )
-from ztflow.records import Row
-from ztflow.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS, Message
+from ztflow.text.escapes import BadEscapeError, decode
 
 
 class Token(NamedTuple):

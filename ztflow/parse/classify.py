@@ -7,13 +7,12 @@ from typing import Any
 
 import orjson
 
-from ztflow.origin import LogLine
+from ztflow.model.provenance import LogLine, Row
+from ztflow.model.schema import Message
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.layout import statement_of
 from ztflow.parse.scanner import scan
 from ztflow.parse.values import MESSAGE
-from ztflow.records import Row
-from ztflow.schema import Message
 
 ZTUNNEL_POD = "ztunnel"
 """How the names of ztunnel's pods begin, unless somebody renamed the DaemonSet."""

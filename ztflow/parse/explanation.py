@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ztflow.causes import CLASS_BY_NAME
 from ztflow.errors import ParseError
-from ztflow.escapes import BadEscapeError, decode, visible, visible_width
-from ztflow.objects import AccessRecord
-from ztflow.origin import Fact, LogLine
+from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.objects import AccessRecord
+from ztflow.model.provenance import Fact, LogLine
+from ztflow.model.schema import FIELD_BY_KEY
 from ztflow.parse import grammar
 from ztflow.parse.classify import decoded, outcome
 from ztflow.parse.facts import fact_of
 from ztflow.parse.layout import statement_of
 from ztflow.parse.scanner import was_damaged
 from ztflow.parse.values import EXPECTED
-from ztflow.schema import FIELD_BY_KEY
+from ztflow.text.escapes import BadEscapeError, decode, visible, visible_width
 
 PROBLEM = "problem"
 _WINDOW = 96

@@ -27,16 +27,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ztflow.errors import ParseError
-from ztflow.escapes import BadEscapeError, decode
-from ztflow.origin import Fact, LogLine
+from ztflow.model.provenance import RECORD_NAMES, Fact, LogLine, Row
+from ztflow.model.schema import ACCESS_SCOPE, Message
 from ztflow.parse.classify import decoded
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.layout import Statement, connection_of, host_port, micros_of_duration, statement_of
-from ztflow.parse.legacy import legacy_fact
 from ztflow.parse.scanner import scan
+from ztflow.parse.trace_id_messages import legacy_fact
 from ztflow.parse.values import MESSAGE, TIME
-from ztflow.records import RECORD_NAMES, Row
-from ztflow.schema import ACCESS_SCOPE, Message
+from ztflow.text.escapes import BadEscapeError, decode
 
 Values = dict[str, Any]
 

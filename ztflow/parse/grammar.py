@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import pyparsing as pp
 
 from ztflow.errors import Reason
+from ztflow.model.provenance import Row
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Message
 from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
 from ztflow.parse.jsonlog import scan_json
 from ztflow.parse.recognise import DESTINATION_KEY, SOURCE_KEY, ruin_of
 from ztflow.parse.values import ERROR_KEY
-from ztflow.records import Row
-from ztflow.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Message
 
 
 class Broken(NamedTuple):

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import orjson
 
 from ztflow.errors import ParseError, Reason
+from ztflow.model.provenance import Row
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse
 from ztflow.parse.recognise import ruin_of
 from ztflow.parse.values import (
@@ -31,8 +33,6 @@ from ztflow.parse.values import (
     ValueFault,
     time_micros,
 )
-from ztflow.records import Row
-from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
 
 TIME_KEYS = ("time", "timestamp")
 SCOPE_KEYS = ("scope", "target")

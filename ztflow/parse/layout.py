@@ -14,10 +14,10 @@ from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any
 
-from ztflow.escapes import BadEscapeError, decode
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS
 from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, spans_of
 from ztflow.parse.values import ValueFault, ip_of, time_micros
-from ztflow.schema import ACCESS_SCOPE, LEVELS
+from ztflow.text.escapes import BadEscapeError, decode
 
 ROOT = "ztunnel"
 VENDOR_SCOPE = "http access"

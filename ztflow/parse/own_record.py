@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ztflow.errors import ParseError, Reason
-from ztflow.origin import Origin
-from ztflow.records import Row, micros_from_time
-from ztflow.schema import HALVES, RECORD, Message, Type
+from ztflow.model.provenance import Origin, Row, micros_from_time
+from ztflow.model.schema import HALVES, RECORD, Message, Type
 
 DERIVED = frozenset({"src_addr", "dst_addr", "hbone_addr"})
 """Keys made of columns."""

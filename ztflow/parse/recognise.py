@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ztflow.errors import ParseError, Reason
-from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind, Message
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind, Message
 
 SOURCE_KEY, DESTINATION_KEY = (field.key for field in LOG_FIELDS if field.kind is Kind.ADDRESS)
 DIRECTION_KEY = next(field.key for field in LOG_FIELDS if field.kind is Kind.DIRECTION)

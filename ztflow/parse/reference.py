@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from ztflow import errors, schema
-from ztflow.causes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
+from ztflow import errors
+from ztflow.model import schema
+from ztflow.model.error_classes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
+from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column, Message
 from ztflow.parse.values import EXPECTED
-from ztflow.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column, Message
 
 _MADE = "<!-- Made by `python -m ztflow.parse.reference docs/reference`; edit the tables in the code instead. -->\n"
 

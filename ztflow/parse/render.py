@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import orjson
 
 from ztflow.errors import UsageError
-from ztflow.escapes import quote
+from ztflow.model.provenance import Row, join_host_port, time_from_micros
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message, Quoting
 from ztflow.parse.values import COLUMN, COLUMNS_OF, ERROR_KEY, EXTRA, LEVEL, MESSAGE, TIME
-from ztflow.records import Row, join_host_port, time_from_micros
-from ztflow.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message, Quoting
+from ztflow.text.escapes import quote
 
 if TYPE_CHECKING:
-    from ztflow.objects import AccessRecord
+    from ztflow.model.objects import AccessRecord
 
 Format: TypeAlias = Literal["plain", "json"]
 

@@ -15,15 +15,10 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NoReturn
 
-from ztflow.causes import classify_error
 from ztflow.errors import ParseError, Reason
-from ztflow.escapes import BadEscapeError, decode
-from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
-from ztflow.parse.jsonlog import scan_json
-from ztflow.parse.recognise import DESTINATION_KEY, DIRECTION_KEY, SOURCE_KEY, ruin_of
-from ztflow.parse.values import COLUMNS_OF, ERROR_KEY, LEVEL, MESSAGE, TIME, WIDTH, identity_parts, ip_of, minute_micros
-from ztflow.records import Row
-from ztflow.schema import (
+from ztflow.model.error_classes import classify_error
+from ztflow.model.provenance import Row
+from ztflow.model.schema import (
     ACCESS_SCOPE,
     LEVELS,
     LOG_FIELDS,
@@ -34,6 +29,11 @@ from ztflow.schema import (
     Message,
     Quoting,
 )
+from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
+from ztflow.parse.jsonlog import scan_json
+from ztflow.parse.recognise import DESTINATION_KEY, DIRECTION_KEY, SOURCE_KEY, ruin_of
+from ztflow.parse.values import COLUMNS_OF, ERROR_KEY, LEVEL, MESSAGE, TIME, WIDTH, identity_parts, ip_of, minute_micros
+from ztflow.text.escapes import BadEscapeError, decode
 
 # ---- the template of a whole line -----------------------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
-from ztflow.causes import classify_error
 from ztflow.errors import Reason
-from ztflow.records import RECORD_NAMES, micros_from_time
-from ztflow.schema import LOG_FIELDS, Kind, Message
+from ztflow.model.error_classes import classify_error
+from ztflow.model.provenance import RECORD_NAMES, micros_from_time
+from ztflow.model.schema import LOG_FIELDS, Kind, Message
 
 KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered; then a cache starts afresh. Bounds memory, not correctness."""

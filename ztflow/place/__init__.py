@@ -1,8 +1,7 @@
 """Which pod, node and zone is it: inventories, the topology they and the log add up to, and the placing of flows."""
 
-from ztflow.place.ends import Placement
-from ztflow.place.inventory import parse_inventory, read_inventory
-from ztflow.place.known import (
+from ztflow.place.endpoints import Placement
+from ztflow.place.inventory.facts import (
     AddressFact,
     Evidence,
     Inventory,
@@ -12,6 +11,7 @@ from ztflow.place.known import (
     ServiceFact,
     ZtunnelFact,
 )
+from ztflow.place.inventory.files import parse_inventory, read_inventory
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows
 from ztflow.place.register import Contradiction

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.distinct import factorize, used
+from ztflow.columns.dictionaries import factorize, used
 
 Codes = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.intp]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.place.codes import NEVER, coded, combine, micros_of
-from ztflow.place.known import Inventory, OpenConnection, ServiceFact, canonical_ip
+from ztflow.place.inventory.facts import Inventory, OpenConnection, ServiceFact, canonical_ip
 from ztflow.place.register import Register
 
 STILL_OPEN = "still_open"

@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.collector import collector_paused
+from ztflow.columns.gc_pause import gc_paused
 from ztflow.place.codes import NEVER, Coded, Codes, coded, combine, micros_of
-from ztflow.place.ends import Answer, End
+from ztflow.place.endpoints import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
-from ztflow.place.writers import NOWHERE
+from ztflow.place.ztunnels import NOWHERE
 
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _NO_TIME = np.iinfo(np.int64).min
@@ -61,7 +61,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
     """
     if not flows.num_rows:
         return flows
-    with collector_paused():
+    with gc_paused():
         if not topology.has_halves:
             topology.learn_from_flows(flows)
         topology.settle()

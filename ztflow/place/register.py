@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ztflow.place.known import Evidence, Inventory, PodFact
+from ztflow.place.inventory.facts import Evidence, Inventory, PodFact
 from ztflow.place.names import is_unique_name
 
 CLOCK_SLACK = 5_000_000

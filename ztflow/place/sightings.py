@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.collector import collector_paused
-from ztflow.origin import Fact
+from ztflow.columns.gc_pause import gc_paused
+from ztflow.model.provenance import Fact
 from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, joined, micros_of, spans_of
 
 _PENDING = 1 << 17
@@ -147,7 +147,7 @@ class Sightings:
         self._asked = True
         if not self._pending:
             return
-        with collector_paused():
+        with gc_paused():
             self._index_batch(joined(self._pending) if len(self._pending) > 1 else self._pending[0])
         self._pending.clear()
         self._added = 0

@@ -13,15 +13,15 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from ztflow.collector import collector_paused
-from ztflow.origin import Fact
+from ztflow.columns.gc_pause import gc_paused
+from ztflow.model.provenance import Fact
 from ztflow.place.codes import NEVER
-from ztflow.place.ends import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
-from ztflow.place.known import Inventory, PodFact, canonical_ip
+from ztflow.place.endpoints import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
+from ztflow.place.inventory.facts import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
 from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
 from ztflow.place.sightings import Sightings, Span
-from ztflow.place.writers import NOWHERE, Writers
+from ztflow.place.ztunnels import NOWHERE, Writers
 
 _BY_NAME = "inventory pod name"
 _UNASKED = Answer()
@@ -32,7 +32,7 @@ class Topology:
 
     Args:
         inventory: What `read_inventory` gave; None for none.
-        facts: What non-access lines say (`ztflow.origin.Fact`); kinds that tell no place are skipped.
+        facts: What non-access lines say (`ztflow.model.provenance.Fact`); kinds that tell no place are skipped.
         halves: Access lines (`schema.HALVES`); more can follow with `learn`.
     """
 
@@ -40,7 +40,7 @@ class Topology:
         self, inventory: Inventory | None = None, facts: Iterable[Fact] = (), halves: pa.Table | None = None
     ) -> None:
         self.inventory = inventory or Inventory()
-        with collector_paused():
+        with gc_paused():
             self.register = Register(self.inventory)
         self.has_halves = False
         """Whether it has seen access lines; without them the flows to place have to tell what they told."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ztflow.read.following import follow
+from ztflow.read.follow import follow
 from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
-from ztflow.read.loki import loki_url
-from ztflow.read.naming import origin_of_path
+from ztflow.read.sources.loki import loki_url
+from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser
 from ztflow.read.unwrap import WRAPPERS
 

@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.halves import HalvesBuilder
 from ztflow.kernel import POLICY
-from ztflow.origin import Origin, ReadStats
-from ztflow.read.ansi import may_have_residue
+from ztflow.model.provenance import Origin, ReadStats
+from ztflow.model.tables import HalvesBuilder
+from ztflow.read.framing.repair import may_have_residue
 from ztflow.read.limits import PREFIXES
 from ztflow.read.unwrap import Unwrapper, writer_inside
 from ztflow.read.unwrap.content import find_head
@@ -30,7 +30,7 @@ from ztflow.read.unwrap.content import find_head
 if TYPE_CHECKING:
     from ztflow.kernel.blocks import Block
     from ztflow.kernel.columns import Part
-    from ztflow.kernel.vocabulary import Vocabulary
+    from ztflow.kernel.known_words import Vocabulary
 
 Codes = npt.NDArray[np.int32]
 

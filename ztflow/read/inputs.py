@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.errors import SourceError
-from ztflow.halves import Halves
-from ztflow.origin import Fact, Problem, ReadStats
-from ztflow.read.naming import origin_of_path
-from ztflow.read.overlap import Overlaps
-from ztflow.read.sources import BIG, Found, Input, Skipped, ahead, find_inputs, open_found
+from ztflow.model.provenance import Fact, Problem, ReadStats
+from ztflow.model.tables import Halves
+from ztflow.read.duplicates import Overlaps
+from ztflow.read.sources.files import BIG, Found, Input, Skipped, ahead, find_inputs, open_found
+from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser
 
 OnError: TypeAlias = Callable[[SourceError], None]

@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ztflow.errors import ParseError, Reason
-from ztflow.halves import Halves, HalvesBuilder
-from ztflow.origin import NOBODY, Fact, LogLine, Origin, Problem, ReadStats
+from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, ReadStats, Row
+from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.parse.own_record import is_own_record, own_record
-from ztflow.read.ansi import may_have_residue, strip_sequences
-from ztflow.read.block import STARTS, ConfigBlocks
 from ztflow.read.bulk import Bulk, SlowPath, pays
-from ztflow.read.document import Document, Value
+from ztflow.read.framing.documents import Document, Value
+from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
+from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
+from ztflow.read.framing.repair import is_access_like, is_escaped_access, may_have_residue, mended, strip_sequences
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
-from ztflow.read.lines import Lines, LineSplitter, healed, is_damaged
-from ztflow.read.mending import is_access_like, is_escaped_access, mended
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
-from ztflow.read.wrapped import WrappedRecord, unfinished, unfinished_head
-from ztflow.records import Row
 
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
-from ztflow.halves import Halves
+from ztflow.model.tables import Flows, Halves
 from ztflow.reports.clocks import clocks
 from ztflow.reports.denied import denied
 from ztflow.reports.diff import diff

@@ -14,11 +14,10 @@ import numpy as np
 
 from ztflow.aggregate import View
 from ztflow.aggregate.view import Codes, Labels, group
-from ztflow.display import Unit
-from ztflow.flows import Flows
-from ztflow.halves import Halves
+from ztflow.model.tables import Flows, Halves
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report, TitledTable, titled
+from ztflow.text.format import Unit
 
 OFF_MS = 50.0
 """An offset worth a finding: beyond what NTP leaves on a healthy node."""

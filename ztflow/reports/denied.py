@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from ztflow.aggregate import View, vertices
-from ztflow.causes import CLASS_BY_NAME
-from ztflow.display import Unit
-from ztflow.flows import Flows
+from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, TitledTable, titled
 from ztflow.reports.pairs import nodes_text
 from ztflow.reports.refusals import Refusal, refusals
+from ztflow.text.format import Unit
 
 
 @dataclass(frozen=True, slots=True)

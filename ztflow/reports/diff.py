@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.view import group
-from ztflow.display import Unit, counted, duration_text, share_text
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, TitledTable, basis_lines, share, titled
+from ztflow.text.format import Unit, counted, duration_text, share_text
 
 Change = Literal["new", "gone", "more", "less", "locality", "newly_denied", "newly_failed", "newly_plaintext"]
 

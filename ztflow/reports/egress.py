@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 
 from ztflow.aggregate import View, measure, vertices
 from ztflow.aggregate.view import Mask, group
-from ztflow.display import Unit
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, TitledTable, titled
 from ztflow.reports.refusals import PORTS, wanted_port
+from ztflow.text.format import Unit
 
 Kind = Literal["no_service", "outside_mesh"]
 Scope = Literal["public", "private", "link_local", "loopback", "other"]

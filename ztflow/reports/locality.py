@@ -10,13 +10,13 @@ from typing import ClassVar
 from ztflow.aggregate import UNKNOWN, Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import Groups, Mask, group
-from ztflow.display import Unit, counted
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
 from ztflow.reports.remedies import ADVICE, SHORT, Remedy, remedies
 from ztflow.reports.summary import Part, node_kinds, parts_of, zone_kinds
+from ztflow.text.format import Unit, counted
 
 MATRIX_SIDE = 12
 """Places a matrix shows side by side; more are listed cell by cell, the biggest first."""

@@ -12,12 +12,12 @@ import numpy as np
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import PAIRED, tally
 from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, group
-from ztflow.display import Unit, counted
-from ztflow.distinct import factorize
-from ztflow.flows import Flows
-from ztflow.pair.reasons import Unpaired
-from ztflow.records import time_from_micros
+from ztflow.columns.dictionaries import factorize
+from ztflow.model.provenance import time_from_micros
+from ztflow.model.tables import Flows
+from ztflow.pair.stages.unpaired_reasons import Unpaired
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.text.format import Unit, counted
 
 Loss = Literal["no", "maybe", "yes"]
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.aggregate.measures import PAIRED
-from ztflow.display import Unit, counted, duration_text, share_text, time_text
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
+from ztflow.text.format import Unit, counted, duration_text, share_text, time_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.view import group, members
-from ztflow.display import Unit
+from ztflow.text.format import Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
 from ztflow.aggregate.view import Codes, Groups, group, members
-from ztflow.causes import CLASS_BY_NAME
+from ztflow.model.error_classes import CLASS_BY_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from ztflow.display import Unit, cell_text, hidden_text, html_table, json_text
-from ztflow.escapes import visible, visible_width
 from ztflow.reports.model import Report, TitledTable, basis_lines
+from ztflow.text.escapes import visible, visible_width
+from ztflow.text.format import Unit, cell_text, hidden_text, html_table, json_text
 
 _NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
 

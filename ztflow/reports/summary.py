@@ -11,11 +11,11 @@ import numpy as np
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
 from ztflow.aggregate.view import Codes, Groups, Mask
-from ztflow.display import Unit, counted, share_text
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Count, Report, TitledTable, basis_lines, share, titled
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
+from ztflow.text.format import Unit, counted, share_text
 
 
 @dataclass(frozen=True, slots=True)

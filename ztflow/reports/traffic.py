@@ -12,12 +12,12 @@ import numpy as np
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import NO_TIME, group
-from ztflow.display import Unit, counted, duration_text
 from ztflow.errors import UsageError
-from ztflow.flows import Flows
-from ztflow.records import time_from_micros
+from ztflow.model.provenance import time_from_micros
+from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
+from ztflow.text.format import Unit, counted, duration_text
 
 _BUCKETS = 60
 """Steps of the timeline at most: what a screen shows."""

@@ -18,11 +18,10 @@ import numpy as np
 from ztflow.aggregate import View, vertices
 from ztflow.aggregate.measures import quantiles, sums
 from ztflow.aggregate.view import Codes, Groups, group, order_within
-from ztflow.display import Unit, counted
-from ztflow.flows import Flows
-from ztflow.halves import Halves
-from ztflow.records import time_from_micros
+from ztflow.model.provenance import time_from_micros
+from ztflow.model.tables import Flows, Halves
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.text.format import Unit, counted
 
 IDLE = timedelta(minutes=5)
 """After so long without a connection a tunnel is closed, so a later one on that port is another."""

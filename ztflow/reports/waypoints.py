@@ -16,10 +16,10 @@ import numpy as np
 from ztflow.aggregate import Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import Codes, group
-from ztflow.display import Unit
-from ztflow.flows import Flows
+from ztflow.model.tables import Flows
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.text.format import Unit
 
 HOPS = ("waypoint", "gateway")
 """Paths whose destination passes the connection on as another one. Double HBONE is one connection, end to end."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ztflow.errors import UsageError
-from ztflow.records import join_host_port
+from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import NOWHERE, Cluster, Role
 from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
 from ztflow.simulate.kinds import KINDS, Half, Kind

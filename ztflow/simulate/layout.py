@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ztflow.records import RECORD_NAMES, Row
+from ztflow.model.provenance import RECORD_NAMES, Row
 from ztflow.simulate.cluster import NOWHERE, Cluster, Pod, Role, Service
 from ztflow.simulate.kinds import Half, Kind
 from ztflow.simulate.scenario import Scenario

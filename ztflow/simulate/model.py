@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ztflow.errors import UsageError
-from ztflow.records import micros_from_time
+from ztflow.model.provenance import micros_from_time
 from ztflow.simulate.capture import Capture
 from ztflow.simulate.cluster import build_cluster
 from ztflow.simulate.delivery import deliver

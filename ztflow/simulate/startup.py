@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ztflow.escapes import quote
 from ztflow.parse.render import Format
 from ztflow.simulate.cluster import Cluster, Role
 from ztflow.simulate.kinds import Release
 from ztflow.simulate.scenario import Scenario
+from ztflow.text.escapes import quote
 
 STARTS_BEFORE = 3.0
 """Seconds before the first connection at which every ztunnel starts."""

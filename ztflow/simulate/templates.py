@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ztflow.model.provenance import micros_from_time, time_from_micros
 from ztflow.parse.render import render_line
-from ztflow.records import micros_from_time, time_from_micros
 from ztflow.simulate.cluster import NAMESPACE, Node
 from ztflow.simulate.layout import Layout, Numbers, Speaker
 from ztflow.simulate.scenario import Scenario, Wrapper

@@ -63,15 +63,15 @@ def open_writer(
         return ParquetWriter(stream, schema)
     if format_name not in FORMATS:
         raise UsageError(f"no output format {format_name!r}; there are {', '.join(FORMATS)}")
-    from ztflow.writers import layout
+    from ztflow.writers import text_columns
     from ztflow.writers.text import TextWriter
 
     flows = "paired" in schema.names
     time = "end" if flows else "time"
     if format_name == "wide":
-        columns = layout.wide_flow_columns() if flows else layout.wide_record_columns()
+        columns = text_columns.wide_flow_columns() if flows else text_columns.wide_record_columns()
         return TextWriter(stream, columns, color=color)
-    columns = layout.flow_columns(width) if flows else layout.record_columns(width)
+    columns = text_columns.flow_columns(width) if flows else text_columns.record_columns(width)
     if width is not None:
-        columns = layout.fitting(columns, width)
+        columns = text_columns.fitting(columns, width)
     return TextWriter(stream, columns, width=width, color=color, live=live, day_of=None if width is None else time)

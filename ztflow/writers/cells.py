@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.distinct import used
-from ztflow.times import rfc3339
+from ztflow.columns.dictionaries import used
+from ztflow.columns.timestamps import rfc3339
 
 CHUNK_ROWS = 16_384
 """Rows handled at once: small enough to stay in the cache, big enough that Arrow's cost per call does not show."""

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from ztflow.text.escapes import FORMULA_STARTS, csv_cell
 from ztflow.writers.cells import batches
-from ztflow.writers.escape import FORMULA_STARTS, csv_cell
 from ztflow.writers.fragments import Escape, Fragment, Part, column, rows_of, specials
 
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ',"')

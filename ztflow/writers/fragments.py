@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.distinct import factorize, used
+from ztflow.columns.dictionaries import factorize, used
 from ztflow.writers.cells import finite, time_text
 
 Codes: TypeAlias = npt.NDArray[np.int32]

@@ -11,8 +11,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.text.escapes import json_printable
 from ztflow.writers.cells import batches
-from ztflow.writers.escape import json_printable
 from ztflow.writers.fragments import Escape, Fragment, Part, column, rows_of, specials, where
 
 ADDRESSES = {

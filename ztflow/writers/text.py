@@ -10,7 +10,7 @@ import pyarrow as pa
 from rich.cells import cell_len, set_cell_size
 
 from ztflow.writers.cells import batches
-from ztflow.writers.layout import BOLD, DIM, TextColumn
+from ztflow.writers.text_columns import BOLD, DIM, TextColumn
 
 GAP = " "
 WIDE_GAP = "  "

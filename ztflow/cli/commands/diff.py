@@ -34,8 +34,8 @@ def diff(
         from ztflow.cli.report_output import FORMATS, write_report
         from ztflow.cli.selection import Selection
         from ztflow.errors import UsageError
+        from ztflow.model.schema import FLOWS
         from ztflow.reports import diff as compare
-        from ztflow.schema import FLOWS
 
         if reading.follow:
             raise UsageError("diff compares finished captures; it cannot follow")

@@ -11,7 +11,7 @@ from ztflow.cli.options import Talk, takes
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
-    from ztflow.origin import Origin
+    from ztflow.model.provenance import Origin
     from ztflow.parse.explanation import Explanation
 
 
@@ -62,7 +62,7 @@ def _piped() -> Iterator[str]:
 def _explained(text: str) -> Iterator[tuple[Origin, Explanation]]:
     """Each record of a physical line, wrappers off; where damage had to be undone, the reading after that."""
     from ztflow.parse import explain as explain_text
-    from ztflow.read.mending import mended
+    from ztflow.read.framing.repair import mended
     from ztflow.read.unwrap import Unwrapper
 
     unwrapper = Unwrapper()
@@ -74,7 +74,7 @@ def _explained(text: str) -> Iterator[tuple[Origin, Explanation]]:
 
 
 def _written_by(origin: Origin) -> list[str]:
-    from ztflow.escapes import visible
+    from ztflow.text.escapes import visible
 
     known = [
         f"{name} {visible(value)}"

@@ -13,7 +13,7 @@ def flows(inputs: Inputs, output: TableOutput, reading: Reading, grid: Grid, row
     def body(run: Run) -> None:
         from ztflow.cli import reading as read
         from ztflow.cli.row_output import write_rows
-        from ztflow.flows import Flows
+        from ztflow.model.tables import Flows
 
         write_rows(
             run, inputs.inputs, Flows, reading=reading, grid=grid, rows=rows, output=output,

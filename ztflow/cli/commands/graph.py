@@ -49,10 +49,10 @@ def graph(
         from ztflow.cli.paper import paper_for
         from ztflow.cli.reading import all_flows, owners
         from ztflow.cli.selection import Selection
-        from ztflow.flows import Flows
         from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
-        from ztflow.schema import FLOWS
+        from ztflow.model.schema import FLOWS
+        from ztflow.model.tables import Flows
 
         form = chosen_format(format_name, output, FORMATS)
         check_level(by)
@@ -92,8 +92,8 @@ _OPTIONAL = {
 def write_edges(stream: BinaryIO, traffic: TrafficGraph, paper: Paper) -> None:
     """The edges as a table, most bytes first."""
     from ztflow.cli.grids import write_grid
-    from ztflow.display import bytes_text
-    from ztflow.escapes import visible
+    from ztflow.text.escapes import visible
+    from ztflow.text.format import bytes_text
 
     edges: list[tuple[str, str, dict[str, Any]]] = list(traffic.edges(data=True))
     edges.sort(key=lambda edge: (-edge[2]["request_bytes"] - edge[2]["response_bytes"], edge[0], edge[1]))

@@ -13,7 +13,7 @@ def records(inputs: Inputs, output: TableOutput, reading: Reading, grid: Grid, r
     def body(run: Run) -> None:
         from ztflow.cli import reading as read
         from ztflow.cli.row_output import write_rows
-        from ztflow.halves import Halves
+        from ztflow.model.tables import Halves
 
         write_rows(
             run, inputs.inputs, Halves, reading=reading, grid=grid, rows=rows, output=output,

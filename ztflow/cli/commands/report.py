@@ -44,8 +44,8 @@ def report(
         from ztflow.cli.report_output import FORMATS, write_report
         from ztflow.cli.selection import Selection
         from ztflow.errors import UsageError
+        from ztflow.model.schema import FLOWS
         from ztflow.reports import NEEDS_HALVES, REPORTS, make_report
-        from ztflow.schema import FLOWS
 
         if name not in REPORTS:
             raise UsageError(f"no report {name!r}; there are {', '.join(REPORTS)}")

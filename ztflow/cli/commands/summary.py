@@ -23,8 +23,8 @@ def summary(inputs: Inputs, output: ReportOutput, reading: Reading, grid: Grid, 
         from ztflow.cli.report_output import FORMATS, write_report
         from ztflow.cli.screen import draw
         from ztflow.cli.selection import Selection
+        from ztflow.model.schema import FLOWS
         from ztflow.reports.summary import summary as summarise
-        from ztflow.schema import FLOWS
 
         form = chosen_format(output.format, output.output, FORMATS)
         selection = Selection(FLOWS, "end", reading=reading, grid=grid)

@@ -14,7 +14,7 @@ def warmup(talk: Talk) -> int:
         from ztflow.cli.terminal import say
         from ztflow.errors import UsageError
         from ztflow.kernel import warmup as compile_reader
-        from ztflow.pair.sums import warmup as compile_lattice
+        from ztflow.pair.hmm.forward_backward import warmup as compile_lattice
 
         del run
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ztflow.display import json_text
 from ztflow.graph.formats.boxes import box_attribute, boxes, edge_class
+from ztflow.text.format import json_text
 
 if TYPE_CHECKING:
     import networkx as nx

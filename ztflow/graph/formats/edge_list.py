@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from ztflow.aggregate.measures import NAMES
-from ztflow.escapes import visible
+from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.display import bytes_text
-from ztflow.escapes import visible
 from ztflow.graph.formats.boxes import box_attribute, boxes, edge_class
+from ztflow.text.escapes import visible
+from ztflow.text.format import bytes_text
 
 if TYPE_CHECKING:
     import networkx as nx

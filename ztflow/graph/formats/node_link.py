@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ztflow.display import json_text
+from ztflow.text.format import json_text
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ztflow.origin import Origin
+from ztflow.model.provenance import Origin
 from ztflow.read.unwrap.content import Content, Part, find_head
 from ztflow.read.unwrap.metadata import origin_of_metadata
 from ztflow.read.unwrap.shippers import content, ztunnel_fields

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import orjson
 
-from ztflow.kernel.spelling import IN_STRING, OWN
-from ztflow.origin import LogLine, Origin
-from ztflow.read.ansi import may_have_residue
-from ztflow.read.unwrap.jsontext import decoded
+from ztflow.kernel.field_text import IN_STRING, OWN
+from ztflow.model.provenance import LogLine, Origin
+from ztflow.read.framing.repair import may_have_residue
+from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.unwrapper import Piece, Unwrapper
 
 _HEAD: Final = {

@@ -11,9 +11,8 @@ import re
 
 import orjson
 
-from ztflow.origin import Origin
-from ztflow.read.unwrap.content import TIME, Content, Part, find_head, merged
-from ztflow.read.unwrap.memory import Memory
+from ztflow.model.provenance import Origin
+from ztflow.read.unwrap.content import TIME, Content, Memory, Part, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
 

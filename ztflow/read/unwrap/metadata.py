@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ztflow.origin import NOBODY, Origin
-from ztflow.read.naming import origin_of_path
+from ztflow.model.provenance import NOBODY, Origin
+from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.unwrap.content import merged, text_of
 
 _ROLE_BY_ENDING = (

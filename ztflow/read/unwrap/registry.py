@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 
 from ztflow.read.unwrap import lined, prefixes, shippers, stores
 from ztflow.read.unwrap.anywhere import anywhere
-from ztflow.read.unwrap.content import Content
-from ztflow.read.unwrap.memory import Memory
+from ztflow.read.unwrap.content import Content, Memory
 
 TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
 JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]

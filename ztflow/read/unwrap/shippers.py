@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ztflow.origin import NOBODY, Origin
+from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.unwrap.content import Content, Part, merged, text_of
 from ztflow.read.unwrap.metadata import (
     origin_of_file,

@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ztflow.origin import NOBODY, Origin
-from ztflow.read.unwrap.content import Content, Part, merged, text_of
-from ztflow.read.unwrap.hosts import cluster_ending
-from ztflow.read.unwrap.memory import Memory
+from ztflow.model.provenance import NOBODY, Origin
+from ztflow.read.unwrap.content import Content, Memory, Part, merged, text_of
 from ztflow.read.unwrap.metadata import (
     origin_of_file,
     origin_of_metadata,
     origin_of_tags,
     shared,
 )
+from ztflow.read.unwrap.prefixes import cluster_ending
 from ztflow.read.unwrap.shippers import content
 
 LINE_COLUMNS = (

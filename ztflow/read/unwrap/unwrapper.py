@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from ztflow.errors import UsageError
-from ztflow.origin import NOBODY, LogLine, Origin
-from ztflow.read.ansi import strip_residue, strip_sequences
+from ztflow.model.provenance import NOBODY, LogLine, Origin
+from ztflow.read.framing.repair import strip_residue, strip_sequences
 from ztflow.read.limits import LINE_BYTES, NESTING, STREAMS
 from ztflow.read.unwrap import lined, prefixes, shippers, stores
-from ztflow.read.unwrap.content import TIME, Content, Part, find_head, merged
-from ztflow.read.unwrap.hosts import HostColumn
-from ztflow.read.unwrap.jsontext import decoded, dumped, opens_document, starts_json
-from ztflow.read.unwrap.memory import Memory
+from ztflow.read.unwrap.content import TIME, Content, Memory, Part, find_head, merged
+from ztflow.read.unwrap.json_text import decoded, dumped, opens_document, starts_json
+from ztflow.read.unwrap.prefixes import HostColumn
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 
 _TIMED = re.compile(

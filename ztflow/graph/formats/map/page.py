@@ -9,13 +9,13 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ztflow.display import bytes_text, hidden_text, json_text, share_text
-from ztflow.escapes import visible
 from ztflow.graph.formats.boxes import CLASS_TEXT, box_attribute, edge_class
 from ztflow.graph.formats.edge_list import edge_rows
-from ztflow.graph.formats.map.layout import lay_out
+from ztflow.graph.formats.map.placing import lay_out
 from ztflow.graph.formats.map.svg import STYLE, hidden_note, svg_map
 from ztflow.graph.formats.node_link import edge_objects, node_objects
+from ztflow.text.escapes import visible
+from ztflow.text.format import bytes_text, hidden_text, json_text, share_text
 
 if TYPE_CHECKING:
     import networkx as nx

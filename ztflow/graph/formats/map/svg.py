@@ -8,10 +8,10 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from ztflow.aggregate import UNKNOWN
-from ztflow.display import bytes_text, duration_text, hidden_text
-from ztflow.escapes import visible
 from ztflow.graph.formats.boxes import CLASS_TEXT, box_attribute, edge_class
-from ztflow.graph.formats.map.layout import Box, Drawing, Link, Pill, lay_out
+from ztflow.graph.formats.map.placing import Box, Drawing, Link, Pill, lay_out
+from ztflow.text.escapes import visible
+from ztflow.text.format import bytes_text, duration_text, hidden_text
 
 if TYPE_CHECKING:
     import networkx as nx

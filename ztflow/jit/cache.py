@@ -1,0 +1,166 @@
+"""Where compiled code is kept between runs, and whether it is there.
+
+A folder a user alone can write: compiled code is executed when it is loaded, so a folder others can write to is never
+used. Its name holds a fingerprint of everything the code depends on (ztflow, the sources it is made from, Numba,
+Python, the processor), so that nothing stale is ever loaded and an update cleans itself up by not being found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from ztflow.version import __version__
+
+READY = "ready"
+"""File in the folder that says the compilation was finished and its result stood the test."""
+
+_CODE = "code.o"
+"""File with the object code behind a line that names its function and its checksum."""
+
+
+def _processor() -> str:
+    """What tells processors with different instructions apart."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
+            wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+            told = [line for line in file.read(65536).partition("\n\n")[0].splitlines() if line.startswith(wanted)]
+    except OSError:
+        told = [platform.processor()]
+    return f"{platform.machine()} {' '.join(told)}"
+
+
+def _homes() -> list[Path]:
+    """Folders to try, the best first."""
+    if sys.platform == "win32":
+        usual = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        usual = "~/Library/Caches"
+    else:
+        usual = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    homes = []
+    expanded = Path(usual).expanduser()
+    if expanded.is_absolute():
+        homes.append(expanded / "ztflow")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return [*homes, Path(tempfile.gettempdir()) / f"ztflow-{user}"]
+
+
+class Cache:
+    """Where one piece of compiled code is kept.
+
+    Args:
+        name: What its folders are called.
+        sources: Patterns of the files, below the package, that it depends on.
+    """
+
+    def __init__(self, name: str, *sources: str) -> None:
+        self._name = name
+        self._sources = sources
+        self._fingerprint: str | None = None
+
+    def fingerprint(self) -> str:
+        """Short text that changes with everything the code depends on. Cost: about 1 ms, once."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256()
+            package = Path(__file__).parent.parent
+            for pattern in (*self._sources, "compiled/*.py"):
+                for path in sorted(package.glob(pattern)):
+                    digest.update(path.read_bytes())
+            numba = importlib.util.find_spec("numba")
+            if numba is not None and numba.origin is not None:
+                digest.update(f"{numba.origin} {Path(numba.origin).stat().st_mtime_ns}".encode())
+            digest.update(f"{package} {__version__} {sys.implementation.cache_tag} {_processor()}".encode())
+            self._fingerprint = digest.hexdigest()[:16]
+        return self._fingerprint
+
+    def folder(self) -> Path | None:
+        """The folder to compile into, made when it is not there; None when there is nowhere to write."""
+        name = f"{self._name}-{self.fingerprint()}"
+        return next((home / name for home in _homes() if _made(home) and _made(home / name)), None)
+
+    def finished(self) -> Path | None:
+        """The folder of a finished compilation; it may be one that cannot be written, as in a read-only image."""
+        for home in _homes():
+            place = home / f"{self._name}-{self.fingerprint()}"
+            if _is_private(home) and _is_private(place) and (place / READY).is_file() and (place / _CODE).is_file():
+                return place
+        return None
+
+    def is_warm(self) -> bool:
+        """Whether a finished compilation is there. Cost: a few file look-ups; loads nothing."""
+        return self.finished() is not None
+
+    def kept(self) -> tuple[str, bytes] | None:
+        """Symbol and object code of a finished compilation; None when there is none, or it is damaged."""
+        place = self.finished()
+        if place is None:
+            return None
+        try:
+            head, _, code = (place / _CODE).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        symbol, _, checksum = head.decode("ascii", "replace").partition(" ")
+        return (symbol, code) if hashlib.sha256(code).hexdigest() == checksum else None
+
+    def keep(self, symbol: str, code: bytes) -> None:
+        """Write object code down where there is a place to; it counts once it is called `good`."""
+        place = self.folder()
+        if place is None:
+            return
+        try:
+            with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
+                file.write(f"{symbol} {hashlib.sha256(code).hexdigest()}\n".encode() + code)
+            Path(file.name).replace(place / _CODE)
+        except OSError:
+            return
+
+    def good(self) -> Path | None:
+        """Say that what was kept stood the test: where that is, or None when there is nowhere to keep it."""
+        place = self.folder()
+        if place is not None:
+            (place / READY).touch()
+        return place
+
+
+KERNEL = Cache("kernel", "kernel/*.py", "model/schema.py")
+"""The reader of bulk input."""
+LATTICE = Cache("lattice", "pair/hmm/transitions.py", "pair/hmm/trellis.py", "pair/hmm/*ward.py", "pair/hmm/jit.py")
+"""The sum over likely pairings."""
+
+
+def _made(place: Path) -> bool:
+    """Whether a folder is there that we can write and nobody else can; made if need be."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return _is_private(place) and os.access(place, os.W_OK | os.X_OK) and _takes_a_file(place)
+
+
+def _takes_a_file(place: Path) -> bool:
+    """Whether a file can really be written: a full or read-only file system tells only then."""
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
+
+
+def _is_private(place: Path) -> bool:
+    """Whether a folder belongs to us or to root, is no link, and nobody else can write it."""
+    try:
+        about = place.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(about.st_mode):
+        return False
+    if not hasattr(os, "getuid"):
+        return True
+    return about.st_uid in {os.getuid(), 0} and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,0 +1,58 @@
+"""How an access line is spelt, taken from the field table: what the kernel compares bytes with.
+
+Holds no code that runs per line and imports nothing heavy; the texts become machine code in `fields` and `lines`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ztflow.model.schema import ACCESS_SCOPE, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message
+
+KEY: Final[dict[str, str]] = {field.columns[0]: f"{field.key}=" for field in LOG_FIELDS}
+"""First column of a field → its key and the sign after it."""
+
+
+def _between(first: str, last: str) -> tuple[LogField, ...]:
+    """The fields that stand between two others in a line."""
+    keys = [field.key for field in LOG_FIELDS]
+    return LOG_FIELDS[keys.index(first) + 1 : keys.index(last)]
+
+
+_SRC_ADDRESS, _DST_ADDRESS = (field.key for field in LOG_FIELDS if field.kind is Kind.ADDRESS)
+_DIRECTION = next(field.key for field in LOG_FIELDS if field.kind is Kind.DIRECTION)
+
+SRC_FIELDS: Final = _between(_SRC_ADDRESS, _DST_ADDRESS)
+"""Optional text fields behind `src.addr`: workload, namespace, identity, cluster."""
+
+DST_FIELDS: Final = tuple(field for field in _between(_DST_ADDRESS, _DIRECTION) if field.kind is not Kind.AUTHORITY)
+"""Optional text fields behind `dst.hbone_addr`: service, workload, namespace, identity, cluster."""
+
+ACCESS: Final = f"\t{ACCESS_SCOPE}\tconnection "
+COMPLETE: Final = f"{MESSAGE_TEXT[Message.COMPLETE].removeprefix('connection ')}\t{KEY['src_ip']}"
+FAILED: Final = f"{MESSAGE_TEXT[Message.FAILED].removeprefix('connection ')}\t{KEY['src_ip']}"
+
+TEXT_COLUMNS: Final = (
+    "src_ip",
+    *(field.columns[0] for field in SRC_FIELDS),
+    "dst_ip",
+    "hbone_host",
+    *(field.columns[0] for field in DST_FIELDS),
+    "error",
+    "prefix",
+)
+"""Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. `prefix` is no column of the
+table: it is what stood before the line, whole."""
+
+WORD_COLUMNS: Final = ("level", "message", "direction")
+"""Columns of a closed vocabulary."""
+
+WORDS: Final[tuple[tuple[str, ...], ...]] = (
+    ("info", "error", "warn"),
+    (Message.COMPLETE.value, Message.FAILED.value),
+    ("outbound", "inbound"),
+)
+"""Their words, in the order of the numbers the kernel gives them."""
+
+IN_STRING, OWN, OWN_IN_STRING = "s", "o", "e"
+"""What stood in the middle of an envelope: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""

@@ -1,0 +1,335 @@
+r"""A line inside JSON: taken out of its string, or turned into the plain layout; what stood around it is kept.
+
+`{"message":"TIME\tinfo\taccess\t…","nodeName":…}` is an envelope around a plain line. The kernel proves only that the
+middle is a JSON string (or ztunnel's own object) and undoes its escapes; that it really stands where a string may
+stand, and who wrote it, is asked once for each distinct envelope of the code that takes wrappers off (`read.unwrap`).
+An envelope is written down as what stood before, a line end, one of `spelling.IN_STRING…`, what stood behind; times in
+it have zeros for digits, or ones where they are numbers, so that it is the same around every line.
+
+Nothing is loaded past `WIDTH` bytes behind the line end, for the reasons in `lines`. What is written stays within the
+rooms of `Scratch`: they are `4 * WIDTH` longer than what is allowed in them.
+"""
+
+from __future__ import annotations
+
+from ztflow.kernel.buffers import WIDTH, Texts
+from ztflow.kernel.dictionaries import CROWDED, number
+from ztflow.kernel.field_text import IN_STRING, OWN, OWN_IN_STRING
+from ztflow.kernel.fields import NO
+from ztflow.kernel.machine import (
+    byte,
+    bytes_equal,
+    called,
+    copy_chunk,
+    flag,
+    i64,
+    inlined,
+    lowest,
+    put_text,
+    put_word,
+    string_stops,
+    text_at,
+    u64,
+    word,
+)
+from ztflow.kernel.prefix_or_envelope import without_times
+from ztflow.kernel.table_layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, Scratch
+from ztflow.model.schema import ACCESS_SCOPE
+
+_IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN, OWN_IN_STRING))
+
+_braces_or_escapes = bytes_equal("{", "\\")
+_colons = bytes_equal(":")
+_at_spelled_tab = text_at("\\u0009")
+
+_QUOTE, _ESCAPE, _SLASH, _COMMA, _COLON, _OPEN, _CLOSE = (ord(char) for char in '"\\/,:{}')
+_T, _N, _U, _B, _A, _F, _Z, _ZERO, _NINE, _DOT, _LOW_LINE = (ord(char) for char in "tnubafz09._")
+
+_BEGIN = '{"level":"'
+_at_own, _BEGIN_LENGTH = text_at(_BEGIN), len(_BEGIN)
+_at_info, _at_warn, _at_error = text_at('info"'), text_at('warn"'), text_at('error"')
+_TIME_KEY = ',"time":"'
+_at_time, _TIME_KEY_LENGTH = text_at(_TIME_KEY), len(_TIME_KEY)
+_MESSAGE_KEYS = f'","scope":"{ACCESS_SCOPE}","message":"connection '
+_at_message, _MESSAGE_KEYS_LENGTH = text_at(_MESSAGE_KEYS), len(_MESSAGE_KEYS)
+_at_complete, _at_failed = text_at('complete"'), text_at('failed"')
+_put_info, _put_warn, _put_error = (put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for level in ("info", "warn", "error"))
+_put_complete, _put_failed = put_text("connection complete\t"), put_text("connection failed\t")
+_ends_address = text_at("addr")
+_is_error = text_at('error"')
+_BLANK, _ONE = ord(" "), ord("1")
+_BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
+_CLOCK_DIGITS = 10
+"""Seconds since 1970 have so many digits since 2001, and will for some time."""
+_NO_ESCAPES = flag(False)
+_KEY_BYTES = 24
+"""No key of an access line is longer."""
+
+
+@inlined
+def _hex(char: int) -> int:
+    """The value of a hexadecimal digit; a large negative number when it is none."""
+    if _ZERO <= char <= _NINE:
+        return char - _ZERO
+    char |= 0x20
+    return char - _A + 10 if _A <= char <= _F else -1000
+
+
+@called
+def _unescaped(at: int, room: int) -> tuple[int, int]:
+    """A JSON string from behind its opening quote on, its escapes undone: its length in `room`, and where it stops.
+
+    It stops at the closing quote, or at the escaped line end before it. `NO` for anything but printable ASCII and tabs.
+    """
+    target = room
+    while True:
+        marks = string_stops(at)
+        copy_chunk(target, at)
+        count = lowest(marks)
+        at += count
+        target += count
+        if target - room > INSIDE_BYTES:
+            return NO, at
+        if count == WIDTH:
+            continue
+        char = byte(at)
+        if char == _QUOTE:
+            return target - room, at
+        if char != _ESCAPE:
+            return NO, at
+        char = byte(at + 1)
+        if char == _T:
+            char = 9
+        elif char == _N:
+            return (target - room, at) if byte(at + 2) == _QUOTE else (NO, at)
+        elif char == _U:
+            char = _hex(byte(at + 4)) * 16 + _hex(byte(at + 5))
+            if byte(at + 2) != _ZERO or byte(at + 3) != _ZERO or (char != 9 and (char < 0x20 or char > 0x7E)):
+                return NO, at
+            at += 4
+        elif char != _QUOTE and char != _ESCAPE and char != _SLASH:  # noqa: PLR1714
+            return NO, at
+        put_word(target, u64(char))
+        target += 1
+        at += 2
+
+
+@called
+def _string(at: int, target: int, limit: int, escapes: bool) -> tuple[int, int]:
+    r"""Copy a JSON string as it is, from behind its opening quote on: where its closing quote is, and the copy's end.
+
+    `NO` for anything but printable ASCII, for escapes that are not allowed, and (if they are) but `\"` and `\\`.
+    """
+    while True:
+        marks = string_stops(at)
+        copy_chunk(target, at)
+        count = lowest(marks)
+        at += count
+        target += count
+        if target > limit:
+            return NO, target
+        if count == WIDTH:
+            continue
+        if byte(at) == _QUOTE:
+            return at, target
+        if not escapes or byte(at) != _ESCAPE or (byte(at + 1) != _QUOTE and byte(at + 1) != _ESCAPE):
+            return NO, target
+        put_word(target, word(at))
+        target += 2
+        at += 2
+
+
+@called
+def _in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
+    """Ztunnel's own JSON access line, from here on, as its plain line: its length in `room`, and where the object ends.
+
+    Says nothing about keys and values that the reader of plain lines does not see by itself; only what that could not
+    tell is proved here: that a value is of the JSON type it must be, and ends where it seems to.
+    """
+    limit = room + INSIDE_BYTES
+    at += _BEGIN_LENGTH
+    level = at
+    at += 6 if _at_error(at) else 5 if _at_info(at) or _at_warn(at) else 0
+    if not _at_time(at):
+        return NO, at
+    at += _TIME_KEY_LENGTH
+    if at + TIME_LENGTH > end:
+        return NO, at
+    copy_chunk(room, at)
+    target = room + TIME_LENGTH
+    at += TIME_LENGTH
+    if not _at_message(at):
+        return NO, at
+    at += _MESSAGE_KEYS_LENGTH
+    if _at_info(level):
+        target = _put_info(target)
+    elif _at_warn(level):
+        target = _put_warn(target)
+    else:
+        target = _put_error(target)
+    if _at_complete(at):
+        target = _put_complete(target)
+        at += 9
+    elif _at_failed(at):
+        target = _put_failed(target)
+        at += 7
+    else:
+        return NO, at
+    while byte(at) == _COMMA:
+        key = at + 2
+        if byte(at + 1) != _QUOTE or target > limit:
+            return NO, at
+        copy_chunk(target, key)
+        at = key
+        while _A <= byte(at) <= _Z or byte(at) == _DOT or byte(at) == _LOW_LINE:
+            at += 1
+        if at == key or at - key > _KEY_BYTES or byte(at) != _QUOTE or byte(at + 1) != _COLON:
+            return NO, at
+        target += at - key
+        put_word(target, u64(0x223D))  # `="`
+        at += 2
+        if byte(at) == _QUOTE:
+            if at - key > 6 and _ends_address(at - 6):
+                begin = at + 1
+                at, target = _string(begin, target + 1, limit, _NO_ESCAPES)
+                blank = begin
+                while blank < at:
+                    if byte(blank) == _BLANK:
+                        return NO, at
+                    blank += 1
+            else:
+                at, target = _string(at + 1, target + 2, limit, _is_error(key))
+                put_word(target, u64(_QUOTE))
+                target += 1
+            if at == NO:
+                return NO, at
+            at += 1
+        else:
+            begin = at
+            target += 1
+            copy_chunk(target, at)
+            while _ZERO <= byte(at) <= _NINE:
+                at += 1
+            count = at - begin
+            if byte(key) != _B or count < 1 or count > 20 or (byte(begin) == _ZERO and count > 1):
+                return NO, at
+            target += count
+        put_word(target, u64(0x20))
+        target += 1
+    if byte(at) != _CLOSE:
+        return NO, at
+    return target - 1 - room, at + 1
+
+
+@called
+def _copied(at: int, end: int, target: int) -> int:
+    """Copy some bytes; where the copy ends."""
+    while at < end:
+        count = min(end - at, i64(WIDTH))
+        copy_chunk(target, at)
+        at += count
+        target += count
+    return target
+
+
+@called
+def _without_clocks(at: int, count: int) -> None:
+    """Turn the digits of every value that is a number of ten or more digits into ones: a time since 1970."""
+    passed = 0
+    while passed < count:
+        marks = _colons(at + passed)
+        while marks != u64(0):
+            begin = at + passed + lowest(marks) + 1
+            marks &= marks - u64(1)
+            if byte(begin) == _BLANK:
+                begin += 1
+            if begin + _CLOCK_DIGITS >= at + count or byte(begin) == _ZERO:
+                continue
+            end = begin
+            while end < at + count and _ZERO <= byte(end) <= _NINE:
+                end += 1
+            if end - begin < _CLOCK_DIGITS:
+                continue
+            if byte(end) == _DOT:
+                end += 1
+                while end < at + count and _ZERO <= byte(end) <= _NINE:
+                    end += 1
+            if end < at + count and byte(end - 1) != _DOT and (byte(end) == _COMMA or byte(end) == _CLOSE):
+                while begin < end:
+                    if byte(begin) != _DOT:
+                        put_word(begin, (word(begin) & _BUT_FIRST) | u64(_ONE))
+                    begin += 1
+        passed += WIDTH
+
+
+@called
+def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: Scratch) -> int:
+    """Write an envelope down; its length, `NO` when it is too long."""
+    if begin - start + end - stop > AROUND_BYTES - 2:
+        return NO
+    room = i64(scratch.prefix.ctypes.data)
+    middle = _copied(start, begin, room)
+    put_word(middle, u64(0x0A) | (u64(kind) << u64(8)))
+    target = _copied(stop, end, middle + 2)
+    without_times(room, middle - room)
+    without_times(middle + 2, target - middle - 2)
+    _without_clocks(room, middle - room)
+    _without_clocks(middle + 2, target - middle - 2)
+    return target - room
+
+
+@called
+def inside(start: int, end: int, scratch: Scratch) -> tuple[int, int, int]:
+    """The line inside a physical line that ends in `}`: where it begins and ends, and the length of its envelope.
+
+    It stands in one of the rooms of `scratch`, a line end behind it. `NO` when there is none such.
+    """
+    at = start
+    while at < end:
+        marks = _braces_or_escapes(at)
+        while marks != u64(0):
+            place = at + lowest(marks)
+            marks &= marks - u64(1)
+            if place >= end or place - start > AROUND_BYTES:
+                return NO, NO, NO
+            kind, begin = _OWN, place
+            if byte(place) == _OPEN:
+                if not _at_own(place):
+                    continue
+                length, stop = _in_plain_layout(place, end, i64(scratch.plain.ctypes.data))
+            else:
+                kind, begin = _IN_STRING, place - TIME_LENGTH
+                if byte(place + 1) == _QUOTE:
+                    kind, begin = _OWN_IN_STRING, place - 1
+                elif byte(place + 1) != _T and not _at_spelled_tab(place):
+                    return NO, NO, NO
+                if begin <= start or byte(begin - 1) != _QUOTE:
+                    return NO, NO, NO
+                length, stop = _unescaped(begin, i64(scratch.inside.ctypes.data))
+                if length == NO:
+                    return NO, NO, NO
+                text = i64(scratch.inside.ctypes.data)
+                put_word(text + length, u64(0x0A))
+                if kind == _OWN_IN_STRING:
+                    if not _at_own(text):
+                        return NO, NO, NO
+                    inner = text + length
+                    length, over = _in_plain_layout(text, inner, i64(scratch.plain.ctypes.data))
+                    if over != inner:
+                        return NO, NO, NO
+            if length == NO:
+                return NO, NO, NO
+            text = i64(scratch.inside.ctypes.data) if kind == _IN_STRING else i64(scratch.plain.ctypes.data)
+            put_word(text + length, u64(0x0A))
+            return text, text + length, _envelope(start, begin, kind, stop, end, scratch)
+        at += WIDTH
+    return NO, NO, NO
+
+
+@inlined
+def envelope_number(texts: Texts, count: int, scratch: Scratch) -> int:
+    """Number of the envelope `inside` wrote down last; `CROWDED` also for one refused before."""
+    entry = number(texts, PREFIX_TEXT, i64(scratch.prefix.ctypes.data), count)
+    if entry < 0 or texts.refused[entry]:
+        return CROWDED
+    return i64(texts.codes[entry])

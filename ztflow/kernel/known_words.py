@@ -1,0 +1,167 @@
+"""The kernel's texts as Python and Arrow see them: decoded, judged and derived once per distinct text.
+
+What the kernel cannot prove by bytes alone is settled here with the slow path's own functions: escapes in an error, its
+class, the parts of an identity. A text that does not stand the test is refused, and its lines go the slow way.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.kernel.buffers import Texts
+from ztflow.kernel.field_text import TEXT_COLUMNS, WORD_COLUMNS, WORDS
+from ztflow.model.error_classes import classify_error
+from ztflow.parse.values import identity_parts
+from ztflow.text.escapes import BadEscapeError, decode
+
+Codes = npt.NDArray[np.int32]
+
+_ADDRESSES: Final = frozenset({"src_ip", "dst_ip", "hbone_host"})
+_IDENTITIES: Final = ("src_identity", "dst_identity")
+
+
+class Distinct:
+    """The distinct values of one column in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self.values: list[str | None] = []
+        self._array: pa.Array = pa.array([], pa.string())
+
+    def array(self) -> pa.Array:
+        """As an Arrow dictionary; the same object until a value is added. Cost: that of the new values, and a copy."""
+        count = len(self._array)
+        if count != len(self.values):
+            self._array = pa.concat_arrays([self._array, pa.array(self.values[count:], pa.string())])
+        return self._array
+
+
+class Derived:
+    """A column made of another: its distinct values, and which of them each value of the other has."""
+
+    def __init__(self) -> None:
+        self.distinct = Distinct()
+        self._codes: dict[str, int] = {}
+        self._of: list[int] = []
+        self._count = 0
+        self._lookup: Codes = np.full(64, -1, np.int32)
+
+    def add(self, value: str | None) -> None:
+        """What the other column's next value gives."""
+        code = -1
+        if value is not None:
+            code = self._codes.setdefault(value, len(self._codes))
+            if code == len(self.distinct.values):
+                self.distinct.values.append(value)
+        self._of.append(code)
+
+    def codes(self, other: Codes) -> Codes:
+        """This column's numbers from the other's; -1 stays -1."""
+        count = len(self._of)
+        if count >= len(self._lookup):
+            self._lookup = np.concatenate([self._lookup, np.full(count, -1, np.int32)])
+        self._lookup[self._count : count] = self._of[self._count :]
+        self._count = count
+        return self._lookup[other]  # the last place is never used, so it is the one of -1
+
+
+class Vocabulary:
+    """The texts of one dictionary.
+
+    Attributes:
+        columns: Distinct values by column name.
+        derived: Trust domains, service accounts and error classes by column name.
+        prefixes: What stood around lines, by number: before them, or an envelope (`inside`), which has a line end.
+        refused_errors: Numbers of errors that are not what they seem.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._seen = 0
+        self.columns = {name: Distinct() for name in (*WORD_COLUMNS, *TEXT_COLUMNS)}
+        self.derived = {
+            name: Derived()
+            for name in (
+                *(f"{side}_{part}" for side in ("src", "dst") for part in ("trust_domain", "service_account")),
+                "error_class",
+            )
+        }
+        self.prefixes: list[str] = []
+        self._prefix_entries: list[int] = []
+        self.refused_errors: list[int] = []
+
+    def learn(self) -> None:
+        """Take over what the kernel added since the last call."""
+        texts = self._texts
+        self._learn_words()
+        count = int(texts.used[0])
+        if count == self._seen:
+            return
+        new = slice(self._seen, count)
+        arena = texts.arena.data
+        for entry, start, length, column in zip(
+            range(self._seen, count),
+            texts.starts[new].tolist(),
+            texts.lengths[new].tolist(),
+            texts.columns[new].tolist(),
+            strict=True,
+        ):
+            self._add(entry, TEXT_COLUMNS[column], bytes(arena[start : start + length]))
+        self._seen = count
+
+    def _learn_words(self) -> None:
+        for place, (column, words) in enumerate(zip(WORD_COLUMNS, WORDS, strict=True)):
+            values = self.columns[column].values
+            codes = self._texts.words[place].tolist()
+            if codes[-1] + 1 != len(values):
+                met = sorted((code, word) for code, word in zip(codes, words, strict=False) if code >= 0)
+                values[:] = [word for _, word in met]
+
+    def _add(self, entry: int, column: str, raw: bytes) -> None:
+        if column == "error":
+            self._add_error(entry, raw)
+            return
+        if column == "prefix":
+            text = raw.decode("utf-8", "replace")
+            self.prefixes.append(text)
+            self._prefix_entries.append(entry)
+            before, _, behind = text.partition("\n")
+            if not (text.isascii() and before.isprintable() and behind.isprintable()):
+                self.refuse_prefix(len(self.prefixes) - 1)
+            return
+        text = raw.decode("ascii")
+        if column in _ADDRESSES:
+            text = text.strip("[]")
+        self.columns[column].values.append(text)
+        if column in _IDENTITIES:
+            trust_domain, account = identity_parts(text)
+            side = column[:3]
+            self.derived[f"{side}_trust_domain"].add(trust_domain)
+            self.derived[f"{side}_service_account"].add(account)
+
+    def _add_error(self, entry: int, raw: bytes) -> None:
+        values = self.columns["error"].values
+        text = _error_text(raw)
+        if text is None:
+            self._texts.refused[entry] = 1
+            self.refused_errors.append(len(values))
+        values.append(text)
+        self.derived["error_class"].add(None if text is None else classify_error(text))
+
+    def refuse_prefix(self, code: int) -> None:
+        """Lines behind this prefix go the slow way from the next block on."""
+        self._texts.refused[self._prefix_entries[code]] = 1
+
+
+def _error_text(raw: bytes) -> str | None:
+    """The text of an error between its quotes; None when the reader would look at its line more closely."""
+    body = raw.decode("ascii", "replace")
+    if not body.isascii() or not body.isprintable() or "[" in body:
+        return None
+    try:
+        return decode(body)
+    except BadEscapeError:
+        return None

@@ -1,0 +1,90 @@
+"""What the kernel writes and carries: columns of numbers, their rows, why it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
+
+import numpy as np
+
+from ztflow.kernel import field_text
+from ztflow.kernel.buffers import WIDTH, Array
+
+i64 = cast("Callable[..., int]", np.int64)
+_COLUMN = {name: i64(at) for at, name in enumerate(field_text.TEXT_COLUMNS)}  # typed: a literal would be compiled anew
+SRC_IP, SRC_TEXT, DST_IP, HBONE_HOST, DST_TEXT, ERROR_TEXT, PREFIX_TEXT = (
+    _COLUMN[name] for name in ("src_ip", "src_workload", "dst_ip", "hbone_host", "dst_service", "error", "prefix")
+)
+LEVEL, MESSAGE, DIRECTION = (i64(at) for at in range(3))
+INFO, ERROR, WARN = (i64(at) for at in range(3))
+
+CODES: Final = (*field_text.WORD_COLUMNS, *field_text.TEXT_COLUMNS)
+"""Rows of `Columns.codes`."""
+TEXTS = len(field_text.WORD_COLUMNS)
+PORTS: Final = ("src_port", "dst_port", "hbone_port")
+NUMBERS: Final = ("time", "bytes_sent", "bytes_recv", "duration_ms", "line", "start")
+"""Rows of `Columns.numbers`; the last two are the line's index and its first byte."""
+TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(NUMBERS))
+
+SLOW: Final = ("line", "lines", "start", "stop")
+"""Rows of `Columns.slow`: neighbouring lines for the slow path, as one span."""
+OTHER: Final = ("line", "prefix", "start")
+"""Rows of `Columns.other`: lines of ztunnel that only count."""
+
+POSITION, LINES, ROWS, SPANS, OTHERS, STATE = range(6)
+"""Places in `progress`: next byte, next line, and how much of the columns is filled; why the kernel stopped."""
+DONE, TAIL, FULL, NO_ROOM = range(4)
+"""Reasons to stop: all read; the next line is too near the end of the buffer; a column is full; a dictionary is."""
+
+TIME_LENGTH: Final = len("2024-11-05T12:00:01.013201Z")
+PREFIX_BYTES: Final = 256
+"""Longest prefix looked at."""
+AROUND_BYTES: Final = 8192
+"""Longest envelope looked at: what stands before and behind a line inside JSON."""
+INSIDE_BYTES: Final = 4000
+"""Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
+
+
+class Columns(NamedTuple):
+    """Where rows go. Shapes: (what, capacity)."""
+
+    codes: Array
+    ports: Array
+    numbers: Array
+    slow: Array
+    other: Array
+
+
+class Scratch(NamedTuple):
+    """What is carried from line to line.
+
+    Attributes:
+        clock: The minute seen last, as two words of text and as microseconds.
+        spots: Fields of a stretch just taken apart: where each begins and how long it is.
+        prefix: Room for a prefix or an envelope.
+        inside: Room for a line taken out of a JSON string.
+        plain: Room for ztunnel's own JSON line in the plain layout.
+    """
+
+    clock: Array
+    spots: Array
+    prefix: Array
+    inside: Array
+    plain: Array
+
+
+def new_scratch() -> Scratch:
+    """Nothing seen yet."""
+    rooms = (np.zeros(size + 4 * WIDTH, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
+    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), *rooms)
+
+
+def new_columns(rows: int, spans: int, others: int) -> Columns:
+    """Room for so many rows; pages are only taken when they are written."""
+    return Columns(
+        codes=np.empty((len(CODES), rows), np.int32),
+        ports=np.empty((len(PORTS), rows), np.uint16),
+        numbers=np.empty((len(NUMBERS), rows), np.int64),
+        slow=np.empty((len(SLOW), spans), np.int64),
+        other=np.empty((len(OTHER), others), np.int64),
+    )

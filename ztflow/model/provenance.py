@@ -1,0 +1,140 @@
+"""What reading hands on: where a line came from, its row, facts beside access lines, problems, counts.
+
+The contract between reading and parsing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from ztflow.model.schema import RECORD
+
+
+class Origin(NamedTuple):
+    """Who wrote a line, as far as its wrapper or file name tells. None is unknown.
+
+    One object is shared by all lines of the same writer; it is hashable, so it also groups them.
+    """
+
+    pod: str | None = None
+    namespace: str | None = None
+    node: str | None = None
+    container: str | None = None
+    zone: str | None = None
+
+
+NOBODY = Origin()
+"""The origin of a line nothing is known about."""
+
+
+class LogLine(NamedTuple):
+    """One log line as ztunnel wrote it, after unwrapping and after joining what was cut apart.
+
+    Attributes:
+        text: ztunnel's own text, without a line end. For a JSON line the JSON text.
+        line_number: First physical line in its input, from 1.
+        origin: Who wrote it.
+        fields: The decoded object, where a wrapper delivered ztunnel's JSON as an object or the text is JSON.
+        repaired: Whether the reader mended damage in it.
+    """
+
+    text: str
+    line_number: int
+    origin: Origin = NOBODY
+    fields: dict[str, Any] | None = None
+    repaired: bool = False
+
+
+@dataclass(slots=True)
+class ReadStats:
+    """Counts of one or more inputs. `lines == access + other + not_ours + problems` always holds.
+
+    Attributes:
+        physical_lines: Lines as the file has them.
+        lines: Log lines after unwrapping and joining.
+        access: `connection complete` and `connection failed`, read.
+        other: Other lines of ztunnel.
+        not_ours: Everything else.
+        problems: Access lines that could not be read.
+        repaired: Lines among `access` and `other` that needed mending.
+        duplicates: Access lines counted in `access` but left out as copies of another input's line.
+        bytes: Bytes read, after decompression.
+        slow_lines: Physical lines read one by one; the compiled kernel read the others in bulk. Says how, not what was
+            read, so it does not count in comparisons.
+    """
+
+    physical_lines: int = 0
+    lines: int = 0
+    access: int = 0
+    other: int = 0
+    not_ours: int = 0
+    problems: int = 0
+    repaired: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+    slow_lines: int = field(default=0, compare=False)
+
+    def add(self, more: ReadStats) -> None:
+        """Add another input's counts to these."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(more, name))
+
+
+class Problem(NamedTuple):
+    """An access line that could not be read: kept, with reason and place."""
+
+    source_file: str
+    line_number: int
+    reason: str
+    detail: str
+    column: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something a non-access line says (format sheet §6.1), for placement and pairing.
+
+    Attributes:
+        kind: What it says; `ztflow.parse.facts` lists the kinds and their values.
+        time: Microseconds since 1970 UTC; None when the line has no time.
+        origin: Who said it.
+        source_file: Input it stood in.
+        line_number: Line it stood at.
+        values: What it says; keys depend on `kind`.
+    """
+
+    kind: str
+    time: int | None
+    origin: Origin
+    source_file: str
+    line_number: int
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+Row: TypeAlias = tuple[object, ...]
+"""Values of one access line in the order of `schema.RECORD`; `time` is microseconds since 1970 UTC or None."""
+
+RECORD_NAMES: tuple[str, ...] = tuple(column.name for column in RECORD)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_from_micros(micros: int) -> datetime:
+    """Microseconds since 1970 as an aware UTC time; exact, unlike going through a float."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def micros_from_time(time: datetime) -> int:
+    """The inverse of `time_from_micros`; `time` must be aware."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def join_host_port(host: str | None, port: int | None) -> str | None:
+    """`host:port` as ztunnel prints it, IPv6 in brackets; None when the host is unknown."""
+    if host is None:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"

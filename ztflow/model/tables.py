@@ -1,0 +1,214 @@
+"""`Halves` and `Flows`: the two Arrow tables everything else is about, with a declared schema each.
+
+Cost: importing this module imports pyarrow (about 90 ms); the package root therefore loads it late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import pyarrow as pa
+
+from ztflow.model.provenance import Origin, Problem, ReadStats, Row
+from ztflow.model.schema import FLOWS, HALVES, RECORD, Column, Type
+from ztflow.text.format import table_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+if TYPE_CHECKING:
+    from ztflow.model.objects import AccessRecord
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from ztflow.model.objects import Flow
+
+ARROW_TYPE: dict[Type, pa.DataType] = {
+    Type.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
+    Type.TEXT: pa.string(),
+    Type.INT: pa.int64(),
+    Type.UINT: pa.uint64(),
+    Type.PORT: pa.uint16(),
+    Type.LINE: pa.int64(),
+    Type.FLOAT: pa.float64(),
+    Type.BOOL: pa.bool_(),
+    Type.TIME: pa.timestamp("us", tz="UTC"),
+    Type.MAP: pa.map_(pa.string(), pa.string()),
+}
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The Arrow schema of a column table."""
+    return pa.schema([pa.field(column.name, ARROW_TYPE[column.type]) for column in columns])
+
+
+HALVES_SCHEMA = arrow_schema(HALVES)
+FLOWS_SCHEMA = arrow_schema(FLOWS)
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Any Arrow table of these types as a DataFrame with nullable dtypes, so that unknown stays unknown."""
+    import pandas as pd
+
+    nullable = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.uint64(): pd.UInt64Dtype(),
+        pa.uint16(): pd.UInt16Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(),
+    }
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame
+
+
+class Table:
+    """A table of declared columns that shows itself in a notebook and converts to what people use.
+
+    Immutable. Iterating gives one object a row, made on demand.
+    """
+
+    columns: ClassVar[Sequence[Column]]
+    schema: ClassVar[pa.Schema]
+
+    def __init__(self, table: pa.Table | None = None) -> None:
+        self._table = self.schema.empty_table() if table is None else table
+
+    @classmethod
+    def concat(cls, parts: Iterable[Self]) -> Self:
+        """All rows of several tables, dictionaries unified."""
+        tables = [part.to_arrow() for part in parts]
+        if not tables:
+            return cls()
+        return cls(pa.concat_tables(tables).unify_dictionaries())
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def to_arrow(self) -> pa.Table:
+        """The table itself; no copy."""
+        return self._table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A DataFrame with nullable dtypes: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`."""
+        return to_pandas(self._table)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a Parquet file."""
+        import pyarrow.parquet as pq
+
+        pq.write_table(self._table, path)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Rows as dictionaries, one batch in memory at a time."""
+        for batch in self._table.to_batches(max_chunksize=4096):
+            yield from batch.to_pylist()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self)} rows>"
+
+    def _repr_html_(self) -> str:
+        return table_html(type(self).__name__, self._table)
+
+
+class Halves(Table):
+    """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read.
+
+    Attributes:
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read (the first `reader.PROBLEMS_KEPT` of each input).
+    """
+
+    columns: ClassVar[Sequence[Column]] = HALVES
+    schema: ClassVar[pa.Schema] = HALVES_SCHEMA
+
+    def __init__(
+        self, table: pa.Table | None = None, *, stats: ReadStats | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(table)
+        self.stats = stats or ReadStats()
+        self.problems = tuple(problems)
+
+    def __iter__(self) -> Iterator[AccessRecord]:
+        from ztflow.model.objects import AccessRecord
+
+        for row in self.rows():
+            if row["extra"] is not None:
+                row["extra"] = dict(row["extra"])
+            yield AccessRecord.model_validate(row)
+
+
+class HalvesBuilder:
+    """Collects scanner rows and turns them into one Arrow batch.
+
+    Cost: one tuple a row until `take`; columns are built by Arrow, not by Python loops over cells.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._origins: list[Origin] = []
+        self._lines: list[int] = []
+        self._files: list[str | None] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def append(self, row: Row, origin: Origin, line_number: int, source_file: str | None = None) -> None:
+        """Add one access line; `source_file` where it says itself which file it stood in."""
+        self._files.append(source_file)
+        self._rows.append(row)
+        self._origins.append(origin)
+        self._lines.append(line_number)
+
+    def take(self, source_file: str) -> pa.Table:
+        """The collected rows as a table of `schema.HALVES`; the builder is empty afterwards."""
+        count = len(self._rows)
+        if not count:
+            return HALVES_SCHEMA.empty_table()
+        columns: list[Sequence[Any]] = list(zip(*self._rows, strict=True))
+        columns[-1] = [None if extra is None else list(extra.items()) for extra in columns[-1]]
+        pods, namespaces, nodes, _, _ = zip(*self._origins, strict=True)
+        columns += [pods, namespaces, nodes, [name or source_file for name in self._files], self._lines]
+        arrays = [pa.array(values, type=field.type) for values, field in zip(columns, HALVES_SCHEMA, strict=True)]
+        assert HALVES_SCHEMA.names[: len(RECORD)][-1] == "extra"
+        self._rows, self._origins, self._lines, self._files = [], [], [], []
+        return pa.Table.from_arrays(arrays, schema=HALVES_SCHEMA)
+
+
+class Flows(Table):
+    """Connections as an Arrow table (`schema.FLOWS`), with the counts of how the input was read.
+
+    Attributes:
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read.
+        evicted: Halves given up because a memory bound was hit.
+    """
+
+    columns: ClassVar[Sequence[Column]] = FLOWS
+    schema: ClassVar[pa.Schema] = FLOWS_SCHEMA
+
+    def __init__(
+        self,
+        table: pa.Table | None = None,
+        *,
+        stats: ReadStats | None = None,
+        problems: Sequence[Problem] = (),
+        evicted: int = 0,
+    ) -> None:
+        super().__init__(table)
+        self.stats = stats or ReadStats()
+        self.problems = tuple(problems)
+        self.evicted = evicted
+
+    def __iter__(self) -> Iterator[Flow]:
+        from ztflow.model.objects import Flow
+
+        for row in self.rows():
+            yield Flow.model_validate(row)
+
+    def graph(self, by: str = "pod") -> nx.MultiDiGraph[str]:
+        """The traffic graph; see `ztflow.graph.build_graph`."""
+        from ztflow.graph import build_graph
+
+        return build_graph(self, by=by)

@@ -1,0 +1,1 @@
+"""Who belongs to whom among equal halves that ended close together."""

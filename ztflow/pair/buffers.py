@@ -1,0 +1,249 @@
+"""The halves pairing holds: ahead of the watermark, without a partner so far, and the past of those in a flow.
+
+Whether two halves are alone with each other also depends on those before them. Of a half that is in a flow nothing but
+its class and its time matters to others, so 16 bytes are all that stays of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
+from ztflow.columns.sorting import class_order
+from ztflow.model.tables import HALVES_SCHEMA, Halves
+from ztflow.pair.features.basic import numbers_of_time
+from ztflow.pair.features.full import Evidence, canonical_order, gather
+
+MOST = 0.9
+"""Share of a batch from which it is not worth its while to keep the rest back."""
+
+
+class Staged:
+    """Batches as they came.
+
+    Attributes:
+        newest: The latest time that came; `NO_TIME` before any did.
+        count: Halves held.
+    """
+
+    def __init__(self) -> None:
+        self._tables: list[tuple[pa.Table, int, int]] = []
+        """Each with the first and the last time in it."""
+        self.newest = NO_TIME
+        self.count = 0
+
+    def put(self, halves: Halves | pa.Table) -> None:
+        """Take in a batch."""
+        table = halves.to_arrow() if isinstance(halves, Halves) else halves
+        if not table.num_rows:
+            return
+        times = numbers_of_time(table)
+        last = int(times.max())
+        self._tables.append((table, int(times.min()), last))
+        self.newest = max(self.newest, last)
+        self.count += table.num_rows
+
+    def passed(self, horizon: int) -> list[pa.Table]:
+        """Give out all halves before a time, and those without one.
+
+        A batch of which little is left goes out whole: what comes too early does no harm, it only waits elsewhere.
+        """
+        ready, left = [], []
+        for table, first, last in self._tables:
+            if last < horizon:
+                ready.append(table)
+            elif first >= horizon:
+                left.append((table, first, last))
+            else:
+                times = numbers_of_time(table)
+                before = times < horizon
+                if np.count_nonzero(before) >= MOST * len(times):
+                    ready.append(table)
+                    continue
+                ready.append(table.filter(pa.array(before)))
+                left.append((table.filter(pa.array(~before)), int(times[~before].min()), last))
+        self._tables = left
+        self.count -= sum(table.num_rows for table in ready)
+        return ready
+
+
+OPEN, LEFT, MATCHED, GONE = 0, 1, 2, 3
+"""Not looked at yet; without a partner among those that ended close by; in a flow, but still evidence of the clocks'
+offsets; here no longer."""
+UNUSED_WORDS = 4096
+"""Words of a dictionary that may stand in no row."""
+
+
+class Waiting:
+    """Halves by place, in order of arrival.
+
+    Attributes:
+        evidence: What is known of each.
+        row: Its row in the table at hand.
+        status: `OPEN`, `LEFT`, `MATCHED` or `GONE`.
+        corrected: Its end with the clock's offset taken off; `NO_TIME` while that is not known.
+        late: Whether it came after the window for its partner had closed.
+        tunnel: Hash of the tunnel it came through, 0 where no debug line tells.
+        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line tells.
+    """
+
+    def __init__(self) -> None:
+        self.table = HALVES_SCHEMA.empty_table()
+        self.evidence: Evidence = gather(self.table)
+        self.row: Index = np.zeros(0, np.intp)
+        self.status: npt.NDArray[np.int8] = np.zeros(0, np.int8)
+        self.corrected: IntArray = np.zeros(0, np.int64)
+        self.late: BoolArray = np.zeros(0, np.bool_)
+        self.tunnel: UIntArray = np.zeros(0, np.uint64)
+        self.noted: IntArray = np.zeros(0, np.int64)
+        self._canonical: Index = np.zeros(0, np.intp)
+
+    @property
+    def undecided(self) -> BoolArray:
+        """Which are in no flow."""
+        result: BoolArray = self.status <= LEFT
+        return result
+
+    @property
+    def count(self) -> int:
+        """Halves that are in no flow."""
+        return int(np.count_nonzero(self.undecided))
+
+    def join(self, tables: list[pa.Table]) -> pa.Table:
+        """Put tables before the one at hand, so that their dictionaries lead; they as one.
+
+        Their halves are taken in by `add`.
+        """
+        count = sum(table.num_rows for table in tables)
+        filled = [table for table in (*tables, self.table) if table.num_rows]
+        self.table = pa.concat_tables(filled or [self.table]).unify_dictionaries().combine_chunks()
+        self.row = self.row + count
+        return self.table.slice(0, count)
+
+    def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray, noted: IntArray) -> None:
+        """Take in halves that stand in these rows of the table."""
+        count = len(row)
+        if not count:
+            return
+        self.evidence = Evidence.concat([self.evidence, evidence])
+        self.row = np.concatenate([self.row, row])
+        self.status = np.concatenate([self.status, np.zeros(count, np.int8)])
+        self.corrected = np.concatenate([self.corrected, np.full(count, NO_TIME)])
+        self.late = np.concatenate([self.late, late])
+        self.tunnel = np.concatenate([self.tunnel, tunnel])
+        self.noted = np.concatenate([self.noted, noted])
+
+    def take_over(self, other: Waiting, mask: BoolArray) -> None:
+        """Take in halves that waited elsewhere, where a mask is true; they are `GONE` there."""
+        moved = np.flatnonzero(mask)
+        if not len(moved):
+            return
+        table = self.join([other.table.take(pa.array(other.row[moved]))])
+        self.add(
+            np.arange(table.num_rows),
+            other.evidence.take(moved),
+            other.late[moved],
+            other.tunnel[moved],
+            other.noted[moved],
+        )
+        other.status[moved] = GONE
+
+    def sort(self) -> None:
+        """Find the canonical order anew."""
+        self._canonical = canonical_order(self.evidence.time, self.row, self.table)
+
+    def where(self, mask: BoolArray) -> Index:
+        """Places where a mask is true, in canonical order."""
+        return self._canonical[mask[self._canonical]]
+
+    def keep(self, mask: BoolArray) -> None:
+        """Drop all others, and every row of the table that is nobody's."""
+        if len(self.row) == self.table.num_rows and mask.all():
+            return
+        kept = np.flatnonzero(mask)
+        self.table = _compact(self.table.take(pa.array(self.row[kept])).combine_chunks())
+        self.evidence = self.evidence.take(kept)
+        self.row = np.arange(len(kept))
+        self.status = self.status[kept]
+        self.corrected = self.corrected[kept]
+        self.late = self.late[kept]
+        self.tunnel = self.tunnel[kept]
+        self.noted = self.noted[kept]
+
+
+def _compact(table: pa.Table) -> pa.Table:
+    """The table without words nobody uses, where they are many; else a stream's dictionaries only ever grow."""
+    for place, column in enumerate(table.columns):
+        if not pa.types.is_dictionary(column.type) or not column.num_chunks:
+            continue
+        if len(column.chunk(0).dictionary) > UNUSED_WORDS + 4 * table.num_rows:
+            words = column.cast(pa.string()).dictionary_encode().cast(column.type)
+            table = table.set_column(place, table.field(place), words)
+    return table
+
+
+LARGE = 1 << 17
+"""Ends in a run from which merging it costs more than asking it by itself."""
+
+_Run = tuple[UIntArray, IntArray]
+
+
+class Past:
+    """Ends by class, in a few sorted runs of growing size.
+
+    Cost: O(log n) merges an end added; asking costs two binary searches a class and run.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+        self._before = np.iinfo(np.int64).min
+
+    def add(self, classes: UIntArray, times: IntArray) -> None:
+        """Remember these; sorted ones cost less."""
+        if len(classes):
+            in_order = (classes[1:] >= classes[:-1]).all()
+            self._runs.append((classes, times) if in_order else _sorted(classes, times))
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < min(2 * len(self._runs[-1][0]), LARGE):
+            (later, late_times), (classes, times) = self._runs.pop(), self._runs.pop()
+            keep = times >= self._before
+            self._runs.append(
+                _sorted(np.concatenate([classes[keep], later]), np.concatenate([times[keep], late_times]))
+            )
+
+    def of(self, classes: UIntArray) -> _Run:
+        """The ends of these classes (sorted, each once), as classes and times."""
+        found_classes, found_times = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        for known, times in self._runs:
+            place = _among(classes, known)
+            found_classes.append(known[place])
+            found_times.append(times[place])
+        return np.concatenate(found_classes), np.concatenate(found_times)
+
+    def forget(self, before: int) -> None:
+        """Drop what ended before this time; at the latest when it is merged with something later."""
+        self._before = before
+        self._runs = [run for run in self._runs if run[1].max() >= before]
+
+
+def _sorted(classes: UIntArray, times: IntArray) -> _Run:
+    order = class_order(classes)
+    return classes[order], times[order]
+
+
+def _among(wanted: UIntArray, known: UIntArray) -> Index:
+    """Places in `known` (sorted) of what is wanted (sorted, distinct); searches the smaller in the larger."""
+    if not len(wanted) or not len(known):
+        return np.zeros(0, np.intp)
+    if len(known) < len(wanted):
+        place = np.searchsorted(wanted, known).clip(max=len(wanted) - 1)
+        return np.flatnonzero(wanted[place] == known)
+    first = np.searchsorted(known, wanted)
+    there = known[first.clip(max=len(known) - 1)] == wanted
+    there &= first < len(known)
+    first, last = first[there], np.searchsorted(known, wanted[there], side="right")
+    count = last - first
+    inside = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    result: Index = np.repeat(first, count) + inside
+    return result

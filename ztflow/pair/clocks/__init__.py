@@ -1,0 +1,1 @@
+"""How far each node's clock is off, estimated from pairs."""

@@ -1,0 +1,1 @@
+"""What pairing knows of each half, as numpy arrays."""

@@ -1,0 +1,337 @@
+"""Decisions of a step in, the flows table out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
+from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray, UIntArray
+from ztflow.model.error_classes import policy_of, verdict_of
+from ztflow.model.schema import HALVES, Message, Type
+from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.pair.buffers import MATCHED, Waiting
+from ztflow.pair.features.basic import is_name, numbers_of_time
+from ztflow.pair.features.full import canonical_order
+from ztflow.pair.stages.unpaired_reasons import Unpaired
+
+PAIRED = ("exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only")
+"""Words of the column `paired`, by code."""
+EXACT, UNIQUE, AMBIGUOUS, RELAXED, OUTBOUND_ONLY, INBOUND_ONLY = range(len(PAIRED))
+REASONS = tuple(reason.value for reason in Unpaired)
+"""Words of the column `unpaired_reason`, by code."""
+PATHS = ("hbone", "plaintext", "waypoint", "double_hbone")
+"""Words of the column `path`, by code."""
+
+_CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
+_END_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What pairing decided, one entry a flow.
+
+    Attributes:
+        outbound: Row of the outbound half in the halves table, or `NONE`.
+        inbound: Row of the inbound half, or `NONE`.
+        paired: Index into `PAIRED`.
+        alternatives: How many other partners would have fitted; negative is null.
+        confidence: Probability that the partner is right; NaN is null.
+        reason: Why it is unpaired: index into `REASONS`; `NONE` when paired.
+        next_hop: Row of the half believed to be the hop behind this one's waypoint, or `NONE`.
+    """
+
+    outbound: IntArray
+    inbound: IntArray
+    paired: IntArray
+    alternatives: IntArray
+    confidence: npt.NDArray[np.float64]
+    reason: IntArray
+    next_hop: IntArray
+
+    def take(self, index: npt.NDArray[np.intp]) -> Decisions:
+        """The entries at `index`."""
+        return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+class _Side:
+    """The halves of one side, a column at a time."""
+
+    def __init__(self, halves: pa.Table, rows: IntArray) -> None:
+        self._halves = halves
+        self._missing = rows == NONE
+        self.whole = not self._missing.any()
+        """Whether every flow has this side."""
+        self._rows = rows
+        self._index = pa.array(rows, mask=None if self.whole else self._missing)
+        self._codes: dict[str, Codes] = {}
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Values, null where the half is missing."""
+        return self._halves.column(name).take(self._index)
+
+    def codes(self, name: str) -> Codes:
+        """Codes of a category column, `NONE` for null."""
+        codes = self._codes.get(name)
+        if codes is None:
+            codes = codes_of(encoded(self._halves.column(name)))[self._rows]
+            if not self.whole:
+                codes = np.where(self._missing, np.int32(NONE), codes)
+            self._codes[name] = codes
+        return codes
+
+
+def _category(codes: npt.NDArray[Any], words: pa.Array | tuple[str, ...]) -> pa.DictionaryArray:
+    """A category column of codes, `NONE` as null."""
+    nothing = codes == NONE
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=nothing if nothing.any() else None)
+    dictionary = pa.array(words, pa.string()) if isinstance(words, tuple) else words
+    return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
+
+
+def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> pa.Table:
+    """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
+
+    Args:
+        halves: The rows the decisions speak of.
+        decisions: Who belongs to whom.
+        memory: What is known of the rows' words.
+
+    Cost: one gather per column and side; Python only per distinct text.
+    """
+    out = _Side(halves, decisions.outbound)
+    inn = _Side(halves, decisions.inbound)
+    count = len(decisions.outbound)
+
+    def either(name: str) -> pa.Array | pa.ChunkedArray:
+        """The outbound half's value, the inbound one's where that is not known."""
+        if name in _CATEGORIES:
+            codes = out.codes(name)
+            missing = codes == NONE
+            if missing.any():
+                codes = np.where(missing, inn.codes(name), codes)
+            return _category(codes, encoded(halves.column(name)).dictionary)
+        return _coalesce(out.column(name), inn, name)
+
+    tracked = _tracked(halves, out, inn)
+    end, duration = either("time"), either("duration_ms")
+    host = either("hbone_host")
+    columns: dict[str, Any] = {name: either(name) for name in _END_COLUMNS}
+    columns |= {
+        "end": end,
+        "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),
+        "request_bytes": _coalesce(out.column("bytes_sent"), inn, "bytes_recv"),
+        "response_bytes": _coalesce(out.column("bytes_recv"), inn, "bytes_sent"),
+        "duration_ms": duration,
+        "inbound_duration_ms": inn.column("duration_ms"),
+        "path": _path(codes_of(host), _elsewhere(halves, out, inn, memory), halves, tracked, memory),
+        "mtls": pa.array(host.is_valid().to_numpy(zero_copy_only=False), mask=~tracked),
+        "src_node": out.column("ztunnel_node"),
+        "dst_node": inn.column("ztunnel_node"),
+        "src_pod": _pod(halves, out, "src"),
+        "dst_pod": _pod(halves, inn, "dst"),
+        "paired": _category(decisions.paired, PAIRED),
+        "alternatives": pa.array(decisions.alternatives, mask=decisions.alternatives < 0),
+        "confidence": pa.array(decisions.confidence, mask=np.isnan(decisions.confidence)),
+        "unpaired_reason": _category(decisions.reason, REASONS),
+        "next_hop_file": _Side(halves, decisions.next_hop).column("source_file"),
+        "next_hop_line": _Side(halves, decisions.next_hop).column("line_number"),
+        "locality": _category(np.zeros(count, np.int32), ("unknown",)),
+        "zone_locality": _category(np.zeros(count, np.int32), ("unknown",)),
+    }
+    for name, side in (("outbound", out), ("inbound", inn)):
+        columns[f"{name}_error"] = side.column("error")
+        columns[f"{name}_ztunnel"] = side.column("ztunnel_pod")
+        columns[f"{name}_file"] = side.column("source_file")
+        columns[f"{name}_line"] = side.column("line_number")
+    columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"])
+    arrays = [
+        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)
+        for field in FLOWS_SCHEMA
+    ]
+    return pa.Table.from_arrays(arrays, schema=FLOWS_SCHEMA)
+
+
+def _coalesce(first: pa.ChunkedArray, other: _Side, name: str) -> pa.ChunkedArray:
+    return pc.coalesce(first, other.column(name)) if first.null_count else first
+
+
+def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
+    """`namespace/name` where both are known: at the end that is local to the writer, the workload is the pod."""
+    namespace, workload = side.codes(f"{end}_namespace"), side.codes(f"{end}_workload")
+    both = (namespace != NONE) & (workload != NONE)
+    code = pa.array(workload.astype(np.int64) << 32 | namespace, mask=None if both.all() else ~both).dictionary_encode()
+    spaces = encoded(halves.column(f"{end}_namespace")).dictionary
+    names = encoded(halves.column(f"{end}_workload")).dictionary
+    distinct = code.dictionary.to_numpy(zero_copy_only=False)
+    words = pc.binary_join_element_wise(
+        spaces.take(pa.array(distinct & 0xFFFFFFFF)), names.take(pa.array(distinct >> 32)), "/"
+    )
+    return pa.DictionaryArray.from_arrays(code.indices, words, safe=False)
+
+
+def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
+    """Whether the connection was tracked to its end, as opposed to refused early."""
+    words = encoded(halves.column("message")).dictionary.to_pylist()
+    complete = words.index(Message.COMPLETE.value) if Message.COMPLETE.value in words else NONE - 1
+    result: BoolArray = (out.codes("message") == complete) | (inn.codes("message") == complete)
+    return result
+
+
+def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> BoolArray:
+    """Whether the client's side dialled another address than the authority's, and whoever is there did not refuse."""
+    host, address = (
+        memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
+        for name in ("hbone_host", "dst_ip")
+    )
+    result: BoolArray = (host != 0) & (host != address)
+    if result.any():
+        words = encoded(halves.column("message")).dictionary
+        result &= ~memory.by_word("message", words, _is_failed, np.bool_)[inn.codes("message")]
+    return result
+
+
+def _is_failed(message: str) -> bool:
+    return message == Message.FAILED
+
+
+def _path(
+    host: Codes, elsewhere: BoolArray, halves: pa.Table, tracked: BoolArray, memory: WordMemory
+) -> pa.DictionaryArray:
+    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
+    words = encoded(halves.column("hbone_host")).dictionary
+    path = np.where(elsewhere, 2, 0)
+    path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = 3
+    path[host == NONE] = 1
+    path[~tracked] = NONE
+    return _category(path, PATHS)
+
+
+def _outcome(
+    halves: pa.Table, out: _Side, inn: _Side, out_error: pa.ChunkedArray, in_error: pa.ChunkedArray
+) -> dict[str, pa.DictionaryArray]:
+    """Verdict, error class and policy; the inbound text is the cause, the outbound one often only its echo."""
+    classes = encoded(halves.column("error_class")).dictionary
+    words = [*classes.to_pylist(), None]
+    of_out, of_in = out.codes("error_class"), inn.codes("error_class")
+    distinct, inverse = np.unique((of_in.astype(np.int64) + 1) << 32 | (of_out + 1), return_inverse=True)
+    verdicts = [str(verdict_of(words[(c >> 32) - 1], words[(c & 0xFFFFFFFF) - 1])) for c in distinct.tolist()]
+    known = tuple(dict.fromkeys(verdicts))
+    verdict = np.array([known.index(v) for v in verdicts], np.int64)[inverse]
+    policies: dict[str, int] = {}
+
+    def policy(text: str) -> int:
+        """Code of the policy a text names, from 1; 0 is none."""
+        name = policy_of(text)
+        return 0 if name is None else policies.setdefault(name, len(policies) + 1)
+
+    of_policy = per_word(in_error, policy, np.int64)
+    of_policy = np.where(of_policy == 0, per_word(out_error, policy, np.int64), of_policy)
+    return {
+        "verdict": _category(verdict, known),
+        "error_class": _category(np.where(of_in == NONE, of_out, of_in), classes),
+        "policy": _category(of_policy - 1, tuple(policies)),
+    }
+
+
+ALONE_IN_CLASS = 0.9995
+"""Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
+ALONE_EMPTY = 0.995
+"""The same for a connection of no bytes."""
+
+OneOrEach: TypeAlias = int | IntArray
+_REASON = {word: code for code, word in enumerate(REASONS)}
+
+
+class Decided:
+    """Decisions of one step about the halves of one table."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self._parts: list[Decisions] = []
+
+    def rows(
+        self,
+        out: Index,
+        inn: Index,
+        paired: OneOrEach,
+        alternatives: OneOrEach,
+        confidence: float | FloatArray,
+    ) -> None:
+        """Take down pairs by their rows in the table; the last three may be one value for all."""
+        count = len(out)
+        if count:
+            self._parts.append(
+                Decisions(
+                    out,
+                    inn,
+                    _column(paired, count),
+                    _column(alternatives, count),
+                    np.broadcast_to(np.asarray(confidence, np.float64), count),
+                    _column(NONE, count),
+                    _column(NONE, count),
+                )
+            )
+
+    def pairs(
+        self,
+        out: Index,
+        inn: Index,
+        paired: OneOrEach,
+        alternatives: OneOrEach,
+        confidence: float | FloatArray,
+    ) -> None:
+        """Take down pairs of halves that waited, by their places."""
+        row = self._waiting.row
+        self.rows(row[out], row[inn], paired, alternatives, confidence)
+        self._waiting.status[out] = self._waiting.status[inn] = MATCHED
+
+    def alone(self, index: Index, reasons: str | list[str], *, next_hop: Index | None = None) -> None:
+        """Take down halves that waited and stay alone, by their places, and that of the hop that follows each."""
+        count = len(index)
+        row, outbound = self._waiting.row[index], self._waiting.evidence.outbound[index]
+        codes = _REASON[reasons] if isinstance(reasons, str) else [_REASON[word] for word in reasons]
+        self._parts.append(
+            Decisions(
+                np.where(outbound, row, NONE),
+                np.where(outbound, NONE, row),
+                np.where(outbound, OUTBOUND_ONLY, INBOUND_ONLY),
+                _column(NONE, count),
+                np.full(count, np.nan),
+                _column(codes, count),
+                _column(NONE, count) if next_hop is None else self._waiting.row[next_hop],
+            )
+        )
+        self._waiting.status[index] = MATCHED
+
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows of all decisions, in order of their end, ties canonically; flows without a time last."""
+        if not self._parts:
+            return FLOWS_SCHEMA.empty_table()
+        names = Decisions.__dataclass_fields__
+        parts = self._parts
+        made = (
+            parts[0]
+            if len(parts) == 1
+            else Decisions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        )
+        table = self._waiting.table
+        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
+        end = numbers_of_time(table)[told_by]
+        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
+        return build_flows(table, made.take(order), memory)
+
+
+def _column(value: OneOrEach | list[int], count: int) -> IntArray:
+    return np.broadcast_to(np.asarray(value, np.int64), count)
+
+
+def alone_with_each_other(moved: BoolArray, tunnel: UIntArray, other: UIntArray) -> tuple[IntArray, FloatArray]:
+    """`paired` and confidence of pairs that are alone with their like; one tunnel on both sides is a proof."""
+    proved = (tunnel != 0) & (tunnel == other)
+    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY))

@@ -1,0 +1,131 @@
+"""Why a half stands alone: an answer from evidence, never a guess (format sheet §4.2 and §5.7)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ztflow.columns.dictionaries import NONE, codes_of, encoded, text_hash
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, UIntArray
+from ztflow.pair.features.basic import Outline
+from ztflow.pair.features.full import Evidence
+
+_NEVER = np.iinfo(np.int64).max
+_NOBODY: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+
+
+class Unpaired(StrEnum):
+    """Values of the column `unpaired_reason`."""
+
+    PLAINTEXT = "plaintext"
+    """Not HBONE: the two sides are separate sockets whose lines share nothing that would join them."""
+    EARLY_DENIAL = "early_denial"
+    """Refused before it was tracked; the other side saw no connection, writes no line that names it, or its line that
+    would be the partner (`refused`) is not there."""
+    WAYPOINT_HOP = "waypoint_hop"
+    """The client's hop to a waypoint or gateway, which writes no ztunnel line of its own."""
+    WAYPOINT_SOURCE = "waypoint_source"
+    """The hop from a waypoint or gateway that clients in this capture dial."""
+    SOURCE_NOT_CAPTURED = "source_not_captured"
+    """No ztunnel in this capture wrote an outbound line of this source: a gateway, or a node whose log is missing."""
+    DESTINATION_NOT_CAPTURED = "destination_not_captured"
+    """No ztunnel in this capture wrote an inbound line for this destination: its node's log is missing."""
+    CONNECT_FAILED = "connect_failed"
+    """The client's side failed before the server's side took the connection."""
+    PARTNER_MISSING = "partner_missing"
+    """Lines of the other end's ztunnel are there, but not this connection's: lost, filtered, cut off, still open."""
+    STILL_OPEN = "still_open"
+    """A ztunnel's dump shows the connection open: the other side had not ended when it was made (set in placing)."""
+    FAST_PATH = "fast_path"
+    """Releases 1.18 to 1.21, both pods on one node: no inbound line is written."""
+    NO_TIME = "no_time"
+    """The line lost its time, so nothing could be compared."""
+    EVICTED = "evicted"
+    """Given up early because the bound on halves in memory was hit."""
+    LATE = "late"
+    """Came after the window for its partner had closed."""
+
+
+class Knowledge:
+    """Which addresses were seen in which role, and since when by the log's time.
+
+    Only what the log says up to `REACH` twice after a half counts for that half, so the answer does not depend on how
+    the input was cut.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[UIntArray, IntArray]] = {}
+
+    def learn(self, halves: pa.Table, outline: Outline) -> None:
+        """Take in a batch of halves.
+
+        Cost: a few passes over numpy arrays; Python once a distinct address.
+        """
+        timed = outline.time != NO_TIME
+        outbound = outline.outbound & timed
+        source, destination = encoded(halves.column("src_ip")), encoded(halves.column("dst_ip"))
+        self._note("outbound_source", source, outline.time, outbound)
+        self._note("inbound_destination", destination, outline.time, timed & ~outline.outbound)
+        if outline.elsewhere.any():
+            self._note("waypoint", destination, outline.time, outbound & outline.elsewhere)
+
+    def _note(self, role: str, addresses: pa.DictionaryArray, time: IntArray, mask: BoolArray) -> None:
+        codes, when = codes_of(addresses)[mask], time[mask]
+        named = codes != NONE
+        if not named.all():
+            codes, when = codes[named], when[named]
+        if not len(codes):
+            return
+        here = np.zeros(len(addresses.dictionary), np.bool_)
+        here[codes] = True
+        seen = np.flatnonzero(here)
+        words = addresses.dictionary.take(pa.array(seen)).to_pylist()
+        hashes = np.array([text_hash(word) for word in words], np.uint64)
+        names, times = self._since.get(role, _NOBODY)
+        news = np.ones(len(seen), np.bool_)
+        if len(names):
+            place = np.searchsorted(names, hashes).clip(max=len(names) - 1)
+            news = (names[place] != hashes) | (times[place] > when.min())
+        if not news.any():
+            return
+        first = np.full(len(here), _NEVER)
+        first[codes[::-1]] = when[::-1]  # of equal codes the first stays, which mostly is the earliest
+        earlier = when < first[codes]
+        np.minimum.at(first, codes[earlier], when[earlier])
+        names, times = np.concatenate([names, hashes[news]]), np.concatenate([times, first[seen[news]]])
+        order = np.lexsort((times, names))
+        names, times = names[order], times[order]
+        new = np.ones(len(names), np.bool_)
+        new[1:] = names[1:] != names[:-1]
+        self._since[role] = (names[new], times[new])
+
+    def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
+        """Whether each address was seen in that role by that time."""
+        names, times = self._since.get(role, _NOBODY)
+        if not len(names):
+            return np.zeros(len(addresses), np.bool_)
+        place = np.searchsorted(names, addresses).clip(max=len(names) - 1)
+        result: npt.NDArray[np.bool_] = (names[place] == addresses) & (times[place] <= until)
+        return result
+
+    def reasons(self, evidence: Evidence, index: npt.NDArray[np.intp], reach: int) -> list[str]:
+        """The reason of each lone half."""
+        part = evidence.take(index)
+        until = part.time + 2 * reach
+        result = np.full(len(index), Unpaired.PARTNER_MISSING.value, dtype=object)
+        nothing_moved = (part.request | part.response) == 0
+        out = part.outbound
+        result[out & ~self.known("inbound_destination", part.destination, until)] = Unpaired.DESTINATION_NOT_CAPTURED
+        result[out & part.failed & nothing_moved & ~part.answered] = Unpaired.CONNECT_FAILED
+        result[out & part.elsewhere & ~self.known("inbound_destination", part.destination, until)] = (
+            Unpaired.WAYPOINT_HOP
+        )
+        result[~out & ~self.known("outbound_source", part.source, until)] = Unpaired.SOURCE_NOT_CAPTURED
+        result[~out & self.known("waypoint", part.source, until)] = Unpaired.WAYPOINT_SOURCE
+        result[~part.tunnelled] = Unpaired.PLAINTEXT
+        result[part.early] = Unpaired.EARLY_DENIAL
+        result[part.time == NO_TIME] = Unpaired.NO_TIME
+        return [str(reason) for reason in result]

@@ -1,0 +1,127 @@
+"""One end of a flow: what the flow says of it, and the answer where it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ztflow.place.inventory.facts import PodFact
+from ztflow.place.names import How
+from ztflow.place.sightings import Span, Writer
+from ztflow.place.ztunnels import NOWHERE
+
+
+class Answer(NamedTuple):
+    """Where one end is. Places are numbers; a place may be a node nobody named.
+
+    Attributes:
+        place: Number of the place, or `NOWHERE`.
+        zone: Its zone.
+        pod: `namespace/name`, where evidence names a pod.
+        evidence: How it is known; None with `NOWHERE` and no zone.
+        writer: Number of the end's own writer, or `NOWHERE`: two ends with one writer are on one node.
+    """
+
+    place: int = NOWHERE
+    zone: str | None = None
+    pod: str | None = None
+    evidence: str | None = None
+    writer: int = NOWHERE
+
+
+class End(NamedTuple):
+    """What a flow says of one of its ends.
+
+    Attributes:
+        namespace: As logged.
+        workload: As logged: a pod's name, or a workload's.
+        owner_namespace: Namespace in the end's identity.
+        ip: Address; behind a waypoint that of the waypoint.
+        ztunnel: The ztunnel pod that wrote the half of this end.
+        file: The file that half stands in, where no pod is known.
+        node: Node a shipper named for that half.
+        pod: Pod already known.
+        cluster: Cluster, where logged.
+        local: Whether the half of this end was seen.
+        elsewhere: Whether address and name are another hop's (double HBONE), so that they place nothing.
+    """
+
+    namespace: str | None = None
+    workload: str | None = None
+    owner_namespace: str | None = None
+    ip: str | None = None
+    ztunnel: str | None = None
+    file: str | None = None
+    node: str | None = None
+    pod: str | None = None
+    cluster: str | None = None
+    local: bool = False
+    elsewhere: bool = False
+
+
+class Placement(NamedTuple):
+    """Everything known of one pod or address. None is unknown.
+
+    Attributes:
+        namespace: Namespace of the pod.
+        pod: Its name.
+        workload: What it belongs to.
+        workload_how: `owner`, `name pattern` or `as logged`.
+        service_account: Its service account.
+        node: Name of its node.
+        zone: Zone of that node.
+        region: Region of that node.
+        cluster: Its cluster.
+        evidence: How its node is known.
+    """
+
+    namespace: str | None = None
+    pod: str | None = None
+    workload: str | None = None
+    workload_how: How | None = None
+    service_account: str | None = None
+    node: str | None = None
+    zone: str | None = None
+    region: str | None = None
+    cluster: str | None = None
+    evidence: str | None = None
+
+
+def writer_of(end: End) -> Writer | None:
+    """Who wrote the half of an end."""
+    if end.ztunnel is not None:
+        return ("pod", end.ztunnel)
+    return ("file", end.file) if end.file is not None else None
+
+
+def surely_holds(fact: PodFact, time: int | None) -> bool:
+    """Whether a statement is known to hold at a time: the pod had started, and was there when the file was taken."""
+    if time is None or fact.start is None or fact.start > time:
+        return False
+    until = fact.end if fact.over else fact.evidence.captured
+    return until is not None and time <= until
+
+
+def during(places: dict[int, Span], time: int | None) -> list[int]:
+    """The places whose span covers a time."""
+    if time is None:
+        return []
+    return [place for place, (first, last) in places.items() if first <= time <= last]
+
+
+def in_cluster(pods: list[PodFact], cluster: str | None) -> list[PodFact]:
+    """The pods that can be of a cluster."""
+    if cluster is None:
+        return pods
+    return [pod for pod in pods if pod.cluster is None or pod.cluster == cluster]
+
+
+def may_have(fact: PodFact, ip: str | None) -> bool:
+    """Whether a pod can be the one at an address: it has it, or has none of that family on record."""
+    if ip is None or ip in fact.ips:
+        return True
+    return not any((":" in ip) == (":" in known) for known in fact.ips)
+
+
+def only(pods: set[str]) -> str | None:
+    """The one pod of a set, or None."""
+    return next(iter(pods)) if len(pods) == 1 else None

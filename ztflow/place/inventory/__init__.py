@@ -1,0 +1,1 @@
+"""Inventories: what kubectl, istioctl and ztunnel print about pods and nodes, read into facts."""

@@ -1,0 +1,200 @@
+"""`read_inventory`: which files say which pod, address and zone is where. Formats are recognised by content."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import contextlib
+import gzip
+import json
+import lzma
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+from ztflow.columns.gc_pause import gc_paused
+from ztflow.errors import InventoryError, SourceError
+from ztflow.place.inventory.address_lists import read_list
+from ztflow.place.inventory.facts import Inventory
+from ztflow.place.inventory.kubectl_tables import read_tables
+from ztflow.place.inventory.kubernetes_objects import read_object
+from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump, read_listing
+
+_UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
+_YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
+_NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
+_JSON_TRIES = 1000
+"""Openings of JSON that may turn out to be none before the rest of a text is taken for something else."""
+_YAML_TRIES = 4
+_HINT = (
+    "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
+    "`istioctl ztunnel-config workloads -o json`"
+)
+
+
+def read_inventory(*paths: str | Path) -> Inventory:
+    """Read one or more inventory files; their statements are kept side by side, with their evidence.
+
+    Recognised: `kubectl get pods|nodes|endpointslices|services` as table, JSON or YAML (lists, single, concatenated and
+    multi-document objects), `istioctl ztunnel-config workloads|services|connections|all` as table, JSON or YAML,
+    ztunnel's `/config_dump` of any release, and CSV with `ip,pod,namespace,node,zone`. gzip, bz2 and xz are unpacked.
+
+    Returns:
+        Every statement, and by reason how many rows gave none (`Inventory.unused`).
+
+    Raises:
+        SourceError: If a file cannot be read.
+        InventoryError: If nothing in a file is recognised.
+    """
+    inventory = Inventory()
+    with gc_paused():
+        for path in paths:
+            _read_file(str(path), inventory)
+    return inventory
+
+
+def _read_file(name: str, inventory: Inventory) -> None:
+    path = Path(name)
+    try:
+        data = path.read_bytes()
+        modified = int(path.stat().st_mtime * 1_000_000)
+    except OSError as error:
+        raise SourceError(name, error.strerror or "cannot be read") from error
+    before = len(inventory) + inventory.unused.total()
+    data = _unpack(name, data)
+    recognised = parse_inventory(data, name, inventory, modified=modified)
+    if not recognised:
+        what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
+        raise InventoryError(name, what, hint=_HINT)
+    if len(inventory) + inventory.unused.total() == before:
+        raise InventoryError(name, "is an inventory without a single row", hint=_HINT)
+    inventory.files.append(name)
+
+
+def _unpack(name: str, data: bytes) -> bytes:
+    for magic, unpack in _UNPACK.items():
+        if data.startswith(magic):
+            try:
+                return unpack(data)
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+                raise SourceError(name, f"broken archive: {error}") from error
+    return data
+
+
+def _decode(data: bytes) -> str:
+    """As text; bytes that are none become replacement characters."""
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(encoding, errors="replace")
+    if data[1:2] == b"\0" and data[3:4] == b"\0":
+        return data.decode("utf-16-le", errors="replace")
+    return data.decode("utf-8", errors="replace")
+
+
+def parse_inventory(data: bytes | str, name: str, inventory: Inventory, *, modified: int | None = None) -> bool:
+    """Add what one file states.
+
+    Args:
+        data: Its content, unpacked.
+        name: Its name, for the evidence.
+        inventory: Receives facts and counts.
+        modified: Time of the file in microseconds, used where the content names no time.
+
+    Returns:
+        Whether anything in it was recognised.
+    """
+    documents, rest = _documents(data)
+    taken = [_take(document, name, modified, inventory) for document in documents]
+    recognised = any(taken)
+    if not recognised:
+        rest = data if isinstance(data, str) else _decode(data)
+    if rest.strip():
+        recognised |= read_list(rest, name, modified, inventory) or read_tables(rest, name, modified, inventory)
+    return recognised
+
+
+def _take(document: Any, name: str, modified: int | None, inventory: Inventory) -> bool:
+    if isinstance(document, list):
+        if is_listing(document):
+            read_listing(document, name, modified, inventory)
+            return True
+        taken = [_take(item, name, modified, inventory) for item in document if isinstance(item, dict)]
+        return any(taken)
+    if not isinstance(document, dict):
+        return False
+    if read_object(document, name, modified, inventory):
+        return True
+    if is_dump(document):
+        read_dump(document, name, modified, inventory)
+        return True
+    return False
+
+
+def _documents(data: bytes | str) -> tuple[list[Any], str]:
+    """The JSON or YAML documents in a file, and what else stands in it."""
+    import orjson
+
+    if isinstance(data, bytes):
+        if data[:64].lstrip()[:1] in {b"{", b"["}:
+            with contextlib.suppress(orjson.JSONDecodeError):
+                return [orjson.loads(data)], ""
+        data = _decode(data)
+    start = _JSON_START.search(data)
+    if start is not None:
+        documents, rest = _json_documents(data)
+        if documents:
+            return documents, rest
+    start = _YAML_START.search(data)
+    if start is not None:
+        return _yaml_documents(data[start.start() :]), data[: start.start()]
+    return [], data
+
+
+def _json_documents(text: str) -> tuple[list[Any], str]:
+    """The JSON values that start a line (or follow another), one after another, and the text around them."""
+    decoder = json.JSONDecoder()
+    documents: list[Any] = []
+    around: list[str] = []
+    position = failed = 0
+    while failed < _JSON_TRIES and (start := _JSON_START.search(text, position)) is not None:
+        begin = start.end() - 1
+        try:
+            document, end = decoder.raw_decode(text, begin)
+        except (json.JSONDecodeError, RecursionError):
+            around.append(text[position : start.end()])
+            position = start.end()
+            failed += 1
+            continue
+        around.append(text[position:begin])
+        while isinstance(document, (dict, list)):
+            documents.append(document)
+            position = end
+            follows = _NEXT_JSON.match(text, end)
+            if follows is None:
+                break
+            try:
+                document, end = decoder.raw_decode(text, follows.end() - 1)
+            except (json.JSONDecodeError, RecursionError):
+                break
+    return documents, "".join([*around, text[position:]])
+
+
+def _yaml_documents(text: str) -> list[Any]:
+    """The YAML documents a text starts with; what follows them (a prompt) is cut off where YAML stops."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for _ in range(_YAML_TRIES):
+        try:
+            documents = list(yaml.load_all(text, Loader=loader))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line if error.problem_mark is not None else 0
+            text = "".join(text.splitlines(keepends=True)[:line])
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return []
+        else:
+            return [document for document in documents if isinstance(document, (dict, list))]
+    return []

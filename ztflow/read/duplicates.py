@@ -1,0 +1,307 @@
+"""Lines that several captures hold (a rotated and a current file, two exports), told by a fingerprint and left out.
+
+Two lines are one when time (to the microsecond), ends, direction, sizes and duration are equal. Within one stream equal
+lines can be true, so there they count as copies only where a writer's time jumped back to lines that came before.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO, Any, Final, TypeAlias
+from weakref import finalize
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.columns.dictionaries import WordMemory, codes_of, text_hash
+
+Hashes: TypeAlias = npt.NDArray[np.uint64]
+
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_FACTORS: Final = {
+    name: np.uint64(text_hash(name) | 1)
+    for name in (
+        "time", "message", "direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv",
+        "duration_ms",
+    )
+}  # fmt: skip
+"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
+numbers times these are as good as never equal."""
+
+_NULL = np.uint64(0xD6E8FEB86659FD93)
+
+
+class Fingerprints:
+    """Hashes rows; what texts hash to is remembered from batch to batch."""
+
+    def __init__(self) -> None:
+        self._words = WordMemory()
+
+    def of(self, table: pa.Table) -> Hashes:
+        """A hash of each row; what stood around the line does not count.
+
+        Shape: one value a row; equal in any batch and process. Cost: about 2 ns a column a row.
+        """
+        total = np.zeros(table.num_rows, dtype=np.uint64)
+        for name, factor in _FACTORS.items():
+            column = table.column(name)
+            column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+            total += self._hashed(name, column) * factor
+        total ^= total >> np.uint64(29)
+        total *= _FACTOR
+        total ^= total >> np.uint64(32)
+        return total
+
+    def _hashed(self, name: str, column: pa.Array) -> Hashes:
+        missing = pc.is_null(column).to_numpy(zero_copy_only=False) if column.null_count else None
+        if pa.types.is_dictionary(column.type):
+            hashed = self._words.by_word(name, column.dictionary, text_hash, np.uint64)[codes_of(column)]
+        else:
+            hashed = _whole(column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column, missing)
+        hashed = hashed.astype(np.uint64, copy=False)
+        return hashed if missing is None else np.where(missing, _NULL, hashed)
+
+
+def _whole(numbers: pa.Array, missing: Any) -> npt.NDArray[Any]:
+    """Numbers as they are; 0 for those that are not there."""
+    filled = numbers if missing is None else pc.fill_null(numbers, 0)
+    found: npt.NDArray[Any] = filled.to_numpy(zero_copy_only=False)
+    return found
+
+
+SEGMENT: Final = 1 << 22
+"""Hashes held in memory (32 MB) before they go to a file."""
+
+
+class Counted:
+    """Hashes that came, sorted only when somebody asks.
+
+    Args:
+        keep: Forget the oldest beyond this many (at least; at most twice as many are held). None keeps all.
+
+    Memory: with *keep*, 16 bytes a hash to be kept. Without, 8 bytes a hash up to `SEGMENT` hashes; then they go to a
+    temporary file that has no name, and stay in memory only where there is none to be had.
+
+    Cost: nothing but an append when never asked; O(log² n) a hash when asked after every batch.
+    """
+
+    def __init__(self, keep: int | None = None, segment: int = SEGMENT) -> None:
+        self._limit = segment if keep is None else keep
+        self._file = _Segments() if keep is None else None
+        self._size = 0
+        self._new: list[Hashes] = []
+        self._runs: list[Hashes] = []
+        self._older: list[Hashes] = []
+
+    def add(self, hashes: Hashes) -> None:
+        """These came."""
+        self._new.append(hashes)
+        self._size += len(hashes)
+        if self._size < self._limit:
+            return
+        if self._file is None:
+            self._sort()
+            self._older = self._runs
+        elif not self._file.take([*self._runs, *self._new]):
+            self._limit = 1 << 62
+            return
+        self._new, self._runs, self._size = [], [], 0
+
+    def count(self, hashes: Hashes) -> npt.NDArray[np.int64]:
+        """How often each of these came."""
+        self._sort()
+        total = np.zeros(len(hashes), dtype=np.int64)
+        for run in (*self._older, *self._runs, *(self._file.runs() if self._file is not None else ())):
+            total += np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
+        return total
+
+    def _sort(self) -> None:
+        if not self._new:
+            return
+        self._runs.append(np.sort(np.concatenate(self._new)))
+        self._new = []
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+
+
+class _Segments:
+    """Segments of hashes in a temporary file, each sorted once somebody asks."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._written: list[tuple[int, int]] = []
+        self._sorted: list[Hashes] = []
+
+    def take(self, parts: list[Hashes]) -> bool:
+        """Write a segment; False when it cannot be."""
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
+                finalize(self, self._file.close)
+            start = self._file.seek(0, 2)
+            for part in parts:
+                self._file.write(part.data)
+            self._file.flush()
+        except OSError:
+            return False
+        self._written.append((start, sum(map(len, parts))))
+        return True
+
+    def runs(self) -> list[Hashes]:
+        """All segments, sorted; they are mapped, so that memory they take is given back when it is needed."""
+        for start, count in self._written[len(self._sorted) :]:
+            assert self._file is not None
+            run = np.memmap(self._file, np.uint64, "r+", start, (count,))
+            run.sort()
+            self._sorted.append(run)
+        return self._sorted
+
+
+Times: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = npt.NDArray[np.uint32]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+REPLAY_GAP = 50_000
+"""Microseconds a writer's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
+
+
+class _Stream:
+    """One input: its lines so far, when they were written, and by whom."""
+
+    def __init__(self, keep: int | None) -> None:
+        self.lines = Counted(keep)
+        self.first: int | None = None
+        self.last: int | None = None
+        self.pods: set[str | None] = set()
+        self.latest: dict[str | None, int] = {}
+        self.rerun: dict[str | None, bool] = {}
+
+    def add(self, hashes: Hashes, first: int, last: int, pods: set[str | None]) -> None:
+        self.lines.add(hashes)
+        self.first = first if self.first is None else min(first, self.first)
+        self.last = last if self.last is None else max(last, self.last)
+        self.pods |= pods
+
+    def may_share(self, first: int, last: int, pods: set[str | None]) -> bool:
+        """Whether lines of that time and those writers can be here too."""
+        if self.first is None or self.last is None or self.first > last or first > self.last:
+            return False
+        return None in pods or None in self.pods or not pods.isdisjoint(self.pods)
+
+    def jumps(self, times: Times, codes: Codes, names: list[str | None]) -> Flags:
+        """Where a writer's time goes back by more than its own disorder."""
+        latest = np.maximum.accumulate(times)
+        np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
+        latest -= times
+        if int(latest.max()) <= REPLAY_GAP:  # nobody's time goes back, whoever wrote what
+            last = np.full(len(names), -1)
+            last[codes] = np.arange(len(codes))  # of several rows of a writer the last one stays
+            for code in np.flatnonzero(last >= 0).tolist():
+                self.latest[names[code]] = int(times[last[code]])
+            return np.zeros(len(times), dtype=np.bool_)
+        order = np.argsort(codes, kind="stable")
+        in_order, at = codes[order], times[order]
+        starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+        stops = np.append(starts[1:], len(order)) - 1
+        before = np.concatenate([at[:1], at[:-1]])
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            name = names[in_order[start]]
+            before[start] = self.latest.get(name, at[start])
+            self.latest[name] = int(at[stop])
+        jumped: Flags = np.empty(len(order), dtype=np.bool_)
+        jumped[order] = before - at > REPLAY_GAP
+        return jumped
+
+
+class Overlaps:
+    """Finds copies of lines across streams, and across re-runs within one.
+
+    The n-th occurrence of a line in a stream is a copy when another stream has brought it n times, so a line that
+    truly stands twice in one stream is kept twice. Rows without a time are never taken for copies.
+
+    Args:
+        keep: Lines remembered per stream, for input that never ends; None remembers all.
+
+    Memory: 8 bytes a row, in a temporary file from `SEGMENT` rows of a stream on.
+    """
+
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
+        self._streams: dict[int, _Stream] = {}
+        self._fingerprints = Fingerprints()
+
+    def copies(self, stream: int, table: pa.Table) -> Flags:
+        """Which rows of a stream's next batch are copies. Shape: one flag a row.
+
+        Args:
+            stream: Any number that stands for the stream.
+            table: The batch (`schema.HALVES`).
+        """
+        own = self._streams.setdefault(stream, _Stream(self._keep))
+        copies: Flags = np.zeros(table.num_rows, dtype=np.bool_)
+        column = table.column("time")
+        if column.null_count == len(column):
+            return copies
+        hashes = self._fingerprints.of(table)
+        codes, names = _writers(table.column("ztunnel_pod"))
+        known: Flags | None = None
+        if column.null_count:
+            known = column.is_valid().to_numpy()
+            column, hashes, codes = column.filter(column.is_valid()), hashes[known], codes[known]
+        times: Times = column.cast(pa.int64()).to_numpy()
+        first, last = int(times.min()), int(times.max())
+        writers = {names[code] for code in np.flatnonzero(np.bincount(codes)).tolist()}
+        near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, writers)]
+        found = self._rerun_copies(own, hashes, times, codes, names)
+        if near:
+            found |= _copied(hashes, own, near)
+        own.add(hashes, first, last, writers)
+        if known is None:
+            return found
+        copies[known] = found
+        return copies
+
+    @staticmethod
+    def _rerun_copies(own: _Stream, hashes: Hashes, times: Times, codes: Codes, names: list[str | None]) -> Flags:
+        """Rows of a stretch that this stream had passed: a writer's time jumped back to lines that came before."""
+        copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
+        jumps = own.jumps(times, codes, names)
+        if not any(own.rerun.values()) and not jumps.any():
+            return copies
+        _, first_at, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        came = (first_at[inverse] < np.arange(len(hashes))) | (own.lines.count(hashes) > 0)
+        rerun = own.rerun
+        for row, (code, jumped, again) in enumerate(zip(codes.tolist(), jumps.tolist(), came.tolist(), strict=True)):
+            name = names[code]
+            copies[row] = rerun[name] = again and (jumped or rerun.get(name, False))
+        return copies
+
+
+def _writers(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
+    """Who wrote each row, as a place in a list of names; None is nobody known."""
+    column = pods.combine_chunks() if pods.num_chunks != 1 else pods.chunk(0)
+    column = column.dictionary_encode()
+    names: list[str | None] = [*column.dictionary.to_pylist(), None]
+    indices = column.indices.fill_null(len(names) - 1) if column.null_count else column.indices
+    return indices.to_numpy(zero_copy_only=False).astype(np.uint32), names
+
+
+def _copied(hashes: Hashes, own: _Stream, near: list[_Stream]) -> Flags:
+    """Rows that other streams hold, as often as they hold them."""
+    allowed = np.max([one.lines.count(hashes) for one in near], axis=0)
+    copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
+    rows = np.flatnonzero(allowed)
+    if not len(rows):
+        return copies
+    came = own.lines.count(hashes[rows])
+    order = np.argsort(hashes[rows], kind="stable")
+    in_order = hashes[rows][order]
+    starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    copies[rows] = came + rank < allowed[rows]
+    return copies

@@ -1,0 +1,371 @@
+"""`follow`: pipes and growing files, as their bytes come."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from glob import has_magic
+from pathlib import Path
+from threading import Condition, Event, Thread
+from time import monotonic
+from typing import Any
+
+from ztflow.errors import SourceError
+from ztflow.model.provenance import NOBODY
+from ztflow.model.tables import Halves
+from ztflow.read.duplicates import Overlaps
+from ztflow.read.inputs import Copies, OnError, ReadBatch, ReadReport, read_inputs
+from ztflow.read.limits import OPEN_FILES
+from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
+from ztflow.read.sources.files import Found, Input, find_inputs
+from ztflow.read.sources.loki import LokiQuery, is_loki, tail
+from ztflow.read.sources.naming import origin_of_path
+from ztflow.read.sources.pipes import PipeReader
+from ztflow.read.stream import StreamParser
+
+HEARTBEAT = 0.05
+"""Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
+
+IDLE = 0.15
+"""Seconds of silence after which a record that waits for a continuation is taken as it is."""
+
+_BATCH = 4 << 20
+_SLOW_BATCH = 512 << 10
+"""Bytes read at once line by line: they take about 20 ms, so that nobody waits long for the first of them."""
+_RESCAN = 1.0
+"""Seconds between looks for new files in followed directories."""
+
+_FINGERPRINT = 64
+"""First bytes of a file that tell it from one that was truncated and written past the old end between two looks."""
+
+_COPIES_KEPT = 1 << 20
+"""Lines remembered per stream to know a re-run (stern after a reconnect) from new lines."""
+
+
+def follow(
+    inputs: Sequence[Input],
+    *,
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    report: ReadReport | None = None,
+    stop: Callable[[], bool] | None = None,
+    heartbeat: float = HEARTBEAT,
+) -> Iterator[ReadBatch]:
+    """Read inputs as they grow.
+
+    Files are read from their beginning and then followed through rotation, truncation and recreation; directories and
+    globs also for new files. Compressed files are read once. Pipes end; files never do.
+
+    Args:
+        inputs: As for `read_inputs`.
+        wrapper: As for `read_inputs`.
+        on_error: As for `read_inputs`.
+        report: As for `read_inputs`.
+        stop: Asked at every heartbeat; when it says yes, what is held comes out and the reading ends.
+        heartbeat: Longest time between two batches, in seconds.
+
+    Yields:
+        A batch as soon as bytes complete access lines; an empty one at least every *heartbeat* seconds.
+
+    Raises:
+        SourceError: As for `read_inputs`; too many files to follow.
+        UsageError: If *wrapper* is not known.
+    """
+    live = _Live(wrapper, report if report is not None else ReadReport(), on_error)
+    try:
+        yield from live.start(inputs)
+        while not (stop is not None and stop()):
+            batches = list(live.turn(heartbeat))
+            yield from batches
+            if live.over:
+                break
+            if not batches:
+                yield ReadBatch(Halves(), [], "")
+        yield from live.finish()
+    finally:
+        live.close()
+
+
+class _Stream:
+    """A parser, and when it last got bytes."""
+
+    def __init__(self, name: str, live: _Live) -> None:
+        self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
+        live.report.register(self.parser)
+        self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
+        self._fed = monotonic()
+
+    def feed(self, data: bytes) -> Iterator[ReadBatch]:
+        self._fed = monotonic()
+        at = 0
+        while at < len(data):
+            piece = data[at:] if self.parser.fast else data[at : at + _SLOW_BATCH]
+            at += len(piece)
+            yield from self._batch(self.parser.feed(piece))
+
+    def idle(self) -> Iterator[ReadBatch]:
+        if self.parser.waiting and monotonic() - self._fed >= IDLE:
+            yield from self._batch(self.parser.flush_idle())
+
+    def finish(self) -> Iterator[ReadBatch]:
+        return self._batch(self.parser.finish())
+
+    def _batch(self, halves: Halves) -> Iterator[ReadBatch]:
+        facts = self.parser.take_facts()
+        if len(halves):
+            halves = Halves(self._copies.left_out(halves.to_arrow()))
+        if len(halves) or facts:
+            yield ReadBatch(halves, facts, self.parser.source_file)
+
+
+class _Pipe:
+    """Something that is read until it ends: a pipe, a terminal, a socket."""
+
+    def __init__(self, name: str, file: Any, live: _Live) -> None:
+        self.stream = _Stream(name, live)
+        self.file = file
+        self.reader: PipeReader | None = None
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self.reader = PipeReader(file.fileno(), live.changed)
+
+    def read(self) -> bytes | None:
+        """What is there now; None at the end. Called when something is there."""
+        if self.reader is None:
+            data: bytes = getattr(self.file, "read1", self.file.read)(_BATCH)
+            return bytes(data) or None
+        return self.reader.now() or None
+
+    def close(self) -> None:
+        """Read no more."""
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+
+class _Tail:
+    """A question to Loki that is asked again and again, as a pipe."""
+
+    def __init__(self, query: LokiQuery) -> None:
+        self.error: SourceError | None = None
+        self._query = query
+        self._stop = Event()
+        self._reading, self._writing = os.pipe()
+        self._thread = Thread(target=self._run, name="loki", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        return self._reading
+
+    def _run(self) -> None:
+        with os.fdopen(self._writing, "wb", buffering=0) as out, contextlib.suppress(BrokenPipeError):
+            try:
+                for page in tail(self._query, self._stop):
+                    left = memoryview(page)
+                    while left:
+                        left = left[out.write(left) :]
+            except SourceError as error:
+                self.error = error
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stop.set()
+        os.close(self._reading)
+        self._thread.join(timeout=1)
+
+
+class _File:
+    """A regular file that grows, shrinks, moves away and comes back."""
+
+    def __init__(self, found: Found, live: _Live) -> None:
+        assert found.path is not None
+        self.name, self.path = found.name, found.path
+        self._live = live
+        self._open()
+
+    def _open(self) -> None:
+        self.file = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
+        about = os.fstat(self.file.fileno())
+        self.identity = (about.st_dev, about.st_ino)
+        self._position = 0
+        self._first = b""
+        self.stream = _Stream(self.name, self._live)
+
+    def turn(self) -> Iterator[ReadBatch]:
+        """Take what was written since the last look."""
+        yield from self._grown()
+        try:
+            about = Path(self.path).stat()
+        except OSError:  # moved away; the next one may come under the same name
+            yield from self.stream.idle()
+            return
+        if (about.st_dev, about.st_ino) != self.identity:
+            yield from self._grown()
+            yield from self.stream.finish()
+            self.file.close()
+            self._open()
+            yield from self._grown()
+        yield from self.stream.idle()
+
+    def _grown(self) -> Iterator[ReadBatch]:
+        fd = self.file.fileno()
+        size = os.fstat(fd).st_size
+        if size == self._position:
+            return
+        if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
+            yield from self.stream.finish()
+            self._position, self._first = 0, b""
+            self.stream = _Stream(self.name, self._live)
+        while True:
+            data = os.pread(fd, _BATCH, self._position)
+            if not data:
+                break
+            if len(self._first) < _FINGERPRINT:
+                self._first += data[: _FINGERPRINT - len(self._first)]
+            self._position += len(data)
+            yield from self.stream.feed(data)
+
+
+class _Live:
+    """All followed inputs."""
+
+    def __init__(self, wrapper: str | None, report: ReadReport, on_error: OnError | None) -> None:
+        self.wrapper = wrapper
+        self.report = report
+        self.overlaps = Overlaps(keep=_COPIES_KEPT)
+        self._on_error = on_error
+        self._pipes: list[_Pipe] = []
+        self._files: list[_File] = []
+        self._folders: list[str] = []
+        self._opened: list[Any] = []
+        self._tails: list[_Tail] = []
+        self._known: set[tuple[int, int]] = set()
+        self._scanned = monotonic()
+        self.changed = Condition()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can come any more."""
+        return not self._pipes and not self._files and not self._folders
+
+    def start(self, inputs: Sequence[Input]) -> Iterator[ReadBatch]:
+        """Open everything; compressed files are read here."""
+        names = [str(one) for one in inputs if isinstance(one, str | Path)]
+        self._folders = [
+            name
+            for name in names
+            if not is_loki(name) and (Path(name).is_dir() or (has_magic(name) and not Path(name).exists()))
+        ]
+        for found in find_inputs(inputs, on_error=self._failed):
+            yield from self._add(found)
+
+    def _failed(self, error: SourceError) -> None:
+        self.report.errors.append(error)
+        if self._on_error is None:
+            raise error
+        self._on_error(error)
+
+    def _add(self, found: Found) -> Iterator[ReadBatch]:
+        try:
+            if found.stream is not None:
+                self._add_pipe(found.name, found.stream)
+                return
+            if found.query is not None:
+                tailed = _Tail(found.query)
+                self._tails.append(tailed)
+                self._add_pipe(found.name, tailed)
+                return
+            assert found.path is not None
+            about = Path(found.path).stat()
+            if (about.st_dev, about.st_ino) in self._known:
+                return
+            self._known.add((about.st_dev, about.st_ino))
+            if not stat.S_ISREG(about.st_mode):
+                opened = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
+                self._opened.append(opened)
+                self._add_pipe(found.name, opened)
+                return
+            with Path(found.path).open("rb") as file:
+                packed = compression_of(file.read(MAGIC_BYTES)) is not None
+            if packed:
+                yield from read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report)
+                return
+            if len(self._files) >= OPEN_FILES:
+                self._failed(SourceError(found.name, f"more than {OPEN_FILES} files to follow", hint="name fewer"))
+                return
+            self._files.append(_File(found, self))
+        except OSError as error:
+            self._failed(SourceError(found.name, error.strerror or str(error)))
+
+    def _add_pipe(self, name: str, file: Any) -> None:
+        self._pipes.append(_Pipe(name, file, self))
+
+    def turn(self, patience: float) -> Iterator[ReadBatch]:
+        """Wait for bytes, at most *patience* seconds, and take them."""
+        unwatched = [pipe for pipe in self._pipes if pipe.reader is None]
+        for pipe in unwatched:
+            yield from self._take(pipe)
+        came = self._came(0.0 if unwatched else patience)
+        for pipe in came:
+            yield from self._take(pipe)
+        for pipe in self._pipes:
+            yield from pipe.stream.idle()
+        for file in self._files:
+            try:
+                yield from file.turn()
+            except OSError as error:
+                self._failed(SourceError(file.name, error.strerror or str(error)))
+        if self._folders and not came and monotonic() - self._scanned > _RESCAN:
+            self._scanned = monotonic()
+            yield from self._new_files()
+
+    def _came(self, patience: float) -> list[_Pipe]:
+        """Pipes whose bytes are to be taken now, waited for if need be."""
+        end = monotonic() + patience
+        with self.changed:
+            while True:
+                dues = [(due, pipe) for pipe in self._pipes if pipe.reader and (due := pipe.reader.due()) is not None]
+                came = [pipe for due, pipe in dues if not due]
+                left = end - monotonic()
+                if came or left <= 0:
+                    return came
+                self.changed.wait(min([left, *(due for due, _ in dues)]))
+
+    def _take(self, pipe: _Pipe) -> Iterator[ReadBatch]:
+        try:
+            data = pipe.read()
+        except OSError as error:
+            self._failed(SourceError(pipe.stream.parser.source_file, error.strerror or str(error)))
+            data = None
+        if data is not None:
+            yield from pipe.stream.feed(data)
+            return
+        yield from pipe.stream.finish()
+        self._pipes.remove(pipe)
+        pipe.close()
+        if isinstance(pipe.file, _Tail) and pipe.file.error is not None:
+            self._failed(pipe.file.error)
+
+    def _new_files(self) -> Iterator[ReadBatch]:
+        """Files that appeared in followed directories; a rotated one keeps its identity and is known."""
+        self._known |= {file.identity for file in self._files}
+        for found in find_inputs(self._folders, on_error=lambda _: None):
+            if found.name.endswith((".log", ".jsonl", ".ndjson", ".txt")):
+                yield from self._add(found)
+
+    def finish(self) -> Iterator[ReadBatch]:
+        """Release what is held."""
+        for pipe in self._pipes:
+            yield from pipe.stream.finish()
+        for file in self._files:
+            yield from file.stream.finish()
+
+    def close(self) -> None:
+        """Close what was opened here; the caller's streams stay open."""
+        for pipe in self._pipes:
+            pipe.close()
+        for file in self._files:
+            file.file.close()
+        for opened in (*self._opened, *self._tails):
+            opened.close()

@@ -1,0 +1,202 @@
+"""Records over several physical lines: broken by a terminal or a mail program, or ztunnel's configuration.
+
+Two kinds: at words or fields (a blank stood at the break) and hard, at a fixed column (nothing stood there). Which one
+is decided for the whole record by the widths of its lines; the parser is the judge of every guess.
+
+Every line of it counts as one other line; the whole tells the node (`localNode`). Several pods' blocks may arrive
+interleaved, so there is one for each writer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ztflow.model.provenance import LogLine, Origin
+from ztflow.model.schema import FIELD_BY_KEY, LEVELS
+from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
+
+_KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
+_KEY_START = re.compile(rf"(?:{_KEYS})\s*=")
+_OPEN_QUOTE = re.compile(r'([A-Za-z_.]+)\s*=\s*"(?:[^"\\]|\\.)*$')
+_HEAD_WORDS = ("access", "connection", "complete", "opened", "failed", *LEVELS)
+_HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LEVELS for what in _HEAD_WORDS[2:5])
+_TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
+_CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
+_ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
+_ERROR_FIELD = re.compile(r"\serror\s*=")
+_ENDED = re.compile(r"duration\s*=|connection\s*failed")
+_MIN_WIDTH = 20
+_TAB_WIDTH = 8
+
+
+def unfinished_head(text: str) -> bool:
+    """Whether a text is the beginning of an access line that stops before its first field."""
+    time = _TIMES.match(text)
+    rest = " ".join((text[time.end() :] if time else text).split())
+    if not time and not rest.startswith(tuple(f"{level} access" for level in LEVELS)):
+        return False
+    return any(head.startswith(rest) for head in _HEADS)
+
+
+def unfinished(text: str) -> bool:
+    """Whether an access line that could not be read ends before it must: its end may stand on the next line."""
+    if _OPEN_QUOTE.search(text) or (_ERROR_LEVEL.search(text) and not _ERROR_FIELD.search(text)):
+        return True
+    return "connection failed" not in text and not _CLOSED_DURATION.search(text)
+
+
+@dataclass(slots=True)
+class WrappedRecord:
+    """The physical lines of a record whose end has not been seen.
+
+    Attributes:
+        texts: The lines as they stand; the first without its wrapper.
+        widths: Their physical widths.
+        numbers: Their physical line numbers.
+        origin: Who wrote it, by the wrapper of the first line.
+    """
+
+    origin: Origin
+    texts: list[str] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    _size: int = 0
+
+    def add(self, text: str, width: int, number: int) -> None:
+        """One more physical line."""
+        self.texts.append(text)
+        self.widths.append(width)
+        self.numbers.append(number)
+        self._size += len(text)
+
+    def accepts(self, text: str) -> bool:
+        """Whether a line without any wrapper can go on here."""
+        if not text.strip() or len(self.texts) >= JOIN_LINES or self._size + len(text) > JOIN_CHARS:
+            return False
+        begin = text.lstrip()
+        if _KEY_START.match(begin) or begin.startswith(_HEAD_WORDS):
+            return True
+        if self.widths[-1] >= _MIN_WIDTH and len(text) <= self.widths[-1]:
+            return True
+        return _OPEN_QUOTE.search(self.joined(hard=False)) is not None
+
+    def candidates(self, width: int | None) -> list[str]:
+        """The record as one line, most likely reading first; empty while its last field has not come."""
+        soft = self.joined(hard=False)
+        hard = self.joined(hard=True)
+        both = [hard, soft] if self.is_hard(width) else [soft, hard]
+        return [one for one in dict.fromkeys(both) if _ENDED.search(one)]
+
+    def is_hard(self, width: int | None) -> bool:
+        """Whether the lines look cut at a fixed column: all but the last as wide, save for blanks lost at the break."""
+        before = self.widths[:-1]
+        widest = max(before, default=0)
+        if width is not None and widest == width:
+            return True
+        full = sum(one == widest for one in before)
+        return full >= 2 and all(widest - one <= _TAB_WIDTH for one in before)
+
+    def joined(self, *, hard: bool) -> str:
+        """The lines put together as one of the two kinds."""
+        widest = max(self.widths[:-1], default=0)
+        text = self.texts[0]
+        for before, after in zip(self.widths, self.texts[1:], strict=False):
+            begin = after.lstrip()
+            quote = _OPEN_QUOTE.search(text)
+            if quote is None and (_KEY_START.match(begin) or _between_head_words(text, begin)):
+                text = f"{text.rstrip()} {begin}"
+            elif hard:
+                text = text + after if before >= widest else f"{text.rstrip()} {after.lstrip()}"
+            elif quote is not None and quote[1] != "error":
+                text = text.rstrip() + begin
+            elif text.endswith("="):
+                text += begin
+            else:
+                text = f"{text.rstrip()} {begin}"
+        return text
+
+    def certain(self) -> int:
+        """How many of the lines surely belong to the record, when it cannot be read as a whole."""
+        count = 1
+        while count < len(self.texts) and _KEY_START.match(self.texts[count].lstrip()):
+            count += 1
+        return count
+
+
+def _between_head_words(text: str, begin: str) -> bool:
+    """Whether a break stands between two whole words of `info access connection complete`."""
+    return text.rstrip().endswith(_HEAD_WORDS) and begin.startswith(_HEAD_WORDS) and "=" not in text
+
+
+STARTS = "running with config: "
+
+_YAML = re.compile(r"\s*(?:- |[A-Za-z_][\w.-]*\s*:(?:\s|$)|['\"\[\]{}]|[|>]?\s*$)|\s+\S|proxy_args|\.\.\.")
+_NODE = re.compile(r"^\s*(?:localNode|local_node):", re.MULTILINE)
+
+
+class _Block:
+    __slots__ = ("first", "lines", "told")
+
+    def __init__(self, first: LogLine) -> None:
+        self.first = first
+        self.lines = [first.text]
+        self.told = False
+
+
+class ConfigBlocks:
+    """The configuration blocks that are being read, one a writer.
+
+    Memory: `BLOCK_LINES` lines a writer.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[Origin, _Block] = {}
+
+    def start(self, line: LogLine) -> LogLine | None:
+        """A line that begins a block. Gives the writer's previous block when it was still open."""
+        previous = self.end(line.origin)
+        if len(self._blocks) < STREAMS:
+            self._blocks[line.origin] = _Block(line)
+        return previous
+
+    def __bool__(self) -> bool:
+        return bool(self._blocks)
+
+    def takes(self, text: str, origin: Origin) -> bool:
+        """Whether a line without ztunnel's time is the next of its writer's block; it is kept then."""
+        block = self._blocks.get(origin)
+        if block is None:
+            return False
+        if len(block.lines) >= BLOCK_LINES or not _YAML.match(text):
+            return False
+        block.lines.append(text)
+        return True
+
+    def ended_by(self, text: str, origin: Origin) -> LogLine | None:
+        """The whole block, when this line (just taken) is its end: a lone TAB, or nothing."""
+        return self.end(origin) if not text.strip() else None
+
+    def passed_by(self, origin: Origin) -> LogLine | None:
+        """The block as far as it came, once, when another record of the same writer follows and the node is known.
+
+        It stays open: bare output of several pods can have the rest of it further down.
+        """
+        block = self._blocks.get(origin)
+        if block is None or block.told or not _NODE.search("\n".join(block.lines)):
+            return None
+        block.told = True
+        return _joined(block)
+
+    def end(self, origin: Origin) -> LogLine | None:
+        """Close a writer's block."""
+        block = self._blocks.pop(origin, None)
+        return None if block is None or block.told else _joined(block)
+
+    def finish(self) -> list[LogLine]:
+        """Close all of them."""
+        return [line for line in (self.end(origin) for origin in list(self._blocks)) if line is not None]
+
+
+def _joined(block: _Block) -> LogLine:
+    return block.first._replace(text="\n".join(block.lines))

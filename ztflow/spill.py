@@ -1,0 +1,286 @@
+"""Putting rows in order of time with bounded memory: halves before pairing, flows after it.
+
+`LogOrder` takes halves in any order and gives them back in slices of log time. `EndOrder` holds flows back until none
+that ends earlier can come. Past a limit both keep sorted runs in temporary files, which `Runs` writes and reads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.model.tables import FLOWS_SCHEMA
+
+IN_MEMORY = 1_000_000
+"""Halves kept in memory before they go to disk (about 200 MB)."""
+SLICE = 200_000
+"""Halves in one slice, about; equal times are never parted."""
+FLOWS_IN_MEMORY = 150_000
+"""Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
+PIECE = 32_768
+"""Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
+ACROSS = 4
+"""Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
+
+
+_LAST = np.iinfo(np.int64).max
+"""The time of a row without one: after all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a table on disk, and between which times its rows lie."""
+
+    path: Path
+    number: int
+    first: int
+    last: int
+    rows: int
+
+
+def _times(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    """The time column as integers; rows without a time after all others."""
+    column = table.column(name).cast(pa.int64())
+    array: npt.NDArray[np.int64] = pc.fill_null(column, _LAST).to_numpy()
+    return array
+
+
+def _sorted(table: pa.Table, name: str) -> pa.Table:
+    times = _times(table, name)
+    if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
+        return table
+    return table.take(pa.array(np.argsort(times, kind="stable")))
+
+
+class Runs:
+    """Tables in temporary files, read back piece by piece; used in a `with` statement, which removes the files.
+
+    Args:
+        time: The column of their time, by which they are sorted, at least roughly.
+    """
+
+    def __init__(self, time: str) -> None:
+        self._time = time
+        self._count = 0
+        self._directory: TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def write(self, table: pa.Table) -> list[Piece]:
+        """Write a table of one dictionary a column; what it is in pieces, in order of the rows."""
+        if self._directory is None:
+            self._directory = TemporaryDirectory(prefix="ztflow-")
+        times = _times(table, self._time)
+        path = Path(self._directory.name) / f"{self._count}.arrow"
+        self._count += 1
+        pieces = []
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            for number, start in enumerate(range(0, table.num_rows, PIECE)):
+                stop = min(start + PIECE, table.num_rows)
+                writer.write_table(table.slice(start, stop - start), max_chunksize=PIECE)
+                inside = times[start:stop]
+                pieces.append(Piece(path, number, int(inside.min()), int(inside.max()), stop - start))
+        return pieces
+
+    def read(self, piece: Piece) -> pa.Table:
+        """A piece, still in its file until it is looked at."""
+        with pa.memory_map(str(piece.path)) as source:
+            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.number)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Halves that came together, in memory or on disk, and between which times they lie."""
+
+    first: int
+    last: int
+    rows: int
+    where: pa.Table | Piece
+
+
+class LogOrder:
+    """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
+
+    Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
+    somebody wants each in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
+    while slices are taken one slice and whatever lies across its end: of runs on disk one piece each.
+    """
+
+    def __init__(self, *, limit: int = IN_MEMORY) -> None:
+        self._limit = limit
+        self._here: list[_Part] = []
+        self._rows = 0
+        self._away: list[_Part] = []
+        self._runs = Runs("time")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runs.__exit__(kind, error, trace)
+
+    def add(self, table: pa.Table) -> None:
+        """Take in halves."""
+        if not table.num_rows:
+            return
+        times = _times(table, "time")
+        self._here.append(_Part(int(times.min()), int(times.max()), table.num_rows, table))
+        self._rows += table.num_rows
+        if self._rows > self._limit:
+            self._spill()
+
+    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
+        """All halves, in tables of about `SLICE` rows, each with the time before which no later table has a row.
+
+        The last one has None.
+        """
+        if self._away and self._here:
+            self._spill()  # pairing needs the room
+        waiting = deque(sorted([*self._away, *self._here], key=lambda part: part.first))
+        self._here, self._away = [], []
+        held: list[pa.Table] = []
+        rows = 0
+        while waiting:
+            part = waiting.popleft()
+            held.append(self._runs.read(part.where) if isinstance(part.where, Piece) else part.where)
+            rows += part.rows
+            if rows >= SLICE or not waiting:
+                yield pa.concat_tables(held), waiting[0].first if waiting else None
+                held, rows = [], 0
+
+    def slices(self) -> Iterator[pa.Table]:
+        """All halves in order of time, in tables of about `SLICE` rows; rows without a time come last.
+
+        Of equal times those of the batch that begins earlier come first, within it in the order they came.
+        """
+        held: list[pa.Table] = []
+        for table, edge in self.portions():
+            held.append(table)
+            whole = _sorted(_one_dictionary(held), "time")
+            place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge))
+            held = [whole.slice(place)]
+            if place:
+                yield whole.slice(0, place)
+
+    def _spill(self) -> None:
+        parts = sorted(self._here, key=lambda part: part.first)
+        self._here, self._rows = [], 0
+        tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
+        if _across(parts) > ACROSS:
+            tables = [_sorted(_one_dictionary(tables), "time")]
+        for table in tables:
+            self._away += [_Part(p.first, p.last, p.rows, p) for p in self._runs.write(_one_dictionary([table]))]
+
+
+def _across(parts: list[_Part]) -> int:
+    """How many parts, in order of their first time, lie across one instant at most."""
+    ends = np.sort([part.last for part in parts])
+    over = np.searchsorted(ends, [part.first for part in parts])
+    return int((np.arange(1, len(parts) + 1) - over).max())
+
+
+class EndOrder:
+    """Flows in as they are decided, out in order of their end; used in a `with` statement, which removes its files.
+
+    Flows of equal end keep the order they came in. Memory: `limit` rows, what is given out, and one piece of each run.
+    """
+
+    def __init__(self, *, limit: int = FLOWS_IN_MEMORY) -> None:
+        self._limit = limit
+        self._runs = Runs("end")
+        self._held: list[_Held] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runs.__exit__(kind, error, trace)
+
+    def hold(self, flows: pa.Table) -> None:
+        """Take in flows; give none yet."""
+        if not flows.num_rows:
+            return
+        table = _sorted(_one_dictionary([flows]), "end")
+        if table.num_rows + sum(held.table.num_rows for held in self._held) <= self._limit:
+            self._held.append(_Held(table, []))
+        else:
+            self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
+
+    def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
+        """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
+        self.hold(flows)
+        pieces = SLICE // PIECE
+        edge = None
+        while edge != until:
+            # Runs overlap, so a slice may hold a piece of each; beyond those in memory it is about so many pieces.
+            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
+            edge = starts[pieces] + 1 if len(starts) > pieces else until
+            parts = [part for held in self._held for part in held.before(edge, self._runs)]
+            if parts:
+                yield _sorted(_one_dictionary(parts), "end")
+        self._held = [held for held in self._held if held]
+
+    def finish(self) -> Iterator[pa.Table]:
+        """The rest, in slices; flows without a time last. At least one table, which may be empty."""
+        empty = FLOWS_SCHEMA.empty_table()
+        yield from self.push(empty, _LAST)
+        parts = [part for held in self._held for part in held.all(self._runs)]
+        self._held = []
+        yield _sorted(_one_dictionary(parts), "end") if parts else empty
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is left of flows that came together: rows in memory, then pieces on disk, in order of their end."""
+
+    table: pa.Table
+    pieces: list[Piece]
+
+    def __bool__(self) -> bool:
+        return bool(self.table.num_rows or self.pieces)
+
+    def all(self, runs: Runs) -> Iterator[pa.Table]:
+        """Give up all rows."""
+        yield self.table
+        yield from map(runs.read, self.pieces)
+
+    def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
+        """Give up the rows before a time."""
+        while True:
+            edge = int(np.searchsorted(_times(self.table, "end"), until))
+            if edge:
+                yield self.table.slice(0, edge)
+                rest = self.table.slice(edge)
+                # A slice keeps all of its table alive: few rows left are worth a copy.
+                self.table = rest if rest.num_rows > edge else rest.take(pa.array(np.arange(rest.num_rows)))
+            if self.table.num_rows or not self.pieces or self.pieces[0].first >= until:
+                return
+            self.table = runs.read(self.pieces.pop(0))
+
+
+def _one_dictionary(parts: list[pa.Table]) -> pa.Table:
+    """Tables as one, in one piece, with one dictionary a column."""
+    table = parts[0] if len(parts) == 1 else pa.concat_tables(parts)
+    return table.unify_dictionaries().combine_chunks()

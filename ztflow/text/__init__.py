@@ -1,0 +1,1 @@
+"""Text made safe and readable: escapes and formats."""

@@ -1,0 +1,141 @@
+r"""Text of a log made safe to show: Rust Debug strings, terminals, JSON lines, spreadsheets.
+
+ztunnel prints a text value with Rust's `{:?}`: double quotes around it, `\"` and `\\`, `\n \r \t \0`, and `\u{h…}`
+(lower-case hex, no padding) for every other character Rust regards as not printable or as extending a grapheme. A
+single quote is not escaped. Checked against rustc 1.95; which code points are printable follows Unicode, so a
+character assigned after this Python's Unicode version may differ.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_DECODE = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+_ENCODE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+
+_ESCAPE = re.compile(r"\\(?:u\{(0|[1-9a-f][0-9a-f]{0,5})\}|(.?))", re.DOTALL)
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")
+"""Text Rust prints as it is, as far as ASCII goes."""
+
+_GRAPHEME_EXTEND = frozenset(
+    "\u09be\u09d7\u0b3e\u0b57\u0bbe\u0bd7\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u1b35\u200c\u302e\u302f"
+    "\uff9e\uff9f\U0001133e\U00011357\U000114b0\U000114bd\U000115af\U00011930\U0001d165"
+    "\U0001d16e\U0001d16f\U0001d170\U0001d171\U0001d172"
+)
+"""Unicode's Other_Grapheme_Extend (15.0) as far as the general category does not already say so."""
+
+
+class BadEscapeError(ValueError):
+    """A backslash sequence Rust never writes.
+
+    Attributes:
+        offset: Where it stands in the text, from 0.
+    """
+
+    def __init__(self, sequence: str, offset: int) -> None:
+        super().__init__(sequence, offset)
+        self.sequence = sequence
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{visible(self.sequence)} is not an escape Rust writes"
+
+
+def decode(body: str) -> str:
+    r"""The text of a quoted value, given what stands between its quotes.
+
+    Raises:
+        BadEscapeError: A sequence Rust never writes, such as `\x41`, `\'` or a code point that does not exist.
+
+    Examples:
+        >>> decode(r'say \"hi\"\u{301}') == 'say "hi"' + chr(0x301)
+        True
+    """
+    if "\\" not in body:
+        return body
+
+    def one(match: re.Match[str]) -> str:
+        code, simple = match.groups()
+        if code is not None:
+            point = int(code, 16)
+            if point <= 0x10FFFF and not 0xD800 <= point <= 0xDFFF:
+                return chr(point)
+        elif simple in _DECODE:
+            return _DECODE[simple]
+        raise BadEscapeError(match[0], match.start())
+
+    return _ESCAPE.sub(one, body)
+
+
+def encode(text: str) -> str:
+    """What Rust writes between the quotes for this text; the inverse of `decode`."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(_encode_one(char) for char in text)
+
+
+def quote(text: str) -> str:
+    """The text as a Rust Debug string, quotes included."""
+    return f'"{encode(text)}"'
+
+
+def _encode_one(char: str) -> str:
+    known = _ENCODE.get(char)
+    if known is not None:
+        return known
+    if char.isprintable() and char not in _GRAPHEME_EXTEND and unicodedata.category(char) not in {"Mn", "Me"}:
+        return char
+    return f"\\u{{{ord(char):x}}}"
+
+
+def visible(text: str) -> str:
+    r"""Log text made safe for a terminal or a one-line message: everything not printable as its Rust escape.
+
+    Printable text of any script stays as it is. A tab becomes `\t`, an escape character `\u{1b}`, so nothing in a log
+    can move the cursor, colour the screen or reorder what is read.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _ENCODE.get(char, f"\\u{{{ord(char):x}}}") for char in text)
+
+
+def visible_width(text: str) -> int:
+    """Columns a terminal gives to text that is already `visible`: wide East Asian characters take two, marks none."""
+    if text.isascii():
+        return len(text)
+    width = 0
+    for char in text:
+        if unicodedata.category(char) in {"Mn", "Me"}:
+            continue
+        width += 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+    return width
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet run a cell (OWASP, "CSV injection")."""
+
+
+def json_printable(encoded: str) -> str:
+    r"""A JSON text with every unprintable character written as `\uXXXX`, which any JSON reader turns back."""
+    if encoded.isprintable():
+        return encoded
+    return "".join(char if char.isprintable() else _json_escape(char) for char in encoded)
+
+
+def _json_escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def csv_cell(text: str) -> str:
+    r"""One text as a CSV cell: controls escaped, formulas disarmed by a leading `'`, quoted as RFC 4180 says."""
+    shown = visible(text)
+    if text.startswith(FORMULA_STARTS):
+        shown = "'" + shown
+    if any(char in shown for char in ',"'):
+        return '"' + shown.replace('"', '""') + '"'
+    return shown

@@ -1,0 +1,250 @@
+"""How values look to a person: text by unit, sizes and durations, HTML tables that escape everything.
+
+Text out of a log may hold anything, so nothing here passes a value on unescaped. Units are decimal (1 kB = 1000 B),
+as network prices are. Pure Python; no state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from html import escape
+from typing import TYPE_CHECKING
+
+from ztflow.text.escapes import visible
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_SHOWN = 20
+"""Rows a notebook table shows before it says how many more there are: what fits a screen."""
+
+_CELL_LIMIT = 120
+"""Characters of one HTML cell; the rest stays in the tooltip."""
+
+_ABSENT = "-"
+
+
+class Unit(StrEnum):
+    """What a number or text is, so that every output can show it well."""
+
+    TEXT = "text"
+    COUNT = "count"
+    BYTES = "bytes"
+    MS = "ms"
+    SHARE = "share"
+    """A fraction of 1, shown as per cent."""
+    TIME = "time"
+    MONEY = "money"
+    NUMBER = "number"
+
+
+def time_text(time: datetime) -> str:
+    """RFC 3339 with six digits and `Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def bytes_text(count: int) -> str:
+    """`84 B`, `9.8 kB`, `1.2 GB`: three significant digits at most one decimal, decimal units."""
+    if abs(count) < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1000
+        if abs(value) < 999.5:
+            return f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
+    return f"{value / 1000:,.1f} EB"
+
+
+def duration_text(ms: float) -> str:
+    """`203 ms`, `1.2 s`, `30 s`, `4 min 5 s`, `2 h 3 min`."""
+    if abs(ms) < 1000:
+        return f"{ms:g} ms"
+    if abs(ms) < 59_950:
+        return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
+    seconds = round(ms / 1000)
+    if abs(seconds) < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600:,} h {seconds % 3600 // 60} min"
+
+
+def share_text(share: float) -> str:
+    """Per cent with one decimal; never `0.0 %` for some nor `100.0 %` for not all."""
+    percent = share * 100
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    if 99.95 <= percent < 100:
+        return ">99.9 %"
+    return f"{percent:.1f} %"
+
+
+def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
+    """One value as one line of plain text, by its unit; None is `-`, hostile characters are escaped."""
+    if value is None:
+        return _ABSENT
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        match unit:
+            case Unit.BYTES:
+                return bytes_text(int(value))
+            case Unit.MS:
+                return duration_text(value)
+            case Unit.SHARE:
+                return share_text(value)
+            case Unit.MONEY:
+                return f"{value:,.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+            case Unit.COUNT:
+                return f"{value:,}"
+        return f"{value:,.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(cell_text(item) for item in value) if value else _ABSENT
+    return visible(str(value))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON in which only printable characters stand raw, so that it may go to a terminal; compact unless indented."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def counted(count: int, what: str, several: str | None = None) -> str:
+    """`1 flow`, `2,000 flows`: a number with its noun, in the singular and, where it is not `…s`, in the plural."""
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
+
+
+def hidden_text(hidden: int, what: str = "rows") -> str:
+    """The sentence for rows that are there but not shown."""
+    return f"… and {hidden:,} more {what[:-1] if hidden == 1 and what.endswith('s') else what}"
+
+
+_NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+
+TABLE_STYLE = (
+    "border-collapse:collapse;font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
+    "font-variant-numeric:tabular-nums"
+)
+
+
+def html_table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    units: Sequence[Unit] = (),
+    caption: str = "",
+    hidden: int = 0,
+    notes: Sequence[str] = (),
+) -> str:
+    """An HTML `<table>` without scripts, readable in any notebook.
+
+    Args:
+        titles: Column headings.
+        rows: Cells; escaped here.
+        units: One unit a column; text where left out.
+        caption: What the table is.
+        hidden: How many further rows exist.
+        notes: Sentences printed below.
+    """
+    units = [*units, *([Unit.TEXT] * (len(titles) - len(units)))]
+    align = ["right" if unit in _NUMERIC else "left" for unit in units]
+    border = "padding:2px 10px 2px 0;border-bottom:1px solid rgba(128,128,128,.35);vertical-align:top"
+    parts = [f'<table class="ztflow" style="{TABLE_STYLE}">']
+    if caption:
+        parts.append(
+            f'<caption style="text-align:left;font-weight:bold;padding:4px 0">{escape(visible(caption))}</caption>'
+        )
+    heads = "".join(
+        f'<th scope="col" style="{border};text-align:{side}">{escape(visible(title))}</th>'
+        for title, side in zip(titles, align, strict=True)
+    )
+    parts.append(f"<thead><tr>{heads}</tr></thead><tbody>")
+    for row in rows:
+        cells = []
+        for value, unit, side in zip(row, units, align, strict=True):
+            text = cell_text(value, unit)
+            tooltip = ""
+            if len(text) > _CELL_LIMIT:
+                tooltip = f' title="{escape(text)}"'
+                text = text[: _CELL_LIMIT - 1] + "…"
+            wrap = ";white-space:nowrap" if side == "right" or unit is Unit.TIME else ""
+            cells.append(f'<td style="{border};text-align:{side}{wrap}"{tooltip}>{escape(text)}</td>')
+        parts.append(f"<tr>{''.join(cells)}</tr>")
+    parts.append("</tbody></table>")
+    if hidden:
+        parts.append(f'<p style="margin:4px 0">{escape(hidden_text(hidden))}</p>')
+    parts.extend(f'<p style="margin:4px 0">{escape(visible(note))}</p>' for note in notes)
+    return "\n".join(parts)
+
+
+def table_html(name: str, table: pa.Table, rows: int = ROWS_SHOWN) -> str:
+    """The first rows of an Arrow table as HTML; columns without any value are left out and named below.
+
+    Args:
+        name: What the rows are, for the caption.
+        table: The rows.
+        rows: How many to show; how many are not shown is said.
+    """
+    if not table.num_rows:
+        return html_table([], [], caption=f"{name}: 0 rows")
+    full = [column for column in table.column_names if table.column(column).null_count < table.num_rows]
+    empty = [column for column in table.column_names if column not in full]
+    shown = table.select(full).slice(0, rows)
+    units = [
+        Unit.TIME if _is_time(field) else Unit.NUMBER if _is_number(field) else Unit.TEXT for field in shown.schema
+    ]
+    return html_table(
+        full,
+        list(zip(*(column.to_pylist() for column in shown.columns), strict=True)),
+        units=units,
+        caption=f"{name}: {table.num_rows:,} rows",
+        hidden=table.num_rows - shown.num_rows,
+        notes=[f"without any value: {', '.join(empty)}"] if empty else [],
+    )
+
+
+def _is_time(field: pa.Field) -> bool:
+    return str(field.type).startswith("timestamp")
+
+
+def _is_number(field: pa.Field) -> bool:
+    return str(field.type).startswith(("int", "uint", "float", "double"))
+
+
+_SI = ("", "k", "M", "G", "T", "P", "E")
+
+
+def short_size(count: int) -> str:
+    """Bytes in at most five characters, decimal multiples: `84`, `9.8k`, `123k`, `1.2M`."""
+    value = float(count)
+    for prefix in _SI:
+        if value < 999.5 or prefix == _SI[-1]:
+            return f"{value:.1f}{prefix}" if prefix and value < 9.95 else f"{value:.0f}{prefix}"
+        value /= 1000
+    raise AssertionError
+
+
+def short_duration(milliseconds: int) -> str:
+    """Milliseconds in at most five characters: `61ms`, `1.2s`, `42.0s`, `4m05s`, `1h02m`, `20.4h`, `3d04h`, `40d`."""
+    if milliseconds < 0:
+        return "-" + short_duration(-milliseconds)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    seconds = milliseconds / 1000
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if hours < 1:
+        return f"{minutes}m{whole % 60:02d}s"
+    if hours < 10:
+        return f"{hours}h{minutes % 60:02d}m"
+    if days < 1:
+        return f"{whole / 3600:.1f}h"
+    return f"{days}d{hours % 24:02d}h" if days < 10 else f"{days}d"
