@@ -112,15 +112,36 @@ def visible_width(text: str) -> int:
     return width
 
 
+def first_cells(text: str, width: int) -> str:
+    """The beginning of a `visible` text that takes exactly `width` columns; a blank where a wide character would not fit.
+
+    Args:
+        text: As wide as `width` at least.
+        width: Columns of a terminal.
+    """
+    if text.isascii():
+        return text[:width]
+    taken = 0
+    for place, char in enumerate(text):
+        size = visible_width(char)
+        if taken + size > width:
+            return text[:place] + " " * (width - taken)
+        taken += size
+    return text
+
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell (OWASP, "CSV injection")."""
 
 
 def json_printable(encoded: str) -> str:
-    r"""A JSON text with every unprintable character written as `\uXXXX`, which any JSON reader turns back."""
+    r"""A JSON text with every unprintable character written as `\uXXXX`, which any JSON reader turns back.
+
+    Line feeds stay: JSON has none inside its strings, only between its lines where it is indented.
+    """
     if encoded.isprintable():
         return encoded
-    return "".join(char if char.isprintable() else _json_escape(char) for char in encoded)
+    return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in encoded)
 
 
 def _json_escape(char: str) -> str:

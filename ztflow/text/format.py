@@ -13,7 +13,7 @@ from enum import StrEnum
 from html import escape
 from typing import TYPE_CHECKING
 
-from ztflow.text.escapes import visible
+from ztflow.text.escapes import json_printable, visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,8 @@ ROWS_SHOWN = 20
 _CELL_LIMIT = 120
 """Characters of one HTML cell; the rest stays in the tooltip."""
 
-_ABSENT = "-"
+ABSENT = "-"
+"""A cell without a value."""
 
 
 class Unit(StrEnum):
@@ -46,16 +47,29 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+_SI = ("", "k", "M", "G", "T", "P", "E")
+
+
+def _scaled(count: int) -> tuple[float, str]:
+    """The number in the unit that leaves at most three digits before the point, and the prefix of that unit."""
+    value, power = float(count), 0
+    while abs(value) >= 999.5 and power < len(_SI) - 1:
+        value, power = value / 1000, power + 1
+    return value, _SI[power]
+
+
 def bytes_text(count: int) -> str:
     """`84 B`, `9.8 kB`, `1.2 GB`: three significant digits at most one decimal, decimal units."""
-    if abs(count) < 1000:
+    value, prefix = _scaled(count)
+    if not prefix:
         return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        value /= 1000
-        if abs(value) < 999.5:
-            return f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
-    return f"{value / 1000:,.1f} EB"
+    return f"{value:,.1f} {prefix}B" if abs(value) < 99.95 or prefix == "E" else f"{value:.0f} {prefix}B"
+
+
+def short_size(count: int) -> str:
+    """`bytes_text` for narrow columns, in at most five characters: `84`, `9.8k`, `123k`, `1.2M`."""
+    value, prefix = _scaled(count)
+    return f"{value:.1f}{prefix}" if prefix and value < 9.95 else f"{value:.0f}{prefix}"
 
 
 def duration_text(ms: float) -> str:
@@ -68,6 +82,25 @@ def duration_text(ms: float) -> str:
     if abs(seconds) < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600:,} h {seconds % 3600 // 60} min"
+
+
+def short_duration(ms: int) -> str:
+    """`duration_text` for narrow columns: `61ms`, `1.2s`, `42.0s`, `4m05s`, `1h02m`, `20.4h`, `3d04h`, `40d`."""
+    if ms < 0:
+        return "-" + short_duration(-ms)
+    if ms < 1000:
+        return f"{ms}ms"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f}s"
+    whole = round(ms / 1000)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if hours < 1:
+        return f"{minutes}m{whole % 60:02d}s"
+    if hours < 10:
+        return f"{hours}h{minutes % 60:02d}m"
+    if days < 1:
+        return f"{whole / 3600:.1f}h"
+    return f"{days}d{hours % 24:02d}h" if days < 10 else f"{days}d"
 
 
 def share_text(share: float) -> str:
@@ -83,7 +116,7 @@ def share_text(share: float) -> str:
 def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
     """One value as one line of plain text, by its unit; None is `-`, hostile characters are escaped."""
     if value is None:
-        return _ABSENT
+        return ABSENT
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, bool):
@@ -102,17 +135,14 @@ def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
                 return f"{value:,}"
         return f"{value:,.3g}" if isinstance(value, float) else str(value)
     if isinstance(value, list | tuple):
-        return ", ".join(cell_text(item) for item in value) if value else _ABSENT
+        return ", ".join(cell_text(item) for item in value) if value else ABSENT
     return visible(str(value))
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """JSON in which only printable characters stand raw, so that it may go to a terminal; compact unless indented."""
+    """JSON whose unprintable characters are escaped, so that it may go to a terminal; compact unless indented."""
     separators = (",", ":") if indent is None else None
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+    return json_printable(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
 
 
 def counted(count: int, what: str, several: str | None = None) -> str:
@@ -125,7 +155,8 @@ def hidden_text(hidden: int, what: str = "rows") -> str:
     return f"… and {hidden:,} more {what[:-1] if hidden == 1 and what.endswith('s') else what}"
 
 
-_NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+"""Units that are aligned to the right."""
 
 TABLE_STYLE = (
     "border-collapse:collapse;font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
@@ -153,7 +184,7 @@ def html_table(
         notes: Sentences printed below.
     """
     units = [*units, *([Unit.TEXT] * (len(titles) - len(units)))]
-    align = ["right" if unit in _NUMERIC else "left" for unit in units]
+    align = ["right" if unit in NUMERIC else "left" for unit in units]
     border = "padding:2px 10px 2px 0;border-bottom:1px solid rgba(128,128,128,.35);vertical-align:top"
     parts = [f'<table class="ztflow" style="{TABLE_STYLE}">']
     if caption:
@@ -215,36 +246,3 @@ def _is_time(field: pa.Field) -> bool:
 
 def _is_number(field: pa.Field) -> bool:
     return str(field.type).startswith(("int", "uint", "float", "double"))
-
-
-_SI = ("", "k", "M", "G", "T", "P", "E")
-
-
-def short_size(count: int) -> str:
-    """Bytes in at most five characters, decimal multiples: `84`, `9.8k`, `123k`, `1.2M`."""
-    value = float(count)
-    for prefix in _SI:
-        if value < 999.5 or prefix == _SI[-1]:
-            return f"{value:.1f}{prefix}" if prefix and value < 9.95 else f"{value:.0f}{prefix}"
-        value /= 1000
-    raise AssertionError
-
-
-def short_duration(milliseconds: int) -> str:
-    """Milliseconds in at most five characters: `61ms`, `1.2s`, `42.0s`, `4m05s`, `1h02m`, `20.4h`, `3d04h`, `40d`."""
-    if milliseconds < 0:
-        return "-" + short_duration(-milliseconds)
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    seconds = milliseconds / 1000
-    if seconds < 59.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if hours < 1:
-        return f"{minutes}m{whole % 60:02d}s"
-    if hours < 10:
-        return f"{hours}h{minutes % 60:02d}m"
-    if days < 1:
-        return f"{whole / 3600:.1f}h"
-    return f"{days}d{hours % 24:02d}h" if days < 10 else f"{days}d"

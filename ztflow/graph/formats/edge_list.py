@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
 from ztflow.aggregate.measures import NAMES
-from ztflow.text.escapes import visible
+from ztflow.text.escapes import csv_cell
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,9 +17,6 @@ PLACES = ("source_node", "target_node", "source_zone", "target_zone")
 COLUMNS: tuple[str, ...] = ("source", "target", "path", *PLACES, *NAMES)
 
 _TEXTS = frozenset({"source", "target", "path", *PLACES, "first_seen", "last_seen"})
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 
 
 def edge_rows(graph: nx.MultiDiGraph[str]) -> list[dict[str, Any]]:
@@ -58,19 +53,12 @@ def edge_table(graph: nx.MultiDiGraph[str]) -> pa.Table:
     return pa.table(arrays)
 
 
-def csv_cell(value: object) -> object:
-    """A cell no spreadsheet takes for a formula and no terminal for a command."""
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def to_csv(graph: nx.MultiDiGraph[str]) -> str:
     """The edges as CSV (RFC 4180, but lines end in a line feed) with a heading."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in edge_rows(graph):
-        writer.writerow([csv_cell(value) for value in row.values()])
-    return out.getvalue()
+    lines = [",".join(COLUMNS)]
+    lines += [",".join(map(_cell, row.values())) for row in edge_rows(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: str | float | None) -> str:
+    return csv_cell(value) if isinstance(value, str) else "" if value is None else str(value)
