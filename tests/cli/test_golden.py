@@ -77,3 +77,13 @@ def test_explain(cli, seed):
     line = (seed / "same-node.log").read_text().splitlines()[2]
     matches_golden("seed/explain.txt", cli("explain", line).out)
     matches_golden("seed/explain-cut.txt", cli("explain", "-", stdin=line[:300].encode()).out)
+
+
+@pytest.mark.parametrize("name", ["locality", "mtls"])
+def test_the_library_writes_a_report_as_the_command_line_does(cli, monkeypatch, seed, name):
+    from ztflow import read_flows
+    from ztflow.reports import make_report, render
+
+    monkeypatch.chdir(seed)
+    logs = ["same-node.log", "cross-node.log"]
+    assert cli("report", name, *logs).out == render(make_report(name, read_flows(*logs)), "text")

@@ -16,12 +16,13 @@ from ztflow.cli import live_screen, progress
 from ztflow.cli.growing import GrowingCapture
 from ztflow.cli.live_screen import LiveScreen
 from ztflow.cli.options import Grid, Reading, Rows
-from ztflow.cli.paper import Paper, fit_end
+from ztflow.cli.paper import Paper
 from ztflow.cli.progress import ReadingBar
 from ztflow.cli.run import FINDINGS, OK, USAGE
 from ztflow.cli.selection import Selection
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import Flows, Halves
+from ztflow.writers.text import fit_end
 
 ROWS = table(
     *[

@@ -11,9 +11,9 @@ from halves_by_hand import connection
 from halves_by_hand import table as halves_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
 from ztflow.errors import UsageError
+from ztflow.text.escapes import visible, visible_width
 from ztflow.text.format import short_duration, short_size
 from ztflow.writers import open_writer
 from ztflow.writers.text import fit
@@ -34,7 +34,7 @@ def test_no_line_is_wider_than_the_terminal(width):
     rows = table(*[flow(n, src_workload="a-very-long-deployment-name-6f4dc97cb-swdlb") for n in range(5)])
     halves = halves_table([half for n in range(5) for half in connection(n)])
     for lines in (written(rows, width=width), written(halves, width=width), written(rows, width=width, live=True)):
-        assert max(map(cell_len, lines)) <= width
+        assert max(map(visible_width, lines)) <= width
 
 
 def test_a_narrow_terminal_still_says_what_matters_first():
@@ -105,9 +105,10 @@ def test_wide_shows_where_the_halves_stand():
 @settings(deadline=None)
 @given(st.text(), st.integers(1, 40))
 def test_fitting_never_exceeds_and_keeps_what_fits(text, width):
+    text = visible(text)
     shown = fit(text, width)
-    assert cell_len(shown) <= width
-    assert shown == text or cell_len(text) > width
+    assert visible_width(shown) <= width
+    assert shown == text or visible_width(text) > width
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 
 from ztflow.cli.options import Color
 from ztflow.cli.terminal import is_terminal, wants_color
-from ztflow.text.escapes import visible
-from ztflow.writers.text_columns import BOLD
-
-LABEL = 9
-"""Cells of the label of a fact."""
+from ztflow.writers.text import fact, styled
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +29,11 @@ class Paper:
 
     def styled(self, text: str, code: str | None) -> str:
         """The text, in a style where colour is on."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color and code else text
+        return styled(text, code, color=self.color)
 
     def fact(self, label: str, text: str, code: str | None = None) -> str:
         """A labelled line."""
-        room = None if self.width is None else self.width - LABEL
-        shown = visible(text) if room is None else fit_end(visible(text), room)
-        return self.styled(f"{label:<{LABEL}}", BOLD) + self.styled(shown, code)
+        return fact(label, text, width=self.width, color=self.color, code=code)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:
@@ -57,8 +51,3 @@ def paper_for(color: Color, output: str | None, rows: int | None = None) -> Pape
         return Paper(color=styled, rows=rows)
     size = shutil.get_terminal_size((80, 24))
     return Paper(size.columns, size.lines, styled, rows)
-
-
-def fit_end(text: str, width: int) -> str:
-    """The text cut at its end: for sentences, unlike names, the beginning tells most."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"

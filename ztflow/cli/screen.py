@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.counting import Counts
-from ztflow.cli.grids import write_grid
-from ztflow.cli.paper import LABEL, Paper
+from ztflow.cli.paper import Paper
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
+from ztflow.writers.text import LABEL, grid
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
@@ -197,9 +196,7 @@ def _node_cell(row: PairRow) -> str:
 def _table(
     paper: Paper, titles: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], hidden: int, what: str
 ) -> list[str]:
-    stream = BytesIO()
-    write_grid(stream, titles, rows, right=right, width=paper.width, color=paper.color)
-    lines = stream.getvalue().decode().splitlines()
+    lines = grid(titles, rows, right=right, width=paper.width, color=paper.color)
     return [*lines, paper.styled(hidden_text(hidden, what), DIM)] if hidden else lines
 
 

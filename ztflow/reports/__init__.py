@@ -1,7 +1,7 @@
 """Reports: pure functions from flows to typed, frozen results (`reports.model.Report`).
 
 `summary` is the first answer; the others are named in `REPORTS`. A result gives `to_dict()` and `tables()`;
-`reports.render` makes text, Markdown, HTML and JSON of it.
+`render` makes text, Markdown, HTML and JSON of it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ztflow.reports.egress import egress
 from ztflow.reports.failures import failures
 from ztflow.reports.locality import locality
 from ztflow.reports.loss import loss
-from ztflow.reports.model import Basis, Field, Report, TitledTable
+from ztflow.reports.model import RENDERERS, Basis, Report, render
 from ztflow.reports.mtls import mtls
 from ztflow.reports.prices import Price, Prices
-from ztflow.reports.render import RENDERERS, render
 from ztflow.reports.summary import summary
+from ztflow.reports.tables import Field, TitledTable
 from ztflow.reports.traffic import traffic
 from ztflow.reports.tunnels import tunnels
 from ztflow.reports.waypoints import waypoints

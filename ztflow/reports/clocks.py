@@ -16,7 +16,8 @@ from ztflow.aggregate import View
 from ztflow.aggregate.view import Codes, Labels, group
 from ztflow.model.tables import Flows, Halves
 from ztflow.reports.joins import ABSENT, find, places
-from ztflow.reports.model import Basis, Report, TitledTable, titled
+from ztflow.reports.model import Basis, Report
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 OFF_MS = 50.0

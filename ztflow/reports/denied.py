@@ -11,9 +11,10 @@ import numpy as np
 from ztflow.aggregate import View, vertices
 from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, TitledTable, titled
+from ztflow.reports.model import Basis, Report
 from ztflow.reports.pairs import nodes_text
 from ztflow.reports.refusals import Refusal, refusals
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 

@@ -15,7 +15,8 @@ from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.view import group
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, TitledTable, basis_lines, share, titled
+from ztflow.reports.model import Basis, Report, basis_lines, share
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, duration_text, share_text
 
 Change = Literal["new", "gone", "more", "less", "locality", "newly_denied", "newly_failed", "newly_plaintext"]

@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 from ztflow.aggregate import View, measure, vertices
 from ztflow.aggregate.view import Mask, group
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, TitledTable, titled
+from ztflow.reports.model import Basis, Report
 from ztflow.reports.refusals import PORTS, wanted_port
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 Kind = Literal["no_service", "outside_mesh"]

@@ -11,11 +11,12 @@ from ztflow.aggregate import UNKNOWN, Measures, Vertices, View, measure, vertice
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import Groups, Mask, group
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
 from ztflow.reports.remedies import ADVICE, SHORT, Remedy, remedies
 from ztflow.reports.summary import Part, node_kinds, parts_of, zone_kinds
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 
 MATRIX_SIDE = 12

@@ -16,7 +16,8 @@ from ztflow.columns.dictionaries import factorize
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
 from ztflow.pair.stages.unpaired_reasons import Unpaired
-from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 
 Loss = Literal["no", "maybe", "yes"]

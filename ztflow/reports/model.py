@@ -1,7 +1,4 @@
-"""What every report is: typed results on a stated basis, as dictionaries and as neutral tables.
-
-Rendering lives in `reports.render` and in the command line; nothing here knows Markdown, HTML or terminals.
-"""
+"""What every report is: a typed result and its basis, as a dictionary, as tables and as text (`render`)."""
 
 from __future__ import annotations
 
@@ -13,58 +10,11 @@ from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.aggregate.measures import PAIRED
+from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
-from ztflow.text.format import Unit, counted, duration_text, share_text, time_text
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A column of a titled table.
-
-    Attributes:
-        title: Heading.
-        unit: What its cells are.
-    """
-
-    title: str
-    unit: Unit = Unit.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class TitledTable:
-    """A table to show: neutral cells, no formatting.
-
-    Attributes:
-        title: What it is.
-        fields: Columns.
-        rows: Cells: text, number, bool, time, a tuple of texts, or None for unknown. Text may be hostile: escape it.
-        hidden: Rows left out by a limit.
-        notes: Sentences a reader needs beside it.
-    """
-
-    title: str
-    fields: tuple[Field, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    hidden: int = 0
-    notes: tuple[str, ...] = ()
-
-
-def titled(
-    title: str,
-    columns: Sequence[tuple[str, Unit]],
-    rows: Sequence[Sequence[Any]],
-    limit: int | None = None,
-    notes: Sequence[str] = (),
-) -> TitledTable:
-    """A table of at most `limit` rows that says how many more there are."""
-    shown = rows if limit is None else rows[:limit]
-    return TitledTable(
-        title,
-        tuple(Field(name, unit) for name, unit in columns),
-        tuple(tuple(row) for row in shown),
-        len(rows) - len(shown),
-        tuple(notes),
-    )
+from ztflow.reports.render import to_html, to_markdown, to_text
+from ztflow.reports.tables import Page, TitledTable
+from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +133,43 @@ class Report(ABC):
         values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
 
-    def _repr_html_(self) -> str:
-        from ztflow.reports.render import to_html
+    def page(self, limit: int | None = None) -> Page:
+        """The result as it is shown; `limit` as for `tables`."""
+        facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
+        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()))
 
-        return to_html(self, page=False)
+    def _repr_html_(self) -> str:
+        return to_html(self.page(), whole=False)
+
+
+RENDERERS: Sequence[str] = ("text", "markdown", "html", "json")
+
+
+def render(
+    report: Report, form: str, *, limit: int | None = None, width: int | None = None, color: bool = False
+) -> str:
+    """The report as text.
+
+    Args:
+        report: Any.
+        form: One of `RENDERERS`.
+        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
+        width: For `text`: cells of the terminal it shall fit; None cuts nothing.
+        color: For `text`: whether to style.
+
+    Raises:
+        UsageError: If there is no such form.
+    """
+    match form:
+        case "text":
+            return to_text(report.page(limit), width=width, color=color)
+        case "markdown":
+            return to_markdown(report.page(limit))
+        case "html":
+            return to_html(report.page(limit))
+        case "json":
+            return json_text(report.to_dict()) + "\n"
+    raise UsageError(f"no report form {form!r}; choose one of {', '.join(RENDERERS)}")
 
 
 def plain(value: Any) -> Any:

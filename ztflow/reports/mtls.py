@@ -12,9 +12,10 @@ import numpy as np
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.view import Codes, group
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Count, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Count, Report, share
 from ztflow.reports.refusals import PORTS, wanted_port
 from ztflow.reports.summary import Part, counts_of, mtls_kinds, parts_of
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 Side = Literal["to_outside", "from_outside", "unknown"]

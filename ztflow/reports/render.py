@@ -1,16 +1,16 @@
-"""Reports as text, Markdown, HTML and JSON. Every text out of a log is escaped here, once, for its format."""
+"""The pages of reports as text, Markdown and HTML. Every text out of a log is escaped here, once, for its format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 
-from ztflow.reports.model import Report, TitledTable, basis_lines
-from ztflow.text.escapes import visible, visible_width
-from ztflow.text.format import Unit, cell_text, hidden_text, html_table, json_text
-
-_NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
+from ztflow.reports.tables import Field, Page, TitledTable
+from ztflow.text.escapes import visible
+from ztflow.text.format import NUMERIC, Unit, cell_text, hidden_text, html_table
+from ztflow.writers.text import fact, fit_end, grid, styled
+from ztflow.writers.text_columns import BOLD, DIM
 
 
 def _cells(table: TitledTable) -> list[list[str]]:
@@ -19,43 +19,44 @@ def _cells(table: TitledTable) -> list[list[str]]:
     ]
 
 
-def to_text(report: Report, *, limit: int | None = None) -> str:
-    """Plain text with aligned columns, for terminals and logs.
+def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str:
+    """Aligned tables, fitted to a terminal, or with nothing cut.
 
     Args:
-        report: Any report.
-        limit: As for `Report.tables`.
+        page: What to show.
+        width: Cells of the terminal; None for none. On a terminal times are told to the second.
+        color: Whether to style.
     """
-    parts = [report.title]
-    if not report.basis_in_tables:
-        parts += [f"  {name:<9}{visible(text)}" for name, text in basis_lines(report.basis)]
-    for table in report.tables(limit):
-        parts += ["", *_text_table(table)]
-    parts += ["", *(f"Note: {visible(note)}" for note in report.notes())] if report.notes() else []
-    return "\n".join(parts) + "\n"
+    lines = [styled(page.title, BOLD, color=color)]
+    lines += [fact(name, text, width=width, color=color) for name, text in page.facts]
+    for table in page.tables:
+        lines += ["", styled(visible(table.title), BOLD, color=color), *_text_table(table, width, color=color)]
+    if page.notes:
+        lines += ["", *map(visible, page.notes)]
+    return "".join(line + "\n" for line in lines)
 
 
-def _text_table(table: TitledTable) -> list[str]:
-    lines = [visible(table.title)]
-    cells = _cells(table)
-    if cells:
-        heads = [field.title for field in table.fields]
-        rows = [heads, *cells] if any(heads) else cells
-        widths = [max(visible_width(row[place]) for row in rows) for place in range(len(heads))]
-        for row in rows:
-            padded = [
-                " " * (width - visible_width(text)) + text
-                if field.unit in _NUMERIC
-                else text + " " * (width - visible_width(text))
-                for text, width, field in zip(row, widths, table.fields, strict=True)
-            ]
-            lines.append(("  " + "  ".join(padded)).rstrip())
+def _text_cell(value: object, field: Field, width: int | None) -> str:
+    if isinstance(value, datetime) and width is not None:
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return cell_text(value, field.unit)
+
+
+def _text_table(table: TitledTable, width: int | None, *, color: bool) -> list[str]:
+    rows = [
+        [_text_cell(value, field, width) for value, field in zip(row, table.fields, strict=True)] for row in table.rows
+    ]
+    if not any(field.title for field in table.fields) and len(table.fields) == 2:
+        lines = [fact(name, text, width=width, color=color) for name, text in rows]
+    elif rows:
+        titles = [field.title.upper() for field in table.fields]
+        right = [field.unit is not Unit.TEXT for field in table.fields]
+        lines = grid(titles, rows, right=right, width=width, color=color)
     else:
-        lines.append("  none")
-    if table.hidden:
-        lines.append(f"  {hidden_text(table.hidden)}")
-    lines += [f"  {visible(note)}" for note in table.notes]
-    return lines
+        lines = ["none"]
+    tail = [hidden_text(table.hidden)] if table.hidden else []
+    tail += map(visible, table.notes)
+    return lines + [styled(fit_end(line, width), DIM, color=color) for line in tail]
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|&~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -67,23 +68,22 @@ def markdown_text(text: str) -> str:
     return _MARKUP.sub(lambda match: f"\\{match[0]}", visible(text))
 
 
-def to_markdown(report: Report, *, limit: int | None = None) -> str:
-    """GitHub-flavoured Markdown: a heading, the basis as a list, one table a section."""
-    parts = [f"# {markdown_text(report.title)}", ""]
-    if not report.basis_in_tables:
-        parts += [f"- **{name}**: {markdown_text(text)}" for name, text in basis_lines(report.basis)]
-    for table in report.tables(limit):
+def to_markdown(page: Page) -> str:
+    """GitHub-flavoured Markdown: a heading, the facts as a list, one table a section."""
+    parts = [f"# {markdown_text(page.title)}", ""]
+    parts += [f"- **{name}**: {markdown_text(text)}" for name, text in page.facts]
+    for table in page.tables:
         parts += ["", f"## {markdown_text(table.title)}", ""]
         if table.rows:
             parts.append("| " + " | ".join(markdown_text(field.title) or " " for field in table.fields) + " |")
-            parts.append("|" + "|".join("---:" if field.unit in _NUMERIC else "---" for field in table.fields) + "|")
+            parts.append("|" + "|".join("---:" if field.unit in NUMERIC else "---" for field in table.fields) + "|")
             parts += ["| " + " | ".join(markdown_text(text) for text in row) + " |" for row in _cells(table)]
         else:
             parts.append("none")
         extra = ([hidden_text(table.hidden)] if table.hidden else []) + list(table.notes)
         for note in extra:
             parts += ["", markdown_text(note)]
-    for note in report.notes():
+    for note in page.notes:
         parts += ["", f"> {markdown_text(note)}"]
     return "\n".join(parts) + "\n"
 
@@ -97,15 +97,13 @@ _PAGE_STYLE = (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 
 
-def to_html(report: Report, *, limit: int | None = None, page: bool = True) -> str:
-    """HTML without scripts or network access: a whole page, or a fragment for a notebook."""
-    facts = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(visible(text))}</dd>" for name, text in basis_lines(report.basis)
-    )
-    parts = [f"<h1>{escape(report.title)}</h1>"]
-    if not report.basis_in_tables:
-        parts.append(f"<dl>{facts}</dl>")
-    for table in report.tables(limit):
+def to_html(page: Page, *, whole: bool = True) -> str:
+    """HTML without scripts or network access: a whole document, or a fragment for a notebook."""
+    parts = [f"<h1>{escape(page.title)}</h1>"]
+    if page.facts:
+        facts = (f"<dt>{escape(name)}</dt><dd>{escape(visible(text))}</dd>" for name, text in page.facts)
+        parts.append(f"<dl>{''.join(facts)}</dl>")
+    for table in page.tables:
         if table.rows:
             shown = html_table(
                 [field.title for field in table.fields],
@@ -119,38 +117,14 @@ def to_html(report: Report, *, limit: int | None = None, page: bool = True) -> s
             notes = "".join(f"<p>{escape(visible(note))}</p>" for note in table.notes)
             shown = f"<p><b>{escape(visible(table.title))}</b>: none</p>{notes}"
         parts.append(f"<section>{shown}</section>")
-    parts += [f"<p>{escape(visible(note))}</p>" for note in report.notes()]
+    parts += [f"<p>{escape(visible(note))}</p>" for note in page.notes]
     body = "\n".join(parts)
-    if not page:
+    if not whole:
         return f"<div>{body}</div>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>ztflow: {escape(report.title)}</title><style>{_PAGE_STYLE}</style></head>\n"
+        f"<title>ztflow: {escape(page.title)}</title><style>{_PAGE_STYLE}</style></head>\n"
         f"<body>{body}</body></html>\n"
     )
-
-
-def to_json(report: Report, *, indent: int | None = None) -> str:
-    """`Report.to_dict` as JSON in which only printable characters stand raw."""
-    return json_text(report.to_dict(), indent) + "\n"
-
-
-RENDERERS: Sequence[str] = ("text", "markdown", "html", "json")
-
-
-def render(report: Report, form: str, *, limit: int | None = None) -> str:
-    """The report in one of `RENDERERS`."""
-    match form:
-        case "text":
-            return to_text(report, limit=limit)
-        case "markdown":
-            return to_markdown(report, limit=limit)
-        case "html":
-            return to_html(report, limit=limit)
-        case "json":
-            return to_json(report)
-    from ztflow.errors import UsageError
-
-    raise UsageError(f"no report form {form!r}; choose one of {', '.join(RENDERERS)}")

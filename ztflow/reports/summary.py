@@ -12,9 +12,10 @@ from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
 from ztflow.aggregate.view import Codes, Groups, Mask
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Count, Report, TitledTable, basis_lines, share, titled
+from ztflow.reports.model import Basis, Count, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, share_text
 
 

@@ -15,8 +15,9 @@ from ztflow.aggregate.view import NO_TIME, group
 from ztflow.errors import UsageError
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, duration_text
 
 _BUCKETS = 60

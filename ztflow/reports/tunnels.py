@@ -20,7 +20,8 @@ from ztflow.aggregate.measures import quantiles, sums
 from ztflow.aggregate.view import Codes, Groups, group, order_within
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows, Halves
-from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 
 IDLE = timedelta(minutes=5)

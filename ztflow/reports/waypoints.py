@@ -18,7 +18,8 @@ from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import Codes, group
 from ztflow.model.tables import Flows
 from ztflow.reports.joins import ABSENT, find, places
-from ztflow.reports.model import Basis, Report, TitledTable, share, titled
+from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 HOPS = ("waypoint", "gateway")

@@ -113,7 +113,7 @@ def visible_width(text: str) -> int:
 
 
 def first_cells(text: str, width: int) -> str:
-    """The beginning of a `visible` text that takes exactly `width` columns; a blank where a wide character would not fit.
+    """The beginning of a `visible` text, exactly so wide: a blank where a wide character does not fit.
 
     Args:
         text: As wide as `width` at least.

@@ -64,14 +64,15 @@ def open_writer(
     if format_name not in FORMATS:
         raise UsageError(f"no output format {format_name!r}; there are {', '.join(FORMATS)}")
     from ztflow.writers import text_columns
-    from ztflow.writers.text import TextWriter
+    from ztflow.writers.text import TextTable, TextWriter
 
     flows = "paired" in schema.names
     time = "end" if flows else "time"
     if format_name == "wide":
         columns = text_columns.wide_flow_columns() if flows else text_columns.wide_record_columns()
-        return TextWriter(stream, columns, color=color)
+        return TextWriter(stream, TextTable(columns, color=color))
     columns = text_columns.flow_columns(width) if flows else text_columns.record_columns(width)
     if width is not None:
         columns = text_columns.fitting(columns, width)
-    return TextWriter(stream, columns, width=width, color=color, live=live, day_of=None if width is None else time)
+    text_table = TextTable(columns, width=width, color=color, live=live)
+    return TextWriter(stream, text_table, None if width is None else time)

@@ -1,17 +1,23 @@
-"""Tables as aligned text for people: fitted to a terminal, or nothing cut when there is none."""
+"""Tables as aligned text for people: fitted to a terminal, or nothing cut when there is none.
+
+`TextWriter` writes tables of flows and records that may keep coming; `grid` makes a small finished table of texts, for
+reports and graphs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import BinaryIO
 
 import pyarrow as pa
-from rich.cells import cell_len, set_cell_size
 
+from ztflow.text.escapes import first_cells, visible, visible_width
 from ztflow.writers.cells import batches
 from ztflow.writers.text_columns import BOLD, DIM, TextColumn
 
+LABEL = 9
+"""Cells of the label of a fact."""
 GAP = " "
 WIDE_GAP = "  "
 ARROW = " → "
@@ -23,25 +29,39 @@ SMALLEST = 8
 
 def fit(text: str, width: int) -> str:
     """The text in at most `width` terminal cells, cut in the middle: a pod's name tells most at both ends."""
-    if cell_len(text) <= width:
+    if visible_width(text) <= width:
         return text
     if width <= 1:
         return "…"[:width]
     left, arrow, right = text.partition(ARROW)
     if arrow and width > len(ARROW):
         half = (width - len(ARROW)) // 2
-        room = max(half, width - len(ARROW) - cell_len(right))
+        room = max(half, width - len(ARROW) - visible_width(right))
         left = fit(left, room)
-        return left + ARROW + fit(right, width - len(ARROW) - cell_len(left))
+        return left + ARROW + fit(right, width - len(ARROW) - visible_width(left))
     head = (width - 1) * 3 // 5
     tail = width - 1 - head
-    start = set_cell_size(text, head)
-    end = set_cell_size(text[::-1], tail)[::-1]
-    return f"{start}…{end}"
+    return f"{first_cells(text, head)}…{first_cells(text[::-1], tail)[::-1]}"
+
+
+def fit_end(text: str, width: int | None) -> str:
+    """The text cut at its end: of sentences, unlike names, the beginning tells most."""
+    return text if width is None or len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def styled(text: str, code: str | None, *, color: bool) -> str:
+    """The text in a style (SGR code), where colour is on."""
+    return f"\x1b[{code}m{text}\x1b[0m" if color and code else text
+
+
+def fact(label: str, text: str, *, width: int | None, color: bool, code: str | None = None) -> str:
+    """A labelled line; its text is made safe here and cut at the end where the terminal is narrow."""
+    shown = fit_end(visible(text), None if width is None else width - LABEL)
+    return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:
-    blanks = " " * (width - cell_len(text))
+    blanks = " " * (width - visible_width(text))
     return blanks + text if right else text + blanks
 
 
@@ -49,7 +69,7 @@ def share_widths(columns: Sequence[TextColumn], wanted: Sequence[int], total: in
     """Widths that fill at most `total`: fixed columns as declared, the others by weight, none wider than wanted.
 
     Args:
-        columns: The layout.
+        columns: What is shown.
         wanted: Cells each column's longest text takes.
         total: Cells there are, without the gaps.
     """
@@ -70,82 +90,58 @@ def share_widths(columns: Sequence[TextColumn], wanted: Sequence[int], total: in
     return widths
 
 
-class TextWriter:
-    """Writes tables as aligned text.
+class TextTable:
+    """Rows of texts as aligned lines, under one heading.
 
-    Widths are settled by the first table and, where nothing is cut, only grow: alignment of a stream is a courtesy.
-    On a terminal a line says the day whenever it changes, because the time column shows only hours.
+    Widths are settled by the first rows and, where nothing is cut, only grow: alignment of a stream is a courtesy.
+
+    Args:
+        columns: What is shown, from left to right.
+        width: Cells of the terminal; None cuts nothing.
+        color: Whether to style cells.
+        live: More rows come: give every shared column its full share instead of what the first rows need.
     """
 
     def __init__(
-        self,
-        stream: BinaryIO,
-        columns: Sequence[TextColumn],
-        *,
-        width: int | None = None,
-        color: bool = False,
-        live: bool = False,
-        day_of: str | None = None,
+        self, columns: Sequence[TextColumn], *, width: int | None = None, color: bool = False, live: bool = False
     ) -> None:
-        """Make a writer.
-
-        Args:
-            stream: Where UTF-8 text goes.
-            columns: The layout.
-            width: Cells of the terminal; None cuts nothing.
-            color: Whether to style cells.
-            live: More tables come: give every shared column its full share instead of what the first table needs.
-            day_of: Time column whose day is announced; None announces none.
-        """
-        self._stream = stream
-        self._columns = columns
+        self.columns = columns
         self._width = width
         self._color = color
         self._live = live
-        self._day_of = day_of
         self._day: str | None = None
         self._gap = GAP if width is not None else WIDE_GAP
         self._widths: list[int] = []
 
-    def write(self, table: pa.Table) -> None:
-        """Write every row, after the heading if nothing was written yet, and flush."""
-        for batch in batches(table):
-            days = None
-            if self._day_of is not None:
-                days = batch.column(self._day_of).cast(pa.date32()).to_pylist()
-            self.write_cells([column.cells(batch) for column in self._columns], days)
-        self._stream.flush()
-
-    def write_cells(
+    def lines(
         self,
         cells: Sequence[Sequence[str]],
         days: Sequence[date | None] | None = None,
         above: Sequence[Sequence[str]] = (),
-    ) -> None:
-        """Write rows whose texts are made already.
+    ) -> Iterator[str]:
+        """The lines of some rows, after the heading if there was none yet.
 
         Args:
             cells: The texts, one sequence a column; safe to show.
-            days: The day of each row, where days are announced.
-            above: Further lines of the heading, to stand above the titles.
+            days: The day of each row; a line announces it whenever it changes.
+            above: Further lines of the heading, above the titles.
         """
         heading = not self._widths
         self._settle(cells)
         if heading:
-            for line in above:
-                self._emit(line, heading=True)
-            self._emit([column.title for column in self._columns], heading=True)
+            for line in (*above, [column.title for column in self.columns]):
+                yield self._line(line, heading=True)
         for number, row in enumerate(zip(*cells, strict=True)):
             if days is not None and days[number] is not None and str(days[number]) != self._day:
                 self._day = str(days[number])
-                self._line(self._styled(f"{self._day} (UTC)", DIM))
-            self._emit(row)
+                yield styled(f"{self._day} (UTC)", DIM, color=self._color)
+            yield self._line(row)
 
     def _settle(self, cells: Sequence[Sequence[str]]) -> None:
         if self._width is not None and self._widths:
             return
         wanted = [
-            max(map(cell_len, {column.title, *texts})) for column, texts in zip(self._columns, cells, strict=True)
+            max(map(visible_width, {column.title, *texts})) for column, texts in zip(self.columns, cells, strict=True)
         ]
         if self._width is None:
             widths = self._widths or [0] * len(wanted)
@@ -153,21 +149,79 @@ class TextWriter:
             return
         if self._live:
             wanted = [self._width] * len(wanted)
-        self._widths = share_widths(self._columns, wanted, self._width - len(self._gap) * (len(self._columns) - 1))
+        self._widths = share_widths(self.columns, wanted, self._width - len(self._gap) * (len(self.columns) - 1))
 
-    def _emit(self, row: Sequence[str], *, heading: bool = False) -> None:
+    def _line(self, row: Sequence[str], *, heading: bool = False) -> str:
         shown = []
-        for text, width, column in zip(row, self._widths, self._columns, strict=True):
+        for text, width, column in zip(row, self._widths, self.columns, strict=True):
             cell = _pad(fit(text, width), width, right=column.right)
             style = BOLD if heading else column.styles.get(text)
-            shown.append(self._styled(cell, style) if style else cell)
-        self._line(self._gap.join(shown))
+            shown.append(styled(cell, style, color=self._color and bool(text.strip())))
+        return self._gap.join(shown).rstrip()
 
-    def _styled(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color and text.strip() else text
 
-    def _line(self, text: str) -> None:
-        self._stream.write(text.rstrip().encode(errors="backslashreplace") + b"\n")
+class TextWriter:
+    """Writes tables as aligned text.
+
+    On a terminal a line says the day whenever it changes, because the time column shows only hours.
+
+    Args:
+        stream: Where UTF-8 text goes.
+        table: What is shown, and how wide.
+        day_of: Time column whose day is announced; None announces none.
+    """
+
+    def __init__(self, stream: BinaryIO, table: TextTable, day_of: str | None = None) -> None:
+        self._stream = stream
+        self._table = table
+        self._day_of = day_of
+
+    def write(self, table: pa.Table) -> None:
+        """Write every row, after the heading if nothing was written yet, and flush."""
+        for batch in batches(table):
+            days = None if self._day_of is None else batch.column(self._day_of).cast(pa.date32()).to_pylist()
+            lines = self._table.lines([column.cells(batch) for column in self._table.columns], days)
+            self._stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
+        self._stream.flush()
 
     def close(self) -> None:
         """Nothing is left to write; the stream stays open."""
+
+
+def grid(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[bool],
+    width: int | None,
+    color: bool,
+) -> list[str]:
+    """Rows under their titles, aligned; names give way when the terminal is narrow, numbers never do.
+
+    Args:
+        titles: Headings.
+        rows: Cells, safe to show.
+        right: Which columns are numbers.
+        width: Cells of the terminal; None cuts nothing.
+        color: Whether to style.
+    """
+    cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in titles]
+    heads = [[title] for title in titles]
+    gaps = len(titles) - 1
+    natural = sum(max(map(visible_width, [title, *texts])) for title, texts in zip(titles, cells, strict=True)) + gaps
+    if width is not None and natural > width:
+        # Numbers are narrow and their headings are not: headings of several words take several lines.
+        heads = [title.split() if number else [title] for title, number in zip(titles, right, strict=True)]
+    height = max(map(len, heads), default=0)
+    above = [[""] * (height - len(words)) + words for words in heads]
+    columns = [
+        TextColumn(
+            lines[-1],
+            lambda _batch: [],
+            width=max(map(visible_width, [*lines, *texts])) if number else None,
+            right=number,
+        )
+        for lines, texts, number in zip(above, cells, right, strict=True)
+    ]
+    table = TextTable(columns, width=width, color=color)
+    return list(table.lines(cells, above=[[lines[number] for lines in above] for number in range(height - 1)]))

@@ -91,9 +91,9 @@ _OPTIONAL = {
 
 def write_edges(stream: BinaryIO, traffic: TrafficGraph, paper: Paper) -> None:
     """The edges as a table, most bytes first."""
-    from ztflow.cli.grids import write_grid
     from ztflow.text.escapes import visible
     from ztflow.text.format import bytes_text
+    from ztflow.writers.text import grid
 
     edges: list[tuple[str, str, dict[str, Any]]] = list(traffic.edges(data=True))
     edges.sort(key=lambda edge: (-edge[2]["request_bytes"] - edge[2]["response_bytes"], edge[0], edge[1]))
@@ -112,4 +112,5 @@ def write_edges(stream: BinaryIO, traffic: TrafficGraph, paper: Paper) -> None:
         for source, target, facts in edges
     ]
     right = [title not in titles[:3] for title in titles]
-    write_grid(stream, titles, rows, right=right, width=paper.width, color=paper.color)
+    lines = grid(titles, rows, right=right, width=paper.width, color=paper.color)
+    stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
