@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ztflow.columns.dtypes import AFTER_ALL, IntArray
+from ztflow.columns.timestamps import micros_of
 from ztflow.model.tables import FLOWS_SCHEMA
 
 IN_MEMORY = 1_000_000
@@ -33,10 +33,6 @@ ACROSS = 4
 """Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
 
 
-_LAST = np.iinfo(np.int64).max
-"""The time of a row without one: after all others."""
-
-
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of a table on disk, and between which times its rows lie."""
@@ -48,11 +44,9 @@ class Piece:
     rows: int
 
 
-def _times(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+def _times(table: pa.Table, name: str) -> IntArray:
     """The time column as integers; rows without a time after all others."""
-    column = table.column(name).cast(pa.int64())
-    array: npt.NDArray[np.int64] = pc.fill_null(column, _LAST).to_numpy()
-    return array
+    return micros_of(table.column(name), AFTER_ALL)
 
 
 def _sorted(table: pa.Table, name: str) -> pa.Table:
@@ -245,7 +239,7 @@ class EndOrder:
     def finish(self) -> Iterator[pa.Table]:
         """The rest, in slices; flows without a time last. At least one table, which may be empty."""
         empty = FLOWS_SCHEMA.empty_table()
-        yield from self.push(empty, _LAST)
+        yield from self.push(empty, AFTER_ALL)
         parts = [part for held in self._held for part in held.all(self._runs)]
         self._held = []
         yield _sorted(_one_dictionary(parts), "end") if parts else empty

@@ -12,11 +12,12 @@ from flows_by_hand import flow, table
 from hypothesis import given
 
 from ztflow.aggregate import View
-from ztflow.aggregate.view import NO_TIME, group, members
+from ztflow.columns.dtypes import NO_TIME
+from ztflow.columns.grouping import group, members
 
 
 def decoded(labels):
-    return [labels.texts[code] if code >= 0 else None for code in labels.codes.tolist()]
+    return [labels.words[code] if code >= 0 else None for code in labels.codes.tolist()]
 
 
 @quick
@@ -31,7 +32,7 @@ def test_a_dictionary_may_repeat_values_and_hold_null():
     odd = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, None], pa.int32()), pa.array(["a", "b", "a", None]))
     view = View(pa.table({"x": odd}))
     assert decoded(view.labels("x")) == ["a", "b", "a", None, None]
-    assert len(view.labels("x").texts) == 2
+    assert view.labels("x").size == 2
     assert view.known("x").tolist() == [True, True, True, False, False]
     assert len(view.group("x")) == 3
 
@@ -92,8 +93,8 @@ def test_members_lists_what_occurs_in_each_group():
         table(flow(src_node="a"), flow(src_node="b"), flow(src_node=None), flow(src_workload="x", src_node="b"))
     )
     groups, nodes = view.group("src_workload"), view.labels("src_node")
-    found = members(groups, nodes.codes, len(nodes.texts))
-    assert [[nodes.texts[code] for code in codes] for codes in found] == [["a", "b"], ["b"]]
+    found = members(groups, nodes.codes, len(nodes.words))
+    assert [[nodes.words[code] for code in codes] for codes in found] == [["a", "b"], ["b"]]
 
 
 def test_masks_cannot_be_changed_behind_the_views_back():

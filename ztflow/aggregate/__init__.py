@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from ztflow.aggregate.levels import LEVELS, UNKNOWN, Vertex, Vertices, check_level, ends_columns, vertices
 from ztflow.aggregate.measures import Measures, measure, scalars
-from ztflow.aggregate.view import Groups, Labels, View
+from ztflow.aggregate.view import View
+from ztflow.columns.dictionaries import Coded
+from ztflow.columns.grouping import Groups
 
 __all__ = [
     "LEVELS",
     "UNKNOWN",
+    "Coded",
     "Groups",
-    "Labels",
     "Measures",
     "Vertex",
     "Vertices",

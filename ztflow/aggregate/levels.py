@@ -12,7 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ztflow.aggregate.view import Codes, View, group
+from ztflow.aggregate.view import View
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.place.names import workload_of_name
 
@@ -114,8 +116,8 @@ class Vertices:
         all: Every vertex, in order of first use.
     """
 
-    source: Codes
-    target: Codes
+    source: Integers
+    target: Integers
     all: list[Vertex]
 
     def id(self, code: int) -> str:
@@ -168,12 +170,12 @@ def _name_ends(
     owners: Mapping[str, str],
     index: dict[str, int],
     found: list[Vertex],
-) -> Codes:
+) -> Integers:
     wanted = dict.fromkeys((*_NAMED_BY[by], *(_DESCRIBED[by] if described else ())))
     columns = {fact: name for fact in wanted if (name := _COLUMNS[end][fact]) and view.has(name)}
     parts = [view.labels(name) for name in columns.values()]
-    groups = group([(part.codes, len(part.texts)) for part in parts], len(view))
-    texts = [[part.texts[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
+    groups = group([part.part for part in parts], len(view))
+    texts = [[part.words[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
     numbers = np.zeros(len(groups), dtype=np.int32)
     rows = zip(*texts, strict=True) if texts else [()] * len(groups)
     for place, values in enumerate(rows):

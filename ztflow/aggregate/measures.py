@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, View
+from ztflow.aggregate.view import View
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
+from ztflow.columns.grouping import Groups
 from ztflow.columns.timestamps import rfc3339_texts
 from ztflow.model.provenance import time_from_micros
 
@@ -133,14 +134,14 @@ def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[s
     return rows
 
 
-def _texts(times: npt.NDArray[np.int64]) -> list[str | None]:
+def _texts(times: IntArray) -> list[str | None]:
     known = times != NO_TIME
     if known.all():
         return [*rfc3339_texts(times)]
     return [text if told else None for text, told in zip(rfc3339_texts(times * known), known.tolist(), strict=True)]
 
 
-def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[npt.NDArray[np.int64]]]:
+def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray]]:
     """The measures in the order of `NAMES`, one list each; the two times last, as microseconds."""
     codes, count = groups.codes, len(groups)
     known = view.known("request_bytes") & view.known("response_bytes")
@@ -182,7 +183,7 @@ def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[npt.NDAr
     return columns, [_extremes(began, codes, count, "min"), _extremes(ended, codes, count, "max")]
 
 
-def tally(codes: Codes, count: int, mask: Mask | None = None) -> npt.NDArray[np.int64]:
+def tally(codes: Integers, count: int, mask: BoolArray | None = None) -> IntArray:
     """Rows of each group, or those of a mask."""
     if mask is not None:
         chosen = np.count_nonzero(mask)
@@ -193,7 +194,7 @@ def tally(codes: Codes, count: int, mask: Mask | None = None) -> npt.NDArray[np.
     return np.bincount(codes, minlength=count)
 
 
-def sums(view: View, name: str, codes: Codes, count: int) -> list[int]:
+def sums(view: View, name: str, codes: Integers, count: int) -> list[int]:
     """Exact sums of an unsigned column by group, as Python integers: 64 bits may not hold them."""
     values, _ = view.numbers(name)
     values = values.astype(np.uint64, copy=False)
@@ -211,12 +212,12 @@ def sums(view: View, name: str, codes: Codes, count: int) -> list[int]:
     return [(above << 32) + below for below, above in zip(*halves, strict=True)]
 
 
-def extremes(times: Codes, codes: Codes, count: int, how: str) -> list[datetime | None]:
+def extremes(times: Integers, codes: Integers, count: int, how: str) -> list[datetime | None]:
     """Earliest (`min`) or latest (`max`) of some times (microseconds, `NO_TIME` for unknown) by group."""
     return _moments(_extremes(times, codes, count, how))
 
 
-def _extremes(times: Codes, codes: Codes, count: int, how: str) -> npt.NDArray[np.int64]:
+def _extremes(times: Integers, codes: Integers, count: int, how: str) -> IntArray:
     """The same in microseconds, `NO_TIME` for a group without a time."""
     found = np.full(count, NO_TIME, np.int64)
     if how == "max":
@@ -228,24 +229,24 @@ def _extremes(times: Codes, codes: Codes, count: int, how: str) -> npt.NDArray[n
     return np.where(later == _LATE, found, later)
 
 
-def _moments(times: npt.NDArray[np.int64]) -> list[datetime | None]:
+def _moments(times: IntArray) -> list[datetime | None]:
     return [None if micros == NO_TIME else time_from_micros(micros) for micros in times.tolist()]
 
 
-def _durations(view: View, codes: Codes, count: int) -> tuple[list[int | None], list[int | None], list[int | None]]:
+def _durations(view: View, codes: Integers, count: int) -> tuple[list[int | None], list[int | None], list[int | None]]:
     """Median, 95th percentile and maximum by nearest rank: values that were observed, not interpolated."""
     values, known = view.numbers("duration_ms")
     return quantiles(values[known].astype(np.int64), codes[known], count)
 
 
 def quantiles(
-    values: npt.NDArray[np.int64], codes: Codes, count: int
+    values: IntArray, codes: Integers, count: int
 ) -> tuple[list[int | None], list[int | None], list[int | None]]:
     """Median, 95th percentile and maximum of each group by nearest rank; None for a group without values."""
     empty: list[int | None] = [None] * count
     if not len(values):
         return empty, list(empty), list(empty)
-    ordered: Codes
+    ordered: Integers
     lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
     if count * span < 2**62:
         # One sort of a combined key is some ten times faster than sorting by two keys, of a short one twice that.

@@ -1,106 +1,18 @@
-"""A table seen as columns of integer codes, so that grouping needs no text and no Python per row."""
+"""A table as numpy columns and codes, made when first asked for: grouping needs no text and no Python per row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.columns.dictionaries import factorize
+from ztflow.columns.dictionaries import Coded, coded
+from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
+from ztflow.columns.grouping import Groups, group
 from ztflow.model.provenance import time_from_micros
-
-Codes: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
-Mask: TypeAlias = npt.NDArray[np.bool_]
-
-_KEY_SPACE = 2**62
-"""Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
-
-NO_TIME = np.iinfo(np.int64).min
-"""Stands for a null time in an int64 array; never leaves this package as a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """A text column as codes: `texts[codes[row]]`, -1 where the column is null."""
-
-    codes: Codes
-    texts: list[str]
-
-    def code(self, text: str) -> int:
-        """The code of `text`, or -2 when it does not occur (so that comparing with `codes` finds nothing)."""
-        try:
-            return self.texts.index(text)
-        except ValueError:
-            return -2
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """Rows grouped by a key.
-
-    Attributes:
-        codes: Group of each row, 0 … `len(first) - 1`, numbered by first appearance unless put in another order.
-        first: First row of each group.
-    """
-
-    codes: Codes
-    first: Codes
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def in_order(self, order: Codes) -> Groups:
-        """The same groups, numbered as `order` lists them."""
-        numbers = np.empty(len(order), self.codes.dtype)
-        numbers[order] = np.arange(len(order), dtype=self.codes.dtype)
-        return Groups(numbers[self.codes], self.first[order])
-
-
-def group(parts: Sequence[tuple[Codes, int]], rows: int) -> Groups:
-    """Group rows by several code columns.
-
-    Args:
-        parts: Codes with the number of distinct codes; -1 (null) is a value of its own.
-        rows: Number of rows.
-    """
-    key = np.zeros(rows, dtype=np.int64)
-    space = 1
-    for codes, size in parts:
-        if not size:
-            continue
-        if space * (size + 1) > _KEY_SPACE:
-            numbers, first = factorize(key)
-            key, space = numbers.astype(np.int64), len(first)
-        if space > 1:
-            key *= size + 1
-        key += codes
-        key += 1
-        space *= size + 1
-    return Groups(*factorize(key, space))
-
-
-def order_within(codes: Codes, values: Codes) -> Codes:
-    """Row numbers sorted by group, then by value. Cost: one sort of a combined key where 64 bits hold it."""
-    if len(codes):
-        lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
-        if (int(codes.max()) + 1) * span < _KEY_SPACE:
-            return np.argsort(codes.astype(np.int64) * span + (values - lowest), kind="stable")
-    return np.lexsort((values, codes))
-
-
-def members(groups: Groups, codes: Codes, size: int) -> list[list[int]]:
-    """The distinct codes that occur in each group, null (-1) left out, in order of first appearance."""
-    found: list[list[int]] = [[] for _ in range(len(groups))]
-    distinct = group([(groups.codes, len(groups)), (codes, size)], len(codes)).first
-    for place, code in zip(groups.codes[distinct].tolist(), codes[distinct].tolist(), strict=True):
-        if code >= 0:
-            found[place].append(code)
-    return found
 
 
 class View:
@@ -114,12 +26,12 @@ class View:
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
-        self._rows: Codes | None = None
+        self._rows: Integers | None = None
         self._whole: View = self
-        self._labels: dict[str, Labels] = {}
-        self._numbers: dict[str, tuple[npt.NDArray[Any], Mask]] = {}
-        self._masks: dict[tuple[str, ...], Mask] = {}
-        self._seen: tuple[Codes, Codes] | None = None
+        self._labels: dict[str, Coded] = {}
+        self._numbers: dict[str, tuple[npt.NDArray[Any], BoolArray]] = {}
+        self._masks: dict[tuple[str, ...], BoolArray] = {}
+        self._seen: tuple[Integers, Integers] | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows) if self._rows is None else len(self._rows)
@@ -128,19 +40,18 @@ class View:
         """Whether the table has such a column."""
         return name in self.table.column_names
 
-    def labels(self, name: str) -> Labels:
-        """A text column as codes."""
+    def labels(self, name: str) -> Coded:
+        """A text column as codes, every word once."""
         found = self._labels.get(name)
         if found is None:
             if self._rows is None:
-                found = _encode(self.table.column(name))
+                found = coded(self.table, name).distinct()
             else:
-                whole = self._whole.labels(name)
-                found = Labels(whole.codes[self._rows], whole.texts)
+                found = self._whole.labels(name).take(self._rows)
             self._labels[name] = found
         return found
 
-    def numbers(self, name: str) -> tuple[npt.NDArray[Any], Mask]:
+    def numbers(self, name: str) -> tuple[npt.NDArray[Any], BoolArray]:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
         found = self._numbers.get(name)
         if found is None:
@@ -152,14 +63,14 @@ class View:
             self._numbers[name] = found
         return found
 
-    def known(self, name: str) -> Mask:
+    def known(self, name: str) -> BoolArray:
         """Rows whose column is not null."""
         kind = self.table.schema.field(name).type
         if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
             return self.labels(name).codes >= 0
         return self.numbers(name)[1]
 
-    def equals(self, name: str, *texts: str) -> Mask:
+    def equals(self, name: str, *texts: str) -> BoolArray:
         """Rows whose text column has one of the values."""
         found = self._masks.get((name, *texts))
         if found is None:
@@ -175,30 +86,29 @@ class View:
         """Rows grouped by the values of text columns."""
         return group([self.part(name) for name in names], len(self))
 
-    def part(self, name: str) -> tuple[Codes, int]:
+    def part(self, name: str) -> tuple[Integers, int]:
         """A text column as a part of `group`."""
-        labels = self.labels(name)
-        return labels.codes, len(labels.texts)
+        return self.labels(name).part
 
-    def where(self, mask: Mask) -> View:
+    def where(self, mask: BoolArray) -> View:
         """The rows of a mask; columns are cut when asked for."""
         chosen = np.flatnonzero(mask)
         return self.take(chosen)
 
-    def take(self, rows: Codes) -> View:
+    def take(self, rows: Integers) -> View:
         """Some rows, by number."""
         part = View(self.table)
         part._whole = self._whole
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
-    def rows(self, rows: Codes, *names: str) -> list[tuple[Any, ...]]:
+    def rows(self, rows: Integers, *names: str) -> list[tuple[Any, ...]]:
         """Values of some rows as Python objects, one tuple a row."""
         whole = rows if self._rows is None else self._rows[rows]
         taken = self.table.select(list(names)).take(pa.array(whole))
         return list(zip(*(column.to_pylist() for column in taken.columns), strict=True))
 
-    def seen(self) -> tuple[Codes, Codes]:
+    def seen(self) -> tuple[Integers, Integers]:
         """When each connection began and ended in microseconds, one for the other; `NO_TIME` where neither is known."""
         if self._seen is None:
             start, start_known = self.numbers("start")
@@ -221,8 +131,10 @@ class View:
         return time_from_micros(int(began[began != NO_TIME].min())), time_from_micros(last)
 
 
-def _decode(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], Mask]:
-    array = _whole(column)
+def _decode(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], BoolArray]:
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # older Arrow keeps no chunk as a chunked array
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
     if pa.types.is_timestamp(array.type):
         array = array.view(pa.int64())
     if not array.null_count:
@@ -230,29 +142,3 @@ def _decode(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], Mask]:
     known = array.is_valid().to_numpy(zero_copy_only=False)
     filled = array.fill_null(False if pa.types.is_boolean(array.type) else 0)
     return filled.to_numpy(zero_copy_only=False), known
-
-
-def _encode(column: pa.ChunkedArray) -> Labels:
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    array = _whole(column)
-    indices = array.indices
-    codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
-    distinct = array.dictionary.dictionary_encode()
-    if array.dictionary.null_count or len(distinct.dictionary) != len(array.dictionary):
-        # Arrow allows a dictionary to repeat a value or to hold a null; codes must not.
-        renumber = np.append(np.asarray(distinct.indices.fill_null(-1)), np.int32(-1))
-        codes = renumber[codes]
-    return Labels(codes, distinct.dictionary.to_pylist())
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece; a copy only where it is in several."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
-    return array

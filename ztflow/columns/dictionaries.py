@@ -1,21 +1,23 @@
-"""Text columns by the codes of their dictionaries: work is done once per distinct word instead of once per row.
+"""Text columns as codes into a dictionary of words: work is done once per distinct word, not once per row.
 
-Batches of one reader bring the same dictionary again and again, each time with a few more words behind the old ones,
-so what was computed of the old ones is kept.
+Null has the code -1 (`NONE`) everywhere. Batches of one reader bring the same dictionary again and again, each time
+with a few more words behind the old ones, so `WordMemory` keeps what was computed of the old ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ztflow.columns.dtypes import Codes
+from ztflow.columns.dtypes import BoolArray, Codes, Integers
+from ztflow.columns.grouping import group
 
 NONE = -1
 """In an array of codes: null. In an array of rows: this half was not seen."""
@@ -103,7 +105,7 @@ class WordMemory:
         return rated
 
     def per_row(self, table: pa.Table, name: str, rate: Rating, dtype: type[np.generic]) -> Rated:
-        """The same a row."""
+        """What each row's word stands for; 0 for null."""
         column = encoded(table.column(name))
         by_word = self.by_word(name, column.dictionary, rate, dtype)
         if len(by_word) == 2 and not column.indices.null_count:
@@ -113,54 +115,154 @@ class WordMemory:
         return result
 
 
-Integers: TypeAlias = "npt.NDArray[np.signedinteger[Any]]"
-
-_CACHED = 1 << 17
-"""Keys of which a table stays in the processor's cache."""
-
-
-def factorize(keys: Integers, space: int | None = None) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Number equal keys alike.
-
-    Args:
-        keys: Any integers; with `space` from 0 to less than this.
-        space: How many different keys there may be.
-
-    Returns:
-        The number of each row, in order of first appearance, and the first row of each number.
-
-    Cost: a few steps over a table where the space is small, about 5 ns a row; else one hash pass, 15 to 50 ns a row.
-    """
-    rows = len(keys)
-    if space is not None and space <= max(2 * rows, min(8 * rows, _CACHED)):
-        after = np.zeros(space, np.int64)
-        after[keys[::-1]] = np.arange(rows, 0, -1)
-        found = np.flatnonzero(after)
-        first = after[found] - 1
-        order = np.argsort(first)
-        numbers = np.zeros(space, np.int32)
-        numbers[found[order]] = np.arange(len(found), dtype=np.int32)
-        return numbers[keys], first[order]
-    encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
-    codes: npt.NDArray[np.int32] = encoded.indices.to_numpy()
-    first = np.zeros(len(encoded.dictionary), np.int64)
-    first[codes[::-1]] = np.arange(rows - 1, -1, -1)
-    return codes, first
-
-
-def used(array: pa.DictionaryArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """The values of a dictionary array that occur, and which each row has; null is the number after the last.
+def used(array: pa.DictionaryArray) -> tuple[Codes, pa.Array]:
+    """The values of a dictionary array that occur, and which each row has; `NONE` for null.
 
     Dictionaries may hold a great many more values than the rows at hand use: those of a long run grow. One value may
     come twice. Cost: some nanoseconds a row; a byte a value of the dictionary.
     """
-    indices = array.indices
-    size = len(array.dictionary)
-    codes = (indices.fill_null(size) if indices.null_count else indices).to_numpy()
+    return _used(codes_of(array), array.dictionary)
+
+
+def _used(codes: Codes, dictionary: pa.Array) -> tuple[Codes, pa.Array]:
+    size = len(dictionary)
     occurs = np.zeros(size + 1, np.bool_)
     occurs[codes] = True
-    occurs[size] = False
+    occurs[size] = False  # the code of null is -1, so its place is the last
     found = np.flatnonzero(occurs)
-    numbers = np.full(size + 1, len(found), np.int32)
+    numbers = np.full(size + 1, NONE, np.int32)
     numbers[found] = np.arange(len(found), dtype=np.int32)
-    return numbers[codes], array.dictionary.take(pa.array(found))
+    return numbers[codes], dictionary.take(pa.array(found))
+
+
+class _Words:
+    """A dictionary, and its words as Python texts once they are asked for."""
+
+    def __init__(self, array: pa.Array) -> None:
+        self.array = array
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return list(self.array.to_pylist())
+
+
+_NO_WORDS = _Words(pa.array([], pa.string()))
+
+
+class Coded:
+    """A text column as codes into its words, `NONE` for null.
+
+    Args:
+        codes: One code a row.
+        dictionary: The words; none where every row is null. A word may be there twice, see `distinct`.
+    """
+
+    def __init__(self, codes: Codes, dictionary: pa.Array | _Words | None = None) -> None:
+        self.codes = codes
+        if dictionary is None:
+            dictionary = _NO_WORDS
+        self._words = dictionary if isinstance(dictionary, _Words) else _Words(dictionary)
+
+    @classmethod
+    def nulls(cls, rows: int) -> Coded:
+        """A column of nothing but nulls."""
+        return cls(np.full(rows, NONE, np.int32))
+
+    @property
+    def size(self) -> int:
+        """How many words there are, in use or not."""
+        return len(self._words.array)
+
+    @property
+    def words(self) -> list[str]:
+        """The word of each code."""
+        return self._words.texts
+
+    @property
+    def part(self) -> tuple[Codes, int]:
+        """What `grouping.group` groups by."""
+        return self.codes, self.size
+
+    def distinct(self) -> Coded:
+        """The column with every word once: only then have equal texts equal codes."""
+        once = self._words.array.dictionary_encode()
+        if len(once.dictionary) == self.size:
+            return self
+        renumbered = np.append(once.indices.to_numpy(), NONE).astype(np.int32)
+        return Coded(renumbered[self.codes], once.dictionary)
+
+    def code(self, word: str) -> int:
+        """The code of a word, or -2 when there is no such word (so that comparing with `codes` finds nothing)."""
+        try:
+            return self.words.index(word)
+        except ValueError:
+            return -2
+
+    def mask(self, word: str) -> BoolArray:
+        """Rows that hold a word, however often the dictionary has it."""
+        hits: BoolArray = np.array([*(known == word for known in self.words), False], np.bool_)
+        return hits[self.codes] if hits.any() else np.zeros(len(self.codes), np.bool_)
+
+    def known(self) -> BoolArray:
+        """Rows that are not null."""
+        result: BoolArray = self.codes >= 0
+        return result
+
+    def take(self, rows: Integers) -> Coded:
+        """Some rows, by number."""
+        return Coded(self.codes[rows], self._words)
+
+    def where(self, mask: BoolArray) -> Coded:
+        """The column with null wherever a mask is false."""
+        return Coded(np.where(mask, self.codes, np.int32(NONE)), self._words) if mask.any() else Coded.nulls(len(mask))
+
+    def with_words(self, more: Sequence[str]) -> tuple[pa.Array, list[int]]:
+        """The column's words and more, and the codes of these."""
+        new = pa.array(more, pa.string())
+        if not self.size:
+            return new, list(range(len(more)))
+        places = pc.index_in(new, value_set=self._words.array)
+        missing = new.filter(places.is_null())
+        fresh = iter(range(self.size, self.size + len(missing)))
+        codes = [next(fresh) if place is None else place for place in places.to_pylist()]
+        return pa.concat_arrays([self._words.array, missing]), codes
+
+    def array(self) -> pa.DictionaryArray:
+        """The column as Arrow has it, without the words no row has."""
+        codes, words = _used(self.codes, self._words.array)
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
+
+    def texts(self, rows: Integers | None = None) -> list[str | None]:
+        """The words of (some) rows."""
+        words: list[str | None] = [*self.words, None]
+        return [words[code] for code in (self.codes if rows is None else self.codes[rows]).tolist()]
+
+
+def coded(table: pa.Table, name: str) -> Coded:
+    """A text column of a table as codes. Cost: one pass over the codes, and over the words of several chunks."""
+    return coded_of(table.column(name))
+
+
+def coded_of(column: pa.ChunkedArray) -> Coded:
+    """A column by itself as codes; what is said of words holds for the values of any type."""
+    if column.null_count == len(column):
+        return Coded.nulls(len(column))
+    array = encoded(column)
+    if array.dictionary.null_count:
+        array = array.dictionary_decode().dictionary_encode()
+    return Coded(codes_of(array).astype(np.int32, copy=False), array.dictionary)
+
+
+def combinations(columns: Sequence[pa.ChunkedArray]) -> tuple[list[tuple[Any, ...]], Integers]:
+    """The distinct combinations of the columns' values, null being None, and which of them each row has."""
+    parts = [coded_of(column) for column in columns]
+    groups = group([part.part for part in parts], len(columns[0]))
+    return list(zip(*(part.texts(groups.first) for part in parts), strict=True)), groups.codes
+
+
+def per_combination(columns: Sequence[pa.ChunkedArray], test: Callable[..., bool]) -> BoolArray:
+    """A test of each row's values, run once per distinct combination of them."""
+    distinct, which = combinations(columns)
+    verdicts = np.fromiter((test(*values) for values in distinct), np.bool_, len(distinct))
+    mask: BoolArray = verdicts[which]
+    return mask

@@ -1,4 +1,4 @@
-"""Many times as RFC 3339 text at once. One time is `display.time_text`."""
+"""Columns of times: as microseconds, and as RFC 3339 text many at once (one time is `text.format.time_text`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray
+
 DAY = 86_400_000_000
-"""Microseconds."""
+"""IntArrayeconds."""
 WIDTH = len("2026-01-02T03:04:05.678901Z")
 
 _FIRST, _END = -719_162 * DAY, 2_932_897 * DAY
@@ -20,14 +22,19 @@ _SPAN = 64
 """Days that are all written, whether they occur or not, rather than sorted out first."""
 
 Bytes = npt.NDArray[np.uint8]
-Micros = npt.NDArray[np.int64]
 
 
-def rfc3339(micros: Micros, known: npt.NDArray[np.bool_] | None = None) -> pa.StringArray:
+def micros_of(column: pa.ChunkedArray, missing: int = NO_TIME) -> IntArray:
+    """A time column in microseconds, with a number for null."""
+    times: IntArray = pc.fill_null(column.cast(pa.int64()), missing).to_numpy()
+    return times
+
+
+def rfc3339(micros: IntArray, known: BoolArray | None = None) -> pa.StringArray:
     """RFC 3339 with six digits and `Z`.
 
     Args:
-        micros: Microseconds since 1970 UTC.
+        micros: IntArrayeconds since 1970 UTC.
         known: Where they are times; elsewhere the text is null. None where all are.
 
     Cost: about 40 ns a time; Arrow's own `strftime` takes a microsecond.
@@ -43,8 +50,8 @@ def rfc3339(micros: Micros, known: npt.NDArray[np.bool_] | None = None) -> pa.St
     return pa.StringArray.from_buffers(len(micros), pa.py_buffer(offsets), text, valid)
 
 
-def rfc3339_texts(micros: Micros) -> list[str]:
-    """The same as strings of their own."""
+def rfc3339_texts(micros: IntArray) -> list[str]:
+    """The texts of `rfc3339` as Python strings."""
     if not len(micros) or int(micros.min()) < _FIRST or int(micros.max()) >= _END:
         texts: list[str] = rfc3339(micros).to_pylist()
         return texts
@@ -52,7 +59,7 @@ def rfc3339_texts(micros: Micros) -> list[str]:
     return [whole[start : start + WIDTH] for start in range(0, len(whole), WIDTH)]
 
 
-def _text(micros: Micros) -> Bytes:
+def _text(micros: IntArray) -> Bytes:
     text = np.empty((len(micros), WIDTH), np.uint8)
     if not len(micros):
         return text
@@ -70,7 +77,7 @@ def _text(micros: Micros) -> Bytes:
     return text
 
 
-def _dates(days: Micros) -> Bytes:
+def _dates(days: IntArray) -> Bytes:
     """`2026-01-02T` for every day; written once a day."""
     low, high = int(days.min()), int(days.max())
     if high - low < _SPAN:

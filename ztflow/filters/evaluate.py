@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import per_combination
+from ztflow.columns.dtypes import BoolArray
 from ztflow.errors import UsageError
 from ztflow.filters.expression import ADDRESS_TEXTS, AllOf, AnyOf, Comparison, Expression, Not, Tree
-from ztflow.filters.rows import judge
-
-if TYPE_CHECKING:
-    from ztflow.filters.rows import Mask
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": pc.equal,
@@ -27,7 +25,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def expression_mask(expression: Expression, table: pa.Table) -> Mask:
+def expression_mask(expression: Expression, table: pa.Table) -> BoolArray:
     """One boolean per row; unknown cells as the expression language says.
 
     Raises:
@@ -39,7 +37,7 @@ def expression_mask(expression: Expression, table: pa.Table) -> Mask:
     return _mask(expression.tree, table)
 
 
-def _mask(tree: Tree, table: pa.Table) -> Mask:
+def _mask(tree: Tree, table: pa.Table) -> BoolArray:
     match tree:
         case Not(term):
             return ~_mask(term, table)
@@ -69,7 +67,7 @@ def _is_text(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_dictionary(column.type) or pa.types.is_string(column.type))
 
 
-def _compared(comparison: Comparison, table: pa.Table) -> Mask:
+def _compared(comparison: Comparison, table: pa.Table) -> BoolArray:
     column = _column(comparison.column, table)
     if comparison.other is not None:
         other = _column(comparison.other, table)
@@ -77,7 +75,7 @@ def _compared(comparison: Comparison, table: pa.Table) -> Mask:
             column, other = column.cast(pa.string()), other.cast(pa.string())
         return _known(_COMPARE[comparison.operator](column, other))
     if _is_text(column):
-        return judge([column], _text_test(comparison))
+        return per_combination([column], _text_test(comparison))
     mask = np.zeros(table.num_rows, np.bool_)
     for value in comparison.values:
         if value is None:
@@ -96,8 +94,8 @@ def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
         return pa.scalar(float(value))
 
 
-def _known(result: pa.ChunkedArray) -> Mask:
-    mask: Mask = pc.fill_null(result, fill_value=False).to_numpy()
+def _known(result: pa.ChunkedArray) -> BoolArray:
+    mask: BoolArray = pc.fill_null(result, fill_value=False).to_numpy()
     return mask
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import combinations, per_combination
+from ztflow.columns.dtypes import BoolArray
 from ztflow.filters.grid import End, Kind, Side, Test, any_of
-from ztflow.filters.rows import Mask, distinct, judge
 from ztflow.model.error_classes import verdict_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Known:
     def learn(self, table: pa.Table) -> None:
         """Take in who served what in this table."""
         columns = (table["dst_namespace"], table["dst_workload"], table["dst_service"])
-        for namespace, workload, service in distinct(columns)[0]:
+        for namespace, workload, service in combinations(columns)[0]:
             if workload is not None and service is not None:
                 self.services.setdefault((namespace, workload), set()).add(service)
 
@@ -96,24 +97,24 @@ def _end(kind: Kind, facts: Sequence[Any], known: Known) -> End:
     return End(**{kind.value: facts[0]})
 
 
-def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, known: Known) -> Mask:
+def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, known: Known) -> BoolArray:
     columns = _columns(table, prefix, kind)
     if kind is Kind.SERVICE and prefix == "src":
-        return judge(
+        return per_combination(
             columns,
             lambda namespace, workload: any(
                 test(End(service=service)) for service in known.services.get((namespace, workload), ())
             ),
         )
-    mask = judge(columns, lambda *facts: test(_end(kind, facts, known)))
+    mask = per_combination(columns, lambda *facts: test(_end(kind, facts, known)))
     if kind is Kind.NODE and "paired" not in table.column_names:
         # A half knows one node, that of the ztunnel that wrote it: the source's when outbound, else the destination's.
         mine = "outbound" if prefix == "src" else "inbound"
-        mask &= judge([table["direction"]], lambda direction: bool(direction == mine))
+        mask &= per_combination([table["direction"]], lambda direction: bool(direction == mine))
     return mask
 
 
-def _end_mask(table: pa.Table, condition: EndCondition, known: Known) -> Mask:
+def _end_mask(table: pa.Table, condition: EndCondition, known: Known) -> BoolArray:
     test = any_of(condition.kind, condition.values)
     prefixes = {Side.FROM: ("src",), Side.TO: ("dst",), Side.EITHER: ("src", "dst")}[condition.side]
     mask = np.zeros(table.num_rows, np.bool_)
@@ -122,10 +123,10 @@ def _end_mask(table: pa.Table, condition: EndCondition, known: Known) -> Mask:
     return mask
 
 
-def _word_mask(table: pa.Table, condition: WordCondition) -> Mask:
+def _word_mask(table: pa.Table, condition: WordCondition) -> BoolArray:
     flows = "paired" in table.column_names
     if condition.column == "verdict" and not flows:
-        return judge(
+        return per_combination(
             [table["message"], table["error_class"]],
             lambda message, error: verdict_of(error, ended=message != "opened") in condition.values,
         )
@@ -134,7 +135,7 @@ def _word_mask(table: pa.Table, condition: WordCondition) -> Mask:
         for value in condition.values:
             mask |= pc.is_valid(table[f"{value}_line"]).to_numpy()
         return mask
-    return judge([table[condition.column]], lambda value: value in condition.values)
+    return per_combination([table[condition.column]], lambda value: value in condition.values)
 
 
 def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa.Array:

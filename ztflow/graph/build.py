@@ -9,8 +9,9 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, View, ends_columns, scalars, vertices
 from ztflow.aggregate.measures import MEASURED, PAIRED
-from ztflow.aggregate.view import Codes, group
+from ztflow.columns.dtypes import Integers
 from ztflow.columns.gc_pause import gc_paused
+from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.text.format import time_text
 
@@ -55,9 +56,9 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     ends = vertices(view, by, owners, described=True)
     path = view.labels("path")
     count = len(ends.all)
-    groups = group([(ends.source, count), (ends.target, count), (path.codes, len(path.texts))], len(view))
+    groups = group([(ends.source, count), (ends.target, count), path.part], len(view))
     source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
-    names, keys = [vertex.id for vertex in ends.all], [*path.texts, UNKNOWN]  # code -1, no path, is the last of these
+    names, keys = [vertex.id for vertex in ends.all], [*path.words, UNKNOWN]  # code -1, no path, is the last of these
     rank, key_rank = _ranks(names), _ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
     source, target, way = source[order], target[order], way[order]
@@ -66,7 +67,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
         graph.graph.update(_capture(flows, view, by))
         for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
             graph.add_node(vertex.id, **vertex.attributes())
-        told = [*path.texts, None]
+        told = [*path.words, None]
         graph.put_edges(
             [names[code] for code in source.tolist()],
             [names[code] for code in target.tolist()],
@@ -76,7 +77,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     return graph
 
 
-def _ranks(texts: list[str]) -> Codes:
+def _ranks(texts: list[str]) -> Integers:
     """Where each text stands when they are sorted."""
     ranks = np.zeros(len(texts), np.int32)
     ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)

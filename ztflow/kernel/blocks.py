@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ztflow.columns.dtypes import Codes
 from ztflow.kernel.buffers import DST_WIDTH, SRC_WIDTH, WIDTH, new_groups, new_texts
 from ztflow.kernel.columns import Part, Span
 from ztflow.kernel.engine import Table, compiled
-from ztflow.kernel.known_words import Codes, Vocabulary
+from ztflow.kernel.known_words import Vocabulary
 from ztflow.kernel.table_layout import (
     LINES,
     NO_ROOM,

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.kernel.known_words import Codes, Vocabulary
+from ztflow.columns.dtypes import BoolArray, Codes, IntArray
+from ztflow.kernel.known_words import Vocabulary
 from ztflow.kernel.table_layout import CODES, NUMBERS, PORTS, Columns
 from ztflow.model.provenance import Origin
 from ztflow.model.tables import HALVES_SCHEMA
-
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 _IDENTITY_PARTS = ("trust_domain", "service_account")
 _ORIGIN_COLUMNS = {"ztunnel_pod": 0, "ztunnel_namespace": 1, "ztunnel_node": 2}
@@ -55,13 +53,13 @@ class Part:
     columns: Columns
     vocabulary: Vocabulary
     slow: list[Span]
-    others: Integers
+    others: IntArray
 
     def codes(self, name: str) -> Codes:
         """Numbers of a column's texts, -1 where there is none. Shape: rows."""
         return self.columns.codes[CODES.index(name), : self.rows]
 
-    def number(self, name: str) -> Integers:
+    def number(self, name: str) -> IntArray:
         """A column of integers. Shape: rows."""
         return self.columns.numbers[NUMBERS.index(name), : self.rows]
 
@@ -83,7 +81,7 @@ class Part:
         kept = writers >= 0
         return table if kept.all() else table.filter(pa.array(kept))
 
-    def refused(self) -> Flags:
+    def refused(self) -> BoolArray:
         """Which rows have an error that the vocabulary refused. Shape: rows."""
         refused = self.vocabulary.refused_errors
         return np.isin(self.codes("error"), refused) if refused else np.zeros(self.rows, np.bool_)
@@ -119,7 +117,7 @@ class Part:
         return pa.nulls(self.rows, field.type)
 
 
-def _plain(kind: pa.DataType, values: npt.NDArray[Any], missing: Flags | None) -> pa.Array:
+def _plain(kind: pa.DataType, values: npt.NDArray[Any], missing: BoolArray | None) -> pa.Array:
     """Fixed-width values as they are."""
     bits = None if missing is None or not missing.any() else pa.py_buffer(np.packbits(~missing, bitorder="little"))
     return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(values)])

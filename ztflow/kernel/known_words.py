@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from ztflow.columns.dtypes import Codes
 from ztflow.kernel.buffers import Texts
 from ztflow.kernel.field_text import TEXT_COLUMNS, WORD_COLUMNS, WORDS
 from ztflow.model.error_classes import classify_error
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import BadEscapeError, decode
-
-Codes = npt.NDArray[np.int32]
 
 _ADDRESSES: Final = frozenset({"src_ip", "dst_ip", "hbone_host"})
 _IDENTITIES: Final = ("src_identity", "dst_identity")

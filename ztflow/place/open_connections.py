@@ -6,10 +6,12 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.place.codes import NEVER, coded, combine, micros_of
+from ztflow.columns.dictionaries import NONE, coded
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, Index, Integers
+from ztflow.columns.grouping import group
+from ztflow.columns.timestamps import micros_of
 from ztflow.place.inventory.facts import Inventory, OpenConnection, ServiceFact, canonical_ip
 from ztflow.place.register import Register
 
@@ -18,6 +20,9 @@ STILL_OPEN = "still_open"
 
 _UNEXPLAINED = frozenset({"partner_missing", "destination_not_captured", "source_not_captured"})
 """Reasons that leave room for this one; a null reason of an unpaired half does, too."""
+
+_PORTS = 65_536
+"""How many port numbers there are."""
 
 
 class _Key(NamedTuple):
@@ -46,12 +51,12 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     keys_now = (_key(connection, register, services) for connection in inventory.connections)
     open_now = Counter(key for key in keys_now if key is not None)
     times = [connection.evidence.modified for connection in inventory.connections]
-    written = min((time for time in times if time is not None), default=NEVER)
+    written = min((time for time in times if time is not None), default=AFTER_ALL)
     reason = coded(flows, "unpaired_reason")
     paired = coded(flows, "paired")
     lone = paired.mask("outbound_only") | paired.mask("inbound_only")
     room = np.array([*(word in _UNEXPLAINED for word in reason.words), True], np.bool_)
-    rows = np.flatnonzero(lone & room[reason.codes] & (micros_of(flows.column("end"), -NEVER) <= written))
+    rows = np.flatnonzero(lone & room[reason.codes] & (micros_of(flows.column("end"), BEFORE_ALL) <= written))
     if not len(rows):
         return flows
     numbers, keys = _missing(flows, rows, register)
@@ -63,39 +68,33 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
             asked[key._replace(port=None)] += count
     explained = np.array([key is not None and _enough(key, asked, open_now) for key in keys], np.bool_)
     chosen = rows[explained[numbers]]
-    unknown = reason.codes == reason.size
-    unknown[chosen] = False
-    codes = reason.codes.astype(np.int32)
-    codes[chosen] = len(reason.words)
-    indices = pa.array(codes, mask=unknown)
+    codes = reason.codes.copy()
+    codes[chosen] = reason.size
+    indices = pa.array(codes, mask=codes == NONE)
     column = pa.DictionaryArray.from_arrays(indices, pa.array([*reason.words, STILL_OPEN], pa.string()))
     field = flows.schema.field("unpaired_reason")
     return flows.set_column(flows.schema.get_field_index("unpaired_reason"), field, column)
 
 
-def _missing(
-    flows: pa.Table, rows: npt.NDArray[np.intp], register: Register
-) -> tuple[npt.NDArray[np.int32], list[_Key | None]]:
+def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers, list[_Key | None]]:
     """Which connection each lone half lacks, once per distinct one."""
     names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
     parts = [coded(flows, name).take(rows) for name in names]
-    ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(65536).to_numpy()
-    numbers, first = combine(
-        [*(part.codes for part in parts), ports[rows].astype(np.int32)], [*(part.size + 1 for part in parts), 65537]
-    )
+    ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(NONE).to_numpy()
+    groups = group([*(part.part for part in parts), (ports[rows], _PORTS)], len(rows))
     keys: list[_Key | None] = []
     for src_ip, dst_ip, host, src_pod, dst_pod, seen, port in zip(
-        *(part.texts(first) for part in parts), ports[rows][first].tolist(), strict=True
+        *(part.texts(groups.first) for part in parts), ports[rows][groups.first].tolist(), strict=True
     ):
         target_ip = canonical_ip(host) or dst_ip
-        if src_ip is None or target_ip is None or port == 65536:
+        if src_ip is None or target_ip is None or port == NONE:
             keys.append(None)
             continue
         missing = "inbound" if seen == "outbound_only" else "outbound"
         source = src_pod or _owner(register, src_ip)
         target = (dst_pod if target_ip == dst_ip else None) or _owner(register, target_ip)
         keys.append(_Key(missing, source, target, port))
-    return numbers, keys
+    return groups.codes, keys
 
 
 def _enough(key: _Key, asked: Counter[_Key], open_now: Counter[_Key]) -> bool:

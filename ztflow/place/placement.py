@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import Coded, coded
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Codes, IntArray
 from ztflow.columns.gc_pause import gc_paused
-from ztflow.place.codes import NEVER, Coded, Codes, coded, combine, micros_of
+from ztflow.columns.grouping import group
+from ztflow.columns.timestamps import micros_of
 from ztflow.place.endpoints import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
 from ztflow.place.ztunnels import NOWHERE
 
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
-_NO_TIME = np.iinfo(np.int64).min
 _ALONGSIDE = 30_000_000
 """Microseconds two ztunnels' lines may be apart and still show that both ran at one time, so on two nodes."""
 
@@ -38,7 +39,7 @@ class _Placed(NamedTuple):
 
     numbers: Codes
     answers: list[Answer]
-    direct: npt.NDArray[np.bool_]
+    direct: BoolArray
     """Whether the end's own half was seen."""
 
     def unnamed(self) -> bool:
@@ -98,41 +99,39 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
             coded(flows, f"{side}_cluster"),
         ]
         elsewhere = coded(flows, "path").mask("double_hbone")[rows]
-        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), _NO_TIME)[rows]
+        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")))[rows]
         more, chosen = _by_end([column.take(rows) for column in columns], seen[rows], elsewhere, micros, topology)
         numbers[rows] = chosen + len(answers)
         answers = answers + more
     return _Placed(numbers, answers, seen)
 
 
-def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, npt.NDArray[np.bool_]]:
+def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
     """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
-    numbers, first = combine([ztunnel.codes, node.codes], [ztunnel.size + 1, node.size + 1])
-    answers = [
-        topology.of_writer(pod, shipped) for pod, shipped in zip(ztunnel.texts(first), node.texts(first), strict=True)
-    ]
+    groups = group([ztunnel.part, node.part], len(ztunnel.codes))
+    words = (column.texts(groups.first) for column in (ztunnel, node))
+    answers = [topology.of_writer(pod, shipped) for pod, shipped in zip(*words, strict=True)]
     zones = topology.register.knows_pod_zones
     settled = [a.place != NOWHERE and (a.zone is not None or not zones) for a in answers]
-    return answers, numbers.copy(), np.array(settled, np.bool_)[numbers]
+    return answers, groups.codes.astype(np.int32), np.array(settled, np.bool_)[groups.codes]
 
 
 def _by_end(
     columns: Sequence[Coded],
-    seen: npt.NDArray[np.bool_],
-    elsewhere: npt.NDArray[np.bool_],
-    micros: npt.NDArray[np.int64],
+    seen: BoolArray,
+    elsewhere: BoolArray,
+    micros: IntArray,
     topology: Topology,
 ) -> tuple[list[Answer], Codes]:
     """Answers once per distinct end; rows of an end that moves get the answer of their own time."""
-    numbers, first = combine(
-        [*(column.codes for column in columns), seen.astype(np.int32), elsewhere.astype(np.int32)],
-        [*(column.size + 1 for column in columns), 2, 2],
-    )
+    flags = [(flag.astype(np.int32), 2) for flag in (seen, elsewhere)]
+    groups = group([*(column.part for column in columns), *flags], len(micros))
+    numbers, first = groups.codes, groups.first
     words = [column.texts(first) for column in columns]
     spaces = {identity: _namespace_of(identity) for identity in set(words[_IDENTITY])}
     words[_IDENTITY] = [spaces[identity] for identity in words[_IDENTITY]]
     ends = list(map(End._make, zip(*words, seen[first].tolist(), elsewhere[first].tolist(), strict=True)))
-    earliest, latest = np.full(len(ends), NEVER), np.full(len(ends), _NO_TIME)
+    earliest, latest = np.full(len(ends), AFTER_ALL), np.full(len(ends), NO_TIME)
     np.minimum.at(earliest, numbers, micros)
     np.maximum.at(latest, numbers, micros)
     answers: list[Answer] = []
@@ -142,7 +141,7 @@ def _by_end(
         answer = topology.lasting(end, first_time, last_time)
         if answer is None:
             times = topology.times(end)
-            timed = first_time != _NO_TIME
+            timed = first_time != NO_TIME
             if times and not (timed and bisect_right(times, first_time) == bisect_right(times, last_time)):
                 moving.append((number, times))
                 continue
@@ -157,7 +156,7 @@ def _by_end(
     for number, times in moving:
         rows = order[edges[number] : edges[number + 1]]
         at = micros[rows]
-        segment = np.where(at == _NO_TIME, -1, np.searchsorted(np.array(times), at, side="right"))
+        segment = np.where(at == NO_TIME, -1, np.searchsorted(np.array(times), at, side="right"))
         for part in np.unique(segment).tolist():
             time = None if part < 0 else times[part - 1] if part else times[0] - 1
             result[rows[segment == part]] = len(answers)
@@ -201,7 +200,7 @@ def _of(end: _Placed, what: str) -> Codes:
     return values[end.numbers]
 
 
-def _distinct(source: Codes, target: Codes, topology: Topology) -> npt.NDArray[np.bool_]:
+def _distinct(source: Codes, target: Codes, topology: Topology) -> BoolArray:
     """Whether two different places are two nodes for sure.
 
     Two names are. A node nobody named is another than that of a ztunnel that wrote at the same time; a ztunnel that
@@ -209,18 +208,18 @@ def _distinct(source: Codes, target: Codes, topology: Topology) -> npt.NDArray[n
     """
     count = int(max(source.max(initial=NOWHERE), target.max(initial=NOWHERE))) + 1
     named = np.array([topology.name(place) is not None for place in range(count)], np.bool_)
-    result: npt.NDArray[np.bool_] = named[source] & named[target]
+    result: BoolArray = named[source] & named[target]
     left = np.flatnonzero(~result)
     if len(left):
         spans = [topology.span(place) for place in range(count)]
-        first = np.array([span[0] if span else NEVER for span in spans], np.float64)
-        last = np.array([span[1] if span else -NEVER for span in spans], np.float64)
+        first = np.array([span[0] if span else AFTER_ALL for span in spans], np.float64)
+        last = np.array([span[1] if span else BEFORE_ALL for span in spans], np.float64)
         a, b = source[left], target[left]
         result[left] = (first[a] <= last[b] + _ALONGSIDE) & (first[b] <= last[a] + _ALONGSIDE)
     return result
 
 
-def _other_cluster(flows: pa.Table) -> npt.NDArray[np.bool_] | None:
+def _other_cluster(flows: pa.Table) -> BoolArray | None:
     """Rows whose two ends name two clusters; None where no row names both."""
     src, dst = coded(flows, "src_cluster"), coded(flows, "dst_cluster")
     if not src.size or not dst.size:
@@ -229,7 +228,7 @@ def _other_cluster(flows: pa.Table) -> npt.NDArray[np.bool_] | None:
     left, right = (
         np.array([*(numbers[word] for word in end.words), NOWHERE], np.int32)[end.codes] for end in (src, dst)
     )
-    result: npt.NDArray[np.bool_] = (left != right) & (left != NOWHERE) & (right != NOWHERE)
+    result: BoolArray = (left != right) & (left != NOWHERE) & (right != NOWHERE)
     return result
 
 

@@ -8,23 +8,26 @@ whose start-up block names its node.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import Coded, coded, coded_of
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, IntArray
 from ztflow.columns.gc_pause import gc_paused
+from ztflow.columns.grouping import group
+from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Fact
-from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, joined, micros_of, spans_of
 
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
 
 Span = list[int]
-"""First and last time seen, microseconds; (`NEVER`, -`NEVER`) where no line had a time."""
+"""First and last time seen, microseconds; (`AFTER_ALL`, `BEFORE_ALL`) where no line had a time."""
 
 Writer = tuple[str, str]
 """(`pod`, name), (`node`, name) or (`file`, name)."""
@@ -36,21 +39,66 @@ Stayer = PodName | str
 """A pod by name, or by uid where a line gave one."""
 
 
+class Spans(NamedTuple):
+    """Distinct combinations of columns, with first and last time; (`AFTER_ALL`, `BEFORE_ALL`) where none has a time."""
+
+    columns: list[Coded]
+    first: IntArray
+    last: IntArray
+
+
+def spans_of(columns: Sequence[Coded], micros: IntArray) -> Spans:
+    """The distinct combinations of columns.
+
+    Args:
+        columns: Of one length.
+        micros: Time of each row; `AFTER_ALL` for none.
+
+    Cost: about 60 ns a row.
+    """
+    groups = group([column.part for column in columns], len(columns[0].codes))
+    numbers, first = groups.codes, groups.first
+    start = np.full(len(first), AFTER_ALL)
+    end = np.full(len(first), BEFORE_ALL)
+    if bool(np.all(micros[:-1] <= micros[1:])) and (not len(micros) or micros[-1] != AFTER_ALL):
+        start = micros[first]
+        end[numbers] = micros
+    else:
+        np.minimum.at(start, numbers, micros)
+        np.maximum.at(end, numbers, np.where(micros == AFTER_ALL, BEFORE_ALL, micros))
+    return Spans([column.take(first) for column in columns], start, end)
+
+
+def joined(batches: Sequence[Spans]) -> Spans:
+    """The distinct combinations of several, each with its whole span. Cost: about 0.2 µs a row."""
+    columns = [coded_of(pa.chunked_array([column.array() for column in parts])) for parts in _columns(batches)]
+    groups = group([column.part for column in columns], len(columns[0].codes))
+    numbers, first = groups.codes, groups.first
+    start, end = np.full(len(first), AFTER_ALL), np.full(len(first), BEFORE_ALL)
+    np.minimum.at(start, numbers, np.concatenate([batch.first for batch in batches]))
+    np.maximum.at(end, numbers, np.concatenate([batch.last for batch in batches]))
+    return Spans([column.take(first) for column in columns], start, end)
+
+
+def _columns(batches: Sequence[Spans]) -> Iterator[tuple[Coded, ...]]:
+    return zip(*(batch.columns for batch in batches), strict=True)
+
+
 @dataclass(slots=True)
 class Stay:
     """What start-up lines say of one pod and one ztunnel, whatever order they come in."""
 
-    first: int = NEVER
+    first: int = AFTER_ALL
     """First time it was said to be there."""
-    last: int = -NEVER
+    last: int = BEFORE_ALL
     """Last time."""
-    gone: int = -NEVER
+    gone: int = BEFORE_ALL
     """When it was said to leave."""
 
     def span(self) -> Span:
-        """From when, until when it was there; `NEVER` while nothing says that it left."""
-        first = self.first if self.first != NEVER else -NEVER
-        return [first, self.gone if self.gone >= self.last and self.gone != -NEVER else NEVER]
+        """From when, until when it was there; `AFTER_ALL` while nothing says that it left."""
+        first = self.first if self.first != AFTER_ALL else BEFORE_ALL
+        return [first, self.gone if self.gone >= self.last and self.gone != BEFORE_ALL else AFTER_ALL]
 
 
 class Sightings:
@@ -107,7 +155,7 @@ class Sightings:
             return
         direction = coded(halves, "direction")
         writer = [coded(halves, name) for name in ("ztunnel_pod", "ztunnel_node", "source_file")]
-        micros = micros_of(halves.column("time"), NEVER)
+        micros = micros_of(halves.column("time"), AFTER_ALL)
         for side, word in (("src", "outbound"), ("dst", "inbound")):
             rows = np.flatnonzero(direction.mask(word))
             if len(rows):
@@ -127,8 +175,9 @@ class Sightings:
 
     def _take_writers(self, batch: Spans) -> None:
         columns = batch.columns[3:]
-        numbers, first = combine([column.codes for column in columns], [column.size + 1 for column in columns])
-        starts, ends = np.full(len(first), NEVER), np.full(len(first), -NEVER)
+        groups = group([column.part for column in columns], len(batch.first))
+        numbers, first = groups.codes, groups.first
+        starts, ends = np.full(len(first), AFTER_ALL), np.full(len(first), BEFORE_ALL)
         np.minimum.at(starts, numbers, batch.first)
         np.maximum.at(ends, numbers, batch.last)
         words = [column.texts(first) for column in columns]
@@ -210,7 +259,7 @@ class Sightings:
 
         The far end of double HBONE carries the names of the near side's line and is left out.
         """
-        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), NEVER)
+        micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), AFTER_ALL)
         plain = ~coded(flows, "path").mask("double_hbone")
         for side, half in (("src", "outbound"), ("dst", "inbound")):
             ztunnel = coded(flows, f"{half}_ztunnel")
@@ -218,7 +267,7 @@ class Sightings:
             if len(rows):
                 ends = [coded(flows, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
                 ends = [column.where(plain | (side == "src")).take(rows) for column in ends]
-                nothing = Coded(np.zeros(len(rows), np.int32))
+                nothing = Coded.nulls(len(rows))
                 spans = spans_of([*ends, ztunnel.take(rows), nothing, nothing], micros[rows])
                 self._add(spans)
 
@@ -248,10 +297,10 @@ class Sightings:
             return
         stay = self.stays.setdefault((writer, who), Stay())
         if fact.kind == "pod_gone":
-            stay.gone = max(stay.gone, fact.time if fact.time is not None else -NEVER)
+            stay.gone = max(stay.gone, fact.time if fact.time is not None else BEFORE_ALL)
         else:
-            stay.first = min(stay.first, fact.time if fact.time is not None else -NEVER)
-            stay.last = max(stay.last, fact.time if fact.time is not None else -NEVER)
+            stay.first = min(stay.first, fact.time if fact.time is not None else BEFORE_ALL)
+            stay.last = max(stay.last, fact.time if fact.time is not None else BEFORE_ALL)
 
 
 def _writer(pod: str | None, node: str | None, file: str | None) -> Writer | None:

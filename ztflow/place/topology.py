@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.model.provenance import Fact
-from ztflow.place.codes import NEVER
 from ztflow.place.endpoints import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
 from ztflow.place.inventory.facts import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
@@ -196,7 +196,7 @@ class Topology:
             found |= bounds(self.register.by_ip.get(end.ip, ()))
             for first, last in self._sightings.addresses.get(end.ip, {}).values():
                 found |= {first, last + 1}
-        return sorted(time for time in found if -NEVER < time < NEVER)
+        return sorted(time for time in found if BEFORE_ALL < time < AFTER_ALL)
 
     def _own_place(self, end: End) -> int:
         """The place of the writer of an end's own half, or `NOWHERE`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ztflow.place.codes import NEVER
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.place.inventory.facts import Inventory, PodFact
 from ztflow.place.names import is_unique_name
 from ztflow.place.register import Contradiction, Register, at_time
@@ -101,7 +101,7 @@ class Writers:
         for writer, span in seen.writers.items():
             place = self.place_of[writer]
             if place != NOWHERE:
-                known = self.spans.setdefault(place, [NEVER, -NEVER])
+                known = self.spans.setdefault(place, [AFTER_ALL, BEFORE_ALL])
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
         self.settled = seen.version
         self.arrived = {pod: self.by_place(spans.items()) for pod, spans in named.stays.items()}
@@ -292,7 +292,7 @@ class _Named:
 
 
 def _known(time: int) -> int | None:
-    return time if abs(time) != NEVER else None
+    return time if abs(time) != AFTER_ALL else None
 
 
 def _overlap(spans: list[Span]) -> bool:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel import POLICY
 from ztflow.model.provenance import Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ztflow.kernel.columns import Part
     from ztflow.kernel.known_words import Vocabulary
 
-Codes = npt.NDArray[np.int32]
 
 _ACCESS: Final = b"connection "
 _SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
@@ -315,7 +314,7 @@ class _Settling:
         self._writers.renew()
 
 
-def _woven(table: pa.Table, slow: pa.Table, places: npt.NDArray[np.intp]) -> list[pa.Table]:
+def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:
     """Two tables as one order: each row of the second stands before the row of the first its place names."""
     edges = np.flatnonzero(np.diff(places)) + 1
     if len(edges) < _SLICES:
@@ -331,7 +330,7 @@ def _woven(table: pa.Table, slow: pa.Table, places: npt.NDArray[np.intp]) -> lis
     return [both.take(pa.array(order))]
 
 
-def _first(start: int, stop: int, flags: Callable[[slice], npt.NDArray[np.bool_]]) -> int:
+def _first(start: int, stop: int, flags: Callable[[slice], BoolArray]) -> int:
     """The first place of a range whose flag is set, `stop` when none is; looks no further than it must."""
     for at in range(start, stop, _AT_ONCE):
         found = flags(slice(at, min(at + _AT_ONCE, stop)))

@@ -7,7 +7,7 @@ lines can be true, so there they count as copies only where a writer's time jump
 from __future__ import annotations
 
 import tempfile
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final
 from weakref import finalize
 
 import numpy as np
@@ -15,10 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import WordMemory, codes_of, text_hash
-
-Hashes: TypeAlias = npt.NDArray[np.uint64]
-
+from ztflow.columns.dictionaries import WordMemory, coded_of, codes_of, text_hash
+from ztflow.columns.dtypes import BoolArray, Codes, IntArray, UIntArray
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS: Final = {
@@ -35,12 +33,12 @@ _NULL = np.uint64(0xD6E8FEB86659FD93)
 
 
 class Fingerprints:
-    """Hashes rows; what texts hash to is remembered from batch to batch."""
+    """UIntArray rows; what texts hash to is remembered from batch to batch."""
 
     def __init__(self) -> None:
         self._words = WordMemory()
 
-    def of(self, table: pa.Table) -> Hashes:
+    def of(self, table: pa.Table) -> UIntArray:
         """A hash of each row; what stood around the line does not count.
 
         Shape: one value a row; equal in any batch and process. Cost: about 2 ns a column a row.
@@ -55,7 +53,7 @@ class Fingerprints:
         total ^= total >> np.uint64(32)
         return total
 
-    def _hashed(self, name: str, column: pa.Array) -> Hashes:
+    def _hashed(self, name: str, column: pa.Array) -> UIntArray:
         missing = pc.is_null(column).to_numpy(zero_copy_only=False) if column.null_count else None
         if pa.types.is_dictionary(column.type):
             hashed = self._words.by_word(name, column.dictionary, text_hash, np.uint64)[codes_of(column)]
@@ -73,11 +71,11 @@ def _whole(numbers: pa.Array, missing: Any) -> npt.NDArray[Any]:
 
 
 SEGMENT: Final = 1 << 22
-"""Hashes held in memory (32 MB) before they go to a file."""
+"""UIntArray held in memory (32 MB) before they go to a file."""
 
 
 class Counted:
-    """Hashes that came, sorted only when somebody asks.
+    """UIntArray that came, sorted only when somebody asks.
 
     Args:
         keep: Forget the oldest beyond this many (at least; at most twice as many are held). None keeps all.
@@ -92,11 +90,11 @@ class Counted:
         self._limit = segment if keep is None else keep
         self._file = _Segments() if keep is None else None
         self._size = 0
-        self._new: list[Hashes] = []
-        self._runs: list[Hashes] = []
-        self._older: list[Hashes] = []
+        self._new: list[UIntArray] = []
+        self._runs: list[UIntArray] = []
+        self._older: list[UIntArray] = []
 
-    def add(self, hashes: Hashes) -> None:
+    def add(self, hashes: UIntArray) -> None:
         """These came."""
         self._new.append(hashes)
         self._size += len(hashes)
@@ -110,7 +108,7 @@ class Counted:
             return
         self._new, self._runs, self._size = [], [], 0
 
-    def count(self, hashes: Hashes) -> npt.NDArray[np.int64]:
+    def count(self, hashes: UIntArray) -> IntArray:
         """How often each of these came."""
         self._sort()
         total = np.zeros(len(hashes), dtype=np.int64)
@@ -134,9 +132,9 @@ class _Segments:
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._written: list[tuple[int, int]] = []
-        self._sorted: list[Hashes] = []
+        self._sorted: list[UIntArray] = []
 
-    def take(self, parts: list[Hashes]) -> bool:
+    def take(self, parts: list[UIntArray]) -> bool:
         """Write a segment; False when it cannot be."""
         try:
             if self._file is None:
@@ -151,7 +149,7 @@ class _Segments:
         self._written.append((start, sum(map(len, parts))))
         return True
 
-    def runs(self) -> list[Hashes]:
+    def runs(self) -> list[UIntArray]:
         """All segments, sorted; they are mapped, so that memory they take is given back when it is needed."""
         for start, count in self._written[len(self._sorted) :]:
             assert self._file is not None
@@ -160,10 +158,6 @@ class _Segments:
             self._sorted.append(run)
         return self._sorted
 
-
-Times: TypeAlias = npt.NDArray[np.int64]
-Codes: TypeAlias = npt.NDArray[np.uint32]
-Flags: TypeAlias = npt.NDArray[np.bool_]
 
 REPLAY_GAP = 50_000
 """Microseconds a writer's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
@@ -180,7 +174,7 @@ class _Stream:
         self.latest: dict[str | None, int] = {}
         self.rerun: dict[str | None, bool] = {}
 
-    def add(self, hashes: Hashes, first: int, last: int, pods: set[str | None]) -> None:
+    def add(self, hashes: UIntArray, first: int, last: int, pods: set[str | None]) -> None:
         self.lines.add(hashes)
         self.first = first if self.first is None else min(first, self.first)
         self.last = last if self.last is None else max(last, self.last)
@@ -192,7 +186,7 @@ class _Stream:
             return False
         return None in pods or None in self.pods or not pods.isdisjoint(self.pods)
 
-    def jumps(self, times: Times, codes: Codes, names: list[str | None]) -> Flags:
+    def jumps(self, times: IntArray, codes: Codes, names: list[str | None]) -> BoolArray:
         """Where a writer's time goes back by more than its own disorder."""
         latest = np.maximum.accumulate(times)
         np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
@@ -212,7 +206,7 @@ class _Stream:
             name = names[in_order[start]]
             before[start] = self.latest.get(name, at[start])
             self.latest[name] = int(at[stop])
-        jumped: Flags = np.empty(len(order), dtype=np.bool_)
+        jumped: BoolArray = np.empty(len(order), dtype=np.bool_)
         jumped[order] = before - at > REPLAY_GAP
         return jumped
 
@@ -234,7 +228,7 @@ class Overlaps:
         self._streams: dict[int, _Stream] = {}
         self._fingerprints = Fingerprints()
 
-    def copies(self, stream: int, table: pa.Table) -> Flags:
+    def copies(self, stream: int, table: pa.Table) -> BoolArray:
         """Which rows of a stream's next batch are copies. Shape: one flag a row.
 
         Args:
@@ -242,19 +236,19 @@ class Overlaps:
             table: The batch (`schema.HALVES`).
         """
         own = self._streams.setdefault(stream, _Stream(self._keep))
-        copies: Flags = np.zeros(table.num_rows, dtype=np.bool_)
+        copies: BoolArray = np.zeros(table.num_rows, dtype=np.bool_)
         column = table.column("time")
         if column.null_count == len(column):
             return copies
         hashes = self._fingerprints.of(table)
         codes, names = _writers(table.column("ztunnel_pod"))
-        known: Flags | None = None
+        known: BoolArray | None = None
         if column.null_count:
             known = column.is_valid().to_numpy()
             column, hashes, codes = column.filter(column.is_valid()), hashes[known], codes[known]
-        times: Times = column.cast(pa.int64()).to_numpy()
+        times: IntArray = column.cast(pa.int64()).to_numpy()
         first, last = int(times.min()), int(times.max())
-        writers = {names[code] for code in np.flatnonzero(np.bincount(codes)).tolist()}
+        writers = {names[code] for code in (np.flatnonzero(np.bincount(codes + 1)) - 1).tolist()}
         near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, writers)]
         found = self._rerun_copies(own, hashes, times, codes, names)
         if near:
@@ -266,9 +260,11 @@ class Overlaps:
         return copies
 
     @staticmethod
-    def _rerun_copies(own: _Stream, hashes: Hashes, times: Times, codes: Codes, names: list[str | None]) -> Flags:
+    def _rerun_copies(
+        own: _Stream, hashes: UIntArray, times: IntArray, codes: Codes, names: list[str | None]
+    ) -> BoolArray:
         """Rows of a stretch that this stream had passed: a writer's time jumped back to lines that came before."""
-        copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
+        copies: BoolArray = np.zeros(len(hashes), dtype=np.bool_)
         jumps = own.jumps(times, codes, names)
         if not any(own.rerun.values()) and not jumps.any():
             return copies
@@ -283,17 +279,14 @@ class Overlaps:
 
 def _writers(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
     """Who wrote each row, as a place in a list of names; None is nobody known."""
-    column = pods.combine_chunks() if pods.num_chunks != 1 else pods.chunk(0)
-    column = column.dictionary_encode()
-    names: list[str | None] = [*column.dictionary.to_pylist(), None]
-    indices = column.indices.fill_null(len(names) - 1) if column.null_count else column.indices
-    return indices.to_numpy(zero_copy_only=False).astype(np.uint32), names
+    writers = coded_of(pods)
+    return writers.codes, [*writers.words, None]  # null has the code -1, the place of the last
 
 
-def _copied(hashes: Hashes, own: _Stream, near: list[_Stream]) -> Flags:
+def _copied(hashes: UIntArray, own: _Stream, near: list[_Stream]) -> BoolArray:
     """Rows that other streams hold, as often as they hold them."""
     allowed = np.max([one.lines.count(hashes) for one in near], axis=0)
-    copies: Flags = np.zeros(len(hashes), dtype=np.bool_)
+    copies: BoolArray = np.zeros(len(hashes), dtype=np.bool_)
     rows = np.flatnonzero(allowed)
     if not len(rows):
         return copies

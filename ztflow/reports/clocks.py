@@ -13,7 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from ztflow.aggregate import View
-from ztflow.aggregate.view import Codes, Labels, group
+from ztflow.columns.dictionaries import Coded
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows, Halves
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report
@@ -150,15 +152,15 @@ def clocks(flows: Flows, halves: Halves) -> Clocks:
     return Clocks(Basis.of(flows, view), _offsets(directions), directions, len(part))
 
 
-def _directions(outbound: Labels, inbound: Labels, difference: Codes) -> tuple[Direction, ...]:
-    groups = group([(outbound.codes, len(outbound.texts)), (inbound.codes, len(inbound.texts))], len(difference))
+def _directions(outbound: Coded, inbound: Coded, difference: Integers) -> tuple[Direction, ...]:
+    groups = group([outbound.part, inbound.part], len(difference))
     order = np.lexsort((difference, groups.codes))
     cuts = np.flatnonzero(np.diff(groups.codes[order])) + 1
     found = []
     for number, values in enumerate(np.split(difference[order] / 1000, cuts) if len(order) else []):
         first = groups.first[number]
         low, middle, high = np.percentile(values, [5, 50, 95]).tolist()
-        names = outbound.texts[outbound.codes[first]], inbound.texts[inbound.codes[first]]
+        names = outbound.words[outbound.codes[first]], inbound.words[inbound.codes[first]]
         found.append(Direction(*names, len(values), middle, low, high))
     return tuple(sorted(found, key=lambda row: (row.outbound, row.inbound)))
 

@@ -12,7 +12,7 @@ from math import exp, sqrt
 from typing import ClassVar, Literal
 
 from ztflow.aggregate import Measures, View, measure, vertices
-from ztflow.aggregate.view import group
+from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, basis_lines, share

@@ -9,7 +9,8 @@ from ipaddress import ip_address
 from typing import ClassVar, Literal
 
 from ztflow.aggregate import View, measure, vertices
-from ztflow.aggregate.view import Mask, group
+from ztflow.columns.dtypes import BoolArray
+from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.refusals import PORTS, wanted_port
@@ -129,16 +130,16 @@ def egress(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Egress:
             (nameless.astype("int64"), 2),
             (source, count),
             (target, count),
-            (address.codes, len(address.texts)),
+            address.part,
             (port, PORTS),
-            (service.codes, len(service.texts)),
+            service.part,
         ],
         len(part),
     )
     ways = []
     for row, sums in zip(groups.first.tolist(), measure(part, groups), strict=True):
-        ip = address.texts[address.codes[row]] if address.codes[row] >= 0 else None
-        name = service.texts[service.codes[row]] if service.codes[row] >= 0 else ends.id(int(target[row]))
+        ip = address.words[address.codes[row]] if address.codes[row] >= 0 else None
+        name = service.words[service.codes[row]] if service.codes[row] >= 0 else ends.id(int(target[row]))
         ways.append(
             Way(
                 "no_service" if nameless[row] else "outside_mesh",
@@ -159,13 +160,13 @@ def egress(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Egress:
     return Egress(Basis.of(flows, view), tuple(ways))
 
 
-def _outside(view: View) -> Mask:
+def _outside(view: View) -> BoolArray:
     """Rows a captured client dialled and the mesh did not encrypt.
 
     Early refusals are no egress: their lines name no destination, so it may well be in the mesh.
     """
     values, known = view.numbers("mtls")
-    outside: Mask = known & ~values.astype(bool) & ~view.equals("paired", "inbound_only")
+    outside: BoolArray = known & ~values.astype(bool) & ~view.equals("paired", "inbound_only")
     return outside
 
 

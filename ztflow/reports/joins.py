@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ztflow.aggregate import View
-from ztflow.aggregate.view import Codes
+from ztflow.columns.dtypes import Integers
 
 _LINES = 2**40
 """More lines than one input has."""
@@ -13,7 +13,7 @@ _LINES = 2**40
 ABSENT = -1
 
 
-def places(view: View, file: str, line: str, files: dict[str, int]) -> Codes:
+def places(view: View, file: str, line: str, files: dict[str, int]) -> Integers:
     """One integer for (file, line number), `ABSENT` where either is unknown.
 
     Args:
@@ -23,13 +23,13 @@ def places(view: View, file: str, line: str, files: dict[str, int]) -> Codes:
         files: Numbers of file names, shared by the tables to join; new names are added.
     """
     labels = view.labels(file)
-    numbers = np.array([files.setdefault(text, len(files)) for text in labels.texts] + [0], dtype=np.int64)
+    numbers = np.array([files.setdefault(text, len(files)) for text in labels.words] + [0], dtype=np.int64)
     lines, known = view.numbers(line)
-    key: Codes = numbers[labels.codes] * _LINES + lines.astype(np.int64)
+    key: Integers = numbers[labels.codes] * _LINES + lines.astype(np.int64)
     return np.where(known & (labels.codes >= 0), key, ABSENT)
 
 
-def find(wanted: Codes, among: Codes) -> Codes:
+def find(wanted: Integers, among: Integers) -> Integers:
     """Row of each wanted key among others, `ABSENT` where it does not occur; of equal keys any one."""
     order = np.argsort(among, kind="stable")
     ordered = among[order]

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from ztflow.aggregate import UNKNOWN, Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.view import Groups, Mask, group
+from ztflow.columns.dtypes import BoolArray
+from ztflow.columns.grouping import Groups, group
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import nodes_split
@@ -346,7 +347,7 @@ def _pairs(view: View, ends: Vertices) -> tuple[PairLocality, ...]:
     )  # fmt: skip
 
 
-def _bytes_of(view: View, groups: Groups, mask: Mask) -> list[int]:
+def _bytes_of(view: View, groups: Groups, mask: BoolArray) -> list[int]:
     """Payload both ways of some rows, by group."""
     part = view.where(mask)
     codes = groups.codes[mask]

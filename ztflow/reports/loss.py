@@ -11,8 +11,8 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import PAIRED, tally
-from ztflow.aggregate.view import NO_TIME, Codes, Groups, Mask, group
-from ztflow.columns.dictionaries import factorize
+from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
+from ztflow.columns.grouping import Groups, factorize, group
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
 from ztflow.pair.stages.unpaired_reasons import Unpaired
@@ -183,11 +183,11 @@ def loss(flows: Flows) -> LossReport:
     nodes = vertices(view, "node")
     outbound_only, inbound_only = view.equals("paired", "outbound_only"), view.equals("paired", "inbound_only")
     reason = view.labels("unpaired_reason")
-    verdicts = [MEANING.get(text, _UNEXPLAINED)[0] for text in reason.texts] + [_UNEXPLAINED[0]]
+    verdicts = [MEANING.get(text, _UNEXPLAINED)[0] for text in reason.words] + [_UNEXPLAINED[0]]
     lost = np.array([verdict == "yes" for verdict in verdicts])[reason.codes]
     maybe = np.array([verdict == "maybe" for verdict in verdicts])[reason.codes]
     # The half that is missing would stand in the log of the other end's node.
-    missing_at: Codes = np.where(outbound_only, nodes.target, np.where(inbound_only, nodes.source, -1))
+    missing_at: Integers = np.where(outbound_only, nodes.target, np.where(inbound_only, nodes.source, -1))
     alone = outbound_only | inbound_only
     return LossReport(
         Basis.of(flows, view),
@@ -197,23 +197,25 @@ def loss(flows: Flows) -> LossReport:
     )
 
 
-def _reasons(view: View, outbound_only: Mask, inbound_only: Mask) -> tuple[Lone, ...]:
+def _reasons(view: View, outbound_only: BoolArray, inbound_only: BoolArray) -> tuple[Lone, ...]:
     reason = view.labels("unpaired_reason")
     found = []
-    sides: tuple[tuple[Literal["inbound", "outbound"], Mask], ...] = (
+    sides: tuple[tuple[Literal["inbound", "outbound"], BoolArray], ...] = (
         ("inbound", outbound_only),
         ("outbound", inbound_only),
     )
     for missing, mask in sides:
-        counts = np.bincount(reason.codes[mask] + 1, minlength=len(reason.texts) + 1).tolist()
-        for text, count in zip([None, *reason.texts], counts, strict=True):
+        counts = np.bincount(reason.codes[mask] + 1, minlength=len(reason.words) + 1).tolist()
+        for text, count in zip([None, *reason.words], counts, strict=True):
             if count:
                 verdict, meaning = MEANING.get(text or "", _UNEXPLAINED)
                 found.append(Lone(text, missing, verdict, meaning, count))
     return tuple(sorted(found, key=lambda row: (-row.halves, row.reason or "", row.missing)))
 
 
-def _nodes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask, maybe: Mask) -> tuple[NodeLoss, ...]:
+def _nodes(
+    view: View, nodes: Vertices, missing_at: Integers, lost: BoolArray, maybe: BoolArray
+) -> tuple[NodeLoss, ...]:
     count = len(nodes.all)
     paired = view.equals("paired", *PAIRED)
     wrote_outbound = paired | view.equals("paired", "outbound_only")
@@ -230,7 +232,7 @@ def _nodes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask, maybe: Ma
     return tuple(sorted(rows, key=lambda row: (-row.missing, -row.maybe, row.node == UNKNOWN, row.node)))
 
 
-def _minutes(view: View, nodes: Vertices, missing_at: Codes, lost: Mask) -> tuple[tuple[Minute, ...], int]:
+def _minutes(view: View, nodes: Vertices, missing_at: Integers, lost: BoolArray) -> tuple[tuple[Minute, ...], int]:
     _, ended = view.seen()
     told = ended != NO_TIME
     timeless = int((lost & ~told).sum())

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
-from ztflow.aggregate.view import Codes, group
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Count, Report, share
 from ztflow.reports.refusals import PORTS, wanted_port
@@ -188,7 +189,7 @@ def _plaintext(view: View, ends: Vertices) -> tuple[Plaintext, ...]:
     part, source, target = view.where(mask), ends.source[mask], ends.target[mask]
     names: tuple[Side, ...] = ("to_outside", "from_outside", "unknown")
     inbound, outbound = part.equals("paired", "inbound_only"), part.equals("paired", "outbound_only")
-    side: Codes = np.where(inbound, 1, np.where(outbound, 0, 2)).astype(np.int64)
+    side: Integers = np.where(inbound, 1, np.where(outbound, 0, 2)).astype(np.int64)
     port = wanted_port(part)
     count = len(ends.all)
     groups = group([(source, count), (target, count), (port, PORTS), (side, 3), part.part("dst_service")], len(part))
@@ -202,7 +203,7 @@ def _plaintext(view: View, ends: Vertices) -> tuple[Plaintext, ...]:
                 ends.id(int(target[row])),
                 int(port[row]) if port[row] >= 0 else None,
                 names[int(side[row])],
-                service.texts[code] if code >= 0 else None,
+                service.words[code] if code >= 0 else None,
                 sums.flows,
                 sums.bytes,
                 sums.first_seen,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
-from ztflow.aggregate.view import group, members
+from ztflow.columns.grouping import group, members
 from ztflow.text.format import Unit
 
 

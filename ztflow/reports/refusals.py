@@ -9,7 +9,8 @@ import numpy as np
 
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
-from ztflow.aggregate.view import Codes, Groups, group, members
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.error_classes import CLASS_BY_NAME
 
 
@@ -57,7 +58,7 @@ class Refusal:
 PORTS = 65536
 
 
-def wanted_port(view: View) -> Codes:
+def wanted_port(view: View) -> Integers:
     """Port each connection was meant for; -1 where unknown."""
     hbone, hbone_known = view.numbers("hbone_port")
     dialled, dialled_known = view.numbers("dst_port")
@@ -65,7 +66,7 @@ def wanted_port(view: View) -> Codes:
     return wanted.astype(np.int64)
 
 
-def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[Refusal]:
+def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[Refusal]:
     """Group some rows by reason, ends and port; most frequent first.
 
     Args:
@@ -133,11 +134,11 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Codes) -> list[R
 def _same(view: View, groups: Groups, name: str) -> list[str | None]:
     """The value of a text column in each group, where all rows that have one agree."""
     labels = view.labels(name)
-    found = members(groups, labels.codes, len(labels.texts))
-    return [labels.texts[codes[0]] if len(codes) == 1 else None for codes in found]
+    found = members(groups, labels.codes, len(labels.words))
+    return [labels.words[codes[0]] if len(codes) == 1 else None for codes in found]
 
 
-def _latest(ended: Codes, codes: Codes, count: int) -> Codes:
+def _latest(ended: Integers, codes: Integers, count: int) -> Integers:
     """The row of each group that ended last; of equal ones the last in order."""
     order = np.lexsort((np.arange(len(codes)), ended))
     latest = np.zeros(count, dtype=np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.view import group
+from ztflow.columns.grouping import group
 
 Kind = Literal[
     "prefer_zone", "spread", "waypoint_prefer_zone", "waypoint_spread", "from_waypoint", "direct", "client_unseen"
@@ -111,7 +111,7 @@ def remedies(view: View, ends: Vertices, zones: Vertices) -> tuple[Remedy, ...]:
         [
             (hop[rows].astype(np.int8), 2),
             (unseen[rows].astype(np.int8), 2),
-            (service.codes[rows], len(service.texts)),
+            (service.codes[rows], len(service.words)),
             (ends.source[rows], count),
             (ends.target[rows], count),
             (zones.source[rows], len(zones.all)),
@@ -126,7 +126,7 @@ def remedies(view: View, ends: Vertices, zones: Vertices) -> tuple[Remedy, ...]:
         if zone == UNKNOWN:
             continue
         named = service.codes[row] >= 0 and not hop[row]
-        target = service.texts[service.codes[row]] if named else ends.id(workload)
+        target = service.words[service.codes[row]] if named else ends.id(workload)
         key = (ends.id(int(ends.source[row])), zone, target, bool(hop[row]), bool(unseen[row]))
         found = merged.setdefault(key, _Crossing(named, int(ends.source[row]) in waypoints))
         found.flows += flows[number]

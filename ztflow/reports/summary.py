@@ -10,7 +10,8 @@ import numpy as np
 
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
-from ztflow.aggregate.view import Codes, Groups, Mask
+from ztflow.columns.dtypes import BoolArray, Integers
+from ztflow.columns.grouping import Groups
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Count, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
@@ -168,14 +169,14 @@ def _parts_text(parts: Mapping[str, Part]) -> str:
     return ", ".join(texts) or "no connections"
 
 
-def parts_of(view: View, kinds: Mapping[str, Mask]) -> dict[str, Part]:
+def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Part]:
     """Connections and payload by kind; what is of no kind is `unknown`.
 
     Args:
         view: Flows.
         kinds: Rows of each kind; a row is of one kind at most.
     """
-    codes: Codes = np.full(len(view), len(kinds), dtype=np.int64)
+    codes: Integers = np.full(len(view), len(kinds), dtype=np.int64)
     for number, mask in enumerate(kinds.values()):
         codes[mask] = number
     count = len(kinds) + 1
@@ -195,22 +196,22 @@ def parts_of(view: View, kinds: Mapping[str, Mask]) -> dict[str, Part]:
 def counts_of(view: View, column: str) -> tuple[Count, ...]:
     """Rows by value of a text column, most frequent first; None is null."""
     labels = view.labels(column)
-    counts = np.bincount(labels.codes + 1, minlength=len(labels.texts) + 1).tolist()
-    found = [Count(text, count) for text, count in zip([None, *labels.texts], counts, strict=True) if count]
+    counts = np.bincount(labels.codes + 1, minlength=len(labels.words) + 1).tolist()
+    found = [Count(text, count) for text, count in zip([None, *labels.words], counts, strict=True) if count]
     return tuple(sorted(found, key=lambda count: (-count.flows, count.value or "")))
 
 
-def node_kinds(view: View) -> dict[str, Mask]:
+def node_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by how far they go between nodes."""
     return {name: view.equals("locality", name) for name in ("same_node", "cross_node")}
 
 
-def zone_kinds(view: View) -> dict[str, Mask]:
+def zone_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by how far they go between zones."""
     return {name: view.equals("zone_locality", name) for name in ("same_zone", "cross_zone")}
 
 
-def mtls_kinds(view: View) -> dict[str, Mask]:
+def mtls_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by whether the mesh encrypted them."""
     values, known = view.numbers("mtls")
     return {"mtls": known & values.astype(bool), "plaintext": known & ~values.astype(bool)}

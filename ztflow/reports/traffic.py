@@ -11,7 +11,8 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.view import NO_TIME, group
+from ztflow.columns.dtypes import NO_TIME
+from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
@@ -217,13 +218,13 @@ def _endpoints(view: View) -> tuple[EndpointLoad, ...]:
     part = view.where(view.known("dst_service"))
     pods: Vertices = vertices(part, "pod", described=True)
     service = part.labels("dst_service")
-    groups = group([(service.codes, len(service.texts)), (pods.target, len(pods.all))], len(part))
+    groups = group([service.part, (pods.target, len(pods.all))], len(part))
     counts = tally(groups.codes, len(groups)).tolist()
     request, response = (sums(part, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
-    of_service = np.bincount(service.codes, minlength=len(service.texts)).tolist()
+    of_service = np.bincount(service.codes, minlength=len(service.words)).tolist()
     loads: dict[str, list[EndpointLoad]] = {}
     for number, row in enumerate(groups.first.tolist()):
-        name, pod = service.texts[service.codes[row]], pods.all[pods.target[row]]
+        name, pod = service.words[service.codes[row]], pods.all[pods.target[row]]
         node = pod.attributes().get("node")
         loads.setdefault(name, []).append(
             EndpointLoad(

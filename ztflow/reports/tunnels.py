@@ -17,7 +17,8 @@ import numpy as np
 
 from ztflow.aggregate import View, vertices
 from ztflow.aggregate.measures import quantiles, sums
-from ztflow.aggregate.view import Codes, Groups, group, order_within
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import Groups, group, order_within
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows, Halves
 from ztflow.reports.model import Basis, Report, share
@@ -199,7 +200,7 @@ def tunnels(flows: Flows, halves: Halves, *, owners: Mapping[str, str] | None = 
     )
 
 
-def _tunnels(view: View, began: Codes, ended: Codes) -> Groups:
+def _tunnels(view: View, began: Integers, ended: Integers) -> Groups:
     """Rows grouped by tunnel."""
     port = view.numbers("src_port")[0].astype(np.int64)
     ends = group(
@@ -229,7 +230,7 @@ def _tunnels(view: View, began: Codes, ended: Codes) -> Groups:
     return Groups(codes, order[np.flatnonzero(new | idle)])
 
 
-def _concurrent(codes: Codes, began: Codes, ended: Codes) -> list[int]:
+def _concurrent(codes: Integers, began: Integers, ended: Integers) -> list[int]:
     """Most connections open at once, by group; one that ends as another starts does not overlap it."""
     if not len(codes):
         return []
@@ -244,7 +245,7 @@ def _concurrent(codes: Codes, began: Codes, ended: Codes) -> list[int]:
     return found
 
 
-def _describe(view: View, groups: Groups, began: Codes, ended: Codes) -> list[Tunnel]:
+def _describe(view: View, groups: Groups, began: Integers, ended: Integers) -> list[Tunnel]:
     count = len(groups)
     streams = np.bincount(groups.codes, minlength=count).tolist()
     first = np.full(count, np.iinfo(np.int64).max)

@@ -15,7 +15,8 @@ import numpy as np
 
 from ztflow.aggregate import Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.view import Codes, group
+from ztflow.columns.dtypes import Integers
+from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report, share
@@ -142,7 +143,7 @@ def waypoints(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Waypo
     )
 
 
-def _second_hops(view: View) -> Codes:
+def _second_hops(view: View) -> Integers:
     """Row of the flow believed to follow each row, `ABSENT` where there is none."""
     files: dict[str, int] = {}
     wanted = places(view, "next_hop_file", "next_hop_line", files)
@@ -154,7 +155,7 @@ def _second_hops(view: View) -> Codes:
 
 
 def _chains(
-    view: View, ends: Vertices, hops: View, first: Codes, second: Codes, codes: Codes, heads: Codes
+    view: View, ends: Vertices, hops: View, first: Integers, second: Integers, codes: Integers, heads: Integers
 ) -> tuple[Chain, ...]:
     count = len(heads)
     flows = tally(codes, count).tolist()
@@ -180,8 +181,8 @@ def _chains(
             Chain(
                 ends.id(int(ends.source[first[row]])),
                 ends.id(int(ends.target[first[row]])),
-                path.texts[path.codes[row]] if path.codes[row] >= 0 else None,
-                service.texts[service.codes[row]] if service.codes[row] >= 0 else None,
+                path.words[path.codes[row]] if path.codes[row] >= 0 else None,
+                service.words[service.codes[row]] if service.codes[row] >= 0 else None,
                 ends.id(int(ends.target[second[row]])) if has_second else None,
                 flows[number],
                 request[number] + response[number],

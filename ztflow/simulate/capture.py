@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ztflow.columns.dtypes import IntArray
 from ztflow.errors import UsageError
 from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import NOWHERE, Cluster, Role
@@ -20,7 +21,7 @@ from ztflow.simulate.layout import Layout, Side
 from ztflow.simulate.lines import Lines, NodeClocks, speaker_of
 from ztflow.simulate.scenario import Scenario
 from ztflow.simulate.timing import Course
-from ztflow.simulate.traffic import Connections, Ints
+from ztflow.simulate.traffic import Connections
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,11 +124,11 @@ class Capture:
         return pa.table(columns)
 
     @cached_property
-    def _places(self) -> dict[Side, tuple[Ints, Ints]]:
+    def _places(self) -> dict[Side, tuple[IntArray, IntArray]]:
         """File and line number of each side's line of every connection."""
         return {side: self._placed(side) for side in Side}
 
-    def _placed(self, side: Side) -> tuple[Ints, Ints]:
+    def _placed(self, side: Side) -> tuple[IntArray, IntArray]:
         count = self.connections.count
         file_of, line_of = np.full(count, len(self.files)), np.full(count, MISSING)
         for place, file in enumerate(self.files):

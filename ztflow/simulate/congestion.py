@@ -15,8 +15,8 @@ from math import inf
 
 import numpy as np
 
+from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.simulate.scenario import Delays
-from ztflow.simulate.traffic import Floats, Ints
 
 NEAR = 0.005
 """Seconds before and after, within which a node's work counts as its load."""
@@ -37,7 +37,9 @@ class Congestion:
     Cost: a sort of all pieces; memory 16 bytes a pause.
     """
 
-    def __init__(self, nodes: int, node: Ints, moment: Floats, delays: Delays, rng: np.random.Generator) -> None:
+    def __init__(
+        self, nodes: int, node: IntArray, moment: FloatArray, delays: Delays, rng: np.random.Generator
+    ) -> None:
         self._delays, self._rng = delays, rng
         self._away: list[list[float]] = []
         self._back: list[list[float]] = []
@@ -61,7 +63,7 @@ class Congestion:
             self._away.append(away)
             self._back.append(back[1:])
 
-    def handled(self, node: Ints, moment: Floats, pool: Ints | None = None) -> Floats:
+    def handled(self, node: IntArray, moment: FloatArray, pool: IntArray | None = None) -> FloatArray:
         """When work that arrives at these moments at these nodes is done.
 
         Args:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.simulate.cluster import Cluster
 from ztflow.simulate.lines import Lines
 from ztflow.simulate.scenario import Faults, Scenario
 from ztflow.simulate.templates import Hole, Template, file_name, fill
-from ztflow.simulate.traffic import Floats, Ints
 
 BLOCK = 32_768
 """Lines put into text at once."""
@@ -34,8 +34,8 @@ class File:
     """
 
     name: str
-    order: Ints
-    arrival: Floats
+    order: IntArray
+    arrival: FloatArray
 
 
 def deliver(scenario: Scenario, cluster: Cluster, lines: Lines, rng: np.random.Generator) -> tuple[File, ...]:
@@ -55,7 +55,9 @@ def deliver(scenario: Scenario, cluster: Cluster, lines: Lines, rng: np.random.G
     return (File(file_name(cluster.nodes[0], scenario.wrapper), order[merged], arrival[merged]),)
 
 
-def _stream(rows: Ints, node: int, lines: Lines, faults: Faults, rng: np.random.Generator) -> tuple[Ints, Floats]:
+def _stream(
+    rows: IntArray, node: int, lines: Lines, faults: Faults, rng: np.random.Generator
+) -> tuple[IntArray, FloatArray]:
     """One ztunnel's lines in the order they are written, and when they arrive."""
     moment = lines.moment[rows]
     # Threads take the time first and queue the line then: the file is a little out of order.
@@ -73,7 +75,7 @@ def _arrives(count: int, faults: Faults, rng: np.random.Generator) -> np.ndarray
     return np.asarray(runs == 0)
 
 
-def _replayed(order: Ints, lines: Lines, faults: Faults, rng: np.random.Generator) -> Ints:
+def _replayed(order: IntArray, lines: Lines, faults: Faults, rng: np.random.Generator) -> IntArray:
     """A stream that starts again a little before where it was, as a reader does that reconnects by time."""
     if not faults.replays or not len(order):
         return order
@@ -87,7 +89,7 @@ def _replayed(order: Ints, lines: Lines, faults: Faults, rng: np.random.Generato
     return np.concatenate([*parts, order[last:]])
 
 
-def positions(file: File, lines: Lines) -> Ints:
+def positions(file: File, lines: Lines) -> IntArray:
     """Physical line number of every line in a file, from 1: of its first copy, `MISSING` where it is not there."""
     height = np.array([template.lines for template in lines.templates], dtype=np.int64)[lines.template[file.order]]
     number = np.cumsum(height) - height + 1
@@ -96,13 +98,13 @@ def positions(file: File, lines: Lines) -> Ints:
     return found
 
 
-def texts(lines: Lines, order: Ints) -> Iterator[list[str]]:
+def texts(lines: Lines, order: IntArray) -> Iterator[list[str]]:
     """The lines in an order as text, in blocks; each with its line end. Cost: about 2 µs a line."""
     for begin in range(0, len(order), BLOCK):
         yield _block(lines, order[begin : begin + BLOCK])
 
 
-def _block(lines: Lines, rows: Ints) -> list[str]:
+def _block(lines: Lines, rows: IntArray) -> list[str]:
     templates = [lines.templates[place] for place in lines.template[rows].tolist()]
     by_holes: dict[tuple[Hole, ...], list[int]] = {}
     for place, template in enumerate(templates):
@@ -115,7 +117,7 @@ def _block(lines: Lines, rows: Ints) -> list[str]:
     return result
 
 
-def _filled(lines: Lines, rows: Ints, templates: list[Template], holes: tuple[Hole, ...]) -> list[str]:
+def _filled(lines: Lines, rows: IntArray, templates: list[Template], holes: tuple[Hole, ...]) -> list[str]:
     made: dict[Hole, list[object]] = {}
     for hole in set(holes):
         if hole is Hole.TIME:
@@ -138,7 +140,7 @@ _NUMBERS = {
 }
 
 
-def _times(micros: Ints, end: str) -> list[object]:
+def _times(micros: IntArray, end: str) -> list[object]:
     texts_ = np.datetime_as_string(micros.astype("datetime64[us]"), unit="us").tolist()
     return [text + end for text in texts_]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.simulate.cluster import NOWHERE, Cluster
 from ztflow.simulate.kinds import CODE, KINDS, WELL, Half, Kind
 from ztflow.simulate.layout import OF_THEIR_OWN, Layout, Side, Speaker
@@ -15,7 +16,7 @@ from ztflow.simulate.scenario import Clocks, Scenario
 from ztflow.simulate.startup import other_statements
 from ztflow.simulate.templates import Template, Templates
 from ztflow.simulate.timing import Course
-from ztflow.simulate.traffic import Connections, Floats, Ints
+from ztflow.simulate.traffic import Connections
 
 MICROS = 1_000_000
 _NO_HALF = -1
@@ -25,8 +26,8 @@ _NO_HALF = -1
 class NodeClocks:
     """How wrong each node's clock is: `offset` seconds at the beginning, and `drift` seconds a second."""
 
-    offset: Floats
-    drift: Floats
+    offset: FloatArray
+    drift: FloatArray
 
     @classmethod
     def draw(cls, clocks: Clocks, nodes: int, rng: np.random.Generator) -> NodeClocks:
@@ -36,7 +37,7 @@ class NodeClocks:
         offset[: len(given)] = given
         return cls(offset, rng.standard_normal(nodes) * clocks.drift * 1e-6)
 
-    def shown(self, node: Ints, moment: Floats) -> Floats:
+    def shown(self, node: IntArray, moment: FloatArray) -> FloatArray:
         """What the clocks of these nodes show at true moments."""
         return moment + self.offset[node] + self.drift[node] * moment
 
@@ -59,17 +60,17 @@ class Lines:
         duration: Milliseconds, truncated.
     """
 
-    node: Ints
-    moment: Floats
-    time: Ints
-    template: Ints
+    node: IntArray
+    moment: FloatArray
+    time: IntArray
+    template: IntArray
     templates: tuple[Template, ...]
-    connection: Ints
-    side: Ints
-    port: Ints
-    sent: Ints
-    received: Ints
-    duration: Ints
+    connection: IntArray
+    side: IntArray
+    port: IntArray
+    sent: IntArray
+    received: IntArray
+    duration: IntArray
 
     @property
     def count(self) -> int:
@@ -114,7 +115,7 @@ def write_lines(
     return Lines(time=time, templates=tuple(every), **joined)
 
 
-def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[Side, Ints]]:
+def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[Side, IntArray]]:
     """Every half that can be written, and for each side which one a connection has."""
     halves: list[Half] = [WELL]
     table = np.full((len(Side), len(course.endings)), _NO_HALF)
@@ -133,7 +134,7 @@ def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[S
 
 
 def _side(
-    side: Side, cluster: Cluster, made: Connections, course: Course, half: Ints, templates: Templates,
+    side: Side, cluster: Cluster, made: Connections, course: Course, half: IntArray, templates: Templates,
     halves: Sequence[Half],
 ) -> tuple[dict[str, npt.NDArray[np.generic]], list[Template]]:  # fmt: skip
     """The lines of one side of all connections."""
@@ -170,7 +171,7 @@ def _side(
     return columns, texts
 
 
-def _distinct(key: Ints) -> tuple[Ints, Ints]:
+def _distinct(key: IntArray) -> tuple[IntArray, IntArray]:
     """The first place of every distinct column of a table, and for each column which of them it is."""
     code = np.zeros(key.shape[1], dtype=np.int64)
     first = np.zeros(0, dtype=np.int64)

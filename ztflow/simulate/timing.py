@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.simulate.cluster import NOWHERE, Cluster, Role
 from ztflow.simulate.congestion import Congestion
 from ztflow.simulate.kinds import DRAIN, KINDS, Ending, Half, Kind, Order, denial, drained, endings
 from ztflow.simulate.scenario import Delays, Scenario
-from ztflow.simulate.traffic import Connections, Flags, Floats, Ints
+from ztflow.simulate.traffic import Connections
 from ztflow.simulate.tunnels import assign_tunnels, draw_ports, first_of_tunnel
 
 STOPS_AFTER = 4.0
@@ -43,19 +44,19 @@ class Course:
         tunnel: Number of that tunnel; `NOWHERE` where there is none.
     """
 
-    ending: Ints
+    ending: IntArray
     endings: tuple[Ending, ...]
-    outbound_start: Floats
-    outbound_end: Floats
-    inbound_start: Floats
-    inbound_end: Floats
-    sent: Ints
-    received: Ints
-    answered: Ints
-    asked: Ints
-    client_port: Ints
-    tunnel_port: Ints
-    tunnel: Ints
+    outbound_start: FloatArray
+    outbound_end: FloatArray
+    inbound_start: FloatArray
+    inbound_end: FloatArray
+    sent: IntArray
+    received: IntArray
+    answered: IntArray
+    asked: IntArray
+    client_port: IntArray
+    tunnel_port: IntArray
+    tunnel: IntArray
 
 
 def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator) -> Course:
@@ -76,7 +77,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     ways = _Ways(scenario.delays, nodes, made, rng)
     both = np.concatenate([source, target])
 
-    def congestion(moment: Floats) -> Congestion:
+    def congestion(moment: FloatArray) -> Congestion:
         """At both ends, when something happens there at these moments."""
         return Congestion(len(cluster.nodes), both, np.concatenate([moment, moment]), scenario.delays, rng)
 
@@ -123,14 +124,14 @@ def _in_order(delays: Delays) -> Delays:
 class _Ways:
     """Draws the time things take on the way; what one pool sends in the same moment travels together."""
 
-    def __init__(self, delays: Delays, nodes: Ints, made: Connections, rng: np.random.Generator) -> None:
+    def __init__(self, delays: Delays, nodes: IntArray, made: Connections, rng: np.random.Generator) -> None:
         self._rng, self._spread = rng, delays.way_spread
         via = np.where(made.via == NOWHERE, made.server, made.via)
         at = [np.where(pod == NOWHERE, NOWHERE, nodes[pod]) for pod in (made.client, via, made.server)]
         near, far = (np.where(a == b, delays.same_node, delays.cross_node) for a, b in ((at[0], at[1]), (at[1], at[2])))
         self._median = near + np.where(made.via == NOWHERE, 0.0, far)
 
-    def arrive(self, pool: Ints, moment: Floats) -> Floats:
+    def arrive(self, pool: IntArray, moment: FloatArray) -> FloatArray:
         """When what leaves at these moments arrives: nothing overtakes in a tunnel."""
         count = len(moment)
         if not count:
@@ -150,7 +151,7 @@ class _Ways:
         return result
 
 
-def _pools(made: Connections, cluster: Cluster) -> tuple[Flags, Ints, Ints]:
+def _pools(made: Connections, cluster: Cluster) -> tuple[BoolArray, IntArray, IntArray]:
     """Which connections reach their server in a tunnel, who dialled it, and from which pool it comes."""
     plain = made.of(
         Kind.PLAINTEXT_IN, Kind.PLAINTEXT_OUT, Kind.EGRESS, Kind.DENIED_PLAINTEXT, Kind.NO_ENDPOINTS,
@@ -165,9 +166,9 @@ def _pools(made: Connections, cluster: Cluster) -> tuple[Flags, Ints, Ints]:
 
 
 def _setup(
-    scenario: Scenario, made: Connections, pool: Ints, pooled: Flags, start: Floats, life: Floats,
+    scenario: Scenario, made: Connections, pool: IntArray, pooled: BoolArray, start: FloatArray, life: FloatArray,
     rng: np.random.Generator,
-) -> Floats:  # fmt: skip
+) -> FloatArray:  # fmt: skip
     """Seconds until a connection is through its tunnel: a handshake for the first, the rest of it for who waits."""
     delays = scenario.delays
     setup = delays.setup * np.exp(rng.standard_normal(made.count) * delays.setup_spread)
@@ -178,7 +179,7 @@ def _setup(
     return setup
 
 
-def _tunnel_ports(tunnel: Ints, dialler: Ints, start: Floats, rng: np.random.Generator) -> Ints:
+def _tunnel_ports(tunnel: IntArray, dialler: IntArray, start: FloatArray, rng: np.random.Generator) -> IntArray:
     """The port of each connection's tunnel."""
     held = np.flatnonzero(tunnel != NOWHERE)
     ports = np.zeros(len(tunnel), dtype=np.int64)
@@ -194,12 +195,12 @@ def _tunnel_ports(tunnel: Ints, dialler: Ints, start: Floats, rng: np.random.Gen
 
 def _choose_endings(
     scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator
-) -> tuple[Ints, tuple[Ending, ...]]:
+) -> tuple[IntArray, tuple[Ending, ...]]:
     """An ending for each connection, by kind, chance, and who stands where."""
     every: list[Ending] = []
     chosen = np.zeros(made.count, dtype=np.int64)
 
-    def choose(which: Flags, some: tuple[Ending, ...]) -> None:
+    def choose(which: BoolArray, some: tuple[Ending, ...]) -> None:
         places = np.flatnonzero(which)
         weights = np.array([one.weight for one in some])
         chosen[places] = len(every) + rng.choice(len(some), len(places), p=weights / weights.sum())
@@ -242,8 +243,8 @@ def stopped_node(cluster: Cluster) -> int:
 
 
 def _stop(
-    scenario: Scenario, every: tuple[Ending, ...], ending: Ints, made: Connections, rng: np.random.Generator
-) -> Floats:
+    scenario: Scenario, every: tuple[Ending, ...], ending: IntArray, made: Connections, rng: np.random.Generator
+) -> FloatArray:
     """When connections that are open at the stop end: cut ones after the grace, others at once."""
     cut = [
         one.outbound is None or any(half is not None and half.error == DRAIN for half in (one.outbound, one.inbound))
@@ -254,8 +255,8 @@ def _stop(
 
 
 def _bytes(
-    scenario: Scenario, made: Connections, refused: Flags, rng: np.random.Generator
-) -> tuple[Ints, Ints, Ints, Ints]:
+    scenario: Scenario, made: Connections, refused: BoolArray, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """What each side counted: equal and swapped, unless nothing was said or a reset lost something."""
     request = np.where(refused, 0, made.request)
     response = np.where(refused, 0, made.response)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.simulate.cluster import NOWHERE, Cluster, Role
 from ztflow.simulate.kinds import CODE, HEALTHY, KINDS, Kind
 from ztflow.simulate.scenario import Scenario
-
-Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.float64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
 
 REFUSED_PORT = 9099
 """Where nobody listens."""
@@ -72,25 +69,25 @@ class Connections:
         other: Pod whose address a wrong authority names.
     """
 
-    kind: Ints
-    client: Ints
-    server: Ints
-    via: Ints
-    service: Ints
-    port: Ints
-    asked_port: Ints
-    ipv6: Flags
-    start: Floats
-    life: Floats
-    request: Ints
-    response: Ints
-    other: Ints
+    kind: IntArray
+    client: IntArray
+    server: IntArray
+    via: IntArray
+    service: IntArray
+    port: IntArray
+    asked_port: IntArray
+    ipv6: BoolArray
+    start: FloatArray
+    life: FloatArray
+    request: IntArray
+    response: IntArray
+    other: IntArray
     count: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.count = len(self.kind)
 
-    def of(self, *kinds: Kind) -> Flags:
+    def of(self, *kinds: Kind) -> BoolArray:
         """Which connections are of these kinds."""
         return np.isin(self.kind, [CODE[kind] for kind in kinds])
 
@@ -165,7 +162,7 @@ def _of_kind(
 
 def _starts(
     kind: Kind, count: int, scenario: Scenario, cluster: Cluster, rng: np.random.Generator
-) -> tuple[Floats, Ints]:
+) -> tuple[FloatArray, IntArray]:
     """When they start, and which of them belong together (a burst, a probe's target)."""
     number = np.arange(count)
     if kind is Kind.PROBE:
@@ -186,8 +183,8 @@ def _starts(
 
 
 def _ends(
-    kind: Kind, group: Ints, scenario: Scenario, cluster: Cluster, rng: np.random.Generator
-) -> tuple[Ints, Ints, Ints]:
+    kind: Kind, group: IntArray, scenario: Scenario, cluster: Cluster, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray]:
     """Client, server and service of each connection."""
     groups = int(group.max()) + 1
     clients = np.array(cluster.of(*_CLIENTS.get(kind, (Role.APP,))))
@@ -227,7 +224,7 @@ def _ends(
     return client[group], server, np.full(len(group), NOWHERE)
 
 
-def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generator) -> Ints:
+def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generator) -> IntArray:
     """The service of each group: some are asked far more often than others."""
     if kind is Kind.NO_ENDPOINTS:
         return np.full(groups, cluster.services_of(Role.OUTSIDE)[0])
@@ -238,7 +235,7 @@ def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generato
     return np.asarray(rng.choice(some, groups, p=weight / weight.sum()), dtype=np.int64)
 
 
-def _lives(kind: Kind, group: Ints, scenario: Scenario, rng: np.random.Generator) -> Floats:
+def _lives(kind: Kind, group: IntArray, scenario: Scenario, rng: np.random.Generator) -> FloatArray:
     count = len(group)
     if kind is Kind.LONG:
         return rng.uniform(*scenario.long_life, count)

@@ -9,14 +9,14 @@ import heapq
 
 import numpy as np
 
-from ztflow.simulate.traffic import Floats, Ints
+from ztflow.columns.dtypes import FloatArray, IntArray
 
 FIRST_PORT = 32_768
 PORTS = 28_232
 """The kernel's ephemeral ports."""
 
 
-def first_of_tunnel(pool: Ints, start: Floats, end: Floats, idle: float) -> Ints:
+def first_of_tunnel(pool: IntArray, start: FloatArray, end: FloatArray, idle: float) -> IntArray:
     """For each connection, the one that opened the tunnel it finds, were tunnels without limit.
 
     Args:
@@ -41,7 +41,7 @@ def first_of_tunnel(pool: Ints, start: Floats, end: Floats, idle: float) -> Ints
     return result
 
 
-def assign_tunnels(pool: Ints, start: Floats, end: Floats, limit: int, idle: float) -> Ints:
+def assign_tunnels(pool: IntArray, start: FloatArray, end: FloatArray, limit: int, idle: float) -> IntArray:
     """A tunnel for every connection: never more than `limit` at once in one, lowest tunnel first.
 
     Returns:
@@ -87,7 +87,7 @@ def assign_tunnels(pool: Ints, start: Floats, end: Floats, limit: int, idle: flo
     return result
 
 
-def draw_ports(owner: Ints, rng: np.random.Generator, parity: int) -> Ints:
+def draw_ports(owner: IntArray, rng: np.random.Generator, parity: int) -> IntArray:
     """A port for each thing, never the same twice among 14 000 neighbours of one owner.
 
     Args:

@@ -29,7 +29,7 @@ def map_distinct(array: pa.Array, change: Callable[[str], str]) -> pa.StringArra
     """Every text changed by `change`, which is called once per distinct value that occurs; null stays null."""
     codes, texts = used(array if pa.types.is_dictionary(array.type) else array.dictionary_encode())
     changed = [None if text is None else change(text) for text in texts.to_pylist()]
-    return pa.array([*changed, None], pa.string()).take(pa.array(codes))
+    return pa.array([None, *changed], pa.string()).take(pa.array(codes + 1))
 
 
 def joined(parts: Sequence[pa.Array], separator: str) -> pa.StringArray:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import factorize, used
+from ztflow.columns.dictionaries import used
+from ztflow.columns.dtypes import BoolArray, Codes, IntArray
+from ztflow.columns.grouping import factorize
 from ztflow.writers.cells import finite, time_text
-
-Codes: TypeAlias = npt.NDArray[np.int32]
 
 _FEW = 24
 """Different values among `_LOOK` sampled ones, at most, for which numbers are counted as coming back."""
@@ -50,8 +49,8 @@ class Escape:
     """
 
     change: Callable[[str], str]
-    special: npt.NDArray[np.bool_]
-    starts: npt.NDArray[np.bool_] | None = None
+    special: BoolArray
+    starts: BoolArray | None = None
 
     def __call__(self, texts: pa.StringArray) -> pa.StringArray:
         """All texts made safe. Cost: about a nanosecond a character, and Python only for what is not plain."""
@@ -72,7 +71,7 @@ class Escape:
         return pc.replace_with_mask(texts, pa.array(unsafe), changed)
 
 
-def specials(plain: str) -> npt.NDArray[np.bool_]:
+def specials(plain: str) -> BoolArray:
     """Every byte but those of some ASCII characters."""
     table = np.ones(256, np.bool_)
     table[list(plain.encode("ascii"))] = False
@@ -112,7 +111,7 @@ def where(known: pa.Array, text: str) -> list[Part]:
 def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> list[Part]:
     if nulls:
         texts = pc.binary_join_element_wise(before, texts, after, "") if before or after else texts
-        return [Fragment(pa.concat_arrays([texts, pa.array([""])]), codes)]
+        return [Fragment(pa.concat_arrays([pa.array([""]), texts]), codes + 1)]  # null is nothing, its code -1
     return [before, texts[0].as_py() if len(texts) == 1 else Fragment(texts, codes), after]
 
 
@@ -173,7 +172,7 @@ class _Run:
         self._same = isinstance(part, str)
         self._codes = None if isinstance(part, str) else part.codes
         self._size = 1 if isinstance(part, str) else len(part.texts)
-        self._first: npt.NDArray[np.int64] | None = None
+        self._first: IntArray | None = None
         """A row of each combination; None while the codes are those of the one fragment that has any."""
 
     def take(self, part: Part) -> bool:

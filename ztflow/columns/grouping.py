@@ -1,0 +1,111 @@
+"""Groups of equal rows: combinations of codes numbered in one pass, and rows sorted within their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ztflow.columns.dtypes import Int32Array, IntArray, Integers
+
+_CACHED = 1 << 17
+"""Keys of which a table stays in the processor's cache."""
+
+_KEY_SPACE = 2**62
+"""Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows grouped by a key.
+
+    Attributes:
+        codes: Group of each row, 0 … `len(first) - 1`, numbered by first appearance unless put in another order.
+        first: First row of each group.
+    """
+
+    codes: Integers
+    first: Integers
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def in_order(self, order: Integers) -> Groups:
+        """These groups, numbered as `order` lists them."""
+        numbers = np.empty(len(order), self.codes.dtype)
+        numbers[order] = np.arange(len(order), dtype=self.codes.dtype)
+        return Groups(numbers[self.codes], self.first[order])
+
+
+def factorize(keys: Integers, space: int | None = None) -> tuple[Int32Array, IntArray]:
+    """Number equal keys alike.
+
+    Args:
+        keys: Any integers; with `space` from 0 to less than this.
+        space: How many different keys there may be.
+
+    Returns:
+        The number of each row, in order of first appearance, and the first row of each number.
+
+    Cost: a few steps over a table where the space is small, about 5 ns a row; else one hash pass, 15 to 50 ns a row.
+    """
+    rows = len(keys)
+    if space is not None and space <= max(2 * rows, min(8 * rows, _CACHED)):
+        after = np.zeros(space, np.int64)
+        after[keys[::-1]] = np.arange(rows, 0, -1)
+        found = np.flatnonzero(after)
+        first = after[found] - 1
+        order = np.argsort(first)
+        numbers = np.zeros(space, np.int32)
+        numbers[found[order]] = np.arange(len(found), dtype=np.int32)
+        return numbers[keys], first[order]
+    encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
+    codes: Int32Array = encoded.indices.to_numpy()
+    first = np.zeros(len(encoded.dictionary), np.int64)
+    first[codes[::-1]] = np.arange(rows - 1, -1, -1)
+    return codes, first
+
+
+def group(parts: Sequence[tuple[Integers, int]], rows: int) -> Groups:
+    """Group rows by several code columns.
+
+    Args:
+        parts: Codes with the number of distinct codes; -1 (null) is a value of its own.
+        rows: Number of rows.
+    """
+    key = np.zeros(rows, np.int64)
+    space, nulls = 1, 0  # `nulls` is the least key so far, that of a row of nothing but nulls, negated
+    for codes, size in parts:
+        if not size:
+            continue
+        if space * (size + 1) > _KEY_SPACE:
+            numbers, first = factorize(key + nulls)
+            key, space, nulls = numbers.astype(np.int64), len(first), 0
+        if space > 1:
+            key *= size + 1
+        key += codes
+        nulls = nulls * (size + 1) + 1
+        space *= size + 1
+    key += nulls
+    return Groups(*factorize(key, space))
+
+
+def order_within(codes: Integers, values: Integers) -> Integers:
+    """Row numbers sorted by group, then by value. Cost: one sort of a combined key where 64 bits hold it."""
+    if len(codes):
+        lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
+        if (int(codes.max()) + 1) * span < _KEY_SPACE:
+            return np.argsort(codes.astype(np.int64) * span + (values - lowest), kind="stable")
+    return np.lexsort((values, codes))
+
+
+def members(groups: Groups, codes: Integers, size: int) -> list[list[int]]:
+    """The distinct codes that occur in each group, null (-1) left out, in order of first appearance."""
+    found: list[list[int]] = [[] for _ in range(len(groups))]
+    distinct = group([(groups.codes, len(groups)), (codes, size)], len(codes)).first
+    for place, code in zip(groups.codes[distinct].tolist(), codes[distinct].tolist(), strict=True):
+        if code >= 0:
+            found[place].append(code)
+    return found
