@@ -59,7 +59,7 @@ def test_files_are_removed_when_reading_breaks_off():
 def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     whole = ztflow.read_flows(*logs(run))
     monkeypatch.setattr(spill, "SLICE", 700)
-    monkeypatch.setattr(spill, "PIECE", 300)
+    monkeypatch.setattr(spill, "STRETCH_ROWS", 300)
     monkeypatch.setattr(spill.LogOrder.__init__, "__kwdefaults__", {"limit": 1000})
     monkeypatch.setattr(spill.EndOrder.__init__, "__kwdefaults__", {"limit": 50})
     sliced = ztflow.read_flows(*logs(run))
@@ -103,7 +103,7 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
         return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spill, "PIECE", piece)
+        patch.setattr(spill, "STRETCH_ROWS", piece)
         patch.setattr(spill, "SLICE", 2 * piece)
         rows = given_out(limit)
     assert rows == given_out(10_000)
@@ -115,7 +115,7 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
 
 
 def test_what_becomes_free_at_once_comes_in_slices(monkeypatch):
-    monkeypatch.setattr(spill, "PIECE", 10)
+    monkeypatch.setattr(spill, "STRETCH_ROWS", 10)
     monkeypatch.setattr(spill, "SLICE", 20)
     with EndOrder(limit=0) as kept:
         for run in range(5):
@@ -129,6 +129,6 @@ def test_what_becomes_free_at_once_comes_in_slices(monkeypatch):
 def test_the_files_of_flows_are_removed():
     with EndOrder(limit=0) as kept:
         kept.hold(flows(1, 2))
-        path = kept._held[0].pieces[0].path
+        path = kept._held[0].stretches[0].path
         assert path.exists()
     assert not path.exists()

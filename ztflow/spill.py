@@ -27,14 +27,14 @@ SLICE = 200_000
 """Halves in one slice, about; equal times are never parted."""
 FLOWS_IN_MEMORY = 150_000
 """Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
-PIECE = 32_768
-"""Rows in one piece of a run on disk: what has to be read to find a slice's edge."""
+STRETCH_ROWS = 32_768
+"""Rows in one stretch of a run on disk: what has to be read to find a slice's edge."""
 ACROSS = 4
 """Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Stretch:
     """A stretch of a table on disk, and between which times its rows lie."""
 
     path: Path
@@ -57,7 +57,7 @@ def _sorted(table: pa.Table, name: str) -> pa.Table:
 
 
 class Runs:
-    """Tables in temporary files, read back piece by piece; used in a `with` statement, which removes the files.
+    """Tables in temporary files, read back stretch by stretch; `remove` deletes the files.
 
     Args:
         time: The column of their time, by which they are sorted, at least roughly.
@@ -68,62 +68,39 @@ class Runs:
         self._count = 0
         self._directory: TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def remove(self) -> None:
+        """Delete the files."""
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None
 
-    def write(self, table: pa.Table) -> list[Piece]:
-        """Write a table of one dictionary a column; what it is in pieces, in order of the rows."""
+    def write(self, table: pa.Table) -> list[Stretch]:
+        """Write a table of one dictionary a column; what it is in stretches, in order of the rows."""
         if self._directory is None:
             self._directory = TemporaryDirectory(prefix="ztflow-")
         times = _times(table, self._time)
         path = Path(self._directory.name) / f"{self._count}.arrow"
         self._count += 1
-        pieces = []
+        stretches = []
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            for number, start in enumerate(range(0, table.num_rows, PIECE)):
-                stop = min(start + PIECE, table.num_rows)
-                writer.write_table(table.slice(start, stop - start), max_chunksize=PIECE)
+            for number, start in enumerate(range(0, table.num_rows, STRETCH_ROWS)):
+                stop = min(start + STRETCH_ROWS, table.num_rows)
+                writer.write_table(table.slice(start, stop - start), max_chunksize=STRETCH_ROWS)
                 inside = times[start:stop]
-                pieces.append(Piece(path, number, int(inside.min()), int(inside.max()), stop - start))
-        return pieces
+                stretches.append(Stretch(path, number, int(inside.min()), int(inside.max()), stop - start))
+        return stretches
 
-    def read(self, piece: Piece) -> pa.Table:
-        """A piece, still in its file until it is looked at."""
-        with pa.memory_map(str(piece.path)) as source:
-            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.number)])
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Halves that came together, in memory or on disk, and between which times they lie."""
-
-    first: int
-    last: int
-    rows: int
-    where: pa.Table | Piece
+    def read(self, stretch: Stretch) -> pa.Table:
+        """A stretch, still in its file until it is looked at."""
+        with pa.memory_map(str(stretch.path)) as source:
+            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(stretch.number)])
 
 
-class LogOrder:
-    """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
+class _Ordering:
+    """What keeps runs on disk: used in a `with` statement, which removes the files."""
 
-    Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
-    somebody wants each in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
-    while slices are taken one slice and whatever lies across its end: of runs on disk one piece each.
-    """
-
-    def __init__(self, *, limit: int = IN_MEMORY) -> None:
-        self._limit = limit
-        self._here: list[_Part] = []
-        self._rows = 0
-        self._away: list[_Part] = []
-        self._runs = Runs("time")
+    def __init__(self, time: str) -> None:
+        self._runs = Runs(time)
 
     def __enter__(self) -> Self:
         return self
@@ -131,14 +108,40 @@ class LogOrder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runs.__exit__(kind, error, trace)
+        self._runs.remove()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Halves that came together, in memory or on disk, and between which times they lie."""
+
+    first: int
+    last: int
+    rows: int
+    where: pa.Table | Stretch
+
+
+class LogOrder(_Ordering):
+    """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
+
+    Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
+    somebody wants each in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
+    while slices are taken one slice and whatever lies across its end: of runs on disk one stretch each.
+    """
+
+    def __init__(self, *, limit: int = IN_MEMORY) -> None:
+        super().__init__("time")
+        self._limit = limit
+        self._here: list[_Batch] = []
+        self._rows = 0
+        self._away: list[_Batch] = []
 
     def add(self, table: pa.Table) -> None:
         """Take in halves."""
         if not table.num_rows:
             return
         times = _times(table, "time")
-        self._here.append(_Part(int(times.min()), int(times.max()), table.num_rows, table))
+        self._here.append(_Batch(int(times.min()), int(times.max()), table.num_rows, table))
         self._rows += table.num_rows
         if self._rows > self._limit:
             self._spill()
@@ -156,7 +159,7 @@ class LogOrder:
         rows = 0
         while waiting:
             part = waiting.popleft()
-            held.append(self._runs.read(part.where) if isinstance(part.where, Piece) else part.where)
+            held.append(self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where)
             rows += part.rows
             if rows >= SLICE or not waiting:
                 yield pa.concat_tables(held), waiting[0].first if waiting else None
@@ -183,34 +186,26 @@ class LogOrder:
         if _across(parts) > ACROSS:
             tables = [_sorted(_one_dictionary(tables), "time")]
         for table in tables:
-            self._away += [_Part(p.first, p.last, p.rows, p) for p in self._runs.write(_one_dictionary([table]))]
+            self._away += [_Batch(p.first, p.last, p.rows, p) for p in self._runs.write(_one_dictionary([table]))]
 
 
-def _across(parts: list[_Part]) -> int:
-    """How many parts, in order of their first time, lie across one instant at most."""
+def _across(parts: list[_Batch]) -> int:
+    """How many batches, in order of their first time, lie across one instant at most."""
     ends = np.sort([part.last for part in parts])
     over = np.searchsorted(ends, [part.first for part in parts])
     return int((np.arange(1, len(parts) + 1) - over).max())
 
 
-class EndOrder:
+class EndOrder(_Ordering):
     """Flows in as they are decided, out in order of their end; used in a `with` statement, which removes its files.
 
-    Flows of equal end keep the order they came in. Memory: `limit` rows, what is given out, and one piece of each run.
+    Flows of equal end keep the order they came in. Memory: `limit` rows, what is given out, one stretch a run.
     """
 
     def __init__(self, *, limit: int = FLOWS_IN_MEMORY) -> None:
+        super().__init__("end")
         self._limit = limit
-        self._runs = Runs("end")
         self._held: list[_Held] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runs.__exit__(kind, error, trace)
 
     def hold(self, flows: pa.Table) -> None:
         """Take in flows; give none yet."""
@@ -225,12 +220,12 @@ class EndOrder:
     def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
         """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
         self.hold(flows)
-        pieces = SLICE // PIECE
+        stretches = SLICE // STRETCH_ROWS
         edge = None
         while edge != until:
-            # Runs overlap, so a slice may hold a piece of each; beyond those in memory it is about so many pieces.
-            starts = sorted(piece.first for held in self._held for piece in held.pieces if piece.first < until)
-            edge = starts[pieces] + 1 if len(starts) > pieces else until
+            # Runs overlap, so a slice may hold a stretch of each; beyond those in memory it is about so many stretches.
+            starts = sorted(stretch.first for held in self._held for stretch in held.stretches if stretch.first < until)
+            edge = starts[stretches] + 1 if len(starts) > stretches else until
             parts = [part for held in self._held for part in held.before(edge, self._runs)]
             if parts:
                 yield _sorted(_one_dictionary(parts), "end")
@@ -247,18 +242,18 @@ class EndOrder:
 
 @dataclass(slots=True)
 class _Held:
-    """What is left of flows that came together: rows in memory, then pieces on disk, in order of their end."""
+    """What is left of flows that came together: rows in memory, then stretches on disk, in order of their end."""
 
     table: pa.Table
-    pieces: list[Piece]
+    stretches: list[Stretch]
 
     def __bool__(self) -> bool:
-        return bool(self.table.num_rows or self.pieces)
+        return bool(self.table.num_rows or self.stretches)
 
     def all(self, runs: Runs) -> Iterator[pa.Table]:
         """Give up all rows."""
         yield self.table
-        yield from map(runs.read, self.pieces)
+        yield from map(runs.read, self.stretches)
 
     def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
         """Give up the rows before a time."""
@@ -269,12 +264,12 @@ class _Held:
                 rest = self.table.slice(edge)
                 # A slice keeps all of its table alive: few rows left are worth a copy.
                 self.table = rest if rest.num_rows > edge else rest.take(pa.array(np.arange(rest.num_rows)))
-            if self.table.num_rows or not self.pieces or self.pieces[0].first >= until:
+            if self.table.num_rows or not self.stretches or self.stretches[0].first >= until:
                 return
-            self.table = runs.read(self.pieces.pop(0))
+            self.table = runs.read(self.stretches.pop(0))
 
 
 def _one_dictionary(parts: list[pa.Table]) -> pa.Table:
-    """Tables as one, in one piece, with one dictionary a column."""
+    """Tables as one, in one chunk, with one dictionary a column."""
     table = parts[0] if len(parts) == 1 else pa.concat_tables(parts)
     return table.unify_dictionaries().combine_chunks()

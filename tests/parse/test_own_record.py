@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.tables import HALVES_SCHEMA, HalvesBuilder
-from ztflow.parse.own_record import is_own_record, own_record
+from ztflow.parse.jsonlog import is_own_record, own_record
 from ztflow.writers import open_writer
 
 FULL = {

@@ -413,8 +413,8 @@ def test_memory_of_what_was_seen_is_bounded():
                 src__identity=f'"spiffe://t/ns/n/sa/{number}"',
             )
         )
-    assert len(values._hosts) <= values.KEPT
-    assert len(values._identities) <= values.KEPT
+    for remembered in (values.ip_of, values.identity_parts, values.minute_micros):
+        assert remembered.cache_info().currsize <= remembered.cache_info().maxsize == values.KEPT
 
 
 @pytest.mark.parametrize(

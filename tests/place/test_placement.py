@@ -360,7 +360,7 @@ def test_places_do_not_become_more_with_time():
     for second in range(20):
         topology.learn((), halves(seen("src", f"shop/web-{second}", "10.0.0.1", "zt-1", second)))
         place(topology, flow(second, None, None, WEB, "10.0.0.2", out="zt-1"))
-    assert topology._writers.names == [None]
+    assert topology._ztunnels.names == [None]
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,18 +1,28 @@
-"""What a log line is: an access line, another line of ztunnel, or not ours."""
+"""What a log line is: an access line, another statement of ztunnel (taken apart), or not ours.
+
+ztunnel's lines have time, level, scope, spans, message and fields in one of three forms: P (plain, 1.22.0 and later),
+F (tracing-subscriber's "full", 1.18 to 1.21), and both JSON shapes. A copy with blanks for tabs is read too; where
+message and fields meet is then unknown, so both are in `rest`. Source: istio/ztunnel `src/telemetry.rs` at 1.18.0:41-57
+and 1.24.0:186-388.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 
 import orjson
 
 from ztflow.model.provenance import LogLine, Row
-from ztflow.model.schema import Message
-from ztflow.parse.jsonlog import scan_fields
-from ztflow.parse.layout import statement_of
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS, Message
+from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, scan_fields, spans_of
 from ztflow.parse.scanner import scan
-from ztflow.parse.values import MESSAGE
+from ztflow.parse.values import MESSAGE, ValueFault, ip_of, time_micros
+from ztflow.text.escapes import BadEscapeError, decode
 
 ZTUNNEL_POD = "ztunnel"
 """How the names of ztunnel's pods begin, unless somebody renamed the DaemonSet."""
@@ -70,3 +80,235 @@ def decoded(text: str) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None
+
+
+ROOT = "ztunnel"
+VENDOR_SCOPE = "http access"
+"""Scope of a vendor's HTTP access log; the only scope with a blank inside."""
+
+_MODULES = frozenset(
+    (
+        *("access", "admin", "app", "baggage", "cert_fetcher", "config", "copy", "dns", "drain", "hbone", "hyper_util"),
+        *("identity", "inpod", "proxy", "proxyfactory", "rbac", "readiness", "signal", "socket", "state", "strng"),
+        *("telemetry", "time", "tls", "xds", "ztunnel"),
+    )
+)
+"""First words of ztunnel's own scopes. Scopes of its dependencies are told by `::`, which no Go program writes."""
+
+_ALSO_GO = frozenset({"dns", "telemetry", "config", "identity", "proxy", "app"})
+"""Of these, words that a Go component of Istio may use as a whole scope too; they count only with more evidence."""
+
+_TIME = r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)"
+_LEVEL = rf"(?:(?i:{'|'.join(LEVELS)})|(?=\S*[^\x00-\x7f])[^\W\d_]+)"
+_BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_PLAIN = re.compile(
+    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{_LEVEL})[ \t]++"
+    rf"(?P<scope>{VENDOR_SCOPE}(?=[ \t])|[a-z_0-9]+(?:::[a-z_0-9]+)*)"
+    rf"(?P<spans>(?::[a-z_0-9]+(?:{_BRACES})?)*)(?P<rest>.*)",
+    re.DOTALL,
+)
+_FULL = re.compile(
+    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{'|'.join(level.upper() for level in LEVELS)})[ \t]++"
+    rf"(?P<spans>(?:[a-zA-Z_][\w ]*(?:::\w+)*(?:{_BRACES})?:)++[ \t]++)?"
+    rf"(?P<scope>{ROOT}(?:::\w+)*|\w+(?:::\w+)+):[ \t]++(?P<rest>.*)",
+    re.DOTALL,
+)
+_SPAN = re.compile(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
+_SPAN_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ {}]*)')
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_TELLING_SPANS = frozenset({"proxy", "dns_proxy", "inbound", "outbound"})
+
+
+@dataclass(slots=True)
+class Statement:
+    """A ztunnel line taken apart.
+
+    Attributes:
+        time: As it stands; None when lost.
+        level: Lower case; None when it is no level word.
+        scope: Without `ztunnel::`; of a bare `ztunnel` the word itself.
+        spans: Enclosing spans, outermost first, each with its `name`.
+        rest: Message and fields of a plain line; the message of a JSON line.
+        fields: The object of a JSON line, else None.
+        full: Whether the layout is F.
+    """
+
+    time: str | None
+    level: str | None
+    scope: str
+    spans: list[dict[str, Any]]
+    rest: str
+    fields: dict[str, Any] | None = None
+    full: bool = False
+
+    @property
+    def micros(self) -> int | None:
+        """Time as microseconds since 1970 UTC; None when lost or unreadable."""
+        try:
+            return None if self.time is None else time_micros(self.time)
+        except ValueFault:
+            return None
+
+    def field(self, key: str) -> str | None:
+        """The text of a field of this line, decoded; None when absent."""
+        if self.fields is not None:
+            value = self.fields.get(key)
+            return value if isinstance(value, str) else None
+        match = re.search(rf'(?:^|[ \t]){re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^ \t]*))', self.rest)
+        if match is None:
+            return None
+        if match[1] is None:
+            return match[2]
+        try:
+            return decode(match[1])
+        except BadEscapeError:
+            return None
+
+    def span_field(self, key: str) -> str | None:
+        """The first field of that name in a span of a proxy or a connection; a shipper's own objects do not count."""
+        values = (span.get(key) for span in self.spans if span.get("name") in _TELLING_SPANS)
+        return next((value for value in values if isinstance(value, str)), None)
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id of the enclosing `inbound` or `outbound` span."""
+        ids = (span.get("id") for span in self.spans if span.get("name") in {"inbound", "outbound"})
+        return next((found for found in ids if isinstance(found, str) and _TRACE_ID.fullmatch(found)), None)
+
+    @property
+    def pod(self) -> str | None:
+        """`namespace/name` of the pod whose proxy wrote the line, where a span names it."""
+        return self.span_field("wl")
+
+
+def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement | None:
+    """A line taken apart if it has a layout and a scope of ztunnel's, else None.
+
+    Args:
+        text: The line, plain.
+        fields: Its decoded object instead, if it is JSON.
+    """
+    if fields is not None:
+        return _from_json(fields)
+    match = _FULL.match(text)
+    if match is not None and (match["time"] or match["scope"].startswith(ROOT)):
+        return _statement(match, _spans(match["spans"] or ""), full=True)
+    match = _PLAIN.match(text)
+    if match is None or not _is_ours(match):
+        return None
+    return _statement(match, _spans(match["spans"][1:]), full=False)
+
+
+def _statement(match: re.Match[str], spans: list[dict[str, Any]], *, full: bool) -> Statement:
+    level = match["level"].lower()
+    scope = match["scope"].removeprefix(f"{ROOT}::")
+    return Statement(
+        match["time"], level if level in LEVELS else None, scope, spans, match["rest"].strip(" \t"), full=full
+    )
+
+
+def _is_ours(match: re.Match[str]) -> bool:
+    scope, spans, rest = match["scope"], match["spans"], match["rest"]
+    if scope == VENDOR_SCOPE:
+        return True
+    known = scope.partition("::")[0] in _MODULES
+    if match["time"] is None:
+        # Without a time little is left to tell ztunnel from prose: a known module with a path or a span, a known level.
+        return known and ("::" in scope or bool(spans)) and match["level"].lower() in LEVELS
+    if "::" in scope or (known and spans):
+        return True
+    if not known or rest[:1] not in {"", " ", "\t"}:
+        return False
+    return scope not in _ALSO_GO or _known_words(scope, rest)
+
+
+def _known_words(scope: str, rest: str) -> bool:
+    said = rest.strip(" \t")
+    if scope == "dns":
+        return " query=" in said or said.startswith(("query=", "src.workload="))
+    if scope == "telemetry":
+        return said.startswith("new log filter")
+    return "\t" in rest
+
+
+def _spans(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for match in _SPAN.finditer(text):
+        span: dict[str, Any] = {key: _unquoted(value) for key, value in _SPAN_FIELD.findall(match["fields"] or "")}
+        found.append({**span, "name": match["name"]})
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return decode(value[1:-1])
+    except BadEscapeError:
+        return value
+
+
+def _from_json(fields: dict[str, Any]) -> Statement | None:
+    scope = next((fields[key] for key in SCOPE_KEYS if isinstance(fields.get(key), str)), None)
+    message = fields.get("message", "")
+    if scope is None or not isinstance(message, str):
+        return None
+    if (
+        "::" not in scope
+        and scope not in {ROOT, ACCESS_SCOPE, VENDOR_SCOPE}
+        and not (scope == "dns" and "query" in fields)
+    ):
+        return None
+    time = next((fields[key] for key in TIME_KEYS if isinstance(fields.get(key), str)), None)
+    level = str(fields.get("level")).lower()
+    return Statement(
+        time,
+        level if level in LEVELS else None,
+        scope.removeprefix(f"{ROOT}::"),
+        list(spans_of(fields)),
+        message,
+        fields,
+    )
+
+
+# ---- pieces of messages ----------------------------------------------------------------------------------------------
+
+_CONNECTION = re.compile(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
+_RUST_DURATION = re.compile(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
+_PER_MICRO = {"ns": -3, "ms": 3, "s": 6}
+
+
+def host_port(text: str | None) -> tuple[str | None, int | None]:
+    """Host and port of `ip:port`, `[v6]:port`, `host:port` or a bare address; None for what is not there."""
+    if not text:
+        return None, None
+    host, colon, port = text.rpartition(":")
+    digits = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
+    if colon and digits and not (":" in host and host[0] != "["):
+        return ip_of(host) or host.strip("[]") or None, int(port)
+    try:
+        return str(ip_address(text.strip("[]"))), None
+    except ValueError:
+        return None, None
+
+
+def connection_of(text: str) -> dict[str, object] | None:
+    """`ip:port(identity)->ip:port` as ztunnel prints a connection: peer and target, None where it has another form."""
+    match = _CONNECTION.match(text)
+    if match is None:
+        return None
+    peer_ip, peer_port = host_port(match["peer"])
+    dst_ip, dst_port = host_port(match["target"])
+    identity = None if match["identity"] in {"", "None"} else match["identity"]
+    return {
+        "peer_ip": peer_ip, "peer_port": peer_port, "peer_identity": identity, "dst_ip": dst_ip, "dst_port": dst_port,
+    }  # fmt: skip
+
+
+def micros_of_duration(text: str | None) -> int | None:
+    """Whole microseconds of a Rust Debug duration (`12.573881ms`, `124.75µs`, `1.002341s`), truncated."""
+    match = _RUST_DURATION.fullmatch(text) if text else None
+    if match is None:
+        return None
+    digits = f"{match[1]}.{match[2] or 0}"
+    return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))

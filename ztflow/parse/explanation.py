@@ -13,9 +13,8 @@ from ztflow.model.objects import AccessRecord
 from ztflow.model.provenance import Fact, LogLine
 from ztflow.model.schema import FIELD_BY_KEY
 from ztflow.parse import grammar
-from ztflow.parse.classify import decoded, outcome
+from ztflow.parse.classify import decoded, outcome, statement_of
 from ztflow.parse.facts import fact_of
-from ztflow.parse.layout import statement_of
 from ztflow.parse.scanner import was_damaged
 from ztflow.parse.values import EXPECTED
 from ztflow.text.escapes import BadEscapeError, decode, visible, visible_width

@@ -29,9 +29,20 @@ from ztflow.model.schema import (
     Message,
     Quoting,
 )
-from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
+from ztflow.parse.assembly import (
+    DESTINATION_KEY,
+    DIRECTION_KEY,
+    SOURCE_KEY,
+    Head,
+    Token,
+    assemble,
+    check_unicode,
+    is_unicode,
+    message_of,
+    refuse,
+    ruin_of,
+)
 from ztflow.parse.jsonlog import scan_json
-from ztflow.parse.recognise import DESTINATION_KEY, DIRECTION_KEY, SOURCE_KEY, ruin_of
 from ztflow.parse.values import COLUMNS_OF, ERROR_KEY, LEVEL, MESSAGE, TIME, WIDTH, identity_parts, ip_of, minute_micros
 from ztflow.text.escapes import BadEscapeError, decode
 

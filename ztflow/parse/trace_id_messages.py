@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 from ztflow.model.error_classes import classify_error
-from ztflow.parse.layout import Statement, connection_of, host_port, micros_of_duration
+from ztflow.parse.classify import Statement, connection_of, host_port, micros_of_duration
 
 Values = dict[str, Any]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
@@ -18,7 +19,7 @@ from ztflow.model.provenance import RECORD_NAMES, micros_from_time
 from ztflow.model.schema import LOG_FIELDS, Kind, Message
 
 KEPT: Final = 8192
-"""Distinct addresses, identities and minutes remembered; then a cache starts afresh. Bounds memory, not correctness."""
+"""Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
 
 U64_MAX: Final = 2**64 - 1
 I64_MAX: Final = 2**63 - 1
@@ -69,24 +70,17 @@ _LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
 
 _EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
 
-_minutes: dict[str, int] = {}
 
-
+@lru_cache(maxsize=KEPT)
 def minute_micros(minute: str) -> int | None:
     """Microseconds since 1970 of `YYYY-MM-DDTHH:MM` in UTC; None when there is no such minute."""
-    known = _minutes.get(minute)
-    if known is not None:
-        return known
     try:
         moment = datetime(
             int(minute[:4]), int(minute[5:7]), int(minute[8:10]), int(minute[11:13]), int(minute[14:16]), tzinfo=UTC
         )
     except ValueError:
         return None
-    if len(_minutes) >= KEPT:
-        _minutes.clear()
-    known = _minutes[minute] = micros_from_time(moment)
-    return known
+    return micros_from_time(moment)
 
 
 def time_micros(text: str) -> int | None:
@@ -130,29 +124,20 @@ _MASKED = re.compile(
 _MASKED_PORT = re.compile(r"[xX*#]+|<[^<>]+>")
 _HOST = re.compile(r"[^\s\"\[\]<>:]+")
 
-_hosts: dict[str, str] = {}
 
-
+@lru_cache(maxsize=KEPT)
 def ip_of(host: str) -> str | None:
     """The address inside `host` (brackets removed) if it is one as ztunnel prints it, else None."""
-    known = _hosts.get(host)
-    if known is not None:
-        return known
     try:
-        if host.startswith("["):
-            if not host.endswith("]"):
-                return None
-            known = host[1:-1]
-            IPv6Address(known)
-        else:
-            known = host
-            IPv4Address(known)
+        if not host.startswith("["):
+            IPv4Address(host)
+            return host
+        if not host.endswith("]"):
+            return None
+        IPv6Address(host[1:-1])
     except AddressValueError:
         return None
-    if len(_hosts) >= KEPT:
-        _hosts.clear()
-    _hosts[host] = known
-    return known
+    return host[1:-1]
 
 
 Converted = tuple[tuple[object, ...], bool]
@@ -204,20 +189,12 @@ def _port(text: str, offset: int) -> int:
 
 _SPIFFE = re.compile(r"spiffe://([^/]+)/ns/([^/]+)/sa/([^/]+)")
 
-_identities: dict[str, tuple[str | None, str | None]] = {}
 
-
+@lru_cache(maxsize=KEPT)
 def identity_parts(identity: str) -> tuple[str | None, str | None]:
     """Trust domain and service account of a SPIFFE identity; None for both when it has another form."""
-    known = _identities.get(identity)
-    if known is not None:
-        return known
     match = _SPIFFE.fullmatch(identity)
-    known = (None, None) if match is None else (match[1], match[3])
-    if len(_identities) >= KEPT:
-        _identities.clear()
-    _identities[identity] = known
-    return known
+    return (None, None) if match is None else (match[1], match[3])
 
 
 def _identity(text: str) -> Converted:

@@ -15,7 +15,7 @@ from ztflow.place.inventory.files import parse_inventory, read_inventory
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows
 from ztflow.place.register import Contradiction
-from ztflow.place.topology import Topology, node_of_ztunnel, owner_of
+from ztflow.place.topology import Topology
 
 __all__ = [
     "AddressFact",
@@ -30,8 +30,6 @@ __all__ = [
     "ServiceFact",
     "Topology",
     "ZtunnelFact",
-    "node_of_ztunnel",
-    "owner_of",
     "parse_inventory",
     "place_flows",
     "read_inventory",

@@ -6,26 +6,26 @@ from typing import NamedTuple
 
 from ztflow.place.inventory.facts import PodFact
 from ztflow.place.names import How
-from ztflow.place.sightings import Span, Writer
+from ztflow.place.sightings import Span
 from ztflow.place.ztunnels import NOWHERE
 
 
 class Answer(NamedTuple):
-    """Where one end is. Places are numbers; a place may be a node nobody named.
+    """Where one end is. Places are numbers; a place may be a node without a known name.
 
     Attributes:
         place: Number of the place, or `NOWHERE`.
         zone: Its zone.
         pod: `namespace/name`, where evidence names a pod.
         evidence: How it is known; None with `NOWHERE` and no zone.
-        writer: Number of the end's own writer, or `NOWHERE`: two ends with one writer are on one node.
+        ztunnel: Number of the end's own ztunnel, or `NOWHERE`: two ends with one ztunnel are on one node.
     """
 
     place: int = NOWHERE
     zone: str | None = None
     pod: str | None = None
     evidence: str | None = None
-    writer: int = NOWHERE
+    ztunnel: int = NOWHERE
 
 
 class End(NamedTuple):
@@ -37,7 +37,7 @@ class End(NamedTuple):
         owner_namespace: Namespace in the end's identity.
         ip: Address; behind a waypoint that of the waypoint.
         ztunnel: The ztunnel pod that wrote the half of this end.
-        file: The file that half stands in, where no pod is known.
+        file: The file that half is in, where no pod is known.
         node: Node a shipper named for that half.
         pod: Pod already known.
         cluster: Cluster, where logged.
@@ -84,13 +84,6 @@ class Placement(NamedTuple):
     region: str | None = None
     cluster: str | None = None
     evidence: str | None = None
-
-
-def writer_of(end: End) -> Writer | None:
-    """Who wrote the half of an end."""
-    if end.ztunnel is not None:
-        return ("pod", end.ztunnel)
-    return ("file", end.file) if end.file is not None else None
 
 
 def surely_holds(fact: PodFact, time: int | None) -> bool:

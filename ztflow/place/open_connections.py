@@ -45,8 +45,6 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
         inventory: With `connections`, from a ztunnel's dump or `istioctl ztunnel-config connections`.
         register: Knows which pod has an address.
     """
-    if not inventory.connections or not flows.num_rows:
-        return flows
     services = {name: service for service in inventory.services for name in (*service.vips, service.hostname) if name}
     keys_now = (_key(connection, register, services) for connection in inventory.connections)
     open_now = Counter(key for key in keys_now if key is not None)

@@ -31,7 +31,7 @@ _ALONGSIDE = 30_000_000
 _LOCALITY = ("unknown", "same_node", "cross_node")
 _ZONE_LOCALITY = ("unknown", "same_zone", "cross_zone")
 _IDENTITY = 2
-"""Where the identity stands among the columns of an end: `End.owner_namespace`."""
+"""Place of the identity among the columns of an end: `End.owner_namespace`."""
 
 
 class _Placed(NamedTuple):
@@ -43,8 +43,8 @@ class _Placed(NamedTuple):
     """Whether the end's own half was seen."""
 
     def unnamed(self) -> bool:
-        """Whether an own writer may be known by less than its node's name."""
-        return any(answer.writer != NOWHERE for answer in self.answers)
+        """Whether an own ztunnel may be known by less than its node's name."""
+        return any(answer.ztunnel != NOWHERE for answer in self.answers)
 
 
 def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
@@ -53,7 +53,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
     Args:
         flows: Columns `schema.FLOWS`. `src_node` and `dst_node` may hold what a shipper said; they are kept.
         topology: What is known of places; with the halves of these flows (`learn`) it knows most; without
-            any, the flows themselves tell it who wrote of whom.
+            any, the flows themselves tell it which ztunnel wrote of which pod.
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
@@ -73,7 +73,8 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
             flows = _fill(flows, f"{side}_zone", [answer.zone for answer in end.answers], end.numbers)
             flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
         flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
-        flows = explain_open(flows, topology.inventory, topology.register)
+        if topology.inventory.connections:
+            flows = explain_open(flows, topology.inventory, topology.register)
         flows = _fill(flows, "locality", _LOCALITY, locality, replaceable="unknown")
         return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable="unknown")
 
@@ -83,7 +84,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     half = "outbound" if side == "src" else "inbound"
     ztunnel, node = coded(flows, f"{half}_ztunnel"), coded(flows, f"{side}_node")
     seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | ztunnel.known()
-    answers, numbers, settled = _by_writer(ztunnel, node, topology)
+    answers, numbers, settled = _by_ztunnel(ztunnel, node, topology)
     pod, workload = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
     rows = np.flatnonzero(~(settled & seen & (pod.known() | ~workload.known())))
     if len(rows):
@@ -106,11 +107,11 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     return _Placed(numbers, answers, seen)
 
 
-def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
+def _by_ztunnel(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
     """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
     groups = group([ztunnel.part, node.part], len(ztunnel.codes))
     words = (column.texts(groups.first) for column in (ztunnel, node))
-    answers = [topology.of_writer(pod, shipped) for pod, shipped in zip(*words, strict=True)]
+    answers = [topology.of_ztunnel(pod, shipped) for pod, shipped in zip(*words, strict=True)]
     zones = topology.register.knows_pod_zones
     settled = [a.place != NOWHERE and (a.zone is not None or not zones) for a in answers]
     return answers, groups.codes.astype(np.int32), np.array(settled, np.bool_)[groups.codes]
@@ -172,8 +173,8 @@ def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology)
     same = (source == target) & known
     unsure = ~same
     if src.unnamed() or dst.unnamed():
-        own = _of(src, "writer")
-        same |= (own == _of(dst, "writer")) & (own != NOWHERE)
+        own = _of(src, "ztunnel")
+        same |= (own == _of(dst, "ztunnel")) & (own != NOWHERE)
     if other_cluster is not None:
         same &= ~other_cluster
         unsure = ~same & ~other_cluster
@@ -203,8 +204,8 @@ def _of(end: _Placed, what: str) -> Codes:
 def _distinct(source: Codes, target: Codes, topology: Topology) -> BoolArray:
     """Whether two different places are two nodes for sure.
 
-    Two names are. A node nobody named is another than that of a ztunnel that wrote at the same time; a ztunnel that
-    wrote before or after may be the same node's, restarted.
+    Two names are. A node without a known name is another than that of a ztunnel that wrote at the same time; a ztunnel
+    that wrote before or after may be the same node's, restarted.
     """
     count = int(max(source.max(initial=NOWHERE), target.max(initial=NOWHERE))) + 1
     named = np.array([topology.name(place) is not None for place in range(count)], np.bool_)

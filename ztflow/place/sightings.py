@@ -1,7 +1,7 @@
-"""What the log itself shows of places: who wrote lines of which pod and address, and what start-up lines say.
+"""What the log itself shows of places: which ztunnel wrote of which pod and address, and what start-up lines say.
 
 An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
-(format sheet §4.2). A writer is a ztunnel pod, or the node a shipper named where it named no pod, or a bare file
+(format sheet §4.2). A ztunnel is known by its pod, else by the node a shipper named, else by the bare file
 whose start-up block names its node.
 """
 
@@ -29,7 +29,7 @@ _PENDING = 1 << 17
 Span = list[int]
 """First and last time seen, microseconds; (`AFTER_ALL`, `BEFORE_ALL`) where no line had a time."""
 
-Writer = tuple[str, str]
+Ztunnel = tuple[str, str]
 """(`pod`, name), (`node`, name) or (`file`, name)."""
 
 PodName = tuple[str, str]
@@ -102,28 +102,28 @@ class Stay:
 
 
 class Sightings:
-    """Spans in which pods and addresses were seen with their writers. Batches may come in any cut and order.
+    """Spans of time in which ztunnels wrote of pods and addresses. Batches may come in any cut and order.
 
-    Batches are kept as columns until somebody asks for a pod or an address: most captures are placed without.
+    Batches are kept as columns until a pod or an address is asked for: most captures are placed without.
     """
 
     def __init__(self) -> None:
-        self.writers: dict[Writer, Span] = {}
-        self.shipped: defaultdict[Writer, set[str]] = defaultdict(set)
-        """Nodes that shippers named for a writer."""
-        self.started: defaultdict[Writer, set[str]] = defaultdict(set)
-        """Nodes that start-up lines named for a writer."""
-        self.stays: dict[tuple[Writer, Stayer], Stay] = {}
+        self.ztunnels: dict[Ztunnel, Span] = {}
+        self.shipped: defaultdict[Ztunnel, set[str]] = defaultdict(set)
+        """Nodes that shippers named for a ztunnel."""
+        self.started: defaultdict[Ztunnel, set[str]] = defaultdict(set)
+        """Nodes that start-up lines named for a ztunnel."""
+        self.stays: dict[tuple[Ztunnel, Stayer], Stay] = {}
         """Pods that a ztunnel said it serves, by name or by uid."""
         self.uids: dict[str, PodName] = {}
-        """Pods whose uid and name stood in one line."""
-        self._pods: defaultdict[PodName, dict[tuple[Writer, str | None], Span]] = defaultdict(dict)
-        self._addresses: defaultdict[str, dict[tuple[Writer, PodName | None], Span]] = defaultdict(dict)
+        """Pods whose uid and name were in one line."""
+        self._pods: defaultdict[PodName, dict[tuple[Ztunnel, str | None], Span]] = defaultdict(dict)
+        self._addresses: defaultdict[str, dict[tuple[Ztunnel, PodName | None], Span]] = defaultdict(dict)
         self.several: set[PodName] = set()
-        """Pods of which more than one writer wrote."""
-        self._pods_of: defaultdict[Writer, defaultdict[PodName, list[Span]]] = defaultdict(lambda: defaultdict(list))
-        self._addresses_of: defaultdict[Writer, defaultdict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
-        self._pairs_of: defaultdict[Writer, int] = defaultdict(int)
+        """Pods of which more than one ztunnel wrote."""
+        self._pods_of: defaultdict[Ztunnel, defaultdict[PodName, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        self._addresses_of: defaultdict[Ztunnel, defaultdict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
+        self._pairs_of: defaultdict[Ztunnel, int] = defaultdict(int)
         self._pending: list[Spans] = []
         self._added = 0
         self._asked = False
@@ -131,20 +131,20 @@ class Sightings:
         self._pairs = 0
 
     @property
-    def pods(self) -> Mapping[PodName, Mapping[tuple[Writer, str | None], Span]]:
-        """Pods at whose end a writer wrote, with the address the line gave."""
+    def pods(self) -> Mapping[PodName, Mapping[tuple[Ztunnel, str | None], Span]]:
+        """Pods at whose end a ztunnel wrote, with the address the line gave."""
         self._index()
         return self._pods
 
     @property
-    def addresses(self) -> Mapping[str, Mapping[tuple[Writer, PodName | None], Span]]:
-        """The same by address; the pod is None where the line named none."""
+    def addresses(self) -> Mapping[str, Mapping[tuple[Ztunnel, PodName | None], Span]]:
+        """Addresses at whose end a ztunnel wrote, with the pod the line named, or None."""
         self._index()
         return self._addresses
 
     @property
     def version(self) -> tuple[int, int]:
-        """Changes when a new writer or fact was seen, or, once anybody asked for pods, a new pod or address."""
+        """Changes when a new ztunnel or fact was seen, or, once pods were asked for, a new pod or address."""
         if self._asked:
             self._index()
         return self._version, self._pairs
@@ -154,13 +154,13 @@ class Sightings:
         if not halves.num_rows:
             return
         direction = coded(halves, "direction")
-        writer = [coded(halves, name) for name in ("ztunnel_pod", "ztunnel_node", "source_file")]
+        ztunnel = [coded(halves, name) for name in ("ztunnel_pod", "ztunnel_node", "source_file")]
         micros = micros_of(halves.column("time"), AFTER_ALL)
         for side, word in (("src", "outbound"), ("dst", "inbound")):
             rows = np.flatnonzero(direction.mask(word))
             if len(rows):
                 ends = [coded(halves, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
-                spans = spans_of([column.take(rows) for column in (*ends, *writer)], micros[rows])
+                spans = spans_of([column.take(rows) for column in (*ends, *ztunnel)], micros[rows])
                 self._add(spans)
         if self._asked:
             self._index()
@@ -169,11 +169,11 @@ class Sightings:
             self._added = 0
 
     def _add(self, batch: Spans) -> None:
-        self._take_writers(batch)
+        self._take_ztunnels(batch)
         self._pending.append(batch)
         self._added += len(batch.first)
 
-    def _take_writers(self, batch: Spans) -> None:
+    def _take_ztunnels(self, batch: Spans) -> None:
         columns = batch.columns[3:]
         groups = group([column.part for column in columns], len(batch.first))
         numbers, first = groups.codes, groups.first
@@ -182,13 +182,13 @@ class Sightings:
         np.maximum.at(ends, numbers, batch.last)
         words = [column.texts(first) for column in columns]
         for pod, node, file, start, end in zip(*words, starts.tolist(), ends.tolist(), strict=True):
-            writer = _writer(pod, node, file)
-            if writer is None:
+            ztunnel = ztunnel_of(pod, node, file)
+            if ztunnel is None:
                 continue
-            if _widen(self.writers, writer, start, end) is not None:
+            if _widen(self.ztunnels, ztunnel, start, end) is not None:
                 self._version += 1
-            if pod is not None and node is not None and node not in self.shipped[writer]:
-                self.shipped[writer].add(node)
+            if pod is not None and node is not None and node not in self.shipped[ztunnel]:
+                self.shipped[ztunnel].add(node)
                 self._version += 1
 
     def _index(self) -> None:
@@ -204,54 +204,54 @@ class Sightings:
     def _index_batch(self, batch: Spans) -> None:
         pods, addresses = self._pods, self._addresses
         words = [column.texts() for column in batch.columns]
-        writers = {key: _writer(*key) for key in set(zip(*words[3:], strict=True))}
+        ztunnels = {key: ztunnel_of(*key) for key in set(zip(*words[3:], strict=True))}
         for namespace, name, ip, pod, node, file, first, last in zip(
             *words, batch.first.tolist(), batch.last.tolist(), strict=True
         ):
-            writer = writers[pod, node, file]
-            if writer is None:
+            ztunnel = ztunnels[pod, node, file]
+            if ztunnel is None:
                 continue
             if namespace is not None and name is not None:
                 known = (namespace, name)
-                span = _widen(pods[known], (writer, ip), first, last)
+                span = _widen(pods[known], (ztunnel, ip), first, last)
                 if span is not None:
-                    self._note_pair(writer, known, ip, span)
+                    self._note_pair(ztunnel, known, ip, span)
                     if ip is not None:
-                        addresses[ip][writer, known] = span
+                        addresses[ip][ztunnel, known] = span
             elif ip is not None:
-                span = _widen(addresses[ip], (writer, None), first, last)
+                span = _widen(addresses[ip], (ztunnel, None), first, last)
                 if span is not None:
-                    self._note_pair(writer, None, ip, span)
+                    self._note_pair(ztunnel, None, ip, span)
 
-    def _note_pair(self, writer: Writer, pod: PodName | None, ip: str | None, span: Span) -> None:
-        """Take in that a writer wrote of a pod or an address for the first time."""
+    def _note_pair(self, ztunnel: Ztunnel, pod: PodName | None, ip: str | None, span: Span) -> None:
+        """Take in that a ztunnel wrote of a pod or an address for the first time."""
         self._pairs += 1
-        self._pairs_of[writer] += 1
+        self._pairs_of[ztunnel] += 1
         if ip is not None:
-            self._addresses_of[writer][ip].append(span)
+            self._addresses_of[ztunnel][ip].append(span)
         if pod is not None:
-            self._pods_of[writer][pod].append(span)
-            if pod not in self.several and any(other != writer for other, _ in self._pods[pod]):
+            self._pods_of[ztunnel][pod].append(span)
+            if pod not in self.several and any(other != ztunnel for other, _ in self._pods[pod]):
                 self.several.add(pod)
 
-    def pods_of(self, writer: Writer) -> dict[PodName, int]:
-        """Pods of which a writer wrote, with the first time."""
+    def pods_of(self, ztunnel: Ztunnel) -> dict[PodName, int]:
+        """Pods of which a ztunnel wrote, with the first time."""
         self._index()
-        return {pod: min(span[0] for span in spans) for pod, spans in self._pods_of[writer].items()}
+        return {pod: min(span[0] for span in spans) for pod, spans in self._pods_of[ztunnel].items()}
 
-    def addresses_of(self, writer: Writer) -> dict[str, int]:
-        """Addresses of which a writer wrote, with the first time."""
+    def addresses_of(self, ztunnel: Ztunnel) -> dict[str, int]:
+        """Addresses of which a ztunnel wrote, with the first time."""
         self._index()
-        return {ip: min(span[0] for span in spans) for ip, spans in self._addresses_of[writer].items()}
+        return {ip: min(span[0] for span in spans) for ip, spans in self._addresses_of[ztunnel].items()}
 
-    def pairs_of(self, writer: Writer) -> int:
-        """A number that changes when a writer writes of another pod or address."""
+    def pairs_of(self, ztunnel: Ztunnel) -> int:
+        """A number that changes when a ztunnel writes of another pod or address."""
         self._index()
-        return self._pairs_of[writer]
+        return self._pairs_of[ztunnel]
 
     @property
     def direct(self) -> int:
-        """Changes when a new writer or fact was seen."""
+        """Changes when a new ztunnel or fact was seen."""
         return self._version
 
     def introduce(self, flows: pa.Table) -> None:
@@ -274,20 +274,20 @@ class Sightings:
     def note(self, facts: Iterable[Fact]) -> None:
         """Take in what non-access lines say: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""
         for fact in facts:
-            writer = _writer_of(fact)
-            if writer is None or fact.kind not in {"local_node", "pod_here", "pod_kept", "pod_gone"}:
+            ztunnel = _ztunnel_of_fact(fact)
+            if ztunnel is None or fact.kind not in {"local_node", "pod_here", "pod_kept", "pod_gone"}:
                 continue
             self._version += 1
-            if fact.origin.node is not None and writer[0] == "pod":
-                self.shipped[writer].add(fact.origin.node)
+            if fact.origin.node is not None and ztunnel[0] == "pod":
+                self.shipped[ztunnel].add(fact.origin.node)
             if fact.kind == "local_node":
                 node = fact.values.get("node")
                 if isinstance(node, str) and node:
-                    self.started[writer].add(node)
+                    self.started[ztunnel].add(node)
             else:
-                self._note_pod(writer, fact)
+                self._note_pod(ztunnel, fact)
 
-    def _note_pod(self, writer: Writer, fact: Fact) -> None:
+    def _note_pod(self, ztunnel: Ztunnel, fact: Fact) -> None:
         name, namespace, uid = (fact.values.get(key) or None for key in ("name", "namespace", "uid"))
         pod = (namespace, name) if namespace is not None and name is not None else None
         if pod is not None and uid is not None:
@@ -295,7 +295,7 @@ class Sightings:
         who: Stayer | None = uid if uid is not None else pod
         if who is None:
             return
-        stay = self.stays.setdefault((writer, who), Stay())
+        stay = self.stays.setdefault((ztunnel, who), Stay())
         if fact.kind == "pod_gone":
             stay.gone = max(stay.gone, fact.time if fact.time is not None else BEFORE_ALL)
         else:
@@ -303,8 +303,8 @@ class Sightings:
             stay.last = max(stay.last, fact.time if fact.time is not None else BEFORE_ALL)
 
 
-def _writer(pod: str | None, node: str | None, file: str | None) -> Writer | None:
-    """The writer of halves that name a ztunnel pod, a node, or only stand in a file."""
+def ztunnel_of(pod: str | None, node: str | None, file: str | None) -> Ztunnel | None:
+    """The ztunnel that wrote a half: by its pod, else by the node a shipper named, else by the file."""
     if pod is not None:
         return ("pod", pod)
     return ("node", node) if node is not None else ("file", file) if file is not None else None
@@ -321,7 +321,7 @@ def _widen(spans: dict[Any, Span], key: object, first: int, last: int) -> Span |
     return None
 
 
-def _writer_of(fact: Fact) -> Writer | None:
+def _ztunnel_of_fact(fact: Fact) -> Ztunnel | None:
     if fact.origin.pod is not None:
         return ("pod", fact.origin.pod)
     if fact.origin.node is not None:

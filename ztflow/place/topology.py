@@ -1,9 +1,9 @@
 """`Topology`: all evidence about places merged, in the order of its strength, with contradictions kept.
 
-The order: what a shipper said of the writer > inventory > ztunnel's start-up lines > what other lines show. A pod name
-that is never given again (`names.is_unique_name`) means one pod on one node for all time. A name or address that can
-come back is placed only where time allows it; there an inventory that does not tell since when it holds comes after
-what the log says of that very moment.
+The order: the node a shipper names for the ztunnel > inventory > ztunnel's start-up lines > what other lines show. A
+pod name that is never given again (`names.is_unique_name`) means one pod on one node for all time. A name or address
+that can come back is placed only where time allows it; there an inventory that does not tell since when it holds comes
+after what the log says of that very moment.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import pyarrow as pa
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.model.provenance import Fact
-from ztflow.place.endpoints import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds, writer_of
+from ztflow.place.endpoints import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds
 from ztflow.place.inventory.facts import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name, workload_of_name
 from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
-from ztflow.place.sightings import Sightings, Span
-from ztflow.place.ztunnels import NOWHERE, Writers
+from ztflow.place.sightings import Sightings, Span, ztunnel_of
+from ztflow.place.ztunnels import NOWHERE, Ztunnels
 
 _BY_NAME = "inventory pod name"
 _UNASKED = Answer()
 
 
 class Topology:
-    """Who is where, at which time.
+    """Where pods and addresses are, at which time.
 
     Args:
         inventory: What `read_inventory` gave; None for none.
@@ -39,13 +39,13 @@ class Topology:
     def __init__(
         self, inventory: Inventory | None = None, facts: Iterable[Fact] = (), halves: pa.Table | None = None
     ) -> None:
-        self.inventory = inventory or Inventory()
+        self.inventory = Inventory() if inventory is None else inventory
         with gc_paused():
             self.register = Register(self.inventory)
         self.has_halves = False
         """Whether it has seen access lines; without them the flows to place have to tell what they told."""
         self._sightings = Sightings()
-        self._writers = Writers(self.inventory, self.register, self._sightings)
+        self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
         self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
         self._unique_at = (-1, -1)
         self.learn(facts, halves)
@@ -64,8 +64,8 @@ class Topology:
     @property
     def contradictions(self) -> tuple[Contradiction, ...]:
         """Sources that disagree, in a fixed order; each is resolved by the order of evidence or left unknown."""
-        self._writers.settle()
-        found = {*self.register.contradictions, *self._writers.contradictions, *self._writers.moved()}
+        self._ztunnels.settle()
+        found = {*self.register.contradictions, *self._ztunnels.contradictions, *self._ztunnels.moved()}
         return tuple(sorted(found))
 
     def at(self, address: str, time: int | None = None) -> Placement:
@@ -122,26 +122,28 @@ class Topology:
         }
 
     def name(self, place: int) -> str | None:
-        """Name of a place; None for `NOWHERE` and for a node nobody named."""
-        return self._writers.name(place)
+        """Name of a place; None for `NOWHERE` and for a node without a known name."""
+        return self._ztunnels.name(place)
 
     def span(self, place: int) -> tuple[int, int] | None:
         """First and last time a ztunnel of that place wrote; None where none did."""
-        span = self._writers.spans.get(place)
+        span = self._ztunnels.spans.get(place)
         return (span[0], span[1]) if span is not None and span[0] <= span[1] else None
 
     def ztunnels(self) -> dict[str, tuple[str | None, str]]:
-        """Node (None where nobody named it) and evidence of every ztunnel pod of the log."""
-        self._writers.settle()
-        places, how = self._writers.place_of, self._writers.how
-        return {writer[1]: (self.name(place), how[writer]) for writer, place in places.items() if writer[0] == "pod"}
+        """Node (None where its name is unknown) and evidence of every ztunnel pod of the log."""
+        self._ztunnels.settle()
+        places, how = self._ztunnels.place_of, self._ztunnels.how
+        return {
+            ztunnel[1]: (self.name(place), how[ztunnel]) for ztunnel, place in places.items() if ztunnel[0] == "pod"
+        }
 
     def settle(self) -> None:
         """Make the node of every ztunnel final for what is known so far; cheap where nothing new was learnt."""
-        self._writers.settle()
+        self._ztunnels.settle()
 
-    def of_writer(self, ztunnel: str | None, node: str | None) -> Answer:
-        """Where the ends are whose halves a ztunnel pod wrote (or a ztunnel whose node a shipper named)."""
+    def of_ztunnel(self, ztunnel: str | None, node: str | None) -> Answer:
+        """Where the ends are whose halves this ztunnel wrote, known by its pod or by the node a shipper named."""
         if ztunnel is None and node is None:
             return Answer()
         return self._own(End(ztunnel=ztunnel, node=node, local=True, elsewhere=True), None)
@@ -151,7 +153,7 @@ class Topology:
         if end.local:
             return self._own(end, time)
         if end.node is not None:
-            return self._with_zone(Answer(self._writers.place(end.node), None, end.pod))
+            return self._with_zone(Answer(self._ztunnels.place(end.node), None, end.pod))
         if end.elsewhere:
             return Answer(pod=end.pod)
         return self._remote(end, time)
@@ -168,7 +170,7 @@ class Topology:
             answer = self._by_unique_name(pod, end.cluster)
         else:
             known = self.register.pods.get(pod, [])
-            if len(known) != 1 or self._writers.shipped or not may_have(known[0], end.ip):
+            if len(known) != 1 or self._ztunnels.shipped or not may_have(known[0], end.ip):
                 return None
             answer = self._stated(known[0], f"{end.namespace}/{end.workload}", _BY_NAME)
             held = surely_holds(known[0], first) and surely_holds(known[0], last)
@@ -199,28 +201,28 @@ class Topology:
         return sorted(time for time in found if BEFORE_ALL < time < AFTER_ALL)
 
     def _own_place(self, end: End) -> int:
-        """The place of the writer of an end's own half, or `NOWHERE`."""
-        writer = writer_of(end)
-        return self._writers.place_of.get(writer, NOWHERE) if writer is not None else NOWHERE
+        """The place of the ztunnel of an end's own half, or `NOWHERE`."""
+        ztunnel = ztunnel_of(end.ztunnel, None, end.file)
+        return self._ztunnels.place_of.get(ztunnel, NOWHERE) if ztunnel is not None else NOWHERE
 
     def _own(self, end: End, time: int | None) -> Answer:
         """Where an end is that wrote a half: with its ztunnel, whatever an inventory says."""
-        writer = writer_of(end)
+        ztunnel = ztunnel_of(end.ztunnel, None, end.file)
         # A bare file may hold the lines of several ztunnels, so two ends in one file are not yet on one node.
-        number = self._writers.number.get(writer, NOWHERE) if writer is not None and writer[0] == "pod" else NOWHERE
+        number = self._ztunnels.number.get(ztunnel, NOWHERE) if ztunnel is not None and ztunnel[0] == "pod" else NOWHERE
         pod = end.pod
         if pod is None and None not in {end.workload, end.namespace} and not end.elsewhere:
             pod = f"{end.namespace}/{end.workload}"
         if end.node is not None:
-            return self._with_zone(Answer(self._writers.place(end.node), None, pod, "shipper", number))
+            return self._with_zone(Answer(self._ztunnels.place(end.node), None, pod, "shipper", number))
         answer = Answer(NOWHERE, None, pod, None, number)
         place = self._own_place(end)
-        if writer is not None and place != NOWHERE:
-            how = self._writers.how[writer]
+        if ztunnel is not None and place != NOWHERE:
+            how = self._ztunnels.how[ztunnel]
             evidence = how if how == "shipper" else f"ztunnel log ({how})" if how else "ztunnel log"
             return self._with_zone(answer._replace(place=place, evidence=evidence))
         stated = Answer() if end.elsewhere else self._remote(end, time)
-        return stated._replace(pod=pod or stated.pod, writer=number)
+        return stated._replace(pod=pod or stated.pod, ztunnel=number)
 
     def _remote(self, end: End, time: int | None) -> Answer:
         """Where an end is whose own half is missing: by its pod's name, else by its address."""
@@ -240,14 +242,14 @@ class Topology:
         if end.workload is None or end.namespace is None:
             return None
         pod = (end.namespace, end.workload)
-        known = self.register.lookup(*pod) or pod in self._sightings.pods or pod in self._writers.arrived
+        known = self.register.lookup(*pod) or pod in self._sightings.pods or pod in self._ztunnels.arrived
         return f"{end.namespace}/{end.workload}" if known else None
 
     def _by_unique_name(self, pod: PodKey, cluster: str | None) -> Answer | None:
         """Place of a pod whose name is never given again: what is known once holds for all time."""
-        if self._unique_at != self._writers.settled:
+        if self._unique_at != self._ztunnels.settled:
             self._unique.clear()
-            self._unique_at = self._writers.settled
+            self._unique_at = self._ztunnels.settled
         asked = (pod, cluster)
         answer = self._unique.get(asked, _UNASKED)
         if answer is _UNASKED:
@@ -259,11 +261,11 @@ class Topology:
         known = self.register.lookup(*pod)
         if cluster is not None:
             known = in_cluster(known, cluster)
-        if len(known) == 1 and known[0].node is not None and not self._writers.shipped:
+        if len(known) == 1 and known[0].node is not None and not self._ztunnels.shipped:
             return self._stated(known[0], key, _BY_NAME)
         nodes = {fact.node for fact in known if fact.node is not None}
         seen = self._seen(pod)
-        shipped = seen.keys() & self._writers.shipped
+        shipped = seen.keys() & self._ztunnels.shipped
         if not shipped and len(nodes) == 1:
             return self._stated(next(fact for fact in known if fact.node is not None), key, _BY_NAME)
         if nodes and not shipped:
@@ -307,7 +309,7 @@ class Topology:
         `Answer()` where two places claim that moment with equal right, None where nothing speaks.
         """
         now = during(seen, time)
-        shipped = [place for place in now if place in self._writers.shipped]
+        shipped = [place for place in now if place in self._ztunnels.shipped]
         if shipped:
             return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
         if stated is not None and fact is not None and surely_holds(fact, time):
@@ -327,8 +329,8 @@ class Topology:
         assert ip is not None
         seen: dict[int, Span] = {}
         pods: defaultdict[int, set[str]] = defaultdict(set)
-        for (writer, pod), span in self._sightings.addresses.get(ip, {}).items():
-            place = self._writers.place_of[writer]
+        for (ztunnel, pod), span in self._sightings.addresses.get(ip, {}).items():
+            place = self._ztunnels.place_of[ztunnel]
             if place != NOWHERE and (pod is None or self._agrees(end, *pod)):
                 known = seen.setdefault(place, list(span))
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
@@ -349,7 +351,7 @@ class Topology:
             )
         if ip in self.register.node_of_ip:
             node, zone, _ = self.register.node_of_ip[ip]
-            place = self._writers.place(node) if node is not None else NOWHERE
+            place = self._ztunnels.place(node) if node is not None else NOWHERE
             zone = (self.register.node_zone.get(node) if node is not None else None) or zone
             return Answer(place, zone, None, "inventory node address")
         if len(seen) == 1 and not claims:
@@ -365,7 +367,7 @@ class Topology:
         return end.workload is None or end.workload in {name, self.owner_of(namespace, name)[0]}
 
     def _stated(self, fact: PodFact, pod: str | None, evidence: str) -> Answer:
-        place = self._writers.place(fact.node) if fact.node is not None else NOWHERE
+        place = self._ztunnels.place(fact.node) if fact.node is not None else NOWHERE
         zone = self.register.zone(fact)
         return Answer(place, zone, pod, evidence if place != NOWHERE or zone is not None else None)
 
@@ -383,18 +385,8 @@ class Topology:
 
     def _seen(self, pod: PodKey) -> dict[int, Span]:
         """Places whose ztunnels wrote of a pod as theirs, with the span of each."""
-        return self._writers.seen((pod[0], pod[1])) if pod[0] is not None else {}
+        return self._ztunnels.seen((pod[0], pod[1])) if pod[0] is not None else {}
 
     def _announced(self, pod: PodKey) -> dict[int, Span]:
         """Places whose ztunnels said they serve a pod, with the span of each."""
-        return self._writers.arrived.get((pod[0], pod[1]), {}) if pod[0] is not None else {}
-
-
-def node_of_ztunnel(topology: Topology) -> dict[str, tuple[str | None, str]]:
-    """Node (None: known, but not by name) and evidence of every ztunnel pod that wrote a line."""
-    return topology.ztunnels()
-
-
-def owner_of(topology: Topology, namespace: str | None, pod: str) -> tuple[str, How]:
-    """The workload a pod belongs to, and how that is known: `owner`, `name pattern` or `as logged`."""
-    return topology.owner_of(namespace, pod)
+        return self._ztunnels.arrived.get((pod[0], pod[1]), {}) if pod[0] is not None else {}

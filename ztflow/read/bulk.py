@@ -116,13 +116,13 @@ class Bulk:
         self.source_file = source_file
         self._readers = [BlockReader() for _ in range(min(_THREADS, _processors()))]
         self.writers: dict[Origin, int] = {}
-        self._known: WeakKeyDictionary[Vocabulary, _Writers] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Vocabulary, _Prefixes] = WeakKeyDictionary()
         self.useless = False
 
-    def known(self, vocabulary: Vocabulary) -> _Writers:
+    def known(self, vocabulary: Vocabulary) -> _Prefixes:
         """Who writes behind the prefixes of a vocabulary."""
         if vocabulary not in self._known:
-            self._known[vocabulary] = _Writers(self, vocabulary)
+            self._known[vocabulary] = _Prefixes(self, vocabulary)
         return self._known[vocabulary]
 
     def read(self, data: memoryview, number: int) -> tuple[pa.Table, int]:
@@ -155,7 +155,7 @@ class Bulk:
             wait(reading)  # the buffer must outlive the kernel
 
 
-class _Writers:
+class _Prefixes:
     """Who writes behind each prefix of a vocabulary, as things stood when last asked.
 
     Attributes:
@@ -222,7 +222,7 @@ class _Settling:
         self._writer: Codes = np.full(part.rows, -1, np.int32)
         self._places = [-1] * len(bulk.builder)
         """For each row of the slow path: the line it came with."""
-        self._writers = bulk.known(part.vocabulary)
+        self._prefixes_known = bulk.known(part.vocabulary)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._assigned = 0
@@ -250,13 +250,13 @@ class _Settling:
         """Some lines the slow way."""
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
         self._places += [line] * (len(self._bulk.builder) - len(self._places))
-        if self._writers.outdated:
+        if self._prefixes_known.outdated:
             self._resolve()
 
     def _take(self, row_stop: int, other_stop: int) -> None:
         """Take the rows and count the other lines up to these."""
         while self._row < row_stop or self._other < other_stop:
-            if self._writers.all_known and not self._any_refused and self._slow.settled() and self._slow.counts():
+            if self._prefixes_known.all_known and not self._any_refused and self._slow.settled() and self._slow.counts():
                 self._accept(row_stop, other_stop)
                 return
             row, other = self._first_to_leave(row_stop, other_stop)
@@ -274,7 +274,7 @@ class _Settling:
         """The first row and the first other line that must go the slow way as things stand."""
         if not self._slow.settled():
             return self._row, self._other
-        lookup, prefix, refused, others = self._writers.lookup, self._prefix, self._refused, self._others[1]
+        lookup, prefix, refused, others = self._prefixes_known.lookup, self._prefix, self._refused, self._others[1]
         row = _first(self._row, row_stop, lambda rows: refused[rows] | (lookup[prefix[rows] + 1] < 0))
         if not self._slow.counts():
             return row, self._other
@@ -292,7 +292,7 @@ class _Settling:
     def _assign(self) -> None:
         """Write down who wrote the rows accepted since the last time, as things stand."""
         rows = slice(self._assigned, self._row)
-        self._writer[rows] = self._writers.lookup[self._prefix[rows] + 1]
+        self._writer[rows] = self._prefixes_known.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:
@@ -306,12 +306,12 @@ class _Settling:
             start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
             self._other += 1
         self._read(line, start, _line_end(self._data, start))
-        self._writers.left(prefix)
+        self._prefixes_known.left(prefix)
 
     def _resolve(self) -> None:
         """Who writes behind each prefix, as things stand."""
         self._assign()
-        self._writers.renew()
+        self._prefixes_known.renew()
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:

@@ -241,7 +241,7 @@ class Overlaps:
         if column.null_count == len(column):
             return copies
         hashes = self._fingerprints.of(table)
-        codes, names = _writers(table.column("ztunnel_pod"))
+        codes, names = _ztunnels(table.column("ztunnel_pod"))
         known: BoolArray | None = None
         if column.null_count:
             known = column.is_valid().to_numpy()
@@ -277,7 +277,7 @@ class Overlaps:
         return copies
 
 
-def _writers(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
+def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
     """Who wrote each row, as a place in a list of names; None is nobody known."""
     writers = coded_of(pods)
     return writers.codes, [*writers.words, None]  # null has the code -1, the place of the last

@@ -8,7 +8,7 @@ from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
-from ztflow.parse.own_record import is_own_record, own_record
+from ztflow.parse.jsonlog import is_own_record, own_record
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged

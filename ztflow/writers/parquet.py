@@ -15,7 +15,6 @@ class ParquetWriter:
     """Writes tables of one schema to a Parquet file on a binary stream; memory holds one row group."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema) -> None:
-        self._schema = schema
         self._writer = pq.ParquetWriter(stream, schema)
         self._waiting: list[pa.Table] = []
         self._rows = 0

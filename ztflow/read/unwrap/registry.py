@@ -53,7 +53,7 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
 
 WRAPPERS: tuple[str, ...] = (
     "bare",
-    *sorted({name for name, _ in TEXT_WRAPPERS} | {name for name, _ in JSON_WRAPPERS}),
+    *sorted({*dict(TEXT_WRAPPERS), *dict(JSON_WRAPPERS)}),
 )
 """Names `--wrapper` takes."""
 
@@ -65,5 +65,5 @@ ALIASES = {
 }  # fmt: skip
 """Other names people have for them."""
 
-JSON_NAMES = frozenset({"bare", "logcli", *(name for name, _ in JSON_WRAPPERS)})
-"""Names under which JSON may stand on the outside."""
+JSON_NAMES = frozenset({"bare", "logcli", *dict(JSON_WRAPPERS)})
+"""Names under which JSON may be outermost."""
