@@ -125,7 +125,7 @@ class LogOrder(_Ordering):
     """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
 
     Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
-    somebody wants each in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
+    each has to be in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
     while slices are taken one slice and whatever lies across its end: of runs on disk one stretch each.
     """
 

@@ -28,7 +28,7 @@ Rating: TypeAlias = Callable[[str], Any]
 
 @lru_cache(maxsize=1 << 17)
 def text_hash(text: str) -> int:
-    """The 64-bit hash of a text (BLAKE2b); never 0, which stands for null."""
+    """The 64-bit hash of a text (BLAKE2b); never 0, which means null."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") or 1
 
 
@@ -84,7 +84,7 @@ class WordMemory:
         self._known: dict[tuple[str, Rating], tuple[pa.Array, Rated]] = {}
 
     def by_word(self, name: str, words: pa.Array, rate: Rating, dtype: type[np.generic]) -> Rated:
-        """What each word of a dictionary stands for, and behind them 0 for null.
+        """The value of each word of a dictionary, and behind them 0 for null.
 
         Args:
             name: The column.
@@ -105,7 +105,7 @@ class WordMemory:
         return rated
 
     def per_row(self, table: pa.Table, name: str, rate: Rating, dtype: type[np.generic]) -> Rated:
-        """What each row's word stands for; 0 for null."""
+        """The value of each row's word; 0 for null."""
         column = encoded(table.column(name))
         by_word = self.by_word(name, column.dictionary, rate, dtype)
         if len(by_word) == 2 and not column.indices.null_count:

@@ -46,7 +46,7 @@ def crowds(values: IntArray, group: Index, count: int, *, width: int, about: flo
     low = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(low, group, values)
     bins = (values - low[group]) // width
-    span = int(bins.max()) + 2  # no bin of one group stands next to one of another
+    span = int(bins.max()) + 2  # no bin of one group is next to one of another
     code, size = np.unique(group * span + bins, return_counts=True)
     size[:-1] += np.where(np.diff(code) == 1, size[1:], 0)
     of_group, of_bin = code // span, code % span

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray
 
 DAY = 86_400_000_000
-"""IntArrayeconds."""
+"""Microseconds."""
 WIDTH = len("2026-01-02T03:04:05.678901Z")
 
 _FIRST, _END = -719_162 * DAY, 2_932_897 * DAY

@@ -136,7 +136,7 @@ class _Raw:
 _ESCAPED = re.compile(r"\\(.)")
 _RESERVED = ("and", "or", "not", "in")
 MAX_LENGTH = 10_000
-"""Longest expression; far beyond what anybody types, well below what would exhaust the parser's stack."""
+"""Longest expression; far beyond what people type, well below what would exhaust the parser's stack."""
 MAX_DEPTH = 40
 """Deepest nesting of parentheses and `not`, for the same reason."""
 

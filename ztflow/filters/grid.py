@@ -46,7 +46,7 @@ VALUE_NAME = {
     Kind.PORT: "PORT",
     Kind.NODE: "NAME",
 }
-"""What stands for a value of each kind on a help page."""
+"""Placeholder of a value of each kind on a help page."""
 
 VALUE_HELP = {
     Kind.POD: "Pod name, with or without its namespace.",

@@ -43,7 +43,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
         A `networkx.MultiDiGraph`. Edge key: the path (`hbone`, `plaintext`, `waypoint`, …; `(unknown)` where the log
         does not tell). Edge attributes: those of `aggregate.Measures`, times as RFC 3339 text, and `path`. Vertex
         attributes where the same throughout: `kind`, `namespace`, `workload`, `workload_from`, `node`, `zone`,
-        `cluster`, `identity`; `unknown` on the vertex of ends nobody can name. Absent means unknown; never None.
+        `cluster`, `identity`; `unknown` on the vertex of ends without any name. Absent means unknown; never None.
 
     Raises:
         UsageError: `by` is no level.
@@ -78,7 +78,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
 
 
 def _ranks(texts: list[str]) -> Integers:
-    """Where each text stands when they are sorted."""
+    """Place of each text when they are sorted."""
     ranks = np.zeros(len(texts), np.int32)
     ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
     return ranks

@@ -101,8 +101,8 @@ class Fact:
         kind: What it says; `ztflow.parse.facts` lists the kinds and their values.
         time: Microseconds since 1970 UTC; None when the line has no time.
         origin: Who said it.
-        source_file: Input it stood in.
-        line_number: Line it stood at.
+        source_file: Input it was in.
+        line_number: Line it was at.
         values: What it says; keys depend on `kind`.
     """
 

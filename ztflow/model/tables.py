@@ -155,7 +155,7 @@ class HalvesBuilder:
         return len(self._rows)
 
     def append(self, row: Row, origin: Origin, line_number: int, source_file: str | None = None) -> None:
-        """Add one access line; `source_file` where it says itself which file it stood in."""
+        """Add one access line; `source_file` where it says itself which file it was in."""
         self._files.append(source_file)
         self._rows.append(row)
         self._origins.append(origin)

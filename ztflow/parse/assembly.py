@@ -43,9 +43,9 @@ class Token(NamedTuple):
     """One `key=value` of a line, as found.
 
     Attributes:
-        key: As it stands.
+        key: As it is written.
         text: The value without its quotes, escapes not yet decoded.
-        quoted: Whether it stood in quotes.
+        quoted: Whether it was in quotes.
         at: Where the key begins in the line, from 0.
         value_at: Where `text` begins, from 0.
     """
@@ -58,7 +58,7 @@ class Token(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What stands before the fields. None: not there."""
+    """What is before the fields. None: not there."""
 
     time: str | None
     level: str | None
@@ -234,7 +234,7 @@ _LOST_BEGINNING_JSON = re.compile(
 def ruin_of(text: str) -> ParseError | None:
     """The error for a text that is no access line from its beginning but plainly holds one, or the end of one.
 
-    A wrapper nobody took off, or a first line cut by `tail -c`: to be counted as a problem, never to vanish. None for
+    A wrapper not taken off, or a first line cut by `tail -c`: to be counted as a problem, never to vanish. None for
     everything else, also for lines of other scopes and for fragments such as `direction="inbound"` in prose.
     """
     if SOURCE_KEY not in text and DIRECTION_KEY not in text:

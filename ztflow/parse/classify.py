@@ -25,7 +25,7 @@ from ztflow.parse.values import MESSAGE, ValueFault, ip_of, time_micros
 from ztflow.text.escapes import BadEscapeError, decode
 
 ZTUNNEL_POD = "ztunnel"
-"""How the names of ztunnel's pods begin, unless somebody renamed the DaemonSet."""
+"""How the names of ztunnel's pods begin, unless the DaemonSet was renamed."""
 
 
 class Outcome(StrEnum):
@@ -124,7 +124,7 @@ class Statement:
     """A ztunnel line taken apart.
 
     Attributes:
-        time: As it stands; None when lost.
+        time: As it is written; None when lost.
         level: Lower case; None when it is no level word.
         scope: Without `ztunnel::`; of a bare `ztunnel` the word itself.
         spans: Enclosing spans, outermost first, each with its `name`.

@@ -1,6 +1,6 @@
-"""How a line was read, or why not: for `ztflow explain` and for anybody who stares at a line.
+"""How a line was read, or why not: for `ztflow explain` and the library.
 
-Imports pyparsing (about 70 ms), so load it only when somebody asks.
+Imports pyparsing (about 70 ms), so load it only when it is asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ExplainedField:
     """One `key=value` as it was found.
 
     Attributes:
-        key: As it stands.
+        key: As it is written.
         value: Decoded text; the raw text where it does not decode.
         column: Where the key begins, from 1; None when a JSON text does not show it.
         columns: The columns it fills; empty for a key that goes to `extra`.
@@ -137,7 +137,7 @@ class Explanation:
 def explain(text: str) -> Explanation:
     """How ztflow reads one line of ztunnel's own text (wrappers taken off).
 
-    Never raises for what stands in the text.
+    Never raises for what is in the text.
     """
     line = text.rstrip("\r\n")
     whole = LogLine(line, 1)
@@ -155,7 +155,7 @@ def explain(text: str) -> Explanation:
 
 
 def _expected(line: str, error: ParseError) -> str | None:
-    """What should have stood where the line went wrong."""
+    """What should have been where the line went wrong."""
     if error.column is None or line.lstrip(" \t").startswith("{"):
         return None
     found = grammar.read_line(line.rstrip("\t "))

@@ -68,7 +68,7 @@ def fact_of(line: LogLine, source_file: str) -> Fact | None:
 
     Args:
         line: Unwrapped; the configuration record joined with newlines.
-        source_file: Where it stands, for `Fact.source_file`.
+        source_file: Where it is, for `Fact.source_file`.
 
     Cost: 10 to 20 µs. Never raises for text that cannot be read: such a line says nothing.
     """

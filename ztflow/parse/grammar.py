@@ -1,6 +1,6 @@
 """The grammar of an access line in pyparsing: the specification, runnable.
 
-Every rule has a name; `docs/reference/grammar.md` shows them as EBNF. Beside the rules of a sound line stand the rules
+Every rule has a name; `docs/reference/grammar.md` shows them as EBNF. Beside the rules of a sound line are the rules
 of a broken one, each with the reason it gives: what the scanner refuses, they explain. What a value means is not said
 here but in `values`, for both parsers. It is about a hundred times slower than the scanner; users get the scanner.
 
@@ -35,7 +35,7 @@ from ztflow.parse.values import ERROR_KEY
 
 
 class Broken(NamedTuple):
-    """What a rule of broken text found: the reason it stands for, and where (from 0)."""
+    """What a rule of broken text found: the reason, and where (from 0)."""
 
     reason: Reason
     detail: str
@@ -45,7 +45,7 @@ class Broken(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line taken apart: what stands before the fields, the fields, and what is broken behind the last of them."""
+    """A line taken apart: what is before the fields, the fields, and what is broken behind the last of them."""
 
     head: Head
     tokens: list[Token]
@@ -68,7 +68,7 @@ def rules() -> dict[str, pp.ParserElement]:
     blank = rule("blank", _regex(r"[ \t]+").suppress())
     gap = pp.Opt(blank)
 
-    # ---- what stands before the fields
+    # ---- what is before the fields
     time = rule("time", _regex(r"[-:.0-9][^ \t]*|T[0-9][^ \t]*|Z(?=[ \t])"))
     level = rule("level", _regex(rf"(?i:{'|'.join(LEVELS)})(?=[ \t]|\Z)|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t]|\Z)"))
     scope = rule("scope", pp.Combine(pp.Literal(ACCESS_SCOPE) + pp.Opt(":")))

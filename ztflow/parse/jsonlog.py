@@ -258,7 +258,7 @@ class OwnRecord(NamedTuple):
     Attributes:
         row: Its values in the order of `schema.RECORD`.
         origin: Who wrote the line.
-        source_file: Where it stood; None when the line does not say.
+        source_file: Where it was; None when the line does not say.
         line_number: Likewise.
     """
 

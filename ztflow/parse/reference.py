@@ -111,7 +111,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _members(enum: type[StrEnum]) -> list[tuple[str, str]]:
-    """Values of an enumeration with the text that stands below each in its source."""
+    """Values of an enumeration with the text that is below each in its source."""
     body = ast.parse(inspect.getsource(enum)).body[0]
     assert isinstance(body, ast.ClassDef)
     found: list[tuple[str, str]] = []

@@ -35,7 +35,7 @@ def render_line(record: AccessRecord | Row, release: str = "1.24.0", format: For
     """The line a ztunnel of `release` would write for a record.
 
     The release decides the form (bare names before 1.22.2, the JSON shape of 1.22.0), not which fields appear: what
-    the record has is written. A name that cannot stand bare is quoted. `trace_id` has a place only in JSON of 1.22.0.
+    the record has is written. A name that needs quotes is quoted. `trace_id` has a place only in JSON of 1.22.0.
 
     Args:
         record: An `AccessRecord` or a row of `schema.RECORD`.
@@ -116,7 +116,7 @@ def _json(row: Row, version: tuple[int, int, int]) -> str:
 
 
 def _spans(row: Row) -> dict[str, Any]:
-    """The spans of 1.22.0: whoever reads them finds the trace id."""
+    """The spans of 1.22.0, which hold the trace id."""
     trace_id, direction = row[COLUMN["trace_id"]], row[COLUMN["direction"]]
     if trace_id is None:
         return {}

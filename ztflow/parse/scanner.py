@@ -1,6 +1,6 @@
 """The scanner: one line to one row in one pass of a compiled pattern built from `schema.LOG_FIELDS`.
 
-A line as ztunnel writes it (fields in log order; blanks may stand for the tabs) matches one of two templates, for
+A line as ztunnel writes it (fields in log order; tabs may have become blanks) matches one of two templates, for
 quoted and for bare names, and is converted from its groups. Everything else (other order, unknown keys, escapes in
 names, a lost head, damage) is tokenized field by field; same values, same errors. `grammar` says the same, readably.
 
@@ -202,7 +202,7 @@ def _row(match: re.Match[str]) -> Row | None:
 _KNOWN = "|".join(sorted((re.escape(field.key) for field in LOG_FIELDS), key=len, reverse=True))
 _TIME = r"(?:[-:.0-9][^ \t]*+|T[0-9][^ \t]*+|Z(?=[ \t]))"
 _FOREIGN_WORD = r"(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+"
-"""A level word somebody translated; told by a letter that is not ASCII."""
+"""A translated level word; told by a letter that is not ASCII."""
 
 _HEAD = re.compile(
     rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?+(?:(?P<level>(?i:{_LEVEL_WORDS})|{_FOREIGN_WORD})[ \t]++)?+"

@@ -120,7 +120,7 @@ _MASKED = re.compile(
     r"|\[(?=[^\]]*[xX*#])[0-9a-fA-F:.xX*#]+\]|<[^<>]+>|\[?(?:redacted|REDACTED)\]?)",
     re.ASCII,
 )
-"""An address somebody made unreadable before sharing the log: `10.0.x.x`, `***`, `[2001:db8::xxxx]`, `<ip>`."""
+"""An address made unreadable before the log was shared: `10.0.x.x`, `***`, `[2001:db8::xxxx]`, `<ip>`."""
 _MASKED_PORT = re.compile(r"[xX*#]+|<[^<>]+>")
 _HOST = re.compile(r"[^\s\"\[\]<>:]+")
 

@@ -20,7 +20,7 @@ _TEMPLATE_HASH = "[4-9bcdf]{1,10}"
 
 _REPLICA_SET = re.compile(rf"(.+)-{_TEMPLATE_HASH}-{_RANDOM}")
 _REPLICA_SET_LOOSE = re.compile(r"(.+)-(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{8,10}-[a-z0-9]{5}")
-"""The same shape in redacted or constructed names: a middle part that mixes letters with two digits or more."""
+"""That shape in redacted or constructed names: a middle part that mixes letters with two digits or more."""
 _CRON_JOB = re.compile(rf"(.+)-(?:\d{{8}}|\d{{10}})(?:-\d+)?-{_RANDOM}")
 _INDEXED_JOB = re.compile(rf"(.+)-\d{{1,5}}-{_RANDOM}")
 _GENERATED = re.compile(rf"(.+)-{_RANDOM}")

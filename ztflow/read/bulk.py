@@ -57,7 +57,7 @@ class SlowPath:
 
     Attributes:
         read: Reads these whole lines; the first has this number.
-        unwrapper: Knows who wrote what, by what stands before a line.
+        unwrapper: Knows who wrote what, by what is before a line.
         settled: Whether nothing is held that the next line could change.
         counts: Whether other lines need only be counted.
     """
@@ -103,7 +103,7 @@ class Bulk:
         source_file: The stream's name.
 
     Attributes:
-        writers: Everybody who wrote a line so far, with a number.
+        writers: Every ztunnel that wrote a line so far, with a number.
         useless: Whether prefixes differ from line to line, so that the kernel does not help.
     """
 
@@ -120,7 +120,7 @@ class Bulk:
         self.useless = False
 
     def known(self, vocabulary: Vocabulary) -> _Prefixes:
-        """Who writes behind the prefixes of a vocabulary."""
+        """Which ztunnel writes behind the prefixes of a vocabulary."""
         if vocabulary not in self._known:
             self._known[vocabulary] = _Prefixes(self, vocabulary)
         return self._known[vocabulary]
@@ -156,7 +156,7 @@ class Bulk:
 
 
 class _Prefixes:
-    """Who writes behind each prefix of a vocabulary, as things stood when last asked.
+    """Which ztunnel writes behind each prefix of a vocabulary, as known when last asked.
 
     Attributes:
         lookup: Number of the writer by number of the prefix + 1, the bare line first; -1 for one to be looked at.
@@ -222,7 +222,7 @@ class _Settling:
         self._writer: Codes = np.full(part.rows, -1, np.int32)
         self._places = [-1] * len(bulk.builder)
         """For each row of the slow path: the line it came with."""
-        self._prefixes_known = bulk.known(part.vocabulary)
+        self._behind = bulk.known(part.vocabulary)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._assigned = 0
@@ -250,13 +250,13 @@ class _Settling:
         """Some lines the slow way."""
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
         self._places += [line] * (len(self._bulk.builder) - len(self._places))
-        if self._prefixes_known.outdated:
+        if self._behind.outdated:
             self._resolve()
 
     def _take(self, row_stop: int, other_stop: int) -> None:
         """Take the rows and count the other lines up to these."""
         while self._row < row_stop or self._other < other_stop:
-            if self._prefixes_known.all_known and not self._any_refused and self._slow.settled() and self._slow.counts():
+            if self._behind.all_known and not self._any_refused and self._slow.settled() and self._slow.counts():
                 self._accept(row_stop, other_stop)
                 return
             row, other = self._first_to_leave(row_stop, other_stop)
@@ -271,10 +271,10 @@ class _Settling:
             self._leave(line)
 
     def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
-        """The first row and the first other line that must go the slow way as things stand."""
+        """The first row and the first other line that must go the slow way, by what is known now."""
         if not self._slow.settled():
             return self._row, self._other
-        lookup, prefix, refused, others = self._prefixes_known.lookup, self._prefix, self._refused, self._others[1]
+        lookup, prefix, refused, others = self._behind.lookup, self._prefix, self._refused, self._others[1]
         row = _first(self._row, row_stop, lambda rows: refused[rows] | (lookup[prefix[rows] + 1] < 0))
         if not self._slow.counts():
             return row, self._other
@@ -290,9 +290,9 @@ class _Settling:
         self._row, self._other = row, other
 
     def _assign(self) -> None:
-        """Write down who wrote the rows accepted since the last time, as things stand."""
+        """Write down who wrote the rows accepted since the last time, by what is known now."""
         rows = slice(self._assigned, self._row)
-        self._writer[rows] = self._prefixes_known.lookup[self._prefix[rows] + 1]
+        self._writer[rows] = self._behind.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:
@@ -306,16 +306,16 @@ class _Settling:
             start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
             self._other += 1
         self._read(line, start, _line_end(self._data, start))
-        self._prefixes_known.left(prefix)
+        self._behind.left(prefix)
 
     def _resolve(self) -> None:
-        """Who writes behind each prefix, as things stand."""
+        """Which ztunnel writes behind each prefix, by what is known now."""
         self._assign()
-        self._prefixes_known.renew()
+        self._behind.renew()
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:
-    """Two tables as one order: each row of the second stands before the row of the first its place names."""
+    """Two tables as one order: each row of the second is before the row of the first its place names."""
     edges = np.flatnonzero(np.diff(places)) + 1
     if len(edges) < _SLICES:
         tables = []

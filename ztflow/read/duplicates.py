@@ -33,13 +33,13 @@ _NULL = np.uint64(0xD6E8FEB86659FD93)
 
 
 class Fingerprints:
-    """UIntArray rows; what texts hash to is remembered from batch to batch."""
+    """Hashes rows; what texts hash to is remembered from batch to batch."""
 
     def __init__(self) -> None:
         self._words = WordMemory()
 
     def of(self, table: pa.Table) -> UIntArray:
-        """A hash of each row; what stood around the line does not count.
+        """A hash of each row; what was around the line does not count.
 
         Shape: one value a row; equal in any batch and process. Cost: about 2 ns a column a row.
         """
@@ -71,11 +71,11 @@ def _whole(numbers: pa.Array, missing: Any) -> npt.NDArray[Any]:
 
 
 SEGMENT: Final = 1 << 22
-"""UIntArray held in memory (32 MB) before they go to a file."""
+"""Hashes held in memory (32 MB) before they go to a file."""
 
 
 class Counted:
-    """UIntArray that came, sorted only when somebody asks.
+    """Hashes that came, sorted only when asked for.
 
     Args:
         keep: Forget the oldest beyond this many (at least; at most twice as many are held). None keeps all.
@@ -127,7 +127,7 @@ class Counted:
 
 
 class _Segments:
-    """Segments of hashes in a temporary file, each sorted once somebody asks."""
+    """Segments of hashes in a temporary file, each sorted once it is asked for."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -191,7 +191,7 @@ class _Stream:
         latest = np.maximum.accumulate(times)
         np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
         latest -= times
-        if int(latest.max()) <= REPLAY_GAP:  # nobody's time goes back, whoever wrote what
+        if int(latest.max()) <= REPLAY_GAP:  # no time goes back, whichever ztunnel wrote it
             last = np.full(len(names), -1)
             last[codes] = np.arange(len(codes))  # of several rows of a writer the last one stays
             for code in np.flatnonzero(last >= 0).tolist():
@@ -215,7 +215,7 @@ class Overlaps:
     """Finds copies of lines across streams, and across re-runs within one.
 
     The n-th occurrence of a line in a stream is a copy when another stream has brought it n times, so a line that
-    truly stands twice in one stream is kept twice. Rows without a time are never taken for copies.
+    truly appears twice in one stream is kept twice. Rows without a time are never taken for copies.
 
     Args:
         keep: Lines remembered per stream, for input that never ends; None remembers all.
@@ -232,7 +232,7 @@ class Overlaps:
         """Which rows of a stream's next batch are copies. Shape: one flag a row.
 
         Args:
-            stream: Any number that stands for the stream.
+            stream: Any number, one a stream.
             table: The batch (`schema.HALVES`).
         """
         own = self._streams.setdefault(stream, _Stream(self._keep))
@@ -278,7 +278,7 @@ class Overlaps:
 
 
 def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
-    """Who wrote each row, as a place in a list of names; None is nobody known."""
+    """Who wrote each row, as a place in a list of names; the last is None, for unknown."""
     writers = coded_of(pods)
     return writers.codes, [*writers.words, None]  # null has the code -1, the place of the last
 

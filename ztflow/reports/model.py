@@ -19,7 +19,7 @@ from ztflow.text.format import counted, duration_text, json_text, share_text, ti
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a report stands on; printed with every one.
+    """What a report rests on; printed with every one.
 
     Attributes:
         first_seen: Start of the observed window; None when no line carries a time.
@@ -96,8 +96,8 @@ class Report(ABC):
         name: What the command line calls it.
         title: Heading.
         rows_shown: Rows of a table that suit a screen.
-        basis_in_tables: Whether its tables already say what it stands on.
-        basis: What it stands on.
+        basis_in_tables: Whether its tables already say what it rests on.
+        basis: What it rests on.
     """
 
     name: ClassVar[str]
@@ -121,7 +121,7 @@ class Report(ABC):
 
     @property
     def findings(self) -> int:
-        """How many things somebody may want to act on; 0 is a clean bill."""
+        """How many things may need action; 0 means nothing was found."""
         return 0
 
     def notes(self) -> list[str]:

@@ -29,7 +29,7 @@ SHORT: dict[Kind, str] = {
     "direct": "none for a Service: dialled by pod address",
     "client_unseen": "not told: the client's side was not logged",
 }
-"""The same in a few words."""
+"""A remedy in a few words."""
 
 ADVICE: dict[Kind, str] = {
     "prefer_zone": (

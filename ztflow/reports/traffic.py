@@ -55,7 +55,7 @@ class EndpointLoad:
 
     Attributes:
         service: Service addressed.
-        endpoint: Pod, or address, that took them; a waypoint where one stands before the service.
+        endpoint: Pod, or address, that took them; a waypoint where one is before the service.
         node: Its node, where known and the same throughout.
         flows: Connections.
         bytes: Payload both ways.

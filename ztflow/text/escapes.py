@@ -30,7 +30,7 @@ class BadEscapeError(ValueError):
     """A backslash sequence Rust never writes.
 
     Attributes:
-        offset: Where it stands in the text, from 0.
+        offset: Where it is in the text, from 0.
     """
 
     def __init__(self, sequence: str, offset: int) -> None:
@@ -43,7 +43,7 @@ class BadEscapeError(ValueError):
 
 
 def decode(body: str) -> str:
-    r"""The text of a quoted value, given what stands between its quotes.
+    r"""The text of a quoted value, given what is between its quotes.
 
     Raises:
         BadEscapeError: A sequence Rust never writes, such as `\x41`, `\'` or a code point that does not exist.

@@ -20,7 +20,7 @@ def xml_text(text: str) -> str:
 
 
 def xml_copy(graph: nx.MultiDiGraph[str]) -> nx.MultiDiGraph[str]:
-    """The same graph with names as `xml_text`, edges numbered `e0`, `e1`, … and integers that fit their declared type.
+    """A copy of the graph: names as `xml_text`, edges numbered `e0`, `e1`, …, integers that fit their declared type.
 
     Edge keys are paths, which repeat; both formats want ids that do not. An attribute of which
     one value exceeds 64 bits becomes a float throughout.

@@ -59,7 +59,7 @@ class PodFact(NamedTuple):
         start: When it got its addresses.
         end: When it stopped.
         uid: Kubernetes uid.
-        evidence: Where all this stands.
+        evidence: Where all this is.
     """
 
     namespace: str | None
@@ -140,7 +140,7 @@ class OpenConnection(NamedTuple):
         actual_dst: Where it went: outbound the next hop, inbound the application.
         protocol: `HBONE` or `TCP`, from 1.23 on.
         node: Node of the ztunnel that was asked.
-        evidence: Where this stands.
+        evidence: Where this is.
     """
 
     namespace: str | None

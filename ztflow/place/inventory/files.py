@@ -134,7 +134,7 @@ def _take(document: Any, name: str, modified: int | None, inventory: Inventory) 
 
 
 def _documents(data: bytes | str) -> tuple[list[Any], str]:
-    """The JSON or YAML documents in a file, and what else stands in it."""
+    """The JSON or YAML documents in a file, and what else is in it."""
     import orjson
 
     if isinstance(data, bytes):

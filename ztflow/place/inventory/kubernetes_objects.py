@@ -59,7 +59,7 @@ def read_object(document: dict[str, Any], file: str, modified: int | None, inven
     """Add what a Kubernetes object or list of objects states; False when it is no Kubernetes object.
 
     Understands `List`, `PodList` and their like, single objects, and watch events (`{"type": …, "object": …}`).
-    Later objects of the same uid (`kubectl get -w -o json`) stand beside earlier ones; `Topology` prefers them.
+    Later objects of the same uid (`kubectl get -w -o json`) are beside earlier ones; `Topology` prefers them.
     """
     found = False
     evidence = evidence_of(file, "kubernetes object", taken_at(document), modified)

@@ -1,8 +1,8 @@
-"""JSON that is spread over physical lines, or of which several values stand on one.
+"""JSON that is spread over physical lines, or of which several values are on one.
 
 Query results and `ppextjson` are pretty-printed; `json_stream` puts objects behind each other with nothing between.
 The elements of an outermost array come out one by one. A long object is given piece by piece: the elements its longest
-array has so far, inside what stands around them (labels, columns), so that the length of an export does not matter.
+array has so far, inside what is around them (labels, columns), so that the length of an export does not matter.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ztflow.read.unwrap.json_text import decoded
 
 _SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|"|[^"{}\[\]]+')
 _BETWEEN = re.compile(r"[\s,:0-9eEtrufalsn.+-]*\Z")
-"""What may stand outside strings: blanks, separators, numbers, `true`, `false`, `null`."""
+"""What may be outside strings: blanks, separators, numbers, `true`, `false`, `null`."""
 
 _CLOSER = {"{": "}", "[": "]"}
 _DEEPER = 8
-"""How much longer a value must have grown before it is divided at an array that stands one deeper."""
+"""How much longer a value must have grown before it is divided at an array that is one deeper."""
 
 
 class Value(NamedTuple):
-    """One JSON value, or a part of a long one with what stands around it; and where it began."""
+    """One JSON value, or a part of a long one with what is around it; and where it began."""
 
     value: Any
     text: str
@@ -42,7 +42,7 @@ class _Frame:
 
     Attributes:
         bracket: How it was opened.
-        at: Where that stands in the parts of the value.
+        at: Where that is in the parts of the value.
         child: Where its current element, an object or array, begins there.
         done: Where its last whole element ends there; None before the first.
         line: The physical line that element ended on.
@@ -172,7 +172,7 @@ class Document:
         return self._size > DOCUMENT_PIECE_CHARS * int(_DEEPER ** (depth - 1))
 
     def _piece(self, text: str, number: int) -> Value | PlainLine:
-        """What the innermost array has so far, inside what stands around it; only the surroundings are kept."""
+        """What the innermost array has so far, inside what is around it; only the surroundings are kept."""
         began, whole = self._number, "".join(self._parts) + _closers(self._frames)
         around = self._around(len(self._frames) - 1)
         kept: list[_Frame] = []
@@ -190,7 +190,7 @@ class Document:
         return PlainLine(whole, began) if value is None else Value(value, whole, began)
 
     def _around(self, depth: int) -> list[str]:
-        """What stands around the elements of an open array: all before them but earlier elements of outer arrays."""
+        """What is around the elements of an open array: all before them but earlier elements of outer arrays."""
         around: list[str] = []
         start = 0
         for frame in self._frames[:depth]:
@@ -200,7 +200,7 @@ class Document:
         return around + self._parts[start : self._frames[depth].at + 1]
 
     def _rescued(self) -> tuple[list[Value], int]:
-        """The whole elements of a value that breaks off, and the last line they stand on."""
+        """The whole elements of a value that breaks off, and the last line they are on."""
         found: list[Value] = []
         line = 0
         for depth, frame in enumerate(self._frames):
@@ -215,13 +215,13 @@ class Document:
         return found, line
 
     def _give_up(self, text: str, number: int, closed: int) -> list[Value | PlainLine]:
-        """The lines of the value that broke off; of this line only what stands behind its last whole value."""
+        """The lines of the value that broke off; of this line only what is behind its last whole value."""
         on_this_line = any(frame.line == number for frame in self._frames)
         held = self.finish()
         if held and isinstance(held[-1], PlainLine) and held[-1].line_number == number:
             held.pop()
         rest = text[closed:]
-        # what stands behind an element rescued from this line is a bracket's rest; it has no record of its own
+        # what is behind an element rescued from this line is a bracket's rest; it has no record of its own
         return held if on_this_line or not rest.strip() else [*held, PlainLine(rest, number)]
 
     def _reset(self) -> None:

@@ -18,7 +18,7 @@ class Lines(NamedTuple):
     """Whole physical lines, without their ends.
 
     Attributes:
-        texts: The lines. Bytes that are not UTF-8 stand as lone surrogates, so that halves of a character that a
+        texts: The lines. Bytes that are not UTF-8 become lone surrogates, so that halves of a character that a
             runtime cut apart can still be put together; `healed` turns what is left into U+FFFD.
         mended: Indices of lines that were not plain UTF-8 with LF ends: CR, NUL, a byte order mark, bad bytes, UTF-16.
         overlong: Indices of lines past the limit, of which only the beginning is there.
@@ -45,7 +45,7 @@ def healed(text: str) -> str:
     """`text` with undecodable bytes as U+FFFD; halves of one character that met again are whole."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate that is no byte
         return _LONE_BYTES.sub("\ufffd", text)
 
 

@@ -1,6 +1,6 @@
 """Records over several physical lines: broken by a terminal or a mail program, or ztunnel's configuration.
 
-Two kinds: at words or fields (a blank stood at the break) and hard, at a fixed column (nothing stood there). Which one
+Two kinds: at words or fields (a blank was at the break) and hard, at a fixed column (nothing was there). Which one
 is decided for the whole record by the widths of its lines; the parser is the judge of every guess.
 
 Every line of it counts as one other line; the whole tells the node (`localNode`). Several pods' blocks may arrive
@@ -40,7 +40,7 @@ def unfinished_head(text: str) -> bool:
 
 
 def unfinished(text: str) -> bool:
-    """Whether an access line that could not be read ends before it must: its end may stand on the next line."""
+    """Whether an access line that could not be read ends before it must: its end may be on the next line."""
     if _OPEN_QUOTE.search(text) or (_ERROR_LEVEL.search(text) and not _ERROR_FIELD.search(text)):
         return True
     return "connection failed" not in text and not _CLOSED_DURATION.search(text)
@@ -51,7 +51,7 @@ class WrappedRecord:
     """The physical lines of a record whose end has not been seen.
 
     Attributes:
-        texts: The lines as they stand; the first without its wrapper.
+        texts: The lines as they are written; the first without its wrapper.
         widths: Their physical widths.
         numbers: Their physical line numbers.
         origin: Who wrote it, by the wrapper of the first line.
@@ -125,7 +125,7 @@ class WrappedRecord:
 
 
 def _between_head_words(text: str, begin: str) -> bool:
-    """Whether a break stands between two whole words of `info access connection complete`."""
+    """Whether a break is between two whole words of `info access connection complete`."""
     return text.rstrip().endswith(_HEAD_WORDS) and begin.startswith(_HEAD_WORDS) and "=" not in text
 
 

@@ -12,7 +12,7 @@ _REAL = re.compile(
     r"|[@-Z\\-_])"  # two-character escapes
 )
 _SPELLED = re.compile(r"(?:\^\[|#x1B|\\u001b|\\x1b|\\033|\\e)\[[0-9;]*m", re.IGNORECASE)
-"""An escape somebody printed by name: `cat -v`, XML, JSON."""
+"""An escape printed by name: `cat -v`, XML, JSON."""
 
 _RESIDUE = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m(?![\w\]])|\[(?:\d{1,3}(?:;\d{1,3})*)m(?=[A-Za-z0-9])")
 """`[92m` whose ESC was lost. Never `[::]:15008` or `[pod/…]`: only digits and semicolons, closed by `m`."""
@@ -120,5 +120,5 @@ def _dateless(text: str) -> str:
 
 
 def _stamped(text: str) -> str:
-    """Old kubelets stamped each part of a line that the runtime had cut; the stamps stand in the middle then."""
+    """Old kubelets stamped each part of a line that the runtime had cut; the stamps are in the middle then."""
     return _KUBELET_TIME.sub("", text)

@@ -224,7 +224,7 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
 
 
 def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in big chunks; while one is worked on the next is read and decompressed on another thread.
+    """A stream in big chunks; while one is worked on the next is read and decompressed on another thread.
 
     Not for pipes: they should give what they have, and who stops would still have to wait for their next byte.
     """

@@ -78,7 +78,7 @@ def loki_url(address: str, query: str, **options: str) -> str:
     """The input's name for an `http(s)://` address and a LogQL query (what `--loki URL --query Q` mean).
 
     Args:
-        address: Base address, with a path where Loki stands behind one.
+        address: Base address, with a path where Loki is behind one.
         query: LogQL.
         options: `since`, `start`, `end`, `limit`, `org`.
     """
@@ -196,7 +196,7 @@ class _Seen:
     def new(self, result: list[Any]) -> tuple[list[Any], int, int | None]:
         """The streams of an answer without entries given before; how many entries it had; the newest time in it.
 
-        An entry that stands twice in one answer was logged twice.
+        An entry that appears twice in one answer was logged twice.
         """
         came: dict[Entry, int] = {}
         streams: list[Any] = []

@@ -18,7 +18,7 @@ Five letters that may be a word are none: `ztunnel-debug.log`.
 """
 
 POD_NAME = re.compile(rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])")
-"""A pod of a ztunnel DaemonSet, also a revisioned or renamed one, wherever it stands in a text."""
+"""A pod of a ztunnel DaemonSet, also a revisioned or renamed one, wherever it is in a text."""
 
 _PODS = re.compile(r"pods/([^/_]+)_([^/_]+)_[^/]+/([^/]+)/\d+\.log[^/]*$")
 _CONTAINERS = re.compile(r"([a-z0-9][a-z0-9.-]*)_([a-z0-9-]+)_([a-z0-9-]+)-[0-9a-f]{64}\.log")

@@ -1,4 +1,4 @@
-"""Pipes: emptied on a thread of their own, so that whoever writes into one need not wait for what is done with it.
+"""Pipes: emptied on a thread of their own, so that the program that writes need not wait for ztflow.
 
 What came while the previous bytes were worked on is given together. So a lone line comes at once, and under load the
 batches grow until what a batch costs does not matter.
@@ -18,7 +18,7 @@ _PIPE: Final = 1 << 20
 """Bytes asked for as a pipe's buffer, and read at once; the usual 64 KiB make a busy producer wait."""
 
 _HELD: Final = 16 << 20
-"""Bytes held for whoever takes them; past this the writer waits."""
+"""Bytes held until they are taken; past this the writing program waits."""
 
 _ENOUGH: Final = 4 << 20
 """Bytes that are given without gathering more."""
@@ -82,14 +82,14 @@ class PipeReader:
         return data
 
     def take(self) -> bytes:
-        """The same, waiting until it is due."""
+        """`now`, but waiting until it is due."""
         with self._changed:
             while (due := self.due()) != 0:
                 self._changed.wait(due)
         return self.now()
 
     def close(self) -> None:
-        """Stop reading; bytes that nobody took are lost."""
+        """Stop reading; bytes not taken are lost."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -108,7 +108,7 @@ class PipeReader:
                         if count:
                             self._size += count
                             self._changed.notify_all()
-                    if count == 0:  # None: whoever shares it made it not wait, and was faster
+                    if count == 0:  # None: another reader shares it, made it not wait, and was faster
                         break
         except OSError as error:
             self._error = error
@@ -117,7 +117,7 @@ class PipeReader:
             self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        """Wait for room; False when nobody wants more."""
+        """Wait for room; False when no more is wanted."""
         with self._changed:
             while self._size >= _HELD and not self._stopped:
                 self._changed.wait()

@@ -33,7 +33,7 @@ class Part(Enum):
 
 
 class Content(NamedTuple):
-    """What stood inside a wrapper.
+    """What was inside a wrapper.
 
     Attributes:
         text: The text inside; empty when `value` is the content.
@@ -62,7 +62,7 @@ def text_of(value: Any) -> str | None:
 def merged(inner: Origin, outer: Origin) -> Origin:
     """The writer, when both a wrapper (`outer`) and something inside it (`inner`) say who it is.
 
-    The inner one stands nearer to ztunnel. The outer one fills gaps only while it speaks of the same pod: around a
+    The inner one is nearer to ztunnel. The outer one fills gaps only while it speaks of the same pod: around a
     shipper's own output it describes the shipper.
     """
     if inner is NOBODY or inner == NOBODY:
@@ -77,7 +77,7 @@ class Memory:
     """Learned from earlier lines; bounded.
 
     Attributes:
-        prefixes: Wrapper prefix, exactly as it stands before the line → who it names. Only prefixes without a time.
+        prefixes: Wrapper prefix, letter by letter → the ztunnel it names. Only prefixes without a time.
         names: Names before a line (`POD C`, `NS POD C`) → who they mean; tells continuation lines from noise.
         section: Writer of bare lines from here on: a START marker, `Found 3 pods, using pod/X`.
         common: Labels printed once for all lines of a Loki query.
@@ -108,5 +108,5 @@ class Memory:
             self.changes += 1
 
     def copy(self) -> Memory:
-        """The same memory, to be changed apart from this one."""
+        """A copy that may be changed apart from this one."""
         return replace(self, prefixes=dict(self.prefixes), names=dict(self.names), hosts=self.hosts and set(self.hosts))

@@ -1,6 +1,6 @@
-"""Who wrote the lines that stand inside an envelope, asked once for each distinct one.
+"""Which ztunnel wrote the lines that are inside an envelope, asked once for each distinct one.
 
-The compiled kernel proves what stands in the middle and hands over what stood around it. Here lines of known content
+The compiled kernel proves what is in the middle and hands over what was around it. Here lines of known content
 are put into the middle and read the careful way; when they come out as they went in, so do all that the kernel proved
 there. That what a wrapper means is known in one place only is worth the detour.
 """
@@ -47,13 +47,13 @@ def _plain(fields: dict[str, Any]) -> str:
 
 
 def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> Origin | None:
-    """Who wrote the lines in an envelope, if each of them is one record that is read without more ado; else None.
+    """Which ztunnel wrote the lines in an envelope, if each of them is one whole record; else None.
 
     Args:
         unwrapper: What is known so far; not changed.
-        before: What stands before the middle; the digits of times are zeros, or ones in numbers.
-        kind: What stands in the middle (`kernel.spelling`).
-        behind: What stands behind it.
+        before: What is before the middle; the digits of times are zeros, or ones in numbers.
+        kind: What is in the middle (`kernel.spelling`).
+        behind: What is behind it.
 
     Cost: about 0.2 ms.
     """

@@ -1,4 +1,4 @@
-"""JSON as it stands in logs: where it begins, and its value in spite of what copying does to it."""
+"""JSON as it is written in logs: where it begins, and its value in spite of what copying does to it."""
 
 from __future__ import annotations
 

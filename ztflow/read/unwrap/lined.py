@@ -1,6 +1,6 @@
 """Shippers that put a decoded object behind a text prefix, and tables: one record a physical line.
 
-Rows 3, 7, 8 and 12 of input-formats §7, CSV exports, and lines somebody printed as a quoted string.
+Rows 3, 7, 8 and 12 of input-formats §7, CSV exports, and lines printed as a quoted string.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def table_row(text: str, memory: Memory) -> list[Content] | None:
         cells = _row(text)
         if len(cells) == len(memory.columns):
             found = cells_content(dict(zip(memory.columns, cells, strict=True)))
-            # a line of another kind may have as many commas; then its time stands outside the column
+            # a line of another kind may have as many commas; then its time is outside the column
             if found and (find_head(text) is None or ((head := find_head(found[0].text)) and not head.start())):
                 if memory.hosts is not None and found[0].origin.node:
                     memory.hosts.add(found[0].origin.node)

@@ -38,7 +38,7 @@ _PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "tag"
 _SEPARATORS = re.compile(r"[^a-z0-9]")
 _DEPTH = 5
 _STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
-"""Container Insights: the node stands before the fixed middle; it may hold dashes and dots itself."""
+"""Container Insights: the node is before the fixed middle; it may hold dashes and dots itself."""
 
 
 @lru_cache(maxsize=4096)
@@ -81,7 +81,7 @@ def origin_of_file(path: str) -> Origin:
 
 
 def origin_of_metadata(value: Mapping[str, Any]) -> Origin:
-    """Pod, namespace, container, node and zone wherever in a record's metadata they stand.
+    """Pod, namespace, container, node and zone wherever they are in a record's metadata.
 
     Key paths differ by product and are configurable in most of them, so names are looked up by what they end in, at
     any depth; the first of each role wins. A log file's path fills what is missing.

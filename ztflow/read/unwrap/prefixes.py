@@ -1,6 +1,6 @@
 """Wrappers that put something in front of the line (input-formats §7, rows 2 to 16).
 
-Each is a function from the whole text to what stood inside, or None when the text is not of its kind.
+Each is a function from the whole text to what was inside, or None when the text is not of its kind.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class HostColumn(Generic[T]):
         shorten: Gives a row without an ending of its node.
 
     Attributes:
-        hosts: As they stand in the column.
+        hosts: As they are written in the column.
 
     Memory: `HELD` rows.
     """
@@ -248,7 +248,7 @@ def _named(first: str, second: str, third: str | None) -> Origin:
     pods = [POD_NAME.fullmatch(name) is not None for name in (first, second, third) if name]
     if third is None:
         if pods == [False, True]:
-            # `POD C` turned round by a template: a namespace or a node stands first
+            # `POD C` turned round by a template: a namespace or a node is first
             return Origin(pod=second, namespace=first) if _is_namespace(first) else Origin(pod=second, node=first)
         return Origin(pod=first, container=second)
     if pods == [True, False, False]:

@@ -49,7 +49,7 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("otel", shippers.otel_row),
     ("json", anywhere),
 )
-"""Wrappers that are JSON objects, in order; `logcli` needs the labels seen earlier and stands apart."""
+"""Wrappers that are JSON objects, in order; `logcli` needs the labels seen earlier and is handled apart."""
 
 WRAPPERS: tuple[str, ...] = (
     "bare",

@@ -1,6 +1,6 @@
 """Records as log shippers and runtimes write them: one JSON object a line (input-formats §1, §3, §4.1-4.3).
 
-Each function takes the decoded object and gives what stood inside, or None when the object is not of its kind.
+Each function takes the decoded object and gives what was inside, or None when the object is not of its kind.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def kubernetes(value: dict[str, Any]) -> list[Content] | None:
 
 
 def otlp(value: dict[str, Any]) -> list[Content] | None:
-    """OTLP JSON: one request with many records; pod and node stand on the resource and hold for all of them."""
+    """OTLP JSON: one request with many records; pod and node are on the resource and hold for all of them."""
     resources = value.get("resourceLogs")
     if not isinstance(resources, list):
         return None

@@ -29,8 +29,8 @@ class Piece(NamedTuple):
     """A line with all wrappers off.
 
     Attributes:
-        text: ztunnel's own text, or whatever stood there.
-        line_number: First physical line it stood in.
+        text: ztunnel's own text, or whatever was there.
+        line_number: First physical line it was in.
         origin: Who wrote it.
         fields: The decoded object, when it is JSON.
         headed: A wrapper or ztunnel's own time says that a record begins here.
@@ -159,13 +159,13 @@ class Unwrapper:
         return self._rows.settle(pieces)
 
     def value(self, value: Any, text: str, number: int, origin: Origin = NOBODY) -> list[Piece]:
-        """One JSON value that stood in the input as such, unwrapped; *origin* is what stood before it."""
+        """One JSON value that was in the input as such, unwrapped; *origin* is what was before it."""
         pieces: list[Piece] = []
         self._value(value, text, number, merged(origin, self.bare_origin), pieces, 0)
         return pieces
 
     def document_start(self, text: str) -> tuple[str, Origin] | None:
-        """The JSON on a line that may be the first of a document, and what stands before it; None when it is not."""
+        """The JSON on a line that may be the first of a document, and what is before it; None when it is not."""
         if not self.takes_json or text[-1:] == ")":
             return None
         if opens_document(text):
@@ -215,7 +215,7 @@ class Unwrapper:
     def _content(
         self, one: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool, mended: bool
     ) -> None:
-        """What stood inside a wrapper: joined when it is a part, then unwrapped further."""
+        """What was inside a wrapper: joined when it is a part, then unwrapped further."""
         mended = mended or one.mended
         if one.value is not None:
             self._value(one.value, "", number, origin, pieces, depth + 1, closed=True, mended=mended)
@@ -248,7 +248,7 @@ class Unwrapper:
         closed: bool = True,
         mended: bool = False,
     ) -> None:
-        del closed  # a JSON record is closed by its brace, whatever stands around it
+        del closed  # a JSON record is closed by its brace, whatever is around it
         if isinstance(value, list):
             cells = stores.insights_row(value)
             if cells is not None:
@@ -280,7 +280,7 @@ class Unwrapper:
         return depth > 0 or self._wrapper is None or self._wrapper in JSON_NAMES
 
     def _taken_off(self, text: str, depth: int) -> list[Content] | None:
-        """What stood inside the first text wrapper that knows this text."""
+        """What was inside the first text wrapper that knows this text."""
         only = self._wrapper if depth == 0 else None
         if only is None or only in {"stern", "prefix"}:
             if text[-1:] == ")" and (parted := prefixes.suffix(text)):
@@ -308,7 +308,7 @@ class Unwrapper:
         return None
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
-        """Remember a prefix that will stand before every line of this writer in just these bytes."""
+        """Remember a prefix that will be before every line of this writer in just these bytes."""
         if depth or not start or len(found) != 1:
             return
         if found[0].part is not Part.WHOLE or found[0].final or found[0].mended:
@@ -318,7 +318,7 @@ class Unwrapper:
             self.memory.learn_prefix(prefix, found[0].origin)
 
     def _opened(self, value: dict[str, Any], depth: int) -> list[Content] | None:
-        """What stood inside the first JSON wrapper that knows this object; None for ztunnel's own and foreign ones."""
+        """What was inside the first JSON wrapper that knows this object; None for ztunnel's own and foreign ones."""
         only = self._wrapper if depth == 0 else None
         if only is None or only == "stern":
             found = shippers.stern_json(value)
