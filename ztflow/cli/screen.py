@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ztflow.reports.model import Basis, Count
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
-    from ztflow.reports.summary import Part, Summary
+    from ztflow.reports.summary import Portion, Summary
 
 PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
@@ -148,7 +148,7 @@ def _share(part: float | None) -> str:
     return "-" if part is None else share_text(part)
 
 
-def _bar(parts: Mapping[str, Part], name: str, paper: Paper, cells: int = 16) -> str:
+def _bar(parts: Mapping[str, Portion], name: str, paper: Paper, cells: int = 16) -> str:
     """A bar of same, cross and unknown; told apart without colour by how dense it is. Narrow terminals have none."""
     if paper.width is not None and paper.width < 90:
         return ""

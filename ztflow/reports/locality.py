@@ -16,7 +16,7 @@ from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
 from ztflow.reports.remedies import ADVICE, SHORT, Remedy, remedies
-from ztflow.reports.summary import Part, node_kinds, parts_of, zone_kinds
+from ztflow.reports.summary import Portion, node_kinds, parts_of, zone_kinds
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 
@@ -133,9 +133,9 @@ class Locality(Report):
     name: ClassVar[str] = "locality"
     title: ClassVar[str] = "Locality"
 
-    nodes: Mapping[str, Part]
-    zones: Mapping[str, Part]
-    clusters: Mapping[str, Part] | None
+    nodes: Mapping[str, Portion]
+    zones: Mapping[str, Portion]
+    clusters: Mapping[str, Portion] | None
     node_matrix: tuple[Cell, ...]
     zone_matrix: tuple[Cell, ...]
     pairs: tuple[PairLocality, ...]
@@ -286,7 +286,7 @@ def locality(flows: Flows, *, prices: Prices | None = None, owners: Mapping[str,
     )
 
 
-def _clusters(view: View) -> dict[str, Part] | None:
+def _clusters(view: View) -> dict[str, Portion] | None:
     """Shares by cluster, which ztunnel logs since 1.31."""
     known = view.known("src_cluster") & view.known("dst_cluster")
     if not known.any():

@@ -15,7 +15,7 @@ from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Count, Report, share
 from ztflow.reports.refusals import PORTS, wanted_port
-from ztflow.reports.summary import Part, counts_of, mtls_kinds, parts_of
+from ztflow.reports.summary import Portion, counts_of, mtls_kinds, parts_of
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
@@ -87,7 +87,7 @@ class Mtls(Report):
     name: ClassVar[str] = "mtls"
     title: ClassVar[str] = "mTLS coverage"
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, Portion]
     paths: tuple[Count, ...]
     pairs: tuple[Coverage, ...]
     plaintext: tuple[Plaintext, ...]

@@ -21,7 +21,7 @@ from ztflow.text.format import Unit, counted, share_text
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Portion:
     """Connections with a property, and their payload.
 
     Attributes:
@@ -73,9 +73,9 @@ class Summary(Report):
     basis_in_tables: ClassVar[bool] = True
 
     totals: Measures | None
-    nodes: Mapping[str, Part]
-    zones: Mapping[str, Part] | None
-    mtls: Mapping[str, Part]
+    nodes: Mapping[str, Portion]
+    zones: Mapping[str, Portion] | None
+    mtls: Mapping[str, Portion]
     paths: tuple[Count, ...]
     pairs: tuple[PairRow, ...]
     denied: tuple[Refusal, ...]
@@ -156,7 +156,7 @@ def _failed_cells(row: Refusal) -> tuple[object, ...]:
     return row.source, row.target, row.port, row.summary, where, row.flows, row.last_seen
 
 
-def _parts_text(parts: Mapping[str, Part]) -> str:
+def _parts_text(parts: Mapping[str, Portion]) -> str:
     """`same node 19.0 % (20.1 % of bytes), …`; zero parts are left out, the unknown part never."""
     texts = []
     for name, part in parts.items():
@@ -169,7 +169,7 @@ def _parts_text(parts: Mapping[str, Part]) -> str:
     return ", ".join(texts) or "no connections"
 
 
-def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Part]:
+def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Portion]:
     """Connections and payload by kind; what is of no kind is `unknown`.
 
     Args:
@@ -188,7 +188,7 @@ def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Part]:
         )
     ]
     return {
-        name: Part(flows[number], sizes[number], share(flows[number], len(view)), share(sizes[number], sum(sizes)))
+        name: Portion(flows[number], sizes[number], share(flows[number], len(view)), share(sizes[number], sum(sizes)))
         for number, name in enumerate([*kinds, "unknown"])
     }
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from ztflow.text.escapes import FORMULA_STARTS, csv_cell
 from ztflow.writers.cells import batches
-from ztflow.writers.fragments import Escape, Fragment, Part, column, rows_of, specials
+from ztflow.writers.fragments import Escape, Fragment, RowText, column, rows_of, specials
 
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ',"')
 _TEXT = Escape(csv_cell, specials(_PLAIN), ~specials("".join(FORMULA_STARTS)))
 
 
-def _cell(array: pa.Array, before: str) -> list[Part]:
+def _cell(array: pa.Array, before: str) -> list[RowText]:
     if pa.types.is_map(array.type):
         pairs = (row or () for row in array.to_pylist())
         texts = [csv_cell("; ".join(f"{key}={value}" for key, value in row)) for row in pairs]
@@ -28,7 +28,7 @@ def _cell(array: pa.Array, before: str) -> list[Part]:
 
 def encode_csv(batch: pa.RecordBatch) -> memoryview:
     """The rows as CSV lines without a header."""
-    fragments: list[Part] = []
+    fragments: list[RowText] = []
     for number, array in enumerate(batch.columns):
         fragments += _cell(array, "," if number else "")
     return rows_of([*fragments, "\n"], len(batch))

@@ -78,10 +78,10 @@ def specials(plain: str) -> BoolArray:
     return table
 
 
-Part: TypeAlias = Fragment | str
+RowText: TypeAlias = Fragment | str
 
 
-def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Part]:
+def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[RowText]:
     """`before value after` for every row, nothing where the value is null."""
     kind = array.type
     if array.null_count == len(array):
@@ -101,21 +101,21 @@ def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Par
     return _each(array.cast(pa.string()), before, after)
 
 
-def where(known: pa.Array, text: str) -> list[Part]:
+def where(known: pa.Array, text: str) -> list[RowText]:
     """The text in rows where `known` is true."""
     if not known.false_count:
         return [text]
     return [Fragment(pa.array(["", text]), known.cast(pa.int32()).to_numpy())]
 
 
-def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> list[Part]:
+def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> list[RowText]:
     if nulls:
         texts = pc.binary_join_element_wise(before, texts, after, "") if before or after else texts
         return [Fragment(pa.concat_arrays([pa.array([""]), texts]), codes + 1)]  # null is nothing, its code -1
     return [before, texts[0].as_py() if len(texts) == 1 else Fragment(texts, codes), after]
 
 
-def _each(texts: pa.StringArray, before: str, after: str) -> list[Part]:
+def _each(texts: pa.StringArray, before: str, after: str) -> list[RowText]:
     """Texts of their own in every row; what is around them joins the parts beside them where none is null."""
     if texts.null_count:
         return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), ""))]
@@ -128,17 +128,17 @@ def _comes_back(array: pa.Array) -> bool:
     return len(array[::step].unique()) <= _FEW if step > 1 else True
 
 
-def rows_of(parts: Iterable[Part], rows: int) -> memoryview:
+def rows_of(parts: Iterable[RowText], rows: int) -> memoryview:
     """The rows, one after the other, as UTF-8.
 
     Args:
         parts: What is in every row, in order.
         rows: How many rows there are.
     """
-    runs: list[_Run] = []
+    runs: list[_Combined] = []
     for part in _together(parts):
         if not (runs and runs[-1].take(part)):
-            runs.append(_Run(part, rows))
+            runs.append(_Combined(part, rows))
     texts = [run.texts() for run in runs]
     if len(texts) < 2 and all(isinstance(text, str) for text in texts):
         return memoryview("".join(texts).encode() * rows)
@@ -148,7 +148,7 @@ def rows_of(parts: Iterable[Part], rows: int) -> memoryview:
     return memoryview(data)[ends[0] : ends[-1]] if data is not None else memoryview(b"")
 
 
-def _together(parts: Iterable[Part]) -> Iterator[Part]:
+def _together(parts: Iterable[RowText]) -> Iterator[RowText]:
     """Parts that are the same in all rows put together where they are side by side."""
     same = ""
     for part in parts:
@@ -163,10 +163,10 @@ def _together(parts: Iterable[Part]) -> Iterator[Part]:
         yield same
 
 
-class _Run:
+class _Combined:
     """Parts side by side that are joined once per distinct combination."""
 
-    def __init__(self, part: Part, rows: int) -> None:
+    def __init__(self, part: RowText, rows: int) -> None:
         self._rows = rows
         self._parts = [part]
         self._same = isinstance(part, str)
@@ -175,7 +175,7 @@ class _Run:
         self._first: IntArray | None = None
         """A row of each combination; None while the codes are those of the one fragment that has any."""
 
-    def take(self, part: Part) -> bool:
+    def take(self, part: RowText) -> bool:
         """Take in the next part; false where it has to begin a run of its own."""
         if not self._same and self._codes is None:
             return False

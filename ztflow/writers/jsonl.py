@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ztflow.text.escapes import json_printable
 from ztflow.writers.cells import batches
-from ztflow.writers.fragments import Escape, Fragment, Part, column, rows_of, specials, where
+from ztflow.writers.fragments import Escape, Fragment, RowText, column, rows_of, specials, where
 
 ADDRESSES = {
     "src_port": ("src_addr", "src_ip"),
@@ -41,7 +41,7 @@ def _map_text(pairs: list[tuple[str, str]]) -> str:
     return json_printable(orjson.dumps(dict(pairs)).decode())
 
 
-def _member(name: str, array: pa.Array, before: str, after: str) -> list[Part]:
+def _member(name: str, array: pa.Array, before: str, after: str) -> list[RowText]:
     """`"name":value` with commas around it for every row, nothing where the value is null."""
     key, kind = f'{before}"{name}":', array.type
     if pa.types.is_map(kind):
@@ -51,7 +51,7 @@ def _member(name: str, array: pa.Array, before: str, after: str) -> list[Part]:
     return column(array, f'{key}"' if quoted else key, f'"{after}' if quoted else after, _TEXT)
 
 
-def _address(key: str, host: pa.Array, port: pa.Array, before: str, after: str) -> list[Part]:
+def _address(key: str, host: pa.Array, port: pa.Array, before: str, after: str) -> list[RowText]:
     """`"key":"host:port"` as ztunnel prints it, IPv6 in brackets; without `:port` where that is unknown."""
     known = host.is_valid()
     if host.null_count:
@@ -66,7 +66,7 @@ def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
     # Members bring their comma: those before one that every row has behind them, those after it before them.
     always = next((name for name in filled if _in_every_row(batch.column(name))), None)
     before, after = "", "" if always is None else ","
-    fragments: list[Part] = ["{"]
+    fragments: list[RowText] = ["{"]
     for name in batch.schema.names:
         if name == always:
             after = ""

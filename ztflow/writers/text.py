@@ -60,8 +60,15 @@ def fact(label: str, text: str, *, width: int | None, color: bool, code: str | N
     return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
 
 
-def _pad(text: str, width: int, *, right: bool) -> str:
-    blanks = " " * (width - visible_width(text))
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    """The text in exactly `width` terminal cells."""
+    size = len(text) if text.isascii() else visible_width(text)
+    if size == width:
+        return text
+    if size > width:
+        text = fit(text, width)
+        size = visible_width(text)
+    blanks = " " * (width - size)
     return blanks + text if right else text + blanks
 
 
@@ -154,9 +161,9 @@ class TextTable:
     def _line(self, row: Sequence[str], *, heading: bool = False) -> str:
         shown = []
         for text, width, column in zip(row, self._widths, self.columns, strict=True):
-            cell = _pad(fit(text, width), width, right=column.right)
+            cell = _fitted(text, width, right=column.right)
             style = BOLD if heading else column.styles.get(text)
-            shown.append(styled(cell, style, color=self._color and bool(text.strip())))
+            shown.append(styled(cell, style, color=True) if self._color and style and text.strip() else cell)
         return self._gap.join(shown).rstrip()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ztflow.model.provenance import Origin
-from ztflow.read.unwrap.content import Content, Part, find_head
+from ztflow.read.unwrap.content import Content, Cut, find_head
 from ztflow.read.unwrap.metadata import origin_of_metadata
 from ztflow.read.unwrap.shippers import content, ztunnel_fields
 
@@ -44,7 +44,7 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
         if isinstance(inner, list) and len(inner) == 1:
             inner = inner[0]
         if isinstance(inner, str) and (_looks_like_line(inner) or (depth == 0 and origin.pod)):
-            part = Part.MORE if value.get("_p") == "P" or value.get("logtag") == "P" else Part.WHOLE
+            part = Cut.MORE if value.get("_p") == "P" or value.get("logtag") == "P" else Cut.WHOLE
             return content(inner, origin)._replace(part=part)
     for key, inner in value.items():
         if isinstance(inner, str) and key not in _LINE_KEYS and _looks_like_line(inner):

@@ -22,7 +22,7 @@ HEAD = (
 find_head = re.compile(HEAD).search
 
 
-class Part(Enum):
+class Cut(Enum):
     """Whether a runtime cut the line apart."""
 
     WHOLE = 0
@@ -48,7 +48,7 @@ class Content(NamedTuple):
     text: str = ""
     value: Any = None
     origin: Origin = NOBODY
-    part: Part = Part.WHOLE
+    part: Cut = Cut.WHOLE
     stream: str = ""
     mended: bool = False
     final: bool = False

@@ -12,7 +12,7 @@ import re
 import orjson
 
 from ztflow.model.provenance import Origin
-from ztflow.read.unwrap.content import TIME, Content, Memory, Part, find_head, merged
+from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
 
@@ -54,7 +54,7 @@ def fluent_stdout(text: str, memory: Memory) -> list[Content] | None:
         if key in {"pod_name", "namespace_name", "host", "container_name"}
     }
     origin = merged(origin_of_metadata(kubernetes), origin_of_file(found[1]))
-    part = Part.MORE if pairs.get("_p") == "P" or pairs.get("logtag") == "P" else Part.END
+    part = Cut.MORE if pairs.get("_p") == "P" or pairs.get("logtag") == "P" else Cut.END
     return [Content(inside, origin=origin, part=part, stream=pairs.get("stream", ""))]
 
 

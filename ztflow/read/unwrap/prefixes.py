@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import POD_NAME, origin_of_path
-from ztflow.read.unwrap.content import TIME, Content, Memory, Part, find_head
+from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ def cri(text: str, memory: Memory) -> list[Content] | None:
     found = _CRI.match(text)
     if found is None:
         return None
-    part = Part.MORE if found[2] == "P" else Part.END
+    part = Cut.MORE if found[2] == "P" else Cut.END
     return [Content(text[found.end() :], part=part, stream=found[1])]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.read.unwrap.content import Content, Part, merged, text_of
+from ztflow.read.unwrap.content import Content, Cut, merged, text_of
 from ztflow.read.unwrap.metadata import (
     origin_of_file,
     origin_of_kubernetes,
@@ -86,7 +86,7 @@ def docker(value: dict[str, Any]) -> list[Content] | None:
     origin = origin_of_metadata(attrs) if isinstance(attrs, dict) else NOBODY
     stream = text_of(value.get("stream")) or ""
     whole = log.endswith("\n") or len(log) < _DOCKER_CHUNK // 4 or len(log.encode("utf-8", "replace")) < _DOCKER_CHUNK
-    return [Content(log.removesuffix("\n"), origin=origin, part=Part.END if whole else Part.MORE, stream=stream)]
+    return [Content(log.removesuffix("\n"), origin=origin, part=Cut.END if whole else Cut.MORE, stream=stream)]
 
 
 def kubernetes(value: dict[str, Any]) -> list[Content] | None:
@@ -115,7 +115,7 @@ def kubernetes(value: dict[str, Any]) -> list[Content] | None:
     inside = content(line, origin)
     tagged = partial or "_p" in value or "logtag" in value or "_partial" in value
     if tagged and not inside.value:
-        part = Part.MORE if partial else Part.END
+        part = Cut.MORE if partial else Cut.END
         inside = inside._replace(part=part, stream=text_of(value.get("stream")) or "")
     return [inside]
 
@@ -144,7 +144,7 @@ def _otlp_record(record: dict[str, Any], about: dict[str, Any]) -> list[Content]
         return []
     inside = content(body, origin)
     if "logtag" in own and not inside.value:
-        part = Part.MORE if own["logtag"] == "P" else Part.END
+        part = Cut.MORE if own["logtag"] == "P" else Cut.END
         inside = inside._replace(part=part, stream=text_of(own.get("log.iostream")) or "")
     return [inside]
 

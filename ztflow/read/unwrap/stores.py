@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.read.unwrap.content import Content, Memory, Part, merged, text_of
+from ztflow.read.unwrap.content import Content, Cut, Memory, merged, text_of
 from ztflow.read.unwrap.metadata import (
     origin_of_file,
     origin_of_metadata,
@@ -115,7 +115,7 @@ def gcp(value: dict[str, Any]) -> list[Content] | None:
     split = value.get("split")
     if isinstance(split, dict) and inside.text:
         last = split.get("index", 0) == _int(split.get("totalSplits"), 1) - 1
-        inside = inside._replace(part=Part.END if last else Part.MORE, stream=str(split.get("uid")))
+        inside = inside._replace(part=Cut.END if last else Cut.MORE, stream=str(split.get("uid")))
     return [inside]
 
 

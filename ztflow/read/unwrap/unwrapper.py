@@ -12,7 +12,7 @@ from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.read.framing.repair import strip_residue, strip_sequences
 from ztflow.read.limits import LINE_BYTES, NESTING, STREAMS
 from ztflow.read.unwrap import lined, prefixes, shippers, stores
-from ztflow.read.unwrap.content import TIME, Content, Memory, Part, find_head, merged
+from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head, merged
 from ztflow.read.unwrap.json_text import decoded, dumped, opens_document, starts_json
 from ztflow.read.unwrap.prefixes import HostColumn
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
@@ -107,7 +107,7 @@ class Unwrapper:
         if len(found) != 1:
             return None
         line, inner, origin, part, *_ = found[0]
-        if inner is not None or part is Part.MORE or (part is Part.END and self._open):
+        if inner is not None or part is Cut.MORE or (part is Cut.END and self._open):
             return None
         head = find_head(line)
         if head is None or head.start() or line[-1:] == ")" or "\x1b" in line:
@@ -220,10 +220,10 @@ class Unwrapper:
         if one.value is not None:
             self._value(one.value, "", number, origin, pieces, depth + 1, closed=True, mended=mended)
             return
-        if one.part is not Part.WHOLE:
+        if one.part is not Cut.WHOLE:
             key = (origin, one.stream)
             held = self._open.get(key)
-            if one.part is Part.MORE and (held is None or len(held.text) + len(one.text) <= LINE_BYTES):
+            if one.part is Cut.MORE and (held is None or len(held.text) + len(one.text) <= LINE_BYTES):
                 if held is not None:
                     self._open[key] = held._replace(text=held.text + one.text)
                     return
@@ -311,7 +311,7 @@ class Unwrapper:
         """Remember a prefix that will be before every line of this writer in just these bytes."""
         if depth or not start or len(found) != 1:
             return
-        if found[0].part is not Part.WHOLE or found[0].final or found[0].mended:
+        if found[0].part is not Cut.WHOLE or found[0].final or found[0].mended:
             return
         prefix = text[:start]
         if len(found[0].text) == len(text) - start and start < 200 and not _VARYING.search(prefix):
