@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
@@ -144,7 +144,8 @@ Converted = tuple[tuple[object, ...], bool]
 """Values for a field's columns, and whether the text must be kept in `extra` because they do not hold it."""
 
 
-def _address(text: str) -> Converted:
+def _address(text: str, *, names: bool = False) -> Converted:
+    """`ip:port`, or with `names` also `host:port`."""
     host, colon, port = text.rpartition(":")
     ip = ip_of(host)
     if ip is not None and colon:
@@ -153,21 +154,9 @@ def _address(text: str) -> Converted:
         return (None, None), True
     if colon and _is_masked(host):
         return (None, _masked_port(port, len(host) + 1)), True
-    raise ValueFault(Reason.BAD_VALUE, "not an address")
-
-
-def _authority(text: str) -> Converted:
-    host, colon, port = text.rpartition(":")
-    ip = ip_of(host)
-    if ip is not None and colon:
-        return (ip, _port(port, len(host) + 1)), False
-    if _is_masked(text):
-        return (None, None), True
-    if colon and _is_masked(host):
-        return (None, _masked_port(port, len(host) + 1)), True
-    if colon and _HOST.fullmatch(host):
+    if names and colon and _HOST.fullmatch(host):
         return (host, _port(port, len(host) + 1)), False
-    raise ValueFault(Reason.BAD_VALUE, "not an address or `host:port`")
+    raise ValueFault(Reason.BAD_VALUE, "not an address or `host:port`" if names else "not an address")
 
 
 def _is_masked(host: str) -> bool:
@@ -236,7 +225,7 @@ def _duration(text: str) -> Converted:
 
 _BY_KIND: dict[Kind, Callable[[str], Converted]] = {
     Kind.ADDRESS: _address,
-    Kind.AUTHORITY: _authority,
+    Kind.AUTHORITY: partial(_address, names=True),
     Kind.TEXT: _text,
     Kind.IDENTITY: _identity,
     Kind.DIRECTION: _direction,

@@ -22,10 +22,10 @@ from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel import POLICY
 from ztflow.model.provenance import Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
-from ztflow.read.framing.repair import may_have_residue
 from ztflow.read.limits import PREFIXES
 from ztflow.read.unwrap import Unwrapper, writer_inside
 from ztflow.read.unwrap.content import find_head
+from ztflow.text.escapes import may_have_residue
 
 if TYPE_CHECKING:
     from ztflow.kernel.blocks import Block

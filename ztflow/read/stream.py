@@ -13,11 +13,12 @@ from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
-from ztflow.read.framing.repair import is_access_like, is_escaped_access, may_have_residue, mended, strip_sequences
+from ztflow.read.framing.repair import is_access_like, is_escaped_access, mended
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
+from ztflow.text.escapes import may_have_residue, strip_sequences
 
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeAlias
 from ztflow.errors import SourceError
 from ztflow.read.limits import NESTING
 from ztflow.read.sources.compression import compression_of, decompressed
-from ztflow.read.sources.loki import LokiQuery, is_loki, pages, parse_loki
+from ztflow.read.sources.loki import SCHEMES, LokiQuery, pages, parse_loki
 from ztflow.read.sources.pipes import PipeReader
 
 Input: TypeAlias = str | Path | BinaryIO
@@ -43,6 +43,11 @@ _MAYBE_NAME = re.compile(
 _NO_LOG = re.compile(
     r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|parquet|sock|pid|lock)$", re.IGNORECASE
 )
+
+
+def is_loki(name: str) -> bool:
+    """Whether an input's name is a Loki address."""
+    return name.partition("://")[0].lower() in SCHEMES and "://" in name
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ POLL = 1.0
 LATE = 10_000_000_000
 """Nanoseconds that following looks back: entries arrive late by the agents' batching, a few seconds at most."""
 
-_SCHEMES = {"loki": "http", "loki+http": "http", "loki+https": "https", "lokis": "https"}
+SCHEMES = {"loki": "http", "loki+http": "http", "loki+https": "https", "lokis": "https"}
 _PORTS = {"http": 3100, "https": 443}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d|w)")
 _UNITS = {
@@ -69,11 +69,6 @@ class LokiQuery:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def is_loki(name: str) -> bool:
-    """Whether an input's name is a Loki address."""
-    return name.partition("://")[0].lower() in _SCHEMES and "://" in name
-
-
 def loki_url(address: str, query: str, **options: str) -> str:
     """The input's name for an `http(s)://` address and a LogQL query (what `--loki URL --query Q` mean).
 
@@ -85,7 +80,7 @@ def loki_url(address: str, query: str, **options: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         scheme, rest = "http", address
-    scheme = scheme if scheme.lower() in _SCHEMES else f"loki+{scheme}"
+    scheme = scheme if scheme.lower() in SCHEMES else f"loki+{scheme}"
     return f"{scheme}://{rest.rstrip('/')}?{urlencode({'query': query, **options}, quote_via=quote)}"
 
 
@@ -106,7 +101,7 @@ def parse_loki(name: str, *, environ: Mapping[str, str] | None = None, now: int 
     shown = re.sub(r"(?<=://)[^/?#@]*@", "", name)
     try:
         parts = urlsplit(name)
-        scheme, port = _SCHEMES[parts.scheme.lower()], parts.port
+        scheme, port = SCHEMES[parts.scheme.lower()], parts.port
     except ValueError as error:
         raise SourceError(shown, f"is not an address: {error}") from error
     asked = {key: values[-1] for key, values in parse_qs(parts.query, strict_parsing=False).items()}

@@ -14,9 +14,9 @@ import orjson
 
 from ztflow.kernel.field_text import IN_STRING, OWN
 from ztflow.model.provenance import LogLine, Origin
-from ztflow.read.framing.repair import may_have_residue
 from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.unwrapper import Piece, Unwrapper
+from ztflow.text.escapes import may_have_residue
 
 _HEAD: Final = {
     "level": "info",

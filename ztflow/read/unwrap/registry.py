@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ztflow.read.unwrap import lined, prefixes, shippers, stores
+from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import anywhere
 from ztflow.read.unwrap.content import Content, Memory
 
@@ -13,23 +13,23 @@ TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
 JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]
 
 TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
-    ("csv", lined.table_row),
-    ("kubectl", prefixes.kubectl),
-    ("fluent", lined.fluent_stdout),
-    ("kubetail", prefixes.kubetail),
-    ("cri", prefixes.cri),
-    ("kubectl", prefixes.timestamps),
-    ("logcli", lined.logcli_text),
-    ("cloudwatch", lined.aws_tail),
-    ("grafana", prefixes.grafana),
-    ("kail", prefixes.kail),
-    ("fluent", lined.tagged_json),
-    ("cluster-info", prefixes.sections),
-    ("stern", prefixes.lifecycle),
-    ("stern", prefixes.names),
-    ("quoted", lined.quoted),
-    ("csv", lined.table_header),
-    ("prefix", prefixes.opaque),
+    ("csv", text_wrappers.table_row),
+    ("kubectl", text_wrappers.kubectl),
+    ("fluent", text_wrappers.fluent_stdout),
+    ("kubetail", text_wrappers.kubetail),
+    ("cri", text_wrappers.cri),
+    ("kubectl", text_wrappers.timestamps),
+    ("logcli", text_wrappers.logcli_text),
+    ("cloudwatch", text_wrappers.aws_tail),
+    ("grafana", text_wrappers.grafana),
+    ("kail", text_wrappers.kail),
+    ("fluent", text_wrappers.tagged_json),
+    ("cluster-info", text_wrappers.sections),
+    ("stern", text_wrappers.lifecycle),
+    ("stern", text_wrappers.names),
+    ("quoted", text_wrappers.quoted),
+    ("csv", text_wrappers.table_header),
+    ("prefix", text_wrappers.opaque),
 )
 """Wrappers of text lines, in order. Several kinds of one product share a name."""
 

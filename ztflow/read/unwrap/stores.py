@@ -10,14 +10,13 @@ import re
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.read.unwrap.content import Content, Cut, Memory, merged, text_of
+from ztflow.read.unwrap.content import Content, Cut, Memory, cluster_ending, merged, text_of
 from ztflow.read.unwrap.metadata import (
     origin_of_file,
     origin_of_metadata,
     origin_of_tags,
     shared,
 )
-from ztflow.read.unwrap.prefixes import cluster_ending
 from ztflow.read.unwrap.shippers import content
 
 LINE_COLUMNS = (

@@ -9,13 +9,12 @@ import orjson
 
 from ztflow.errors import UsageError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
-from ztflow.read.framing.repair import strip_residue, strip_sequences
 from ztflow.read.limits import LINE_BYTES, NESTING, STREAMS
-from ztflow.read.unwrap import lined, prefixes, shippers, stores
-from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head, merged
+from ztflow.read.unwrap import shippers, stores, text_wrappers
+from ztflow.read.unwrap.content import TIME, Content, Cut, HostColumn, Memory, find_head, merged
 from ztflow.read.unwrap.json_text import decoded, dumped, opens_document, starts_json
-from ztflow.read.unwrap.prefixes import HostColumn
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
+from ztflow.text.escapes import strip_residue, strip_sequences
 
 _TIMED = re.compile(
     rf"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?{TIME}(?: std(?:out|err) F)? "
@@ -171,7 +170,7 @@ class Unwrapper:
         if opens_document(text):
             return text, NOBODY
         if text.endswith("{") and self._wrapper in {None, "cloudwatch"}:
-            return lined.tail_opening(text)
+            return text_wrappers.tail_opening(text)
         return None
 
     def finish(self) -> list[Piece]:
@@ -283,14 +282,14 @@ class Unwrapper:
         """What was inside the first text wrapper that knows this text."""
         only = self._wrapper if depth == 0 else None
         if only is None or only in {"stern", "prefix"}:
-            if text[-1:] == ")" and (parted := prefixes.suffix(text)):
+            if text[-1:] == ")" and (parted := text_wrappers.suffix(text)):
                 return [Content(parted[0], origin=parted[1])]
             if text[:2] == "  " and text[2:3].isdigit():  # `stern --stdin`: both names are empty
                 head = find_head(text)
                 if head and head.start() == 2:
                     return [Content(text[2:])]
         if text[-1:] == "=" and only in {None, "cluster-info"}:
-            marked = prefixes.sections(text, self.memory)
+            marked = text_wrappers.sections(text, self.memory)
             if marked is not None:
                 return marked
         if only == "bare":

@@ -1,81 +1,22 @@
-"""Wrappers that put something in front of the line (input-formats §7, rows 2 to 16).
+"""Wrappers of text lines (input-formats §7, rows 2 to 16): prefixes, objects behind a text prefix, and tables.
 
-Each is a function from the whole text to what was inside, or None when the text is not of its kind.
+Each is a function from the whole text to what was inside, or None when the text is not of its kind. Also CSV exports,
+and lines printed as a quoted string.
 """
 
 from __future__ import annotations
 
+import ast
+import csv
 import re
-from collections.abc import Callable, Collection
-from typing import Generic, TypeVar
+
+import orjson
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import POD_NAME, origin_of_path
-from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head
-
-T = TypeVar("T")
-
-_CLUSTER = re.compile(r"-[A-Za-z][A-Za-z0-9-]{2,}")
-"""A cluster's name has to be a word: node names of one pool share shorter endings and numbers by chance."""
-
-HELD = 1000
-"""Rows kept back until a second node shows; an export of one node alone cannot tell, and keeps the whole name."""
-
-
-def cluster_ending(hosts: Collection[str]) -> str:
-    """`-CLUSTER`, when all of at least two hosts end in it; else empty.
-
-    Examples:
-        >>> cluster_ending({"ambient-worker-mesh", "ambient-worker2-mesh"})
-        '-mesh'
-    """
-    if len(hosts) < 2:
-        return ""
-    ending = min(hosts, key=len)
-    while ending and not (ending[0] == "-" and all(host.endswith(ending) for host in hosts)):
-        ending = ending[1:]
-    return ending if _CLUSTER.fullmatch(ending) and all(host != ending for host in hosts) else ""
-
-
-class HostColumn(Generic[T]):
-    """Rows of an export whose hosts carry the cluster's name, until it is known where the node's name ends.
-
-    Args:
-        shorten: Gives a row without an ending of its node.
-
-    Attributes:
-        hosts: As they are written in the column.
-
-    Memory: `HELD` rows.
-    """
-
-    def __init__(self, shorten: Callable[[T, str], T]) -> None:
-        self.hosts: set[str] = set()
-        self._shorten = shorten
-        self._held: list[T] = []
-        self._ending: str | None = None
-
-    def settle(self, rows: list[T]) -> list[T]:
-        """Rows whose node is sure now, in order."""
-        if self._ending is not None:
-            return [self._shorten(row, self._ending) for row in rows]
-        self._held += rows
-        if len(self.hosts) < 2 and len(self._held) < HELD:
-            return []
-        return self.finish()
-
-    def finish(self) -> list[T]:
-        """All rows held; nothing more will tell."""
-        if self._ending is None:
-            self._ending = cluster_ending(self.hosts)
-        held, self._held = self._held, []
-        return [self._shorten(row, self._ending) for row in held]
-
-    @property
-    def waiting(self) -> bool:
-        """Whether rows are held."""
-        return bool(self._held)
-
+from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head, merged
+from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
+from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
 
 _KUBECTL = re.compile(r"\[(?:pod|[a-z]+)/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
@@ -273,3 +214,148 @@ def _origin(memory: Memory, namespace: str | None, pod: str | None, container: s
         origin = Origin(pod=pod, namespace=namespace, container=container)
         memory.learn_names(key, origin)
     return origin
+
+
+_STDOUT = re.compile(r"\[\d+\] (\S+): \[\[?\d+\.\d+, \{")
+_RUBY_PAIR = re.compile(r'"([^"\s]+)"=>"([^"]*)"')
+_RUBY_LINE = re.compile(r'"(?:log|message)"=>"')
+_FLUENT_FILE = re.compile(r"(\S+): \[\d+(?:\.\d+)?, (\{.*\})\]$", re.DOTALL)
+_FLUENTD_FILE = re.compile(rf"{TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
+_FLUENTD_STDOUT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
+_AWS_TAIL = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)? (?:(\S+) )?(?=[{\[]|\d{4}-\d\d-\d\dT)"
+)
+_LOGCLI = re.compile(rf'{TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
+_COMMON = re.compile(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?Common labels: (\{.*\})\s*$")
+_REPR = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),?""", re.DOTALL)
+
+_COLUMN_NAMES = frozenset(LINE_COLUMNS) | {
+    "TimeGenerated [UTC]", "TimeGenerated", "Computer", "PodName", "PodNamespace", "ContainerName", "@timestamp",
+    "@logStream", "Date", "Host", "Service", "kubernetes.pod_name", "kubernetes.host", "_time", "timestamp", "Time",
+}  # fmt: skip
+
+
+def fluent_stdout(text: str, memory: Memory) -> list[Content] | None:
+    """Fluent Bit's stdout: a Ruby look whose strings are not escaped, so it is cut at what follows the line."""
+    del memory
+    found = _STDOUT.match(text)
+    line = _RUBY_LINE.search(text, found.end()) if found else None
+    if found is None or line is None:
+        return None
+    end = text.find('", "kubernetes"=>{', line.end())
+    if end < 0:
+        end = text.rfind('"}]')
+    inside = text[line.end() : end if end >= line.end() else len(text)]
+    around = text[: line.start()] + text[end:] if end >= line.end() else text[: line.start()]
+    pairs = dict(_RUBY_PAIR.findall(around))
+    kubernetes = {
+        f"kubernetes.{key}": value
+        for key, value in pairs.items()
+        if key in {"pod_name", "namespace_name", "host", "container_name"}
+    }
+    origin = merged(origin_of_metadata(kubernetes), origin_of_file(found[1]))
+    part = Cut.MORE if pairs.get("_p") == "P" or pairs.get("logtag") == "P" else Cut.END
+    return [Content(inside, origin=origin, part=part, stream=pairs.get("stream", ""))]
+
+
+def tagged_json(text: str, memory: Memory) -> list[Content] | None:
+    """`TAG: [sec, {…}]` (Fluent Bit file), `TIME⇥TAG⇥{…}` (Fluentd file), `TIME TAG: {…}` (Fluentd stdout)."""
+    del memory
+    if not text.endswith(("}", "]")):
+        return None
+    found = _FLUENT_FILE.match(text) or _FLUENTD_FILE.match(text) or _FLUENTD_STDOUT.match(text)
+    return [Content(found[2], origin=origin_of_file(found[1]))] if found else None
+
+
+def logcli_text(text: str, memory: Memory) -> list[Content] | None:
+    """`TIME {labels} LINE`, padded to a common width; and the labels common to all lines, printed once."""
+    if found := _COMMON.match(text):
+        memory.common = labels_of(found[1]) if "=" in found[1] else _json_labels(found[1])
+        return [Content(text, final=True)]
+    found = _LOGCLI.match(text)
+    if found is None:
+        return None
+    return [Content(text[found.end() :], origin=merged(labels_of(found[1]), memory.common))]
+
+
+def _json_labels(text: str) -> Origin:
+    try:
+        labels = orjson.loads(text)
+    except ValueError:
+        return Origin()
+    return origin_of_metadata(labels) if isinstance(labels, dict) else Origin()
+
+
+def aws_tail(text: str, memory: Memory) -> list[Content] | None:
+    """`aws logs tail`: `TIME STREAM MESSAGE`, or `TIME MESSAGE` without a zone."""
+    del memory
+    found = _AWS_TAIL.match(text)
+    if found is None:
+        return None
+    origin = origin_of_file(found[1]) if found[1] else Origin()
+    return [Content(text[found.end() :], origin=origin)]
+
+
+def tail_opening(text: str) -> tuple[str, Origin] | None:
+    """`aws logs tail --format json`: the message begins here and is pretty-printed over the next lines."""
+    found = _AWS_TAIL.match(text)
+    if found is None or text[found.end() :] != "{":
+        return None
+    return "{", origin_of_file(found[1]) if found[1] else Origin()
+
+
+def quoted(text: str, memory: Memory) -> list[Content] | None:
+    """A line printed as a JSON string (`jq` without `-r`) or as Python's `repr`."""
+    del memory
+    found = _REPR.fullmatch(text.strip())
+    if found is None:
+        return None
+    inner = text.strip().rstrip(",")
+    try:
+        value = orjson.loads(inner) if inner.startswith('"') else ast.literal_eval(inner)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str) or not (value.startswith("{") or find_head(value)):
+        return None
+    return [Content(value.rstrip("\n"), mended=True)]
+
+
+def table_header(text: str, memory: Memory) -> list[Content] | None:
+    """The header of a CSV export: a known line column beside another known name."""
+    if "," not in text or len(text) > 4096:
+        return None
+    cells = _row(text)
+    known = sum(cell in _COLUMN_NAMES for cell in cells)
+    if known < 2 or not any(cell in LINE_COLUMNS for cell in cells):
+        return None
+    memory.columns = cells
+    memory.hosts = set() if "Host" in cells else None
+    return [Content(text, final=True)]
+
+
+def table_row(text: str, memory: Memory) -> list[Content] | None:
+    """A row under that header; or, the header lost, a row one of whose cells is a line."""
+    if memory.columns is not None:
+        cells = _row(text)
+        if len(cells) == len(memory.columns):
+            found = cells_content(dict(zip(memory.columns, cells, strict=True)))
+            # a line of another kind may have as many commas; then its time is outside the column
+            if found and (find_head(text) is None or ((head := find_head(found[0].text)) and not head.start())):
+                if memory.hosts is not None and found[0].origin.node:
+                    memory.hosts.add(found[0].origin.node)
+                return found
+    if '""' in text and '"' in text[:1] + text[text.find(",") + 1 :][:1]:
+        for cell in _row(text):
+            head = find_head(cell)
+            if head and head.start() == 0:
+                return [Content(cell)]
+    return None
+
+
+def _row(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:  # a field past csv's own limit, or a NUL
+        return []
