@@ -23,7 +23,7 @@ from ztflow.kernel import POLICY
 from ztflow.model.provenance import Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
 from ztflow.read.limits import PREFIXES
-from ztflow.read.unwrap import Unwrapper, writer_inside
+from ztflow.read.unwrap import Unwrapper
 from ztflow.read.unwrap.content import find_head
 from ztflow.text.escapes import may_have_residue
 
@@ -76,6 +76,8 @@ class SlowPath:
             return self.unwrapper.bare()
         before, inside, behind = prefix.partition("\n")
         if inside:
+            from ztflow.read.unwrap.envelopes import writer_inside
+
             return writer_inside(self.unwrapper, before, behind[0], behind[1:])
         head = find_head(prefix + _SOME_HEAD)
         if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):

@@ -124,7 +124,6 @@ class ZtunnelFact(NamedTuple):
 
     pod: str | None
     node: str
-    local_pods: tuple[tuple[str, str], ...] = ()
     evidence: Evidence = Evidence("", "")
 
 

@@ -90,7 +90,7 @@ def read_dump(document: dict[str, Any], file: str, modified: int | None, invento
     if node is not None:
         local = {uid: pod for uid, state in states.items() if (pod := _pod_of(state)) is not None}
         named = _ZTUNNEL_IN_NAME.search(PurePath(file).name)
-        inventory.ztunnels.append(ZtunnelFact(named[1] if named else None, node, tuple(local.values()), evidence))
+        inventory.ztunnels.append(ZtunnelFact(named[1] if named else None, node, evidence))
         inventory.pods.extend(
             PodFact(namespace, name, node=node, uid=uid, evidence=evidence) for uid, (namespace, name) in local.items()
         )
