@@ -1,4 +1,4 @@
-"""What the text of a field means: the part the scanner, the grammar and the JSON reader share.
+"""From the text of a field to its columns: the part the scanner, the grammar and the JSON reader share.
 
 They differ only in how they find a line's fields; turning each into its columns, checking what must be there and
 naming what is wrong happens here, once, driven by `schema.LOG_FIELDS`.

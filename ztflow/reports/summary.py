@@ -1,4 +1,4 @@
-"""The first answer: what a person wants to know of a capture, on one screen."""
+"""Summary: what a person wants to know of a capture first, on one screen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the text tables show: titles, cells and widths of every layout, for flows and for records.
+"""What the text tables of flows and of records show, for every width of terminal: titles, cells, widths.
 
-A layout is chosen by the width of the terminal alone, so a live table never jumps. What matters first stays longest:
-time, source and destination, nodes, bytes, duration, verdict, pairing.
+The columns are chosen by the width of the terminal alone, so a live table never jumps. The last to go are time, source
+and destination, then nodes, bytes, duration, verdict, pairing.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ _SHORT_PAIRED = {"ambiguous": "ambig", "relaxed": "relax", "outbound_only": "out
 _PAIRED = {"outbound_only": "outbound", "inbound_only": "inbound"}
 
 NARROW, MEDIUM = 110, 150
-"""Terminal widths below which the narrow and the medium layout are used."""
+"""Terminal widths below which the narrow and the medium columns are used."""
 
 
 READABLE = 8

@@ -1,7 +1,7 @@
 """Tables as `kubectl get` and `istioctl ztunnel-config` print them and as people paste them.
 
 A paste holds prompts, several tables, rows without their header, translated headers, squeezed blanks. Each row is read
-by the strongest means that fits (`table_layout`). Cost: linear, about 5 µs a row that is under its header.
+by the strongest means that fits (`table_cells`). Cost: linear, about 5 µs a row that is under its header.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ztflow.place.inventory.facts import (
     canonical_ip,
     canonical_ips,
 )
-from ztflow.place.inventory.table_layout import (
+from ztflow.place.inventory.table_cells import (
     DNS_NAME,
     Header,
     cells_by_offset,

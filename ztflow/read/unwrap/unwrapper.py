@@ -1,4 +1,4 @@
-"""The engine: takes the wrappers off one line after the other, and joins what a runtime cut apart."""
+"""`Unwrapper`: takes the wrappers off one line after the other, and joins what a runtime cut apart."""
 
 from __future__ import annotations
 
