@@ -81,7 +81,7 @@ def group(parts: Sequence[tuple[Integers, int]], rows: int) -> Groups:
         if not size:
             continue
         if space * (size + 1) > _KEY_SPACE:
-            numbers, first = factorize(key + nulls)
+            numbers, first = factorize(key)
             key, space, nulls = numbers.astype(np.int64), len(first), 0
         if space > 1:
             key *= size + 1
