@@ -44,7 +44,7 @@ def joined(parts: Sequence[pa.Array], separator: str) -> pa.StringArray:
     return first
 
 
-def time_text(array: pa.Array) -> pa.StringArray:
+def time_texts(array: pa.Array) -> pa.StringArray:
     """RFC 3339 with six digits and `Z`."""
     micros = array.cast(pa.int64()).fill_null(0).to_numpy()
     return rfc3339(micros, array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ztflow.columns.dictionaries import used
 from ztflow.columns.dtypes import BoolArray, Codes, IntArray
 from ztflow.columns.grouping import factorize
-from ztflow.writers.cells import finite, time_text
+from ztflow.writers.cells import finite, time_texts
 
 _FEW = 24
 """Different values among `_LOOK` sampled ones, at most, for which numbers are counted as coming back."""
@@ -90,7 +90,7 @@ def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[Row
         codes, texts = used(array if pa.types.is_dictionary(kind) else array.dictionary_encode())
         return _coded(codes, escape(texts), before, after, nulls=bool(array.null_count))
     if pa.types.is_timestamp(kind):
-        return _each(time_text(array), before, after)
+        return _each(time_texts(array), before, after)
     if pa.types.is_floating(kind):
         array = finite(array)
         if array.null_count == len(array):

@@ -23,17 +23,17 @@ ADDRESSES = {
 """Column behind which the whole address is written: its key, and the column with the host."""
 
 
-def json_text(text: str) -> str:
+def _json_string(text: str) -> str:
     """One string as JSON, safe to show on a terminal too."""
     return json_printable(orjson.dumps(text).decode())
 
 
 def _json_host(text: str) -> str:
-    return json_text(f"[{text}]" if ":" in text else text)[1:-1]
+    return _json_string(f"[{text}]" if ":" in text else text)[1:-1]
 
 
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
-_TEXT = Escape(lambda text: json_text(text)[1:-1], specials(_PLAIN))
+_TEXT = Escape(lambda text: _json_string(text)[1:-1], specials(_PLAIN))
 _HOST = Escape(_json_host, specials(_PLAIN.replace(":", "")))
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, short_duration, short_size
-from ztflow.writers.cells import address_text, float_text, joined, map_distinct, time_text
+from ztflow.writers.cells import address_text, float_text, joined, map_distinct, time_texts
 
 NONE = "-"
 """A cell the log says nothing about."""
@@ -89,7 +89,7 @@ def _float(name: str) -> Callable[[pa.RecordBatch], Cells]:
 
 def _time(name: str, start: int, stop: int) -> Callable[[pa.RecordBatch], Cells]:
     """A slice of the RFC 3339 text: `0, 27` is all of it, `11, 19` hours to seconds, `11, 23` to milliseconds."""
-    return lambda batch: _list(pc.utf8_slice_codeunits(time_text(batch.column(name)), start, stop))
+    return lambda batch: _list(pc.utf8_slice_codeunits(time_texts(batch.column(name)), start, stop))
 
 
 def _full_name(batch: pa.RecordBatch, side: str) -> pa.Array:
