@@ -15,7 +15,7 @@ from ztflow.model.schema import RECORD
 class Origin(NamedTuple):
     """Who wrote a line, as far as its wrapper or file name tells. None is unknown.
 
-    One object is shared by all lines of the same writer; it is hashable, so it also groups them.
+    One object is shared by all lines of the same ztunnel; it is hashable, so it also groups them.
     """
 
     pod: str | None = None

@@ -67,7 +67,7 @@ class SlowPath:
     settled: Callable[[], bool]
     counts: Callable[[], bool]
 
-    def writer(self, prefix: str) -> Origin | None:
+    def origin(self, prefix: str) -> Origin | None:
         """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None.
 
         A prefix with a line end in it is an envelope (`kernel.inside`).
@@ -76,9 +76,9 @@ class SlowPath:
             return self.unwrapper.bare()
         before, inside, behind = prefix.partition("\n")
         if inside:
-            from ztflow.read.unwrap.envelopes import writer_inside
+            from ztflow.read.unwrap.envelopes import origin_inside
 
-            return writer_inside(self.unwrapper, before, behind[0], behind[1:])
+            return origin_inside(self.unwrapper, before, behind[0], behind[1:])
         head = find_head(prefix + _SOME_HEAD)
         if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):
             return None
@@ -86,7 +86,7 @@ class SlowPath:
         return self.unwrapper.quick_prefix(prefix) if known is None else known
 
     def state(self) -> object:
-        """Whatever `writer` depends on."""
+        """Whatever `origin` depends on."""
         return self.unwrapper.state()
 
 
@@ -105,7 +105,7 @@ class Bulk:
         source_file: The stream's name.
 
     Attributes:
-        writers: Every ztunnel that wrote a line so far, with a number.
+        origins: Every ztunnel that wrote a line so far, with a number.
         useless: Whether prefixes differ from line to line, so that the kernel does not help.
     """
 
@@ -117,7 +117,7 @@ class Bulk:
         self.stats = stats
         self.source_file = source_file
         self._readers = [BlockReader() for _ in range(min(_THREADS, _processors()))]
-        self.writers: dict[Origin, int] = {}
+        self.origins: dict[Origin, int] = {}
         self._known: WeakKeyDictionary[Vocabulary, _Prefixes] = WeakKeyDictionary()
         self.useless = False
 
@@ -161,7 +161,7 @@ class _Prefixes:
     """Which ztunnel writes behind each prefix of a vocabulary, as known when last asked.
 
     Attributes:
-        lookup: Number of the writer by number of the prefix + 1, the bare line first; -1 for one to be looked at.
+        lookup: Number of the origin by number of the prefix + 1, the bare line first; -1 for one to be looked at.
         all_known: Whether none is -1.
     """
 
@@ -200,9 +200,9 @@ class _Prefixes:
             self._refuse(prefix)
 
     def _code(self, prefix: int) -> int:
-        writers = self._bulk.writers
-        writer = self._bulk.slow.writer("" if prefix < 0 else self._prefixes[prefix])
-        return -1 if writer is None else writers.setdefault(writer, len(writers))
+        origins = self._bulk.origins
+        origin = self._bulk.slow.origin("" if prefix < 0 else self._prefixes[prefix])
+        return -1 if origin is None else origins.setdefault(origin, len(origins))
 
 
 class _Settling:
@@ -221,14 +221,14 @@ class _Settling:
         self._others: Any = part.others
         self._row = 0
         self._other = 0
-        self._writer: Codes = np.full(part.rows, -1, np.int32)
+        self._origin: Codes = np.full(part.rows, -1, np.int32)
         self._places = [-1] * len(bulk.builder)
         """For each row of the slow path: the line it came with."""
         self._behind = bulk.known(part.vocabulary)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._assigned = 0
-        """Rows before this one have their writer, or were left."""
+        """Rows before this one have their origin, or were left."""
 
     def tables(self) -> list[pa.Table]:
         """Settle the part; its rows and those of the slow path, in order of their lines."""
@@ -242,10 +242,10 @@ class _Settling:
         self._take(self._part.rows, len(others))
         self._assign()
         bulk = self._bulk
-        table = self._part.table(list(bulk.writers), self._writer, bulk.source_file, self._number)
+        table = self._part.table(list(bulk.origins), self._origin, bulk.source_file, self._number)
         if not len(bulk.builder):
             return [table] if table.num_rows else []
-        places = np.searchsorted(self._lines[self._writer >= 0], self._places)
+        places = np.searchsorted(self._lines[self._origin >= 0], self._places)
         return _woven(table, bulk.builder.take(bulk.source_file), places)
 
     def _read(self, line: int, start: int, stop: int) -> None:
@@ -294,7 +294,7 @@ class _Settling:
     def _assign(self) -> None:
         """Write down who wrote the rows accepted since the last time, by what is known now."""
         rows = slice(self._assigned, self._row)
-        self._writer[rows] = self._behind.lookup[self._prefix[rows] + 1]
+        self._origin[rows] = self._behind.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:

@@ -1,7 +1,7 @@
 """Lines that several captures hold (a rotated and a current file, two exports), told by a fingerprint and left out.
 
 Two lines are one when time (to the microsecond), ends, direction, sizes and duration are equal. Within one stream equal
-lines can be true, so there they count as copies only where a writer's time jumped back to lines that came before.
+lines can be true, so there they count as copies only where a ztunnel's time jumped back to lines that came before.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Segments:
 
 
 REPLAY_GAP = 50_000
-"""Microseconds a writer's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
+"""Microseconds a ztunnel's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
 
 
 class _Stream:
@@ -181,19 +181,19 @@ class _Stream:
         self.pods |= pods
 
     def may_share(self, first: int, last: int, pods: set[str | None]) -> bool:
-        """Whether lines of that time and those writers can be here too."""
+        """Whether lines of that time and those ztunnels can be here too."""
         if self.first is None or self.last is None or self.first > last or first > self.last:
             return False
         return None in pods or None in self.pods or not pods.isdisjoint(self.pods)
 
     def jumps(self, times: IntArray, codes: Codes, names: list[str | None]) -> BoolArray:
-        """Where a writer's time goes back by more than its own disorder."""
+        """Where a ztunnel's time goes back by more than its own disorder."""
         latest = np.maximum.accumulate(times)
         np.maximum(latest, max(self.latest.values(), default=int(times[0])), out=latest)
         latest -= times
         if int(latest.max()) <= REPLAY_GAP:  # no time goes back, whichever ztunnel wrote it
             last = np.full(len(names), -1)
-            last[codes] = np.arange(len(codes))  # of several rows of a writer the last one stays
+            last[codes] = np.arange(len(codes))  # of several rows of a ztunnel the last one stays
             for code in np.flatnonzero(last >= 0).tolist():
                 self.latest[names[code]] = int(times[last[code]])
             return np.zeros(len(times), dtype=np.bool_)
@@ -248,12 +248,12 @@ class Overlaps:
             column, hashes, codes = column.filter(column.is_valid()), hashes[known], codes[known]
         times: IntArray = column.cast(pa.int64()).to_numpy()
         first, last = int(times.min()), int(times.max())
-        writers = {names[code] for code in (np.flatnonzero(np.bincount(codes + 1)) - 1).tolist()}
-        near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, writers)]
+        ztunnels = {names[code] for code in (np.flatnonzero(np.bincount(codes + 1)) - 1).tolist()}
+        near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, ztunnels)]
         found = self._rerun_copies(own, hashes, times, codes, names)
         if near:
             found |= _copied(hashes, own, near)
-        own.add(hashes, first, last, writers)
+        own.add(hashes, first, last, ztunnels)
         if known is None:
             return found
         copies[known] = found
@@ -263,7 +263,7 @@ class Overlaps:
     def _rerun_copies(
         own: _Stream, hashes: UIntArray, times: IntArray, codes: Codes, names: list[str | None]
     ) -> BoolArray:
-        """Rows of a stretch that this stream had passed: a writer's time jumped back to lines that came before."""
+        """Rows of a stretch that this stream had passed: a ztunnel's time jumped back to lines that came before."""
         copies: BoolArray = np.zeros(len(hashes), dtype=np.bool_)
         jumps = own.jumps(times, codes, names)
         if not any(own.rerun.values()) and not jumps.any():
@@ -279,8 +279,8 @@ class Overlaps:
 
 def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
     """Who wrote each row, as a place in a list of names; the last is None, for unknown."""
-    writers = coded_of(pods)
-    return writers.codes, [*writers.words, None]  # null has the code -1, the place of the last
+    ztunnels = coded_of(pods)
+    return ztunnels.codes, [*ztunnels.words, None]  # null has the code -1, the place of the last
 
 
 def _copied(hashes: UIntArray, own: _Stream, near: list[_Stream]) -> BoolArray:

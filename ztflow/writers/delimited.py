@@ -1,6 +1,6 @@
 """Tables as CSV for spreadsheets: a header, then every column; unknown is an empty cell.
 
-Text from a log cannot run as a formula and cannot break a row: see `escape.csv_cell`. Programs that need every
+Text from a log cannot run as a formula and cannot break a row: see `text.escapes.csv_cell`. Programs that need every
 character back read JSON lines or Parquet.
 """
 

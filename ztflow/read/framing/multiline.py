@@ -4,7 +4,7 @@ Two kinds: at words or fields (a blank was at the break) and hard, at a fixed co
 is decided for the whole record by the widths of its lines; the parser is the judge of every guess.
 
 Every line of it counts as one other line; the whole tells the node (`localNode`). Several pods' blocks may arrive
-interleaved, so there is one for each writer.
+interleaved, so there is one for each ztunnel.
 """
 
 from __future__ import annotations
@@ -145,16 +145,16 @@ class _Block:
 
 
 class ConfigBlocks:
-    """The configuration blocks that are being read, one a writer.
+    """The configuration blocks that are being read, one a ztunnel.
 
-    Memory: `BLOCK_LINES` lines a writer.
+    Memory: `BLOCK_LINES` lines a ztunnel.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[Origin, _Block] = {}
 
     def start(self, line: LogLine) -> LogLine | None:
-        """A line that begins a block. Gives the writer's previous block when it was still open."""
+        """A line that begins a block. Gives the ztunnel's previous block when it was still open."""
         previous = self.end(line.origin)
         if len(self._blocks) < STREAMS:
             self._blocks[line.origin] = _Block(line)
@@ -164,7 +164,7 @@ class ConfigBlocks:
         return bool(self._blocks)
 
     def takes(self, text: str, origin: Origin) -> bool:
-        """Whether a line without ztunnel's time is the next of its writer's block; it is kept then."""
+        """Whether a line without ztunnel's time is the next of its ztunnel's block; it is kept then."""
         block = self._blocks.get(origin)
         if block is None:
             return False
@@ -178,7 +178,7 @@ class ConfigBlocks:
         return self.end(origin) if not text.strip() else None
 
     def passed_by(self, origin: Origin) -> LogLine | None:
-        """The block as far as it came, once, when another record of the same writer follows and the node is known.
+        """The block as far as it came, once, when another record of the same ztunnel follows and the node is known.
 
         It stays open: bare output of several pods can have the rest of it further down.
         """
@@ -189,7 +189,7 @@ class ConfigBlocks:
         return _joined(block)
 
     def end(self, origin: Origin) -> LogLine | None:
-        """Close a writer's block."""
+        """Close a ztunnel's block."""
         block = self._blocks.pop(origin, None)
         return None if block is None or block.told else _joined(block)
 

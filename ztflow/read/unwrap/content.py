@@ -28,7 +28,7 @@ class Cut(Enum):
 
     WHOLE = 0
     MORE = 1
-    """The next content of the same writer and output goes on here, without a separator."""
+    """The next content of the same ztunnel and output goes on here, without a separator."""
     END = 2
     """Ends a run of `MORE`, if there is one."""
 
@@ -39,9 +39,9 @@ class Content(NamedTuple):
     Attributes:
         text: The text inside; empty when `value` is the content.
         value: A decoded JSON object that was embedded as such.
-        origin: What the wrapper says about the writer.
+        origin: What the wrapper says about the ztunnel.
         part: Whether it is only a part of a line.
-        stream: `stdout` or `stderr` where known; parts are joined per writer and stream.
+        stream: `stdout` or `stderr` where known; parts are joined per ztunnel and stream.
         mended: Whether reading it meant undoing damage, not only taking a wrapper off.
         final: The text is not to be unwrapped again.
     """
@@ -61,7 +61,7 @@ def text_of(value: Any) -> str | None:
 
 
 def merged(inner: Origin, outer: Origin) -> Origin:
-    """The writer, when both a wrapper (`outer`) and something inside it (`inner`) say who it is.
+    """The ztunnel, when both a wrapper (`outer`) and something inside it (`inner`) say who it is.
 
     The inner one is nearer to ztunnel. The outer one fills gaps only while it speaks of the same pod: around a
     shipper's own output it describes the shipper.
@@ -96,7 +96,7 @@ class Memory:
     changes: int = 0
 
     def learn_prefix(self, prefix: str, origin: Origin) -> None:
-        """Remember a prefix that is the same on every line of its writer."""
+        """Remember a prefix that is the same on every line of its ztunnel."""
         self._learn(self.prefixes, prefix, origin)
 
     def learn_names(self, names: str, origin: Origin) -> None:

@@ -46,7 +46,7 @@ def _plain(fields: dict[str, Any]) -> str:
     return f"{head}\t{' '.join(shown(key, value) for key, value in fields.items() if key not in _HEAD)}"
 
 
-def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> Origin | None:
+def origin_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> Origin | None:
     """Which ztunnel wrote the lines in an envelope, if each of them is one whole record; else None.
 
     Args:
@@ -59,9 +59,9 @@ def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
     """
     found: set[Origin | None] = set()
     for fields in (_FIRST, _SECOND):
-        for digit in "09":  # a writer told by a time is not the same for all of them
+        for digit in "09":  # an origin told by a time is not the same for all of them
             around = [_at_time(part, digit) for part in (before, behind)]
-            found.add(_writer(unwrapper, around[0], kind, around[1], fields))
+            found.add(_origin(unwrapper, around[0], kind, around[1], fields))
     return found.pop() if len(found) == 1 else None
 
 
@@ -71,7 +71,7 @@ def _at_time(part: str, digit: str) -> str:
     return _CLOCK.sub(lambda clock: clock[0].replace("1", "7"), part) if digit != "0" else part
 
 
-def _writer(unwrapper: Unwrapper, before: str, kind: str, behind: str, fields: dict[str, Any]) -> Origin | None:
+def _origin(unwrapper: Unwrapper, before: str, kind: str, behind: str, fields: dict[str, Any]) -> Origin | None:
     line = _plain(fields) if kind == IN_STRING else orjson.dumps(fields).decode()
     text = f"{before}{line if kind == OWN else orjson.dumps(line).decode()[1:-1]}{behind}"
     if may_have_residue(text) or text[-1:] == ")":

@@ -68,7 +68,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Itera
 
 @lru_cache(maxsize=4096)
 def shared(origin: Origin) -> Origin:
-    """The one object for all records of a writer."""
+    """The one object for all records of a ztunnel."""
     return origin
 
 

@@ -98,7 +98,7 @@ def kail(text: str, memory: Memory) -> list[Content] | None:
 
 
 def sections(text: str, memory: Memory) -> list[Content] | None:
-    """Markers that name the writer of the bare lines after them; a marker may be glued to a line."""
+    """Markers that name the ztunnel of the bare lines after them; a marker may be glued to a line."""
     if "==== " in text:
         if started := _START.search(text):
             memory.section = Origin(pod=started[3], namespace=started[2], container=started[1])
@@ -169,7 +169,7 @@ def suffix(text: str) -> tuple[str, Origin] | None:
 def opaque(text: str, memory: Memory) -> list[Content] | None:
     """Anything before ztunnel's time or its JSON: grep's `FILE:`, quote marks, line numbers, another tool's columns.
 
-    A file name, or the one name in it that looks like a ztunnel pod, names the writer; nothing else is guessed.
+    A file name, or the one name in it that looks like a ztunnel pod, names the ztunnel; nothing else is guessed.
     """
     head = find_head(text) or (_JSON_HEAD.search(text) if text.endswith("}") else None)
     if head is None or not head.start():
@@ -207,7 +207,7 @@ def _is_namespace(name: str) -> bool:
 
 
 def _origin(memory: Memory, namespace: str | None, pod: str | None, container: str | None) -> Origin:
-    """One shared object a writer."""
+    """One shared object a ztunnel."""
     key = f"{namespace or ''} {pod or ''} {container or ''}\n"
     origin = memory.names.get(key)
     if origin is None:

@@ -307,7 +307,7 @@ class Unwrapper:
         return None
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
-        """Remember a prefix that will be before every line of this writer in just these bytes."""
+        """Remember a prefix that will be before every line of this ztunnel in just these bytes."""
         if depth or not start or len(found) != 1:
             return
         if found[0].part is not Cut.WHOLE or found[0].final or found[0].mended:
