@@ -57,7 +57,13 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["flows", "--not", "-"], "--not"),
         (["flows", "--ip", "10.0.0", "-"], "CIDR"),
         (["flows", "--verdict", "dropped", "-"], "forwarded"),
+        (["flows", "--verdict", "denyed", "-"], "verdict cannot be 'denyed'; did you mean 'denied'?"),
+        (["flows", "--not", "--direction", "in-bound", "-"], "direction cannot be 'in-bound'; did you mean 'inbound'?"),
+        (["flows", "--filter", "verdict == denyed", "-"], "verdict cannot be 'denyed'; did you mean 'denied'?"),
+        (["records", "--filter", "level not in [info, eror]", "-"], "level cannot be 'eror'; did you mean 'error'?"),
         (["graph", "--by", "planet", "-"], "planet"),
+        (["graph", "--by", "name_space", "-"], "by cannot be 'name_space'; did you mean 'namespace'?"),
+        (["diff", "--by", "nodes", "a", "b"], "by cannot be 'nodes'; did you mean 'node'?"),
         (["graph", "-o", "png", "-"], "png"),
         (["records", "--filter", "verdict == denied", "-"], "no column 'verdict'"),
     ],
@@ -71,7 +77,7 @@ def test_a_command_line_that_means_nothing_is_code_2(cli, words, said):
 
 
 def test_an_expression_is_complained_about_with_a_caret(cli):
-    result = cli("flows", "--filter", "verdict == x and bogus > 1", "-")
+    result = cli("flows", "--filter", "verdict == denied and bogus > 1", "-")
     assert result.code == USAGE
     complaint, text, caret = result.talk.splitlines()
     assert complaint == "ztflow: --filter: no column 'bogus'"

@@ -158,7 +158,7 @@ def test_owners_decide_the_workload():
 
 
 def test_a_level_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="by='pods' is no level"):
+    with pytest.raises(UsageError, match="by cannot be 'pods'; did you mean 'pod'"):
         Flows().graph(by="pods")
 
 

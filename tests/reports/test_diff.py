@@ -117,5 +117,5 @@ def test_from_nothing_to_something():
 def test_bad_arguments_are_refused():
     with pytest.raises(UsageError, match="must be above 1"):
         diff(Flows(), Flows(), ratio=1)
-    with pytest.raises(UsageError, match="is no level"):
+    with pytest.raises(UsageError, match="by cannot be"):
         diff(Flows(), Flows(), "planet")

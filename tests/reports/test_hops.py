@@ -14,10 +14,10 @@ from truth import logs, true_rows
 import ztflow
 from ztflow.aggregate import UNKNOWN
 from ztflow.model.tables import Flows, Halves
+from ztflow.model.vocabulary import Unpaired
 from ztflow.pair import Pairer
-from ztflow.pair.stages.unpaired_reasons import Unpaired
 from ztflow.reports import clocks, loss, render, tunnels, waypoints
-from ztflow.reports.loss import MEANING
+from ztflow.reports.loss import LOSS
 
 CAPTURED = Path(__file__).parents[2] / "fixtures" / "captured"
 
@@ -27,7 +27,7 @@ def lone(side, reason, **values):
 
 
 def test_every_reason_pairing_gives_has_a_meaning():
-    assert set(MEANING) == {str(reason) for reason in Unpaired}
+    assert set(LOSS) == {str(reason) for reason in Unpaired}
 
 
 def test_a_missing_half_belongs_to_the_other_ends_node():

@@ -10,11 +10,9 @@ import pyarrow.compute as pc
 
 from ztflow.model.provenance import Problem, ReadStats
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import BOTH_HALVES, Paired
 from ztflow.read import ReadReport
 from ztflow.text.format import counted
-
-PAIRED = ("exact", "unique", "ambiguous", "relaxed")
-"""Values of `paired` that stand for two halves."""
 
 
 @dataclass(slots=True)
@@ -45,9 +43,9 @@ class Counts:
         """Count flows as they come."""
         found = pc.value_counts(flows.to_arrow()["paired"].cast("string")).to_pylist()
         by_word = {entry["values"]: entry["counts"] for entry in found}
-        paired = sum(by_word.get(word, 0) for word in PAIRED)
+        paired = sum(by_word.get(word, 0) for word in BOTH_HALVES)
         self.paired_flows = (self.paired_flows or 0) + paired
-        self.ambiguous_flows = (self.ambiguous_flows or 0) + by_word.get("ambiguous", 0)
+        self.ambiguous_flows = (self.ambiguous_flows or 0) + by_word.get(Paired.AMBIGUOUS, 0)
         self.unpaired_halves = (self.unpaired_halves or 0) + len(flows) - paired
 
     def plus(self, more: Counts) -> Counts:

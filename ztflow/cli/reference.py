@@ -73,7 +73,8 @@ src_node == dst_node and policy != null
 
 Operators are `== != < <= > >= =~ !~ in`, joined by `and`, `or`, `not` and parentheses; text may stand without quotes.
 An unknown cell fulfils no condition but `== null` and the negated ones (`!=`, `!~`, `not in`, `not`), which are the exact
-opposite of the positive ones. A column that holds yes or no is a condition by itself.
+opposite of the positive ones. A column that holds yes or no is a condition by itself. A column with a fixed set of words
+([closed columns](fields.md#closed-columns)) is compared with these words only: any other is refused, with the nearest one.
 
 ## Times
 

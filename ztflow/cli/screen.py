@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ztflow.cli.counting import Counts
 from ztflow.cli.grids import write_grid
 from ztflow.cli.paper import LABEL, Paper
+from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
@@ -30,7 +31,11 @@ PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
 """Rows where no terminal's height decides."""
 
-_BAR = {"same_node": ("█", GREEN), "cross_node": ("▒", CYAN), "unknown": ("·", DIM)}
+_BAR: dict[str, tuple[str, str]] = {
+    NodeLocality.SAME_NODE: ("█", GREEN),
+    NodeLocality.CROSS_NODE: ("▒", CYAN),
+    NodeLocality.UNKNOWN: ("·", DIM),
+}
 
 
 def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
@@ -174,7 +179,7 @@ def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     lines = [paper.fact("mesh", text)]
     if totals.denied or totals.failed:
         lines.append(paper.fact("refused", f"{totals.denied:,} denied, {totals.failed:,} failed", RED))
-    zones_matter = summary.zones is not None and summary.zones["cross_zone"].flows > 0
+    zones_matter = summary.zones is not None and summary.zones[ZoneLocality.CROSS_ZONE].flows > 0
     gaps = [f"{gap.flows:,} without {gap.what}" for gap in summary.gaps if zones_matter or "zone" not in gap.what]
     if gaps:
         lines.append(paper.fact("unknown", ", ".join(gaps), DIM))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side, value_test
+from ztflow.model.vocabulary import Direction, Verdict, Word, unknown_word
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
-VERDICTS = ("forwarded", "denied", "failed", "unknown")
-DIRECTIONS = ("outbound", "inbound")
+VERDICTS = tuple(word.value for word in Verdict)
+DIRECTIONS = tuple(word.value for word in Direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,9 @@ def word_condition(column: str, values: Iterable[str], *, exclude: bool = False)
         UsageError: If a value is not one of the closed set.
     """
     condition = WordCondition(column, tuple(values), exclude)
-    allowed = VERDICTS if column == "verdict" else DIRECTIONS
+    words: type[Word] = Verdict if column == "verdict" else Direction
     for value in condition.values:
-        if value not in allowed:
-            raise UsageError(f"no {column} {value!r}; there are {', '.join(allowed)}")
+        wrong = unknown_word(words, column, value)
+        if wrong is not None:
+            raise UsageError(wrong)
     return condition

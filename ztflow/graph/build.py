@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ztflow.aggregate import UNKNOWN, View, ends_columns, scalars, vertices
-from ztflow.aggregate.measures import MEASURED, PAIRED
+from ztflow.aggregate.measures import MEASURED
 from ztflow.aggregate.view import Codes, group
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.text.format import time_text
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _ranks(texts: list[str]) -> Codes:
 
 def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:
     """Graph attributes: what the graph was made of."""
-    paired = int(view.equals("paired", *PAIRED).sum())
+    paired = int(view.equals("paired", *BOTH_HALVES).sum())
     facts: dict[str, int | str] = {
         "by": by,
         "flows": len(flows),

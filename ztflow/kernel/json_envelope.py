@@ -35,6 +35,7 @@ from ztflow.kernel.machine import (
 from ztflow.kernel.prefix_or_envelope import without_times
 from ztflow.kernel.table_layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, Scratch
 from ztflow.model.schema import ACCESS_SCOPE
+from ztflow.model.vocabulary import LogLevel
 
 _IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN, OWN_IN_STRING))
 
@@ -53,7 +54,9 @@ _at_time, _TIME_KEY_LENGTH = text_at(_TIME_KEY), len(_TIME_KEY)
 _MESSAGE_KEYS = f'","scope":"{ACCESS_SCOPE}","message":"connection '
 _at_message, _MESSAGE_KEYS_LENGTH = text_at(_MESSAGE_KEYS), len(_MESSAGE_KEYS)
 _at_complete, _at_failed = text_at('complete"'), text_at('failed"')
-_put_info, _put_warn, _put_error = (put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for level in ("info", "warn", "error"))
+_put_info, _put_warn, _put_error = (
+    put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for level in (LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
+)
 _put_complete, _put_failed = put_text("connection complete\t"), put_text("connection failed\t")
 _ends_address = text_at("addr")
 _is_error = text_at('error"')

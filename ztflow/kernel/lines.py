@@ -66,6 +66,7 @@ from ztflow.kernel.table_layout import (
     Columns,
     Scratch,
 )
+from ztflow.model.vocabulary import LogLevel
 
 _ACCESS_LENGTH = len(field_text.ACCESS)
 _at_access = text_at(field_text.ACCESS)
@@ -85,7 +86,7 @@ _at_millis, _MILLIS_LENGTH = text_at('ms"'), 3
 _ERROR = f' {KEY["error"]}"'
 _at_error, _ERROR_LENGTH = text_at(_ERROR), len(_ERROR)
 
-_INFO, _WARN = (u64(constant(f"Z\t{level}")) for level in ("info", "warn"))
+_INFO, _WARN = (u64(constant(f"Z\t{level}")) for level in (LogLevel.INFO, LogLevel.WARN))
 _ERRO = u64(constant("Z\terro"))
 _SIX_BYTES = u64(16)
 

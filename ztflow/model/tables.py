@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from ztflow.model.objects import Flow
+    from ztflow.model.vocabulary import GraphLevelWord
 
 ARROW_TYPE: dict[Type, pa.DataType] = {
     Type.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
@@ -207,7 +208,7 @@ class Flows(Table):
         for row in self.rows():
             yield Flow.model_validate(row)
 
-    def graph(self, by: str = "pod") -> nx.MultiDiGraph[str]:
+    def graph(self, by: GraphLevelWord = "pod") -> nx.MultiDiGraph[str]:
         """The traffic graph; see `ztflow.graph.build_graph`."""
         from ztflow.graph import build_graph
 

@@ -25,6 +25,7 @@ from ztflow.columns.sorting import time_order
 from ztflow.errors import UsageError
 from ztflow.model.provenance import Fact
 from ztflow.model.tables import Flows, Halves
+from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import GONE, Past, Staged, Waiting
 from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
 from ztflow.pair.exact_evidence import Requests, traced_pairs
@@ -35,7 +36,7 @@ from ztflow.pair.stages.isolated import FAR_ENDS, FRESH_PAST, find_sure
 from ztflow.pair.stages.late_or_cut import REACH
 from ztflow.pair.stages.nearby import SETTLE
 from ztflow.pair.stages.per_epoch import RECENT, Backlog
-from ztflow.pair.stages.unpaired_reasons import Knowledge, Unpaired
+from ztflow.pair.stages.unpaired_reasons import Knowledge
 
 WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""

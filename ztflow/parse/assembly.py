@@ -7,7 +7,8 @@ from typing import NamedTuple, NoReturn
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS, Message
+from ztflow.model.schema import FIELD_BY_KEY, LOG_FIELDS, REQUIRED_KEYS
+from ztflow.model.vocabulary import Message
 from ztflow.parse.values import (
     BYTES_KEYS,
     COLUMNS_OF,

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ztflow.model.provenance import LogLine, Row
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import Message
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.layout import statement_of
 from ztflow.parse.scanner import scan

@@ -17,7 +17,8 @@ import pyparsing as pp
 
 from ztflow.errors import Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Message
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT
+from ztflow.model.vocabulary import Message
 from ztflow.parse.assembly import Head, Token, assemble, check_unicode, is_unicode, message_of, refuse
 from ztflow.parse.jsonlog import scan_json
 from ztflow.parse.recognise import DESTINATION_KEY, SOURCE_KEY, ruin_of

@@ -17,6 +17,7 @@ import orjson
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Row
 from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
+from ztflow.model.vocabulary import Direction
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse
 from ztflow.parse.recognise import ruin_of
 from ztflow.parse.values import (
@@ -212,12 +213,16 @@ def spans_of(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**value, "name": key}
 
 
+_CONNECTION_SPANS = frozenset(word.value for word in Direction)
+"""Spans of one connection are named for the side that handles it."""
+
+
 def _trace_id(fields: dict[str, Any]) -> str | None:
     if not any(key in fields for key in SPAN_KEYS):
         return None
     for span in spans_of(fields):
         found = span.get("id")
-        if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in {"inbound", "outbound"}:
+        if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in _CONNECTION_SPANS:
             return found
     return None
 

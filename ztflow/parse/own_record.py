@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Origin, Row, micros_from_time
-from ztflow.model.schema import HALVES, RECORD, Message, Type
+from ztflow.model.schema import HALVES, RECORD, Type
+from ztflow.model.vocabulary import ErrorClass, Message, unknown_word
 
 DERIVED = frozenset({"src_addr", "dst_addr", "hbone_addr"})
 """Keys made of columns."""
@@ -20,6 +21,7 @@ _KNOWN = frozenset(column.name for column in HALVES) | DERIVED
 _MARKS = ("direction", "src_ip", "dst_ip")
 _TYPES = {column.name: column.type for column in HALVES}
 _MESSAGES = frozenset(message.value for message in Message)
+_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
     Type.UINT: (0, 2**64 - 1),
@@ -84,7 +86,12 @@ def _value(name: str, value: Any) -> Any:
         if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
             return value
     elif isinstance(value, str):
-        return value
+        wrong = name in _WORDS and unknown_word(_WORDS[name], name, value)
+        if not wrong:
+            return value
+        if name == "error_class":
+            return ErrorClass.OTHER.value  # a later ztflow knows more classes
+        raise ParseError(Reason.BAD_VALUE, wrong)
     raise ParseError(Reason.BAD_VALUE, f"{name} is not of the type its column has ({kind.value})")
 
 

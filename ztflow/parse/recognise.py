@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ztflow.errors import ParseError, Reason
-from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind, Message
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Kind
+from ztflow.model.vocabulary import Direction, Message
 
 SOURCE_KEY, DESTINATION_KEY = (field.key for field in LOG_FIELDS if field.kind is Kind.ADDRESS)
 DIRECTION_KEY = next(field.key for field in LOG_FIELDS if field.kind is Kind.DIRECTION)
@@ -31,12 +32,13 @@ _STRAY_PREFIX = re.compile(
     rf"(?:^|[ \t]){ACCESS_SCOPE}:?[ \t]+connection[ \t]+(?:{_WORDS})[ \t]+(?={_KEY})"
     rf"|(?:^|[ \t])connection[ \t]+(?:{_WORDS})[ \t]+(?={re.escape(SOURCE_KEY)}=)"
 )
+_DIRECTIONS = "|".join(Direction)
 _LOST_BEGINNING = re.compile(
-    rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:inbound|outbound)\"?[ \t]+"
+    rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:{_DIRECTIONS})\"?[ \t]+"
     rf"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})[ \t]*="
 )
 _LOST_BEGINNING_JSON = re.compile(
-    rf"\"{re.escape(DIRECTION_KEY)}\":\"(?:inbound|outbound)\",\"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})\":"
+    rf"\"{re.escape(DIRECTION_KEY)}\":\"(?:{_DIRECTIONS})\",\"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})\":"
 )
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ztflow import errors
 from ztflow.model import schema
 from ztflow.model.error_classes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
-from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column, Message
+from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
+from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED
 
 _MADE = "<!-- Made by `python -m ztflow.parse.reference docs/reference`; edit the tables in the code instead. -->\n"
@@ -51,8 +52,12 @@ def fields_page() -> str:
             "text is kept in `extra` under the key. So are keys this table does not name, and the rest of a time whose",
             "date was cut away.", "",
             "## Columns of halves", "", "One row an access line. Every column is nullable; null means unknown.", "",
-            _columns(RECORD), "What stands around the line:", "", _columns(ORIGIN),
+            _columns(RECORD), "Where the line came from:", "", _columns(ORIGIN),
             "## Columns of flows", "", "One row a connection, or the half of it that was seen.", "", _columns(FLOWS),
+            "## Closed columns", "",
+            "These columns hold one of a fixed set of words, or null. A filter that compares one of them with any",
+            "other word is refused.", "",
+            *_words(),
         ]
     )  # fmt: skip
 
@@ -94,7 +99,24 @@ def errors_page() -> str:
 
 
 def _columns(columns: Sequence[Column]) -> str:
-    return _table(("column", "type", "meaning"), [(f"`{one.name}`", one.type.value, one.doc) for one in columns])
+    return _table(("column", "type", "meaning"), [(f"`{one.name}`", one.type.value, _meaning(one)) for one in columns])
+
+
+def _meaning(column: Column) -> str:
+    if column.words is None:
+        return column.doc
+    if column.words is ErrorClass:
+        return f"{column.doc} See [errors](errors.md)."
+    return f"{column.doc} See [{column.name}](#words-of-{column.name})."
+
+
+def _words() -> Iterable[str]:
+    """A table of each closed vocabulary of a column; error classes have a page of their own."""
+    columns = {one.name: one for one in (*RECORD, *FLOWS) if one.words not in (None, ErrorClass)}
+    for name, column in columns.items():
+        assert column.words is not None
+        yield f"### Words of `{name}`\n"
+        yield _table(("word", "meaning"), [(f"`{word}`", word.meaning) for word in column.words])
 
 
 def _names(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.gc_pause import gc_paused
+from ztflow.model.vocabulary import FlowPath, NodeLocality, ZoneLocality
 from ztflow.place.codes import NEVER, Coded, Codes, coded, combine, micros_of
 from ztflow.place.endpoints import Answer, End
 from ztflow.place.open_connections import explain_open
@@ -27,8 +28,8 @@ _NO_TIME = np.iinfo(np.int64).min
 _ALONGSIDE = 30_000_000
 """Microseconds two ztunnels' lines may be apart and still show that both ran at one time, so on two nodes."""
 
-_LOCALITY = ("unknown", "same_node", "cross_node")
-_ZONE_LOCALITY = ("unknown", "same_zone", "cross_zone")
+_LOCALITY = (NodeLocality.UNKNOWN.value, NodeLocality.SAME_NODE.value, NodeLocality.CROSS_NODE.value)
+_ZONE_LOCALITY = (ZoneLocality.UNKNOWN.value, ZoneLocality.SAME_ZONE.value, ZoneLocality.CROSS_ZONE.value)
 _IDENTITY = 2
 """Where the identity stands among the columns of an end: `End.owner_namespace`."""
 
@@ -73,8 +74,8 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
             flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
         flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
         flows = explain_open(flows, topology.inventory, topology.register)
-        flows = _fill(flows, "locality", _LOCALITY, locality, replaceable="unknown")
-        return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable="unknown")
+        flows = _fill(flows, "locality", _LOCALITY, locality, replaceable=NodeLocality.UNKNOWN)
+        return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable=ZoneLocality.UNKNOWN)
 
 
 def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
@@ -97,7 +98,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
             pod,
             coded(flows, f"{side}_cluster"),
         ]
-        elsewhere = coded(flows, "path").mask("double_hbone")[rows]
+        elsewhere = coded(flows, "path").mask(FlowPath.DOUBLE_HBONE)[rows]
         micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), _NO_TIME)[rows]
         more, chosen = _by_end([column.take(rows) for column in columns], seen[rows], elsewhere, micros, topology)
         numbers[rows] = chosen + len(answers)

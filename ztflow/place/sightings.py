@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.model.provenance import Fact
+from ztflow.model.vocabulary import FlowPath
 from ztflow.place.codes import NEVER, Coded, Spans, coded, combine, joined, micros_of, spans_of
 
 _PENDING = 1 << 17
@@ -211,7 +212,7 @@ class Sightings:
         The far end of double HBONE carries the names of the near side's line and is left out.
         """
         micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), NEVER)
-        plain = ~coded(flows, "path").mask("double_hbone")
+        plain = ~coded(flows, "path").mask(FlowPath.DOUBLE_HBONE)
         for side, half in (("src", "outbound"), ("dst", "inbound")):
             ztunnel = coded(flows, f"{half}_ztunnel")
             rows = np.flatnonzero(ztunnel.known())

@@ -15,6 +15,7 @@ import numpy as np
 from ztflow.aggregate import View
 from ztflow.aggregate.view import Codes, Labels, group
 from ztflow.model.tables import Flows, Halves
+from ztflow.model.vocabulary import Paired, Verdict
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report, TitledTable, titled
 from ztflow.text.format import Unit
@@ -133,8 +134,8 @@ def clocks(flows: Flows, halves: Halves) -> Clocks:
     """
     view, lines = View(flows.to_arrow()), View(halves.to_arrow())
     sure = (
-        view.equals("paired", "exact", "unique") & view.equals("verdict", "forwarded") & view.known("end")
-        & view.known("outbound_ztunnel") & view.known("inbound_ztunnel")
+        view.equals("paired", Paired.EXACT, Paired.UNIQUE) & view.equals("verdict", Verdict.FORWARDED)
+        & view.known("end") & view.known("outbound_ztunnel") & view.known("inbound_ztunnel")
     )  # fmt: skip
     part = view.where(sure)
     files: dict[str, int] = {}

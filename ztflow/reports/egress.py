@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from ztflow.aggregate import View, measure, vertices
 from ztflow.aggregate.view import Mask, group
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Report, TitledTable, titled
 from ztflow.reports.refusals import PORTS, wanted_port
 from ztflow.text.format import Unit
@@ -164,7 +165,7 @@ def _outside(view: View) -> Mask:
     Early refusals are no egress: their lines name no destination, so it may well be in the mesh.
     """
     values, known = view.numbers("mtls")
-    outside: Mask = known & ~values.astype(bool) & ~view.equals("paired", "inbound_only")
+    outside: Mask = known & ~values.astype(bool) & ~view.equals("paired", Paired.INBOUND_ONLY)
     return outside
 
 

@@ -11,6 +11,7 @@ from ztflow.aggregate import UNKNOWN, Measures, Vertices, View, measure, vertice
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.view import Groups, Mask, group
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import GraphLevel, NodeLocality, ZoneLocality
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
@@ -179,7 +180,11 @@ class Locality(Report):
     def notes(self) -> list[str]:
         """What the numbers leave out."""
         notes = [_PAYLOAD]
-        if self.basis.flows and not self.zones["same_zone"].flows and not self.zones["cross_zone"].flows:
+        if (
+            self.basis.flows
+            and not self.zones[ZoneLocality.SAME_ZONE].flows
+            and not self.zones[ZoneLocality.CROSS_ZONE].flows
+        ):
             notes.append("No zone is known: add an inventory with node labels, kubectl get nodes --show-labels.")
         if self.basis.locality_unknown:
             notes.append("An unknown node or zone is never counted as local or as crossing.")
@@ -268,7 +273,7 @@ def locality(flows: Flows, *, prices: Prices | None = None, owners: Mapping[str,
     Cost: about 0.8 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends, nodes, zones = (vertices(view, by, owners) for by in ("workload", "node", "zone"))
+    ends, nodes, zones = (vertices(view, by, owners) for by in (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE))
     zone_cells = _cells(view, zones)
     basis = Basis.of(flows, view)
     return Locality(
@@ -314,8 +319,8 @@ def _cells(view: View, places: Vertices) -> tuple[Cell, ...]:
 def _pairs(view: View, ends: Vertices) -> tuple[PairLocality, ...]:
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))
-    cross_node = _bytes_of(view, groups, view.equals("locality", "cross_node"))
-    cross_zone = _bytes_of(view, groups, view.equals("zone_locality", "cross_zone"))
+    cross_node = _bytes_of(view, groups, view.equals("locality", NodeLocality.CROSS_NODE))
+    cross_zone = _bytes_of(view, groups, view.equals("zone_locality", ZoneLocality.CROSS_ZONE))
     rows = [
         PairLocality(
             ends.id(source),

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
-from ztflow.aggregate.measures import PAIRED
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
 from ztflow.text.format import Unit, counted, duration_text, share_text, time_text
 
 
@@ -109,16 +109,16 @@ class Basis:
     def of(cls, flows: Flows, view: View) -> Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
-        paired = int(view.equals("paired", *PAIRED).sum())
+        paired = int(view.equals("paired", *BOTH_HALVES).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
             last,
             len(flows),
             paired,
-            int(view.equals("paired", "ambiguous").sum()),
+            int(view.equals("paired", Paired.AMBIGUOUS).sum()),
             len(flows) - paired,
-            int((~view.equals("locality", "same_node", "cross_node")).sum()),
+            int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},

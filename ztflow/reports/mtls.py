@@ -12,6 +12,7 @@ import numpy as np
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.view import Codes, group
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Count, Report, TitledTable, share, titled
 from ztflow.reports.refusals import PORTS, wanted_port
 from ztflow.reports.summary import Part, counts_of, mtls_kinds, parts_of
@@ -186,7 +187,7 @@ def _plaintext(view: View, ends: Vertices) -> tuple[Plaintext, ...]:
     mask = mtls_kinds(view)["plaintext"]
     part, source, target = view.where(mask), ends.source[mask], ends.target[mask]
     names: tuple[Side, ...] = ("to_outside", "from_outside", "unknown")
-    inbound, outbound = part.equals("paired", "inbound_only"), part.equals("paired", "outbound_only")
+    inbound, outbound = (part.equals("paired", half) for half in (Paired.INBOUND_ONLY, Paired.OUTBOUND_ONLY))
     side: Codes = np.where(inbound, 1, np.where(outbound, 0, 2)).astype(np.int64)
     port = wanted_port(part)
     count = len(ends.all)

@@ -15,6 +15,7 @@ from ztflow.aggregate.view import NO_TIME, group
 from ztflow.errors import UsageError
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import REFUSED
 from ztflow.reports.model import Basis, Report, TitledTable, share, titled
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
 from ztflow.text.format import Unit, counted, duration_text
@@ -258,7 +259,7 @@ def _timeline(view: View) -> tuple[int | None, tuple[Moment, ...], int]:
     origin = first // (step * 1_000_000)
     count = int(numbers.max()) + 1
     flows = tally(numbers, count).tolist()
-    denied, failed = (tally(numbers, count, part.equals("verdict", name)).tolist() for name in ("denied", "failed"))
+    denied, failed = (tally(numbers, count, part.equals("verdict", word)).tolist() for word in REFUSED)
     request, response = (sums(part, f"{way}_bytes", numbers, count) for way in ("request", "response"))
     moments = tuple(
         Moment(

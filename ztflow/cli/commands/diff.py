@@ -8,8 +8,9 @@ import typer
 
 from ztflow.cli.options import OUTPUT, Grid, Reading, ReportOutput, Talk, takes
 from ztflow.cli.run import Run, run_command
+from ztflow.model.vocabulary import GraphLevel
 
-_LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
+_LEVELS = "|".join(GraphLevel)
 
 
 @takes(ReportOutput, Reading, Grid, Talk)

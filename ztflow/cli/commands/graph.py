@@ -9,12 +9,13 @@ import typer
 
 from ztflow.cli.options import OUTPUT, Grid, Inputs, Reading, Rows, Talk, takes
 from ztflow.cli.run import Run, run_command
+from ztflow.model.vocabulary import GraphLevel
 
 if TYPE_CHECKING:
     from ztflow.cli.paper import Paper
     from ztflow.graph.traffic import TrafficGraph
 
-LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
+LEVELS = "|".join(GraphLevel)
 FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
 
 

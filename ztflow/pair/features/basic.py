@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import Message
 from ztflow.pair.features.early_denials import refused
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

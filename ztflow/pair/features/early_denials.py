@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import ErrorClass, Message
 
 OWN_PORTS: Final = (15001, 15006, 15008)
 """Where ztunnel listens: outbound, inbound plaintext, HBONE (format sheet §6.2)."""
@@ -31,10 +31,13 @@ OWN_PORT: Final = np.uint64(1)
 """Stands for the authority of a call to one of them; the hash of no text."""
 
 _MAY_BE, _BY_PORT = 1, 2
-_CLASSES: Final = {
-    "peer_refused": _MAY_BE, "bad_authority": _MAY_BE, "unknown_destination": _MAY_BE, "recursive": _MAY_BE,
-    "peer_unavailable": _BY_PORT,
-}  # fmt: skip
+_CLASSES: Final[dict[str, int]] = {
+    ErrorClass.PEER_REFUSED: _MAY_BE,
+    ErrorClass.BAD_AUTHORITY: _MAY_BE,
+    ErrorClass.UNKNOWN_DESTINATION: _MAY_BE,
+    ErrorClass.RECURSIVE: _MAY_BE,
+    ErrorClass.PEER_UNAVAILABLE: _BY_PORT,
+}
 _COLUMNS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
 _REFUSED, _UNAVAILABLE = "http status: 400", "http status: 503"
 _MISMATCH = "ip mismatch: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from ztflow.model.vocabulary import Direction
 from ztflow.place.inventory.facts import (
     AddressFact,
     Evidence,
@@ -235,10 +236,10 @@ class _TableReader:
         """A row of `istioctl ztunnel-config connections`: names stand where addresses were, `--raw` keeps these."""
         direction = cells.get("direction", "").lower()
         pod, _, namespace = cells.get("workload", "").partition(".")
-        if direction not in {"inbound", "outbound"} or not pod or not {"local", "remote"} <= cells.keys():
+        if direction not in set(Direction) or not pod or not {"local", "remote"} <= cells.keys():
             return False
         local, remote = cells["local"], cells["remote"]
-        inbound = direction == "inbound"
+        inbound = direction == Direction.INBOUND
         self.inventory.connections.append(
             OpenConnection(
                 namespace or None,
