@@ -102,3 +102,11 @@ class SourceError(InputError):
 
 class InventoryError(SourceError):
     """An inventory file in which nothing could be recognised."""
+
+
+class CompilerError(ZtflowError, RuntimeError):
+    """Compiled code cannot be made or loaded on this machine; everything works without it, only slower."""
+
+
+class SlowPathWarning(UserWarning):
+    """Something takes much longer than it has to: compiled code was wanted and is not used. Says why, and the price."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ztflow.cli.options import Stats, Talk
-from ztflow.cli.terminal import is_terminal, say, tell
+from ztflow.cli.terminal import is_terminal, say, slow_paths_said, tell
 from ztflow.errors import InputError, SourceError, UsageError
 from ztflow.text.escapes import visible
 
@@ -98,7 +98,8 @@ def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
     """Run a command's body and turn whatever ends it into a code and at most a few lines on stderr."""
     run = Run(talk)
     try:
-        code = _guarded(run, body)
+        with slow_paths_said():
+            code = _guarded(run, body)
     finally:
         with suppress(BrokenPipeError):
             run.close()

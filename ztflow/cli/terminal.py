@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import IO, Any, TextIO
 
 from ztflow.cli.options import Color
+from ztflow.errors import SlowPathWarning
 from ztflow.text.escapes import visible
 
 
@@ -37,3 +41,42 @@ def wants_color(choice: Color, stream: IO[Any] | None) -> bool:
     if choice is not Color.AUTO:
         return choice is Color.ALWAYS
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def slow_paths_said() -> Iterator[None]:
+    """While it is open, each `SlowPathWarning` is one line on stderr; on a terminal so is a wait for the compiler."""
+    with warnings.catch_warnings(), _waits_said() if is_terminal(sys.stderr) else nullcontext():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, SlowPathWarning):
+                say(str(message))
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", SlowPathWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _waits_said() -> Iterator[None]:
+    import logging
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, saying = logging.getLogger("ztflow"), Saying()
+    level = logger.level
+    logger.addHandler(saying)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(saying)
+        logger.setLevel(level)

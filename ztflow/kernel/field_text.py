@@ -48,12 +48,12 @@ table: it is what stood before the line, whole."""
 WORD_COLUMNS: Final = ("level", "message", "direction")
 """Columns of a closed vocabulary."""
 
-WORDS: Final[tuple[tuple[str, ...], ...]] = (
+COLUMN_WORDS: Final[tuple[tuple[str, ...], ...]] = (
     (LogLevel.INFO.value, LogLevel.ERROR.value, LogLevel.WARN.value),
     (Message.COMPLETE.value, Message.FAILED.value),
     (Direction.OUTBOUND.value, Direction.INBOUND.value),
 )
 """Their words, in the order of the numbers the kernel gives them."""
 
-IN_STRING, OWN, OWN_IN_STRING = "s", "o", "e"
+IN_STRING, OWN_JSON, OWN_JSON_IN_STRING = "s", "o", "e"
 """What stood in the middle of an envelope: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""

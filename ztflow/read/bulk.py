@@ -24,12 +24,12 @@ from ztflow.model.provenance import Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
 from ztflow.read.framing.repair import may_have_residue
 from ztflow.read.limits import PREFIXES
-from ztflow.read.unwrap import Unwrapper, writer_inside
+from ztflow.read.unwrap import Unwrapper
 from ztflow.read.unwrap.content import find_head
 
 if TYPE_CHECKING:
     from ztflow.kernel.blocks import Block
-    from ztflow.kernel.columns import Part
+    from ztflow.kernel.columns import BlockPart
     from ztflow.kernel.known_words import Vocabulary
 
 Codes = npt.NDArray[np.int32]
@@ -77,6 +77,8 @@ class SlowPath:
             return self.unwrapper.bare()
         before, inside, behind = prefix.partition("\n")
         if inside:
+            from ztflow.read.unwrap.envelopes import writer_inside
+
             return writer_inside(self.unwrapper, before, behind[0], behind[1:])
         head = find_head(prefix + _SOME_HEAD)
         if head is None or head.start() != len(prefix) or prefix[0] == "{" or may_have_residue(prefix):
@@ -207,7 +209,7 @@ class _Writers:
 class _Settling:
     """One part's way to tables."""
 
-    def __init__(self, bulk: Bulk, part: Part, data: memoryview, number: int) -> None:
+    def __init__(self, bulk: Bulk, part: BlockPart, data: memoryview, number: int) -> None:
         self._bulk = bulk
         self._slow = bulk.slow
         self._stats = bulk.stats

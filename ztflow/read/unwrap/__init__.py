@@ -5,9 +5,8 @@ Decided line by line, the wrapper inside the wrapper next, as deep as it goes.
 
 from __future__ import annotations
 
-from ztflow.read.unwrap.envelopes import writer_inside
 from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.registry import WRAPPERS
 from ztflow.read.unwrap.unwrapper import Piece, Unwrapper
 
-__all__ = ["WRAPPERS", "Piece", "Unwrapper", "decoded", "writer_inside"]
+__all__ = ["WRAPPERS", "Piece", "Unwrapper", "decoded"]
