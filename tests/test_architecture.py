@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("filters",),
     ("graph",),
     ("reports",),
+    ("session",),
     ("api", "testing"),
     ("simulate",),
     ("cli",),
@@ -78,7 +79,7 @@ def loaded_by(code):
 
 
 def test_importing_ztflow_loads_nothing_heavy():
-    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "typer", "rich"}
+    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "click", "rich"}
     assert loaded_by("import ztflow") & heavy == set()
 
 

@@ -40,11 +40,12 @@ def test_help_is_on_stdout_and_done(cli, words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--nonsense", "a.log"], "No such option: --nonsense"),
+        (["--nonsense", "a.log"], "--nonsense"),
         (["flows", "--from-pdo", "x"], "--from-pod"),
         (["flows", "--color", "pink", "-"], "'pink'"),
         (["flows", "--stats=yaml", "-"], "'yaml'"),
         (["flows", "--first", "-1", "-"], "--first"),
+        (["flows", "--first", "some", "-"], "'some' is not a valid number"),
         (["flows", "--first", "1", "--last", "1", "-"], "not both"),
         (["flows", "--last", "1", "-f", "-"], "--last"),
         (["flows", "--since", "soon", "-"], "--since"),
@@ -210,7 +211,7 @@ def test_a_bug_is_one_line_unless_debugged(cli, monkeypatch):
     def broken(*_args):
         raise RuntimeError("boom \x1b[2J")
 
-    monkeypatch.setattr(ztflow.cli.reading, "flows", broken)
+    monkeypatch.setattr(ztflow.cli.reading.Reader, "rows", broken)
     result = cli("flows", "-")
     assert result.code == BUG
     assert "RuntimeError: boom" in result.talk
@@ -226,7 +227,7 @@ def test_interrupted_without_follow(cli, monkeypatch):
     def interrupted(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ztflow.cli.reading, "flows", interrupted)
+    monkeypatch.setattr(ztflow.cli.reading.Reader, "rows", interrupted)
     assert cli("flows", "-").code == INTERRUPTED
 
 

@@ -2,7 +2,7 @@
 
 from places_by_hand import SECOND, at, fact, halves, inventory, node, pod, seen
 
-from ztflow.place import Topology, node_of_ztunnel, owner_of
+from ztflow.place import Topology
 
 UNIQUE = "shop/web-6f4dc97cb-swdlb"
 
@@ -28,7 +28,7 @@ class TestOrderOfEvidence:
         facts = [fact("local_node", 0, "zt-1", node="by-start-up")]
         topology = Topology(inventory(pod(UNIQUE, "by-inventory", "10.0.0.1")), facts, shipped)
         assert where(topology, UNIQUE) == ("by-shipper", "shipper, other lines")
-        assert node_of_ztunnel(topology) == {"zt-1": ("by-shipper", "shipper")}
+        assert topology.ztunnels() == {"zt-1": ("by-shipper", "shipper")}
         subjects = {found.subject for found in topology.contradictions}
         assert subjects == {f"pod {UNIQUE}", "ztunnel zt-1"}
 
@@ -57,12 +57,12 @@ class TestOrderOfEvidence:
 
     def test_a_ztunnel_is_named_by_its_pods_in_the_inventory(self):
         topology = Topology(inventory(pod(UNIQUE, "node-a", "10.0.0.1")), (), halves(*self.lines))
-        assert node_of_ztunnel(topology) == {"zt-1": ("node-a", "its pods in the inventory")}
+        assert topology.ztunnels() == {"zt-1": ("node-a", "its pods in the inventory")}
 
     def test_by_its_own_row_before_its_pods(self):
         known = inventory(pod("istio-system/zt-1", "node-b"), pod(UNIQUE, "node-a", "10.0.0.1"))
         topology = Topology(known, (), halves(*self.lines))
-        assert node_of_ztunnel(topology) == {"zt-1": ("node-b", "inventory")}
+        assert topology.ztunnels() == {"zt-1": ("node-b", "inventory")}
         assert [found.subject for found in topology.contradictions] == [f"pod {UNIQUE}"]
 
     def test_most_of_its_pods_decide_and_the_rest_is_reported(self):
@@ -70,14 +70,14 @@ class TestOrderOfEvidence:
         known = inventory(*(pod(name, "node-a") for name in names[:6]), pod(names[6], "node-b"))
         lines = halves(*(seen("src", name, None, "zt-1", 1) for name in names))
         topology = Topology(known, (), lines)
-        assert node_of_ztunnel(topology)["zt-1"][0] == "node-a"
+        assert topology.ztunnels()["zt-1"][0] == "node-a"
         assert "ztunnel zt-1" in {found.subject for found in topology.contradictions}
 
     def test_without_a_clear_majority_the_node_stays_unknown(self):
         names = [f"shop/web-6f4dc97cb-swdl{letter}" for letter in "bcd"]
         known = inventory(*(pod(name, "node-a") for name in names[:2]), pod(names[2], "node-b"))
         topology = Topology(known, (), halves(*(seen("src", name, None, "zt-1", 1) for name in names)))
-        assert node_of_ztunnel(topology)["zt-1"][0] is None
+        assert topology.ztunnels()["zt-1"][0] is None
 
 
 class TestTime:
@@ -305,9 +305,9 @@ class TestZones:
 class TestOwners:
     def test_a_stated_owner_then_the_pattern_then_the_name(self):
         topology = Topology(inventory(pod("shop/thing-6f4dc97cb-swdlb", "a", owner_kind="Rollout", owner="stuff")))
-        assert owner_of(topology, "shop", "thing-6f4dc97cb-swdlb") == ("stuff", "owner")
-        assert owner_of(topology, "shop", "web-6f4dc97cb-swdlb") == ("web", "name pattern")
-        assert owner_of(topology, "shop", "sleep") == ("sleep", "as logged")
+        assert topology.owner_of("shop", "thing-6f4dc97cb-swdlb") == ("stuff", "owner")
+        assert topology.owner_of("shop", "web-6f4dc97cb-swdlb") == ("web", "name pattern")
+        assert topology.owner_of("shop", "sleep") == ("sleep", "as logged")
         assert topology.owners() == {"shop/thing-6f4dc97cb-swdlb": "stuff"}
 
 

@@ -7,8 +7,7 @@ from typing import BinaryIO
 
 from ztflow.cli.grids import write_grid
 from ztflow.cli.options import ReportOutput
-from ztflow.cli.output import destination
-from ztflow.cli.paper import Paper, fit_end, paper_for
+from ztflow.cli.output import Paper, destination, fit_end, paper_for
 from ztflow.cli.run import Run
 from ztflow.reports.model import Field, Report, TitledTable, basis_lines
 from ztflow.reports.render import render
@@ -16,14 +15,12 @@ from ztflow.text.escapes import visible
 from ztflow.text.format import Unit, cell_text, hidden_text
 from ztflow.writers.text_columns import BOLD, DIM
 
-FORMATS = ("table", "json", "markdown", "html")
-
 _FIXED = frozenset(Unit) - {Unit.TEXT}
 """What must not be cut to fit."""
 
 
 def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> None:
-    """Write a report in one of `FORMATS`.
+    """Write a report in one of `REPORT_FORMATS`.
 
     Raises:
         UsageError: If the output cannot be written.

@@ -12,9 +12,8 @@ from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from ztflow.cli.counting import Counts
 from ztflow.cli.grids import write_grid
-from ztflow.cli.paper import LABEL, Paper
+from ztflow.cli.output import LABEL, Paper
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
@@ -22,6 +21,7 @@ from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures
+    from ztflow.read import ReadReport
     from ztflow.reports.model import Basis, Count
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
@@ -38,7 +38,7 @@ _BAR: dict[str, tuple[str, str]] = {
 }
 
 
-def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
+def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
     """The screen as lines.
 
     Args:
@@ -48,7 +48,7 @@ def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, 
         live: Whether more is to come.
         dropped: Connections too old to be kept in a live summary.
     """
-    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper)]
+    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} access lines are no longer in these numbers", YELLOW))
     if not summary.totals:
@@ -93,7 +93,7 @@ def _window(basis: Basis, paper: Paper, *, live: bool) -> str:
     return paper.fact("window", f"{first:%Y-%m-%d %H:%M:%S} to {until} UTC, {length}{more}")
 
 
-def _counted(summary: Summary, counts: Counts, paper: Paper) -> list[str]:
+def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) -> list[str]:
     stats, basis = counts.stats, summary.basis
     problems = f"{stats.problems:,} problem{'' if stats.problems == 1 else 's'}"
     lines = [
@@ -115,13 +115,14 @@ def _counted(summary: Summary, counts: Counts, paper: Paper) -> list[str]:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
     if summary.unpaired:
-        lines.append(paper.fact("alone", _listed(summary.unpaired)))
+        lines.append(paper.fact("alone", _listed(summary.unpaired, live=live)))
     return lines
 
 
-def _listed(counts: Sequence[Count]) -> str:
-    """`12 other node not collected, 3 still open`."""
-    return ", ".join(f"{one.flows:,} {(one.value or 'reason unknown').replace('_', ' ')}" for one in counts)
+def _listed(counts: Sequence[Count], *, live: bool) -> str:
+    """`12 other node not collected, 3 still open`; in a live picture halves without a reason wait for their partner."""
+    no_reason = "waiting for the other half" if live else "reason unknown"
+    return ", ".join(f"{one.flows:,} {(one.value or no_reason).replace('_', ' ')}" for one in counts)
 
 
 def _nodes(summary: Summary, paper: Paper) -> list[str]:

@@ -96,7 +96,7 @@ class Filter:
         return filter_mask(self, table, known)
 
     def apply(self, rows: Tabular, *, known: Known | None = None) -> Tabular:
-        """The rows that pass, with the counts of the whole input."""
+        """The rows that pass, with the counts of the whole input; owners are the table's unless `known` has some."""
         from ztflow.filters.masks import filtered
 
         return filtered(self, rows, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,16 +27,16 @@ def columns_of(by: str) -> list[str]:
     return list(dict.fromkeys((*MEASURED, "path", *ends_columns(by))))
 
 
-def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | None = None) -> TrafficGraph:
+def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
     """The traffic graph of some flows.
 
     Every flow is in exactly one edge, so edge sums equal flow sums, also for flows whose ends are unknown.
 
     Args:
-        flows: Connections; of their columns only `columns_of(by)` are looked at.
+        flows: Connections; of their columns only `columns_of(by)` are looked at. A pod is rolled up to the workload
+            their `owners` name, else by the pattern of its name.
         by: Level of the vertices: `pod`, `workload`, `service`, `namespace`, `identity`, `node`, `zone` or `cluster`.
             At `service` level a client, which has no service, is its workload.
-        owners: Pod (`namespace/name`) → owning workload; without it pods are rolled up by the pattern of their name.
 
     Returns:
         A `networkx.MultiDiGraph`. Edge key: the path (`hbone`, `plaintext`, `waypoint`, …; `(unknown)` where the log
@@ -53,7 +52,7 @@ def build_graph(flows: Flows, by: str = "pod", *, owners: Mapping[str, str] | No
     from ztflow.graph.traffic import TrafficGraph
 
     view = View(flows.to_arrow())
-    ends = vertices(view, by, owners, described=True)
+    ends = vertices(view, by, flows.owners, described=True)
     path = view.labels("path")
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count), (path.codes, len(path.texts))], len(view))

@@ -141,7 +141,7 @@ ERROR_CLASSES: tuple[Diagnosis, ...] = (
         "Look for a ztunnel restart on the other node; compare releases of both ztunnels.",
     ),
     Diagnosis(
-        ErrorClass.NO_ENDPOINT, _FAILED, "No ready pod stands behind the service.",
+        ErrorClass.NO_ENDPOINT, _FAILED, "The service has no ready pod.",
         "Check the pods the service selects and their readiness.",
     ),
     Diagnosis(
@@ -195,7 +195,7 @@ ERROR_CLASSES: tuple[Diagnosis, ...] = (
         "Look for a rollout of the pod or of ztunnel at that time.",
     ),
     Diagnosis(
-        ErrorClass.INTERNAL, _FAILED, "A guard inside ztunnel fired.",
+        ErrorClass.INTERNAL, _FAILED, "A check inside ztunnel failed.",
         "Report it to Istio with the lines around it.",
     ),
     Diagnosis(

@@ -5,7 +5,8 @@ Cost: importing this module imports pyarrow (about 90 ms); the package root ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -68,21 +69,48 @@ class Table:
     """A table of declared columns that shows itself in a notebook and converts to what people use.
 
     Immutable. Iterating gives one object a row, made on demand.
+
+    Attributes:
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read, the first of each input (`read.limits.PROBLEMS_KEPT`).
+        owners: Pod (`namespace/name`) → the workload that owns it, as far as an inventory states it. Graphs,
+            reports and filters use it first; other pods are rolled up by the pattern of their name.
     """
 
     columns: ClassVar[Sequence[Column]]
     schema: ClassVar[pa.Schema]
+    time: ClassVar[str]
+    """The column of a row's time."""
 
-    def __init__(self, table: pa.Table | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table | None = None,
+        *,
+        stats: ReadStats | None = None,
+        problems: Sequence[Problem] = (),
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
         self._table = self.schema.empty_table() if table is None else table
+        self.stats = stats or ReadStats()
+        self.problems = tuple(problems)
+        self.owners: Mapping[str, str] = owners or {}
 
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
-        """All rows of several tables, dictionaries unified."""
-        tables = [part.to_arrow() for part in parts]
-        if not tables:
-            return cls()
-        return cls(pa.concat_tables(tables).unify_dictionaries())
+        """All rows of several tables, dictionaries unified, and the owners that any of them knows; no counts."""
+        tables: list[pa.Table] = []
+        owners: Mapping[str, str] = {}
+        for part in parts:
+            tables.append(part.to_arrow())
+            if part.owners is not owners:
+                owners = {**owners, **part.owners} if owners else part.owners
+        return cls(pa.concat_tables(tables).unify_dictionaries(), owners=owners) if tables else cls()
+
+    def with_rows(self, rows: pa.Table) -> Self:
+        """Other rows or columns with what is known beside them: counts and owners."""
+        made: Self = copy(self)
+        made.__dict__["_table"] = rows
+        return made
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -114,22 +142,11 @@ class Table:
 
 
 class Halves(Table):
-    """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read.
-
-    Attributes:
-        stats: How many lines were read and what became of them.
-        problems: Access lines that could not be read (the first `reader.PROBLEMS_KEPT` of each input).
-    """
+    """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read."""
 
     columns: ClassVar[Sequence[Column]] = HALVES
     schema: ClassVar[pa.Schema] = HALVES_SCHEMA
-
-    def __init__(
-        self, table: pa.Table | None = None, *, stats: ReadStats | None = None, problems: Sequence[Problem] = ()
-    ) -> None:
-        super().__init__(table)
-        self.stats = stats or ReadStats()
-        self.problems = tuple(problems)
+    time: ClassVar[str] = "time"
 
     def __iter__(self) -> Iterator[AccessRecord]:
         from ztflow.model.objects import AccessRecord
@@ -181,13 +198,12 @@ class Flows(Table):
     """Connections as an Arrow table (`schema.FLOWS`), with the counts of how the input was read.
 
     Attributes:
-        stats: How many lines were read and what became of them.
-        problems: Access lines that could not be read.
         evicted: Halves given up because a memory bound was hit.
     """
 
     columns: ClassVar[Sequence[Column]] = FLOWS
     schema: ClassVar[pa.Schema] = FLOWS_SCHEMA
+    time: ClassVar[str] = "end"
 
     def __init__(
         self,
@@ -195,11 +211,10 @@ class Flows(Table):
         *,
         stats: ReadStats | None = None,
         problems: Sequence[Problem] = (),
+        owners: Mapping[str, str] | None = None,
         evicted: int = 0,
     ) -> None:
-        super().__init__(table)
-        self.stats = stats or ReadStats()
-        self.problems = tuple(problems)
+        super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
 
     def __iter__(self) -> Iterator[Flow]:
@@ -209,7 +224,7 @@ class Flows(Table):
             yield Flow.model_validate(row)
 
     def graph(self, by: GraphLevelWord = "pod") -> nx.MultiDiGraph[str]:
-        """The traffic graph; see `ztflow.graph.build_graph`."""
+        """The traffic graph at a level, `owners` named where they are known; see `ztflow.graph.build_graph`."""
         from ztflow.graph import build_graph
 
         return build_graph(self, by=by)

@@ -13,7 +13,9 @@ connections → `reasons` for who stays alone; `requests` turns a pair that a de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from datetime import timedelta
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -114,6 +116,19 @@ class Pairer:
             self._staged.put(last)
         newest = 0 if self._staged.newest == NO_TIME else self._staged.newest
         return self._process(newest + 10 * REACH, last=True)
+
+    def fork(self) -> Self:
+        """A pairer in the same state that goes its own way; both keep learning from facts together.
+
+        `fork().finish()` is what the input up to now would give. Cost: a copy of what is pending.
+        """
+        shared = (self._words, self._requests)
+        return deepcopy(self, {id(one): one for one in shared})
+
+    @property
+    def horizon(self) -> int:
+        """Whatever ended before this time (microseconds) has been looked at; a half from before it comes late."""
+        return self._horizon
 
     @property
     def pending(self) -> int:

@@ -8,7 +8,7 @@ one node) leaves no inbound line at all. Source: istio/ztunnel 1.18.0 … 1.21.0
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -18,8 +18,8 @@ from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, Unpaired, ZoneLocality
 
-WAIT = 60_000_000
-"""Microseconds of log a connection's other messages are waited for when following."""
+WAIT = timedelta(seconds=60)
+"""How much log a connection's other messages are waited for when following."""
 CAPACITY = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
@@ -29,9 +29,14 @@ _NO_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class LegacyPairer:
-    """Collects the facts of 1.18 to 1.21 by trace id and gives flows."""
+    """Collects the facts of 1.18 to 1.21 by trace id and gives flows.
 
-    def __init__(self) -> None:
+    Args:
+        wait: After how much log a connection comes out as it is; None to wait for the end of the input.
+    """
+
+    def __init__(self, *, wait: timedelta | None = WAIT) -> None:
+        self._wait = None if wait is None else wait // timedelta(microseconds=1)
         self._open: dict[object, list[Fact]] = {}
         self._newest = 0
 
@@ -44,15 +49,21 @@ class LegacyPairer:
                 # Plaintext inbound messages carry no id, but name both ends of the socket.
                 key = trace or ("plaintext", fact.origin, fact.values.get("src_ip"), fact.values.get("src_port"))
                 self._open.setdefault(key, []).append(fact)
-        old = self._newest - WAIT
-        done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
+        done: list[object] = []
+        if self._wait is not None:
+            old = self._newest - self._wait
+            done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
         done += [key for key in list(self._open)[: max(0, len(self._open) - CAPACITY)] if key not in done]
         return _table([self._open.pop(key) for key in done])
 
+    def so_far(self) -> pa.Table:
+        """The flows of everything that is still here, as far as it has come."""
+        return _table(list(self._open.values()))
+
     def finish(self) -> pa.Table:
         """The flows of everything that is still here."""
-        parts, self._open = list(self._open.values()), {}
-        return _table(parts)
+        flows, self._open = self.so_far(), {}
+        return flows
 
 
 def _table(connections: list[list[Fact]]) -> pa.Table:

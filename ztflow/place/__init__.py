@@ -13,9 +13,9 @@ from ztflow.place.inventory.facts import (
 )
 from ztflow.place.inventory.files import parse_inventory, read_inventory
 from ztflow.place.names import How, workload_of_name
-from ztflow.place.placement import place_flows
+from ztflow.place.placement import place_flows, place_ztunnels
 from ztflow.place.register import Contradiction
-from ztflow.place.topology import Topology, node_of_ztunnel, owner_of
+from ztflow.place.topology import Topology
 
 __all__ = [
     "AddressFact",
@@ -30,10 +30,9 @@ __all__ = [
     "ServiceFact",
     "Topology",
     "ZtunnelFact",
-    "node_of_ztunnel",
-    "owner_of",
     "parse_inventory",
     "place_flows",
+    "place_ztunnels",
     "read_inventory",
     "workload_of_name",
 ]

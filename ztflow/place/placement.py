@@ -78,6 +78,37 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
         return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable=ZoneLocality.UNKNOWN)
 
 
+def place_ztunnels(halves: pa.Table, topology: Topology) -> pa.Table:
+    """Fill `ztunnel_node` of access lines where it is null: the node of the end a ztunnel speaks for is its own.
+
+    Args:
+        halves: Columns `schema.HALVES`.
+        topology: What is known of places, with these lines (`learn`).
+    """
+    unknown = pc.is_null(halves.column("ztunnel_node")).to_numpy()
+    if not unknown.any():
+        return halves
+    with gc_paused():
+        topology.settle()
+        direction = coded(halves, "direction")
+        micros = micros_of(halves.column("time"), _NO_TIME)
+        numbers = np.zeros(halves.num_rows, np.int32)
+        names: list[str | None] = [None]
+        for side, word in (("src", "outbound"), ("dst", "inbound")):
+            rows = np.flatnonzero(unknown & direction.mask(word))
+            if not len(rows):
+                continue
+            ztunnel, nothing = coded(halves, "ztunnel_pod"), Coded(np.zeros(halves.num_rows, np.int32))
+            file = coded(halves, "source_file").where(~ztunnel.known())
+            said = [coded(halves, f"{side}_{fact}") for fact in ("namespace", "workload", "identity", "ip")]
+            columns = [*said, ztunnel, file, nothing, nothing, coded(halves, f"{side}_cluster")]
+            own, other = np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+            answers, chosen = _by_end([column.take(rows) for column in columns], own, other, micros[rows], topology)
+            numbers[rows] = chosen + len(names)
+            names += [topology.name(answer.place) for answer in answers]
+        return _fill(halves, "ztunnel_node", names, numbers)
+
+
 def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     """Answers for one end: by its own ztunnel alone where that settles it, else once per distinct end."""
     half = "outbound" if side == "src" else "inbound"

@@ -388,13 +388,3 @@ class Topology:
     def _announced(self, pod: PodKey) -> dict[int, Span]:
         """Places whose ztunnels said they serve a pod, with the span of each."""
         return self._writers.arrived.get((pod[0], pod[1]), {}) if pod[0] is not None else {}
-
-
-def node_of_ztunnel(topology: Topology) -> dict[str, tuple[str | None, str]]:
-    """Node (None: known, but not by name) and evidence of every ztunnel pod that wrote a line."""
-    return topology.ztunnels()
-
-
-def owner_of(topology: Topology, namespace: str | None, pod: str) -> tuple[str, How]:
-    """The workload a pod belongs to, and how that is known: `owner`, `name pattern` or `as logged`."""
-    return topology.owner_of(namespace, pod)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -107,17 +106,16 @@ def _cells(way: Way) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def egress(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Egress:
+def egress(flows: Flows) -> Egress:
     """Connections that left the mesh: dialled by a captured client, not encrypted by the mesh.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.3 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends = vertices(view, "workload", owners)
+    ends = vertices(view, "workload", flows.owners)
     outside = _outside(view)
     part, source, target = view.where(outside), ends.source[outside], ends.target[outside]
     address, port = part.labels("dst_ip"), wanted_port(part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,18 +92,17 @@ _ROWS = (
 )  # fmt: skip
 
 
-def failures(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Failures:
+def failures(flows: Flows) -> Failures:
     """Connections that failed, other than by policy.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.2 s for 1 M flows.
     """
     view = View(flows.to_arrow())
     failed = np.flatnonzero(view.equals("verdict", Verdict.FAILED))
-    rows = refusals(view, vertices(view, "workload", owners), vertices(view, "node"), failed)
+    rows = refusals(view, vertices(view, "workload", flows.owners), vertices(view, "node"), failed)
     found: dict[str | None, list[Refusal]] = {}
     for row in rows:
         found.setdefault(row.error_class, []).append(row)

@@ -262,18 +262,18 @@ def _bill_table(bill: Bill, limit: int | None) -> TitledTable:
     return titled("Cost between zones", columns, rows, limit, notes)
 
 
-def locality(flows: Flows, *, prices: Prices | None = None, owners: Mapping[str, str] | None = None) -> Locality:
+def locality(flows: Flows, *, prices: Prices | None = None) -> Locality:
     """What stays on a node or in a zone, and what crosses.
 
     Args:
         flows: Connections.
         prices: What a GB between zones costs each side; None leaves money out.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.8 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends, nodes, zones = (vertices(view, by, owners) for by in (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE))
+    levels = (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE)
+    ends, nodes, zones = (vertices(view, by, flows.owners) for by in levels)
     zone_cells = _cells(view, zones)
     basis = Basis.of(flows, view)
     return Locality(

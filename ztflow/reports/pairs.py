@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
@@ -100,7 +100,3 @@ def pair_cells(row: PairRow) -> tuple[object, ...]:
 def known_bytes(sums: Measures, count: int) -> int | None:
     """A sum of bytes, or None when no connection of the group told its size."""
     return None if sums.flows and sums.bytes_unknown == sums.flows and not count else count
-
-
-Owners = Mapping[str, str]
-"""Pod (`namespace/name`) → the workload that owns it."""

@@ -216,17 +216,16 @@ def mtls_kinds(view: View) -> dict[str, Mask]:
     return {"mtls": known & values.astype(bool), "plaintext": known & ~values.astype(bool)}
 
 
-def summary(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Summary:
+def summary(flows: Flows) -> Summary:
     """The first answer to a capture.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload, where an inventory tells; else names are rolled up by pattern.
 
     Cost: about 0.5 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends, nodes = vertices(view, "workload", owners), vertices(view, "node")
+    ends, nodes = vertices(view, "workload", flows.owners), vertices(view, "node")
     zones = zone_kinds(view)
     everything = Groups(np.zeros(len(view), dtype=np.int64), np.zeros(1 if len(view) else 0, dtype=np.int64))
     alone = view.where(view.equals("paired", *ONE_HALF))

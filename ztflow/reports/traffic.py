@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -153,7 +152,6 @@ def traffic(
     by: str = "workload",
     *,
     sort: Literal["bytes", "flows"] = "bytes",
-    owners: Mapping[str, str] | None = None,
 ) -> Traffic:
     """Who talks most.
 
@@ -161,7 +159,6 @@ def traffic(
         flows: Connections.
         by: Level of the names; see `graph.build_graph`.
         sort: What makes a talker big.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Raises:
         UsageError: `by` is no level, or `sort` neither `bytes` nor `flows`.
@@ -171,7 +168,7 @@ def traffic(
     if sort not in ("bytes", "flows"):
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
     view = View(flows.to_arrow())
-    ends = vertices(view, by, owners)
+    ends = vertices(view, by, flows.owners)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
     step, timeline, timeless = _timeline(view)
     return Traffic(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ztflow.cli.options import Talk, takes
+from ztflow.cli.options import Talk, message_options
 from ztflow.cli.run import Run, run_command
 
 
-@takes(Talk)
+@message_options
 def warmup(talk: Talk) -> int:
     """Precompile the fast paths (about 15 s, once). Optional: otherwise done on first use."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.terminal import say
+        from ztflow.cli.output import say
         from ztflow.errors import CompilerError, UsageError
         from ztflow.kernel import warmup as compile_reader
         from ztflow.pair.hmm.forward_backward import warmup as compile_lattice
