@@ -64,6 +64,15 @@ class TestByTheLogAlone:
         assert to_nobody["locality_evidence"] == "ztunnel log; -"
         assert to_nobody["dst_pod"] is None
 
+    @pytest.mark.parametrize(("pause", "locality"), [(10, "cross_node"), (25, "cross_node"), (600, "unknown")])
+    def test_two_ztunnels_that_fall_silent_for_seconds_are_two(self, pause, locality):
+        """A DaemonSet's pod is not replaced while the other's last line is seconds old; in ten minutes it may be."""
+        lines = halves(
+            seen("src", WEB, "10.0.1.1", "zt-1", 1, 2), seen("dst", CART, "10.0.2.1", "zt-2", 2 + pause, 3 + pause)
+        )
+        lone = flow(2, WEB, "10.0.1.1", CART, "10.0.2.1", out="zt-1")
+        assert place(Topology(None, (), lines), lone)[0]["locality"] == locality
+
     def test_a_ztunnel_that_wrote_at_another_time_may_be_the_same_node_restarted(self):
         lines = halves(
             seen("src", WEB, "10.0.1.1", "zt-new", 5000, 6000), seen("dst", CART, "10.0.2.1", "zt-old", 0, 100)

@@ -9,12 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
-from ztflow.text.format import Unit, counted, duration_text, share_text, time_text
+from ztflow.text.escapes import visible
+from ztflow.text.format import Unit, counted, duration_text, html_table, share_text, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,36 @@ class Report(ABC):
         return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
 
     def _repr_html_(self) -> str:
-        from ztflow.reports.render import to_html
+        return f"<div>{self.html()}</div>"
 
-        return to_html(self, page=False)
+    def html(self, limit: int | None = None) -> str:
+        """The content of a page, for a notebook or `render.to_html`; every text out of a log is escaped.
+
+        Args:
+            limit: As for `tables`.
+        """
+        parts = [f"<h1>{escape(self.title)}</h1>"]
+        if not self.basis_in_tables:
+            facts = (
+                f"<dt>{escape(name)}</dt><dd>{escape(visible(text))}</dd>" for name, text in basis_lines(self.basis)
+            )
+            parts.append(f"<dl>{''.join(facts)}</dl>")
+        for table in self.tables(limit):
+            if table.rows:
+                shown = html_table(
+                    [field.title for field in table.fields],
+                    table.rows,
+                    units=[field.unit for field in table.fields],
+                    caption=table.title,
+                    hidden=table.hidden,
+                    notes=table.notes,
+                )
+            else:
+                notes = "".join(f"<p>{escape(visible(note))}</p>" for note in table.notes)
+                shown = f"<p><b>{escape(visible(table.title))}</b>: none</p>{notes}"
+            parts.append(f"<section>{shown}</section>")
+        parts += [f"<p>{escape(visible(note))}</p>" for note in self.notes()]
+        return "\n".join(parts)
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from html import escape
 
 from ztflow.reports.model import Report, TitledTable, basis_lines
 from ztflow.text.escapes import visible, visible_width
-from ztflow.text.format import Unit, cell_text, hidden_text, html_table, json_text
+from ztflow.text.format import Unit, cell_text, hidden_text, json_text
 
 _NUMERIC = frozenset(Unit) - {Unit.TEXT, Unit.TIME}
 
@@ -97,38 +97,14 @@ _PAGE_STYLE = (
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 
 
-def to_html(report: Report, *, limit: int | None = None, page: bool = True) -> str:
-    """HTML without scripts or network access: a whole page, or a fragment for a notebook."""
-    facts = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(visible(text))}</dd>" for name, text in basis_lines(report.basis)
-    )
-    parts = [f"<h1>{escape(report.title)}</h1>"]
-    if not report.basis_in_tables:
-        parts.append(f"<dl>{facts}</dl>")
-    for table in report.tables(limit):
-        if table.rows:
-            shown = html_table(
-                [field.title for field in table.fields],
-                table.rows,
-                units=[field.unit for field in table.fields],
-                caption=table.title,
-                hidden=table.hidden,
-                notes=table.notes,
-            )
-        else:
-            notes = "".join(f"<p>{escape(visible(note))}</p>" for note in table.notes)
-            shown = f"<p><b>{escape(visible(table.title))}</b>: none</p>{notes}"
-        parts.append(f"<section>{shown}</section>")
-    parts += [f"<p>{escape(visible(note))}</p>" for note in report.notes()]
-    body = "\n".join(parts)
-    if not page:
-        return f"<div>{body}</div>"
+def to_html(report: Report, *, limit: int | None = None) -> str:
+    """A page of HTML without scripts or network access."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>ztflow: {escape(report.title)}</title><style>{_PAGE_STYLE}</style></head>\n"
-        f"<body>{body}</body></html>\n"
+        f"<body>{report.html(limit)}</body></html>\n"
     )
 
 

@@ -228,7 +228,8 @@ def _span(query: LokiQuery, start: int, end: int, seen: _Seen) -> Iterator[bytes
     from ztflow.read.sources.loki_http import ask
 
     while start < end:
-        result = ask(query, start, end)
+        asked = {"query": query.query, "start": start, "end": end, "limit": query.limit, "direction": "forward"}
+        result = ask(query.name, query.address, query.headers, asked)
         streams, count, newest = seen.new(result)
         if streams:
             yield orjson.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}) + b"\n"
