@@ -31,7 +31,10 @@ from time import monotonic
 from mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("ztflow", "tests", "fixtures", "docs", "benchmarks", "README.md", "CHANGELOG.md", "pyproject.toml")
+COPIED = (
+    "ztflow", "tests", "fixtures", "docs", "benchmarks", "examples", ".github", "pyproject.toml", "LICENSE",
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+)  # fmt: skip
 PATIENCE = 600
 """Seconds a run of tests may take; a fault that makes them go on for ever is noticed as well."""
 TURNED = {

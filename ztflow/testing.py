@@ -1,4 +1,4 @@
-"""Hypothesis strategies for whoever tests against ztunnel's log: rows, records, lines, and lines gone wrong.
+"""Hypothesis strategies for tests against ztunnel's log: rows, records, lines, and lines gone wrong.
 
 Needs hypothesis: `pip install 'ztflow[testing]'`.
 
@@ -218,7 +218,7 @@ _full_lines = st.builds(
 
 
 def log_lines() -> st.SearchStrategy[str]:
-    """Anything that may stand in a stream: access lines, other lines of ztunnel, old releases, noise."""
+    """Anything that may occur in a stream: access lines, other lines of ztunnel, old releases, noise."""
     return st.one_of(access_lines(), mutated_lines(), _other_lines, _full_lines, st.text(max_size=200))
 
 

@@ -163,7 +163,7 @@ class TestWithAnInventory:
         assert place(Topology(inventory(*TWO_NODES)), row)[0]["src_node"] == "a"
 
     def test_the_far_side_of_double_hbone_is_known_only_by_its_own_half(self):
-        """There the address is the gateway's and the name a workload's (format sheet §4.2 i)."""
+        """There the address is the gateway's and the name a workload's: docs/reference/ztunnel-log.md#what-each-path-writes."""
         gateway = pod("ingress/eastwest-5d4c3b2a1-g7g7g", "gw", "10.0.9.9")
         topology = Topology(inventory(*TWO_NODES, gateway, pod("istio-system/zt-2", "b")))
         rows = (

@@ -17,7 +17,7 @@ from ztflow.model.vocabulary import BOTH_HALVES, KNOWN_OUTCOME, NodeLocality, Ve
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Sums and extremes of a group of connections. Counts of an unknown property stand beside those of its values.
+    """Sums and extremes of a group of connections. Counts of an unknown property are kept beside those of its values.
 
     Attributes:
         flows: Connections.
@@ -109,7 +109,7 @@ def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[s
     Args:
         view: Rows of `schema.FLOWS`.
         groups: Their groups.
-        more: Further values, one a group, to stand last.
+        more: Further values, one a group, that come last.
 
     Cost: about 0.1 s for 1 M rows, and 1.5 µs a group.
     """

@@ -21,7 +21,7 @@ _KEY_SPACE = 2**62
 """Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
 
 NO_TIME = np.iinfo(np.int64).min
-"""Stands for a null time in an int64 array; never leaves this package as a time."""
+"""A null time in an int64 array; never leaves this package as a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ KERNEL = Cache("kernel", "ztflow.kernel", "ztflow.model.schema", "ztflow.model.v
 
 @cache
 def compiled() -> Callable[[ArgumentTable], None]:
-    """The function that reads lines, given the table of a `layout.Call`.
+    """The function that reads lines, given the table of a `table_layout.Call`.
 
     Cost: about 50 ms the first time when the cache is warm, else about 10 s.
 

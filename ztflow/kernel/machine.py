@@ -1,8 +1,9 @@
 """What the kernel needs of the machine and Numba does not offer: unaligned words, byte masks, fixed texts.
 
 Everything here works on addresses (`int64`) and makes no bounds check; `lines` proves for every load that the 64 bytes
-from its address on belong to the buffer. Only little-endian machines are served (`policy` refuses others). The masks
-are LLVM vectors of 64 bytes, which every target lowers to what it has (two AVX2 or one AVX-512 register, four of NEON).
+from its address on belong to the buffer. Only little-endian machines are served (`ztflow.kernel.policy` refuses
+others). The masks are LLVM vectors of 64 bytes, which every target lowers to what it has (two AVX2 or one AVX-512
+register, four of NEON).
 
 Cost: importing this module imports Numba (about 250 ms).
 """

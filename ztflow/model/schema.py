@@ -65,7 +65,7 @@ class LogField:
     """One key of an access line.
 
     Attributes:
-        key: As the log spells it.
+        key: As it is in the log.
         columns: The columns of `HALVES` it fills.
         kind: How its text is understood.
         quoting: How the plain layout prints it.
@@ -247,7 +247,7 @@ ORIGIN: tuple[Column, ...] = (
     _c("source_file", Type.CATEGORY, "Input as named by the user; `-` is stdin."),
     _c("line_number", Type.LINE, "Number of its first line in that input, from 1."),
 )
-"""Columns that say where the line came from."""
+"""Columns that come from the wrapper, the file's name and the place in the file."""
 
 HALVES: tuple[Column, ...] = RECORD + ORIGIN
 """One row an access line."""

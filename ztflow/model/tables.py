@@ -97,7 +97,10 @@ class Table:
 
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
-        """All rows of several tables, dictionaries unified, and the owners that any of them knows; no counts."""
+        """All rows of several tables, dictionaries unified, and the owners that any of them knows.
+
+        Without any part, an empty table. Counts (`stats`, …) begin anew.
+        """
         tables: list[pa.Table] = []
         owners: Mapping[str, str] = {}
         for part in parts:
@@ -120,17 +123,27 @@ class Table:
         return self._table
 
     def to_pandas(self) -> pd.DataFrame:
-        """A DataFrame with nullable dtypes: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`."""
+        """A DataFrame, with unknown as `<NA>`.
+
+        Its dtypes are nullable: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`.
+        """
         return to_pandas(self._table)
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file."""
+        """Write a Parquet file with the columns and types of this table.
+
+        Args:
+            path: Where to; a file that is there is replaced.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         import pyarrow.parquet as pq
 
         pq.write_table(self._table, path)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows as dictionaries, one batch in memory at a time."""
+        """Rows as dictionaries of column → value, unknown as None; made on demand, 4,096 in memory at a time."""
         for batch in self._table.to_batches(max_chunksize=4096):
             yield from batch.to_pylist()
 
@@ -142,7 +155,22 @@ class Table:
 
 
 class Halves(Table):
-    """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read."""
+    """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read.
+
+    Iterating gives one `AccessRecord` a row. In a notebook the table shows itself.
+
+    Args:
+        table: Columns `schema.HALVES`; None for no rows.
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read (the first 1,000 of each input).
+        owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
+
+    Examples:
+        >>> import ztflow
+        >>> halves = ztflow.read_records("fixtures/seed/cross-node.log")
+        >>> [(record.direction, record.bytes_sent, record.bytes_recv) for record in halves]
+        [('inbound', 9832, 84), ('outbound', 84, 9832)]
+    """
 
     columns: ClassVar[Sequence[Column]] = HALVES
     schema: ClassVar[pa.Schema] = HALVES_SCHEMA
@@ -197,8 +225,22 @@ class HalvesBuilder:
 class Flows(Table):
     """Connections as an Arrow table (`schema.FLOWS`), with the counts of how the input was read.
 
-    Attributes:
+    Iterating gives one `Flow` a row. In a notebook the table shows itself.
+
+    Args:
+        table: Columns `schema.FLOWS`; None for no rows.
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read.
+        owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
+
+    Examples:
+        >>> import ztflow
+        >>> flows = ztflow.read_flows("fixtures/seed/cross-node.log")
+        >>> [(flow.src_workload, flow.locality, flow.response_bytes) for flow in flows]
+        [('doks-debug-rdhgq', 'cross_node', 9832)]
+        >>> flows.stats.access
+        2
     """
 
     columns: ClassVar[Sequence[Column]] = FLOWS
@@ -224,7 +266,14 @@ class Flows(Table):
             yield Flow.model_validate(row)
 
     def graph(self, by: GraphLevelWord = "pod") -> nx.MultiDiGraph[str]:
-        """The traffic graph at a level, `owners` named where they are known; see `ztflow.graph.build_graph`."""
+        """The traffic graph, with workloads named by `owners` where it knows them; see `ztflow.build_graph`.
+
+        Args:
+            by: Level of the vertices: `pod`, `workload`, `service`, `namespace`, `identity`, `node`, `zone`, `cluster`.
+
+        Raises:
+            UsageError: `by` is no level.
+        """
         from ztflow.graph import build_graph
 
         return build_graph(self, by=by)

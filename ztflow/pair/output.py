@@ -213,7 +213,7 @@ def _is_failed(message: str) -> bool:
 def _path(
     host: Codes, elsewhere: BoolArray, halves: pa.Table, tracked: BoolArray, memory: WordMemory
 ) -> pa.DictionaryArray:
-    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
+    """How the connection travelled: docs/reference/ztunnel-log.md#what-each-path-writes. Null for an early denial."""
     words = encoded(halves.column("hbone_host")).dictionary
     path = np.where(elsewhere, PATHS.index(FlowPath.WAYPOINT), PATHS.index(FlowPath.HBONE))
     path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = PATHS.index(FlowPath.DOUBLE_HBONE)

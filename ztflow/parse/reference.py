@@ -52,7 +52,7 @@ def fields_page() -> str:
             "text is kept in `extra` under the key. So are keys this table does not name, and the rest of a time whose",
             "date was cut away.", "",
             "## Columns of halves", "", "One row an access line. Every column is nullable; null means unknown.", "",
-            _columns(RECORD), "Where the line came from:", "", _columns(ORIGIN),
+            _columns(RECORD), "From the wrapper, the file's name and the place in the file:", "", _columns(ORIGIN),
             "## Columns of flows", "", "One row a connection, or the half of it that was seen.", "", _columns(FLOWS),
             "## Closed columns", "",
             "These columns hold one of a fixed set of words, or null. A filter that compares one of them with any",

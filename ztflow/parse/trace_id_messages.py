@@ -7,7 +7,8 @@
 An inbound HBONE connection that ends well has no end line; on the fast path the end comes as soon as the connect
 succeeds.
 
-Source: istio/ztunnel 1.18.0 and 1.21.0 `src/proxy/{outbound,inbound,inbound_passthrough}.rs` (§1.6 of its log formats).
+Source: istio/ztunnel 1.18.0 and 1.21.0 `src/proxy/{outbound,inbound,inbound_passthrough}.rs`; see
+docs/reference/ztunnel-log.md#releases-118-to-121.
 """
 
 from __future__ import annotations

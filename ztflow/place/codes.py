@@ -30,7 +30,7 @@ class Coded:
 
     @cached_property
     def words(self) -> list[str]:
-        """The words; one may stand twice."""
+        """The words; one may occur twice."""
         return [] if self._dictionary is None else list(self._dictionary.to_pylist())
 
     def mask(self, word: str) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from ztflow.place.ztunnels import NOWHERE
 
 
 class Answer(NamedTuple):
-    """Where one end is. Places are numbers; a place may be a node nobody named.
+    """Where one end is. Places are numbers; a place may be a node without a known name.
 
     Attributes:
         place: Number of the place, or `NOWHERE`.
@@ -37,7 +37,7 @@ class End(NamedTuple):
         owner_namespace: Namespace in the end's identity.
         ip: Address; behind a waypoint that of the waypoint.
         ztunnel: The ztunnel pod that wrote the half of this end.
-        file: The file that half stands in, where no pod is known.
+        file: The file that half is in, where no pod is known.
         node: Node a shipper named for that half.
         pod: Pod already known.
         cluster: Cluster, where logged.
@@ -87,7 +87,7 @@ class Placement(NamedTuple):
 
 
 def writer_of(end: End) -> Writer | None:
-    """Who wrote the half of an end."""
+    """The ztunnel that wrote the half of an end."""
     if end.ztunnel is not None:
         return ("pod", end.ztunnel)
     return ("file", end.file) if end.file is not None else None

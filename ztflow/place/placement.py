@@ -31,7 +31,7 @@ _ALONGSIDE = 30_000_000
 _LOCALITY = (NodeLocality.UNKNOWN.value, NodeLocality.SAME_NODE.value, NodeLocality.CROSS_NODE.value)
 _ZONE_LOCALITY = (ZoneLocality.UNKNOWN.value, ZoneLocality.SAME_ZONE.value, ZoneLocality.CROSS_ZONE.value)
 _IDENTITY = 2
-"""Where the identity stands among the columns of an end: `End.owner_namespace`."""
+"""Position of the identity among the columns of an end: `End.owner_namespace`."""
 
 
 class _Placed(NamedTuple):
@@ -53,7 +53,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
     Args:
         flows: Columns `schema.FLOWS`. `src_node` and `dst_node` may hold what a shipper said; they are kept.
         topology: What is known of places; with the halves of these flows (`learn`) it knows most; without
-            any, the flows themselves tell it who wrote of whom.
+            any, the flows themselves tell it which ztunnel wrote of which pod.
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
@@ -138,7 +138,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
 
 
 def _by_writer(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, npt.NDArray[np.bool_]]:
-    """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
+    """Answers by the writer of the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
     numbers, first = combine([ztunnel.codes, node.codes], [ztunnel.size + 1, node.size + 1])
     answers = [
         topology.of_writer(pod, shipped) for pod, shipped in zip(ztunnel.texts(first), node.texts(first), strict=True)
@@ -236,8 +236,8 @@ def _of(end: _Placed, what: str) -> Codes:
 def _distinct(source: Codes, target: Codes, topology: Topology) -> npt.NDArray[np.bool_]:
     """Whether two different places are two nodes for sure.
 
-    Two names are. A node nobody named is another than that of a ztunnel that wrote at the same time; a ztunnel that
-    wrote before or after may be the same node's, restarted.
+    Two names are. A node without a known name is another than that of a ztunnel that wrote at the same time; a ztunnel
+    that wrote before or after may be the same node's, restarted.
     """
     count = int(max(source.max(initial=NOWHERE), target.max(initial=NOWHERE))) + 1
     named = np.array([topology.name(place) is not None for place in range(count)], np.bool_)

@@ -1,8 +1,8 @@
-"""What the log itself shows of places: who wrote lines of which pod and address, and what start-up lines say.
+"""What the log itself shows of places: which ztunnel wrote lines of which pod and address, and what start-up lines say.
 
-An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
-(format sheet §4.2). A writer is a ztunnel pod, or the node a shipper named where it named no pod, or a bare file
-whose start-up block names its node.
+An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it; see
+docs/reference/ztunnel-log.md#where-a-line-was-written. A writer is a ztunnel pod, or the node a shipper named where it
+named no pod, or a bare file whose start-up block names its node.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Stay:
 class Sightings:
     """Spans in which pods and addresses were seen with their writers. Batches may come in any cut and order.
 
-    Batches are kept as columns until somebody asks for a pod or an address: most captures are placed without.
+    Batches are kept as columns until a pod or an address is asked for: most captures are placed without.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Sightings:
         self.stays: dict[tuple[Writer, Stayer], Stay] = {}
         """Pods that a ztunnel said it serves, by name or by uid."""
         self.uids: dict[str, PodName] = {}
-        """Pods whose uid and name stood in one line."""
+        """Pods whose uid and name were in one line."""
         self._pods: defaultdict[PodName, dict[tuple[Writer, str | None], Span]] = defaultdict(dict)
         self._addresses: defaultdict[str, dict[tuple[Writer, PodName | None], Span]] = defaultdict(dict)
         self.several: set[PodName] = set()
@@ -97,7 +97,7 @@ class Sightings:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Changes when a new writer or fact was seen, or, once anybody asked for pods, a new pod or address."""
+        """Changes when a new writer or fact was seen, or, once pods were asked for, a new pod or address."""
         if self._asked:
             self._index()
         return self._version, self._pairs
@@ -256,7 +256,7 @@ class Sightings:
 
 
 def _writer(pod: str | None, node: str | None, file: str | None) -> Writer | None:
-    """The writer of halves that name a ztunnel pod, a node, or only stand in a file."""
+    """The writer of halves that name a ztunnel pod, a node, or are only known to be in a file."""
     if pod is not None:
         return ("pod", pod)
     return ("node", node) if node is not None else ("file", file) if file is not None else None

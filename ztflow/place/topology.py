@@ -28,7 +28,7 @@ _UNASKED = Answer()
 
 
 class Topology:
-    """Who is where, at which time.
+    """Which pod is on which node, at which time.
 
     Args:
         inventory: What `read_inventory` gave; None for none.
@@ -122,7 +122,7 @@ class Topology:
         }
 
     def name(self, place: int) -> str | None:
-        """Name of a place; None for `NOWHERE` and for a node nobody named."""
+        """Name of a place; None for `NOWHERE` and for a node without a known name."""
         return self._writers.name(place)
 
     def span(self, place: int) -> tuple[int, int] | None:
@@ -131,7 +131,7 @@ class Topology:
         return (span[0], span[1]) if span is not None and span[0] <= span[1] else None
 
     def ztunnels(self) -> dict[str, tuple[str | None, str]]:
-        """Node (None where nobody named it) and evidence of every ztunnel pod of the log."""
+        """Node (None where its name is not known) and evidence of every ztunnel pod of the log."""
         self._writers.settle()
         places, how = self._writers.place_of, self._writers.how
         return {writer[1]: (self.name(place), how[writer]) for writer, place in places.items() if writer[0] == "pod"}

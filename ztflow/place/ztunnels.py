@@ -1,6 +1,6 @@
 """Which node each ztunnel is on: writers of lines become places, named or not.
 
-A place is a number. A node somebody named is one place; the node of a ztunnel nobody named is a place of its own, so
+A place is a number. A node with a known name is one place; the node of a ztunnel without one is a place of its own, so
 that two things known to be with that ztunnel are known to be on one node.
 """
 
@@ -24,10 +24,11 @@ NOWHERE = -1
 class Writers:
     """Places of writers, settled anew when something new was seen.
 
-    Cost: a few microseconds a writer; for writers nobody names, some per pod of theirs when they wrote of another one.
+    Cost: a few microseconds a writer; for writers without a known node, some per pod of theirs when they wrote of
+    another one.
 
     Attributes:
-        names: Name of each place; None for a node nobody named.
+        names: Name of each place; None for a node without a known name.
         place_of: Place of each writer, or `NOWHERE`.
         how: How its name is known: `shipper`, `inventory`, `start-up lines`, `its pods in the inventory`, …
         number: A lasting number for each writer.
@@ -50,7 +51,7 @@ class Writers:
         self._sightings = sightings
         self._place_of_node: dict[str, int] = {}
         self._unnamed: dict[Writer, int] = {}
-        """Places of nodes nobody named, by the first of their writers."""
+        """Places of nodes without a known name, by the first of their writers."""
         self._named = _Named(-1)
         self._votes: dict[Writer, tuple[int, Counter[str]]] = {}
         self.settled = (-1, -1)
@@ -68,7 +69,7 @@ class Writers:
         return known
 
     def name(self, place: int) -> str | None:
-        """Name of a place; None for `NOWHERE` and for a node nobody named."""
+        """Name of a place; None for `NOWHERE` and for a node without a known name."""
         return self.names[place] if place >= 0 else None
 
     def by_place(self, spans: Iterable[tuple[Writer, Span]]) -> dict[int, Span]:
@@ -107,7 +108,7 @@ class Writers:
         self.arrived = {pod: self.by_place(spans.items()) for pod, spans in named.stays.items()}
 
     def _name_directly(self) -> None:
-        """Place the writers that something names, and see who is left."""
+        """Place the writers that something names, and see which are left."""
         seen = self._sightings
         self.contradictions, self.place_of, self.how, self.shipped = [], {}, {}, set()
         unnamed: list[Writer] = []
@@ -160,7 +161,7 @@ class Writers:
         return ranks
 
     def _name_by_pods(self, writers: list[Writer], stays: dict[PodName, dict[Writer, Span]]) -> list[Writer]:
-        """Place ztunnels by where the inventory has their pods. Returns who is still without a name.
+        """Place ztunnels by where the inventory has their pods. Returns those still without a name.
 
         A bare file may hold several ztunnels' lines; then its one start-up block does not speak for all of them.
         """
@@ -228,7 +229,7 @@ class Writers:
         return at_time(self._register.lookup(*pod), _known(time))
 
     def _place_unnamed(self, writers: list[Writer]) -> None:
-        """Number the ztunnels whose node nobody named; two that wrote of one and the same pod share their node."""
+        """Number the ztunnels whose node has no known name; two that wrote of one and the same pod share it."""
         head = {writer: writer for writer in writers if writer[0] == "pod"}
 
         def root(writer: Writer) -> Writer:

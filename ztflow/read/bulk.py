@@ -71,7 +71,7 @@ class SlowPath:
     def writer(self, prefix: str) -> Origin | None:
         """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None.
 
-        A prefix with a line end in it is an envelope (`kernel.inside`).
+        A prefix with a line end in it is an envelope (`kernel.json_envelope`).
         """
         if not prefix:
             return self.unwrapper.bare()

@@ -109,7 +109,7 @@ class Clocks(Report):
     def notes(self) -> list[str]:
         """What was compared."""
         return [
-            "Compared are connections paired beyond doubt that ended without error; the log's clocks are the nodes'."
+            "Only `exact` and `unique` pairs without error are compared. Timestamps come from each node's own clock."
         ]
 
 

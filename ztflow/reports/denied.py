@@ -1,4 +1,4 @@
-"""Denied: which policy refused whom, where it was logged, how often."""
+"""Denied: which policy refused which client, where it was logged, how often."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Denied(Report):
 
     Attributes:
         policies: By policy and kind of refusal.
-        rows: By who, to whom, port and policy.
+        rows: By client, server, port and policy.
     """
 
     name: ClassVar[str] = "denied"

@@ -237,7 +237,7 @@ def _compare(
         None if length is None else (sums.flows / length if sums else 0.0)
         for sums, length in zip((old, new), minutes, strict=True)
     ]
-    # Without both lengths counts stand for themselves, as if the windows were equal.
+    # Without both lengths counts are compared as they are, as if the windows were equal.
     told = [length or 1.0 for length in minutes] if all(minutes) else [1.0, 1.0]
     chance: float | None = None
     changes: list[Change] = []

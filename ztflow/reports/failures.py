@@ -1,4 +1,4 @@
-"""Failures by class, with the likely cause and what to try, and who was hit."""
+"""Failures by class, with the likely cause and what to try, and which clients and servers were hit."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Failures(Report):
         return sum(row.flows for row in self.classes)
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
-        """Classes with cause and advice, then who was hit."""
+        """Classes with cause and advice, then the clients and servers that were hit."""
         limit = self.cap(limit)
         classes = [
             (row.error_class, row.summary, row.flows, row.flows_share, row.pairs, row.cause, row.advice)

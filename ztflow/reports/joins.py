@@ -1,4 +1,4 @@
-"""Where a flow's halves stand in the input, as keys that two tables can be joined by."""
+"""Where a flow's halves are in the input, as keys that two tables can be joined by."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Cell:
     """Connections from one place to another.
 
     Attributes:
-        source: Node or zone of the client; `(unknown)` where nobody knows it.
+        source: Node or zone of the client; `(unknown)` where it is not known.
         target: Node or zone of the server.
         flows: Connections.
         request_bytes: Payload source → target, where known.

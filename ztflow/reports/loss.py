@@ -66,7 +66,7 @@ class NodeLoss:
     """How complete the log of one node looks.
 
     Attributes:
-        node: Node; `(unknown)` for halves whose node nobody knows.
+        node: Node; `(unknown)` for halves whose node is not known.
         seen: Halves its ztunnel wrote.
         missing: Halves it should have written that are not there.
         maybe: Halves that may be missing, or never were.
@@ -186,7 +186,7 @@ def loss(flows: Flows) -> LossReport:
     verdicts = [*(_said(text)[0] for text in reason.texts), _UNEXPLAINED[0]]
     lost = np.array([verdict == "yes" for verdict in verdicts])[reason.codes]
     maybe = np.array([verdict == "maybe" for verdict in verdicts])[reason.codes]
-    # The half that is missing would stand in the log of the other end's node.
+    # The half that is missing would be in the log of the other end's node.
     missing_at: Codes = np.where(outbound_only, nodes.target, np.where(inbound_only, nodes.source, -1))
     alone = outbound_only | inbound_only
     return LossReport(

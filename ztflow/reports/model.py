@@ -71,7 +71,7 @@ def titled(
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a report stands on; printed with every one.
+    """What a report rests on; printed with every one.
 
     Attributes:
         first_seen: Start of the observed window; None when no line carries a time.
@@ -148,8 +148,8 @@ class Report(ABC):
         name: What the command line calls it.
         title: Heading.
         rows_shown: Rows of a table that suit a screen.
-        basis_in_tables: Whether its tables already say what it stands on.
-        basis: What it stands on.
+        basis_in_tables: Whether its tables already say what it rests on.
+        basis: What it rests on.
     """
 
     name: ClassVar[str]
@@ -173,7 +173,7 @@ class Report(ABC):
 
     @property
     def findings(self) -> int:
-        """How many things somebody may want to act on; 0 is a clean bill."""
+        """How many things may call for action; 0 when all is well."""
         return 0
 
     def notes(self) -> list[str]:

@@ -63,7 +63,7 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>|&~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def markdown_text(text: str) -> str:
-    """One line of text that Markdown shows as it is, whatever stands in it."""
+    """One line of text that Markdown shows as it is, whatever it contains."""
     return _MARKUP.sub(lambda match: f"\\{match[0]}", visible(text))
 
 
@@ -109,7 +109,7 @@ def to_html(report: Report, *, limit: int | None = None) -> str:
 
 
 def to_json(report: Report, *, indent: int | None = None) -> str:
-    """`Report.to_dict` as JSON in which only printable characters stand raw."""
+    """`Report.to_dict` as JSON in which only printable characters are left unescaped."""
     return json_text(report.to_dict(), indent) + "\n"
 
 

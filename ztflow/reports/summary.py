@@ -103,7 +103,7 @@ class Summary(Report):
         return facts
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
-        """The capture, who talks to whom, what was denied, what failed, which halves stand alone."""
+        """The capture, who talks to whom, what was denied, what failed, which halves have no partner."""
         limit = self.cap(limit)
         few = None if limit is None else max(limit // 2, 1)
         found = [

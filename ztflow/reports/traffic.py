@@ -53,7 +53,7 @@ class EndpointLoad:
 
     Attributes:
         service: Service addressed.
-        endpoint: Pod, or address, that took them; a waypoint where one stands before the service.
+        endpoint: Pod, or address, that took them; a waypoint where the service has one.
         node: Its node, where known and the same throughout.
         flows: Connections.
         bytes: Payload both ways.

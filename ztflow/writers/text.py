@@ -127,7 +127,7 @@ class TextWriter:
         Args:
             cells: The texts, one sequence a column; safe to show.
             days: The day of each row, where days are announced.
-            above: Further lines of the heading, to stand above the titles.
+            above: Further lines of the heading, above the titles.
         """
         heading = not self._widths
         self._settle(cells)

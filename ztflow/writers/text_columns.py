@@ -99,7 +99,7 @@ def _full_name(batch: pa.RecordBatch, side: str) -> pa.Array:
 
 
 def _end(side: str, *, namespace: bool, port: bool = False) -> Callable[[pa.RecordBatch], Cells]:
-    """Who stands at one end: the workload, else the service, else the address."""
+    """What is shown for one end: the workload, else the service, else the address."""
 
     def cells(batch: pa.RecordBatch) -> Cells:
         names = [_full_name(batch, side) if namespace else _text(batch.column(f"{side}_workload"))]
@@ -127,7 +127,7 @@ _SHORT_LOCALITY: dict[str, str] = {
 
 
 def _nodes(batch: pa.RecordBatch) -> Cells:
-    """`node-a` when both ends are there, `node-a → node-b` otherwise, `?` for an end nobody placed."""
+    """`node-a` when both ends are there, `node-a → node-b` otherwise, `?` for an end that is not placed."""
     names = (batch.column(name).to_pylist() for name in ("locality", "src_node", "dst_node"))
     shown: dict[tuple[str | None, ...], str] = {}
     cells = []
@@ -145,7 +145,7 @@ def _nodes(batch: pa.RecordBatch) -> Cells:
 
 
 def _place(kind: str) -> Callable[[pa.RecordBatch], Cells]:
-    """Where a half stands in the input: `file:line`."""
+    """Where a half is in the input: `file:line`."""
 
     def cells(batch: pa.RecordBatch) -> Cells:
         name, line = ("source_file", "line_number") if kind == "record" else (f"{kind}_file", f"{kind}_line")
@@ -177,7 +177,7 @@ READABLE = 8
 
 
 def fitting(columns: Sequence[TextColumn], width: int) -> Sequence[TextColumn]:
-    """The first columns that fit the terminal with names that can still be read; what matters first stands first."""
+    """The first columns that fit the terminal with names that can still be read; what matters most comes first."""
     kept = list(columns)
     while len(kept) > 1 and sum(column.width or READABLE for column in kept) + len(kept) - 1 > width:
         kept.pop()

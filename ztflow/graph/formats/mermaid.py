@@ -32,7 +32,7 @@ def quoted(text: str) -> str:
 
 
 def to_mermaid(graph: nx.MultiDiGraph[str]) -> str:
-    """The graph as a Mermaid flowchart; ids are numbers, names stand in the labels."""
+    """The graph as a Mermaid flowchart; ids are numbers, names are in the labels."""
     attribute = box_attribute(graph)
     numbers = {vertex: f"v{number}" for number, vertex in enumerate(graph.nodes)}
     lines = ["flowchart LR"]

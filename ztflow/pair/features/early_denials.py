@@ -1,9 +1,10 @@
 """Requests a server's ztunnel refused before it tracked them: its half is a `connection failed` line.
 
 Such a line carries two addresses and an error text, no authority, no identity and no counts. The client's half is a
-whole line that ended with the server's answer, `http status: 400 Bad Request`. What joins them (format sheet §3, last
-table, and §4.1): the client's address, the address dialled, and the authority, which the refusal names in its text. No
-other inbound line goes with a 400: denials are answered with 401, dead applications with 503.
+whole line that ended with the server's answer, `http status: 400 Bad Request`. What joins them
+(docs/reference/ztunnel-log.md#one-error-two-texts): the client's address, the address dialled, and the authority,
+which the refusal names in its text. No other inbound line goes with a 400: denials are answered with 401, dead
+applications with 503.
 
 A call to one of ztunnel's own ports is refused in words that name nothing, with 400 before 1.26.0 and with 503 since.
 There the port asked for tells: nothing but a refusal ever comes of one.
@@ -26,7 +27,7 @@ from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per
 from ztflow.model.vocabulary import ErrorClass, Message
 
 OWN_PORTS: Final = (15001, 15006, 15008)
-"""Where ztunnel listens: outbound, inbound plaintext, HBONE (format sheet §6.2)."""
+"""Where ztunnel listens: outbound, inbound plaintext, HBONE (docs/reference/ztunnel-log.md#ports)."""
 OWN_PORT: Final = np.uint64(1)
 """Stands for the authority of a call to one of them; the hash of no text."""
 

@@ -1,4 +1,7 @@
-"""Why a half stands alone: an answer from evidence, never a guess (format sheet §4.2 and §5.7)."""
+"""Why a half has no partner: an answer from evidence, never a guess.
+
+What can be missing and why: docs/reference/ztunnel-log.md#why-a-half-can-be-missing and #what-each-path-writes.
+"""
 
 from __future__ import annotations
 

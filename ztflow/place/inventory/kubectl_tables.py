@@ -1,7 +1,7 @@
 """Tables as `kubectl get` and `istioctl ztunnel-config` print them and as people paste them.
 
 A paste holds prompts, several tables, rows without their header, translated headers, squeezed blanks. Each row is read
-by the strongest means that fits (`table_layout`). Cost: linear, about 5 µs a row that stands under its header.
+by the strongest means that fits (`table_layout`). Cost: linear, about 5 µs a row that is aligned with its header.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PHASE = {
     "Preempted": "Failed", "NodeAffinity": "Failed", "Shutdown": "Failed", "DeadlineExceeded": "Failed",
     "ContainerStatusUnknown": "Failed", "UnexpectedAdmissionError": "Failed",
 }  # fmt: skip
-"""What the STATUS column says about the phase; whatever else stands there (`CrashLoopBackOff`) is a live pod's."""
+"""What the STATUS column says about the phase; anything else there (`CrashLoopBackOff`) is a live pod's."""
 
 _MORE = frozenset({"labels", "host_ip", "service_account", "zone", "region"})
 """Roles that plain `kubectl get pods -o wide` does not print."""
@@ -233,7 +233,7 @@ class _TableReader:
         return True
 
     def take_connections(self, cells: dict[str, str]) -> bool:
-        """A row of `istioctl ztunnel-config connections`: names stand where addresses were, `--raw` keeps these."""
+        """A row of `istioctl ztunnel-config connections`: names replace the addresses, `--raw` keeps these."""
         direction = cells.get("direction", "").lower()
         pod, _, namespace = cells.get("workload", "").partition(".")
         if direction not in set(Direction) or not pod or not {"local", "remote"} <= cells.keys():

@@ -78,9 +78,14 @@ def loki_url(address: str, query: str, **options: str) -> str:
     """The input's name for an `http(s)://` address and a LogQL query (what `--loki URL --query Q` mean).
 
     Args:
-        address: Base address, with a path where Loki stands behind one.
+        address: Base address, with a path where Loki has one.
         query: LogQL.
-        options: `since`, `start`, `end`, `limit`, `org`.
+        options: `since`, `start`, `end`, `limit`, `org`; see docs/reference/inputs.md#loki.
+
+    Examples:
+        >>> from ztflow import loki_url
+        >>> loki_url("https://logs.example.com/loki", '{app="ztunnel"}', since="30m")
+        'loki+https://logs.example.com/loki?query=%7Bapp%3D%22ztunnel%22%7D&since=30m'
     """
     scheme, separator, rest = address.partition("://")
     if not separator:

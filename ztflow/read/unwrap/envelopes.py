@@ -52,7 +52,7 @@ def writer_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
     Args:
         unwrapper: What is known so far; not changed.
         before: What stands before the middle; the digits of times are zeros, or ones in numbers.
-        kind: What stands in the middle (`kernel.spelling`).
+        kind: What stands in the middle (`kernel.field_text`).
         behind: What stands behind it.
 
     Cost: about 0.2 ms.

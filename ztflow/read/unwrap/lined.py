@@ -1,6 +1,7 @@
 """Shippers that put a decoded object behind a text prefix, and tables: one record a physical line.
 
-Rows 3, 7, 8 and 12 of input-formats §7, CSV exports, and lines somebody printed as a quoted string.
+The rows of docs/reference/wrappers.md#order-of-recognition that hold an object, CSV exports, and lines printed as a
+quoted string.
 """
 
 from __future__ import annotations

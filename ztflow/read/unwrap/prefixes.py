@@ -1,4 +1,4 @@
-"""Wrappers that put something in front of the line (input-formats §7, rows 2 to 16).
+"""Wrappers that put something in front of the line (docs/reference/wrappers.md#order-of-recognition).
 
 Each is a function from the whole text to what stood inside, or None when the text is not of its kind.
 """
