@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -16,7 +17,19 @@ MODULES = [
 ]
 
 
+@pytest.fixture
+def patient():
+    """Hypothesis in an example must not fail because the machine is busy."""
+    usual = settings.default
+    settings.register_profile("patient", usual, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
+    yield
+    settings.register_profile("usual", usual)
+    settings.load_profile("usual")
+
+
 @pytest.mark.parametrize("module", MODULES)
+@pytest.mark.usefixtures("patient")
 def test_examples_are_true(module, monkeypatch):
     monkeypatch.chdir(ROOT)
     result = doctest.testmod(import_module(module), optionflags=doctest.FAIL_FAST)
