@@ -130,6 +130,18 @@ def test_half_of_a_pair_waits_and_is_not_called_alone():
         assert [row["unpaired_reason"] is None for row in alone] == [False]
 
 
+def test_ztunnels_seen_at_one_time_only_later_are_on_two_nodes_in_the_next_picture():
+    """Placing looked once before the second ztunnel wrote on; what that look found must not stay."""
+    drawn = [(0, 1, 1, "both"), (0, 2, 1, "both"), (51, 2, 3, "in"), (66, 1, 1, "both"), (68, 2, 1, "both")]
+    items = [{"end": end, "client": client, "server": server, "keep": keep} for end, client, server, keep in drawn]
+    rows = sorted(lines_of(items), key=lambda row: row["time"])
+    with GrowingSession(KNOWN) as session:
+        session.feed(batch(rows[:5]))
+        session.picture()
+        session.feed(batch(rows[5:]))
+        assert rows_of(session.finish()) == finished(rows)
+
+
 def test_silence_decides_what_waited():
     with LiveSession(window=timedelta(seconds=5)) as session:
         assert len(session.feed(batch(connection(10)))) == 0

@@ -58,8 +58,14 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["flows", "--not", "-"], "--not"),
         (["flows", "--ip", "10.0.0", "-"], "CIDR"),
         (["flows", "--verdict", "dropped", "-"], "forwarded"),
-        (["flows", "--verdict", "denyed", "-"], "'denyed' is not one of forwarded, denied, failed, unknown. Did you mean 'denied'?"),
-        (["flows", "--not", "--direction", "in-bound", "-"], "'in-bound' is not one of outbound, inbound. Did you mean 'inbound'?"),
+        (
+            ["flows", "--verdict", "denyed", "-"],
+            "'denyed' is not one of forwarded, denied, failed, unknown. Did you mean 'denied'?",
+        ),
+        (
+            ["flows", "--not", "--direction", "in-bound", "-"],
+            "'in-bound' is not one of outbound, inbound. Did you mean 'inbound'?",
+        ),
         (["flows", "--filter", "verdict == denyed", "-"], "verdict cannot be 'denyed'; did you mean 'denied'?"),
         (["records", "--filter", "level not in [info, eror]", "-"], "level cannot be 'eror'; did you mean 'error'?"),
         (["graph", "--by", "planet", "-"], "planet"),

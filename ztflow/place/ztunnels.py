@@ -91,6 +91,7 @@ class Writers:
         """Find the node of every writer, if something new was seen since the last time."""
         seen = self._sightings
         if self.settled == seen.version:
+            self._find_spans()  # lines that tell nothing new still make them longer
             return
         if self._named.version != seen.direct:
             self._name_directly()
@@ -98,14 +99,12 @@ class Writers:
         self.contradictions, self.place_of, self.how = list(named.contradictions), dict(named.place_of), dict(named.how)
         if named.unnamed:
             self._place_unnamed(self._name_by_pods(named.unnamed, named.stays))
-        self.spans = {}
-        for writer, span in seen.writers.items():
-            place = self.place_of[writer]
-            if place != NOWHERE:
-                known = self.spans.setdefault(place, [NEVER, -NEVER])
-                known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
+        self._find_spans()
         self.settled = seen.version
         self.arrived = {pod: self.by_place(spans.items()) for pod, spans in named.stays.items()}
+
+    def _find_spans(self) -> None:
+        self.spans = self.by_place(self._sightings.writers.items())
 
     def _name_directly(self) -> None:
         """Place the writers that something names, and see which are left."""
