@@ -46,7 +46,7 @@ def corpus(folder: Path, lines: int, mix: str, wrapper: str = "stern") -> str:
 
 
 def run(name: str, path: str) -> dict[str, Any]:
-    """One measurement in a process of its own, which takes its memory as the command line does (`cli.lean`)."""
+    """One measurement in a process of its own, which takes its memory as the command line does (`cli.one_heap`)."""
     done = subprocess.run(
         [sys.executable, str(HERE / "contenders.py"), name, path], capture_output=True, text=True, check=False,
         env={

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 import ztflow
@@ -26,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("filters",),
     ("graph",),
     ("reports",),
+    ("session",),
     ("api", "testing"),
     ("simulate",),
     ("cli",),
@@ -35,6 +37,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 LATE = {("model", "graph")}
 """Imports inside a function that go up: the convenience methods of the tables."""
+
+CIRCLES = {("ztflow.model.tables", "ztflow.graph"), ("ztflow.filters", "ztflow.filters.masks")}
+"""Imports that close a circle and may: a method that hands on to what works on its class, loaded when first called."""
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -70,6 +75,48 @@ def test_one_concept_a_module(path):
     assert len(path.read_text().splitlines()) <= 400
 
 
+def module_name(path):
+    parts = ("ztflow", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path, known):
+    """Modules of ours that one imports anywhere; also inside functions, and also where only a type checker looks.
+
+    Those cost nothing at run time, but whoever wants to understand one of two modules has to read the other as well.
+    """
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            members = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (member if member in known else node.module for member in members)
+
+
+def import_graph():
+    files = {module_name(path): path for path in modules()}
+    arrows = nx.DiGraph()
+    for name, path in files.items():
+        arrows.add_edges_from((name, other) for other in imported_modules(path, files) if other in files)
+    return arrows
+
+
+def test_no_two_modules_import_each_other_however_far_around():
+    arrows = import_graph()
+    arrows.remove_edges_from(CIRCLES)
+    assert [sorted(circle) for circle in nx.strongly_connected_components(arrows) if len(circle) > 1] == []
+
+
+@pytest.mark.parametrize(("one", "other"), sorted(CIRCLES))
+def test_a_circle_that_may_be_is_one_and_is_closed_late(one, other):
+    assert nx.has_path(import_graph(), other, one), f"no circle: take {one} -> {other} off CIRCLES"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import {one}, sys; print({other!r} in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert loaded.stdout == "False\n"
+
+
 def loaded_by(code):
     run = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
@@ -78,7 +125,7 @@ def loaded_by(code):
 
 
 def test_importing_ztflow_loads_nothing_heavy():
-    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "typer", "rich"}
+    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "click", "rich"}
     assert loaded_by("import ztflow") & heavy == set()
 
 

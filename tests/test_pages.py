@@ -12,8 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-SHOWN = [README, *sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHOWN = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "tutorial").glob("*.md"))]
 
 CONSOLE = re.compile(r"```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```\n")
 PYTHON = re.compile(r"```python\n(?P<code>(?:.*\n)*?)```\n\n```text\n(?P<output>(?:.*\n)*?)```\n")
@@ -44,8 +43,8 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", SHOWN, ids=name)
 def test_outputs_are_true(page):
     text = page.read_text()
-    assert CONSOLE.search(text)
-    assert PYTHON.search(text)
+    assert len(CONSOLE.findall(text)) == text.count("```console\n") > 0
+    assert len(PYTHON.findall(text)) == text.count("```python\n")
     assert true_outputs(text) == text
 
 
@@ -53,12 +52,6 @@ def test_two_commands_set_it_up():
     commands = re.findall(r"```sh\n(.*)\n```", README.read_text())
     assert len(commands) == 2
     assert all(command.startswith("python3 -m venv .venv && ") for command in commands)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), target
 
 
 if __name__ == "__main__":

@@ -1,56 +1,38 @@
-"""The front door: files and pipes in, tables out. The command line and notebooks use the same functions."""
+"""The front door: files and pipes in, tables out; thin verbs over `ztflow.session`.
+
+`read_*` gives one table, `iter_*` the same in tables of bounded size, `follow_*` what comes while it comes. The command
+line uses these functions. What is wrong with an inventory is raised when a function is called, before anything is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from time import monotonic
-from typing import BinaryIO, TypeAlias
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from ztflow.errors import SourceError
-from ztflow.model.provenance import Fact, Problem, ReadStats
+from ztflow.filters.period import Moment, between
 from ztflow.model.tables import Flows, Halves
-from ztflow.pair import LegacyPairer, Pairer
-from ztflow.place import Inventory, Topology, place_flows, read_inventory
+from ztflow.place import Inventory, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.spill import EndOrder, LogOrder
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
 
 Source: TypeAlias = str | Path | BinaryIO
-Paths: TypeAlias = str | Path | Sequence[str | Path]
+Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
+Stop: TypeAlias = Callable[[], bool]
 
-LIVE_WINDOW = timedelta(seconds=1)
-"""How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
-
-
-@dataclass
-class LiveReport:
-    """Running totals of a live reading, filled while it goes on.
-
-    Attributes:
-        stats: How many lines were read and what became of them.
-        problems: Access lines that could not be read.
-        evicted: Halves given up because a memory bound was hit.
-        stop: Set it to end the reading at the next heartbeat; what is pending comes out first.
-    """
-
-    stats: ReadStats = field(default_factory=ReadStats)
-    problems: Sequence[Problem] = ()
-    evicted: int = 0
-    stop: bool = False
+Tabular = TypeVar("Tabular", Flows, Halves)
 
 
 def read_records(
     *inputs: Source,
+    inventory: Known = (),
     wrapper: str | None = None,
-    since: datetime | timedelta | None = None,
-    until: datetime | timedelta | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Halves:
@@ -58,6 +40,7 @@ def read_records(
 
     Args:
         inputs: Files, directories, globs, `-` for stdin, or open binary files.
+        inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
         wrapper: What stands around the lines, where it cannot be told from them; see docs/reference/inputs.md.
         since: Leave out lines before this time, or from earlier than this before the last line.
         until: Leave out lines after this time, or from later than this before the last line.
@@ -66,40 +49,39 @@ def read_records(
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
+        InventoryError: Nothing could be recognised in an inventory file.
     """
     report = ReadReport()
-    parts = list(iter_records(*inputs, wrapper=wrapper, on_error=on_error, progress=progress, report=report))
-    table = _between(Halves.concat(parts).to_arrow(), "time", since, until)
-    return Halves(table, stats=report.stats, problems=report.problems)
+    parts = iter_records(
+        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
+    )
+    return between(whole(Halves, parts, report), since, until)
 
 
 def iter_records(
     *inputs: Source,
+    inventory: Known = (),
     wrapper: str | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
 ) -> Iterator[Halves]:
-    """The access lines of all inputs in tables of bounded size, merged by time; see `read_records`.
+    """The access lines of all inputs in tables of bounded size, merged by time, by way of the disk when they are large.
 
-    One stream comes out as it is read; several are merged by way of the disk when they are large.
-    `report` is filled with the counts while they come.
+    Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
-    batches = _batches(inputs, wrapper, on_error, progress, ReadReport() if report is None else report)
-    with LogOrder() as order:
-        for batch in batches:
-            order.add(batch.halves.to_arrow())
-        for table in order.slices():
-            yield Halves(table)
+    report = ReadReport() if report is None else report
+    session = RecordSession(_known(inventory), report=report)
+    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
 
 
 def read_flows(
     *inputs: Source,
-    inventory: Paths = (),
+    inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
-    since: datetime | timedelta | None = None,
-    until: datetime | timedelta | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Flows:
@@ -107,8 +89,9 @@ def read_flows(
 
     Args:
         inputs: As for `read_records`; several are one capture.
-        inventory: Files that say which pod is on which node: kubectl, istioctl or ztunnel output, or CSV.
-        window: Has no effect on finite input, which is paired in log-time order whatever order it came in.
+        inventory: Files that say which pod is on which node (kubectl, istioctl or ztunnel output, or CSV), or what
+            `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`).
+        window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
         since: As for `read_records`, of the ends of connections; pairing sees all lines.
         until: Likewise.
@@ -121,130 +104,122 @@ def read_flows(
     """
     del window
     report = ReadReport()
-    parts = list(
-        iter_flows(*inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report)
+    parts = iter_flows(
+        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
     )
-    flows = Flows.concat(parts)
-    table = _between(flows.to_arrow(), "end", since, until)
-    return Flows(table, stats=report.stats, problems=report.problems, evicted=parts[-1].evicted)
+    return between(whole(Flows, parts, report), since, until)
 
 
 def iter_flows(
     *inputs: Source,
-    inventory: Paths = (),
+    inventory: Known = (),
     wrapper: str | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
 ) -> Iterator[Flows]:
-    """The connections in all inputs in tables of bounded size, in order of their end; see `read_flows`.
+    """The connections in all inputs in tables of bounded size, in order of their end; see `session.Session`.
 
-    Everything is read before the first flow comes: what the last line says of a node may place the first connection.
-    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the inputs; what is more waits on
-    disk. `report` is filled with the counts; the last table's `evicted` is that of all.
+    Arguments and errors are those of `read_flows`; `report` is filled with the counts while flows come. All inputs are
+    read before the first flow comes.
     """
-    topology = Topology(_inventory(inventory))
-    legacy = LegacyPairer()
-    pairer = Pairer(window=timedelta(0))
-    batches = _batches(inputs, wrapper, on_error, progress, ReadReport() if report is None else report)
-    with LogOrder() as order, EndOrder() as ordered:
+    report = ReadReport() if report is None else report
+    session = Session(_known(inventory), report=report)
+    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
+
+
+def read_capture(
+    *inputs: Source,
+    inventory: Known = (),
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+    stop: Stop | None = None,
+) -> tuple[Halves, Flows]:
+    """Access lines, as they came, and connections of one reading, for the reports that need both.
+
+    Arguments and errors are those of `read_flows`. `report` is filled with the counts. With `stop` the inputs are read
+    as they grow, until it says yes or they end.
+    """
+    report = ReadReport() if report is None else report
+    kept: list[Halves] = []
+
+    def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
-            topology.learn(batch.facts, batch.halves.to_arrow())
-            pairer.learn(batch.facts)
-            ordered.hold(legacy.push(batch.facts))
-            order.add(batch.halves.to_arrow())
-        ordered.hold(legacy.finish())
-        for halves, edge in order.portions():
-            if edge is None:
-                ordered.hold(pairer.finish(halves).to_arrow())
-            else:
-                flows = pairer.push(halves, before=edge)
-                for table in ordered.push(flows.to_arrow(), pairer.settled):
-                    yield _placed(topology, table)
-        for table in ordered.finish():
-            yield _placed(topology, table, evicted=pairer.evicted)
+            kept.append(batch.halves)
+            yield batch
 
-
-def pair_and_place(halves: Halves, facts: Sequence[Fact], known: Inventory) -> Flows:
-    """The flows of a finished set of halves and of what the other lines said, in order of end, placed."""
-    topology = Topology(known, facts, halves.to_arrow())
-    pairer, legacy = Pairer(window=timedelta(0)), LegacyPairer()
-    pairer.learn(facts)
-    with EndOrder() as ordered:
-        for table in (pairer.finish(halves).to_arrow(), legacy.push(facts), legacy.finish()):
-            ordered.hold(table)
-        flows = _placed(topology, *ordered.finish())
-    return Flows(flows.to_arrow(), stats=halves.stats, problems=halves.problems, evicted=pairer.evicted)
+    batches = (
+        _batches(inputs, wrapper, on_error, progress, report)
+        if stop is None
+        else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
+    )
+    flows = whole(Flows, _finished(Session(_known(inventory), report=report), noted(batches)), report)
+    return whole(Halves, kept, report), flows
 
 
 def follow_records(
-    *inputs: Source, wrapper: str | None = None, report: LiveReport | None = None, on_error: OnError | None = None
+    *inputs: Source,
+    inventory: Known = (),
+    wrapper: str | None = None,
+    report: ReadReport | None = None,
+    on_error: OnError | None = None,
+    stop: Stop | None = None,
 ) -> Iterator[Halves]:
-    """Access lines as they come; empty tables as a heartbeat when none do. Ends when the pipe ends."""
-    for batch, _ in _live(inputs, wrapper, report or LiveReport(), on_error):
-        yield batch
+    """Access lines as they come; empty tables as a heartbeat when none do. Ends when the pipe ends.
+
+    Arguments and errors are those of `read_records`; nodes are named by what is known when a line comes. `report` is
+    filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
+    """
+    report = ReadReport() if report is None else report
+    session = RecordSession(_known(inventory), live=True, report=report)
+    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def follow_flows(
     *inputs: Source,
-    inventory: Paths = (),
+    inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
-    report: LiveReport | None = None,
+    report: ReadReport | None = None,
     on_error: OnError | None = None,
+    stop: Stop | None = None,
 ) -> Iterator[Flows]:
-    """Flows as soon as no later line can change them; empty tables as a heartbeat.
+    """Flows as soon as no later line can change them; empty tables as a heartbeat. See `session.LiveSession`.
 
     Args:
         inputs: As for `read_records`.
         inventory: As for `read_flows`.
-        window: How far the nodes' streams may lag behind each other; `LIVE_WINDOW` unless given. When nothing comes,
-            log time goes on with the clock on the wall.
+        window: How far the nodes' streams may lag behind each other; `session.LIVE_WINDOW` unless given.
         wrapper: As for `read_records`.
         report: Filled with the running totals.
         on_error: As for `read_records`.
+        stop: Asked at every heartbeat; when it says yes, what is pending comes out and the reading ends.
+
+    Raises:
+        SourceError: As for `read_records`.
+        InventoryError: As for `read_flows`.
     """
-    report = report or LiveReport()
-    known = _inventory(inventory)
-    pairer = Pairer(window=LIVE_WINDOW if window is None else window)
-    legacy = LegacyPairer()
-    topology = Topology(known)
-    quiet_since = monotonic()
-    for halves, facts in _live(inputs, wrapper, report, on_error):
-        if len(halves) or facts:
-            topology.learn(facts, halves.to_arrow())
-            pairer.learn(facts)
-        if len(halves):
-            quiet_since = monotonic()
-            flows = pairer.push(halves)
-        else:
-            flows = pairer.advance(past=timedelta(seconds=monotonic() - quiet_since))
-        report.evicted = pairer.evicted
-        yield _placed(topology, flows.to_arrow(), legacy.push(facts))
-    yield _placed(topology, pairer.finish().to_arrow(), legacy.finish())
+    report = ReadReport() if report is None else report
+    session = LiveSession(_known(inventory), window=LIVE_WINDOW if window is None else window, report=report)
+    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
-def _placed(topology: Topology, *tables: pa.Table, evicted: int = 0) -> Flows:
-    table = pa.concat_tables(tables).unify_dictionaries()
-    return Flows(place_flows(table, topology) if table.num_rows else None, evicted=evicted)
+def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
+    """All tables of a reading as one, with its counts."""
+    made = kind.concat(parts)
+    made.stats, made.problems = report.stats, tuple(report.problems)
+    if isinstance(made, Flows):
+        made.evicted = report.evicted
+    return made
 
 
-def _live(
-    inputs: Sequence[Source], wrapper: str | None, report: LiveReport, on_error: OnError | None
-) -> Iterator[tuple[Halves, list[Fact]]]:
-    read = ReadReport()
-    batches = follow(inputs or ["-"], wrapper=wrapper, report=read, on_error=on_error, stop=lambda: report.stop)
-    for batch in batches:
-        report.stats = read.stats
-        report.problems = read.problems
-        yield batch.halves, batch.facts
-    # What was held at the end may have been no access line: no batch comes for it, but it counts.
-    report.stats = read.stats
-    report.problems = read.problems
-
-
-def _inventory(paths: Paths) -> Inventory:
-    return read_inventory(*([paths] if isinstance(paths, str | Path) else paths))
+def _known(inventory: Known) -> Inventory | None:
+    if isinstance(inventory, Inventory):
+        return inventory if len(inventory) else None
+    paths = [inventory] if isinstance(inventory, str | Path) else inventory
+    return read_inventory(*paths) if paths else None
 
 
 def _batches(
@@ -257,17 +232,15 @@ def _batches(
     return read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
 
 
-def _between(
-    table: pa.Table, name: str, since: datetime | timedelta | None, until: datetime | timedelta | None
-) -> pa.Table:
-    """The rows within the times; times relative to the last row are resolved against it. Rows without a time stay."""
-    times = table.column(name)
-    last = pc.max(times).as_py()
-    keep = None
-    for bound, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
-        if bound is None or last is None:
-            continue
-        instant = last - bound if isinstance(bound, timedelta) else bound
-        inside = pc.fill_null(compare(times, pa.scalar(instant, times.type)), True)
-        keep = inside if keep is None else pc.and_(keep, inside)
-    return table if keep is None else table.filter(keep)
+def _finished(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:
+    with session:
+        for batch in batches:
+            session.feed(batch)
+        yield from session.finish()
+
+
+def _live(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:
+    with session:
+        for batch in batches:
+            yield session.feed(batch)
+        yield from session.finish()

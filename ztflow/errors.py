@@ -15,25 +15,25 @@ class Reason(StrEnum):
     CUT_SHORT = "cut short"
     """The line ends before its last mandatory field, or inside a quoted value or number."""
     MISSING_FIELD = "missing field"
-    """A field that the message always carries is not there."""
+    """A field that this kind of line always has is missing."""
     REPEATED_FIELD = "repeated field"
-    """A key stands twice; ztunnel never does that, so two lines may have been glued."""
+    """A key appears twice. ztunnel never writes that, so two lines may have been run together."""
     BAD_VALUE = "bad value"
-    """A value does not have the type of its field (address, number, duration, direction)."""
+    """A value has the wrong type for its field (address, number, duration, direction)."""
     BAD_ESCAPE = "bad escape"
-    """A quoted value holds a backslash sequence Rust never writes."""
+    """A quoted value contains a backslash sequence that Rust never writes."""
     BAD_SYNTAX = "bad syntax"
-    """Text stands where a `key=value` must begin."""
+    """Something else where a `key=value` pair should begin."""
     BAD_TIME = "bad time"
-    """The time column is not a time."""
+    """The time column does not contain a valid time."""
     BAD_JSON = "bad json"
-    """A JSON line that does not decode, or a field of the wrong JSON type."""
+    """A JSON line that cannot be decoded, or a field with the wrong JSON type."""
     TOO_LONG = "too long"
-    """The line is longer than the reader keeps."""
+    """The line is longer than the limit."""
     TOO_DEEP = "too deep"
-    """Wrappers stand inside wrappers beyond the nesting limit."""
+    """Wrappers are nested deeper than the limit."""
     UNDECODABLE = "undecodable"
-    """Bytes that are not text in any encoding the reader knows."""
+    """Bytes that are not text in any encoding ztflow knows."""
 
 
 class ZtflowError(Exception):
@@ -102,3 +102,11 @@ class SourceError(InputError):
 
 class InventoryError(SourceError):
     """An inventory file in which nothing could be recognised."""
+
+
+class CompilerError(ZtflowError, RuntimeError):
+    """Compiled code cannot be made or loaded on this machine; everything works without it, only slower."""
+
+
+class SlowPathWarning(UserWarning):
+    """Something takes much longer than it has to: compiled code was wanted and is not used. Says why, and the price."""

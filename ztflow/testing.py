@@ -24,6 +24,7 @@ except ModuleNotFoundError as error:  # pragma: no cover
 from ztflow.model.error_classes import ERROR_TEXTS, IO_TEXTS, classify_error
 from ztflow.model.objects import AccessRecord
 from ztflow.model.provenance import RECORD_NAMES, Row
+from ztflow.model.vocabulary import Direction, LogLevel, Message
 from ztflow.parse import render_line
 from ztflow.parse.render import Format, release_tuple
 from ztflow.parse.values import identity_parts
@@ -67,6 +68,14 @@ def _errors(release: tuple[int, int, int]) -> st.SearchStrategy[str]:
     return _known_errors if release < _QUOTED_NAMES else st.one_of(_known_errors, _odd_texts)
 
 
+def _level(message: str, *, fails: bool) -> LogLevel:
+    if message == Message.FAILED:
+        return LogLevel.WARN
+    if message == Message.OPENED:
+        return LogLevel.DEBUG
+    return LogLevel.ERROR if fails else LogLevel.INFO
+
+
 @st.composite
 def access_rows(draw: st.DrawFn, release: str = "1.24.0", *, odd: bool = True) -> Row:
     """Rows as `scan` gives them for lines that a ztunnel of `release` can write; all three messages.
@@ -79,17 +88,17 @@ def access_rows(draw: st.DrawFn, release: str = "1.24.0", *, odd: bool = True) -
     version = release_tuple(release)
     names = _names(version) if odd else _plain_names
     optional: Callable[[st.SearchStrategy[str]], str | None] = lambda values: draw(st.none() | values)  # noqa: E731
-    message = draw(st.sampled_from(["complete", "complete", "complete", "failed", "opened"]))
-    fails = message == "failed" or (message == "complete" and draw(st.booleans()))
-    hbone = message != "failed" and draw(st.booleans())
+    message = draw(st.sampled_from([Message.COMPLETE.value] * 2 + [word.value for word in Message]))
+    fails = message == Message.FAILED or (message == Message.COMPLETE and draw(st.booleans()))
+    hbone = message != Message.FAILED and draw(st.booleans())
     row: dict[str, object] = dict.fromkeys(RECORD_NAMES)
     row["time"] = draw(st.integers(_EARLIEST, _LATEST))
     row["message"] = message
-    row["level"] = {"failed": "warn", "opened": "debug"}.get(message, "error" if fails else "info")
-    row["direction"] = draw(st.sampled_from(["inbound", "outbound"]))
+    row["level"] = _level(message, fails=fails).value
+    row["direction"] = draw(st.sampled_from([word.value for word in Direction]))
     for end in ("src", "dst"):
         row[f"{end}_ip"], row[f"{end}_port"] = draw(_ips), draw(_ports)
-        if message == "failed":
+        if message == Message.FAILED:
             continue
         row[f"{end}_workload"], row[f"{end}_namespace"] = optional(names), optional(names)
         identity = optional(_identities) if hbone else None
@@ -98,12 +107,12 @@ def access_rows(draw: st.DrawFn, release: str = "1.24.0", *, odd: bool = True) -
             row[f"{end}_trust_domain"], row[f"{end}_service_account"] = identity_parts(identity)
         if version >= _CLUSTERS:
             row[f"{end}_cluster"] = optional(names)
-    if message != "failed":
+    if message != Message.FAILED:
         row["dst_service"] = optional(_services)
     if hbone:
         row["hbone_host"] = draw(_ips | _services if version >= _HOST_NAMES else _ips)
         row["hbone_port"] = draw(_ports)
-    if message == "complete":
+    if message == Message.COMPLETE:
         row["bytes_sent"], row["bytes_recv"] = draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 2**40))
         row["duration_ms"] = draw(st.integers(0, 2**40))
     if fails:
@@ -189,7 +198,7 @@ _times = st.sampled_from(["2024-11-05T12:00:01.013201Z", "2024-06-16T10:13:59.55
 _other_lines = st.builds(
     "{}\t{}\t{}\t{}\t{}".format,
     _times,
-    st.sampled_from(["trace", "debug", "info", "warn", "error"]),
+    st.sampled_from(list(LogLevel)),
     _scopes,
     st.sampled_from(
         ["listener established", "received request", "pod received, starting proxy", "deny policy match", "version: "]
@@ -203,13 +212,13 @@ _full_lines = st.builds(
     "{}  INFO {}: ztunnel::proxy::{}: {}".format,
     _times,
     st.sampled_from(["outbound{id=0af7651916cd43dd8448eb211c80319c}", "inbound{id=0a peer_ip=10.0.0.1 peer_id=None}"]),
-    st.sampled_from(["outbound", "inbound"]),
+    st.sampled_from(list(Direction)),
     st.sampled_from(["complete dur=1.5ms", "got CONNECT request to 10.0.0.1:80", "failed dur=1s err=x"]),
 )
 
 
 def log_lines() -> st.SearchStrategy[str]:
-    """Anything that may be in a stream: access lines, other lines of ztunnel, old releases, noise."""
+    """Anything that may occur in a stream: access lines, other lines of ztunnel, old releases, noise."""
     return st.one_of(access_lines(), mutated_lines(), _other_lines, _full_lines, st.text(max_size=200))
 
 

@@ -56,7 +56,7 @@ def test_colour_follows_the_option_the_environment_and_the_terminal(cli, logs, m
     assert "\x1b" not in cli("flows", "--color", "never", *logs, terminal=True).out
 
     from ztflow.cli.options import Color
-    from ztflow.cli.terminal import wants_color
+    from ztflow.cli.output import wants_color
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -89,6 +89,10 @@ def test_colour_follows_the_option_the_environment_and_the_terminal(cli, logs, m
         (["--to-pod", "httpbin-6f4dc97cb-5dpz9"], ["12:48:51.793112"]),
         (["--not", "--to-pod", "httpbin-6f4dc97cb-5dpz9"], ["12:40:48.708070"]),
         (["--not", "--to-pod=*5dpz9"], ["12:40:48.708070"]),
+        (["--verdict", "forwarded"], ["12:40:48.708070", "12:48:51.793112"]),
+        (["--not", "--verdict", "forwarded"], []),
+        (["--not", "--direction=inbound"], []),
+        (["--not", "--verdict", "denied"], ["12:40:48.708070", "12:48:51.793112"]),
         (["--filter", "duration_ms < 100"], ["12:48:51.793112"]),
         (["--not", "--filter", "duration_ms < 100"], ["12:40:48.708070"]),
         (["--to-workload", "httpbin", "--last", "1"], ["12:48:51.793112"]),

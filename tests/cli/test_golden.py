@@ -18,9 +18,9 @@ def test_help_of_a_command(cli, command):
 
 
 def test_every_command_is_here():
-    from ztflow.cli.app import app
+    from ztflow.cli.app import program
 
-    assert [command.name for command in app.registered_commands] == COMMANDS
+    assert list(program.commands) == COMMANDS
 
 
 @pytest.mark.parametrize(

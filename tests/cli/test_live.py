@@ -44,9 +44,9 @@ def start():
     """Start ztflow with a pipe to write to; whatever still runs at the end is ended."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def begin(*words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    def begin(*words: str, stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [*ZTFLOW, *words], stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
+            [*ZTFLOW, *words], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
             env=os.environ | {"COLUMNS": "", "LINES": "", "TERM": "xterm", "NO_COLOR": "1"},
         )  # fmt: skip
         running.append(process)
@@ -166,6 +166,41 @@ def test_the_summary_is_alive_on_a_terminal_until_ctrl_c(start):
             os.close(theirs)
 
 
+def test_a_pipe_without_follow_that_does_not_end_is_spoken_of_once(start):
+    process = start("flows", "-o", "jsonl")
+    give(process, connection(1))
+    said = read_until(process.stderr.fileno(), b"\n")
+    assert said == b"ztflow: reading standard input to its end; use -f to see flows as they come\n"
+    process.stdin.close()
+    assert process.wait(WAIT) == 0
+    assert process.stdout.read().count(b"\n") == 1
+    assert process.stderr.read() == b"", "once is enough"
+
+
+def test_a_pipe_that_has_ended_is_not_spoken_of(start, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    process = start("flows", "-o", "jsonl", "-", str(tmp_path / "fifo"))
+    process.stdin.close()
+    assert not select.select([process.stderr], [], [], 4)[0], "what is waited for is the other input"
+    with (tmp_path / "fifo").open("wb") as other:
+        other.write(connection(1))
+    assert process.wait(WAIT) == 0
+
+
+def test_a_command_that_answers_once_says_how_to_have_its_answer(start):
+    process = start("report", "traffic")
+    give(process, connection(1))
+    said = read_until(process.stderr.fileno(), b"\n")
+    assert b"with -f, Ctrl-C ends it and gives the answer" in said
+
+
+def test_nothing_is_said_of_a_pipe_that_is_followed(start):
+    process = start("flows", "-f", "-o", "jsonl")
+    give(process, connection(1))
+    assert b'"paired":"unique"' in read_until(process.stdout.fileno(), b"\n")
+    assert not select.select([process.stderr], [], [], 3)[0]
+
+
 def test_a_finite_pipe_gives_on_a_terminal_what_the_file_gives(start, seed):
     logs = [seed / "cross-node.log", seed / "same-node.log"]
     ours, theirs = pty.openpty()
@@ -181,3 +216,14 @@ def test_a_finite_pipe_gives_on_a_terminal_what_the_file_gives(start, seed):
         os.close(ours)
         if theirs >= 0:
             os.close(theirs)
+
+
+def test_no_words_on_a_real_terminal_is_a_hint(start):
+    ours, theirs = pty.openpty()
+    try:
+        process = start(stdin=theirs)
+        assert process.wait(WAIT) == 2
+        assert b"Nothing to read" in process.stderr.read()
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -1,4 +1,4 @@
-"""The pieces behind the commands: selection, growing captures, what is repainted, what is said."""
+"""The pieces behind the commands: selection, what is repainted, what is said."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flows_by_hand import flow, table
-from halves_by_hand import connection
-from halves_by_hand import table as halves_table
 
 from ztflow.cli import live_screen, progress
-from ztflow.cli.growing import GrowingCapture
 from ztflow.cli.live_screen import LiveScreen
 from ztflow.cli.options import Grid, Reading, Rows
-from ztflow.cli.paper import Paper
+from ztflow.cli.output import Paper
 from ztflow.cli.progress import ReadingBar
 from ztflow.cli.run import FINDINGS, OK, USAGE
 from ztflow.cli.selection import Selection
-from ztflow.model.schema import FLOWS
-from ztflow.model.tables import Flows, Halves
+from ztflow.model.tables import Flows
 from ztflow.writers.text import fit_end
 
 ROWS = table(
@@ -35,7 +31,7 @@ ROWS = table(
 
 
 def selection(rows: Rows | None = None, *, grid: dict[str, list[str]] | None = None, **reading: object) -> Selection:
-    return Selection(FLOWS, "end", reading=Reading(**reading), grid=Grid(grid or {}), rows=rows)
+    return Selection(Flows, reading=Reading(**reading), grid=Grid(grid or {}), rows=rows)
 
 
 def sizes(tables) -> list[int]:
@@ -89,28 +85,9 @@ def test_live_filters_remember_who_serves_what():
 
 def test_owners_reach_the_filter():
     chosen = selection(grid={"from_workload": ["frontend"]})
-    chosen.know_owners({"shop/web-0": "frontend"})
-    assert len(chosen.apply(Flows(table(flow(), flow(src_workload="x"))))) == 1
-
-
-def test_a_growing_capture_is_at_every_moment_that_of_all_lines():
-    growing = GrowingCapture()
-    assert len(growing.flows()) == 0
-    lines = [half for n in range(6) for half in connection(n * 30, line=n + 1)]
-    for half in reversed(lines):
-        growing.add(Halves(halves_table([half])), [])
-    flows = growing.flows()
-    assert (len(flows), set(flows.to_arrow()["paired"].to_pylist())) == (6, {"unique"})
-    assert (growing.dropped, len(growing.halves())) == (0, 12)
-
-
-def test_a_capture_that_grows_too_large_drops_the_oldest_and_counts_them():
-    growing = GrowingCapture(kept=20)
-    for n in range(30):
-        growing.add(Halves(halves_table(connection(n * 30, line=n + 1))), [])
-    assert growing.dropped + len(growing.halves()) == 60
-    assert 20 <= len(growing.halves()) <= 22
-    assert growing.halves().to_arrow()["line_number"].to_pylist()[-1] == 30
+    rows = Flows(table(flow(), flow(src_workload="x")), owners={"shop/web-0": "frontend"})
+    assert len(chosen.apply(rows)) == 1
+    assert [len(part) for part in chosen.stream([rows])] == [1]
 
 
 class Terminal(io.StringIO):

@@ -40,11 +40,12 @@ def test_help_is_on_stdout_and_done(cli, words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--nonsense", "a.log"], "No such option: --nonsense"),
+        (["--nonsense", "a.log"], "--nonsense"),
         (["flows", "--from-pdo", "x"], "--from-pod"),
         (["flows", "--color", "pink", "-"], "'pink'"),
         (["flows", "--stats=yaml", "-"], "'yaml'"),
         (["flows", "--first", "-1", "-"], "--first"),
+        (["flows", "--first", "some", "-"], "'some' is not a valid number"),
         (["flows", "--first", "1", "--last", "1", "-"], "not both"),
         (["flows", "--last", "1", "-f", "-"], "--last"),
         (["flows", "--since", "soon", "-"], "--since"),
@@ -57,7 +58,19 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["flows", "--not", "-"], "--not"),
         (["flows", "--ip", "10.0.0", "-"], "CIDR"),
         (["flows", "--verdict", "dropped", "-"], "forwarded"),
+        (
+            ["flows", "--verdict", "denyed", "-"],
+            "'denyed' is not one of forwarded, denied, failed, unknown. Did you mean 'denied'?",
+        ),
+        (
+            ["flows", "--not", "--direction", "in-bound", "-"],
+            "'in-bound' is not one of outbound, inbound. Did you mean 'inbound'?",
+        ),
+        (["flows", "--filter", "verdict == denyed", "-"], "verdict cannot be 'denyed'; did you mean 'denied'?"),
+        (["records", "--filter", "level not in [info, eror]", "-"], "level cannot be 'eror'; did you mean 'error'?"),
         (["graph", "--by", "planet", "-"], "planet"),
+        (["graph", "--by", "name_space", "-"], "Did you mean 'namespace'?"),
+        (["diff", "--by", "nodes", "a", "b"], "Did you mean 'node'?"),
         (["graph", "-o", "png", "-"], "png"),
         (["records", "--filter", "verdict == denied", "-"], "no column 'verdict'"),
     ],
@@ -71,7 +84,7 @@ def test_a_command_line_that_means_nothing_is_code_2(cli, words, said):
 
 
 def test_an_expression_is_complained_about_with_a_caret(cli):
-    result = cli("flows", "--filter", "verdict == x and bogus > 1", "-")
+    result = cli("flows", "--filter", "verdict == denied and bogus > 1", "-")
     assert result.code == USAGE
     complaint, text, caret = result.talk.splitlines()
     assert complaint == "ztflow: --filter: no column 'bogus'"
@@ -204,7 +217,7 @@ def test_a_bug_is_one_line_unless_debugged(cli, monkeypatch):
     def broken(*_args):
         raise RuntimeError("boom \x1b[2J")
 
-    monkeypatch.setattr(ztflow.cli.reading, "flows", broken)
+    monkeypatch.setattr(ztflow.cli.reading.Reader, "rows", broken)
     result = cli("flows", "-")
     assert result.code == BUG
     assert "RuntimeError: boom" in result.talk
@@ -220,7 +233,7 @@ def test_interrupted_without_follow(cli, monkeypatch):
     def interrupted(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ztflow.cli.reading, "flows", interrupted)
+    monkeypatch.setattr(ztflow.cli.reading.Reader, "rows", interrupted)
     assert cli("flows", "-").code == INTERRUPTED
 
 

@@ -121,6 +121,34 @@ def test_complaint(text, column, said):
     assert caught.value.column == column
 
 
+CLOSED = {column.name: column.words for column in (*FLOWS, *HALVES) if column.words is not None}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("condition", ["== {}", "= {}", "!= {}", "in [{}]", "not in [null, {}]", "== '{}'"])
+def test_a_closed_column_is_only_compared_with_its_words(name, condition):
+    columns = [column for column in (*FLOWS, *HALVES) if column.name == name][:1]
+    for word in CLOSED[name]:
+        assert parse_expression(f"{name} {condition.format(word)}", columns).columns == {name}
+        misspelt = f"{word[:-1]}x{word[-1:]}"
+        with pytest.raises(ExpressionError, match=f"{name} cannot be '{misspelt}'; did you mean '") as caught:
+            parse_expression(f"not {name} {condition.format(misspelt)}", columns)
+        assert misspelt in caught.value.expression[caught.value.column - 1 :]
+    with pytest.raises(ExpressionError, match=f"{name} cannot be 'xyzzy'; it is one of {next(iter(CLOSED[name]))}, "):
+        parse_expression(f"{name} {condition.format('xyzzy')}", columns)
+
+
+def test_a_closed_column_may_be_searched_and_compared_with_null():
+    assert kept("verdict =~ den") == [0]
+    assert kept("verdict !~ '^forw'") == [0]
+    assert kept("error_class == null") == [0, 1, 2]
+
+
+def test_a_word_of_a_closed_column_is_not_the_column_of_that_name():
+    halves = halves_table(connection(out={"level": "error", "error": "x"}))
+    assert kept("level == error", halves) == kept("level == 'error'", halves) == [0]
+
+
 def test_deep_but_allowed():
     assert kept("(" * 40 + "mtls" + ")" * 40) == [1]
 

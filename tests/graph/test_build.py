@@ -153,12 +153,12 @@ def test_no_flows_make_an_empty_graph(by):
 
 
 def test_owners_decide_the_workload():
-    some = Flows(table(flow(src_pod="shop/strange")))
-    assert "shop/front" in build_graph(some, "workload", owners={"shop/strange": "front"})
+    some = Flows(table(flow(src_pod="shop/strange")), owners={"shop/strange": "front"})
+    assert "shop/front" in some.graph("workload")
 
 
 def test_a_level_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="by='pods' is no level"):
+    with pytest.raises(UsageError, match="by cannot be 'pods'; did you mean 'pod'"):
         Flows().graph(by="pods")
 
 

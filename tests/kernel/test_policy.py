@@ -1,29 +1,25 @@
-"""When the kernel is used, where its code is kept, and that nothing breaks when it cannot be."""
+"""When the kernel is used, what is said when it cannot be, and that nothing breaks then."""
 
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
-import tempfile
 import time
+import warnings
 
 import pytest
 
+from ztflow.errors import CompilerError, SlowPathWarning
 from ztflow.jit import cache
-from ztflow.jit.cache import KERNEL, Cache
 from ztflow.kernel import policy
+from ztflow.kernel.engine import KERNEL
 from ztflow.kernel.policy import COLD_FROM, WARM_FROM, Policy
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Empty places for compiled code."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
-    (tmp_path / "temp").mkdir()
-    return tmp_path
+def home(empty_cache):
+    return empty_cache
 
 
 @pytest.fixture
@@ -34,10 +30,10 @@ def compiler(monkeypatch):
     class Process:
         def __init__(self, command, **_):
             started.append(command)
-            self.running = True
+            self.running, self.code = True, 0
 
         def poll(self):
-            return None if self.running else 0
+            return None if self.running else self.code
 
     monkeypatch.setattr(policy.subprocess, "Popen", Process)
     return started
@@ -107,20 +103,92 @@ def test_it_switches_over_when_the_code_is_there(home, compiler, monkeypatch):
     assert decide.ready(1)
 
 
-def test_what_fails_is_not_tried_again_and_says_nothing(home, monkeypatch, capfd):
+# ---- what is said ---------------------------------------------------------------------------------------------------
+
+
+def said(decide: Policy, size: int) -> list[str]:
+    """What is warned of when an input of this size is read slowly, asked more than once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert not decide.ready(size)
+        assert not decide.ready(size)
+        assert not decide.ready(size + 1)
+    assert all(issubclass(each.category, SlowPathWarning) for each in caught)
+    return [str(each.message) for each in caught]
+
+
+SLOW = "reading takes about 4 times as long"
+
+
+def test_what_fails_is_not_tried_again_and_is_said_once(home, monkeypatch):
     tried = []
 
     def fail():
         tried.append(1)
-        raise ImportError("No module named 'numba'")
+        raise CompilerError("LLVM cannot link it: No module named 'llvmlite'")
 
     monkeypatch.setattr(policy, "_prove", fail)
     finish()
-    decide = Policy()
-    assert not decide.ready(COLD_FROM)
-    assert not decide.ready(COLD_FROM)
+    why = "LLVM cannot link it: No module named 'llvmlite'"
+    assert said(Policy(), WARM_FROM) == [f"the compiled reader is not used: {why}; {SLOW}"]
     assert tried == [1]
-    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bug_is_not_taken_for_a_machine_that_cannot(home, monkeypatch):
+    def wrong():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(policy, "_prove", wrong)
+    finish()
+    with pytest.raises(ZeroDivisionError):
+        Policy().ready(WARM_FROM)
+
+
+def test_a_missing_numba_is_said_when_the_input_would_pay_for_compiling(home, compiler, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert said(Policy(), COLD_FROM - 2) == []
+    assert said(Policy(), COLD_FROM) == [f"the compiled reader is not used: numba not installed; {SLOW}"]
+    assert not compiler
+
+
+def test_a_cache_that_cannot_be_written_is_said(home, compiler, monkeypatch):
+    monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
+    (line,) = said(Policy(), COLD_FROM)
+    assert line.startswith("the compiled reader is not used: there is no private folder it could be kept in")
+    assert not compiler
+
+
+def test_a_damaged_cache_is_said_and_made_anew_in_the_background(home, compiler, monkeypatch):
+    monkeypatch.setattr(policy, "_prove", lambda: None)
+    finish()
+    path = KERNEL.folder() / "code.o"
+    path.write_bytes(path.read_bytes()[:-1])
+    decide = Policy()
+    (line,) = said(decide, WARM_FROM)
+    assert line.startswith(f"the compiled reader in {path.parent} is damaged; it is compiled anew in the background")
+    assert len(compiler) == 1
+    finish()
+    decide._compiler.running = False
+    assert decide.ready(WARM_FROM)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_background_compilation_that_failed_is_said(home, compiler, code):
+    decide = Policy()
+    assert said(decide, COLD_FROM) == []
+    decide._compiler.running, decide._compiler.code = False, code
+    assert said(decide, COLD_FROM) == [
+        f"the compiled reader is not used: compiling it in the background failed; `ztflow warmup` says why; {SLOW}"
+    ]
+
+
+def test_a_background_compilation_that_does_not_start_is_said(home, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(policy.subprocess, "Popen", fail)
+    (line,) = said(Policy(), COLD_FROM)
+    assert "does not start: [Errno 13] Permission denied" in line
 
 
 def test_it_can_be_switched_off(home, compiler, monkeypatch):
@@ -129,82 +197,36 @@ def test_it_can_be_switched_off(home, compiler, monkeypatch):
     assert not compiler
 
 
-def test_without_numba_a_file_is_read_all_the_same(tmp_path):
+def without_numba(tmp_path, program: str) -> tuple[str, str]:
+    """What a Python without Numba prints, on stdout and stderr; to it, 4 kB are a big input."""
     path = tmp_path / "a.log"
-    path.write_bytes(policy._SAMPLE * 100)
+    path.write_bytes(policy._SAMPLE * 1000)
     code = (
         "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
-        "import ztflow.kernel.policy as p; p.WARM_FROM = p.COLD_FROM = 0; p.KERNEL.is_warm = lambda: True\n"
-        "import ztflow; print(len(ztflow.read_records(sys.argv[1])), p.POLICY.ready(1))"
+        f"import ztflow.kernel.policy as p; p.WARM_FROM = p.COLD_FROM = 4096\n{program}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.stdout.strip(), done.stderr) == ("100 False", "")
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    return done.stdout.strip(), done.stderr
 
 
-# ---- where it is kept -----------------------------------------------------------------------------------------------
+def test_without_numba_a_file_is_read_all_the_same(tmp_path):
+    program = "import ztflow; print(len(ztflow.read_records(sys.argv[1])), p.POLICY.ready(1))"
+    assert without_numba(tmp_path, program) == ("1000 False", "")
 
 
-def test_the_folder_is_private_and_named_after_everything_the_code_depends_on(home, monkeypatch):
-    place = KERNEL.folder()
-    assert place.parent == home / "home" / "ztflow"
-    assert stat.S_IMODE(place.stat().st_mode) == 0o700
-    before = place.name
-    assert Cache("kernel", "kernel/*.py").folder().name != before
-    for what, other in (("__version__", "99.0"), ("_processor", lambda: "another")):
-        with monkeypatch.context() as patch:
-            patch.setattr(cache, what, other)
-            assert Cache("kernel", "kernel/*.py", "schema.py").folder().name != before
-    assert Cache("kernel", "kernel/*.py", "schema.py").folder().name == before
+def test_the_command_line_says_it_in_one_line(tmp_path):
+    program = "from ztflow.cli import main; sys.exit(main(['records', sys.argv[1], '-o', 'csv']))"
+    out, err = without_numba(tmp_path, program)
+    assert len(out.splitlines()) == 1001
+    assert err == f"ztflow: the compiled reader is not used: numba and llvmlite not installed; {SLOW}\n"
 
 
-def test_where_home_cannot_be_written_the_temporary_folder_serves(home, monkeypatch):
-    (home / "home").write_text("a file where a folder should be")
-    place = KERNEL.folder()
-    assert place.parent.parent == home / "temp"
-    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
-
-
-def test_where_nothing_can_be_written_there_is_no_folder(home, compiler, monkeypatch):
-    monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
-    assert KERNEL.folder() is None
-    assert not KERNEL.is_warm()
-    assert not Policy().ready(1 << 40)
-    assert not compiler
-
-
-def test_code_in_a_home_that_became_read_only_is_used_where_it_is(home, monkeypatch):
-    finish()
-    monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
-    assert KERNEL.folder() is None
-    assert KERNEL.is_warm()
-    assert KERNEL.kept() == ("name", b"compiled")
-
-
-def test_code_counts_only_when_it_is_finished_and_whole(home):
-    assert KERNEL.kept() is None
-    KERNEL.keep("name", b"compiled")
-    assert not KERNEL.is_warm()
-    assert KERNEL.kept() is None
-    finish(b"first line\nsecond line")
-    assert KERNEL.kept() == ("name", b"first line\nsecond line")
-    path = KERNEL.folder() / "code.o"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert KERNEL.kept() is None
-
-
-@pytest.mark.parametrize("damage", ["open", "link"])
-def test_a_folder_others_can_write_is_never_used(home, damage):
-    theirs = home / "home" / "ztflow"
-    if damage == "open":
-        theirs.mkdir(parents=True)
-        theirs.chmod(0o777)
-    else:
-        (home / "elsewhere").mkdir()
-        theirs.parent.mkdir()
-        theirs.symlink_to(home / "elsewhere")
-    assert home / "temp" in KERNEL.folder().parents
+def test_the_command_line_is_silent_about_a_small_input(tmp_path):
+    program = "p.COLD_FROM = 1 << 30; from ztflow.cli import main; sys.exit(main(['records', sys.argv[1]]))"
+    assert without_numba(tmp_path, program)[1] == ""
 
 
 def test_the_code_is_kept_and_linked_without_numba(tmp_path):
@@ -217,7 +239,7 @@ def test_the_code_is_kept_and_linked_without_numba(tmp_path):
     places = []
     for _ in ("first", "again"):
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300,
             env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
         )  # fmt: skip
         assert done.stderr == ""

@@ -13,7 +13,7 @@ from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
 from ztflow.pair.clocks.offsets import Differences, estimate
 from ztflow.pair.features.full import gather
 
-NODES = np.array([11, 22, 33], np.uint64)
+NODES = np.array([11, 22, 33, 44, 55], np.uint64)
 NONE = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
 
 
@@ -32,7 +32,7 @@ def off(offsets, a, b):
 
 
 def test_without_evidence_clocks_are_right():
-    assert estimate(NONE, NONE, NONE).of(NODES).tolist() == [0, 0, 0]
+    assert estimate(NONE, NONE, NONE).of(NODES).tolist() == [0, 0, 0, 0, 0]
 
 
 def test_both_directions_cancel_the_delay_and_load_does_not_matter():
@@ -71,6 +71,21 @@ def test_offsets_are_recovered_from_sure_pairs_of_a_circle(true, count):
     found = estimate(differences(*ways), NONE, NONE)
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert off(found, a, b) == pytest.approx(true[a] - true[b], abs=150)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(-1_000_000, 1_000_000), min_size=5, max_size=5),
+    st.sampled_from([-900_000, -200_000, 50_000, 400_000]),
+    st.integers(0, 9),
+)
+def test_evidence_that_contradicts_all_the_rest_gives_way(true, wrong_by, wrong_one):
+    """Five ztunnels, each measured against each; what two of them say is off, and the circles through others show it."""
+    ways = [[a, b, true[a] - true[b] + np.array([90, 100, 110, 120, 130])] for a in range(5) for b in range(a + 1, 5)]
+    ways[wrong_one][2] = ways[wrong_one][2] + wrong_by
+    found = estimate(differences(*ways), NONE, NONE)
+    for a, b, _ in ways:
+        assert off(found, a, b) == pytest.approx(true[a] - true[b], abs=1_000)
 
 
 def train(skew_us, seed):

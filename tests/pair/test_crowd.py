@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from halves_by_hand import connection, table
 
 import ztflow
+from ztflow.pair import Pairer
 from ztflow.pair.assignment import segments
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
@@ -49,6 +52,38 @@ def test_every_half_of_a_crowd_is_there_once(flows):
     for side, halves in (("outbound", true), ("inbound", true.values())):
         seen = [place(f, side) for f in read if f[f"{side}_line"] is not None]
         assert sorted(seen) == sorted(halves)
+
+
+def behind(count, *, durations):
+    """Equal connections every 50 us; the client's ztunnel is 15 ms, so 300 ends, behind the server's."""
+    rows = []
+    for number, duration in enumerate(durations[:count]):
+        rows += connection(number * 0.000_05, line=number + 1, delay_us=15_000, duration=duration)
+    return rows
+
+
+def judged(rows):
+    """Confidence of each pair, and whether it is right."""
+    pairer = Pairer()
+    flows = [*pairer.push(table(rows)).rows(), *pairer.finish().rows()]
+    pairs = [f for f in flows if f["outbound_line"] and f["inbound_line"]]
+    right = np.array([f["outbound_line"] == f["inbound_line"] for f in pairs])
+    return np.array([f["confidence"] for f in pairs]), right
+
+
+def test_a_ztunnel_that_is_hundreds_of_ends_behind_loses_no_partner_at_a_cut():
+    """Durations tell the partners apart, wherever they are cut from each other."""
+    durations = np.random.default_rng(1).integers(5, 400, 1800).tolist()
+    _, right = judged(behind(1800, durations=durations))
+    assert right.sum() > 0.97 * 1800
+
+
+def test_pairs_of_a_crowd_that_was_cut_while_connections_were_under_way_claim_little():
+    """Nothing tells these apart, and whole runs are shifted where they are cut: that must not look like knowledge."""
+    claimed, right = judged(behind(1800, durations=[5] * 1800))
+    assert not right.all()
+    assert claimed[~right].max() < 0.5, "of a wrong one rather no than yes"
+    assert claimed.sum() < 2 * right.sum()
 
 
 def test_what_is_carried_over_a_cut_lets_every_cut_get_on():

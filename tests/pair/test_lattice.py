@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 from queues_by_hand import burst as queued
 from ways_by_hand import burst_of, one_by_one, one_way
 
-from ztflow.jit import link
+from ztflow.errors import CompilerError, SlowPathWarning
+from ztflow.jit import cache
 from ztflow.pair.assignment.matching import match_segments
-from ztflow.pair.hmm import forward_backward
+from ztflow.pair.hmm import forward_backward, jit
 from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.forward_backward import Effort, add_up
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER
@@ -141,7 +144,7 @@ def test_steps_are_counted_by_what_they_are(order):
 
 
 def plainly():
-    return lambda structures, arrays: both_ways(*structures, *arrays)
+    return lambda arguments: both_ways(*arguments)
 
 
 @pytest.mark.parametrize("size", [(14, 14), (14, 11), (11, 14)])
@@ -158,19 +161,80 @@ def test_compiled_or_not_the_sum_is_the_same(size, monkeypatch):
         assert one == pytest.approx(other)
 
 
-def test_without_a_compiler_it_adds_up_all_the_same(monkeypatch):
-    def fail(*_):
-        raise ImportError("No module named 'llvmlite'")
-
-    monkeypatch.setattr(forward_backward, "linked", fail)
+@pytest.fixture
+def cold(empty_cache, monkeypatch):
+    """A process that has not loaded or compiled anything, and need not compile for real."""
+    monkeypatch.setattr(jit, "object_code", lambda: ("symbol", b"code"))
+    monkeypatch.setattr(forward_backward, "linked", lambda symbol, code: lambda table: None)
     forward_backward._runner.cache_clear()
-    try:
-        (match,) = match_segments([queued(6, 1)])
-    finally:
-        forward_backward._runner.cache_clear()
-    assert len(match.outbound) == 6
+    yield empty_cache
+    forward_backward._runner.cache_clear()
 
 
-def test_compiled_code_refuses_arrays_with_gaps():
-    with pytest.raises(ValueError, match="without gaps"):
-        link.numbers_of([np.zeros((4, 4))[:, 1]])
+def said(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    assert all(issubclass(each.category, SlowPathWarning) for each in caught)
+    return [str(each.message) for each in caught]
+
+
+def unlinked(*_):
+    raise CompilerError("LLVM cannot link it: No module named 'llvmlite'")
+
+
+def test_without_a_compiler_it_adds_up_all_the_same_and_says_so_once_it_is_much(cold, monkeypatch):
+    monkeypatch.setattr(forward_backward, "linked", unlinked)
+    matches = []
+    assert said(lambda: matches.extend(match_segments([queued(6, 1)]))) == []
+    assert len(matches[0].outbound) == 6
+
+    def much():
+        for seed in range(20):
+            burst = burst_of(LATE, EARLY, seed)
+            add_up(burst, Effort(3, 9.0))
+
+    (line,) = said(much)
+    assert line == (
+        "compiled pairing is not used: LLVM cannot link it: No module named 'llvmlite'; pairing equal connections "
+        "takes about 100 times as long"
+    )
+    assert said(much) == []
+
+
+def test_a_missing_numba_is_said(cold, monkeypatch):
+    def fail():
+        raise ImportError("No module named 'numba'")
+
+    monkeypatch.setattr(jit, "object_code", fail)
+    monkeypatch.setattr(forward_backward, "SLOW_FROM", 1)
+    (line,) = said(lambda: add_up(burst_of(LATE, EARLY, 1), Effort(3, 9.0)))
+    assert line.startswith("compiled pairing is not used: No module named 'numba'; ")
+
+
+def test_a_bug_is_not_taken_for_a_machine_that_cannot(cold, monkeypatch):
+    monkeypatch.setattr(forward_backward, "linked", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        add_up(burst_of(LATE, EARLY, 1), Effort(3, 9.0))
+
+
+def test_compiling_once_is_not_worth_a_warning(cold):
+    assert said(forward_backward.warmup) == []
+    assert forward_backward.CODE.kept() == ("symbol", b"code")
+    assert said(forward_backward._runner) == []
+
+
+def test_a_cache_that_cannot_be_written_is_said(cold, monkeypatch):
+    monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
+    (line,) = said(forward_backward._runner)
+    assert line.startswith("compiled pairing has no private folder it could be kept in: every run compiles it anew")
+
+
+def test_a_damaged_cache_is_said_and_made_anew(cold):
+    forward_backward.warmup()
+    path = forward_backward.CODE.folder() / "code.o"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert said(forward_backward._runner) == [
+        f"compiled pairing in {path.parent} is damaged: it is compiled anew, which takes about 5 s"
+    ]
+    assert forward_backward.CODE.kept() == ("symbol", b"code")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from halves_by_hand import connection, table
 
@@ -167,6 +168,33 @@ def test_memory_is_bounded_and_what_was_given_up_is_counted():
     assert pairer.evicted == len(given_up)
     assert {f["unpaired_reason"] for f in given_up.rows()} == {"evicted"}
     assert len(given_up) + len(pairer.finish()) == 500
+
+
+def test_what_was_given_up_still_keeps_others_from_being_called_alone():
+    """The partner of an inbound line is given up; a later connection of the same kind must not take its place."""
+    pairer = Pairer(capacity=10)
+    own, later = connection(0.4, server=1, delay_us=-200), connection(1.0, server=1, duration=500, line=2)
+    crowd = [connection(0.001 * n, client=5 + n, line=10 + n)[0] for n in range(6)]
+    crowd += [connection(0.3999 + 0.00001 * n, client=20 + n, line=20 + n)[0] for n in range(5)]
+    given_up = pairer.push(table([*crowd, own[0]])).rows()
+    assert 1 in {row["outbound_line"] for row in given_up}
+    flows = [*pairer.push(table([own[1], later[0]])).rows(), *pairer.finish().rows()]
+    assert [row for row in flows if row["outbound_line"] and row["inbound_line"]] == []
+
+
+def test_memory_does_not_grow_with_the_names_a_stream_has_seen():
+    """In a cluster whose pods come and go, names of the past are let go while some lone half always waits."""
+    pairer = Pairer(window=timedelta(seconds=1))
+    held, flows = [], 0
+    for step in range(45):
+        rows = connection(step * 3, request=77)[:1]
+        for n in range(200):
+            name = {"src_workload": f"client-{step}-{'x' * 100}-{n}"}
+            rows += connection(step * 3 + n * 0.01, out=name, inn=name, request=1000 * step + n)
+        flows += len(pairer.push(table(rows)))
+        held.append(pa.total_allocated_bytes())
+    assert flows > 40 * 200, "what is paired is gone"
+    assert max(held[30:]) < 1.3 * max(held[:30])
 
 
 def test_ten_thousand_equal_connections_in_a_second_all_come_out():

@@ -15,7 +15,7 @@ from ztflow.model.provenance import NOBODY, Fact
 from ztflow.pair import Pairer
 from ztflow.simulate import PRESETS, Kind, Shape, simulate
 
-# The example of the format sheet (ztunnel 1.24.0), and what the same would be in other releases.
+# What ztunnel 1.24.0 writes (docs/reference/ztunnel-log.md#one-error-two-texts), and what the same would be in other releases.
 CLIENT = (
     '{time}\terror\taccess\tconnection complete\tsrc.addr=10.244.1.9:52366 src.workload="sleep-7656cf8794-5kx2p" '
     'src.namespace="client" src.identity="spiffe://cluster.local/ns/client/sa/sleep" dst.addr=10.244.2.14:15008 '

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from halves_by_hand import connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,9 @@ from ztflow.columns.dictionaries import WordMemory, per_word
 from ztflow.columns.sorting import time_order
 from ztflow.pair.buffers import Past
 from ztflow.pair.features.basic import Outline, outline_of
-from ztflow.pair.stages import isolated
 from ztflow.pair.stages.isolated import find_sure
 
+MS = 1_000
 SECOND = 1_000_000
 T0 = 1_700_000_000 * SECOND
 u64 = st.integers(0, 2**64 - 1)
@@ -41,7 +43,7 @@ def outline(drawn):
 
 
 def by_the_rules(all_halves, gone, horizon):
-    """Every pair of halves held against the rules' words."""
+    """Every pair of halves held against the words and figures of `docs/explanation/pairing.md`, "Alone"."""
     time, classes = all_halves.time.tolist(), all_halves.classes.tolist()
     found = set()
     for a, b in combinations(range(len(time)), 2):
@@ -55,9 +57,9 @@ def by_the_rules(all_halves, gone, horizon):
             return all(t < first - before or t > last + after for t in others) and last + after < horizon
 
         apart, one_clock = last - first, all_halves.ztunnel[a] == all_halves.ztunnel[b]
-        near = one_clock and apart <= isolated.NEAR_ENDS and alone(isolated.NEAR_GAP, isolated.NEAR_GAP)
-        far = moved and apart <= isolated.FAR_ENDS and alone(isolated.FAR_GAP, isolated.FAR_GAP)
-        fresh = moved and apart <= isolated.NEAR_ENDS and alone(isolated.FRESH_PAST, isolated.FRESH_GAP)
+        near = one_clock and apart <= 50 * MS and alone(500 * MS, 500 * MS)
+        far = moved and apart <= 1 * SECOND and alone(2 * SECOND, 2 * SECOND)
+        fresh = moved and apart <= 50 * MS and alone(8 * SECOND, 100 * MS)
         if near or far or fresh:
             found.add(frozenset((a, b)))
     return found
@@ -83,6 +85,18 @@ def test_bulk_search_finds_what_the_rules_say(drawn, data):
         frozenset((here[a], here[b])) for a, b in zip(found.outbound.tolist(), found.inbound.tolist(), strict=True)
     }
     assert pairs == by_the_rules(whole, gone, horizon)
+
+
+@pytest.mark.parametrize(("pause", "at_once"), [(1, False), (5, False), (9, True)])
+def test_what_comes_again_within_seconds_is_not_paired_at_once(pause, at_once):
+    """A probe every few seconds: the last one's late half must not meet the next one's, so each waits for the quiet."""
+    first, again = T0, T0 + pause * SECOND
+    two = outline([(0, 1, True, 300, 1), (10 * MS, 1, False, 300, 2)])
+    past = Past()
+    past.add(two.classes, np.array([first, first + 10 * MS]))
+    two = replace(two, time=np.array([again, again + 10 * MS]))
+    assert len(find_sure(two, two.classes, past, again + 200 * MS).outbound) == at_once
+    assert len(find_sure(two, two.classes, Past(), again + 200 * MS).outbound) == 1
 
 
 def test_classes_that_differ_in_their_lowest_bits_are_two_classes():

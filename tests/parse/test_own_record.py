@@ -76,6 +76,12 @@ def test_what_is_not_ours(fields):
     assert own_record(fields) is None
 
 
+def test_an_error_class_of_a_later_ztflow_is_other():
+    found = own_record({"message": "complete", "direction": "inbound", "error": "x", "error_class": "of tomorrow"})
+    assert "other" in found.row
+    assert "of tomorrow" not in found.row
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -84,6 +90,8 @@ def test_what_is_not_ours(fields):
         ({"bytes_sent": True}, Reason.BAD_VALUE),
         ({"src_port": 65536}, Reason.BAD_VALUE),
         ({"src_ip": 5}, Reason.BAD_VALUE),
+        ({"direction": "sideways"}, Reason.BAD_VALUE),
+        ({"level": "notice"}, Reason.BAD_VALUE),
         ({"extra": {"a": 1}}, Reason.BAD_VALUE),
         ({"time": "yesterday"}, Reason.BAD_TIME),
         ({"time": "2024-06-16T12:48:51.792527"}, Reason.BAD_TIME),

@@ -5,7 +5,8 @@ import pytest
 import ztflow
 from ztflow.errors import InputError, ParseError, Reason
 from ztflow.model.provenance import RECORD_NAMES
-from ztflow.model.schema import LOG_FIELDS, REQUIRED_KEYS, Message
+from ztflow.model.schema import LOG_FIELDS, REQUIRED_KEYS
+from ztflow.model.vocabulary import Message
 from ztflow.parse import scan, was_damaged
 from ztflow.parse.scanner import scan_loosely
 

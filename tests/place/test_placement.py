@@ -64,6 +64,15 @@ class TestByTheLogAlone:
         assert to_nobody["locality_evidence"] == "ztunnel log; -"
         assert to_nobody["dst_pod"] is None
 
+    @pytest.mark.parametrize(("pause", "locality"), [(10, "cross_node"), (25, "cross_node"), (600, "unknown")])
+    def test_two_ztunnels_that_fall_silent_for_seconds_are_two(self, pause, locality):
+        """A DaemonSet's pod is not replaced while the other's last line is seconds old; in ten minutes it may be."""
+        lines = halves(
+            seen("src", WEB, "10.0.1.1", "zt-1", 1, 2), seen("dst", CART, "10.0.2.1", "zt-2", 2 + pause, 3 + pause)
+        )
+        lone = flow(2, WEB, "10.0.1.1", CART, "10.0.2.1", out="zt-1")
+        assert place(Topology(None, (), lines), lone)[0]["locality"] == locality
+
     def test_a_ztunnel_that_wrote_at_another_time_may_be_the_same_node_restarted(self):
         lines = halves(
             seen("src", WEB, "10.0.1.1", "zt-new", 5000, 6000), seen("dst", CART, "10.0.2.1", "zt-old", 0, 100)
@@ -154,7 +163,7 @@ class TestWithAnInventory:
         assert place(Topology(inventory(*TWO_NODES)), row)[0]["src_node"] == "a"
 
     def test_the_far_side_of_double_hbone_is_known_only_by_its_own_half(self):
-        """There the address is the gateway's and the name a workload's (format sheet §4.2 i)."""
+        """There the address is the gateway's and the name a workload's: docs/reference/ztunnel-log.md#what-each-path-writes."""
         gateway = pod("ingress/eastwest-5d4c3b2a1-g7g7g", "gw", "10.0.9.9")
         topology = Topology(inventory(*TWO_NODES, gateway, pod("istio-system/zt-2", "b")))
         rows = (

@@ -69,6 +69,13 @@ def test_twins_in_one_stream_are_kept(tmp_path):
     assert counted(write(tmp_path / "a.log", twins)) == ([*range(5), 5, 5, 5, *range(6, 11)], 0)
 
 
+def test_threads_that_write_a_little_out_of_order_repeat_nothing(tmp_path):
+    """Equal lines 30 ms back are twins that two threads wrote; a second back, somebody ran the command again."""
+    one, other = lines(0, 1), [line.replace("12:00:00.100000", "12:00:00.030000") for line in lines(1, 1)]
+    assert counted(write(tmp_path / "a.log", one, other, one)) == ([0, 0, 1], 0)
+    assert counted(write(tmp_path / "b.log", one, lines(10, 1), one)) == ([0, 10], 1)
+
+
 def test_twins_in_two_overlapping_streams_are_kept_as_often_as_one_stream_has_them(tmp_path):
     first = write(tmp_path / "a.log", lines(0, 5), [lines(5, 1)[0]] * 2)
     second = write(tmp_path / "b.log", [lines(5, 1)[0]] * 3, lines(6, 2))

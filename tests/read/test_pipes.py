@@ -69,6 +69,30 @@ def test_a_lone_write_comes_at_once_and_the_next_ones_together(pipe, monkeypatch
     reader.close()
 
 
+def test_a_pipe_that_never_falls_silent_is_given_in_portions(pipe, monkeypatch):
+    """A hundred lines that come one after the other are not a hundred portions of work."""
+    monkeypatch.setattr(pipes, "_GATHER", 0.5)
+    reading, writing = pipe
+
+    def trickle():
+        for _ in range(100):
+            os.write(writing, b"line\n")
+            sleep(0.002)
+        os.close(writing)
+
+    reader = PipeReader(reading)
+    writer = threading.Thread(target=trickle)
+    since = monotonic()
+    writer.start()
+    portions = []
+    while chunk := reader.take():
+        portions.append(chunk)
+    writer.join()
+    reader.close()
+    assert b"".join(portions) == b"line\n" * 100
+    assert len(portions) <= 3 + (monotonic() - since) / 0.5
+
+
 def test_the_beginning_of_a_line_waits_for_its_end_but_not_long(pipe):
     reading, writing = pipe
     reader = PipeReader(reading)

@@ -257,21 +257,6 @@ def test_a_fifo(tmp_path):
     assert len(halves) == ACCESS
 
 
-def test_since_and_until_leave_out_and_count(tmp_path):
-    path = tmp_path / "a.log"
-    path.write_bytes(
-        DATA
-        + b'error\taccess\tconnection complete\tsrc.addr=1.1.1.1:1 dst.addr=1.1.1.2:1 direction="inbound" bytes_sent=0 bytes_recv=0 duration="0ms" error="x"\n'
-    )
-    everything, *_ = read(path)
-    times = sorted(time for time in column(everything, "time") if time)
-    assert len(everything) - len(times) == 1
-    halves, report, _ = read(path, since=times[1], until=times[-2])
-    assert len(halves) == len(everything) - 2
-    assert report.outside == 2
-    assert None in column(halves, "time")
-
-
 def test_progress_ends_at_the_total(tmp_path):
     for name in ("a.log", "b.log"):
         (tmp_path / name).write_bytes(DATA)

@@ -96,6 +96,18 @@ def test_one_field_a_line():
     assert values(read(text)[0]) == WHOLE
 
 
+def test_a_record_broken_once_is_joined_as_those_before_it_were():
+    """One break alone does not tell whether a blank stood there; the width of the records before does."""
+    refused = BARE[0].replace("\tinfo\t", "\terror\t", 1) + ' error="connection closed due to policy rejection"'
+    spread_out = spread(refused)
+    width = spread_out.index("rejection") + 4
+    before = spread(BARE[1]) + f' error="{"timed out " * width}"'
+    text = "\n".join(hard(line, width) for line in (before, spread_out)) + "\n"
+    halves, parser = read(text)
+    assert column(halves, "error")[1] == "connection closed due to policy rejection"
+    assert (parser.stats.access, parser.stats.problems) == (2, 0)
+
+
 def test_blank_lines_between_records():
     halves, parser = read("\n\n".join(hard(line, 80) for line in LINES))
     assert values(halves) == WHOLE

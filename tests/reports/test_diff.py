@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from flow_strategies import flows, quick
 from flows_by_hand import flow, table
@@ -55,6 +56,22 @@ def test_a_single_connection_that_is_gone_may_be_chance():
     assert "1 new or gone edge may be chance" in text
 
 
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize(("flows", "long", "short"), [(3, 1000, 100), (40, 5000, 100), (4, 100, 100)])
+def test_the_chance_of_a_silence_is_told_by_how_long_it_is(flows, long, short, gone):
+    """Thrown at random into the long window, how likely do all miss a stretch as long as the short one?"""
+    seen = [*capture(100, long), *capture(flows, long, **DB2)]
+    without = capture(100, short)
+    report = diff(*(Flows(table(*rows)) for rows in ((seen, without) if gone else (without, seen))))
+    (edge,) = [edge for edge in report.edges if edge.target == "data/other"]
+    assert edge.changes == ("gone",) if gone else ("new",)
+    thrown = np.random.default_rng(1).uniform(0, long, (20_000, flows))
+    missed = (thrown > short).all(axis=1).mean()
+    assert edge.chance == pytest.approx(missed, abs=0.03)
+    text = render(report, "text")
+    assert ("maybe chance" in text) == (missed > 0.05)
+
+
 def test_a_longer_window_is_not_more_traffic():
     report = diff(Flows(table(*capture(60, 60))), Flows(table(*capture(600, 600))))
     assert report.edges == ()
@@ -82,6 +99,21 @@ def test_locality_that_moved():
     assert "same node 100.0 % to 0.0 %" in render(report, "text")
     mixed = [*capture(20), *capture(20, locality="same_node")]
     assert changes(mixed, mixed[::-1]) == {}
+
+
+@pytest.mark.parametrize(("flows", "moved"), [(4, False), (16, False), (28, True), (200, True)])
+@pytest.mark.parametrize("place", ["locality", "zone_locality"])
+def test_a_share_of_few_connections_moves_by_chance(flows, moved, place):
+    """Three of four were local, then one of four: of 4 that is luck, of 200 it is a change."""
+    local, remote = ("same_node", "cross_node") if place == "locality" else ("same_zone", "cross_zone")
+
+    def mix(near):
+        return [*capture(near, 60, **{place: local}), *capture(flows - near, 60, **{place: remote})]
+
+    found = changes(mix(flows * 3 // 4), mix(flows // 4))
+    assert found == ({("shop/web", "data/db"): ("locality",)} if moved else {})
+    luck = np.random.default_rng(1).hypergeometric(flows, flows, flows, 100_000)  # both captures in one pot
+    assert (np.mean(np.abs(2 * luck - flows) >= flows / 2) < 0.0027) == moved, "three standard deviations"
 
 
 def test_newly_refused_and_newly_plaintext():
@@ -117,5 +149,5 @@ def test_from_nothing_to_something():
 def test_bad_arguments_are_refused():
     with pytest.raises(UsageError, match="must be above 1"):
         diff(Flows(), Flows(), ratio=1)
-    with pytest.raises(UsageError, match="is no level"):
+    with pytest.raises(UsageError, match="by cannot be"):
         diff(Flows(), Flows(), "planet")

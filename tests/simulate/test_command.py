@@ -79,8 +79,8 @@ def test_it_lists_the_scenarios(run):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--scenario", "nonsense"], "there is no scenario"),
-        (["--wrapper", "paper"], "wrapper must be one of"),
+        (["--scenario", "nonsense"], "'nonsense' is not one of idle, "),
+        (["--wrapper", "paper"], "'paper' is not one of files, "),
         (["--release", "1.20.0"], "no access log"),
         (["--live", "--output", "x"], "--live"),
         (["--live", "--speed", "0"], "--speed"),

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from ztflow.model.tables import FLOWS_SCHEMA
 
+PLAIN = {"mtls": False, "path": "plaintext", "hbone_host": None, "hbone_port": None, "dst_identity": None}
+"""What a flow of plaintext has in place of `flow`'s."""
 END = datetime(2024, 6, 16, 12, 48, 51, 792527, tzinfo=UTC)
 
 

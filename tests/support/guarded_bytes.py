@@ -95,7 +95,7 @@ def main() -> None:
         data = case(chance)
         block = reader.read(fence.put(data, at_end=number % 2 == 0))
         proved += block.rows
-        padded = np.frombuffer(fence.put(data + bytes(2 * machine.WIDTH), at_end=True), np.uint8)
+        padded = np.frombuffer(fence.put(data + bytes(2 * machine.CHUNK_BYTES), at_end=True), np.uint8)
         again = reader._read(padded, len(data))
         settled = reader.read(data)  # after the first reading some errors are refused
         assert (again.rows, again.slow) == (settled.rows, settled.slow)

@@ -16,35 +16,39 @@ from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
+from ztflow.model.vocabulary import GraphLevel, unknown_word
 from ztflow.place.names import workload_of_name
+
+_PROGRAMS = {GraphLevel.POD, GraphLevel.WORKLOAD, GraphLevel.SERVICE}
+"""Levels at which an end is a program."""
 
 UNKNOWN = "(unknown)"
 """Id of the vertex for ends without a name at the chosen level."""
 
-LEVELS = ("pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster")
+LEVELS = tuple(level.value for level in GraphLevel)
 """Values of `by`."""
 
 _NAMED_BY: dict[str, tuple[str, ...]] = {
-    "pod": ("pod", "namespace", "workload", "ip", "host"),
-    "workload": ("pod", "namespace", "workload", "ip", "host"),
-    "service": ("service", "pod", "namespace", "workload", "ip", "host"),
-    "namespace": ("namespace", "pod"),
-    "identity": ("identity",),
-    "node": ("node", "ztunnel"),
-    "zone": ("zone",),
-    "cluster": ("cluster",),
+    GraphLevel.POD: ("pod", "namespace", "workload", "ip", "host"),
+    GraphLevel.WORKLOAD: ("pod", "namespace", "workload", "ip", "host"),
+    GraphLevel.SERVICE: ("service", "pod", "namespace", "workload", "ip", "host"),
+    GraphLevel.NAMESPACE: ("namespace", "pod"),
+    GraphLevel.IDENTITY: ("identity",),
+    GraphLevel.NODE: ("node", "ztunnel"),
+    GraphLevel.ZONE: ("zone",),
+    GraphLevel.CLUSTER: ("cluster",),
 }
 """What an end's name at a level is made of."""
 
 _DESCRIBED: dict[str, tuple[str, ...]] = {
-    "pod": ("namespace", "workload", "node", "zone", "cluster", "identity"),
-    "workload": ("namespace", "workload", "node", "zone", "cluster", "identity"),
-    "service": ("namespace", "workload", "node", "zone", "cluster", "identity"),
-    "namespace": ("cluster",),
-    "identity": ("namespace", "cluster"),
-    "node": ("node", "zone", "cluster"),
-    "zone": ("zone", "cluster"),
-    "cluster": ("cluster",),
+    GraphLevel.POD: ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    GraphLevel.WORKLOAD: ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    GraphLevel.SERVICE: ("namespace", "workload", "node", "zone", "cluster", "identity"),
+    GraphLevel.NAMESPACE: ("cluster",),
+    GraphLevel.IDENTITY: ("namespace", "cluster"),
+    GraphLevel.NODE: ("node", "zone", "cluster"),
+    GraphLevel.ZONE: ("zone", "cluster"),
+    GraphLevel.CLUSTER: ("cluster",),
 }
 """Vertex attributes of a level."""
 
@@ -133,10 +137,11 @@ def check_level(by: str) -> None:
     """Refuse a level that does not exist.
 
     Raises:
-        UsageError: Names the levels there are.
+        UsageError: Names the nearest level, or those there are.
     """
-    if by not in LEVELS:
-        raise UsageError(f"by={by!r} is no level of the graph; choose one of {', '.join(LEVELS)}")
+    wrong = unknown_word(GraphLevel, "by", by)
+    if wrong is not None:
+        raise UsageError(wrong)
 
 
 def vertices(view: View, by: str, owners: Mapping[str, str] | None = None, *, described: bool = False) -> Vertices:
@@ -198,13 +203,13 @@ def _name_ends(
 
 def _name(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[str, str, str | None]:
     """Id, kind of name, and how the workload was derived; puts namespace and workload in order in `facts`."""
-    if by in ("pod", "workload", "service"):
+    if by in _PROGRAMS:
         return _name_program(facts, by, owners)
-    if by == "namespace" and "/" in facts.get("pod", ""):
+    if by == GraphLevel.NAMESPACE and "/" in facts.get("pod", ""):
         facts["namespace"] = facts["pod"].partition("/")[0]
     if by in facts:
         return facts[by], by, None
-    if by == "node" and "ztunnel" in facts:
+    if by == GraphLevel.NODE and "ztunnel" in facts:
         # The log proves that the end is on this ztunnel's node; only the node's name is missing.
         return f"(node of {facts['ztunnel']})", "unnamed node", None
     return UNKNOWN, "unknown", None
@@ -226,12 +231,12 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
             name = pod
         owner = owners.get(pod)
         facts["workload"], how = (owner, "owner") if owner else _roll_up(name)
-    if by == "service" and "service" in facts:
+    if by == GraphLevel.SERVICE and "service" in facts:
         return facts["service"], "service", None
     if pod is None:
         address = facts.get("ip") or facts.get("host")
         return (address, "address", None) if address else (UNKNOWN, "unknown", None)
-    if by == "pod":
+    if by == GraphLevel.POD:
         return pod, kind, how
     return _qualified(facts.get("namespace"), facts["workload"]), "workload", how
 

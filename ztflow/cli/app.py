@@ -1,61 +1,189 @@
-"""The Typer app: every command under its name. Importing it loads Typer and nothing heavy."""
+"""The program: every command under its name, the default command, and the help pages.
+
+Importing it loads Click and nothing heavy. What Click has no word for is here: headings on a help page, a first word
+that is no command and so an input of the default command, `--not`, and `--stats` with or without a value.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
-from ztflow.cli.commands.flows import flows
 from ztflow.cli.commands.graph import graph
-from ztflow.cli.commands.records import records
 from ztflow.cli.commands.report import report
+from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
 from ztflow.cli.commands.warmup import warmup
-from ztflow.cli.help import WIDTH, PlainCommand, PlainGroup
+from ztflow.cli.options import (
+    EXCLUDED,
+    FILTER_OPTIONS,
+    FILTERS,
+    MESSAGES,
+    OUTPUT,
+    READING,
+    Argument,
+    Option,
+    did_you_mean,
+    help_option,
+)
+from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind
 from ztflow.version import __version__
 
-HELP = """Istio ambient's ztunnel access log as traffic flows: who talks to whom, from which node to which.
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
-Without a command: a summary.
+DEFAULT_COMMAND = "summary"
 
-\b
-  stern -n istio-system ztunnel -o json | ztflow
-  ztflow flows ztunnel-*.log --inventory pods.txt --to-namespace shop
-  ztflow COMMAND --help"""
+WIDTH = 100
+"""Widest help page."""
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
+HEADINGS = ("Arguments", OUTPUT, READING, FILTERS, MESSAGES)
 
-app = typer.Typer(
-    name="ztflow",
-    cls=PlainGroup,
-    help=HELP,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=False,
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The words of a command as Click can read them.
+
+    `--stats` becomes `--stats=text`, for Click would take the next word as its value. `--not --pod x` becomes
+    `--pod=x` with `EXCLUDED` before the x; a `--not` anywhere else stays, and its option refuses it.
+    """
+    spelled: list[str] = []
+    for place, word in enumerate(words):
+        if word == "--":
+            return [*spelled, *words[place:]]
+        name, equals, value = word.partition("=")
+        if spelled[-2:-1] == ["--not"] and spelled[-1] in FILTER_OPTIONS:
+            spelled[-2:] = [f"{spelled[-1]}={EXCLUDED}{word}"]
+        elif spelled[-1:] == ["--not"] and equals and name in FILTER_OPTIONS:
+            spelled[-1:] = [f"{name}={EXCLUDED}{value}"]
+        else:
+            spelled.append("--stats=text" if word == "--stats" else word)
+    return spelled
+
+
+def help_rows(params: Sequence[click.Parameter]) -> dict[str, list[tuple[str, str]]]:
+    """Heading → (how it is written, what it does) of every option and argument; the filter grid in one row a kind."""
+    names = {param.name for param in params}
+    grid = [kind for kind in Kind if kind in names]
+    rows = {heading: list[tuple[str, str]]() for heading in HEADINGS}
+    rows[FILTERS] = [(f"--from-{kind}, --to-{kind}, --{kind} {VALUE_NAME[kind]}", VALUE_HELP[kind]) for kind in grid]
+    for param in params:
+        if isinstance(param, Argument):
+            rows["Arguments"].append(((param.metavar or "").strip("[]."), param.about))
+        elif isinstance(param, Option) and str(param.name).rpartition("_")[2] not in grid:
+            rows[param.heading].append((_written(param), param.help or ""))
+    return {heading: found for heading, found in rows.items() if found}
+
+
+def _written(option: Option) -> str:
+    """`-o, --format FORMAT`, the short form first."""
+    names = ", ".join(sorted(option.opts, key=lambda name: name.startswith("--")))
+    between = "" if option.metavar is None or option.metavar.startswith("[=") else " "
+    return f"{names}{between}{option.metavar or ''}"
+
+
+class Command(click.Command):
+    """A command whose help page has headings."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words."""
+        return super().parse_args(ctx, spelled_out(args))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        for heading, rows in help_rows(self.get_params(ctx)).items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+class Program(click.Group):
+    """The commands, and the default one where the first word is none of them; options may come before the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; a shell that completes the first of them has none yet, and is offered the commands."""
+        return super().parse_args(ctx, self.command_first(args) if args or not ctx.resilient_parsing else args)
+
+    def command_first(self, words: list[str]) -> list[str]:
+        """The words with the command in front, the default one where no command is given.
+
+        Raises:
+            click.UsageError: If the first word is neither a file nor a command, but spelled much like one.
+        """
+        if words[:1] in (["--help"], ["-h"], ["--version"]):
+            return words
+        place = self._first_word(words)
+        if place is None:
+            return [DEFAULT_COMMAND, *words]
+        word = words[place]
+        if word in self.commands:
+            return [word, *words[:place], *words[place + 1 :]]
+        hint = did_you_mean(word, self.commands) if word.isalpha() and not os.path.lexists(word) else ""
+        if hint:
+            raise click.UsageError(f"No command and no file is called {word!r}{hint}")
+        return [DEFAULT_COMMAND, *words]
+
+    def _first_word(self, words: Sequence[str]) -> int | None:
+        """Where the first word is that is neither an option nor an option's value."""
+        params = (param for command in self.commands.values() for param in command.params)
+        options = (param for param in params if isinstance(param, Option) and not param.is_flag)
+        valued = {name for option in options for name in option.opts} - {"--stats"}
+        skip = False
+        for place, word in enumerate(words):
+            if skip:
+                skip = False
+            elif word == "--":
+                return None
+            elif word.startswith("--"):
+                skip = word in valued
+            elif word.startswith("-") and word != "-":
+                skip = "-" + word[-1] in valued and all("-" + letter not in valued for letter in word[1:-1])
+            else:
+                return place
+        return None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order they were added."""
+        del ctx
+        return list(self.commands)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands, and what the default one takes where no command begins like this."""
+        found = super().shell_complete(ctx, incomplete)
+        if found and not incomplete.startswith("-"):
+            return found
+        default = self.commands[DEFAULT_COMMAND]
+        takers = [default] if incomplete.startswith("-") else [p for p in default.params if isinstance(p, Argument)]
+        return found + [item for taker in takers for item in taker.shell_complete(ctx, incomplete)]
+
+
+_CONTEXT = {"max_content_width": WIDTH}
+
+program = Program(
+    "ztflow",
+    help="""Read Istio ambient's ztunnel access log as traffic flows: who talks to whom, from which node to which.
+
+    Without a command: a summary.
+
+    \b
+      stern -n istio-system ztunnel -o json | ztflow
+      ztflow flows ztunnel-*.log --inventory pods.txt --to-namespace shop
+      ztflow COMMAND --help""",
+    options_metavar="[COMMAND] [OPTIONS]",
+    subcommand_metavar="[INPUT]...",
+    add_help_option=False,
     context_settings=_CONTEXT,
 )
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"ztflow {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Options of the program itself."""
-    del version
-
-
+click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
+help_option(program)
 for command in (summary, records, flows, graph, report, diff, explain, simulate, warmup):
-    app.command(command.__name__, cls=PlainCommand, context_settings=_CONTEXT)(command)
+    program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

@@ -7,7 +7,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ztflow.cli.paper import Paper
+from ztflow.cli.output import Paper
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -1,33 +1,45 @@
-"""The option groups commands share, and how a command function takes them.
+"""The options commands share: each group of options is a decorator, and the command gets its values as one object.
 
-A group is a dataclass: its fields are the options, its instance is what the command gets. `takes` gives Typer a flat
-signature and the command its groups.
+What Click has no word for is here too: options under headings of the help page, arguments with a help text, words out
+of a closed list with "did you mean".
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any, get_type_hints
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import typer
+import click
 
-from ztflow.cli.argv import EXCLUDED
-from ztflow.filters import (
-    DIRECTIONS,
-    VERDICTS,
-    ExpressionCondition,
-    Filter,
-    end_condition,
-    word_condition,
-)
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
-from ztflow.model.schema import Column
+from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
 
-READING, FILTERS, OUTPUT, TALK = "Reading", "Filters", "Output", "Messages"
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from ztflow.filters import Filter
+    from ztflow.model.schema import Column
+
+READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 """Headings of the help page."""
+
+LEVELS = tuple(GraphLevel)
+"""What `--by` takes."""
+
+ROW_FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
+"""What `-o` takes for rows."""
+
+REPORT_FORMATS = ("table", "json", "markdown", "html")
+"""What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
+
+EXCLUDED = "\0"
+"""Put before the value of a filter that follows `--not`. No argument of a process can hold this character."""
+
+Command: TypeAlias = Callable[..., int]
+Decorator: TypeAlias = Callable[[Command], Command]
 
 
 class Color(StrEnum):
@@ -45,180 +57,239 @@ class Stats(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inputs:
-    """What to read."""
+class Option(click.Option):
+    """An option under a heading of the help page."""
 
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="Files, directories, globs; - is standard input and the default when something is piped in. "
-            "Compressed files are recognised by content.",
-            show_default=False,
-        ),
-    ] = None
+    def __init__(self, *args: Any, heading: str, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.heading = heading
+
+
+class Argument(click.Argument):
+    """An argument with a text for the help page; Click's own `help` comes with 8.5, under a heading of its own."""
+
+    def __init__(self, *args: Any, about: str, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.about = about
+
+
+class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4 on; 8.2 is allowed
+    """One word of a closed list. Like `click.Choice`, but it suggests the word that was meant.
+
+    Args:
+        words: The list, or what gives it when it is needed: a list that is expensive to import. An enum's words are
+            handed to the command as its members.
+    """
+
+    name = "word"
+
+    def __init__(self, words: Iterable[str] | Callable[[], Iterable[str]]) -> None:
+        self._words = words
+        self._make: Callable[[str], str] = words if isinstance(words, type) and issubclass(words, StrEnum) else str
+
+    def words(self) -> list[str]:
+        """The list."""
+        return [str(word) for word in (self._words if isinstance(self._words, Iterable) else self._words())]
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, or a complaint."""
+        mark, word = (EXCLUDED, value[1:]) if value.startswith(EXCLUDED) else ("", value)
+        words = self.words()
+        if word not in words:
+            self.fail(f"{word!r} is not one of {', '.join(words)}{did_you_mean(word, words)}", param, ctx)
+        return mark + word if mark else self._make(word)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The words that begin like this."""
+        from click.shell_completion import CompletionItem
+
+        del ctx, param
+        return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`. Did you mean 'node'?` where one of the words is spelled much like this one, else nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
+    return f". Did you mean {close[0]!r}?" if close else ""
+
+
+def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Have the shell complete file names."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def option(heading: str, *names: str, file: bool = False, **rest: Any) -> Decorator:
+    """Give a command an option.
+
+    Args:
+        heading: Where it is on the help page.
+        names: How it is written, the long form first.
+        file: Whether its value is a file, so that the shell can complete it.
+        rest: As for `click.option`.
+    """
+    return click.option(*names, cls=Option, heading=heading, shell_complete=_files if file else None, **rest)
+
+
+def argument(name: str, *, metavar: str, about: str, file: bool = False, **rest: Any) -> Decorator:
+    """Give a command an argument; `file` as for `option`."""
+    complete = _files if file else None
+    return click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest)
+
+
+def _group(name: str, members: Sequence[str], make: Callable[..., object], *options: Decorator) -> Decorator:
+    """A decorator that gives a command these options and hands over the values of `members` as `name`."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**values: Any) -> int:
+            group = make(**{member: values.pop(member) for member in members})
+            return command(**values, **{name: group})
+
+        for one in reversed(options):
+            one(gathered)
+        return gathered
+
+    return decorate
+
+
+def _group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+    return _group(name, [field.name for field in fields(kind)], kind, *options)
+
+
+input_arguments = argument(
+    "inputs", nargs=-1, metavar="[INPUT]...", file=True,
+    about="Files, directories or globs. Use - for standard input, the default when input is piped in. Compression is "
+    "detected from the content.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How to read it."""
+    """How to read the inputs."""
 
-    inventory: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--inventory",
-            metavar="FILE",
-            help="kubectl get pods -o wide|json, nodes, istioctl ztunnel-config, config_dump: says which pod and node "
-            "an address is. Repeatable.",
-            rich_help_panel=READING,
-        ),
-    ] = None
-    wrapper: Annotated[
-        str | None,
-        typer.Option(
-            "--wrapper",
-            metavar="NAME",
-            help="What stands around each line (stern, cri, …), where it is not recognised by itself.",
-            rich_help_panel=READING,
-        ),
-    ] = None
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="Leave out what ended before: 2024-06-16T12:48:51Z, or 5m, 2h back from the last time in the log "
-            "(with --follow: from now).",
-            rich_help_panel=READING,
-        ),
-    ] = None
-    until: Annotated[
-        str | None,
-        typer.Option("--until", metavar="TIME", help="Leave out what ended after.", rich_help_panel=READING),
-    ] = None
-    follow: Annotated[
-        bool,
-        typer.Option("--follow", "-f", help="Keep reading as the input grows; Ctrl-C ends.", rich_help_panel=READING),
-    ] = False
-    window: Annotated[
-        str | None,
-        typer.Option(
-            "--window",
-            metavar="DURATION",
-            help="With --follow: how long to wait for the other half of a connection, in log time.",
-            rich_help_panel=READING,
-        ),
-    ] = None
+    inventory: Sequence[str] = ()
+    wrapper: str | None = None
+    since: str | None = None
+    until: str | None = None
+    follow: bool = False
+    window: str | None = None
+
+
+def _wrappers() -> Iterable[str]:
+    from ztflow.read.unwrap.registry import ALIASES, WRAPPERS
+
+    return (*WRAPPERS, *sorted(ALIASES))
+
+
+reading_options = _group_of(
+    "reading",
+    Reading,
+    option(READING, "--inventory", metavar="FILE", multiple=True, file=True,
+           help="Output of kubectl get pods -o wide|json, kubectl get nodes or istioctl ztunnel-config, or a "
+           "config_dump: tells which pod and node an address belongs to. Repeatable."),
+    option(READING, "--wrapper", metavar="NAME", type=Word(_wrappers),
+           help="Format the log lines are wrapped in (stern, cri, …); detected automatically by default."),
+    option(READING, "--since", metavar="TIME",
+           help="Leave out what ended before this time: 2024-06-16T12:48:51Z, or 5m, 2h before the last time in the "
+           "log (with --follow: before now)."),
+    option(READING, "--until", metavar="TIME", help="Leave out what ended after this time."),
+    option(READING, "--follow", "-f", is_flag=True, help="Keep reading as the input grows, until Ctrl-C."),
+    option(READING, "--window", metavar="DURATION",
+           help="With --follow: how long to wait for the other log line of a connection, in log time."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Talk:
     """What to say besides the answer, and how to end."""
 
-    color: Annotated[
-        Color,
-        typer.Option(
-            "--color",
-            metavar="auto|always|never",
-            help="Colour; auto is on for a terminal unless NO_COLOR is set.",
-            rich_help_panel=TALK,
-        ),
-    ] = Color.AUTO
-    stats: Annotated[
-        Stats | None,
-        typer.Option(
-            "--stats",
-            metavar="[=json]",
-            help="Print what became of every line on stderr at the end; --stats=json as one JSON object.",
-            rich_help_panel=TALK,
-        ),
-    ] = None
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Exit 1 when an access line could not be read.", rich_help_panel=TALK),
-    ] = False
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback when something breaks.", rich_help_panel=TALK)
-    ] = False
+    color: Color = Color.AUTO
+    stats: Stats | None = None
+    strict: bool = False
+    debug: bool = False
+
+
+help_option = click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page.")
+
+message_options = _group_of(
+    "talk",
+    Talk,
+    option(MESSAGES, "--color", metavar="auto|always|never", type=Word(Color), default=Color.AUTO,
+           help="Use colour. auto: only on a terminal, and not if NO_COLOR is set."),
+    option(MESSAGES, "--stats", metavar="[=json]", type=Word(Stats),
+           help="At the end, print on stderr how many lines were parsed, skipped or broken; --stats=json prints one "
+           "JSON object."),
+    option(MESSAGES, "--strict", is_flag=True, help="Exit with code 1 if an access line could not be parsed."),
+    option(MESSAGES, "--debug", is_flag=True, help="Show a traceback when ztflow itself fails."),
+    help_option,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
     """How many rows to keep."""
 
-    first: Annotated[
-        int | None,
-        typer.Option("--first", metavar="N", min=0, help="Only the first N, after filters.", rich_help_panel=FILTERS),
-    ] = None
-    last: Annotated[
-        int | None,
-        typer.Option("--last", metavar="N", min=0, help="Only the last N, after filters.", rich_help_panel=FILTERS),
-    ] = None
+    first: int | None = None
+    last: int | None = None
+
+
+COUNT = click.IntRange(min=0)
+COUNT.name = "number"  # as complaints call it
+
+limit_options = _group_of(
+    "rows",
+    Rows,
+    option(FILTERS, "--first", metavar="N", type=COUNT, help="Keep only the first N rows that pass the filters."),
+    option(FILTERS, "--last", metavar="N", type=COUNT, help="Keep only the last N rows that pass the filters."),
+)
+
+output_option = option(
+    OUTPUT, "--output", metavar="FILE", file=True,
+    help="Write to a file instead of stdout. Without -o, its suffix sets the format.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableOutput:
     """How to print rows, and where."""
 
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-o",
-            metavar="FORMAT",
-            help="table (fits the terminal; the default), wide, jsonl, csv, parquet.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Write to a file instead of stdout; its suffix says the format where -o does not.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
+    format: str | None = None
+    output: str | None = None
+
+
+row_output_options = _group_of(
+    "output",
+    TableOutput,
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ROW_FORMATS),
+           help="table (the default, fits the terminal), wide, jsonl, csv, parquet."),
+    output_option,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportOutput:
     """How to print a report, and where."""
 
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-o",
-            metavar="FORMAT",
-            help="table (the default), json, markdown, html.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Write to a file instead of stdout; its suffix says the format where -o does not.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    rows: Annotated[
-        int | None,
-        typer.Option(
-            "--rows",
-            metavar="N",
-            min=0,
-            help="Rows of each table; 0 is all. JSON always has all.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    exit_code: Annotated[
-        bool,
-        typer.Option("--exit-code", help="Exit 1 when there is something to act on.", rich_help_panel=OUTPUT),
-    ] = False
+    format: str | None = None
+    output: str | None = None
+    rows: int | None = None
+    exit_code: bool = False
+
+
+report_output_options = _group_of(
+    "output",
+    ReportOutput,
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(REPORT_FORMATS),
+           help="table (the default), json, markdown, html."),
+    output_option,
+    option(OUTPUT, "--rows", metavar="N", type=COUNT,
+           help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
+    option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
+)  # fmt: skip
 
 
 def grid_options() -> Iterable[tuple[str, Side, Kind]]:
@@ -228,15 +299,15 @@ def grid_options() -> Iterable[tuple[str, Side, Kind]]:
             yield f"--{kind}" if side is Side.EITHER else f"--{side}-{kind}", side, kind
 
 
-def _field(option: str) -> str:
-    return option.strip("-").replace("-", "_")
+def _field(name: str) -> str:
+    return name.strip("-").replace("-", "_")
 
 
 class Grid:
     """The filter grid over both ends, verdict, direction and expressions, as it was typed."""
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
-        """Keep the values by field name; a value begins with `EXCLUDED` where `--not` stood before its option."""
+        """Keep the values by field name; a value begins with `EXCLUDED` where its option followed `--not`."""
         self._values = values
 
     def _given(self, name: str) -> Iterable[tuple[bool, tuple[str, ...]]]:
@@ -252,10 +323,12 @@ class Grid:
         Raises:
             UsageError: If a value means nothing.
         """
+        from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
+
         ends = [
             end_condition(side, kind, values, exclude=exclude)
-            for option, side, kind in grid_options()
-            for exclude, values in self._given(_field(option))
+            for name, side, kind in grid_options()
+            for exclude, values in self._given(_field(name))
         ]
         words = [
             word_condition(name, values, exclude=exclude)
@@ -269,90 +342,35 @@ class Grid:
             expressions += [ExpressionCondition(parse_expression(text, columns), exclude) for text in texts]
         return Filter(tuple(ends), tuple(words), tuple(expressions))
 
-    @classmethod
-    def options(cls) -> list[tuple[str, Any, Any]]:
-        """Name, annotation and default of every option."""
-        made: list[tuple[str, Any, Any]] = []
-        for option, side, kind in grid_options():
-            where = {Side.FROM: "the source", Side.TO: "the destination", Side.EITHER: "either end"}[side]
-            what = "IP" if kind is Kind.IP else kind.capitalize()
-            info = typer.Option(
-                option, metavar=VALUE_NAME[kind], help=f"{what} of {where}: {VALUE_HELP[kind]}", rich_help_panel=FILTERS
-            )
-            made.append((_field(option), Annotated[list[str] | None, info], None))
-        for name, words in (("direction", DIRECTIONS), ("verdict", VERDICTS)):
-            info = typer.Option(
-                f"--{name}", metavar="WORD", help=f"One of {', '.join(words)}.", rich_help_panel=FILTERS
-            )
-            made.append((name, Annotated[list[str] | None, info], None))
-        info = typer.Option(
-            "--filter",
-            metavar="EXPR",
-            help="A condition on columns: 'duration_ms > 1s and dst_namespace != shop'.",
-            rich_help_panel=FILTERS,
-        )
-        made.append(("filter", Annotated[list[str] | None, info], None))
-        info = typer.Option("--not", help="Turn round the filter that follows.", rich_help_panel=FILTERS)
-        made.append(("turned", Annotated[bool, info], False))
-        return made
 
-    @classmethod
-    def made(cls, values: dict[str, Any]) -> Grid:
-        """The group of what Typer read."""
-        return cls({name: given for name, given in values.items() if given and name != "turned"})
+FILTER_OPTIONS = (*(name for name, _, _ in grid_options()), "--direction", "--verdict", "--filter")
+"""Options `--not` may go before."""
+
+_END = {Side.FROM: "the source", Side.TO: "the destination", Side.EITHER: "either end"}
 
 
-FILTER_OPTIONS = frozenset([option for option, _, _ in grid_options()] + ["--direction", "--verdict", "--filter"])
-"""Options `--not` may stand before."""
+def _not_alone(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Refuse a `--not` that is left over: one before a filter never gets here (`app.spelled_out`)."""
+    if value:
+        raise click.UsageError("--not goes before a filter, as in --not --from-pod NAME")
 
 
-def _options(group: Any) -> list[tuple[str, Any, Any]]:
-    if not is_dataclass(group):
-        made: list[tuple[str, Any, Any]] = group.options()
-        return made
-    hints = get_type_hints(group, include_extras=True)
-    return [(field.name, hints[field.name], field.default) for field in fields(group)]
-
-
-def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the options of some groups.
-
-    The command's parameters that are annotated with a group get an instance of it; its other parameters are options
-    of its own. Typer sees one flat function.
-    """
-
-    def decorate(command: Callable[..., int]) -> Callable[..., int]:
-        hints = get_type_hints(command, include_extras=True)
-        flattened: list[inspect.Parameter] = []
-        names: dict[str, list[str]] = {}
-
-        def add(name: str, annotation: Any, default: Any) -> None:
-            keyword = inspect.Parameter.KEYWORD_ONLY
-            flattened.append(inspect.Parameter(name, keyword, default=default, annotation=annotation))
-
-        for parameter in inspect.signature(command).parameters.values():
-            kind = hints[parameter.name]
-            if kind in groups:
-                options = _options(kind)
-                names[parameter.name] = [name for name, _, _ in options]
-                for option in options:
-                    add(*option)
-            else:
-                add(parameter.name, kind, parameter.default)
-
-        def flat(**values: Any) -> int:
-            arguments: dict[str, Any] = {}
-            for name, members in names.items():
-                given = {member: values.pop(member) for member in members}
-                kind: Any = hints[name]
-                arguments[name] = kind.made(given) if hasattr(kind, "made") else kind(**given)
-            return command(**arguments, **values)
-
-        flat.__name__ = command.__name__
-        flat.__doc__ = command.__doc__
-        flat.__module__ = command.__module__
-        flat.__signature__ = inspect.Signature(flattened, return_annotation=int)  # type: ignore[attr-defined]
-        flat.__annotations__ = {parameter.name: parameter.annotation for parameter in flattened} | {"return": int}
-        return flat
-
-    return decorate
+filter_options = _group(
+    "grid",
+    [_field(name) for name in FILTER_OPTIONS],
+    lambda **values: Grid({name: given for name, given in values.items() if given}),
+    *(
+        option(FILTERS, name, metavar=VALUE_NAME[kind], multiple=True,
+               help=f"{'IP' if kind is Kind.IP else kind.capitalize()} of {_END[side]}: {VALUE_HELP[kind]}")
+        for name, side, kind in grid_options()
+    ),
+    *(
+        option(FILTERS, f"--{name}", metavar="WORD", multiple=True, type=Word(words),
+               help=f"One of {', '.join(words)}.")
+        for name, words in (("direction", tuple(Direction)), ("verdict", tuple(Verdict)))
+    ),
+    option(FILTERS, "--filter", metavar="EXPR", multiple=True,
+           help="A condition on columns, such as 'duration_ms > 1s and dst_namespace != shop'."),
+    option(FILTERS, "--not", is_flag=True, expose_value=False, callback=_not_alone,
+           help="Negate the filter option that follows."),
+)  # fmt: skip

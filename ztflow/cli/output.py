@@ -1,15 +1,54 @@
-"""Where the answer goes: stdout or a file, and in which form."""
+"""Where output goes and in which form: stdout, a file or stderr; a terminal of some size or something endless."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-from ztflow.cli.terminal import is_terminal
+from ztflow.cli.options import Color
 from ztflow.errors import UsageError
+from ztflow.text.escapes import visible
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import pyarrow as pa
+
+    from ztflow.writers import TableWriter
+
+
+def say(text: str) -> None:
+    """One line of talk on stderr, `ztflow: …`; whatever is in it is made safe to show."""
+    tell(f"ztflow: {text}")
+
+
+def tell(text: str) -> None:
+    """One line on stderr as it is, made safe to show. A closed stderr is no error."""
+    try:
+        sys.stderr.write(visible(text) + "\n")
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError, AttributeError):
+        pass
+
+
+def is_terminal(stream: IO[Any] | None) -> bool:
+    """Whether the stream is one; a closed or missing stream is not."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def wants_color(choice: Color, stream: IO[Any] | None) -> bool:
+    """Whether to colour what goes to the stream (https://no-color.org: NO_COLOR set to anything but nothing)."""
+    if choice is not Color.AUTO:
+        return choice is Color.ALWAYS
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
 
 SUFFIXES = {
     ".jsonl": "jsonl",
@@ -33,16 +72,18 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
     """The form of the answer: what `-o` says, else what the file's name says, else `table`.
 
     Raises:
-        UsageError: If there is no such form, or the file's name is one.
+        UsageError: If the file's name is a form.
     """
     if output is not None and output in allowed:
         raise UsageError(f"--output names a file; for the form use -o {output} (for a file of that name ./{output})")
-    if given is None:
-        named = SUFFIXES.get(Path(output).suffix.lower(), "table") if output is not None else "table"
-        return named if named in allowed else "table"
-    if given not in allowed:
-        raise UsageError(f"-o {given}: there are {', '.join(allowed)}")
-    return given
+    if given is not None:
+        return given
+    if output is None:
+        return "table"
+    from pathlib import Path
+
+    named = SUFFIXES.get(Path(output).suffix.lower(), "table")
+    return named if named in allowed else "table"
 
 
 def check_destination(format_name: str, output: str | None, inputs: Sequence[str]) -> None:
@@ -55,6 +96,8 @@ def check_destination(format_name: str, output: str | None, inputs: Sequence[str
         if format_name == "parquet" and is_terminal(sys.stdout):
             raise UsageError("-o parquet is binary and stdout is a terminal; give --output FILE")
         return
+    from pathlib import Path
+
     for name in inputs:
         if name != "-" and Path(name).exists() and Path(output).exists() and Path(output).samefile(name):
             raise UsageError(f"--output {output} is one of the inputs and would be overwritten")
@@ -72,8 +115,92 @@ def destination(output: str | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        file = Path(output).open("wb")  # noqa: SIM115 - closed below; only opening it may be turned into a UsageError
+        file = open(output, "wb")  # noqa: PTH123, SIM115 - closed below; only opening it may be turned into a UsageError
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
     with file:
         yield file
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What is written on.
+
+    Attributes:
+        width: Cells of the terminal; None cuts nothing.
+        height: Lines of the terminal; None takes the default number of rows.
+        color: Whether to style.
+        rows: Rows of each table, whatever the height; 0 is all.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    color: bool = False
+    rows: int | None = None
+
+    def styled(self, text: str, code: str | None) -> str:
+        """The text, in a style where colour is on."""
+        from ztflow.writers.text import styled
+
+        return styled(text, code, color=self.color)
+
+    def fact(self, label: str, text: str, code: str | None = None) -> str:
+        """A labelled line."""
+        from ztflow.writers.text import fact
+
+        return fact(label, text, width=self.width, color=self.color, code=code)
+
+
+def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:
+    """What the answer is written on.
+
+    Args:
+        color: When to colour; a file is never coloured.
+        output: The file it goes to; None is stdout, as large as the terminal it is, or endless.
+        rows: Rows of each table; 0 is all.
+    """
+    if output is not None:
+        return Paper(rows=rows)
+    styled = wants_color(color, sys.stdout)
+    if not is_terminal(sys.stdout):
+        return Paper(color=styled, rows=rows)
+    import shutil
+
+    size = shutil.get_terminal_size((80, 24))
+    return Paper(size.columns, size.lines, styled, rows)
+
+
+class Behind:
+    """A writer on a thread of its own, at most one table behind: a live pipe is read while the last batch is written.
+
+    What went wrong with a table is raised at the next call.
+
+    Args:
+        writer: Does the writing.
+    """
+
+    def __init__(self, writer: TableWriter) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._writer = writer
+        self._thread = ThreadPoolExecutor(1, "ztflow-write")
+        self._pending: Future[None] | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Have a table written when the one before it is."""
+        self._settle()
+        if table.num_rows:
+            self._pending = self._thread.submit(self._writer.write, table)
+
+    def close(self) -> None:
+        """Wait until everything is written, and close the writer."""
+        try:
+            self._settle()
+        finally:
+            self._thread.shutdown()
+            self._writer.close()
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()

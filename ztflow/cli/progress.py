@@ -1,19 +1,27 @@
-"""A progress bar on stderr for reading that takes longer than a moment."""
+"""What is said on stderr while reading takes longer than a moment: a progress bar, a word about an endless pipe."""
 
 from __future__ import annotations
 
+import os
+import select
+import stat
 import sys
+from contextlib import suppress
+from threading import Timer
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ztflow.cli.terminal import is_terminal
+from ztflow.cli.output import is_terminal, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE = 1.0
 """Seconds of reading without a word."""
+
+ENDLESS = 2.0
+"""Seconds a pipe may take to end until it is said that nothing comes before that; `stern` never ends."""
 
 
 class ReadingBar:
@@ -64,3 +72,41 @@ class ReadingBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.hide()
+
+
+class EndlessPipe:
+    """Says once, on stderr, that standard input is read to its end, when it is a pipe that has not ended yet.
+
+    Args:
+        inputs: What is read.
+        hint: What to do about it.
+    """
+
+    def __init__(self, inputs: list[str], hint: str) -> None:
+        self._timer = Timer(ENDLESS, self._speak, [f"reading standard input to its end; {hint}"])
+        self._timer.daemon = True
+        self._waiting = "-" in inputs and _stdin_is_a_pipe() and hasattr(select, "poll")
+
+    def __enter__(self) -> Self:
+        if self._waiting:
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    @staticmethod
+    def _speak(text: str) -> None:
+        poll = select.poll()
+        poll.register(sys.stdin, select.POLLIN)
+        if not any(event & select.POLLHUP for _, event in poll.poll(0)):
+            say(text)
+
+
+def _stdin_is_a_pipe() -> bool:
+    with suppress(OSError, ValueError, AttributeError):
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    return False

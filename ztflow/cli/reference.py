@@ -1,4 +1,4 @@
-"""`docs/reference/cli.md`, made from the Typer app: `python -m ztflow.cli.reference docs/reference`."""
+"""`docs/reference/cli.md`, made from the commands: `python -m ztflow.cli.reference docs/reference`."""
 
 # ruff: noqa: E501 - rows of Markdown tables cannot be broken
 
@@ -6,62 +6,81 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 PAGE = "cli.md"
 
 _HEAD = """# Command line
 
-Made by `python -m ztflow.cli.reference docs/reference` from the program itself; a test holds it current.
+Made by `python -m ztflow.cli.reference docs/reference` from the program itself; a test keeps it current.
 
 ```text
 ztflow [OPTIONS] [INPUT]...            the summary
 ztflow COMMAND [OPTIONS] [INPUT]...
 ```
 
-The first word that is a command is the command; write `./flows` for a file of that name. Without INPUT standard input
-is read when something is piped in (`-`); on a terminal that is a short hint and code 2. Several inputs are one capture,
-merged by time. Data goes to stdout, everything else to stderr. Text out of the log is escaped before it reaches a
-terminal: control characters, escape sequences and invisible or reordering characters are written as `\\u{…}`.
+If the first word is a command, that command runs; otherwise it is an input of `ztflow summary`. Options may come before
+or after the command. To read a file that has the name of a command, write `./flows`.
+
+Without INPUT, ztflow reads standard input (`-`). If that is a terminal, it prints a short hint and exits with code 2.
+Several inputs are read as one capture, sorted by time.
+
+Data goes to stdout, messages go to stderr. Log text is escaped before it is printed: control characters, terminal escape
+sequences and invisible or reordering characters are shown as `\\u{…}`.
+
+A misspelled command, option or value is refused with the closest match: `Did you mean 'node'?`
 
 ## Exit codes
 
 | code | |
 |---|---|
-| 0 | done: also when nothing in the input was ours, when some access lines could not be read, when the reader of a pipe left, and when Ctrl-C ended `--follow` or the live summary |
-| 1 | findings, where asked for: `--strict` and an access line that could not be read, `--exit-code` and something to act on |
-| 2 | the command line means nothing, or the output cannot be written |
-| 3 | an input or inventory could not be read; the other inputs were |
-| 70 | a bug in ztflow; `--debug` shows the traceback |
-| 130 | interrupted without `--follow` |
+| 0 | Success. Also if the input has no ztunnel access lines, if some access lines could not be parsed, if the reader of a pipe closed it, and if Ctrl-C ended `--follow` or the live summary. |
+| 1 | There are findings, and you asked for this code: `--strict` and an access line could not be parsed, or `--exit-code` and the report has findings to act on. |
+| 2 | The command line is invalid (unknown option, bad value), or the output cannot be written. |
+| 3 | An input or inventory could not be read. Other inputs were read. |
+| 70 | A bug in ztflow; `--debug` shows the traceback. |
+| 130 | Interrupted with Ctrl-C, without `--follow`. |
+
+## Shell completion
+
+Commands, options, the words an option accepts, and file names complete in bash (4.4 or later), zsh and fish. Add one line
+to the shell's start-up file:
+
+```sh
+eval "$(_ZTFLOW_COMPLETE=bash_source ztflow)"        # ~/.bashrc
+eval "$(_ZTFLOW_COMPLETE=zsh_source ztflow)"         # ~/.zshrc
+_ZTFLOW_COMPLETE=fish_source ztflow | source         # ~/.config/fish/config.fish
+```
 
 ## Formats of rows (`records`, `flows`)
 
 | `-o` | for | |
 |---|---|---|
-| `table` | people | The default. Fits the terminal: names give way first, then the last columns. Nothing is cut when stdout is no terminal. |
-| `wide` | people | Every column a person reads, nothing shortened. |
-| `jsonl` | programs | One object a row. Keys are the columns of [fields](fields.md); null keys are left out; `src_addr`, `dst_addr` and `hbone_addr` stand beside the columns they are made of; times are RFC 3339 with six digits and `Z`. Characters a terminal could obey are written as `\\uXXXX`, which every JSON reader turns back. |
-| `csv` | spreadsheets | A header and every column. A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, so that no spreadsheet runs it; control characters are escaped. Programs read `jsonl` or `parquet`, which change nothing. |
-| `parquet` | programs | One file with the types of [fields](fields.md); needs `--output FILE` or a pipe. |
+| `table` | people | The default. Fits the terminal: long names are shortened first, then the last columns are dropped. If stdout is not a terminal, nothing is shortened. |
+| `wide` | people | Every column that is meant for people, nothing shortened. |
+| `jsonl` | programs | One JSON object per row. Keys are the columns of [fields](fields.md), plus `src_addr`, `dst_addr` and `hbone_addr`, which join an address and its port. Null values are left out. Times are RFC 3339 with six decimals and `Z`. Characters that could control a terminal are written as `\\uXXXX`, which every JSON parser decodes. |
+| `csv` | spreadsheets | A header and every column. A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, so that no spreadsheet runs it as a formula; control characters are escaped. Programs should read `jsonl` or `parquet`, where values are unchanged. |
+| `parquet` | programs | One file with the types of [fields](fields.md). Needs `--output FILE` or a pipe. |
 
-`--output FILE` chooses the format by the suffix when `-o` is not given: `.jsonl`, `.csv`, `.parquet`, `.json`, `.dot`,
-`.mmd`, `.graphml`, `.gexf`, `.html`, `.md`.
+If `-o` is not given, the suffix of `--output FILE` sets the format: `.jsonl`, `.csv`, `.parquet`, `.json`, `.dot`, `.mmd`,
+`.graphml`, `.gexf`, `.html`, `.md`.
 
 ## Filters
 
-Different options must all hold; the values of one option, given several times, are alternatives. `--not` turns round
-the option that follows: what it matches is removed. What is unknown matches no value, so it is never selected by a name
-and never removed by one. Names may hold `*` and `?`.
+A row must match every filter option that is given. If one option is given several times, one of its values must match.
+`--not` negates the option that follows: rows that match it are left out. Names may contain the wildcards `*` and `?`.
+A row whose value is unknown never matches: `--pod X` leaves it out, `--not --pod X` keeps it.
 
-- `--pod web-0` is either end, `--from-pod` the source, `--to-pod` the destination; likewise for every other kind.
-- `--to-ip` and `--to-port` look at the address that was dialled and at the target behind the tunnel.
-- `--from-service` means a client that was itself seen to answer for that service: the log names no service of a source.
-- `--from-node` of an access line is the node of the ztunnel that wrote it, where that is the source's side.
-- `--direction` of a flow is that of its halves that were seen.
-- `--first` and `--last` count after all filters; `--stats` counts the whole input before them.
+- `--pod web-0` matches either end, `--from-pod` the source, `--to-pod` the destination; the same holds for the other
+  kinds of name.
+- `--to-ip` and `--to-port` match the address the client dialled and the address behind the tunnel.
+- `--from-service` matches clients that were themselves seen to serve that service, because the log names no service for
+  a source.
+- `--from-node`, for an access line, is the node of the ztunnel that logged it, if that is the source's ztunnel.
+- `--direction`, for a flow, is the direction of the log lines that were found for it.
+- `--first` and `--last` count the rows that pass the filters. `--stats` counts the whole input.
 
-`--filter EXPR` takes conditions on columns (`docs/reference/fields.md`), and `src_addr`, `dst_addr`, `hbone_addr`:
+`--filter EXPR` takes a condition on the columns of `docs/reference/fields.md`, and on `src_addr`, `dst_addr` and
+`hbone_addr`:
 
 ```text
 verdict == denied and dst_namespace != shop
@@ -71,45 +90,54 @@ outbound_error =~ "reset by peer" and end > 2024-06-16T12:48:00Z
 src_node == dst_node and policy != null
 ```
 
-Operators are `== != < <= > >= =~ !~ in`, joined by `and`, `or`, `not` and parentheses; text may stand without quotes.
-An unknown cell fulfils no condition but `== null` and the negated ones (`!=`, `!~`, `not in`, `not`), which are the exact
-opposite of the positive ones. A column that holds yes or no is a condition by itself.
+The operators are `== != < <= > >= =~ !~ in`; join conditions with `and`, `or`, `not` and parentheses. Text needs quotes
+only if it contains spaces or special characters. Comparisons with an empty cell are false, except `== null` and the
+negated operators (`!=`, `!~`, `not in`, `not`), which are true. A column of true and false is a condition by itself. A
+column with a fixed set of words ([closed columns](fields.md#closed-columns)) is compared with these words only: any other
+is refused, with the nearest one.
 
 ## Times
 
-`--since` and `--until` take a time (`2024-06-16T12:48:51Z`, `2024-06-16`) or a duration back (`90s`, `5m`, `2h`, `1d`):
-back from the last connection in the log, with `--follow` back from now. They look at the end of connections; rows
-without a time stay. Pairing sees all lines, whatever the limits.
+`--since` and `--until` take a time (`2024-06-16T12:48:51Z`, `2024-06-16`) or a duration (`90s`, `5m`, `2h`, `1d`). A
+duration counts back from the last connection in the log; with `--follow` it counts back from now. Both options compare
+the end of a connection. Rows without a time are kept. The limits do not affect pairing, which sees every line.
 
 ## Counts
 
-`--stats` prints what became of every line; `--stats=json` prints one object as the last line of stderr, whatever the
-exit code: `physical_lines`, `lines` = `access` + `other` + `not_ours` + `problems`, `repaired`, `duplicates`, `halves` =
-`access` - `duplicates` = 2 · `paired_flows` + `unpaired_halves` (flows of 1.18 to 1.21 come on top), `ambiguous_flows`,
-`evicted`. `records` pairs nothing, so its pairing counts are null.
+`--stats` prints on stderr how many lines were parsed, skipped or broken. `--stats=json` prints the counts as one JSON
+object on the last line of stderr, whatever the exit code (unless the command line itself cannot be parsed):
+
+| count | |
+|---|---|
+| `physical_lines` | Lines in the files. |
+| `lines` | Log lines: `access` + `other` + `not_ours` + `problems`. |
+| `access`, `other`, `not_ours`, `problems` | Access lines, other ztunnel lines, lines that are not from ztunnel, access lines that could not be parsed. |
+| `repaired` | Damaged lines that could be repaired. |
+| `duplicates` | Copies of a line, counted once. |
+| `halves` | `access` - `duplicates`. This is also 2 · `paired_flows` + `unpaired_halves`, unless the log has lines of ztunnel 1.18 to 1.21: they are no access lines, but their connections are counted. |
+| `paired_flows`, `ambiguous_flows`, `unpaired_halves` | Connections with both log lines; how many of these had more than one possible partner; log lines without a partner. Null for `records`, which does not pair. |
+| `evicted` | Log lines given up because a memory limit was reached. |
+| `slow_lines` | Lines that the compiled reader did not take. |
 """
 
 
 def page() -> str:
     """The page as Markdown."""
-    import typer
+    import click
 
-    from ztflow.cli.app import app
-    from ztflow.cli.help import rows_of, usage_of
-    from ztflow.cli.options import FILTERS, OUTPUT, READING, TALK
+    from ztflow.cli.app import help_rows, program
+    from ztflow.cli.options import FILTERS, MESSAGES, READING
 
-    group: Any = typer.main.get_command(app)
-    commands = {name: (command, rows_of(command.params)) for name, command in group.commands.items()}
-    shared = {heading: commands["flows"][1][heading] for heading in (READING, FILTERS, TALK)}
+    commands = {name: (command, help_rows(command.params)) for name, command in program.commands.items()}
+    shared = {heading: commands["flows"][1][heading] for heading in (READING, FILTERS, MESSAGES)}
     parts = [_HEAD, "\n## Options of most commands\n"]
     parts += [_table(heading, rows) for heading, rows in shared.items()]
     for name, (command, rows) in commands.items():
-        parts.append(f"\n## `ztflow {name}`\n\n{command.help.strip()}\n")
-        usage = " ".join(["ztflow", name, "[OPTIONS]", *usage_of(command.params)])
-        parts.append(f"\n```text\n{usage}\n```\n")
+        context = click.Context(command, info_name=f"ztflow {name}")
+        usage = " ".join(["ztflow", name, *command.collect_usage_pieces(context)])
+        parts.append(f"\n## `ztflow {name}`\n\n{(command.help or '').strip()}\n\n```text\n{usage}\n```\n")
         alike = [heading for heading in shared if set(rows.get(heading, ())) & set(shared[heading])]
-        own = [heading for heading in ("", OUTPUT, *shared) if heading in rows and heading not in alike]
-        parts += [_table(heading or "Arguments", rows[heading]) for heading in own]
+        parts += [_table(heading, found) for heading, found in rows.items() if heading not in alike]
         told = [_likewise(heading, rows[heading], shared[heading]) for heading in alike]
         parts.append(f"\nAs above: {', '.join(told)}.\n")
     return "".join(parts)

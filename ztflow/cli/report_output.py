@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from ztflow.cli.options import ReportOutput
-from ztflow.cli.output import destination
-from ztflow.cli.paper import paper_for
+from ztflow.cli.output import destination, paper_for
 from ztflow.cli.run import Run
 from ztflow.reports import Report, render
 
-FORMATS = ("table", "json", "markdown", "html")
-
 
 def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> None:
-    """Write a report in one of `FORMATS`.
+    """Write a report in one of `options.REPORT_FORMATS`.
 
     Raises:
         UsageError: If the output cannot be written.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from ztflow.cli.behind import Behind
 from ztflow.cli.options import Grid, Reading, Rows, TableOutput
-from ztflow.cli.output import check_destination, chosen_format, destination
-from ztflow.cli.paper import Paper, paper_for
-from ztflow.cli.reading import owners
+from ztflow.cli.output import Behind, Paper, check_destination, chosen_format, destination, paper_for, say
+from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.cli.selection import Selection
-from ztflow.cli.terminal import say
 from ztflow.model.tables import Flows, Halves
 from ztflow.writers import FORMATS, TableWriter, open_writer
 
@@ -24,15 +21,13 @@ Tabular = TypeVar("Tabular", Flows, Halves)
 
 def write_rows(
     run: Run,
-    inputs: list[str] | None,
+    inputs: Sequence[str],
     kind: type[Tabular],
     *,
     reading: Reading,
     grid: Grid,
     rows: Rows,
     output: TableOutput,
-    finished: Callable[[Run, list[str], Reading], Generator[Tabular]],
-    live: Callable[[Run, list[str], Reading], Generator[Tabular]],
 ) -> None:
     """Read, select and write the rows of one table.
 
@@ -44,26 +39,21 @@ def write_rows(
         grid: Filters.
         rows: First or last.
         output: Form and place.
-        finished: Reads everything.
-        live: Reads as it comes.
 
     Raises:
         UsageError: If an option means nothing; before anything is read.
     """
     form = chosen_format(output.format, output.output, FORMATS)
-    selection = Selection(
-        kind.columns, "end" if "end" in kind.schema.names else "time", reading=reading, grid=grid, rows=rows
-    )
+    selection = Selection(kind, reading=reading, grid=grid, rows=rows)
     sources = run.sources(inputs)
     check_destination(form, output.output, sources)
     paper = paper_for(run.talk.color, output.output)
-    selection.know_owners(owners(reading))
-    read = live if reading.follow else finished
+    reader = Reader(run, reading)
     total = shown = 0
     with (
         destination(output.output) as stream,
         closing(_writer(form, stream, kind.schema, paper, live=reading.follow)) as writer,
-        closing(read(run, sources, reading)) as tables,
+        closing(reader.rows(kind, sources)) as tables,
     ):
 
         def counted() -> Iterator[Tabular]:

@@ -2,10 +2,10 @@
 
 | code | |
 |---|---|
-| 0 | done, whatever the log said |
-| 1 | findings where they were asked for (`--strict`, `--exit-code`) |
-| 2 | the command line cannot mean anything, or the output cannot be written |
-| 3 | an input could not be read; the others were |
+| 0 | success, whatever the log says |
+| 1 | findings, where `--strict` or `--exit-code` asks for this code |
+| 2 | the command line is invalid, or the output cannot be written |
+| 3 | an input could not be read; the others were read |
 | 70 | a bug in ztflow |
 | 130 | interrupted without `--follow` |
 """
@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, TextIO
 
 from ztflow.cli.options import Stats, Talk
-from ztflow.cli.terminal import is_terminal, say, tell
-from ztflow.errors import InputError, SourceError, UsageError
+from ztflow.cli.output import is_terminal, say, tell
+from ztflow.errors import InputError, SlowPathWarning, SourceError, UsageError
 from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
-    from ztflow.cli.counting import Counts
+    from ztflow.read import ReadReport
 
 OK, FINDINGS, USAGE, UNREADABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -41,17 +42,17 @@ class Run:
 
     Attributes:
         talk: What to say besides the answer.
-        counts: What became of the input; None until something was read.
+        reports: What became of the input, of each capture the command reads; empty until something was read.
         findings: Whether the command found what it was asked to fail on.
     """
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
-        self.counts: Counts | None = None
+        self.reports: list[ReadReport] = []
         self.findings = False
         self._unreadable = 0
 
-    def sources(self, inputs: Sequence[str] | None) -> list[str]:
+    def sources(self, inputs: Sequence[str]) -> list[str]:
         """What to read: what was named, or standard input when something is piped in.
 
         Raises:
@@ -68,29 +69,35 @@ class Run:
         self._unreadable += 1
         say(str(error))
 
+    def report(self) -> ReadReport:
+        """Counts for one more reading of this run."""
+        from ztflow.read import ReadReport
+
+        self.reports.append(ReadReport())
+        return self.reports[-1]
+
     def code(self) -> int:
         """The code to end with when nothing broke."""
         if self._unreadable:
             return UNREADABLE
-        strict = self.talk.strict and self.counts is not None and bool(self.counts.stats.problems)
+        strict = self.talk.strict and any(report.stats.problems for report in self.reports)
         return FINDINGS if self.findings or strict else OK
 
     def close(self) -> None:
         """Say what has to be known about the input, and the counts if they were asked for, last of all."""
-        if self.counts is None:
-            if self.talk.stats is not Stats.JSON:
-                return
-            from ztflow.cli.counting import Counts
-
-            tell(Counts().json())
+        if not self.reports and self.talk.stats is not Stats.JSON:
             return
-        if self.counts.inputs or not self._unreadable:
-            for line in self.counts.remarks(TOLD):
+        from ztflow.cli.counting import as_json, as_text, remarks
+        from ztflow.read import ReadReport
+
+        counts = ReadReport.of(self.reports)
+        if counts.inputs or (self.reports and not self._unreadable):
+            for line in remarks(counts, TOLD):
                 say(line)
         if self.talk.stats is Stats.JSON:
-            tell(self.counts.json())
+            tell(as_json(counts))
         elif self.talk.stats is Stats.TEXT:
-            for line in self.counts.text():
+            for line in as_text(counts):
                 tell(line)
 
 
@@ -98,7 +105,8 @@ def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
     """Run a command's body and turn whatever ends it into a code and at most a few lines on stderr."""
     run = Run(talk)
     try:
-        code = _guarded(run, body)
+        with slow_paths_said():
+            code = _guarded(run, body)
     finally:
         with suppress(BrokenPipeError):
             run.close()
@@ -151,3 +159,42 @@ def complain(error: UsageError) -> None:
     before = visible(error.expression[: error.column - 1])
     tell(f"  {shown}")
     tell(f"  {' ' * len(before)}^")
+
+
+@contextmanager
+def slow_paths_said() -> Iterator[None]:
+    """While it is open, each `SlowPathWarning` is one line on stderr; on a terminal so is a wait for the compiler."""
+    with warnings.catch_warnings(), _waits_said() if is_terminal(sys.stderr) else nullcontext():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, SlowPathWarning):
+                say(str(message))
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", SlowPathWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _waits_said() -> Iterator[None]:
+    import logging
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, saying = logging.getLogger("ztflow"), Saying()
+    level = logger.level
+    logger.addHandler(saying)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(saying)
+        logger.setLevel(level)

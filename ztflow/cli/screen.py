@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ztflow.cli.counting import Counts
-from ztflow.cli.paper import Paper
+from ztflow.cli.output import Paper
+from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
 from ztflow.writers.text import LABEL, grid
@@ -20,6 +20,7 @@ from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures
+    from ztflow.read import ReadReport
     from ztflow.reports.model import Basis, Count
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
@@ -29,10 +30,14 @@ PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
 """Rows where no terminal's height decides."""
 
-_BAR = {"same_node": ("█", GREEN), "cross_node": ("▒", CYAN), "unknown": ("·", DIM)}
+_BAR: dict[str, tuple[str, str]] = {
+    NodeLocality.SAME_NODE: ("█", GREEN),
+    NodeLocality.CROSS_NODE: ("▒", CYAN),
+    NodeLocality.UNKNOWN: ("·", DIM),
+}
 
 
-def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
+def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
     """The screen as lines.
 
     Args:
@@ -42,7 +47,7 @@ def draw(summary: Summary, counts: Counts, paper: Paper, *, live: bool = False, 
         live: Whether more is to come.
         dropped: Connections too old to be kept in a live summary.
     """
-    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper)]
+    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} access lines are no longer in these numbers", YELLOW))
     if not summary.totals:
@@ -87,7 +92,7 @@ def _window(basis: Basis, paper: Paper, *, live: bool) -> str:
     return paper.fact("window", f"{first:%Y-%m-%d %H:%M:%S} to {until} UTC, {length}{more}")
 
 
-def _counted(summary: Summary, counts: Counts, paper: Paper) -> list[str]:
+def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) -> list[str]:
     stats, basis = counts.stats, summary.basis
     problems = f"{stats.problems:,} problem{'' if stats.problems == 1 else 's'}"
     lines = [
@@ -109,13 +114,14 @@ def _counted(summary: Summary, counts: Counts, paper: Paper) -> list[str]:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
     if summary.unpaired:
-        lines.append(paper.fact("alone", _listed(summary.unpaired)))
+        lines.append(paper.fact("alone", _listed(summary.unpaired, live=live)))
     return lines
 
 
-def _listed(counts: Sequence[Count]) -> str:
-    """`12 other node not collected, 3 still open`."""
-    return ", ".join(f"{one.flows:,} {(one.value or 'reason unknown').replace('_', ' ')}" for one in counts)
+def _listed(counts: Sequence[Count], *, live: bool) -> str:
+    """`12 other node not collected, 3 still open`; in a live picture halves without a reason wait for their partner."""
+    no_reason = "waiting for the other half" if live else "reason unknown"
+    return ", ".join(f"{one.flows:,} {(one.value or no_reason).replace('_', ' ')}" for one in counts)
 
 
 def _nodes(summary: Summary, paper: Paper) -> list[str]:
@@ -173,7 +179,7 @@ def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     lines = [paper.fact("mesh", text)]
     if totals.denied or totals.failed:
         lines.append(paper.fact("refused", f"{totals.denied:,} denied, {totals.failed:,} failed", RED))
-    zones_matter = summary.zones is not None and summary.zones["cross_zone"].flows > 0
+    zones_matter = summary.zones is not None and summary.zones[ZoneLocality.CROSS_ZONE].flows > 0
     gaps = [f"{gap.flows:,} without {gap.what}" for gap in summary.gaps if zones_matter or "zone" not in gap.what]
     if gaps:
         lines.append(paper.fact("unknown", ", ".join(gaps), DIM))

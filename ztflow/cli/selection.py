@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side
 from ztflow.filters.masks import Known
+from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import parse_moment
-from ztflow.model.schema import Column
 from ztflow.model.tables import Flows, Halves
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
 
-def with_rows(table: Tabular, rows: pa.Table) -> Tabular:
-    """The same table with other rows, its counts kept."""
-    if isinstance(table, Flows):
-        return type(table)(rows, stats=table.stats, problems=table.problems, evicted=table.evicted)
-    return type(table)(rows, stats=table.stats, problems=table.problems)
-
-
 class Selection:
     """What was asked for, checked before anything is read."""
 
-    def __init__(
-        self, columns: Sequence[Column], time: str, *, reading: Reading, grid: Grid, rows: Rows | None = None
-    ) -> None:
+    def __init__(self, kind: type[Flows | Halves], *, reading: Reading, grid: Grid, rows: Rows | None = None) -> None:
         """Check the options.
 
         Args:
-            columns: Columns of the table.
-            time: Its time column.
+            kind: Which table.
             reading: Time limits.
             grid: Filters.
             rows: First or last.
@@ -45,10 +32,9 @@ class Selection:
         Raises:
             UsageError: If an option means nothing.
         """
-        self._time = time
         self._since = None if reading.since is None else _moment("--since", reading.since)
         self._until = None if reading.until is None else _moment("--until", reading.until)
-        self._filter = grid.filter(columns)
+        self._filter = grid.filter(kind.columns)
         self._known = Known()
         self._first = rows.first if rows else None
         self._last = rows.last if rows else None
@@ -60,19 +46,10 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self._filter) or any(limit is not None for limit in (self._since, self._until))
 
-    def know_owners(self, owners: Mapping[str, str]) -> None:
-        """Take in which workload owns which pod (`namespace/name`), for conditions on workloads."""
-        self._known = Known(owners)
-
-    def _between(self, rows: pa.Table, now: datetime | None) -> pa.Table:
-        """The rows within the limits; a row without a time is neither before nor after anything and stays."""
-        for limit, compare in ((self._since, pc.greater_equal), (self._until, pc.less_equal)):
-            if limit is None or (now is None and isinstance(limit, timedelta)):
-                continue
-            instant = now - limit if now is not None and isinstance(limit, timedelta) else limit
-            times = rows[self._time]
-            rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
-        return rows
+    def _chosen(self, table: Tabular, known: Known, now: datetime | None = None) -> Tabular:
+        """The rows within the limits that pass the filters."""
+        known.owners = table.owners
+        return self._filter.apply(between(table, self._since, self._until, now=now), known=known)
 
     @property
     def _needs_all(self) -> bool:
@@ -88,31 +65,26 @@ class Selection:
             return
         left, tail = self._first, kind()
         for table in tables:
-            rows = self._between(table.to_arrow(), None)
-            if self._filter and rows.num_rows:
-                rows = rows.filter(self._filter.mask(rows, known=self._known))
+            chosen = self._chosen(table, self._known)
             if left is not None:
-                rows = rows.slice(0, left)
-                left -= rows.num_rows
+                chosen = _cut(chosen, 0, left)
+                left -= len(chosen)
             if self._last is None:
-                yield with_rows(table, rows)
+                yield chosen
                 continue
-            both = kind.concat([tail, kind(rows)]).to_arrow()
-            tail = kind(both.slice(max(0, both.num_rows - self._last)))
+            both = kind.concat([tail, chosen])
+            tail = _cut(both, max(0, len(both) - self._last), self._last)
         if self._last is not None:
             yield tail
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""
-        rows = table.to_arrow()
-        rows = self._between(rows, pc.max(rows[self._time]).as_py())
-        if self._filter:
-            rows = rows.filter(self._filter.mask(rows, known=Known(self._known.owners)))
+        chosen = self._chosen(table, Known())
         if self._first is not None:
-            rows = rows.slice(0, self._first)
+            chosen = _cut(chosen, 0, self._first)
         if self._last is not None:
-            rows = rows.slice(max(0, rows.num_rows - self._last))
-        return with_rows(table, rows)
+            chosen = _cut(chosen, max(0, len(chosen) - self._last), self._last)
+        return chosen
 
     def stream(self, tables: Iterable[Tabular]) -> Iterator[Tabular]:
         """The chosen rows of tables as they come; relative times count back from now. Ends after the first N."""
@@ -121,18 +93,20 @@ class Selection:
         if left == 0:
             return
         for table in tables:
-            rows = self._between(table.to_arrow(), started)
-            if self._filter and rows.num_rows:
-                rows = rows.filter(self._filter.mask(rows, known=self._known))
+            chosen = self._chosen(table, self._known, started)
             if left is not None:
-                rows = rows.slice(0, left)
-                left -= rows.num_rows
-            yield with_rows(table, rows)
+                chosen = _cut(chosen, 0, left)
+                left -= len(chosen)
+            yield chosen
             if left == 0:
                 return
 
 
-def _moment(option: str, text: str) -> datetime | timedelta:
+def _cut(table: Tabular, start: int, count: int) -> Tabular:
+    return table.with_rows(table.to_arrow().slice(start, count))
+
+
+def _moment(option: str, text: str) -> Moment:
     try:
         return parse_moment(text)
     except UsageError as error:

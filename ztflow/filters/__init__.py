@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side, value_test
+from ztflow.model.vocabulary import Direction, Verdict, Word, unknown_word
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
-VERDICTS = ("forwarded", "denied", "failed", "unknown")
-DIRECTIONS = ("outbound", "inbound")
+VERDICTS = tuple(word.value for word in Verdict)
+DIRECTIONS = tuple(word.value for word in Direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,13 @@ class ExpressionCondition:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions on the rows of a flows or a halves table; an empty filter keeps everything."""
+    """Conditions on the rows of a flows or a halves table; an empty filter keeps everything. See `make_filter`.
+
+    Attributes:
+        ends: Conditions on the source, the destination or either.
+        words: Conditions on verdict and direction.
+        expressions: Conditions written as text.
+    """
 
     ends: tuple[EndCondition, ...] = ()
     words: tuple[WordCondition, ...] = ()
@@ -95,7 +102,12 @@ class Filter:
         return filter_mask(self, table, known)
 
     def apply(self, rows: Tabular, *, known: Known | None = None) -> Tabular:
-        """The rows that pass, with the counts of the whole input."""
+        """The rows that pass, with the counts of the whole input.
+
+        Args:
+            rows: Flows or halves.
+            known: As for `mask`; owners are the table's unless it has some.
+        """
         from ztflow.filters.masks import filtered
 
         return filtered(self, rows, known)
@@ -106,15 +118,18 @@ def make_filter(*expressions: str, **criteria: str | int | Sequence[str | int]) 
 
     Args:
         expressions: Conditions in words; all must hold.
-        criteria: `from_pod`, `to_pod`, `pod` and the same for every `Kind`; `verdict`, `direction`; each also with
-            `not_` in front. A value or a list of alternatives.
+        criteria: `from_pod`, `to_pod`, `pod` and the same for every kind of name or number the command line filters
+            by; `verdict`, `direction`; each also with `not_` in front. A value or a list of alternatives.
 
     Raises:
-        UsageError: If a name or a value means nothing.
+        UsageError: There is no filter of that name, or a value cannot be one of its kind.
 
     Examples:
-        >>> make_filter("duration_ms > 1000", to_namespace="shop", not_from_pod=["web-0", "web-1"]).ends[1].exclude
-        True
+        >>> import ztflow
+        >>> flows = ztflow.read_flows("fixtures/seed/same-node.log", "fixtures/seed/cross-node.log")
+        >>> slow = ztflow.make_filter("duration_ms > 100", from_namespace="ambient-demo", not_to_pod=["web-0", "web-1"])
+        >>> [flow.duration_ms for flow in slow.apply(flows)]
+        [203]
     """
     from ztflow.filters.expression import parse_expression
 
@@ -154,8 +169,9 @@ def word_condition(column: str, values: Iterable[str], *, exclude: bool = False)
         UsageError: If a value is not one of the closed set.
     """
     condition = WordCondition(column, tuple(values), exclude)
-    allowed = VERDICTS if column == "verdict" else DIRECTIONS
+    words: type[Word] = Verdict if column == "verdict" else Direction
     for value in condition.values:
-        if value not in allowed:
-            raise UsageError(f"no {column} {value!r}; there are {', '.join(allowed)}")
+        wrong = unknown_word(words, column, value)
+        if wrong is not None:
+            raise UsageError(wrong)
     return condition

@@ -10,8 +10,10 @@ value      = null | true | false | another column | number | time | 'text' | "te
 ```
 
 A column alone is a condition when it holds yes or no (`mtls`). Durations (`duration_ms > 1.5s`) and sizes
-(`request_bytes >= 10kB`) may carry a unit. `=~` searches a regular expression. An unknown cell fulfils no condition
-except `== null` and the negated ones (`!=`, `!~`, `not in`), which are exactly the opposite of their positive forms.
+(`request_bytes >= 10kB`) may carry a unit. `=~` searches a regular expression. A column with a closed vocabulary is
+compared with its words only; such a word is never taken for the column of that name (`level == error`). An unknown
+cell fulfils no condition except `== null` and the negated ones (`!=`, `!~`, `not in`), which are exactly the opposite
+of their positive forms.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
 from ztflow.model.schema import FLOWS, HALVES, Column, Type
+from ztflow.model.vocabulary import unknown_word
 
 if TYPE_CHECKING:
     from pyparsing import ParserElement
@@ -274,7 +277,8 @@ class _Checker:
             if column.type not in _TEXTS:
                 raise self._fail(f"{column.name} is not text, so it cannot be searched", raw.operator)
             return Comparison(column.name, operator, (self._pattern(word),))
-        if operator != "in" and not word.quoted and word.text in self._known:
+        own = column.words is not None and word.text in set(column.words)  # `level == error` is not the column `error`
+        if operator != "in" and not word.quoted and not own and word.text in self._known:
             other = self._column(word)
             if self._family(other) != self._family(column):
                 raise self._fail(f"{column.name} and {other.name} are of different kinds", word)
@@ -297,6 +301,9 @@ class _Checker:
             if ordered:
                 raise self._fail("null has no order; use == null or != null", word)
             return None
+        wrong = None if column.words is None else unknown_word(column.words, column.name, word.text)
+        if wrong is not None:
+            raise self._fail(wrong, word)
         if column.type in _TEXTS:
             return word.text
         try:

@@ -157,9 +157,8 @@ def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa
 
 def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabular:
     """See `Filter.apply`."""
-    from ztflow.model.tables import Flows
-
-    kept = table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)) if rows else table.to_arrow()
-    if isinstance(table, Flows):
-        return type(table)(kept, stats=table.stats, problems=table.problems, evicted=table.evicted)
-    return type(table)(kept, stats=table.stats, problems=table.problems)
+    if not rows or not len(table):
+        return table
+    known = Known() if known is None else known
+    known.owners = known.owners or table.owners
+    return table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))

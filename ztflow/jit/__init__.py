@@ -1,1 +1,1 @@
-"""Machine code made from Python: built with Numba once, kept on disk, linked with LLVM alone."""
+"""Machine code made from Python: `build` compiles it with Numba once, `cache` keeps it, `link` calls it."""

@@ -1,8 +1,9 @@
-"""Where compiled code is kept between runs, and whether it is there.
+"""Keeps compiled code on disk between runs, in a private folder; folders long unused are deleted.
 
-A folder a user alone can write: compiled code is executed when it is loaded, so a folder others can write to is never
-used. Its name holds a fingerprint of everything the code depends on (ztflow, the sources it is made from, Numba,
-Python, the processor), so that nothing stale is ever loaded and an update cleans itself up by not being found.
+Compiled code is executed when it is loaded, so a folder others can write to is never used. A folder's name holds a
+fingerprint of everything the code depends on (ztflow, the sources it is made from, Numba, Python, the processor), so
+that nothing stale is ever loaded. Several installations may share the place: each uses its own folder, and one that
+none has used for `UNUSED_DAYS` is deleted when the next compilation is finished.
 """
 
 from __future__ import annotations
@@ -11,15 +12,23 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
+import shutil
 import stat
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from ztflow.version import __version__
 
 READY = "ready"
 """File in the folder that says the compilation was finished and its result stood the test."""
+
+UNUSED_DAYS = 30
+"""A folder that nothing was loaded from for so long is of a version that is gone."""
+_DAY = 24 * 3600.0
 
 _CODE = "code.o"
 """File with the object code behind a line that names its function and its checksum."""
@@ -57,28 +66,42 @@ class Cache:
 
     Args:
         name: What its folders are called.
-        sources: Patterns of the files, below the package, that it depends on.
+        sources: Modules it is made from; a package stands for all its modules.
     """
 
     def __init__(self, name: str, *sources: str) -> None:
         self._name = name
-        self._sources = sources
+        self._sources = (*sources, __package__)
         self._fingerprint: str | None = None
 
     def fingerprint(self) -> str:
         """Short text that changes with everything the code depends on. Cost: about 1 ms, once."""
         if self._fingerprint is None:
             digest = hashlib.sha256()
-            package = Path(__file__).parent.parent
-            for pattern in (*self._sources, "compiled/*.py"):
-                for path in sorted(package.glob(pattern)):
-                    digest.update(path.read_bytes())
+            for path in self.sources():
+                digest.update(path.read_bytes())
             numba = importlib.util.find_spec("numba")
             if numba is not None and numba.origin is not None:
                 digest.update(f"{numba.origin} {Path(numba.origin).stat().st_mtime_ns}".encode())
+            package = Path(__file__).parent.parent
             digest.update(f"{package} {__version__} {sys.implementation.cache_tag} {_processor()}".encode())
             self._fingerprint = digest.hexdigest()[:16]
         return self._fingerprint
+
+    def sources(self) -> list[Path]:
+        """The files the code is made from.
+
+        Raises:
+            ModuleNotFoundError: If a module is not there: its name is wrong.
+        """
+        found: list[Path] = []
+        for name in self._sources:
+            spec = importlib.util.find_spec(name)
+            if spec is None or spec.origin is None:
+                raise ModuleNotFoundError(name)
+            origin = Path(spec.origin)
+            found += [origin] if spec.submodule_search_locations is None else sorted(origin.parent.glob("*.py"))
+        return found
 
     def folder(self) -> Path | None:
         """The folder to compile into, made when it is not there; None when there is nowhere to write."""
@@ -93,10 +116,6 @@ class Cache:
                 return place
         return None
 
-    def is_warm(self) -> bool:
-        """Whether a finished compilation is there. Cost: a few file look-ups; loads nothing."""
-        return self.finished() is not None
-
     def kept(self) -> tuple[str, bytes] | None:
         """Symbol and object code of a finished compilation; None when there is none, or it is damaged."""
         place = self.finished()
@@ -106,6 +125,7 @@ class Cache:
             head, _, code = (place / _CODE).read_bytes().partition(b"\n")
         except OSError:
             return None
+        _note_use(place / READY)
         symbol, _, checksum = head.decode("ascii", "replace").partition(" ")
         return (symbol, code) if hashlib.sha256(code).hexdigest() == checksum else None
 
@@ -118,21 +138,55 @@ class Cache:
             with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
                 file.write(f"{symbol} {hashlib.sha256(code).hexdigest()}\n".encode() + code)
             Path(file.name).replace(place / _CODE)
-        except OSError:
-            return
+        except OSError:  # a full disk: what was there before is outdated or damaged
+            with suppress(OSError):
+                (place / _CODE).unlink(missing_ok=True)
 
     def good(self) -> Path | None:
-        """Say that what was kept stood the test: where that is, or None when there is nowhere to keep it."""
+        """Say that what was kept stood the test, and delete what is outdated.
+
+        Returns:
+            Where it is kept; None when there is nowhere to keep it.
+        """
         place = self.folder()
-        if place is not None:
+        if place is None:
+            return None
+        try:
+            if not (place / _CODE).is_file():
+                return None
             (place / READY).touch()
+        except OSError:
+            return None
+        self._delete_outdated(place)
         return place
 
+    def _delete_outdated(self, used: Path) -> None:
+        """Delete our own folders beside this one that nothing was loaded from for `UNUSED_DAYS`.
 
-KERNEL = Cache("kernel", "kernel/*.py", "model/schema.py")
-"""The reader of bulk input."""
-LATTICE = Cache("lattice", "pair/hmm/transitions.py", "pair/hmm/trellis.py", "pair/hmm/*ward.py", "pair/hmm/jit.py")
-"""The sum over likely pairings."""
+        A process that compiles into one right now has changed it since; one that reads from it has read it whole, or
+        finds nothing and compiles anew.
+        """
+        ours = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{16}}")
+        with suppress(OSError):
+            for place in list(used.parent.iterdir()):
+                if place != used and ours.fullmatch(place.name) and _is_private(place) and _is_unused(place):
+                    shutil.rmtree(place, ignore_errors=True)
+
+
+def _note_use(ready: Path) -> None:
+    """Write down, once a day at most, that a folder is in use: in the time of its mark."""
+    with suppress(OSError):
+        if time.time() - ready.stat().st_mtime > _DAY:
+            os.utime(ready)
+
+
+def _is_unused(place: Path) -> bool:
+    """Whether neither a folder nor anything in it was written for `UNUSED_DAYS`; one that changes meanwhile is used."""
+    try:
+        last = max(path.lstat().st_mtime for path in (place, *place.iterdir()))
+    except OSError:
+        return False
+    return time.time() - last > UNUSED_DAYS * _DAY
 
 
 def _made(place: Path) -> bool:

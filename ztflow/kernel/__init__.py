@@ -1,7 +1,7 @@
-"""The compiled reader of bulk input: bytes to columns at memory speed, wherever a line can be proved.
+"""Compiled reader of bulk input: bytes to columns at memory speed, wherever a line can be proved.
 
-`policy` decides when it is used, `blocks` runs it over blocks of whole lines, `lines` is the compiled part. Importing
-this package loads neither Numba nor Arrow.
+`policy` decides when it is used, `blocks` runs it over blocks of whole lines, `lines` is the compiled part, `engine`
+loads it. Importing this package loads neither Numba nor Arrow.
 """
 
 from __future__ import annotations

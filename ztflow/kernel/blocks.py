@@ -1,4 +1,4 @@
-"""Blocks of whole lines through the kernel: state, the ends of buffers, full dictionaries, several threads.
+"""Runs the compiled reader over blocks of whole lines; sees to buffer ends and full dictionaries.
 
 A reader keeps its dictionaries from block to block, so that equal texts have equal numbers in all of them. It belongs
 to one thread at a time; the GIL is free while the kernel works.
@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.columns.dtypes import Codes
-from ztflow.kernel.buffers import DST_WIDTH, SRC_WIDTH, WIDTH, new_groups, new_texts
-from ztflow.kernel.columns import Part, Span
-from ztflow.kernel.engine import Table, compiled
+from ztflow.jit.link import ArgumentTable
+from ztflow.kernel.buffers import CHUNK_BYTES, DST_WIDTH, SRC_WIDTH, new_groups, new_texts
+from ztflow.kernel.columns import BlockPart, LineSpan
+from ztflow.kernel.engine import compiled
 from ztflow.kernel.known_words import Vocabulary
 from ztflow.kernel.table_layout import (
     LINES,
@@ -28,6 +29,7 @@ from ztflow.kernel.table_layout import (
     SPANS,
     STATE,
     TAIL,
+    Call,
     new_columns,
     new_scratch,
 )
@@ -37,9 +39,9 @@ from ztflow.model.tables import HALVES_SCHEMA
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _ROW_BYTES: Final = 200
-"""Bytes a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
+"""ByteRow a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
 _LEAST: Final = 64
-_PAD: Final = 2 * WIDTH
+_PAD: Final = 2 * CHUNK_BYTES
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Block:
     """
 
     lines: int = 0
-    parts: list[Part] = field(default_factory=list)
+    parts: list[BlockPart] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -60,7 +62,7 @@ class Block:
         return sum(part.rows for part in self.parts)
 
     @property
-    def slow(self) -> list[Span]:
+    def slow(self) -> list[LineSpan]:
         """Lines left to the slow path, in order, neighbours together."""
         return merged(span for part in self.parts for span in part.slow)
 
@@ -74,7 +76,8 @@ class BlockReader:
 
     def _renew(self) -> None:
         texts = new_texts()
-        self._table = Table(texts, new_groups(SRC_WIDTH), new_groups(DST_WIDTH), new_scratch())
+        self._table = ArgumentTable(Call)
+        self._table.put(texts=texts, src=new_groups(SRC_WIDTH), dst=new_groups(DST_WIDTH), scratch=new_scratch())
         self.vocabulary = Vocabulary(texts)
 
     def read(self, data: Buffer) -> Block:
@@ -95,30 +98,32 @@ class BlockReader:
             columns = new_columns(room, room, room)
             progress = np.zeros(STATE + 1, np.int64)
             progress[POSITION], progress[LINES] = position, block.lines
-            self._read_lines(self._table.numbers(base, stop, limit, columns, progress))
+            self._table.put(base=base, stop=stop, limit=limit, columns=columns, progress=progress)
+            self._read_lines(self._table)
             if progress[STATE] == TAIL and not copied:
                 position = int(progress[POSITION])
                 rest = np.zeros(stop - position + _PAD, np.uint8)
                 rest[:-_PAD] = view[position:stop]
                 base, limit, copied = rest.ctypes.data - position, position + len(rest), True
-                self._read_lines(self._table.numbers(base, stop, limit, columns, progress))
+                self._table.put(base=base, limit=limit)
+                self._read_lines(self._table)
             position, block.lines = int(progress[POSITION]), int(progress[LINES])
             self.vocabulary.learn()
-            spans = [Span(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
+            spans = [LineSpan(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
             others = columns.other[:, : int(progress[OTHERS])]
-            block.parts.append(Part(int(progress[ROWS]), columns, self.vocabulary, spans, others))
+            block.parts.append(BlockPart(int(progress[ROWS]), columns, self.vocabulary, spans, others))
             if progress[STATE] == NO_ROOM:
                 self._renew()
         return block
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
+def merged(spans: Iterable[LineSpan]) -> list[LineSpan]:
     """Spans in order, those that touch made one."""
-    found: list[Span] = []
+    found: list[LineSpan] = []
     for span in spans:
         if found and found[-1].stop == span.start:
             last = found.pop()
-            span = Span(last.line, last.lines + span.lines, last.start, span.stop)  # noqa: PLW2901
+            span = LineSpan(last.line, last.lines + span.lines, last.start, span.stop)  # noqa: PLW2901
         found.append(span)
     return found
 
@@ -129,7 +134,7 @@ def read_block(
     *,
     source_file: str = "-",
     first_line: int = 1,
-) -> tuple[pa.Table, list[Span], int]:
+) -> tuple[pa.Table, list[LineSpan], int]:
     """The halves the kernel can prove in a block of whole lines, and what it leaves.
 
     Args:
@@ -151,7 +156,7 @@ def read_block(
     raw = bytes(data)
 
     def leave(line: int, start: int) -> None:
-        left.append(Span(line, 1, start, raw.index(b"\n", start) + 1))
+        left.append(LineSpan(line, 1, start, raw.index(b"\n", start) + 1))
 
     for part in block.parts:
         found = [origin_of(prefix) for prefix in ("", *part.vocabulary.prefixes)]

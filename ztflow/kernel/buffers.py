@@ -6,24 +6,22 @@ Arrays of fixed capacity whose pages the operating system hands out when touched
 from __future__ import annotations
 
 import secrets
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.kernel.field_text import DST_FIELDS, SRC_FIELDS, TEXT_COLUMNS, WORD_COLUMNS, WORDS
+from ztflow.jit.link import ByteRow, Int32Row, Int32Table, IntRow, UIntRow
+from ztflow.kernel.field_text import COLUMN_WORDS, DST_FIELDS, SRC_FIELDS, TEXT_COLUMNS, WORD_COLUMNS
 
-Array: TypeAlias = npt.NDArray[Any]
-
-WIDTH: Final = 64
-"""Bytes a mask covers, and so how far a load reaches past its address."""
+CHUNK_BYTES: Final = 64
+"""ByteRow a mask covers, and so how far a load reaches past its address."""
 
 ENTRIES: Final = 1 << 17
 """Texts of all columns a dictionary holds."""
 GROUPS: Final = 1 << 16
 """Distinct stretches held of each end."""
 ARENA: Final = 48 << 20
-"""Bytes of all texts and stretches."""
+"""ByteRow of all texts and stretches."""
 LINE: Final = 1 << 15
 """Longest line the kernel looks at, and so about the most one line can add to the arena."""
 
@@ -46,27 +44,27 @@ class Texts(NamedTuple):
         columns: Which of `TEXT_COLUMNS` it belongs to.
         codes: Its number in that column.
         refused: Whether the caller looked at it and refused it; its lines go the slow way.
-        guesses: Of a source address: the source group seen last with it, else `NONE`.
+        guesses: Of a source address: the source group seen last with it, else `NO_CODE`.
         used: Entries, arena bytes, salt of the hashes.
         counts: Entries of each column.
-        words: Number of each word of a closed vocabulary in the order it was met, else `NONE`.
+        words: Number of each word of a closed vocabulary in the order it was met, else `NO_CODE`.
     """
 
-    arena: Array
-    slots: Array
-    hashes: Array
-    starts: Array
-    lengths: Array
-    columns: Array
-    codes: Array
-    refused: Array
-    guesses: Array
-    used: Array
-    counts: Array
-    words: Array
+    arena: ByteRow
+    slots: Int32Row
+    hashes: UIntRow
+    starts: IntRow
+    lengths: IntRow
+    columns: Int32Row
+    codes: Int32Row
+    refused: ByteRow
+    guesses: Int32Row
+    used: IntRow
+    counts: Int32Row
+    words: Int32Table
 
 
-class Groups(NamedTuple):
+class EndGroups(NamedTuple):
     """Stretches of one end.
 
     Attributes:
@@ -74,18 +72,18 @@ class Groups(NamedTuple):
         hashes: Of each group.
         starts: Where its bytes begin in the arena of `Texts`.
         lengths: How many bytes.
-        codes: Numbers of its fields, `NONE` for a field that is not there. Shape: groups, fields.
-        guesses: Group seen last behind the same first bytes, else `NONE`.
-        used: Groups.
+        codes: Numbers of its fields, `NO_CODE` for a field that is not there. Shape: groups, fields.
+        guesses: Group seen last behind the same first bytes, else `NO_CODE`.
+        used: EndGroups.
     """
 
-    slots: Array
-    hashes: Array
-    starts: Array
-    lengths: Array
-    codes: Array
-    guesses: Array
-    used: Array
+    slots: Int32Row
+    hashes: UIntRow
+    starts: IntRow
+    lengths: IntRow
+    codes: Int32Table
+    guesses: Int32Row
+    used: IntRow
 
 
 SRC_WIDTH: Final = len(SRC_FIELDS)
@@ -98,7 +96,7 @@ def new_texts() -> Texts:
     used = np.zeros(3, np.uint64)
     used[SALT] = secrets.randbits(64)
     return Texts(
-        arena=np.empty(ARENA + WIDTH, np.uint8),
+        arena=np.empty(ARENA + CHUNK_BYTES, np.uint8),
         slots=np.zeros(2 * ENTRIES, np.int32),
         hashes=np.empty(ENTRIES, np.uint64),
         starts=np.empty(ENTRIES, np.int64),
@@ -109,13 +107,13 @@ def new_texts() -> Texts:
         guesses=np.empty(ENTRIES, np.int32),
         used=used.view(np.int64),
         counts=np.zeros(len(TEXT_COLUMNS), np.int32),
-        words=np.full((len(WORD_COLUMNS), max(map(len, WORDS)) + 1), -1, np.int32),
+        words=np.full((len(WORD_COLUMNS), max(map(len, COLUMN_WORDS)) + 1), -1, np.int32),
     )
 
 
-def new_groups(width: int) -> Groups:
+def new_groups(width: int) -> EndGroups:
     """No groups; `width` fields each."""
-    return Groups(
+    return EndGroups(
         slots=np.zeros(2 * GROUPS, np.int32),
         hashes=np.empty(GROUPS, np.uint64),
         starts=np.empty(GROUPS, np.int64),

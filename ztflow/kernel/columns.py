@@ -1,4 +1,4 @@
-"""The kernel's columns as an Arrow table of `schema.HALVES`, mostly without copying them."""
+"""Turns the kernel's columns into an Arrow table of `schema.HALVES`, mostly without copying them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, Codes, IntArray
 from ztflow.kernel.known_words import Vocabulary
-from ztflow.kernel.table_layout import CODES, NUMBERS, PORTS, Columns
+from ztflow.kernel.table_layout import CODE_ROWS, NUMBER_ROWS, PORT_ROWS, Columns
 from ztflow.model.provenance import Origin
 from ztflow.model.tables import HALVES_SCHEMA
 
@@ -20,7 +20,7 @@ _IDENTITY_PARTS = ("trust_domain", "service_account")
 _ORIGIN_COLUMNS = {"ztunnel_pod": 0, "ztunnel_namespace": 1, "ztunnel_node": 2}
 
 
-class Span(NamedTuple):
+class LineSpan(NamedTuple):
     """Neighbouring lines the kernel leaves to the slow path.
 
     Attributes:
@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 
 @dataclass(slots=True)
-class Part:
+class BlockPart:
     """Neighbouring lines read with one set of dictionaries: each is a proved row, one of the others, or left.
 
     Attributes:
@@ -52,16 +52,16 @@ class Part:
     rows: int
     columns: Columns
     vocabulary: Vocabulary
-    slow: list[Span]
+    slow: list[LineSpan]
     others: IntArray
 
     def codes(self, name: str) -> Codes:
         """Numbers of a column's texts, -1 where there is none. Shape: rows."""
-        return self.columns.codes[CODES.index(name), : self.rows]
+        return self.columns.codes[CODE_ROWS.index(name), : self.rows]
 
     def number(self, name: str) -> IntArray:
         """A column of integers. Shape: rows."""
-        return self.columns.numbers[NUMBERS.index(name), : self.rows]
+        return self.columns.numbers[NUMBER_ROWS.index(name), : self.rows]
 
     def table(self, origins: Sequence[Origin], writers: Codes, source_file: str, first_line: int) -> pa.Table:
         """The rows as halves.
@@ -101,8 +101,8 @@ class Part:
             return _encoded(derived.codes(self.codes("error")), derived.distinct.array())
         if name in vocabulary.columns:
             return _encoded(self.codes(name), vocabulary.columns[name].array())
-        if name in PORTS:
-            ports = self.columns.ports[PORTS.index(name), : self.rows]
+        if name in PORT_ROWS:
+            ports = self.columns.ports[PORT_ROWS.index(name), : self.rows]
             return _plain(field.type, ports, self.codes("hbone_host") < 0 if name == "hbone_port" else None)
         if name in {"bytes_sent", "bytes_recv", "duration_ms"}:
             return _plain(field.type, self.number(name), self.number("duration_ms") < 0)

@@ -1,4 +1,4 @@
-"""Texts seen so far, numbered: the dictionaries of the columns, filled by compiled code.
+"""Numbers texts and whole stretches of a line: hash tables of those seen so far, filled by compiled code.
 
 A text is found by hash and then compared byte by byte; two texts never share a number. A group is a stretch of a line
 with several fields (all that a line says about one end): found as one text, it stands for the numbers of its fields,
@@ -14,6 +14,7 @@ from typing import Final
 
 from ztflow.kernel.buffers import (
     ARENA,
+    CHUNK_BYTES,
     ENTRIES,
     GROUPS,
     GUESSES,
@@ -21,15 +22,14 @@ from ztflow.kernel.buffers import (
     SALT,
     USED_ARENA,
     USED_ENTRIES,
-    WIDTH,
-    Groups,
+    EndGroups,
     Texts,
 )
 from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_bytes, u64, word
 
-NONE: Final = -1
-CROWDED: Final = -2
-"""Too many look-alikes of one hash: somebody aims at the table. The line goes the slow way."""
+NO_CODE: Final = -1
+TOO_MANY_ALIKE: Final = -2
+"""Too many texts of nearly one hash, as in an attack on the table. The line goes the slow way."""
 
 _PROBES = 64
 _NEW_A_LINE = 16
@@ -44,7 +44,7 @@ _ALL = u64(0xFFFFFFFFFFFFFFFF)
 
 
 @inlined
-def has_room(texts: Texts, src: Groups, dst: Groups) -> bool:
+def has_room(texts: Texts, src: EndGroups, dst: EndGroups) -> bool:
     """Whether one more line surely fits."""
     return flag(
         texts.used[USED_ENTRIES] + _NEW_A_LINE < ENTRIES
@@ -56,14 +56,14 @@ def has_room(texts: Texts, src: Groups, dst: Groups) -> bool:
 
 @inlined
 def same(a: int, b: int, count: int) -> bool:
-    """Whether `count` ≥ 1 bytes at two addresses are equal. Loads up to `WIDTH` bytes from each."""
-    while count > WIDTH:
+    """Whether `count` ≥ 1 bytes at two addresses are equal. Loads up to `CHUNK_BYTES` bytes from each."""
+    while count > CHUNK_BYTES:
         if same_bytes(a, b) != _ALL:
             return False
-        a += WIDTH
-        b += WIDTH
-        count -= WIDTH
-    return (~same_bytes(a, b)) << u64(WIDTH - count) == u64(0)
+        a += CHUNK_BYTES
+        b += CHUNK_BYTES
+        count -= CHUNK_BYTES
+    return (~same_bytes(a, b)) << u64(CHUNK_BYTES - count) == u64(0)
 
 
 @inlined
@@ -105,14 +105,14 @@ def column_hash(texts: Texts, column: int, at: int, count: int) -> int:
 
 @inlined
 def find(texts: Texts, column: int, at: int, count: int, hashed: int) -> int:
-    """Entry of a text of a column; `NONE` when it is new, `CROWDED`."""
+    """Entry of a text of a column; `NO_CODE` when it is new, `TOO_MANY_ALIKE`."""
     mask = u64(2 * ENTRIES - 1)
     slot = hashed & mask
     arena = i64(texts.arena.ctypes.data)
     for _ in range(_PROBES):
         entry = i64(texts.slots[slot]) - 1
         if entry < 0:
-            return NONE
+            return NO_CODE
         if (
             texts.hashes[entry] == hashed
             and texts.lengths[entry] == count
@@ -121,7 +121,7 @@ def find(texts: Texts, column: int, at: int, count: int, hashed: int) -> int:
         ):
             return entry
         slot = (slot + u64(1)) & mask
-    return CROWDED
+    return TOO_MANY_ALIKE
 
 
 @inlined
@@ -139,10 +139,10 @@ def keep(texts: Texts, at: int, count: int) -> int:
 
 @called
 def number(texts: Texts, column: int, at: int, count: int) -> int:
-    """Entry of a text of a column, made when it is new; `CROWDED`."""
+    """Entry of a text of a column, made when it is new; `TOO_MANY_ALIKE`."""
     hashed = column_hash(texts, column, at, count)
     entry = find(texts, column, at, count, hashed)
-    if entry != NONE:
+    if entry != NO_CODE:
         return entry
     mask = u64(2 * ENTRIES - 1)
     slot = hashed & mask
@@ -157,33 +157,33 @@ def number(texts: Texts, column: int, at: int, count: int) -> int:
     texts.columns[entry] = column
     texts.codes[entry] = texts.counts[column]
     texts.counts[column] += 1
-    texts.guesses[entry] = NONE
+    texts.guesses[entry] = NO_CODE
     return i64(entry)
 
 
 @inlined
-def is_group(texts: Texts, groups: Groups, group: int, at: int) -> bool:
+def is_group(texts: Texts, groups: EndGroups, group: int, at: int) -> bool:
     """Whether just this group's bytes stand there."""
     return same(i64(texts.arena.ctypes.data) + groups.starts[group], at, groups.lengths[group])
 
 
 @called
-def find_group(texts: Texts, groups: Groups, at: int, count: int, hashed: int) -> int:
-    """The group with these bytes; `NONE` when it is new, `CROWDED`."""
+def find_group(texts: Texts, groups: EndGroups, at: int, count: int, hashed: int) -> int:
+    """The group with these bytes; `NO_CODE` when it is new, `TOO_MANY_ALIKE`."""
     mask = u64(2 * GROUPS - 1)
     slot = hashed & mask
     for _ in range(_PROBES):
         group = i64(groups.slots[slot]) - 1
         if group < 0:
-            return NONE
+            return NO_CODE
         if groups.hashes[group] == hashed and groups.lengths[group] == count and is_group(texts, groups, group, at):
             return group
         slot = (slot + u64(1)) & mask
-    return CROWDED
+    return TOO_MANY_ALIKE
 
 
 @called
-def add_group(texts: Texts, groups: Groups, at: int, count: int, hashed: int) -> int:
+def add_group(texts: Texts, groups: EndGroups, at: int, count: int, hashed: int) -> int:
     """A new group for bytes that `find_group` did not find; its codes are still to be filled in."""
     mask = u64(2 * GROUPS - 1)
     slot = hashed & mask

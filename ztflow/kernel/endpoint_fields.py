@@ -1,9 +1,10 @@
-"""One end of a connection: all its fields as one stretch of the line, taken apart once for each distinct stretch."""
+"""Reads all fields of one end of a connection as one stretch of the line, taken apart once per distinct stretch."""
 
 from __future__ import annotations
 
-from ztflow.kernel.buffers import Array, Groups, Texts
-from ztflow.kernel.dictionaries import CROWDED, NONE, add_group, find_group, group_hash, number
+from ztflow.jit.link import Array
+from ztflow.kernel.buffers import EndGroups, Texts
+from ztflow.kernel.dictionaries import NO_CODE, TOO_MANY_ALIKE, add_group, find_group, group_hash, number
 from ztflow.kernel.field_text import KEY
 from ztflow.kernel.fields import NO, address_end, is_host, is_ip, port, text
 from ztflow.kernel.machine import called, flag, i64, inlined, text_at
@@ -102,22 +103,22 @@ def dst_fields(at: int, spots: Array) -> int:
 @inlined
 def _code(texts: Texts, column: int, spots: Array, field: int) -> int:
     if spots[field, 1] == 0:
-        return NONE
+        return NO_CODE
     entry = number(texts, column, spots[field, 0], spots[field, 1])
-    return CROWDED if entry < 0 else i64(texts.codes[entry])
+    return TOO_MANY_ALIKE if entry < 0 else i64(texts.codes[entry])
 
 
 @called
-def new_src(texts: Texts, src: Groups, at: int, count: int, spots: Array) -> int:
-    """The group of a source; `CROWDED`."""
+def new_src(texts: Texts, src: EndGroups, at: int, count: int, spots: Array) -> int:
+    """The group of a source; `TOO_MANY_ALIKE`."""
     hashed = group_hash(texts, at, count)
     group = find_group(texts, src, at, count, hashed)
-    if group != NONE:
+    if group != NO_CODE:
         return group
     for field in range(4):
         code = _code(texts, SRC_TEXT + field, spots, field)
-        if code == CROWDED:
-            return CROWDED
+        if code == TOO_MANY_ALIKE:
+            return TOO_MANY_ALIKE
         spots[field, 0] = code
     group = add_group(texts, src, at, count, hashed)
     for field in range(4):
@@ -126,17 +127,17 @@ def new_src(texts: Texts, src: Groups, at: int, count: int, spots: Array) -> int
 
 
 @called
-def new_dst(texts: Texts, dst: Groups, at: int, count: int, spots: Array) -> int:
-    """The group of a destination; `CROWDED`."""
+def new_dst(texts: Texts, dst: EndGroups, at: int, count: int, spots: Array) -> int:
+    """The group of a destination; `TOO_MANY_ALIKE`."""
     hashed = group_hash(texts, at, count)
     group = find_group(texts, dst, at, count, hashed)
-    if group != NONE:
+    if group != NO_CODE:
         return group
     for field in range(9):
         if field not in (1, 3):  # the ports stand there as they are
             code = _code(texts, DST_IP + (0 if field == 0 else 1 if field == 2 else field - 2), spots, field)
-            if code == CROWDED:
-                return CROWDED
+            if code == TOO_MANY_ALIKE:
+                return TOO_MANY_ALIKE
             spots[field, 0] = code
     group = add_group(texts, dst, at, count, hashed)
     for field in range(9):

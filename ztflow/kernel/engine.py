@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
-from ztflow.jit.cache import KERNEL
-from ztflow.jit.link import Array, linked, numbers_of, table
-from ztflow.kernel.buffers import Groups, Texts
-from ztflow.kernel.table_layout import Columns, Scratch
+from ztflow.jit.cache import Cache
+from ztflow.jit.link import ArgumentTable, kept_or_made, linked
 
-
-class Table:
-    """What the compiled code is called with: a buffer and all arrays, as numbers, in the order of `entry`."""
-
-    def __init__(self, texts: Texts, src: Groups, dst: Groups, scratch: Scratch) -> None:
-        self._kept = (texts, src, dst, scratch)
-        self._about = [number for arrays in self._kept for number in numbers_of(arrays)]
-
-    def numbers(self, base: int, stop: int, limit: int, columns: Columns, progress: Array) -> Array:
-        """The table for one call."""
-        return table((base, stop, limit), [*self._about, *numbers_of((*columns, progress))])
+KERNEL = Cache("kernel", "ztflow.kernel", "ztflow.model.schema", "ztflow.model.vocabulary")
+"""Where its code is kept."""
 
 
-@lru_cache(maxsize=1)
-def compiled() -> Callable[[Array], None]:
-    """The function that reads lines, given the numbers of a `Table`.
+@cache
+def compiled() -> Callable[[ArgumentTable], None]:
+    """The function that reads lines, given the table of a `table_layout.Call`.
 
     Cost: about 50 ms the first time when the cache is warm, else about 10 s.
 
     Raises:
-        ImportError: Numba, or the LLVM it brings, is not installed.
+        CompilerError: It cannot be compiled or linked here.
     """
-    found = KERNEL.kept()
-    if found is None:
+
+    def make() -> tuple[str, bytes]:
         from ztflow.kernel.entry import object_code
 
-        found = object_code()
-        KERNEL.keep(*found)
-    return linked(*found)
+        return object_code()
+
+    return linked(*kept_or_made(KERNEL, make, "the reader of big inputs (about 10 s)"))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ztflow.model.schema import ACCESS_SCOPE, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message
+from ztflow.model.schema import ACCESS_SCOPE, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField
+from ztflow.model.vocabulary import Direction, LogLevel, Message
 
 KEY: Final[dict[str, str]] = {field.columns[0]: f"{field.key}=" for field in LOG_FIELDS}
 """First column of a field → its key and the sign after it."""
@@ -47,12 +48,12 @@ table: it is what stood before the line, whole."""
 WORD_COLUMNS: Final = ("level", "message", "direction")
 """Columns of a closed vocabulary."""
 
-WORDS: Final[tuple[tuple[str, ...], ...]] = (
-    ("info", "error", "warn"),
+COLUMN_WORDS: Final[tuple[tuple[str, ...], ...]] = (
+    (LogLevel.INFO.value, LogLevel.ERROR.value, LogLevel.WARN.value),
     (Message.COMPLETE.value, Message.FAILED.value),
-    ("outbound", "inbound"),
+    (Direction.OUTBOUND.value, Direction.INBOUND.value),
 )
 """Their words, in the order of the numbers the kernel gives them."""
 
-IN_STRING, OWN, OWN_IN_STRING = "s", "o", "e"
+IN_STRING, OWN_JSON, OWN_JSON_IN_STRING = "s", "o", "e"
 """What stood in the middle of an envelope: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""

@@ -1,14 +1,14 @@
-"""Values of a line, proved byte by byte: numbers, times, addresses, texts.
+"""Reads single values and proves them byte by byte: numbers, times, addresses, texts.
 
-Every function takes addresses inside a line that ends with a line end and has `WIDTH` readable bytes after it, and
-accepts only what the scanner reads to the same value; everything else it declines.
+Every function takes addresses inside a line that ends with a line end and has `CHUNK_BYTES` readable bytes after it,
+and accepts only what the scanner reads to the same value; everything else it declines.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ztflow.kernel.buffers import WIDTH
+from ztflow.kernel.buffers import CHUNK_BYTES
 from ztflow.kernel.machine import (
     byte,
     bytes_equal,
@@ -175,7 +175,7 @@ def address_end(at: int) -> tuple[int, int]:
     """Where a bare `HOST:PORT ` splits: its last colon and the blank after it; `NO` when it is not one."""
     blanks = _blanks(at)
     length = lowest(blanks)
-    if length == WIDTH:
+    if length == CHUNK_BYTES:
         return _long_address_end(at)
     colon = highest(_colons(at) & ((u64(1) << u64(length)) - u64(1)))
     return at + colon if colon > 0 else NO, at + length
@@ -279,7 +279,7 @@ def text(at: int, bare: bool) -> tuple[int, int, int]:
             marks = stops(end)
             if marks != u64(0):
                 break
-            end += WIDTH
+            end += CHUNK_BYTES
         end += lowest(marks)
         if end == begin or byte(end) != QUOTE or byte(end + 1) != BLANK:
             return 0, 0, NO
@@ -291,7 +291,7 @@ def text(at: int, bare: bool) -> tuple[int, int, int]:
         marks = stops(end) | _blanks_or_quotes(end)
         if marks != u64(0):
             break
-        end += WIDTH
+        end += CHUNK_BYTES
     end += lowest(marks)
     if end == at or byte(end) != BLANK:
         return 0, 0, NO
@@ -304,7 +304,7 @@ def quoted_end(at: int) -> int:
     while True:
         marks = _quote_marks(at)
         if marks == u64(0):
-            at += WIDTH
+            at += CHUNK_BYTES
             continue
         at += lowest(marks)
         if byte(at) == QUOTE:

@@ -1,4 +1,4 @@
-r"""A line inside JSON: taken out of its string, or turned into the plain layout; what stood around it is kept.
+r"""Takes a line out of the JSON around it, or turns ztunnel's own JSON into a plain line; keeps what was around it.
 
 `{"message":"TIME\tinfo\taccess\t…","nodeName":…}` is an envelope around a plain line. The kernel proves only that the
 middle is a JSON string (or ztunnel's own object) and undoes its escapes; that it really stands where a string may
@@ -6,15 +6,15 @@ stand, and who wrote it, is asked once for each distinct envelope of the code th
 An envelope is written down as what stood before, a line end, one of `spelling.IN_STRING…`, what stood behind; times in
 it have zeros for digits, or ones where they are numbers, so that it is the same around every line.
 
-Nothing is loaded past `WIDTH` bytes behind the line end, for the reasons in `lines`. What is written stays within the
-rooms of `Scratch`: they are `4 * WIDTH` longer than what is allowed in them.
+Nothing is loaded past `CHUNK_BYTES` bytes behind the line end, for the reasons in `lines`. What is written stays within
+the rooms of `LineScratch`: they are `4 * CHUNK_BYTES` longer than what is allowed in them.
 """
 
 from __future__ import annotations
 
-from ztflow.kernel.buffers import WIDTH, Texts
-from ztflow.kernel.dictionaries import CROWDED, number
-from ztflow.kernel.field_text import IN_STRING, OWN, OWN_IN_STRING
+from ztflow.kernel.buffers import CHUNK_BYTES, Texts
+from ztflow.kernel.dictionaries import TOO_MANY_ALIKE, number
+from ztflow.kernel.field_text import IN_STRING, OWN_JSON, OWN_JSON_IN_STRING
 from ztflow.kernel.fields import NO
 from ztflow.kernel.machine import (
     byte,
@@ -33,10 +33,11 @@ from ztflow.kernel.machine import (
     word,
 )
 from ztflow.kernel.prefix_or_envelope import without_times
-from ztflow.kernel.table_layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, Scratch
+from ztflow.kernel.table_layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, LineScratch
 from ztflow.model.schema import ACCESS_SCOPE
+from ztflow.model.vocabulary import LogLevel
 
-_IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN, OWN_IN_STRING))
+_IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN_JSON, OWN_JSON_IN_STRING))
 
 _braces_or_escapes = bytes_equal("{", "\\")
 _colons = bytes_equal(":")
@@ -53,7 +54,9 @@ _at_time, _TIME_KEY_LENGTH = text_at(_TIME_KEY), len(_TIME_KEY)
 _MESSAGE_KEYS = f'","scope":"{ACCESS_SCOPE}","message":"connection '
 _at_message, _MESSAGE_KEYS_LENGTH = text_at(_MESSAGE_KEYS), len(_MESSAGE_KEYS)
 _at_complete, _at_failed = text_at('complete"'), text_at('failed"')
-_put_info, _put_warn, _put_error = (put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for level in ("info", "warn", "error"))
+_put_info, _put_warn, _put_error = (
+    put_text(f"\t{level}\t{ACCESS_SCOPE}\t") for level in (LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
+)
 _put_complete, _put_failed = put_text("connection complete\t"), put_text("connection failed\t")
 _ends_address = text_at("addr")
 _is_error = text_at('error"')
@@ -90,7 +93,7 @@ def _unescaped(at: int, room: int) -> tuple[int, int]:
         target += count
         if target - room > INSIDE_BYTES:
             return NO, at
-        if count == WIDTH:
+        if count == CHUNK_BYTES:
             continue
         char = byte(at)
         if char == _QUOTE:
@@ -128,7 +131,7 @@ def _string(at: int, target: int, limit: int, escapes: bool) -> tuple[int, int]:
         target += count
         if target > limit:
             return NO, target
-        if count == WIDTH:
+        if count == CHUNK_BYTES:
             continue
         if byte(at) == _QUOTE:
             return at, target
@@ -225,7 +228,7 @@ def _in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
 def _copied(at: int, end: int, target: int) -> int:
     """Copy some bytes; where the copy ends."""
     while at < end:
-        count = min(end - at, i64(WIDTH))
+        count = min(end - at, i64(CHUNK_BYTES))
         copy_chunk(target, at)
         at += count
         target += count
@@ -259,11 +262,11 @@ def _without_clocks(at: int, count: int) -> None:
                     if byte(begin) != _DOT:
                         put_word(begin, (word(begin) & _BUT_FIRST) | u64(_ONE))
                     begin += 1
-        passed += WIDTH
+        passed += CHUNK_BYTES
 
 
 @called
-def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: Scratch) -> int:
+def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: LineScratch) -> int:
     """Write an envelope down; its length, `NO` when it is too long."""
     if begin - start + end - stop > AROUND_BYTES - 2:
         return NO
@@ -279,7 +282,7 @@ def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: S
 
 
 @called
-def inside(start: int, end: int, scratch: Scratch) -> tuple[int, int, int]:
+def inside(start: int, end: int, scratch: LineScratch) -> tuple[int, int, int]:
     """The line inside a physical line that ends in `}`: where it begins and ends, and the length of its envelope.
 
     It stands in one of the rooms of `scratch`, a line end behind it. `NO` when there is none such.
@@ -322,14 +325,14 @@ def inside(start: int, end: int, scratch: Scratch) -> tuple[int, int, int]:
             text = i64(scratch.inside.ctypes.data) if kind == _IN_STRING else i64(scratch.plain.ctypes.data)
             put_word(text + length, u64(0x0A))
             return text, text + length, _envelope(start, begin, kind, stop, end, scratch)
-        at += WIDTH
+        at += CHUNK_BYTES
     return NO, NO, NO
 
 
 @inlined
-def envelope_number(texts: Texts, count: int, scratch: Scratch) -> int:
-    """Number of the envelope `inside` wrote down last; `CROWDED` also for one refused before."""
+def envelope_number(texts: Texts, count: int, scratch: LineScratch) -> int:
+    """Number of the envelope `inside` wrote down last; `TOO_MANY_ALIKE` also for one refused before."""
     entry = number(texts, PREFIX_TEXT, i64(scratch.prefix.ctypes.data), count)
     if entry < 0 or texts.refused[entry]:
-        return CROWDED
+        return TOO_MANY_ALIKE
     return i64(texts.codes[entry])

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import Codes
 from ztflow.kernel.buffers import Texts
-from ztflow.kernel.field_text import TEXT_COLUMNS, WORD_COLUMNS, WORDS
+from ztflow.kernel.field_text import COLUMN_WORDS, TEXT_COLUMNS, WORD_COLUMNS
 from ztflow.model.error_classes import classify_error
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import BadEscapeError, decode
@@ -111,7 +111,7 @@ class Vocabulary:
         self._seen = count
 
     def _learn_words(self) -> None:
-        for place, (column, words) in enumerate(zip(WORD_COLUMNS, WORDS, strict=True)):
+        for place, (column, words) in enumerate(zip(WORD_COLUMNS, COLUMN_WORDS, strict=True)):
             values = self.columns[column].values
             codes = self._texts.words[place].tolist()
             if codes[-1] + 1 != len(values):

@@ -1,22 +1,23 @@
-"""The kernel: whole lines in, columns out, compiled, without the GIL.
+"""The compiled loop over whole lines: bytes in, columns out, without the GIL.
 
 For each physical line it decides whether it can prove that it reads it exactly as the scanner and the unwrapper would:
 a `connection complete` or `connection failed` line in ztunnel's plain layout, bare or behind a fixed prefix, or the
 same inside JSON (`inside`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry
 no fact it only counts.
 
-Why no load leaves the buffer: a line is looked at only when `WIDTH` readable bytes follow its line end, every text it
-is compared with is free of line ends, and no position moves past a byte that was not compared or classified. So every
-position is at or before the line end, and every load covers at most `WIDTH` bytes from one.
+Why no load leaves the buffer: a line is looked at only when `CHUNK_BYTES` readable bytes follow its line end, every
+text it is compared with is free of line ends, and no position moves past a byte that was not compared or classified. So
+every position is at or before the line end, and every load covers at most `CHUNK_BYTES` bytes from one.
 """
 
 from __future__ import annotations
 
+from ztflow.jit.link import Array
 from ztflow.kernel import field_text
-from ztflow.kernel.buffers import LINE, WIDTH, Array, Groups, Texts
+from ztflow.kernel.buffers import CHUNK_BYTES, LINE, EndGroups, Texts
 from ztflow.kernel.dictionaries import (
-    CROWDED,
-    NONE,
+    NO_CODE,
+    TOO_MANY_ALIKE,
     column_hash,
     find,
     guess_slot,
@@ -31,7 +32,7 @@ from ztflow.kernel.json_envelope import envelope_number, inside
 from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
 from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number
 from ztflow.kernel.table_layout import (
-    DIRECTION,
+    DIRECTION_ROW,
     DONE,
     DST_IP,
     DST_TEXT,
@@ -41,10 +42,10 @@ from ztflow.kernel.table_layout import (
     FULL,
     HBONE_HOST,
     INFO,
-    LEVEL,
+    LEVEL_ROW,
     LINE_ROW,
     LINES,
-    MESSAGE,
+    MESSAGE_ROW,
     NO_ROOM,
     OTHERS,
     POSITION,
@@ -64,15 +65,16 @@ from ztflow.kernel.table_layout import (
     TIME_ROW,
     WARN,
     Columns,
-    Scratch,
+    LineScratch,
 )
+from ztflow.model.vocabulary import LogLevel
 
 _ACCESS_LENGTH = len(field_text.ACCESS)
 _at_access = text_at(field_text.ACCESS)
 _at_complete, _COMPLETE_LENGTH = text_at(field_text.COMPLETE), len(field_text.COMPLETE)
 _at_failed, _FAILED_LENGTH = text_at(field_text.FAILED), len(field_text.FAILED)
 
-_OUTBOUND, _INBOUND = (f'{word}"' for word in field_text.WORDS[2])
+_OUTBOUND, _INBOUND = (f'{word}"' for word in field_text.COLUMN_WORDS[2])
 _at_outbound, _OUTBOUND_LENGTH = text_at(_OUTBOUND), len(_OUTBOUND)
 _at_inbound, _INBOUND_LENGTH = text_at(_INBOUND), len(_INBOUND)
 _SENT = f" {KEY['bytes_sent']}"
@@ -85,7 +87,7 @@ _at_millis, _MILLIS_LENGTH = text_at('ms"'), 3
 _ERROR = f' {KEY["error"]}"'
 _at_error, _ERROR_LENGTH = text_at(_ERROR), len(_ERROR)
 
-_INFO, _WARN = (u64(constant(f"Z\t{level}")) for level in ("info", "warn"))
+_INFO, _WARN = (u64(constant(f"Z\t{level}")) for level in (LogLevel.INFO, LogLevel.WARN))
 _ERRO = u64(constant("Z\terro"))
 _SIX_BYTES = u64(16)
 
@@ -99,7 +101,7 @@ _LEFT, _ROW, _OTHER = range(3)
 def _word_code(texts: Texts, column: int, which: int) -> int:
     """Number of a word of a closed vocabulary, in the order the words were met."""
     code = i64(texts.words[column, which])
-    if code == NONE:
+    if code == NO_CODE:
         last = texts.words.shape[1] - 1
         code = i64(texts.words[column, last]) + 1
         texts.words[column, last] = code
@@ -108,7 +110,7 @@ def _word_code(texts: Texts, column: int, which: int) -> int:
 
 
 @inlined
-def _around_number(texts: Texts, start: int, before: int, around: int, scratch: Scratch) -> int:
+def _around_number(texts: Texts, start: int, before: int, around: int, scratch: LineScratch) -> int:
     """Number of what stands around a line: its envelope, or its prefix."""
     if around == 0:
         return prefix_number(texts, start, before, scratch)
@@ -122,10 +124,10 @@ def _line(
     around: int,
     row: int,
     texts: Texts,
-    src: Groups,
-    dst: Groups,
+    src: EndGroups,
+    dst: EndGroups,
     columns: Columns,
-    scratch: Scratch,
+    scratch: LineScratch,
 ) -> int:
     """One line from `start` up to its line end at `end`: a row, another line, or left alone.
 
@@ -135,7 +137,7 @@ def _line(
     at = start
     tabs = _tabs(at)
     while tabs == u64(0):
-        at += WIDTH
+        at += CHUNK_BYTES
         if at > end:
             return _LEFT
         tabs = _tabs(at)
@@ -187,14 +189,14 @@ def _line(
         return _LEFT
     src_length = colon - src_at
     src_entry = find(texts, SRC_IP, src_at, src_length, column_hash(texts, SRC_IP, src_at, src_length))
-    if src_entry < 0 and (src_entry == CROWDED or not is_ip(src_at, src_length)):
+    if src_entry < 0 and (src_entry == TOO_MANY_ALIKE or not is_ip(src_at, src_length)):
         return _LEFT
     src_group_at = at = blank + 1
-    src_group = i64(texts.guesses[src_entry]) if src_entry >= 0 else NONE
+    src_group = i64(texts.guesses[src_entry]) if src_entry >= 0 else NO_CODE
     if src_group >= 0 and is_group(texts, src, src_group, at):
         at += src.lengths[src_group]
     else:
-        src_group = NONE
+        src_group = NO_CODE
         at = src_fields(at, scratch.spots)
         if at == NO:
             return _LEFT
@@ -213,7 +215,7 @@ def _line(
         at = dst_fields(at, scratch.spots)
         if at == NO:
             return _LEFT
-        dst_group = NONE
+        dst_group = NO_CODE
     dst_end = at
 
     # the rest
@@ -240,7 +242,7 @@ def _line(
             return _LEFT
         duration = i64(millis)
         at += _MILLIS_LENGTH
-    error = i64(NONE)
+    error = i64(NO_CODE)
     if at != end:
         if not _at_error(at):
             return _LEFT
@@ -267,13 +269,13 @@ def _line(
             return _LEFT
     texts.guesses[src_entry] = src_group
     prefix = _around_number(texts, start, before, around, scratch)
-    if prefix == CROWDED:
+    if prefix == TOO_MANY_ALIKE:
         return _LEFT
 
     codes, ports, numbers = columns.codes, columns.ports, columns.numbers
-    codes[LEVEL, row] = _word_code(texts, LEVEL, level)
-    codes[MESSAGE, row] = _word_code(texts, MESSAGE, failed)
-    codes[DIRECTION, row] = _word_code(texts, DIRECTION, inbound)
+    codes[LEVEL_ROW, row] = _word_code(texts, LEVEL_ROW, level)
+    codes[MESSAGE_ROW, row] = _word_code(texts, MESSAGE_ROW, failed)
+    codes[DIRECTION_ROW, row] = _word_code(texts, DIRECTION_ROW, inbound)
     codes[TEXTS + SRC_IP, row] = texts.codes[src_entry]
     for field in range(4):
         codes[TEXTS + SRC_TEXT + field, row] = src.codes[src_group, field]
@@ -299,10 +301,10 @@ def read_lines(
     stop: int,
     limit: int,
     texts: Texts,
-    src: Groups,
-    dst: Groups,
+    src: EndGroups,
+    dst: EndGroups,
     columns: Columns,
-    scratch: Scratch,
+    scratch: LineScratch,
     progress: Array,
 ) -> None:
     """Read the lines between `progress[POSITION]` and `stop` of a buffer at `base`, of which `limit` bytes may be read.
@@ -323,11 +325,11 @@ def read_lines(
         start = base + position
         found = start
         newlines = u64(0)
-        while found + 2 * WIDTH <= base + limit:
+        while found + 2 * CHUNK_BYTES <= base + limit:
             newlines = _newlines(found)
             if newlines != u64(0):
                 break
-            found += WIDTH
+            found += CHUNK_BYTES
         if newlines == u64(0):
             state = TAIL
             break
@@ -345,7 +347,7 @@ def read_lines(
                 while byte(tab) != ord("\t"):
                     tab += 1
                 prefix = _around_number(texts, text, tab - TIME_LENGTH - text, around, scratch)
-                if prefix == CROWDED:
+                if prefix == TOO_MANY_ALIKE:
                     what = _LEFT
                 else:
                     columns.other[0, other] = line

@@ -1,8 +1,9 @@
 """What the kernel needs of the machine and Numba does not offer: unaligned words, byte masks, fixed texts.
 
 Everything here works on addresses (`int64`) and makes no bounds check; `lines` proves for every load that the 64 bytes
-from its address on belong to the buffer. Only little-endian machines are served (`policy.supported`). The masks are
-LLVM vectors of 64 bytes, which every target lowers to what it has (two AVX2 or one AVX-512 register, four of NEON).
+from its address on belong to the buffer. Only little-endian machines are served (`ztflow.kernel.policy` refuses
+others). The masks are LLVM vectors of 64 bytes, which every target lowers to what it has (two AVX2 or one AVX-512
+register, four of NEON).
 
 Cost: importing this module imports Numba (about 250 ms).
 """
@@ -18,7 +19,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from ztflow.jit.build import HOW, loaded
-from ztflow.kernel.buffers import WIDTH
+from ztflow.kernel.buffers import CHUNK_BYTES
 
 _njit: Any = njit
 
@@ -30,7 +31,7 @@ flag = cast("Callable[..., bool]", np.bool_)
 """Machine types; to the type checker plain numbers. A constant of such a type is not compiled anew for each value."""
 
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
-_CHUNK = ir.VectorType(_I8, WIDTH)
+_CHUNK = ir.VectorType(_I8, CHUNK_BYTES)
 
 
 def inlined(function: F) -> F:
@@ -77,7 +78,7 @@ def _bits(builder: Any, flags: Any) -> Any:
 
 
 def _all(byte: int) -> Any:
-    return ir.Constant(_CHUNK, [ir.Constant(_I8, byte)] * WIDTH)
+    return ir.Constant(_CHUNK, [ir.Constant(_I8, byte)] * CHUNK_BYTES)
 
 
 def _word(builder: Any, values: Any) -> Any:

@@ -1,9 +1,10 @@
-"""When to use the compiled kernel: never at the price of a wait.
+"""Decides when big inputs are read by compiled code: never at the price of a wait, and a refusal is said once.
 
 Measured (2-core virtual machine, CPython 3.11, Numba 0.68): linking the compiled code takes less than 0.1 s, compiling
 about 10 s. The slow path reads 2 to 4 MB in that tenth of a second, so smaller inputs never load the kernel. When the
 compiled code is not there yet, big inputs have it made by another process and go on without it; when it is there they
-switch over. Where Numba is missing or fails nothing is said and everything works, only slower.
+switch over, and nothing is said. Where it cannot be made or loaded everything works, only slower: an input that is big
+enough to want it then gives one `SlowPathWarning`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from ztflow.jit.cache import KERNEL
+from ztflow.errors import CompilerError, SlowPathWarning
 
 WARM_FROM: Final = 2 << 20
-"""Bytes of input from which loading compiled code pays."""
+"""ByteRow of input from which loading compiled code pays."""
 COLD_FROM: Final = 64 << 20
-"""Bytes of input from which it is compiled, beside the reading."""
+"""ByteRow of input from which it is compiled, beside the reading."""
 
 SWITCH: Final = "ZTFLOW_KERNEL"
 """Environment variable: `off` never uses the kernel."""
@@ -58,7 +61,7 @@ class Policy:
         """Whether to use the kernel now.
 
         Args:
-            size: Bytes the input has, or has had so far.
+            size: ByteRow the input has, or has had so far.
 
         Cost: nothing once it is decided; loading the code (0.1 s) the first time it pays.
         """
@@ -68,17 +71,42 @@ class Policy:
             return False
         with self._lock:
             if self._state is State.UNTRIED:
-                if self._compiler is not None and self._compiler.poll() is None:
-                    return False
-                if KERNEL.is_warm():
-                    self._load()
-                elif size >= COLD_FROM and not self._asked:
-                    self._asked = True
-                    self._compiler = _compile_beside()
+                try:
+                    self._try(size)
+                except CompilerError as error:
+                    self._state = State.FAILED
+                    _say(f"is not used: {error}")
             return self._is_ready()
 
     def _is_ready(self) -> bool:
         return self._state is State.READY
+
+    def _try(self, size: int) -> None:
+        """Load what is there; have it compiled when it is not, and pays.
+
+        Raises:
+            CompilerError: This will not work in this process.
+        """
+        from ztflow.kernel.engine import KERNEL
+
+        ended = None if self._compiler is None else self._compiler.poll()
+        if self._compiler is not None and ended is None:
+            return
+        damaged = None
+        if (place := KERNEL.finished()) is not None:
+            if KERNEL.kept() is not None:
+                _prove()
+                self._state = State.READY
+                return
+            damaged = place
+        if ended is not None:
+            raise CompilerError("compiling it in the background failed; `ztflow warmup` says why")
+        if self._asked or (size < COLD_FROM and damaged is None):
+            return
+        self._asked = True
+        if damaged is not None:
+            _say(f"in {damaged} is damaged; it is compiled anew in the background, until then it is not used")
+        self._compiler = _compile_beside(KERNEL.folder())
 
     def warmup(self) -> Path | None:
         """Compile now and wait for it.
@@ -87,40 +115,56 @@ class Policy:
             Where the compiled code is kept; None when there is nowhere to keep it.
 
         Raises:
-            ImportError: Numba is not installed.
-            RuntimeError: What was compiled does not read as it must.
+            CompilerError: It cannot be compiled here, or what was compiled does not read as it must.
         """
+        from ztflow.kernel.engine import KERNEL
+
         with self._lock:
             _prove()
             self._state = State.READY
         return KERNEL.good()
 
-    def _load(self) -> None:
-        try:
-            _prove()
-        except Exception:  # noqa: BLE001  whatever Numba, LLVM or the machine cannot do: the slow path can
-            self._state = State.FAILED
-        else:
-            self._state = State.READY
+
+def _say(what: str) -> None:
+    """Warn that an input is read the slow way although it is big enough for the compiled reader.
+
+    Source: the ratio is what `benchmarks/slow_paths.py` prints for a whole job.
+    """
+    warnings.warn(f"the compiled reader {what}; reading takes about 4 times as long", SlowPathWarning, stacklevel=2)
 
 
 def _prove() -> None:
-    """Load or compile the kernel, and have it read a line whose content is known."""
+    """Load or compile the kernel, and have it read a line whose content is known.
+
+    Raises:
+        CompilerError: It cannot be loaded or compiled, or reads something else.
+    """
     if sys.byteorder != "little":
-        raise RuntimeError("the kernel needs a little-endian machine")
+        raise CompilerError("it needs a little-endian machine")
     from ztflow.kernel.blocks import read_block
 
     table, slow, _ = read_block(_SAMPLE * 3)
     told = [table.column(name).to_pylist() for name in ("src_ip", "dst_port", "bytes_recv", "duration_ms")]
     if slow or told != [["10.0.0.1"] * 3, [90] * 3, [22] * 3, [333] * 3]:
-        raise RuntimeError("the compiled kernel does not read as it must")
+        raise CompilerError("it does not read a known line as it must")
 
 
-def _compile_beside() -> subprocess.Popen[bytes] | None:
-    """Start a process that compiles into the cache, unless one is at it; it outlives this one, so the next has it."""
-    place = KERNEL.folder()
-    if place is None or getattr(sys, "frozen", False) or not Path(sys.executable).name.startswith("python"):
-        return None
+def _compile_beside(place: Path | None) -> subprocess.Popen[bytes] | None:
+    """Start a process that compiles into the cache; it outlives this one, so the next has it.
+
+    Returns:
+        The process; None when another one is at it.
+
+    Raises:
+        CompilerError: That is not possible here.
+    """
+    missing = [name for name in ("numba", "llvmlite") if find_spec(name) is None]
+    if missing:
+        raise CompilerError(f"{' and '.join(missing)} not installed")
+    if place is None:
+        raise CompilerError("there is no private folder it could be kept in (set XDG_CACHE_HOME to one)")
+    if getattr(sys, "frozen", False) or not Path(sys.executable).name.startswith("python"):
+        raise CompilerError("it was never compiled on this machine; `ztflow warmup` does that")
     if not _claimed(place / _COMPILING):
         return None
     try:
@@ -128,8 +172,8 @@ def _compile_beside() -> subprocess.Popen[bytes] | None:
             [sys.executable, "-m", "ztflow.kernel.warmup"], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-    except OSError:
-        return None
+    except OSError as error:
+        raise CompilerError(f"the process that would compile it does not start: {error}") from error
 
 
 def _claimed(mark: Path) -> bool:

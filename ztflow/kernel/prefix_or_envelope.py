@@ -1,9 +1,9 @@
-"""What stands before a line, and lines of other scopes that only count."""
+"""Numbers the prefix before a line, and recognises lines of other scopes that need only be counted."""
 
 from __future__ import annotations
 
-from ztflow.kernel.buffers import WIDTH, Texts
-from ztflow.kernel.dictionaries import CROWDED, NONE, number
+from ztflow.kernel.buffers import CHUNK_BYTES, Texts
+from ztflow.kernel.dictionaries import NO_CODE, TOO_MANY_ALIKE, number
 from ztflow.kernel.fields import NO, integer
 from ztflow.kernel.machine import (
     byte,
@@ -19,7 +19,7 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
-from ztflow.kernel.table_layout import PREFIX_TEXT, Scratch
+from ztflow.kernel.table_layout import PREFIX_TEXT, LineScratch
 
 _at_http, _HTTP_LENGTH = text_at("\thttp access\t"), len("\thttp access\t")
 _at_xds, _XDS_LENGTH = text_at("\txds\t"), len("\txds\t")
@@ -42,7 +42,7 @@ _BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 def without_times(at: int, count: int) -> None:
     """Turn the digits of every time that begins `YYYY-MM-DDTHH:` into zeros, up to a blank or a quote.
 
-    So what stands around a line is the same around every line. Loads up to `WIDTH` bytes past the text.
+    So what stands around a line is the same around every line. Loads up to `CHUNK_BYTES` bytes past the text.
     """
     passed = 0
     while passed < count:
@@ -63,7 +63,7 @@ def without_times(at: int, count: int) -> None:
                     if _ZERO <= char <= _NINE:
                         put_word(at + place, (word(at + place) & _BUT_FIRST) | u64(_ZERO))
                     place += 1
-        passed += WIDTH
+        passed += CHUNK_BYTES
 
 
 @inlined
@@ -73,26 +73,26 @@ def _may_hold_time(at: int, count: int) -> bool:
     while passed < count:
         if lowest(_colons(at + passed)) < count - passed:
             return True
-        passed += WIDTH
+        passed += CHUNK_BYTES
     return False
 
 
 @called
-def prefix_number(texts: Texts, at: int, count: int, scratch: Scratch) -> int:
-    """Number of what stands before a line; `NONE` for nothing, `CROWDED` also for a prefix refused before."""
+def prefix_number(texts: Texts, at: int, count: int, scratch: LineScratch) -> int:
+    """Number of what stands before a line; `NO_CODE` for nothing, `TOO_MANY_ALIKE` also for a prefix refused before."""
     if count == 0:
-        return NONE
+        return NO_CODE
     if _may_hold_time(at, count):
         room = i64(scratch.prefix.ctypes.data)
         done = 0
         while done < count:
             copy_chunk(room + done, at + done)
-            done += WIDTH
+            done += CHUNK_BYTES
         without_times(room, count)
         at = room
     entry = number(texts, PREFIX_TEXT, at, count)
     if entry < 0 or texts.refused[entry]:
-        return CROWDED
+        return TOO_MANY_ALIKE
     return i64(texts.codes[entry])
 
 

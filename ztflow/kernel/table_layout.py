@@ -1,4 +1,4 @@
-"""What the kernel writes and carries: columns of numbers, their rows, why it stops."""
+"""Declares what the compiled reader is called with and what it writes: columns, their rows, why it stops."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from typing import Final, NamedTuple, cast
 
 import numpy as np
 
+from ztflow.jit.link import ByteRow, Int32Table, IntRow, IntTable, UInt16Table
 from ztflow.kernel import field_text
-from ztflow.kernel.buffers import WIDTH, Array
+from ztflow.kernel.buffers import CHUNK_BYTES, EndGroups, Texts
 
 i64 = cast("Callable[..., int]", np.int64)
 _COLUMN = {name: i64(at) for at, name in enumerate(field_text.TEXT_COLUMNS)}  # typed: a literal would be compiled anew
 SRC_IP, SRC_TEXT, DST_IP, HBONE_HOST, DST_TEXT, ERROR_TEXT, PREFIX_TEXT = (
     _COLUMN[name] for name in ("src_ip", "src_workload", "dst_ip", "hbone_host", "dst_service", "error", "prefix")
 )
-LEVEL, MESSAGE, DIRECTION = (i64(at) for at in range(3))
+LEVEL_ROW, MESSAGE_ROW, DIRECTION_ROW = (i64(at) for at in range(3))
 INFO, ERROR, WARN = (i64(at) for at in range(3))
 
-CODES: Final = (*field_text.WORD_COLUMNS, *field_text.TEXT_COLUMNS)
+CODE_ROWS: Final = (*field_text.WORD_COLUMNS, *field_text.TEXT_COLUMNS)
 """Rows of `Columns.codes`."""
 TEXTS = len(field_text.WORD_COLUMNS)
-PORTS: Final = ("src_port", "dst_port", "hbone_port")
-NUMBERS: Final = ("time", "bytes_sent", "bytes_recv", "duration_ms", "line", "start")
+PORT_ROWS: Final = ("src_port", "dst_port", "hbone_port")
+NUMBER_ROWS: Final = ("time", "bytes_sent", "bytes_recv", "duration_ms", "line", "start")
 """Rows of `Columns.numbers`; the last two are the line's index and its first byte."""
-TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(NUMBERS))
+TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(NUMBER_ROWS))
 
-SLOW: Final = ("line", "lines", "start", "stop")
+SLOW_ROWS: Final = ("line", "lines", "start", "stop")
 """Rows of `Columns.slow`: neighbouring lines for the slow path, as one span."""
-OTHER: Final = ("line", "prefix", "start")
+OTHER_ROWS: Final = ("line", "prefix", "start")
 """Rows of `Columns.other`: lines of ztunnel that only count."""
 
 POSITION, LINES, ROWS, SPANS, OTHERS, STATE = range(6)
@@ -48,14 +49,14 @@ INSIDE_BYTES: Final = 4000
 class Columns(NamedTuple):
     """Where rows go. Shapes: (what, capacity)."""
 
-    codes: Array
-    ports: Array
-    numbers: Array
-    slow: Array
-    other: Array
+    codes: Int32Table
+    ports: UInt16Table
+    numbers: IntTable
+    slow: IntTable
+    other: IntTable
 
 
-class Scratch(NamedTuple):
+class LineScratch(NamedTuple):
     """What is carried from line to line.
 
     Attributes:
@@ -66,25 +67,51 @@ class Scratch(NamedTuple):
         plain: Room for ztunnel's own JSON line in the plain layout.
     """
 
-    clock: Array
-    spots: Array
-    prefix: Array
-    inside: Array
-    plain: Array
+    clock: IntRow
+    spots: IntTable
+    prefix: ByteRow
+    inside: ByteRow
+    plain: ByteRow
 
 
-def new_scratch() -> Scratch:
+class Call(NamedTuple):
+    """The arguments of `lines.read_lines`, in its order; both sides of the call are made from this declaration.
+
+    Attributes:
+        base: Address of the buffer.
+        stop: ByteRow of it to read.
+        limit: ByteRow of it that may be looked at.
+        texts: Every text of every column.
+        src: Stretches of the source.
+        dst: Stretches of the destination.
+        columns: Where rows go.
+        scratch: What is carried from line to line.
+        progress: See `POSITION`.
+    """
+
+    base: int
+    stop: int
+    limit: int
+    texts: Texts
+    src: EndGroups
+    dst: EndGroups
+    columns: Columns
+    scratch: LineScratch
+    progress: IntRow
+
+
+def new_scratch() -> LineScratch:
     """Nothing seen yet."""
-    rooms = (np.zeros(size + 4 * WIDTH, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
-    return Scratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), *rooms)
+    rooms = (np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
+    return LineScratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), *rooms)
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:
     """Room for so many rows; pages are only taken when they are written."""
     return Columns(
-        codes=np.empty((len(CODES), rows), np.int32),
-        ports=np.empty((len(PORTS), rows), np.uint16),
-        numbers=np.empty((len(NUMBERS), rows), np.int64),
-        slow=np.empty((len(SLOW), spans), np.int64),
-        other=np.empty((len(OTHER), others), np.int64),
+        codes=np.empty((len(CODE_ROWS), rows), np.int32),
+        ports=np.empty((len(PORT_ROWS), rows), np.uint16),
+        numbers=np.empty((len(NUMBER_ROWS), rows), np.int64),
+        slow=np.empty((len(SLOW_ROWS), spans), np.int64),
+        other=np.empty((len(OTHER_ROWS), others), np.int64),
     )

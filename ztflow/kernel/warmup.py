@@ -1,4 +1,4 @@
-"""`python -m ztflow.kernel.warmup`: compile the kernel into the cache, out of the way of whatever else runs."""
+"""Program (`python -m ztflow.kernel.warmup`): compiles the kernel into the cache, at low priority."""
 
 from __future__ import annotations
 

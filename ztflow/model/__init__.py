@@ -1,1 +1,1 @@
-"""The field table, closed vocabularies, tables and objects. Loads nothing heavy by itself."""
+"""What every room speaks of: the words, and later the tables and objects made of them."""

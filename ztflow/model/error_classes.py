@@ -10,36 +10,31 @@ Source: istio/ztunnel `src/proxy.rs`, `src/proxy/metrics.rs`, `src/copy.rs`, `sr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
-
-class Verdict(StrEnum):
-    """What became of a connection, as far as its error texts tell."""
-
-    FORWARDED = "forwarded"
-    DENIED = "denied"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+from ztflow.model.vocabulary import ErrorClass, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorClass:
-    """A kind of failure.
+class Diagnosis:
+    """What an error class means.
 
     Attributes:
-        name: Value of the `error_class` column.
+        name: The class.
         verdict: What became of the connection.
-        summary: What happened, in a few words.
         cause: The likely cause.
         advice: What to try.
     """
 
-    name: str
+    name: ErrorClass
     verdict: Verdict
-    summary: str
     cause: str
     advice: str
+
+    @property
+    def summary(self) -> str:
+        """What happened, in a few words."""
+        return self.name.meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class ErrorText:
 
     Attributes:
         text: The whole text where `exact`, else how it begins.
-        error_class: Name of its class; None when what follows the text decides (`IO_TEXTS`).
+        error_class: Its class; None when what follows the text decides (`IO_TEXTS`).
         where: Which lines carry it.
         releases: Which releases write it.
         exact: Whether nothing follows.
@@ -56,180 +51,155 @@ class ErrorText:
     """
 
     text: str
-    error_class: str | None
+    error_class: ErrorClass | None
     where: str
     releases: str
     exact: bool = False
-    otherwise: str = "other"
+    otherwise: ErrorClass = ErrorClass.OTHER
 
 
 _DENIED = Verdict.DENIED
 _FAILED = Verdict.FAILED
 
-ERROR_CLASSES: tuple[ErrorClass, ...] = (
-    ErrorClass(
-        "policy_denied", _DENIED, "refused by an authorization policy",
+ERROR_CLASSES: tuple[Diagnosis, ...] = (
+    Diagnosis(
+        ErrorClass.POLICY_DENIED, _DENIED,
         "A DENY policy matched, or ALLOW policies select the workload and none matched this client.",
         "Read the policy the line names; else list the policies of the destination's namespace and istio-system.",
     ),
-    ErrorClass(
-        "policy_changed", _DENIED, "running connection cut by a policy change",
-        "A policy was added or changed and no longer allows this connection.",
+    Diagnosis(
+        ErrorClass.POLICY_CHANGED, _DENIED, "A policy was added or changed and no longer allows this connection.",
         "Look for an AuthorizationPolicy edited at that time.",
     ),
-    ErrorClass(
-        "peer_denied", _DENIED, "refused with 401 by the other side",
-        "The server's ztunnel, waypoint or gateway applied an authorization policy.",
+    Diagnosis(
+        ErrorClass.PEER_DENIED, _DENIED, "The server's ztunnel, waypoint or gateway applied an authorization policy.",
         "Read the inbound half: it carries the reason and, since 1.24.0, the policy.",
     ),
-    ErrorClass(
-        "peer_unavailable", _FAILED, "other side answered 503",
+    Diagnosis(
+        ErrorClass.PEER_UNAVAILABLE, _FAILED,
         "The server's ztunnel could not reach the application, or does not know the pod yet.",
         "Check that the application listens on that port and that the pod is ready; read the inbound half.",
     ),
-    ErrorClass(
-        "peer_refused", _FAILED, "other side refused the request",
+    Diagnosis(
+        ErrorClass.PEER_REFUSED, _FAILED,
         "The request named an address that is not behind that ztunnel, or the peer is not a ztunnel.",
         "Compare `dst.hbone_addr` with the pod's address; look for stale endpoints.",
     ),
-    ErrorClass(
-        "peer_status", _FAILED, "other side answered with another HTTP status",
-        "A waypoint or gateway refused the CONNECT request.",
+    Diagnosis(
+        ErrorClass.PEER_STATUS, _FAILED, "A waypoint or gateway refused the CONNECT request.",
         "Read the waypoint's or gateway's own log.",
     ),
-    ErrorClass(
-        "refused", _FAILED, "connection refused",
-        "Nothing listens on that address and port.",
+    Diagnosis(
+        ErrorClass.REFUSED, _FAILED, "Nothing listens on that address and port.",
         "Check the application's listening address and port, and the service's target port.",
     ),
-    ErrorClass(
-        "unreachable", _FAILED, "host or network unreachable",
+    Diagnosis(
+        ErrorClass.UNREACHABLE, _FAILED,
         "No route to the address: the pod is gone, or the network between the nodes is broken.",
         "Check that the address still belongs to a running pod, and the CNI between the two nodes.",
     ),
-    ErrorClass(
-        "timeout", _FAILED, "connect timed out",
-        "Packets are dropped: a firewall, a NetworkPolicy or a dead address.",
+    Diagnosis(
+        ErrorClass.TIMEOUT, _FAILED, "Packets are dropped: a firewall, a NetworkPolicy or a dead address.",
         "Check NetworkPolicies and node firewalls for the port of `dst.addr`.",
     ),
-    ErrorClass(
-        "network_policy", _FAILED, "connect to port 15008 timed out",
-        "A NetworkPolicy or firewall may block the HBONE port.",
+    Diagnosis(
+        ErrorClass.NETWORK_POLICY, _FAILED, "A NetworkPolicy or firewall may block the HBONE port.",
         "Allow TCP 15008 between the nodes and into the destination pod.",
     ),
-    ErrorClass(
-        "reset", _FAILED, "connection reset or closed early",
-        "An end went away while data was moving.",
+    Diagnosis(
+        ErrorClass.RESET, _FAILED, "An end went away while data was moving.",
         "Look for restarts and time-outs of client and server at that time.",
     ),
-    ErrorClass(
-        "io_error", _FAILED, "other input/output error",
-        "The operating system reported an error ztflow has no class for.",
+    Diagnosis(
+        ErrorClass.IO_ERROR, _FAILED, "The operating system reported an error ztflow has no class for.",
         "Read the error text.",
     ),
-    ErrorClass(
-        "tls_error", _FAILED, "TLS failure",
-        "The TLS handshake failed.",
+    Diagnosis(
+        ErrorClass.TLS_ERROR, _FAILED, "The TLS handshake failed.",
         "Check that both ends are in the mesh and trust the same root certificate.",
     ),
-    ErrorClass(
-        "tls_no_client_certificate", _FAILED, "client without a certificate on port 15008",
-        "A client outside the mesh connected to the HBONE port.",
+    Diagnosis(
+        ErrorClass.TLS_NO_CLIENT_CERTIFICATE, _FAILED, "A client outside the mesh connected to the HBONE port.",
         "Find out what dials port 15008 directly; nothing but the mesh should.",
     ),
-    ErrorClass(
-        "identity_mismatch", _FAILED, "peer certificate has another identity",
+    Diagnosis(
+        ErrorClass.IDENTITY_MISMATCH, _FAILED,
         "The address now belongs to a workload with another service account, or endpoints are stale.",
         "Compare the expected identity with the pod that holds the address now.",
     ),
-    ErrorClass(
-        "certificate_revoked", _FAILED, "peer certificate revoked",
-        "The certificate is on the revocation list.",
+    Diagnosis(
+        ErrorClass.CERTIFICATE_REVOKED, _FAILED, "The certificate is on the revocation list.",
         "Restart the workload so that it gets a new certificate.",
     ),
-    ErrorClass(
-        "no_certificate", _FAILED, "no certificate for the workload",
+    Diagnosis(
+        ErrorClass.NO_CERTIFICATE, _FAILED,
         "The certificate authority did not sign, or ztunnel may not ask for this identity.",
         "Read ztunnel's `identity` lines and istiod's log for the reason.",
     ),
-    ErrorClass(
-        "h2_error", _FAILED, "HTTP/2 tunnel failed",
-        "The tunnel was refused, reset or went away.",
+    Diagnosis(
+        ErrorClass.H2_ERROR, _FAILED, "The tunnel was refused, reset or went away.",
         "Look for a ztunnel restart on the other node; compare releases of both ztunnels.",
     ),
-    ErrorClass(
-        "no_endpoint", _FAILED, "service has no healthy endpoint",
-        "No ready pod stands behind the service.",
+    Diagnosis(
+        ErrorClass.NO_ENDPOINT, _FAILED, "The service has no ready pod.",
         "Check the pods the service selects and their readiness.",
     ),
-    ErrorClass(
-        "unknown_source", _FAILED, "source pod unknown",
-        "ztunnel does not know the pod that owns the source address.",
+    Diagnosis(
+        ErrorClass.UNKNOWN_SOURCE, _FAILED, "ztunnel does not know the pod that owns the source address.",
         "Check that the pod is enrolled and that istiod is reachable.",
     ),
-    ErrorClass(
-        "unknown_destination", _FAILED, "destination unknown",
-        "ztunnel does not know the destination.",
+    Diagnosis(
+        ErrorClass.UNKNOWN_DESTINATION, _FAILED, "ztunnel does not know the destination.",
         "Check that istiod is reachable and the destination exists.",
     ),
-    ErrorClass(
-        "workload_unknown", _FAILED, "own pod not yet known",
-        "The pod started before its workload entry arrived from istiod.",
+    Diagnosis(
+        ErrorClass.WORKLOAD_UNKNOWN, _FAILED, "The pod started before its workload entry arrived from istiod.",
         "Check istiod's load and connectivity if it lasts longer than a few seconds.",
     ),
-    ErrorClass(
-        "unknown_waypoint", _FAILED, "waypoint cannot be resolved",
+    Diagnosis(
+        ErrorClass.UNKNOWN_WAYPOINT, _FAILED,
         "The service or namespace names a waypoint that does not exist or is not ready.",
         "Check the `istio.io/use-waypoint` label and the waypoint Gateway.",
     ),
-    ErrorClass(
-        "unknown_gateway", _FAILED, "network gateway cannot be resolved",
-        "The other network's east-west gateway is not known.",
+    Diagnosis(
+        ErrorClass.UNKNOWN_GATEWAY, _FAILED, "The other network's east-west gateway is not known.",
         "Check the gateway of that network and its address.",
     ),
-    ErrorClass(
-        "no_route", _FAILED, "no usable address for the destination",
+    Diagnosis(
+        ErrorClass.NO_ROUTE, _FAILED,
         "The workload has no address, or is in another network without a gateway or service.",
         "Check the workload's addresses and networks.",
     ),
-    ErrorClass(
-        "bad_authority", _FAILED, "request for an address that is not here",
-        "The CONNECT authority does not belong to this pod or cannot be resolved.",
+    Diagnosis(
+        ErrorClass.BAD_AUTHORITY, _FAILED, "The CONNECT authority does not belong to this pod or cannot be resolved.",
         "Look for stale endpoints or a client that is not a ztunnel.",
     ),
-    ErrorClass(
-        "bad_request", _FAILED, "not a CONNECT request",
-        "Something that is not a mesh client speaks HTTP/2 to port 15008.",
+    Diagnosis(
+        ErrorClass.BAD_REQUEST, _FAILED, "Something that is not a mesh client speaks HTTP/2 to port 15008.",
         "Find out what dials port 15008 directly.",
     ),
-    ErrorClass(
-        "recursive", _FAILED, "call to ztunnel's own port",
-        "An application dialled one of ztunnel's ports.",
+    Diagnosis(
+        ErrorClass.RECURSIVE, _FAILED, "An application dialled one of ztunnel's ports.",
         "Use the application's own port instead of 15001, 15006 or 15008.",
     ),
-    ErrorClass(
-        "dns", _FAILED, "hostname workload not resolved",
-        "The hostname of a workload entry gave no usable address.",
+    Diagnosis(
+        ErrorClass.DNS, _FAILED, "The hostname of a workload entry gave no usable address.",
         "Resolve the name from the node.",
     ),
-    ErrorClass(
-        "unsupported", _FAILED, "unsupported configuration",
-        "The configuration asks for something this ztunnel cannot do.",
+    Diagnosis(
+        ErrorClass.UNSUPPORTED, _FAILED, "The configuration asks for something this ztunnel cannot do.",
         "Read the text; compare istiod's and ztunnel's release.",
     ),
-    ErrorClass(
-        "drained", _FAILED, "cut by a drain",
-        "The pod was deleted, or ztunnel was stopped or restarted.",
+    Diagnosis(
+        ErrorClass.DRAINED, _FAILED, "The pod was deleted, or ztunnel was stopped or restarted.",
         "Look for a rollout of the pod or of ztunnel at that time.",
     ),
-    ErrorClass(
-        "internal", _FAILED, "internal error of ztunnel",
-        "A guard inside ztunnel fired.",
+    Diagnosis(
+        ErrorClass.INTERNAL, _FAILED, "A check inside ztunnel failed.",
         "Report it to Istio with the lines around it.",
     ),
-    ErrorClass(
-        "other", _FAILED, "an error text ztflow does not know",
-        "A newer or patched ztunnel, or a text from a dependency.",
+    Diagnosis(
+        ErrorClass.OTHER, _FAILED, "A newer or patched ztunnel, or a text from a dependency.",
         "Read the error text.",
     ),
 )  # fmt: skip
@@ -239,56 +209,66 @@ _OUT, _IN = "outbound complete", "inbound complete"
 _OUT_F, _IN_F = "outbound failed", "inbound failed"
 
 ERROR_TEXTS: tuple[ErrorText, ...] = (
-    ErrorText("connection closed due to policy rejection", "policy_denied", _IN, "≥ 1.22.0"),
-    ErrorText("connection closed due to policy change", "policy_changed", _IN, "≥ 1.22.0", exact=True),
-    ErrorText("http status: 401", "peer_denied", _OUT, "≥ 1.22.0"),
-    ErrorText("http status: 503", "peer_unavailable", _OUT, "≥ 1.22.0"),
-    ErrorText("http status: 400", "peer_refused", _OUT, "≥ 1.22.0"),
-    ErrorText("http status: 404", "peer_refused", _OUT, "≥ 1.22.0"),
-    ErrorText("http status: ", "peer_status", _OUT, "≥ 1.22.0"),
-    ErrorText("connection failed: ", None, _IN, "≥ 1.22.0; HBONE ≥ 1.24.0", otherwise="io_error"),
+    ErrorText("connection closed due to policy rejection", ErrorClass.POLICY_DENIED, _IN, "≥ 1.22.0"),
+    ErrorText("connection closed due to policy change", ErrorClass.POLICY_CHANGED, _IN, "≥ 1.22.0", exact=True),
+    ErrorText("http status: 401", ErrorClass.PEER_DENIED, _OUT, "≥ 1.22.0"),
+    ErrorText("http status: 503", ErrorClass.PEER_UNAVAILABLE, _OUT, "≥ 1.22.0"),
+    ErrorText("http status: 400", ErrorClass.PEER_REFUSED, _OUT, "≥ 1.22.0"),
+    ErrorText("http status: 404", ErrorClass.PEER_REFUSED, _OUT, "≥ 1.22.0"),
+    ErrorText("http status: ", ErrorClass.PEER_STATUS, _OUT, "≥ 1.22.0"),
+    ErrorText("connection failed: ", None, _IN, "≥ 1.22.0; HBONE ≥ 1.24.0", otherwise=ErrorClass.IO_ERROR),
     ErrorText(
-        "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ", "network_policy", _OUT, "≥ 1.22.4"
+        "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ",
+        ErrorClass.NETWORK_POLICY,
+        _OUT,
+        "≥ 1.22.4",
     ),
-    ErrorText("io error: ", None, _OUT, "≥ 1.22.0", otherwise="io_error"),
-    ErrorText("tls handshake error: ", None, _IN_F, "≥ 1.26.0", otherwise="tls_error"),
-    ErrorText("signing error: ", "no_certificate", _IN_F, "≥ 1.26.0"),
-    ErrorText("ssl error: ", "tls_error", _IN_F, "≥ 1.26.0"),
-    ErrorText("tls error: ", "tls_error", _OUT, "≥ 1.22.0"),
-    ErrorText("identity error: ", "no_certificate", _OUT, "≥ 1.22.0"),
-    ErrorText("http2 handshake failed: ", "h2_error", _OUT, "≥ 1.22.0"),
-    ErrorText("h2 failed: ", "h2_error", f"{_OUT}, {_IN}", "≥ 1.22.0"),
-    ErrorText("no upgrade available: ", "h2_error", _IN, "1.22.x"),
-    ErrorText("no healthy upstream: ", "no_endpoint", _OUT_F, "≥ 1.22.2"),
-    ErrorText("unknown destination: ", "unknown_destination", f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
-    ErrorText("unknown source: ", "unknown_source", _OUT_F, "1.22.0 to 1.23.6"),
-    ErrorText("invalid source: ", "unknown_source", _OUT_F, "1.22.0 to 1.23.6"),
+    ErrorText("io error: ", None, _OUT, "≥ 1.22.0", otherwise=ErrorClass.IO_ERROR),
+    ErrorText("tls handshake error: ", None, _IN_F, "≥ 1.26.0", otherwise=ErrorClass.TLS_ERROR),
+    ErrorText("signing error: ", ErrorClass.NO_CERTIFICATE, _IN_F, "≥ 1.26.0"),
+    ErrorText("ssl error: ", ErrorClass.TLS_ERROR, _IN_F, "≥ 1.26.0"),
+    ErrorText("tls error: ", ErrorClass.TLS_ERROR, _OUT, "≥ 1.22.0"),
+    ErrorText("identity error: ", ErrorClass.NO_CERTIFICATE, _OUT, "≥ 1.22.0"),
+    ErrorText("http2 handshake failed: ", ErrorClass.H2_ERROR, _OUT, "≥ 1.22.0"),
+    ErrorText("h2 failed: ", ErrorClass.H2_ERROR, f"{_OUT}, {_IN}", "≥ 1.22.0"),
+    ErrorText("no upgrade available: ", ErrorClass.H2_ERROR, _IN, "1.22.x"),
+    ErrorText("no healthy upstream: ", ErrorClass.NO_ENDPOINT, _OUT_F, "≥ 1.22.2"),
+    ErrorText("unknown destination: ", ErrorClass.UNKNOWN_DESTINATION, f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
+    ErrorText("unknown source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
+    ErrorText("invalid source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
     ErrorText(
-        "failed to fetch information about local workload: ", "workload_unknown", f"{_OUT_F}, {_IN_F}", "≥ 1.24.0"
+        "failed to fetch information about local workload: ",
+        ErrorClass.WORKLOAD_UNKNOWN,
+        f"{_OUT_F}, {_IN_F}",
+        "≥ 1.24.0",
     ),
-    ErrorText("unknown waypoint: ", "unknown_waypoint", _OUT_F, "≥ 1.22.0"),
-    ErrorText("unknown network gateway: ", "unknown_gateway", _OUT_F, "≥ 1.26.0"),
-    ErrorText("no valid routing destination for workload: ", "no_route", _OUT_F, "≥ 1.22.0"),
-    ErrorText("no service for target address: ", "no_route", _OUT_F, "≥ 1.27.0"),
-    ErrorText("no service or workload for hostname: ", "bad_authority", _IN_F, "≥ 1.26.0"),
-    ErrorText("requested service ", "bad_authority", _IN_F, "≥ 1.26.0"),
-    ErrorText("no valid authority pseudo header: ", "bad_authority", _IN_F, "≥ 1.26.0"),
-    ErrorText("invalid CONNECT address ", "bad_authority", _IN_F, "1.22.0 to 1.25.5"),
-    ErrorText("ip mismatch: ", "bad_authority", _IN_F, "≥ 1.22.0"),
-    ErrorText("expected method CONNECT, got ", "bad_request", _IN_F, "≥ 1.22.0"),
-    ErrorText("attempted recursive call to ourselves", "recursive", f"{_IN_F}, {_OUT_F}", "≥ 1.22.0", exact=True),
-    ErrorText("no ip addresses were resolved for workload: ", "dns", _OUT_F, "≥ 1.22.0"),
-    ErrorText("ip addresses were resolved for workload ", "dns", _OUT_F, "≥ 1.22.0"),
-    ErrorText("unsupported feature: ", "unsupported", _OUT_F, "1.22.x to 1.23.x"),
-    ErrorText("connection closed due to connection drain", "drained", f"{_OUT}, {_IN}", "≥ 1.23.0", exact=True),
-    ErrorText("pool draining", "drained", _OUT, "≥ 1.22.0", exact=True),
-    ErrorText("fetched connection does not match workload key!", "internal", _OUT, "≥ 1.22.0", exact=True),
-    ErrorText("connection tracking failed", "internal", _IN, "≥ 1.24.0", exact=True),
-    ErrorText("destination disconnected before all data was written", "reset", f"{_OUT}, {_IN}", "≥ 1.22.1"),
-    ErrorText("client disconnected before all data was written", "reset", f"{_OUT}, {_IN}", "≥ 1.22.1"),
+    ErrorText("unknown waypoint: ", ErrorClass.UNKNOWN_WAYPOINT, _OUT_F, "≥ 1.22.0"),
+    ErrorText("unknown network gateway: ", ErrorClass.UNKNOWN_GATEWAY, _OUT_F, "≥ 1.26.0"),
+    ErrorText("no valid routing destination for workload: ", ErrorClass.NO_ROUTE, _OUT_F, "≥ 1.22.0"),
+    ErrorText("no service for target address: ", ErrorClass.NO_ROUTE, _OUT_F, "≥ 1.27.0"),
+    ErrorText("no service or workload for hostname: ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.26.0"),
+    ErrorText("requested service ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.26.0"),
+    ErrorText("no valid authority pseudo header: ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.26.0"),
+    ErrorText("invalid CONNECT address ", ErrorClass.BAD_AUTHORITY, _IN_F, "1.22.0 to 1.25.5"),
+    ErrorText("ip mismatch: ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.22.0"),
+    ErrorText("expected method CONNECT, got ", ErrorClass.BAD_REQUEST, _IN_F, "≥ 1.22.0"),
+    ErrorText(
+        "attempted recursive call to ourselves", ErrorClass.RECURSIVE, f"{_IN_F}, {_OUT_F}", "≥ 1.22.0", exact=True
+    ),
+    ErrorText("no ip addresses were resolved for workload: ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
+    ErrorText("ip addresses were resolved for workload ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
+    ErrorText("unsupported feature: ", ErrorClass.UNSUPPORTED, _OUT_F, "1.22.x to 1.23.x"),
+    ErrorText(
+        "connection closed due to connection drain", ErrorClass.DRAINED, f"{_OUT}, {_IN}", "≥ 1.23.0", exact=True
+    ),
+    ErrorText("pool draining", ErrorClass.DRAINED, _OUT, "≥ 1.22.0", exact=True),
+    ErrorText("fetched connection does not match workload key!", ErrorClass.INTERNAL, _OUT, "≥ 1.22.0", exact=True),
+    ErrorText("connection tracking failed", ErrorClass.INTERNAL, _IN, "≥ 1.24.0", exact=True),
+    ErrorText("destination disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
+    ErrorText("client disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
     ErrorText(
         "connection closed: peer certificate revoked by CRL",
-        "certificate_revoked",
+        ErrorClass.CERTIFICATE_REVOKED,
         f"{_OUT}, {_IN}",
         "≥ 1.31",
         exact=True,
@@ -301,43 +281,43 @@ alone decides."""
 COPY_PREFIXES = ("while closing connection: ", "send: ", "receive: ")
 """Stand before a copy failure: at which step, in which direction."""
 
-IO_TEXTS: tuple[tuple[str, str], ...] = (
-    ("Connection refused", "refused"),
-    ("No route to host", "unreachable"),
-    ("Network is unreachable", "unreachable"),
-    ("deadline has elapsed", "timeout"),
-    ("Connection timed out", "timeout"),
-    ("Connection reset by peer", "reset"),
-    ("Broken pipe", "reset"),
-    ("broken pipe", "reset"),
-    ("stream closed because of a broken pipe", "reset"),
-    ("unexpected end of file", "reset"),
-    ("early eof", "reset"),
-    ("invalid peer certificate: ", "tls_error"),
-    ("received fatal alert: ", "tls_error"),
-    ("tls handshake eof", "tls_error"),
-    ("peer ", "tls_error"),
+IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
+    ("Connection refused", ErrorClass.REFUSED),
+    ("No route to host", ErrorClass.UNREACHABLE),
+    ("Network is unreachable", ErrorClass.UNREACHABLE),
+    ("deadline has elapsed", ErrorClass.TIMEOUT),
+    ("Connection timed out", ErrorClass.TIMEOUT),
+    ("Connection reset by peer", ErrorClass.RESET),
+    ("Broken pipe", ErrorClass.RESET),
+    ("broken pipe", ErrorClass.RESET),
+    ("stream closed because of a broken pipe", ErrorClass.RESET),
+    ("unexpected end of file", ErrorClass.RESET),
+    ("early eof", ErrorClass.RESET),
+    ("invalid peer certificate: ", ErrorClass.TLS_ERROR),
+    ("received fatal alert: ", ErrorClass.TLS_ERROR),
+    ("tls handshake eof", ErrorClass.TLS_ERROR),
+    ("peer ", ErrorClass.TLS_ERROR),
 )
 """How the rest after `io error: `, `connection failed: ` and the copy prefixes begins, and its class."""
 
-TLS_CAUSES: tuple[tuple[str, str], ...] = (
-    ("NoCertificatesPresented", "tls_no_client_certificate"),
-    ("Revoked", "certificate_revoked"),
-    ("ApplicationVerificationFailure", "identity_mismatch"),
-    ("identity verification error", "identity_mismatch"),
+TLS_CAUSES: tuple[tuple[str, ErrorClass], ...] = (
+    ("NoCertificatesPresented", ErrorClass.TLS_NO_CLIENT_CERTIFICATE),
+    ("Revoked", ErrorClass.CERTIFICATE_REVOKED),
+    ("ApplicationVerificationFailure", ErrorClass.IDENTITY_MISMATCH),
+    ("identity verification error", ErrorClass.IDENTITY_MISMATCH),
 )
 """What a TLS failure's text contains that tells more than `tls_error`, and its class."""
 
 POLICY_PREFIX = "connection closed due to policy rejection: explicitly denied by: "
 
-CLASS_BY_NAME: dict[str, ErrorClass] = {known.name: known for known in ERROR_CLASSES}
+CLASS_BY_NAME: dict[str, Diagnosis] = {known.name: known for known in ERROR_CLASSES}
 
 _LONGEST_FIRST = sorted(ERROR_TEXTS, key=lambda known: -len(known.text))
 
 
 @lru_cache(maxsize=4096)
 def classify_error(text: str) -> str | None:
-    """The class of an error text: a name of `ERROR_CLASSES`, `other` when unknown, None when there is no text.
+    """The class of an error text: a word of `ErrorClass`, `other` when unknown, None when there is no text.
 
     Cost: a dictionary look-up for a text seen before; about 2 µs for a new one.
     """
@@ -351,13 +331,13 @@ def classify_error(text: str) -> str | None:
             copying = True
     for known in _LONGEST_FIRST:
         if rest == known.text if known.exact else rest.startswith(known.text):
-            return known.error_class or _class_of_rest(rest.removeprefix(known.text), known.otherwise)
-    return _class_of_rest(rest, "io_error" if copying else "other")
+            return (known.error_class or _class_of_rest(rest.removeprefix(known.text), known.otherwise)).value
+    return _class_of_rest(rest, ErrorClass.IO_ERROR if copying else ErrorClass.OTHER).value
 
 
-def _class_of_rest(rest: str, otherwise: str) -> str:
+def _class_of_rest(rest: str, otherwise: ErrorClass) -> ErrorClass:
     name = next((name for start, name in IO_TEXTS if rest.startswith(start)), otherwise)
-    if name == "tls_error":
+    if name is ErrorClass.TLS_ERROR:
         return next((name for part, name in TLS_CAUSES if part in rest), name)
     return name
 

@@ -6,10 +6,10 @@ Made only when asked for. Cost: importing this module imports pydantic (about 60
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ztflow.model import vocabulary as words
 from ztflow.model.provenance import RECORD_NAMES, Row, join_host_port, micros_from_time, time_from_micros
 
 
@@ -24,9 +24,9 @@ class AccessRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_timedelta="float")
 
     time: datetime | None = None
-    level: str | None = None
-    message: Literal["complete", "opened", "failed"]
-    direction: Literal["inbound", "outbound"] | None = None
+    level: words.LogLevelWord | None = None
+    message: words.MessageWord
+    direction: words.DirectionWord | None = None
     src_ip: str | None = None
     src_port: int | None = None
     src_workload: str | None = None
@@ -50,7 +50,7 @@ class AccessRecord(BaseModel):
     bytes_recv: int | None = None
     duration_ms: int | None = None
     error: str | None = None
-    error_class: str | None = None
+    error_class: words.ErrorClassWord | None = None
     trace_id: str | None = None
     extra: dict[str, str] | None = None
     ztunnel_pod: str | None = None
@@ -122,9 +122,9 @@ class Flow(BaseModel):
     response_bytes: int | None = None
     duration_ms: int | None = None
     inbound_duration_ms: int | None = None
-    path: str | None = None
-    verdict: Literal["forwarded", "denied", "failed", "unknown"] | None = None
-    error_class: str | None = None
+    path: words.FlowPathWord | None = None
+    verdict: words.VerdictWord | None = None
+    error_class: words.ErrorClassWord | None = None
     policy: str | None = None
     mtls: bool | None = None
     src_node: str | None = None
@@ -133,13 +133,13 @@ class Flow(BaseModel):
     dst_zone: str | None = None
     src_pod: str | None = None
     dst_pod: str | None = None
-    locality: Literal["same_node", "cross_node", "unknown"] | None = None
-    zone_locality: Literal["same_zone", "cross_zone", "unknown"] | None = None
+    locality: words.NodeLocalityWord | None = None
+    zone_locality: words.ZoneLocalityWord | None = None
     locality_evidence: str | None = None
-    paired: Literal["exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only"] | None = None
+    paired: words.PairedWord | None = None
     alternatives: int | None = None
     confidence: float | None = None
-    unpaired_reason: str | None = None
+    unpaired_reason: words.UnpairedWord | None = None
     outbound_error: str | None = None
     inbound_error: str | None = None
     outbound_ztunnel: str | None = None

@@ -13,7 +13,7 @@ from ztflow.model.schema import RECORD
 
 
 class Origin(NamedTuple):
-    """Who wrote a line, as far as its wrapper or file name tells. None is unknown.
+    """Which ztunnel wrote a line, as far as its wrapper or file name tells. None is unknown.
 
     One object is shared by all lines of the same ztunnel; it is hashable, so it also groups them.
     """
@@ -83,7 +83,16 @@ class ReadStats:
 
 
 class Problem(NamedTuple):
-    """An access line that could not be read: kept, with reason and place."""
+    """An access line that could not be read: kept, with reason and place.
+
+    Attributes:
+        source_file: The input it was in.
+        line_number: Its first physical line, from 1.
+        reason: One of the values of `Reason`.
+        detail: What exactly is wrong, in a few words.
+        column: Where in the text, from 1; None where no place can be named.
+        text: The line after unwrapping, at most 4,096 characters of it.
+    """
 
     source_file: str
     line_number: int
@@ -95,12 +104,12 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something a non-access line says (format sheet §6.1), for placement and pairing.
+    """Something a non-access line says (docs/reference/ztunnel-log.md#lines-that-carry-facts).
 
     Attributes:
         kind: What it says; `ztflow.parse.facts` lists the kinds and their values.
         time: Microseconds since 1970 UTC; None when the line has no time.
-        origin: Who said it.
+        origin: Which ztunnel said it.
         source_file: Input it was in.
         line_number: Line it was at.
         values: What it says; keys depend on `kind`.

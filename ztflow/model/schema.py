@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
+
+from ztflow.model import vocabulary
+from ztflow.model.vocabulary import LogLevel, Message, Word
 
 
 class Kind(StrEnum):
@@ -39,14 +43,6 @@ class Quoting(StrEnum):
     BARE_TO_END_BEFORE_1_22_2 = "in `connection failed` bare to the end of the line before 1.22.2"
 
 
-class Message(StrEnum):
-    """The three access messages, as the `message` column has them."""
-
-    COMPLETE = "complete"
-    OPENED = "opened"
-    FAILED = "failed"
-
-
 MESSAGE_TEXT = {
     Message.COMPLETE: "connection complete",
     Message.OPENED: "connection opened",
@@ -57,7 +53,7 @@ MESSAGE_TEXT = {
 ACCESS_SCOPE = "access"
 """The scope (tracing target) of all three, in every release and both formats."""
 
-LEVELS = ("trace", "debug", "info", "warn", "error")
+LEVELS = tuple(level.value for level in LogLevel)
 
 _ALL = frozenset(Message)
 _TRACKED = frozenset({Message.COMPLETE, Message.OPENED})
@@ -69,7 +65,7 @@ class LogField:
     """One key of an access line.
 
     Attributes:
-        key: As it stands in the log.
+        key: As it is in the log.
         columns: The columns of `HALVES` it fills.
         kind: How its text is understood.
         quoting: How the plain layout prints it.
@@ -178,17 +174,32 @@ class Type(StrEnum):
     MAP = "map<text, text>"
 
 
+Words: TypeAlias = type[Word]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One declared column; every column is nullable, null means unknown."""
+    """One declared column; every column is nullable, null means unknown.
+
+    Attributes:
+        name: Its name.
+        type: Its type.
+        doc: What it holds, for the docs page.
+        words: The closed vocabulary its values come from; None where they are open.
+    """
 
     name: str
     type: Type
     doc: str
+    words: Words | None = None
 
 
 def _c(name: str, type_: Type, doc: str) -> Column:
     return Column(name, type_, doc)
+
+
+def _word(name: str, words: Words, doc: str) -> Column:
+    return Column(name, Type.CATEGORY, doc, words)
 
 
 _ENDS = (
@@ -215,15 +226,15 @@ _ENDS = (
 
 RECORD: tuple[Column, ...] = (
     _c("time", Type.TIME, "When the line was written, by the clock of the node that wrote it; the connection's end."),
-    _c("level", Type.CATEGORY, "`info`, `error`, `warn`, `debug`."),
-    _c("message", Type.CATEGORY, "`complete`, `opened` or `failed`."),
-    _c("direction", Type.CATEGORY, "`outbound` (client's node) or `inbound` (server's node)."),
+    _word("level", LogLevel, "Level the line was written at."),
+    _word("message", Message, "Which of the three access messages it is."),
+    _word("direction", vocabulary.Direction, "Side of the connection that wrote the line."),
     *_ENDS,
     _c("bytes_sent", Type.UINT, "Bytes this side sent towards the mesh's other end: outbound = request."),
     _c("bytes_recv", Type.UINT, "Bytes this side received from there: outbound = response."),
-    _c("duration_ms", Type.INT, "Life of the connection in whole milliseconds, truncated."),
+    _c("duration_ms", Type.INT, "How long the connection lasted, in whole milliseconds, truncated."),
     _c("error", Type.TEXT, "Error text, decoded."),
-    _c("error_class", Type.CATEGORY, "Class of that text; see docs/reference/errors.md."),
+    _word("error_class", vocabulary.ErrorClass, "Class of that text."),
     _c("trace_id", Type.TEXT, "Trace id shared by both halves; only JSON logs of 1.22.0 carry it."),
     _c("extra", Type.MAP, "Keys this table does not name, with their text."),
 )
@@ -231,27 +242,35 @@ RECORD: tuple[Column, ...] = (
 
 ORIGIN: tuple[Column, ...] = (
     _c("ztunnel_pod", Type.CATEGORY, "Pod of the ztunnel that wrote the line."),
-    _c("ztunnel_namespace", Type.CATEGORY, "Its namespace."),
-    _c("ztunnel_node", Type.CATEGORY, "Its node."),
+    _c("ztunnel_namespace", Type.CATEGORY, "Namespace of that pod."),
+    _c("ztunnel_node", Type.CATEGORY, "Node of that pod."),
     _c("source_file", Type.CATEGORY, "Input as named by the user; `-` is stdin."),
-    _c("line_number", Type.LINE, "First physical line of the record in that input, from 1."),
+    _c("line_number", Type.LINE, "Number of its first line in that input, from 1."),
 )
-"""Columns that come from what stands around the line."""
+"""Columns that come from the wrapper, the file's name and the place in the file."""
 
 HALVES: tuple[Column, ...] = RECORD + ORIGIN
 """One row an access line."""
 
 FLOWS: tuple[Column, ...] = (
-    _c("start", Type.TIME, "End minus duration, by the outbound side's clock where seen."),
-    _c("end", Type.TIME, "When the connection ended, by the outbound side's clock where seen."),
+    _c("start", Type.TIME, "When it began: `end` minus `duration_ms`."),
+    _c(
+        "end",
+        Type.TIME,
+        "When it ended, by the clock of the client's node (the server's where only that side was seen).",
+    ),
     *_ENDS,
     _c("request_bytes", Type.UINT, "Payload client → server."),
     _c("response_bytes", Type.UINT, "Payload server → client."),
-    _c("duration_ms", Type.INT, "Life of the connection, outbound side where seen."),
-    _c("inbound_duration_ms", Type.INT, "Life of the connection as the inbound side saw it."),
-    _c("path", Type.CATEGORY, "`hbone`, `plaintext`, `waypoint`, `gateway`, `double_hbone`."),
-    _c("verdict", Type.CATEGORY, "`forwarded`, `denied`, `failed` or `unknown`; read from the error text."),
-    _c("error_class", Type.CATEGORY, "Class of the more telling of the two error texts."),
+    _c(
+        "duration_ms",
+        Type.INT,
+        "How long it lasted, as the client's side saw it (the server's where only that was seen).",
+    ),
+    _c("inbound_duration_ms", Type.INT, "How long it lasted as the server's side saw it."),
+    _word("path", vocabulary.FlowPath, "How the connection travelled; null for one refused before it got on its way."),
+    _word("verdict", vocabulary.Verdict, "What became of the connection, read from the error texts."),
+    _word("error_class", vocabulary.ErrorClass, "Error class; the server side's where both sides logged one."),
     _c("policy", Type.CATEGORY, "`namespace/name` of the policy that denied it, where the log names it."),
     _c("mtls", Type.BOOL, "Whether the payload was encrypted by the mesh."),
     _c("src_node", Type.CATEGORY, "Node of the source."),
@@ -260,22 +279,24 @@ FLOWS: tuple[Column, ...] = (
     _c("dst_zone", Type.CATEGORY, "Zone of that node."),
     _c("src_pod", Type.CATEGORY, "`namespace/name` of the source pod, where evidence names one."),
     _c("dst_pod", Type.CATEGORY, "`namespace/name` of the destination pod, where evidence names one."),
-    _c("locality", Type.CATEGORY, "`same_node`, `cross_node` or `unknown`."),
-    _c("zone_locality", Type.CATEGORY, "`same_zone`, `cross_zone` or `unknown`."),
+    _word("locality", vocabulary.NodeLocality, "Whether it crossed nodes."),
+    _word("zone_locality", vocabulary.ZoneLocality, "Whether it crossed zones."),
     _c("locality_evidence", Type.CATEGORY, "Where each end's node comes from, `source; destination`."),
-    _c("paired", Type.CATEGORY, "`exact`, `unique`, `ambiguous`, `relaxed`, `outbound_only` or `inbound_only`."),
+    _word("paired", vocabulary.Paired, "How surely its two halves belong together, or which one was seen."),
     _c("alternatives", Type.INT, "How many other partners would have fitted; null when unpaired."),
     _c("confidence", Type.FLOAT, "Probability that this partner is the right one; null when unpaired."),
-    _c("unpaired_reason", Type.CATEGORY, "Why a half stands alone; null when paired."),
+    _word("unpaired_reason", vocabulary.Unpaired, "Why only one half was found; null when paired."),
     _c("outbound_error", Type.TEXT, "Error text of the outbound half."),
     _c("inbound_error", Type.TEXT, "Error text of the inbound half."),
     _c("outbound_ztunnel", Type.CATEGORY, "Pod of the ztunnel that wrote the outbound half."),
     _c("inbound_ztunnel", Type.CATEGORY, "Pod of the ztunnel that wrote the inbound half."),
-    _c("outbound_file", Type.CATEGORY, "Where the outbound half stands."),
-    _c("outbound_line", Type.LINE, "Where the outbound half stands, from 1."),
-    _c("inbound_file", Type.CATEGORY, "Where the inbound half stands."),
-    _c("inbound_line", Type.LINE, "Where the inbound half stands, from 1."),
-    _c("next_hop_file", Type.CATEGORY, "Behind a waypoint or gateway: where the hop believed to follow stands."),
-    _c("next_hop_line", Type.LINE, "Behind a waypoint or gateway: where the hop believed to follow stands."),
+    _c("outbound_file", Type.CATEGORY, "Input that holds the outbound half's line."),
+    _c("outbound_line", Type.LINE, "Its line number there, from 1."),
+    _c("inbound_file", Type.CATEGORY, "Input that holds the inbound half's line."),
+    _c("inbound_line", Type.LINE, "Its line number there, from 1."),
+    _c(
+        "next_hop_file", Type.CATEGORY, "For a hop to a waypoint or gateway: input with the next hop's line (inferred)."
+    ),
+    _c("next_hop_line", Type.LINE, "The line number of that hop there, from 1."),
 )
 """One row a connection, or the half of it that was seen."""

@@ -5,7 +5,8 @@ Cost: importing this module imports pyarrow (about 90 ms); the package root ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from ztflow.model.objects import Flow
+    from ztflow.model.vocabulary import GraphLevelWord
 
 ARROW_TYPE: dict[Type, pa.DataType] = {
     Type.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
@@ -67,21 +69,51 @@ class Table:
     """A table of declared columns that shows itself in a notebook and converts to what people use.
 
     Immutable. Iterating gives one object a row, made on demand.
+
+    Attributes:
+        stats: How many lines were read and what became of them.
+        problems: Access lines that could not be read, the first of each input (`read.limits.PROBLEMS_KEPT`).
+        owners: Pod (`namespace/name`) → the workload that owns it, as far as an inventory states it. Graphs,
+            reports and filters use it first; other pods are rolled up by the pattern of their name.
     """
 
     columns: ClassVar[Sequence[Column]]
     schema: ClassVar[pa.Schema]
+    time: ClassVar[str]
+    """The column of a row's time."""
 
-    def __init__(self, table: pa.Table | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table | None = None,
+        *,
+        stats: ReadStats | None = None,
+        problems: Sequence[Problem] = (),
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
         self._table = self.schema.empty_table() if table is None else table
+        self.stats = stats or ReadStats()
+        self.problems = tuple(problems)
+        self.owners: Mapping[str, str] = owners or {}
 
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
-        """All rows of several tables, dictionaries unified."""
-        tables = [part.to_arrow() for part in parts]
-        if not tables:
-            return cls()
-        return cls(pa.concat_tables(tables).unify_dictionaries())
+        """All rows of several tables, dictionaries unified, and the owners that any of them knows.
+
+        Without any part, an empty table. Counts (`stats`, …) begin anew.
+        """
+        tables: list[pa.Table] = []
+        owners: Mapping[str, str] = {}
+        for part in parts:
+            tables.append(part.to_arrow())
+            if part.owners is not owners:
+                owners = {**owners, **part.owners} if owners else part.owners
+        return cls(pa.concat_tables(tables).unify_dictionaries(), owners=owners) if tables else cls()
+
+    def with_rows(self, rows: pa.Table) -> Self:
+        """Other rows or columns with what is known beside them: counts and owners."""
+        made: Self = copy(self)
+        made.__dict__["_table"] = rows
+        return made
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -91,17 +123,27 @@ class Table:
         return self._table
 
     def to_pandas(self) -> pd.DataFrame:
-        """A DataFrame with nullable dtypes: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`."""
+        """A DataFrame, with unknown as `<NA>`.
+
+        Its dtypes are nullable: `Int64`, `UInt64`, `boolean`, `category`, `datetime64[us, UTC]`.
+        """
         return to_pandas(self._table)
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file."""
+        """Write a Parquet file with the columns and types of this table.
+
+        Args:
+            path: Where to; a file that is there is replaced.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         import pyarrow.parquet as pq
 
         pq.write_table(self._table, path)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows as dictionaries, one batch in memory at a time."""
+        """Rows as dictionaries of column → value, unknown as None; made on demand, 4,096 in memory at a time."""
         for batch in self._table.to_batches(max_chunksize=4096):
             yield from batch.to_pylist()
 
@@ -115,20 +157,24 @@ class Table:
 class Halves(Table):
     """Access lines as an Arrow table (`schema.HALVES`), with the counts of how they were read.
 
-    Attributes:
+    Iterating gives one `AccessRecord` a row. In a notebook the table shows itself.
+
+    Args:
+        table: Columns `schema.HALVES`; None for no rows.
         stats: How many lines were read and what became of them.
-        problems: Access lines that could not be read (the first `reader.PROBLEMS_KEPT` of each input).
+        problems: Access lines that could not be read (the first 1,000 of each input).
+        owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
+
+    Examples:
+        >>> import ztflow
+        >>> halves = ztflow.read_records("fixtures/seed/cross-node.log")
+        >>> [(record.direction, record.bytes_sent, record.bytes_recv) for record in halves]
+        [('inbound', 9832, 84), ('outbound', 84, 9832)]
     """
 
     columns: ClassVar[Sequence[Column]] = HALVES
     schema: ClassVar[pa.Schema] = HALVES_SCHEMA
-
-    def __init__(
-        self, table: pa.Table | None = None, *, stats: ReadStats | None = None, problems: Sequence[Problem] = ()
-    ) -> None:
-        super().__init__(table)
-        self.stats = stats or ReadStats()
-        self.problems = tuple(problems)
+    time: ClassVar[str] = "time"
 
     def __iter__(self) -> Iterator[AccessRecord]:
         from ztflow.model.objects import AccessRecord
@@ -179,14 +225,27 @@ class HalvesBuilder:
 class Flows(Table):
     """Connections as an Arrow table (`schema.FLOWS`), with the counts of how the input was read.
 
-    Attributes:
+    Iterating gives one `Flow` a row. In a notebook the table shows itself.
+
+    Args:
+        table: Columns `schema.FLOWS`; None for no rows.
         stats: How many lines were read and what became of them.
         problems: Access lines that could not be read.
+        owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
+
+    Examples:
+        >>> import ztflow
+        >>> flows = ztflow.read_flows("fixtures/seed/cross-node.log")
+        >>> [(flow.src_workload, flow.locality, flow.response_bytes) for flow in flows]
+        [('doks-debug-rdhgq', 'cross_node', 9832)]
+        >>> flows.stats.access
+        2
     """
 
     columns: ClassVar[Sequence[Column]] = FLOWS
     schema: ClassVar[pa.Schema] = FLOWS_SCHEMA
+    time: ClassVar[str] = "end"
 
     def __init__(
         self,
@@ -194,11 +253,10 @@ class Flows(Table):
         *,
         stats: ReadStats | None = None,
         problems: Sequence[Problem] = (),
+        owners: Mapping[str, str] | None = None,
         evicted: int = 0,
     ) -> None:
-        super().__init__(table)
-        self.stats = stats or ReadStats()
-        self.problems = tuple(problems)
+        super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
 
     def __iter__(self) -> Iterator[Flow]:
@@ -207,8 +265,15 @@ class Flows(Table):
         for row in self.rows():
             yield Flow.model_validate(row)
 
-    def graph(self, by: str = "pod") -> nx.MultiDiGraph[str]:
-        """The traffic graph; see `ztflow.graph.build_graph`."""
+    def graph(self, by: GraphLevelWord = "pod") -> nx.MultiDiGraph[str]:
+        """The traffic graph, with workloads named by `owners` where it knows them; see `ztflow.build_graph`.
+
+        Args:
+            by: Level of the vertices: `pod`, `workload`, `service`, `namespace`, `identity`, `node`, `zone`, `cluster`.
+
+        Raises:
+            UsageError: `by` is no level.
+        """
         from ztflow.graph import build_graph
 
         return build_graph(self, by=by)

@@ -1,5 +1,7 @@
 """Evidence that proves a pair: a trace id on both lines, or a debug line that names the connection's tunnel.
 
+See docs/reference/ztunnel-log.md#identifiers.
+
 The server's ztunnel prints the CONNECT request with the client's own ip:port and the tunnel it came on (≥ 1.24.2
 at debug level). An outbound half has the client's ip:port, an inbound half has the tunnel's. That does not name the
 access line, but a pair that is alike in everything, alone with it, and came through that tunnel is proved. Among many

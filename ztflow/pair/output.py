@@ -13,19 +13,29 @@ import pyarrow.compute as pc
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray, UIntArray
 from ztflow.model.error_classes import policy_of, verdict_of
-from ztflow.model.schema import HALVES, Message, Type
+from ztflow.model.schema import HALVES, Type
 from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.vocabulary import (
+    BOTH_HALVES,
+    ONE_HALF,
+    FlowPath,
+    Message,
+    NodeLocality,
+    Paired,
+    Unpaired,
+    ZoneLocality,
+)
 from ztflow.pair.buffers import MATCHED, Waiting
 from ztflow.pair.features.basic import is_name, numbers_of_time
 from ztflow.pair.features.full import canonical_order
-from ztflow.pair.stages.unpaired_reasons import Unpaired
 
-PAIRED = ("exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only")
+PAIRED = tuple(word.value for word in Paired)
 """Words of the column `paired`, by code."""
-EXACT, UNIQUE, AMBIGUOUS, RELAXED, OUTBOUND_ONLY, INBOUND_ONLY = range(len(PAIRED))
+EXACT, UNIQUE, AMBIGUOUS, RELAXED = map(PAIRED.index, BOTH_HALVES)
+OUTBOUND_ONLY, INBOUND_ONLY = map(PAIRED.index, ONE_HALF)
 REASONS = tuple(reason.value for reason in Unpaired)
 """Words of the column `unpaired_reason`, by code."""
-PATHS = ("hbone", "plaintext", "waypoint", "double_hbone")
+PATHS = tuple(word.value for word in FlowPath)
 """Words of the column `path`, by code."""
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
@@ -141,8 +151,8 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
         "unpaired_reason": _category(decisions.reason, REASONS),
         "next_hop_file": _Side(halves, decisions.next_hop).column("source_file"),
         "next_hop_line": _Side(halves, decisions.next_hop).column("line_number"),
-        "locality": _category(np.zeros(count, np.int32), ("unknown",)),
-        "zone_locality": _category(np.zeros(count, np.int32), ("unknown",)),
+        "locality": _category(np.zeros(count, np.int32), (NodeLocality.UNKNOWN.value,)),
+        "zone_locality": _category(np.zeros(count, np.int32), (ZoneLocality.UNKNOWN.value,)),
     }
     for name, side in (("outbound", out), ("inbound", inn)):
         columns[f"{name}_error"] = side.column("error")
@@ -203,11 +213,11 @@ def _is_failed(message: str) -> bool:
 def _path(
     host: Codes, elsewhere: BoolArray, halves: pa.Table, tracked: BoolArray, memory: WordMemory
 ) -> pa.DictionaryArray:
-    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
+    """How the connection travelled: docs/reference/ztunnel-log.md#what-each-path-writes. Null for an early denial."""
     words = encoded(halves.column("hbone_host")).dictionary
-    path = np.where(elsewhere, 2, 0)
-    path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = 3
-    path[host == NONE] = 1
+    path = np.where(elsewhere, PATHS.index(FlowPath.WAYPOINT), PATHS.index(FlowPath.HBONE))
+    path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = PATHS.index(FlowPath.DOUBLE_HBONE)
+    path[host == NONE] = PATHS.index(FlowPath.PLAINTEXT)
     path[~tracked] = NONE
     return _category(path, PATHS)
 

@@ -13,7 +13,9 @@ connections → `reasons` for who stays alone; `requests` turns a pair that a de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from datetime import timedelta
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,7 @@ from ztflow.columns.sorting import time_order
 from ztflow.errors import UsageError
 from ztflow.model.provenance import Fact
 from ztflow.model.tables import Flows, Halves
+from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import GONE, Past, Staged, Waiting
 from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
 from ztflow.pair.exact_evidence import Requests, traced_pairs
@@ -35,7 +38,7 @@ from ztflow.pair.stages.isolated import FAR_ENDS, FRESH_PAST, find_sure
 from ztflow.pair.stages.late_or_cut import REACH
 from ztflow.pair.stages.nearby import SETTLE
 from ztflow.pair.stages.per_epoch import RECENT, Backlog
-from ztflow.pair.stages.unpaired_reasons import Knowledge, Unpaired
+from ztflow.pair.stages.unpaired_reasons import Knowledge
 
 WINDOW = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
@@ -113,6 +116,19 @@ class Pairer:
             self._staged.put(last)
         newest = 0 if self._staged.newest == NO_TIME else self._staged.newest
         return self._process(newest + 10 * REACH, last=True)
+
+    def fork(self) -> Self:
+        """A pairer in the same state that goes its own way; both keep learning from facts together.
+
+        `fork().finish()` is what the input up to now would give. Cost: a copy of what is pending.
+        """
+        shared = (self._words, self._requests)
+        return deepcopy(self, {id(one): one for one in shared})
+
+    @property
+    def horizon(self) -> int:
+        """Whatever ended before this time (microseconds) has been looked at; a half from before it comes late."""
+        return self._horizon
 
     @property
     def pending(self) -> int:

@@ -8,7 +8,7 @@ one node) leaves no inbound line at all. Source: istio/ztunnel 1.18.0 … 1.21.0
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -16,10 +16,10 @@ import pyarrow as pa
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import FLOWS_SCHEMA
-from ztflow.pair.stages.unpaired_reasons import Unpaired
+from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, Unpaired, ZoneLocality
 
-WAIT = 60_000_000
-"""Microseconds of log a connection's other messages are waited for when following."""
+WAIT = timedelta(seconds=60)
+"""How much log a connection's other messages are waited for when following."""
 CAPACITY = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
@@ -29,9 +29,14 @@ _NO_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class LegacyPairer:
-    """Collects the facts of 1.18 to 1.21 by trace id and gives flows."""
+    """Collects the facts of 1.18 to 1.21 by trace id and gives flows.
 
-    def __init__(self) -> None:
+    Args:
+        wait: After how much log a connection comes out as it is; None to wait for the end of the input.
+    """
+
+    def __init__(self, *, wait: timedelta | None = WAIT) -> None:
+        self._wait = None if wait is None else wait // timedelta(microseconds=1)
         self._open: dict[object, list[Fact]] = {}
         self._newest = 0
 
@@ -44,15 +49,21 @@ class LegacyPairer:
                 # Plaintext inbound messages carry no id, but name both ends of the socket.
                 key = trace or ("plaintext", fact.origin, fact.values.get("src_ip"), fact.values.get("src_port"))
                 self._open.setdefault(key, []).append(fact)
-        old = self._newest - WAIT
-        done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
+        done: list[object] = []
+        if self._wait is not None:
+            old = self._newest - self._wait
+            done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
         done += [key for key in list(self._open)[: max(0, len(self._open) - CAPACITY)] if key not in done]
         return _table([self._open.pop(key) for key in done])
 
+    def so_far(self) -> pa.Table:
+        """The flows of everything that is still here, as far as it has come."""
+        return _table(list(self._open.values()))
+
     def finish(self) -> pa.Table:
         """The flows of everything that is still here."""
-        parts, self._open = list(self._open.values()), {}
-        return _table(parts)
+        flows, self._open = self.so_far(), {}
+        return flows
 
 
 def _table(connections: list[list[Fact]]) -> pa.Table:
@@ -61,7 +72,7 @@ def _table(connections: list[list[Fact]]) -> pa.Table:
     rows = []
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)
-        rows.append(_row(*([p for p in parts if p.values["direction"] == side] for side in ("outbound", "inbound"))))
+        rows.append(_row(*([p for p in parts if p.values["direction"] == side] for side in Direction)))
     rows.sort(key=lambda row: (row["end"] or _NO_TIME, row["start"] or _NO_TIME, str(row["hbone_host"])))
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
@@ -72,7 +83,9 @@ def _row(out: list[Fact], inn: list[Fact]) -> dict[str, Any]:
     for part in (*out, *inn):
         said |= {key: value for key, value in part.values.items() if value is not None and key not in said}
     path = said.get("path")
-    tunnelled = path in {"hbone", "waypoint"}
+    tunnelled = path in {FlowPath.HBONE, FlowPath.WAYPOINT}
+    fast = path == Unpaired.FAST_PATH
+    seen = Paired.EXACT if out and inn else Paired.OUTBOUND_ONLY if out else Paired.INBOUND_ONLY
     row.update(
         start=_first(out or inn, "legacy_start"),
         end=_first(out, "legacy_end") or _first(inn, "legacy_end"),
@@ -83,30 +96,30 @@ def _row(out: list[Fact], inn: list[Fact]) -> dict[str, Any]:
         dst_port=said.get("via_port", said.get("dst_port")),
         hbone_host=said.get("dst_ip") if tunnelled else None,
         hbone_port=said.get("dst_port") if tunnelled else None,
-        path="hbone" if path == "fast_path" else path,
-        mtls=None if path in {None, "fast_path"} else tunnelled,
-        paired="exact" if out and inn else "outbound_only" if out else "inbound_only",
+        path=FlowPath.HBONE.value if fast else path,
+        mtls=None if path is None or fast else tunnelled,
+        paired=seen.value,
         alternatives=0 if out and inn else None,
         confidence=1.0 if out and inn else None,
         unpaired_reason=None if out and inn else _reason(path, outbound=bool(out)),
-        locality="same_node" if path == "fast_path" else "unknown",
-        locality_evidence="fast path; fast path" if path == "fast_path" else None,
-        zone_locality="unknown",
+        locality=(NodeLocality.SAME_NODE if fast else NodeLocality.UNKNOWN).value,
+        locality_evidence="fast path; fast path" if fast else None,
+        zone_locality=ZoneLocality.UNKNOWN.value,
     )
     classes = [part.values.get("error_class") for part in (*inn, *out) if part.kind == "legacy_end"]
     row["verdict"] = verdict_of(*classes) if classes else verdict_of(ended=False)
     row["error_class"] = next((name for name in classes if name), None)
-    for side, facts in (("outbound", out), ("inbound", inn)):
+    for side, facts in ((Direction.OUTBOUND, out), (Direction.INBOUND, inn)):
         end = next((part for part in facts if part.kind == "legacy_end"), None)
         if end is not None:
             row[f"{side}_error"] = end.values.get("error")
             micros = end.values.get("duration_us")
             if micros is not None:
-                row["duration_ms" if side == "outbound" else "inbound_duration_ms"] = micros // 1000
+                row["duration_ms" if side is Direction.OUTBOUND else "inbound_duration_ms"] = micros // 1000
         if facts:
             row[f"{side}_ztunnel"] = facts[0].origin.pod
             row[f"{side}_file"], row[f"{side}_line"] = facts[0].source_file, facts[0].line_number
-            row["src_node" if side == "outbound" else "dst_node"] = facts[0].origin.node
+            row["src_node" if side is Direction.OUTBOUND else "dst_node"] = facts[0].origin.node
     return row
 
 
@@ -117,8 +130,8 @@ def _first(facts: list[Fact], kind: str) -> datetime | None:
 
 def _reason(path: str | None, *, outbound: bool) -> str:
     """Why the other side is not there."""
-    if path in {"plaintext", "fast_path"}:
+    if path in {Unpaired.PLAINTEXT, Unpaired.FAST_PATH}:
         return Unpaired(path)
-    if path == "waypoint":
+    if path == FlowPath.WAYPOINT:
         return Unpaired.WAYPOINT_HOP
     return Unpaired.DESTINATION_NOT_CAPTURED if outbound else Unpaired.SOURCE_NOT_CAPTURED

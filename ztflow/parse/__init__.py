@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 
 
 def parse_line(text: str) -> AccessRecord | None:
-    """The typed record of one line as ztunnel wrote it, plain or JSON; a line end may follow.
+    r"""The typed record of one line as ztunnel wrote it, plain or JSON.
+
+    Args:
+        text: The line without what a wrapper put around it; a line end may follow.
 
     Returns:
         The record, or None when the text is not an access line.
 
     Raises:
         ParseError: An access line that is broken, with reason, column and hint.
+
+    Examples:
+        >>> from ztflow import parse_line
+        >>> head = "2024-11-05T12:00:01.013201Z\twarn\taccess\tconnection failed\t"
+        >>> ends = "src.addr=10.244.1.9:52350 dst.addr=10.96.40.11:8000"
+        >>> record = parse_line(f'{head}{ends} direction="outbound" error="no healthy upstream: 10.96.40.11:8000"')
+        >>> record.src_addr, record.error_class
+        ('10.244.1.9:52350', 'no_endpoint')
     """
     from ztflow.model.objects import AccessRecord
 
@@ -31,9 +42,15 @@ def parse_line(text: str) -> AccessRecord | None:
 
 
 def explain(text: str) -> Explanation:
-    """How a line of ztunnel's own text is read, or why not; `to_text()` of the result is for people.
+    """How a line of ztunnel's own text is read, or why not.
 
-    Loads pyparsing.
+    Args:
+        text: The line without what a wrapper put around it.
+
+    Returns:
+        The explanation; its `to_text()` is what `ztflow explain` prints.
+
+    Cost: the first call loads pyparsing (about 70 ms).
     """
     from ztflow.parse.explanation import explain as explain_line
 

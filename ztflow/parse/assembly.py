@@ -19,8 +19,8 @@ from ztflow.model.schema import (
     MESSAGE_TEXT,
     REQUIRED_KEYS,
     Kind,
-    Message,
 )
+from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.values import (
     BYTES_KEYS,
     COLUMNS_OF,
@@ -203,6 +203,7 @@ def check_required(message: Message, level: str | None, keys: Collection[str], l
 
 SOURCE_KEY, DESTINATION_KEY = (field.key for field in LOG_FIELDS if field.kind is Kind.ADDRESS)
 DIRECTION_KEY = next(field.key for field in LOG_FIELDS if field.kind is Kind.DIRECTION)
+_DIRECTIONS = "|".join(Direction)
 _AFTER_DIRECTION = [
     field.key
     for field in LOG_FIELDS[LOG_FIELDS.index(FIELD_BY_KEY[DIRECTION_KEY]) + 1 :]
@@ -223,11 +224,11 @@ _STRAY_PREFIX = re.compile(
     rf"|(?:^|[ \t])connection[ \t]+(?:{_WORDS})[ \t]+(?={re.escape(SOURCE_KEY)}=)"
 )
 _LOST_BEGINNING = re.compile(
-    rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:inbound|outbound)\"?[ \t]+"
+    rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:{_DIRECTIONS})\"?[ \t]+"
     rf"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})[ \t]*="
 )
 _LOST_BEGINNING_JSON = re.compile(
-    rf"\"{re.escape(DIRECTION_KEY)}\":\"(?:inbound|outbound)\",\"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})\":"
+    rf"\"{re.escape(DIRECTION_KEY)}\":\"(?:{_DIRECTIONS})\",\"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})\":"
 )
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from ztflow.model.provenance import LogLine, Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS, Message
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS
+from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, scan_fields, spans_of
 from ztflow.parse.scanner import scan
 from ztflow.parse.values import MESSAGE, ValueFault, ip_of, time_micros
@@ -116,7 +117,8 @@ _FULL = re.compile(
 _SPAN = re.compile(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
 _SPAN_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ {}]*)')
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_TELLING_SPANS = frozenset({"proxy", "dns_proxy", "inbound", "outbound"})
+_CONNECTION_SPANS = frozenset(word.value for word in Direction)
+_TELLING_SPANS = _CONNECTION_SPANS | {"proxy", "dns_proxy"}
 
 
 @dataclass(slots=True)
@@ -172,7 +174,7 @@ class Statement:
     @property
     def trace_id(self) -> str | None:
         """The trace id of the enclosing `inbound` or `outbound` span."""
-        ids = (span.get("id") for span in self.spans if span.get("name") in {"inbound", "outbound"})
+        ids = (span.get("id") for span in self.spans if span.get("name") in _CONNECTION_SPANS)
         return next((found for found in ids if isinstance(found, str) and _TRACE_ID.fullmatch(found)), None)
 
     @property

@@ -28,7 +28,8 @@ from typing import Any
 
 from ztflow.errors import ParseError
 from ztflow.model.provenance import RECORD_NAMES, Fact, LogLine, Row
-from ztflow.model.schema import ACCESS_SCOPE, Message
+from ztflow.model.schema import ACCESS_SCOPE
+from ztflow.model.vocabulary import Message
 from ztflow.parse.classify import Statement, connection_of, decoded, host_port, micros_of_duration, statement_of
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.scanner import scan

@@ -17,7 +17,8 @@ import pyparsing as pp
 
 from ztflow.errors import Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, Message
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT
+from ztflow.model.vocabulary import Message
 from ztflow.parse.assembly import (
     DESTINATION_KEY,
     SOURCE_KEY,

@@ -28,9 +28,9 @@ from ztflow.model.schema import (
     MESSAGE_TEXT,
     RECORD,
     Kind,
-    Message,
     Type,
 )
+from ztflow.model.vocabulary import Direction, ErrorClass, Message, unknown_word
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse, ruin_of
 from ztflow.parse.values import (
     COLUMN,
@@ -225,12 +225,16 @@ def spans_of(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**value, "name": key}
 
 
+_CONNECTION_SPANS = frozenset(word.value for word in Direction)
+"""Spans of one connection are named for the side that handles it."""
+
+
 def _trace_id(fields: dict[str, Any]) -> str | None:
     if not any(key in fields for key in SPAN_KEYS):
         return None
     for span in spans_of(fields):
         found = span.get("id")
-        if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in {"inbound", "outbound"}:
+        if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in _CONNECTION_SPANS:
             return found
     return None
 
@@ -244,6 +248,7 @@ _OUR_KEYS = frozenset(column.name for column in HALVES) | DERIVED
 _OUR_MARKS = ("direction", "src_ip", "dst_ip")
 _OUR_TYPES = {column.name: column.type for column in HALVES}
 _OUR_MESSAGES = frozenset(message.value for message in Message)
+_OUR_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
     Type.UINT: (0, 2**64 - 1),
@@ -308,7 +313,12 @@ def _own_value(name: str, value: Any) -> Any:
         if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
             return value
     elif isinstance(value, str):
-        return value
+        wrong = name in _OUR_WORDS and unknown_word(_OUR_WORDS[name], name, value)
+        if not wrong:
+            return value
+        if name == "error_class":
+            return ErrorClass.OTHER.value  # a later ztflow knows more classes
+        raise ParseError(Reason.BAD_VALUE, wrong)
     raise ParseError(Reason.BAD_VALUE, f"{name} is not of the type its column has ({kind.value})")
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ztflow import errors
 from ztflow.model import schema
 from ztflow.model.error_classes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
-from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column, Message
+from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
+from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED
 
 _MADE = "<!-- Made by `python -m ztflow.parse.reference docs/reference`; edit the tables in the code instead. -->\n"
@@ -51,8 +52,12 @@ def fields_page() -> str:
             "text is kept in `extra` under the key. So are keys this table does not name, and the rest of a time whose",
             "date was cut away.", "",
             "## Columns of halves", "", "One row an access line. Every column is nullable; null means unknown.", "",
-            _columns(RECORD), "What stands around the line:", "", _columns(ORIGIN),
+            _columns(RECORD), "From the wrapper, the file's name and the place in the file:", "", _columns(ORIGIN),
             "## Columns of flows", "", "One row a connection, or the half of it that was seen.", "", _columns(FLOWS),
+            "## Closed columns", "",
+            "These columns hold one of a fixed set of words, or null. A filter that compares one of them with any",
+            "other word is refused.", "",
+            *_words(),
         ]
     )  # fmt: skip
 
@@ -74,27 +79,44 @@ def errors_page() -> str:
         [
             "# Errors", "", _MADE,
             "## Error classes", "",
-            "The `error_class` column. The log prints a text, never a response flag: a class read from it is an",
-            "inference, and so is the verdict of a flow. A text no row below knows is class `other`.", "",
+            "The `error_class` column. The log has an error text and no response flag: ztflow derives the class from",
+            "the text, and the verdict of a flow from the class. A text that is not listed here has class `other`.", "",
             _table(("class", "verdict", "what happened", "likely cause, what to try"), classes),
             "## Texts", "",
-            "The longest text that fits wins. After " + ", ".join(f"`{one}`" for one in COPY_PREFIXES),
-            "(copy failures) the rest is looked up instead.", "",
+            "If several texts match, the longest one decides. After " + ", ".join(f"`{one}`" for one in COPY_PREFIXES),
+            "(errors while data was copied) the rest of the text decides.", "",
             _table(("text", "class", "lines", "releases"), texts),
-            "What follows `io error: `, `connection failed: ` or a copy prefix, or stands alone:", "",
+            "Texts after `io error: `, `connection failed: ` or the prefix of a copy error, or on their own:", "",
             _table(("text", "class"), [(f"`{text}` …", f"`{name}`") for text, name in IO_TEXTS]),
-            "What a TLS failure contains:", "",
+            "Texts inside a TLS error:", "",
             _table(("text", "class"), [(f"… `{text}` …", f"`{name}`") for text, name in TLS_CAUSES]),
             "## Why a line is refused", "",
-            "An access line that cannot be read is a *problem*: counted and kept, with one of these reasons",
-            "(`ParseError.reason`), the column where it went wrong and a hint. `ztflow explain` shows it.", "",
+            "An access line that cannot be parsed is a *problem*. It is counted and kept, with one of these reasons",
+            "(`ParseError.reason`), the column of the error and a hint. `ztflow explain` shows them.", "",
             _table(("reason", "meaning"), reasons),
         ]
     )  # fmt: skip
 
 
 def _columns(columns: Sequence[Column]) -> str:
-    return _table(("column", "type", "meaning"), [(f"`{one.name}`", one.type.value, one.doc) for one in columns])
+    return _table(("column", "type", "meaning"), [(f"`{one.name}`", one.type.value, _meaning(one)) for one in columns])
+
+
+def _meaning(column: Column) -> str:
+    if column.words is None:
+        return column.doc
+    if column.words is ErrorClass:
+        return f"{column.doc} See [errors](errors.md)."
+    return f"{column.doc} See [{column.name}](#words-of-{column.name})."
+
+
+def _words() -> Iterable[str]:
+    """A table of each closed vocabulary of a column; error classes have a page of their own."""
+    columns = {one.name: one for one in (*RECORD, *FLOWS) if one.words not in (None, ErrorClass)}
+    for name, column in columns.items():
+        assert column.words is not None
+        yield f"### Words of `{name}`\n"
+        yield _table(("word", "meaning"), [(f"`{word}`", word.meaning) for word in column.words])
 
 
 def _names(names: Iterable[str]) -> str:

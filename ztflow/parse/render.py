@@ -14,7 +14,8 @@ import orjson
 
 from ztflow.errors import UsageError
 from ztflow.model.provenance import Row, join_host_port, time_from_micros
-from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Message, Quoting
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_TEXT, Kind, LogField, Quoting
+from ztflow.model.vocabulary import Message
 from ztflow.parse.values import COLUMN, COLUMNS_OF, ERROR_KEY, EXTRA, LEVEL, MESSAGE, TIME
 from ztflow.text.escapes import quote
 

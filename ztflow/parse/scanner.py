@@ -26,9 +26,9 @@ from ztflow.model.schema import (
     REQUIRED_KEYS,
     Kind,
     LogField,
-    Message,
     Quoting,
 )
+from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.assembly import (
     DESTINATION_KEY,
     DIRECTION_KEY,
@@ -49,6 +49,7 @@ from ztflow.text.escapes import BadEscapeError, decode
 # ---- the template of a whole line -----------------------------------------------------------------------------------
 
 _LEVEL_WORDS = "|".join(LEVELS)
+_DIRECTION_WORDS = "|".join(Direction)
 _MESSAGE_WORDS = "|".join(MESSAGE_TEXT[message].removeprefix("connection ") for message in Message)
 _IP_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]):([0-9]{1,5}+)"
 _HOST_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]|(?!redacted:)(?=[^ \"]*[a-wyz])[^\s\"\[\]<>:]++):([0-9]{1,5}+)"
@@ -57,7 +58,7 @@ _VALUE: dict[Kind, str] = {
     Kind.ADDRESS: _IP_PORT,
     Kind.AUTHORITY: _HOST_PORT,
     Kind.IDENTITY: r'"([^"\\]++)"',
-    Kind.DIRECTION: r'"(inbound|outbound)"',
+    Kind.DIRECTION: f'"({_DIRECTION_WORDS})"',
     Kind.INTEGER: r"([0-9]{1,19}+)",
     Kind.DURATION: r'"([0-9]{1,18}+)ms"',
 }

@@ -7,7 +7,8 @@
 An inbound HBONE connection that ends well has no end line; on the fast path the end comes as soon as the connect
 succeeds.
 
-Source: istio/ztunnel 1.18.0 and 1.21.0 `src/proxy/{outbound,inbound,inbound_passthrough}.rs` (§1.6 of its log formats).
+Source: istio/ztunnel 1.18.0 and 1.21.0 `src/proxy/{outbound,inbound,inbound_passthrough}.rs`; see
+docs/reference/ztunnel-log.md#releases-118-to-121.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 from typing import Any
 
 from ztflow.model.error_classes import classify_error
+from ztflow.model.vocabulary import Direction, FlowPath, Unpaired
 from ztflow.parse.classify import Statement, connection_of, host_port, micros_of_duration
 
 Values = dict[str, Any]
@@ -34,7 +36,11 @@ _PLAIN_FAILED = re.compile(r"proxying failed: (.*?) source=(\S+)")
 _REJECTED = re.compile(r"(RBAC rejected|bypassed waypoint|unknown destination) conn=(.*)")
 _SENDING = re.compile(r"Sending 40\d, .*")
 
-_SCOPES = {"proxy::outbound": "outbound", "proxy::inbound": "inbound", "proxy::inbound_passthrough": "inbound"}
+_SCOPES = {
+    "proxy::outbound": Direction.OUTBOUND.value,
+    "proxy::inbound": Direction.INBOUND.value,
+    "proxy::inbound_passthrough": Direction.INBOUND.value,
+}
 
 
 def legacy_fact(statement: Statement) -> tuple[str, Values] | None:
@@ -46,7 +52,7 @@ def legacy_fact(statement: Statement) -> tuple[str, Values] | None:
     uid = statement.span_field("uid")
     if uid is not None:
         values["uid"] = uid
-    if direction == "inbound":
+    if direction == Direction.INBOUND:
         values["src_ip"] = statement.span_field("peer_ip")
         identity = statement.span_field("peer_id")
         values["src_identity"] = None if identity == "None" else identity
@@ -63,13 +69,12 @@ def _outbound(said: str, values: Values) -> tuple[str, Values] | None:
     if match is not None:
         values["dst_ip"], values["dst_port"] = host_port(match[1])
         values["via_ip"], values["via_port"] = host_port(match[2])
-        hbone = match.re is _HBONE
-        values["path"] = "waypoint" if "Waypoint" in match[3] else "hbone" if hbone else "plaintext"
+        values["path"] = _path(match[3], hbone=match.re is _HBONE)
         return "legacy_start", values
     match = _FAST.match(said)
     if match is not None:
         values["dst_ip"], values["dst_port"] = host_port(match[1])
-        values["path"] = "fast_path"
+        values["path"] = Unpaired.FAST_PATH.value
         return "legacy_start", values
     match = _COMPLETE.match(said)
     if match is not None:
@@ -85,11 +90,17 @@ def _outbound(said: str, values: Values) -> tuple[str, Values] | None:
     return None
 
 
+def _path(kind: str, *, hbone: bool) -> str:
+    if "Waypoint" in kind:
+        return FlowPath.WAYPOINT.value
+    return (FlowPath.HBONE if hbone else FlowPath.PLAINTEXT).value
+
+
 def _inbound(said: str, values: Values) -> tuple[str, Values] | None:
     match = _CONNECT.match(said)
     if match is not None:
         values["dst_ip"], values["dst_port"] = host_port(match[1])
-        values["path"] = "hbone"
+        values["path"] = FlowPath.HBONE.value
         return "legacy_start", values
     match = _CONNECT_FAILED.match(said)
     if match is not None:
@@ -107,13 +118,13 @@ def _passthrough(said: str, values: Values) -> tuple[str, Values] | None:
     if match is not None:
         values["src_ip"], values["src_port"] = host_port(match[1])
         values["dst_ip"], values["dst_port"] = host_port(match[2])
-        values["path"] = "plaintext"
+        values["path"] = FlowPath.PLAINTEXT.value
         return ("legacy_start", values) if match.re is _ACCEPTED else _end(values, None, None)
     match = _PLAIN_FAILED.match(said)
     if match is not None:
         values["src_ip"], values["src_port"] = host_port(match[2])
-        return _end({**values, "path": "plaintext"}, None, match[1])
-    return _refused({**values, "path": "plaintext"}, said) if _REJECTED.match(said) else None
+        return _end({**values, "path": FlowPath.PLAINTEXT.value}, None, match[1])
+    return _refused({**values, "path": FlowPath.PLAINTEXT.value}, said) if _REJECTED.match(said) else None
 
 
 def _refused(values: Values, said: str) -> tuple[str, Values]:

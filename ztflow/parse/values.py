@@ -16,7 +16,8 @@ from typing import Final
 from ztflow.errors import Reason
 from ztflow.model.error_classes import classify_error
 from ztflow.model.provenance import RECORD_NAMES, micros_from_time
-from ztflow.model.schema import LOG_FIELDS, Kind, Message
+from ztflow.model.schema import LOG_FIELDS, Kind
+from ztflow.model.vocabulary import Direction, Message
 
 KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
@@ -200,8 +201,11 @@ def _error(text: str) -> Converted:
     return ((text, classify_error(text)), False) if text else ((None, None), True)
 
 
+_DIRECTIONS = frozenset(word.value for word in Direction)
+
+
 def _direction(text: str) -> Converted:
-    if text not in {"inbound", "outbound"}:
+    if text not in _DIRECTIONS:
         raise ValueFault(Reason.BAD_VALUE, "not a direction")
     return (text,), False
 

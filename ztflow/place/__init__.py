@@ -13,7 +13,7 @@ from ztflow.place.inventory.facts import (
 )
 from ztflow.place.inventory.files import parse_inventory, read_inventory
 from ztflow.place.names import How, workload_of_name
-from ztflow.place.placement import place_flows
+from ztflow.place.placement import place_flows, place_ztunnels
 from ztflow.place.register import Contradiction
 from ztflow.place.topology import Topology
 
@@ -32,6 +32,7 @@ __all__ = [
     "ZtunnelFact",
     "parse_inventory",
     "place_flows",
+    "place_ztunnels",
     "read_inventory",
     "workload_of_name",
 ]

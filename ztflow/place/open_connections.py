@@ -12,13 +12,11 @@ from ztflow.columns.dictionaries import NONE, coded
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, Index, Integers
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
+from ztflow.model.vocabulary import Direction, Paired, Unpaired
 from ztflow.place.inventory.facts import Inventory, OpenConnection, ServiceFact, canonical_ip
 from ztflow.place.register import Register
 
-STILL_OPEN = "still_open"
-"""Value of `unpaired_reason`: the other side's connection was open when its ztunnel was asked."""
-
-_UNEXPLAINED = frozenset({"partner_missing", "destination_not_captured", "source_not_captured"})
+_UNEXPLAINED = frozenset((Unpaired.PARTNER_MISSING, Unpaired.DESTINATION_NOT_CAPTURED, Unpaired.SOURCE_NOT_CAPTURED))
 """Reasons that leave room for this one; a null reason of an unpaired half does, too."""
 
 _PORTS = 65_536
@@ -28,7 +26,7 @@ _PORTS = 65_536
 class _Key(NamedTuple):
     """What a missing half and an open connection share; an end is `namespace/name` where known, else its address."""
 
-    missing: str
+    missing: Direction
     source: str
     target: str
     port: int | None
@@ -52,7 +50,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     written = min((time for time in times if time is not None), default=AFTER_ALL)
     reason = coded(flows, "unpaired_reason")
     paired = coded(flows, "paired")
-    lone = paired.mask("outbound_only") | paired.mask("inbound_only")
+    lone = paired.mask(Paired.OUTBOUND_ONLY) | paired.mask(Paired.INBOUND_ONLY)
     room = np.array([*(word in _UNEXPLAINED for word in reason.words), True], np.bool_)
     rows = np.flatnonzero(lone & room[reason.codes] & (micros_of(flows.column("end"), BEFORE_ALL) <= written))
     if not len(rows):
@@ -69,7 +67,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     codes = reason.codes.copy()
     codes[chosen] = reason.size
     indices = pa.array(codes, mask=codes == NONE)
-    column = pa.DictionaryArray.from_arrays(indices, pa.array([*reason.words, STILL_OPEN], pa.string()))
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([*reason.words, Unpaired.STILL_OPEN.value], pa.string()))
     field = flows.schema.field("unpaired_reason")
     return flows.set_column(flows.schema.get_field_index("unpaired_reason"), field, column)
 
@@ -88,7 +86,7 @@ def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers
         if src_ip is None or target_ip is None or port == NONE:
             keys.append(None)
             continue
-        missing = "inbound" if seen == "outbound_only" else "outbound"
+        missing = Direction.INBOUND if seen == Paired.OUTBOUND_ONLY else Direction.OUTBOUND
         source = src_pod or _owner(register, src_ip)
         target = (dst_pod if target_ip == dst_ip else None) or _owner(register, target_ip)
         keys.append(_Key(missing, source, target, port))
@@ -110,19 +108,19 @@ def _key(connection: OpenConnection, register: Register, services: dict[str, Ser
     target, port = _end(connection.actual_dst, register)
     if source is None or target is None:
         return None
-    if connection.direction == "inbound":
-        return _Key("inbound", source, target, port)
+    if connection.direction == Direction.INBOUND:
+        return _Key(Direction.INBOUND, source, target, port)
     # `actual_dst` is the tunnel's; the application's port is the one asked for, as its service maps it.
     asked = connection.original_dst or ""
     host, _, text = asked.rpartition(":")
     service = services.get(canonical_ip(host) or host)
     wanted = int(text) if text.isdigit() else None
     if service is None:
-        return _Key("outbound", source, target, wanted if _end(asked, register)[0] == target else None)
+        return _Key(Direction.OUTBOUND, source, target, wanted if _end(asked, register)[0] == target else None)
     if service.pods and target not in service.pods:
         return None
     targets = {pods for own, pods in service.ports if own == wanted}
-    return _Key("outbound", source, target, targets.pop() if len(targets) == 1 else None)
+    return _Key(Direction.OUTBOUND, source, target, targets.pop() if len(targets) == 1 else None)
 
 
 def _end(address: str, register: Register) -> tuple[str | None, int | None]:

@@ -19,6 +19,7 @@ from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Cod
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
+from ztflow.model.vocabulary import FlowPath, NodeLocality, ZoneLocality
 from ztflow.place.endpoints import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
@@ -28,10 +29,10 @@ _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 _ALONGSIDE = 30_000_000
 """Microseconds two ztunnels' lines may be apart and still show that both ran at one time, so on two nodes."""
 
-_LOCALITY = ("unknown", "same_node", "cross_node")
-_ZONE_LOCALITY = ("unknown", "same_zone", "cross_zone")
+_LOCALITY = (NodeLocality.UNKNOWN.value, NodeLocality.SAME_NODE.value, NodeLocality.CROSS_NODE.value)
+_ZONE_LOCALITY = (ZoneLocality.UNKNOWN.value, ZoneLocality.SAME_ZONE.value, ZoneLocality.CROSS_ZONE.value)
 _IDENTITY = 2
-"""Place of the identity among the columns of an end: `End.owner_namespace`."""
+"""Position of the identity among the columns of an end: `End.owner_namespace`."""
 
 
 class _Placed(NamedTuple):
@@ -75,8 +76,39 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
         flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
         if topology.inventory.connections:
             flows = explain_open(flows, topology.inventory, topology.register)
-        flows = _fill(flows, "locality", _LOCALITY, locality, replaceable="unknown")
-        return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable="unknown")
+        flows = _fill(flows, "locality", _LOCALITY, locality, replaceable=NodeLocality.UNKNOWN)
+        return _fill(flows, "zone_locality", _ZONE_LOCALITY, zone_locality, replaceable=ZoneLocality.UNKNOWN)
+
+
+def place_ztunnels(halves: pa.Table, topology: Topology) -> pa.Table:
+    """Fill `ztunnel_node` of access lines where it is null: the node of the end a ztunnel speaks for is its own.
+
+    Args:
+        halves: Columns `schema.HALVES`.
+        topology: What is known of places, with these lines (`learn`).
+    """
+    unknown = pc.is_null(halves.column("ztunnel_node")).to_numpy()
+    if not unknown.any():
+        return halves
+    with gc_paused():
+        topology.settle()
+        direction = coded(halves, "direction")
+        micros = micros_of(halves.column("time"))
+        numbers = np.zeros(halves.num_rows, np.int32)
+        names: list[str | None] = [None]
+        for side, word in (("src", "outbound"), ("dst", "inbound")):
+            rows = np.flatnonzero(unknown & direction.mask(word))
+            if not len(rows):
+                continue
+            ztunnel, nothing = coded(halves, "ztunnel_pod"), Coded.nulls(halves.num_rows)
+            file = coded(halves, "source_file").where(~ztunnel.known())
+            said = [coded(halves, f"{side}_{fact}") for fact in ("namespace", "workload", "identity", "ip")]
+            columns = [*said, ztunnel, file, nothing, nothing, coded(halves, f"{side}_cluster")]
+            own, other = np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+            answers, chosen = _by_end([column.take(rows) for column in columns], own, other, micros[rows], topology)
+            numbers[rows] = chosen + len(names)
+            names += [topology.name(answer.place) for answer in answers]
+        return _fill(halves, "ztunnel_node", names, numbers)
 
 
 def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
@@ -99,7 +131,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
             pod,
             coded(flows, f"{side}_cluster"),
         ]
-        elsewhere = coded(flows, "path").mask("double_hbone")[rows]
+        elsewhere = coded(flows, "path").mask(FlowPath.DOUBLE_HBONE)[rows]
         micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")))[rows]
         more, chosen = _by_end([column.take(rows) for column in columns], seen[rows], elsewhere, micros, topology)
         numbers[rows] = chosen + len(answers)
@@ -108,7 +140,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
 
 
 def _by_ztunnel(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
-    """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
+    """Answers by the ztunnel of the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
     groups = group([ztunnel.part, node.part], len(ztunnel.codes))
     words = (column.texts(groups.first) for column in (ztunnel, node))
     answers = [topology.of_ztunnel(pod, shipped) for pod, shipped in zip(*words, strict=True)]

@@ -1,8 +1,8 @@
-"""What the log itself shows of places: which ztunnel wrote of which pod and address, and what start-up lines say.
+"""What the log itself shows of places: which ztunnel wrote lines of which pod and address, and what start-up lines say.
 
-An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
-(format sheet §4.2). A ztunnel is known by its pod, else by the node a shipper named, else by the bare file
-whose start-up block names its node.
+An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it; see
+docs/reference/ztunnel-log.md#where-a-line-was-written. A ztunnel is known by its pod, else by the node a shipper named,
+else by the bare file whose start-up block names its node.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Fact
+from ztflow.model.vocabulary import FlowPath
 
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
@@ -260,7 +261,7 @@ class Sightings:
         The far end of double HBONE carries the names of the near side's line and is left out.
         """
         micros = micros_of(pc.coalesce(flows.column("end"), flows.column("start")), AFTER_ALL)
-        plain = ~coded(flows, "path").mask("double_hbone")
+        plain = ~coded(flows, "path").mask(FlowPath.DOUBLE_HBONE)
         for side, half in (("src", "outbound"), ("dst", "inbound")):
             ztunnel = coded(flows, f"{half}_ztunnel")
             rows = np.flatnonzero(ztunnel.known())

@@ -28,7 +28,7 @@ _UNASKED = Answer()
 
 
 class Topology:
-    """Where pods and addresses are, at which time.
+    """Which pod is on which node, at which time.
 
     Args:
         inventory: What `read_inventory` gave; None for none.

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
+from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.place.inventory.facts import Inventory, PodFact
 from ztflow.place.names import is_unique_name
 from ztflow.place.register import Contradiction, Register, at_time
@@ -90,6 +90,7 @@ class Ztunnels:
         """Find the node of every ztunnel, if something new was seen since the last time."""
         seen = self._sightings
         if self.settled == seen.version:
+            self._find_spans()  # lines that tell nothing new still make them longer
             return
         if self._named.version != seen.direct:
             self._name_directly()
@@ -97,14 +98,12 @@ class Ztunnels:
         self.contradictions, self.place_of, self.how = list(named.contradictions), dict(named.place_of), dict(named.how)
         if named.unnamed:
             self._place_unnamed(self._name_by_pods(named.unnamed, named.stays))
-        self.spans = {}
-        for ztunnel, span in seen.ztunnels.items():
-            place = self.place_of[ztunnel]
-            if place != NOWHERE:
-                known = self.spans.setdefault(place, [AFTER_ALL, BEFORE_ALL])
-                known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
+        self._find_spans()
         self.settled = seen.version
         self.arrived = {pod: self.by_place(spans.items()) for pod, spans in named.stays.items()}
+
+    def _find_spans(self) -> None:
+        self.spans = self.by_place(self._sightings.ztunnels.items())
 
     def _name_directly(self) -> None:
         """Place the ztunnels whose node something states, and see which are left."""

@@ -29,7 +29,7 @@ from ztflow.text.escapes import may_have_residue
 
 if TYPE_CHECKING:
     from ztflow.kernel.blocks import Block
-    from ztflow.kernel.columns import Part
+    from ztflow.kernel.columns import BlockPart
     from ztflow.kernel.known_words import Vocabulary
 
 
@@ -70,7 +70,7 @@ class SlowPath:
     def origin(self, prefix: str) -> Origin | None:
         """Who wrote a line behind this prefix (`""`: bare), if the stream would take its quick way; else None.
 
-        A prefix with a line end in it is an envelope (`kernel.inside`).
+        A prefix with a line end in it is an envelope (`kernel.json_envelope`).
         """
         if not prefix:
             return self.unwrapper.bare()
@@ -208,7 +208,7 @@ class _Prefixes:
 class _Settling:
     """One part's way to tables."""
 
-    def __init__(self, bulk: Bulk, part: Part, data: memoryview, number: int) -> None:
+    def __init__(self, bulk: Bulk, part: BlockPart, data: memoryview, number: int) -> None:
         self._bulk = bulk
         self._slow = bulk.slow
         self._stats = bulk.stats

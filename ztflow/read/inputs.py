@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, Problem, ReadStats
@@ -40,20 +38,28 @@ class ReadBatch:
 
 @dataclass(slots=True)
 class ReadReport:
-    """What was read; kept up to date while batches come.
+    """What was read and what became of it: all counts of one reading, kept up to date while it goes on.
+
+    Filters and time limits do not change them. Reading counts lines here, `session.Session` flows.
 
     Attributes:
         inputs: Counts of each input, by name, in order; an archive's member is an input.
         problems: Access lines that could not be read, the first of each input (`limits.PROBLEMS_KEPT`).
         errors: Inputs that could not be opened or broke off.
         skipped: Files of directories that do not look like logs.
-        outside: Access lines left out by `since` and `until`.
+        paired_flows: Flows with both halves; None while nothing was paired.
+        ambiguous_flows: Those of them whose partner was one of several equal ones.
+        unpaired_halves: Flows with one half.
+        evicted: Halves given up because a memory bound was hit.
     """
 
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    outside: int = 0
+    paired_flows: int | None = None
+    ambiguous_flows: int | None = None
+    unpaired_halves: int | None = None
+    evicted: int = 0
     _problems: list[list[Problem]] = field(default_factory=list)
 
     @property
@@ -69,6 +75,16 @@ class ReadReport:
         """Problems of all inputs, so far."""
         return [problem for part in self._problems for problem in part]
 
+    @classmethod
+    def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
+        """Several readings as one."""
+        whole = cls()
+        for one in readings:
+            for name in cls.__slots__:
+                known, more = getattr(whole, name), getattr(one, name)
+                setattr(whole, name, more if known is None else known if more is None else known + more)
+        return whole
+
     def register(self, parser: StreamParser) -> None:
         """Count a parser's stream among the inputs; its counts are taken as they grow."""
         self.inputs.append((parser.source_file, parser.stats))
@@ -79,8 +95,6 @@ def read_inputs(
     inputs: Sequence[Input],
     *,
     wrapper: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
     progress: Progress | None = None,
     on_error: OnError | None = None,
     report: ReadReport | None = None,
@@ -91,8 +105,6 @@ def read_inputs(
     Args:
         inputs: Files, directories, globs, `-` for stdin, open binary files; compressed or archived as they like.
         wrapper: Allow only this wrapper (`read.WRAPPERS`).
-        since: Leave out lines before this time. Lines without a time stay.
-        until: Leave out lines after this time.
         progress: Called after each piece with the bytes read so far (as on disk) and in all, where known.
         on_error: Called for an input that cannot be read; the others go on. Without it the error is raised.
         report: Filled with counts, problems and errors while batches come.
@@ -122,7 +134,7 @@ def read_inputs(
                     chunks = ahead(chunks)  # noqa: PLW2901
                 report.register(parser)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
-                yield from _batches(parser, chunks, _Window(since, until, report), copies, meter)
+                yield from _batches(parser, chunks, copies, meter)
         except SourceError as error:
             failed(error)
         meter.finished(one)
@@ -164,25 +176,6 @@ class _Meter:
         self.read(0)
 
 
-class _Window:
-    """`since` and `until`."""
-
-    def __init__(self, since: datetime | None, until: datetime | None, report: ReadReport) -> None:
-        self._since, self._until = since, until
-        self._report = report
-
-    def inside(self, table: pa.Table) -> pa.Table:
-        """The rows within; rows without a time cannot be told and stay."""
-        for bound, compare in ((self._since, pc.greater_equal), (self._until, pc.less_equal)):
-            if bound is not None and table.num_rows:
-                times = table.column("time")
-                keep = pc.fill_null(compare(times, pa.scalar(bound, times.type)), True)
-                kept = table.filter(keep)
-                self._report.outside += table.num_rows - kept.num_rows
-                table = kept
-        return table
-
-
 @dataclass(slots=True)
 class Copies:
     """Leaves out of one stream's batches what came before, and counts it."""
@@ -202,7 +195,7 @@ class Copies:
 
 
 def _batches(
-    parser: StreamParser, chunks: Iterator[bytes], window: _Window, copies: Copies | None, meter: _Meter
+    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None, meter: _Meter
 ) -> Iterator[ReadBatch]:
     """The batches of one stream; what a broken stream held is finished before its error goes on."""
     broken: SourceError | None = None
@@ -213,10 +206,8 @@ def _batches(
             chunk, broken = None, error
         halves = parser.finish() if chunk is None else parser.feed(chunk)
         table = halves.to_arrow()
-        if table.num_rows:
-            if copies is not None:
-                table = copies.left_out(table)
-            table = window.inside(table)
+        if table.num_rows and copies is not None:
+            table = copies.left_out(table)
         facts = parser.take_facts()
         if table.num_rows or facts:
             yield ReadBatch(Halves(table), facts, parser.source_file)

@@ -27,7 +27,7 @@ from ztflow.reports.traffic import traffic
 from ztflow.reports.tunnels import tunnels
 from ztflow.reports.waypoints import waypoints
 
-_Make = Callable[[Flows, Halves | None, Mapping[str, str] | None, Prices | None], Report]
+_Make = Callable[[Flows, Halves | None, Prices | None], Report]
 
 
 def _needs(halves: Halves | None, name: str) -> Halves:
@@ -38,16 +38,16 @@ def _needs(halves: Halves | None, name: str) -> Halves:
 
 _MAKE: Mapping[str, _Make] = MappingProxyType(
     {
-        "traffic": lambda flows, _, owners, __: traffic(flows, owners=owners),
-        "locality": lambda flows, _, owners, prices: locality(flows, prices=prices, owners=owners),
-        "mtls": lambda flows, _, owners, __: mtls(flows, owners=owners),
-        "denied": lambda flows, _, owners, __: denied(flows, owners=owners),
-        "failures": lambda flows, _, owners, __: failures(flows, owners=owners),
-        "egress": lambda flows, _, owners, __: egress(flows, owners=owners),
-        "loss": lambda flows, _, __, ___: loss(flows),
-        "tunnels": lambda flows, halves, owners, _: tunnels(flows, _needs(halves, "tunnels"), owners=owners),
-        "clocks": lambda flows, halves, _, __: clocks(flows, _needs(halves, "clocks")),
-        "waypoints": lambda flows, _, owners, __: waypoints(flows, owners=owners),
+        "traffic": lambda flows, _, __: traffic(flows),
+        "locality": lambda flows, _, prices: locality(flows, prices=prices),
+        "mtls": lambda flows, _, __: mtls(flows),
+        "denied": lambda flows, _, __: denied(flows),
+        "failures": lambda flows, _, __: failures(flows),
+        "egress": lambda flows, _, __: egress(flows),
+        "loss": lambda flows, _, __: loss(flows),
+        "tunnels": lambda flows, halves, _: tunnels(flows, _needs(halves, "tunnels")),
+        "clocks": lambda flows, halves, _: clocks(flows, _needs(halves, "clocks")),
+        "waypoints": lambda flows, _, __: waypoints(flows),
     }
 )
 
@@ -63,16 +63,14 @@ def make_report(
     flows: Flows,
     *,
     halves: Halves | None = None,
-    owners: Mapping[str, str] | None = None,
     prices: Prices | None = None,
 ) -> Report:
     """A report by its name.
 
     Args:
         name: One of `REPORTS`.
-        flows: Connections.
+        flows: Connections; workloads are named by their `owners`.
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
-        owners: Pod (`namespace/name`) → owning workload.
         prices: For `locality`.
 
     Raises:
@@ -81,7 +79,7 @@ def make_report(
     make = _MAKE.get(name)
     if make is None:
         raise UsageError(f"no report {name!r}; choose one of {', '.join(REPORTS)}")
-    return make(flows, halves, owners, prices)
+    return make(flows, halves, prices)
 
 
 __all__ = [

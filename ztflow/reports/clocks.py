@@ -17,6 +17,7 @@ from ztflow.columns.dictionaries import Coded
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows, Halves
+from ztflow.model.vocabulary import Paired, Verdict
 from ztflow.reports.joins import ABSENT, find, places
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.tables import TitledTable, titled
@@ -111,7 +112,7 @@ class Clocks(Report):
     def notes(self) -> list[str]:
         """What was compared."""
         return [
-            "Compared are connections paired beyond doubt that ended without error; the log's clocks are the nodes'."
+            "Only `exact` and `unique` pairs without error are compared. Timestamps come from each node's own clock."
         ]
 
 
@@ -136,8 +137,8 @@ def clocks(flows: Flows, halves: Halves) -> Clocks:
     """
     view, lines = View(flows.to_arrow()), View(halves.to_arrow())
     sure = (
-        view.equals("paired", "exact", "unique") & view.equals("verdict", "forwarded") & view.known("end")
-        & view.known("outbound_ztunnel") & view.known("inbound_ztunnel")
+        view.equals("paired", Paired.EXACT, Paired.UNIQUE) & view.equals("verdict", Verdict.FORWARDED)
+        & view.known("end") & view.known("outbound_ztunnel") & view.known("inbound_ztunnel")
     )  # fmt: skip
     part = view.where(sure)
     files: dict[str, int] = {}

@@ -1,8 +1,7 @@
-"""Denied: which policy refused whom, where it was logged, how often."""
+"""Denied: which policy refused which client, where it was logged, how often."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ import numpy as np
 from ztflow.aggregate import View, vertices
 from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import Verdict
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.pairs import nodes_text
 from ztflow.reports.refusals import Refusal, refusals
@@ -35,7 +35,7 @@ class Denied(Report):
 
     Attributes:
         policies: By policy and kind of refusal.
-        rows: By who, to whom, port and policy.
+        rows: By client, server, port and policy.
     """
 
     name: ClassVar[str] = "denied"
@@ -99,18 +99,17 @@ def _summary(error_class: str | None) -> str | None:
     return known.summary if known else error_class
 
 
-def denied(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Denied:
+def denied(flows: Flows) -> Denied:
     """Connections refused by policy.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.2 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    refused = np.flatnonzero(view.equals("verdict", "denied"))
-    rows = refusals(view, vertices(view, "workload", owners), vertices(view, "node"), refused)
+    refused = np.flatnonzero(view.equals("verdict", Verdict.DENIED))
+    rows = refusals(view, vertices(view, "workload", flows.owners), vertices(view, "node"), refused)
     found: dict[tuple[str | None, str | None], list[Refusal]] = {}
     for row in rows:
         found.setdefault((row.policy, row.error_class), []).append(row)

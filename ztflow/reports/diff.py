@@ -183,7 +183,6 @@ def diff(
     after: Flows,
     by: str = "workload",
     *,
-    owners: Mapping[str, str] | None = None,
     ratio: float = RATIO,
 ) -> Diff:
     """What changed from one capture to another.
@@ -192,7 +191,6 @@ def diff(
         before: Connections of the first capture.
         after: Connections of the second.
         by: Level of the names; see `graph.build_graph`. Workloads outlive their pods.
-        owners: Pod (`namespace/name`) → owning workload.
         ratio: Factor by which a rate must change to count.
 
     Raises:
@@ -205,7 +203,7 @@ def diff(
     old_view, new_view = View(before.to_arrow()), View(after.to_arrow())
     bases = Basis.of(before, old_view), Basis.of(after, new_view)
     minutes = [basis.window.total_seconds() / 60 if basis.window else None for basis in bases]
-    old, new = _edges(old_view, by, owners), _edges(new_view, by, owners)
+    old, new = _edges(old_view, by, before.owners), _edges(new_view, by, after.owners)
     found, unchanged = [], 0
     for ends in sorted(old.keys() | new.keys()):
         edge = _compare(ends, old.get(ends), new.get(ends), minutes, ratio)
@@ -222,7 +220,7 @@ def diff(
     return Diff(bases[0], bases[1], by, tuple(sorted(found, key=telling)), unchanged)
 
 
-def _edges(view: View, by: str, owners: Mapping[str, str] | None) -> dict[tuple[str, str], Measures]:
+def _edges(view: View, by: str, owners: Mapping[str, str]) -> dict[tuple[str, str], Measures]:
     ends = vertices(view, by, owners)
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))

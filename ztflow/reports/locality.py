@@ -12,6 +12,7 @@ from ztflow.aggregate.measures import sums, tally
 from ztflow.columns.dtypes import BoolArray
 from ztflow.columns.grouping import Groups, group
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import GraphLevel, NodeLocality, ZoneLocality
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
@@ -31,7 +32,7 @@ class Cell:
     """Connections from one place to another.
 
     Attributes:
-        source: Node or zone of the client; `(unknown)` where it is unknown.
+        source: Node or zone of the client; `(unknown)` where it is not known.
         target: Node or zone of the server.
         flows: Connections.
         request_bytes: Payload source → target, where known.
@@ -181,7 +182,11 @@ class Locality(Report):
     def notes(self) -> list[str]:
         """What the numbers leave out."""
         notes = [_PAYLOAD]
-        if self.basis.flows and not self.zones["same_zone"].flows and not self.zones["cross_zone"].flows:
+        if (
+            self.basis.flows
+            and not self.zones[ZoneLocality.SAME_ZONE].flows
+            and not self.zones[ZoneLocality.CROSS_ZONE].flows
+        ):
             notes.append("No zone is known: add an inventory with node labels, kubectl get nodes --show-labels.")
         if self.basis.locality_unknown:
             notes.append("An unknown node or zone is never counted as local or as crossing.")
@@ -259,18 +264,18 @@ def _bill_table(bill: Bill, limit: int | None) -> TitledTable:
     return titled("Cost between zones", columns, rows, limit, notes)
 
 
-def locality(flows: Flows, *, prices: Prices | None = None, owners: Mapping[str, str] | None = None) -> Locality:
+def locality(flows: Flows, *, prices: Prices | None = None) -> Locality:
     """What stays on a node or in a zone, and what crosses.
 
     Args:
         flows: Connections.
         prices: What a GB between zones costs each side; None leaves money out.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.8 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends, nodes, zones = (vertices(view, by, owners) for by in ("workload", "node", "zone"))
+    levels = (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE)
+    ends, nodes, zones = (vertices(view, by, flows.owners) for by in levels)
     zone_cells = _cells(view, zones)
     basis = Basis.of(flows, view)
     return Locality(
@@ -316,8 +321,8 @@ def _cells(view: View, places: Vertices) -> tuple[Cell, ...]:
 def _pairs(view: View, ends: Vertices) -> tuple[PairLocality, ...]:
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))
-    cross_node = _bytes_of(view, groups, view.equals("locality", "cross_node"))
-    cross_zone = _bytes_of(view, groups, view.equals("zone_locality", "cross_zone"))
+    cross_node = _bytes_of(view, groups, view.equals("locality", NodeLocality.CROSS_NODE))
+    cross_zone = _bytes_of(view, groups, view.equals("zone_locality", ZoneLocality.CROSS_ZONE))
     rows = [
         PairLocality(
             ends.id(source),

@@ -10,36 +10,37 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
-from ztflow.aggregate.measures import PAIRED, tally
+from ztflow.aggregate.measures import tally
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
 from ztflow.columns.grouping import Groups, factorize, group
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
-from ztflow.pair.stages.unpaired_reasons import Unpaired
+from ztflow.model.vocabulary import BOTH_HALVES, ONE_HALF, DirectionWord, Paired, Unpaired
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 
 Loss = Literal["no", "maybe", "yes"]
 
-MEANING: Mapping[str, tuple[Loss, str]] = {
-    Unpaired.PLAINTEXT: ("no", "not HBONE: the two sides are separate sockets that nothing joins"),
-    Unpaired.EARLY_DENIAL: ("no", "refused before it was tracked; the other side writes no line that names it"),
-    Unpaired.WAYPOINT_HOP: ("no", "hop to a waypoint or gateway, which writes no ztunnel line of its own"),
-    Unpaired.WAYPOINT_SOURCE: ("no", "hop from a waypoint or gateway"),
-    Unpaired.CONNECT_FAILED: ("no", "failed before the server's side took it"),
-    Unpaired.SOURCE_NOT_CAPTURED: ("maybe", "no outbound line of this source: a gateway, or its node's log is missing"),
-    Unpaired.DESTINATION_NOT_CAPTURED: ("yes", "no inbound line for this destination: its node's log is missing"),
-    Unpaired.PARTNER_MISSING: ("yes", "that end wrote other lines, not this one: lost, filtered, cut off, still open"),
-    Unpaired.STILL_OPEN: ("no", "a ztunnel's dump shows the other side still open"),
-    Unpaired.FAST_PATH: ("no", "both pods on one node of 1.18 to 1.21, which writes no inbound line"),
-    Unpaired.NO_TIME: ("maybe", "the line lost its time, so nothing could be compared"),
-    Unpaired.EVICTED: ("yes", "given up early because the bound on halves in memory was hit"),
-    Unpaired.LATE: ("yes", "came after the window for its partner had closed"),
-}  # fmt: skip
-"""Whether a reason means that a line which should exist is missing, and what it says."""
+LOSS: Mapping[str, Loss] = {
+    Unpaired.PLAINTEXT: "no",
+    Unpaired.EARLY_DENIAL: "no",
+    Unpaired.WAYPOINT_HOP: "no",
+    Unpaired.WAYPOINT_SOURCE: "no",
+    Unpaired.CONNECT_FAILED: "no",
+    Unpaired.SOURCE_NOT_CAPTURED: "maybe",
+    Unpaired.DESTINATION_NOT_CAPTURED: "yes",
+    Unpaired.PARTNER_MISSING: "yes",
+    Unpaired.STILL_OPEN: "no",
+    Unpaired.FAST_PATH: "no",
+    Unpaired.NO_TIME: "maybe",
+    Unpaired.EVICTED: "yes",
+    Unpaired.LATE: "yes",
+}
+"""Whether a reason means that a line which should exist is missing."""
 
 _UNEXPLAINED: tuple[Loss, str] = ("maybe", "no reason known")
+"""Loss and meaning of a half without a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Lone:
     """
 
     reason: str | None
-    missing: Literal["inbound", "outbound"]
+    missing: DirectionWord
     loss: Loss
     meaning: str
     halves: int
@@ -66,7 +67,7 @@ class NodeLoss:
     """How complete the log of one node looks.
 
     Attributes:
-        node: Node; `(unknown)` for halves whose node is unknown.
+        node: Node; `(unknown)` for halves whose node is not known.
         seen: Halves its ztunnel wrote.
         missing: Halves it should have written that are not there.
         maybe: Halves that may be missing, or never were.
@@ -181,9 +182,9 @@ def loss(flows: Flows) -> LossReport:
     """
     view = View(flows.to_arrow())
     nodes = vertices(view, "node")
-    outbound_only, inbound_only = view.equals("paired", "outbound_only"), view.equals("paired", "inbound_only")
+    outbound_only, inbound_only = (view.equals("paired", half) for half in ONE_HALF)
     reason = view.labels("unpaired_reason")
-    verdicts = [MEANING.get(text, _UNEXPLAINED)[0] for text in reason.words] + [_UNEXPLAINED[0]]
+    verdicts = [*(_said(text)[0] for text in reason.words), _UNEXPLAINED[0]]
     lost = np.array([verdict == "yes" for verdict in verdicts])[reason.codes]
     maybe = np.array([verdict == "maybe" for verdict in verdicts])[reason.codes]
     # The half that is missing would be in the log of the other end's node.
@@ -197,10 +198,17 @@ def loss(flows: Flows) -> LossReport:
     )
 
 
+def _said(reason: str | None) -> tuple[Loss, str]:
+    """Whether a reason means loss, and its meaning."""
+    if reason is None or reason not in LOSS:
+        return _UNEXPLAINED
+    return LOSS[reason], Unpaired(reason).meaning
+
+
 def _reasons(view: View, outbound_only: BoolArray, inbound_only: BoolArray) -> tuple[Lone, ...]:
     reason = view.labels("unpaired_reason")
     found = []
-    sides: tuple[tuple[Literal["inbound", "outbound"], BoolArray], ...] = (
+    sides: tuple[tuple[DirectionWord, BoolArray], ...] = (
         ("inbound", outbound_only),
         ("outbound", inbound_only),
     )
@@ -208,7 +216,7 @@ def _reasons(view: View, outbound_only: BoolArray, inbound_only: BoolArray) -> t
         counts = np.bincount(reason.codes[mask] + 1, minlength=len(reason.words) + 1).tolist()
         for text, count in zip([None, *reason.words], counts, strict=True):
             if count:
-                verdict, meaning = MEANING.get(text or "", _UNEXPLAINED)
+                verdict, meaning = _said(text)
                 found.append(Lone(text, missing, verdict, meaning, count))
     return tuple(sorted(found, key=lambda row: (-row.halves, row.reason or "", row.missing)))
 
@@ -217,9 +225,9 @@ def _nodes(
     view: View, nodes: Vertices, missing_at: Integers, lost: BoolArray, maybe: BoolArray
 ) -> tuple[NodeLoss, ...]:
     count = len(nodes.all)
-    paired = view.equals("paired", *PAIRED)
-    wrote_outbound = paired | view.equals("paired", "outbound_only")
-    wrote_inbound = paired | view.equals("paired", "inbound_only")
+    paired = view.equals("paired", *BOTH_HALVES)
+    wrote_outbound = paired | view.equals("paired", Paired.OUTBOUND_ONLY)
+    wrote_inbound = paired | view.equals("paired", Paired.INBOUND_ONLY)
     seen_halves = tally(nodes.source, count, wrote_outbound) + tally(nodes.target, count, wrote_inbound)
     missing, unsure = tally(missing_at, count, lost), tally(missing_at, count, maybe)
     rows = [

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from ztflow.aggregate import Measures, View
-from ztflow.aggregate.measures import PAIRED
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
 from ztflow.reports.render import to_html, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
@@ -59,16 +59,16 @@ class Basis:
     def of(cls, flows: Flows, view: View) -> Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
-        paired = int(view.equals("paired", *PAIRED).sum())
+        paired = int(view.equals("paired", *BOTH_HALVES).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
             last,
             len(flows),
             paired,
-            int(view.equals("paired", "ambiguous").sum()),
+            int(view.equals("paired", Paired.AMBIGUOUS).sum()),
             len(flows) - paired,
-            int((~view.equals("locality", "same_node", "cross_node")).sum()),
+            int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
@@ -121,7 +121,7 @@ class Report(ABC):
 
     @property
     def findings(self) -> int:
-        """How many things may need action; 0 means nothing was found."""
+        """How many things may call for action; 0 when all is well."""
         return 0
 
     def notes(self) -> list[str]:

@@ -13,6 +13,7 @@ from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Count, Report, share
 from ztflow.reports.refusals import PORTS, wanted_port
 from ztflow.reports.summary import Portion, counts_of, mtls_kinds, parts_of
@@ -149,17 +150,16 @@ _PAIRS = (
 )  # fmt: skip
 
 
-def mtls(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Mtls:
+def mtls(flows: Flows) -> Mtls:
     """How much of the traffic the mesh encrypted.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Cost: about 0.4 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends = vertices(view, "workload", owners)
+    ends = vertices(view, "workload", flows.owners)
     return Mtls(
         basis=Basis.of(flows, view),
         parts=parts_of(view, mtls_kinds(view)),
@@ -188,7 +188,7 @@ def _plaintext(view: View, ends: Vertices) -> tuple[Plaintext, ...]:
     mask = mtls_kinds(view)["plaintext"]
     part, source, target = view.where(mask), ends.source[mask], ends.target[mask]
     names: tuple[Side, ...] = ("to_outside", "from_outside", "unknown")
-    inbound, outbound = part.equals("paired", "inbound_only"), part.equals("paired", "outbound_only")
+    inbound, outbound = (part.equals("paired", half) for half in (Paired.INBOUND_ONLY, Paired.OUTBOUND_ONLY))
     side: Integers = np.where(inbound, 1, np.where(outbound, 0, 2)).astype(np.int64)
     port = wanted_port(part)
     count = len(ends.all)

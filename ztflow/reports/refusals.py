@@ -1,4 +1,4 @@
-"""Connections that were denied or failed, grouped by why and between whom; shared by three reports."""
+"""Connections that were denied or failed, grouped by cause, client and server; shared by three reports."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import numpy as np
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.columns.grouping import group
+from ztflow.model.vocabulary import FlowPath, Paired, ZoneLocality
 
 Kind = Literal[
     "prefer_zone", "spread", "waypoint_prefer_zone", "waypoint_spread", "from_waypoint", "direct", "client_unseen"
@@ -97,13 +98,13 @@ def remedies(view: View, ends: Vertices, zones: Vertices) -> tuple[Remedy, ...]:
         ends: Their workloads.
         zones: Their zones.
     """
-    crossing = view.equals("zone_locality", "cross_zone")
+    crossing = view.equals("zone_locality", ZoneLocality.CROSS_ZONE)
     if not crossing.any():
         return ()
     here = _pods_by_zone(view, ends, zones)
-    hop = view.equals("path", "waypoint")
+    hop = view.equals("path", FlowPath.WAYPOINT)
     waypoints = set(ends.target[hop].tolist())
-    unseen = view.equals("paired", "inbound_only")
+    unseen = view.equals("paired", Paired.INBOUND_ONLY)
     service = view.labels("dst_service")
     rows = crossing.nonzero()[0]
     part, count = view.take(rows), len(ends.all)

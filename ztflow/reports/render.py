@@ -64,7 +64,7 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>|&~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def markdown_text(text: str) -> str:
-    """One line of text that Markdown shows as it is, whatever is in it."""
+    """One line of text that Markdown shows as it is, whatever it contains."""
     return _MARKUP.sub(lambda match: f"\\{match[0]}", visible(text))
 
 

@@ -13,6 +13,7 @@ from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
 from ztflow.reports.model import Basis, Count, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
@@ -104,7 +105,7 @@ class Summary(Report):
         return facts
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
-        """The capture, who talks to whom, what was denied, what failed, which halves are alone."""
+        """The capture, who talks to whom, what was denied, what failed, which halves have no partner."""
         limit = self.cap(limit)
         few = None if limit is None else max(limit // 2, 1)
         found = [
@@ -203,12 +204,12 @@ def counts_of(view: View, column: str) -> tuple[Count, ...]:
 
 def node_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by how far they go between nodes."""
-    return {name: view.equals("locality", name) for name in ("same_node", "cross_node")}
+    return {word.value: view.equals("locality", word) for word in NODES_KNOWN}
 
 
 def zone_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by how far they go between zones."""
-    return {name: view.equals("zone_locality", name) for name in ("same_zone", "cross_zone")}
+    return {word.value: view.equals("zone_locality", word) for word in ZONES_KNOWN}
 
 
 def mtls_kinds(view: View) -> dict[str, BoolArray]:
@@ -217,20 +218,19 @@ def mtls_kinds(view: View) -> dict[str, BoolArray]:
     return {"mtls": known & values.astype(bool), "plaintext": known & ~values.astype(bool)}
 
 
-def summary(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Summary:
+def summary(flows: Flows) -> Summary:
     """The first answer to a capture.
 
     Args:
         flows: Connections.
-        owners: Pod (`namespace/name`) → owning workload, where an inventory tells; else names are rolled up by pattern.
 
     Cost: about 0.5 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends, nodes = vertices(view, "workload", owners), vertices(view, "node")
+    ends, nodes = vertices(view, "workload", flows.owners), vertices(view, "node")
     zones = zone_kinds(view)
     everything = Groups(np.zeros(len(view), dtype=np.int64), np.zeros(1 if len(view) else 0, dtype=np.int64))
-    alone = view.where(view.equals("paired", "outbound_only", "inbound_only"))
+    alone = view.where(view.equals("paired", *ONE_HALF))
     return Summary(
         basis=Basis.of(flows, view),
         totals=measure(view, everything)[0] if len(view) else None,
@@ -239,8 +239,8 @@ def summary(flows: Flows, *, owners: Mapping[str, str] | None = None) -> Summary
         mtls=parts_of(view, mtls_kinds(view)),
         paths=counts_of(view, "path"),
         pairs=tuple(pair_rows(view, ends, nodes)),
-        denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", "denied")))),
-        failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", "failed")))),
+        denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.DENIED)))),
+        failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.FAILED)))),
         unpaired=counts_of(alone, "unpaired_reason"),
         gaps=_gaps(view),
     )
@@ -251,10 +251,10 @@ def _gaps(view: View) -> tuple[Gap, ...]:
         "a time": ~(view.known("end") | view.known("start")),
         "a source name": ~(view.known("src_pod") | view.known("src_workload")),
         "a destination name": ~(view.known("dst_pod") | view.known("dst_workload") | view.known("dst_service")),
-        "both nodes known": ~view.equals("locality", "same_node", "cross_node"),
-        "both zones known": ~view.equals("zone_locality", "same_zone", "cross_zone"),
+        "both nodes known": ~view.equals("locality", *NODES_KNOWN),
+        "both zones known": ~view.equals("zone_locality", *ZONES_KNOWN),
         "a size": ~(view.known("request_bytes") & view.known("response_bytes")),
-        "a known outcome": ~view.equals("verdict", "forwarded", "denied", "failed"),
+        "a known outcome": ~view.equals("verdict", *KNOWN_OUTCOME),
         "known encryption": ~view.known("mtls"),
     }
     return tuple(Gap(what, count) for what, mask in named.items() if (count := int(mask.sum())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -16,6 +15,7 @@ from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import REFUSED
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
 from ztflow.reports.tables import TitledTable, titled
@@ -55,7 +55,7 @@ class EndpointLoad:
 
     Attributes:
         service: Service addressed.
-        endpoint: Pod, or address, that took them; a waypoint where one is before the service.
+        endpoint: Pod, or address, that took them; a waypoint where the service has one.
         node: Its node, where known and the same throughout.
         flows: Connections.
         bytes: Payload both ways.
@@ -154,7 +154,6 @@ def traffic(
     by: str = "workload",
     *,
     sort: Literal["bytes", "flows"] = "bytes",
-    owners: Mapping[str, str] | None = None,
 ) -> Traffic:
     """Who talks most.
 
@@ -162,7 +161,6 @@ def traffic(
         flows: Connections.
         by: Level of the names; see `graph.build_graph`.
         sort: What makes a talker big.
-        owners: Pod (`namespace/name`) → owning workload.
 
     Raises:
         UsageError: `by` is no level, or `sort` neither `bytes` nor `flows`.
@@ -172,7 +170,7 @@ def traffic(
     if sort not in ("bytes", "flows"):
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
     view = View(flows.to_arrow())
-    ends = vertices(view, by, owners)
+    ends = vertices(view, by, flows.owners)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
     step, timeline, timeless = _timeline(view)
     return Traffic(
@@ -260,7 +258,7 @@ def _timeline(view: View) -> tuple[int | None, tuple[Moment, ...], int]:
     origin = first // (step * 1_000_000)
     count = int(numbers.max()) + 1
     flows = tally(numbers, count).tolist()
-    denied, failed = (tally(numbers, count, part.equals("verdict", name)).tolist() for name in ("denied", "failed"))
+    denied, failed = (tally(numbers, count, part.equals("verdict", word)).tolist() for word in REFUSED)
     request, response = (sums(part, f"{way}_bytes", numbers, count) for way in ("request", "response"))
     moments = tuple(
         Moment(

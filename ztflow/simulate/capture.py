@@ -48,7 +48,7 @@ class Capture:
         course: What became of it, by true time.
         clocks: How wrong each node's clock is.
         lines: Every line ztunnels wrote, also those that did not arrive.
-        files: Which lines stand where.
+        files: Which lines are in which file.
     """
 
     scenario: Scenario

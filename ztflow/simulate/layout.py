@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ztflow.model.provenance import RECORD_NAMES, Row
+from ztflow.model.vocabulary import Direction, LogLevel, Message
 from ztflow.simulate.cluster import NOWHERE, Cluster, Pod, Role, Service
 from ztflow.simulate.kinds import Half, Kind
 from ztflow.simulate.scenario import Scenario
@@ -74,9 +75,10 @@ class Layout:
         half = speaker.half
         values: dict[str, object] = dict.fromkeys(RECORD_NAMES)
         outbound = speaker.side is Side.OUTBOUND
-        values["direction"] = "outbound" if outbound else "inbound"
-        values["message"] = "failed" if half.failed else "complete"
-        values["level"] = "warn" if half.failed else "info" if half.error is None else "error"
+        values["direction"] = (Direction.OUTBOUND if outbound else Direction.INBOUND).value
+        values["message"] = (Message.FAILED if half.failed else Message.COMPLETE).value
+        level = LogLevel.WARN if half.failed else LogLevel.INFO if half.error is None else LogLevel.ERROR
+        values["level"] = level.value
         values["time"], values["src_port"] = numbers.time, numbers.src_port
         if half.error is not None:
             values["error"] = self._said(speaker, half.error)

@@ -119,6 +119,9 @@ PRESETS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 def preset(name: str) -> Scenario:
     """A scenario by name.
 
+    Args:
+        name: One of `PRESETS`; docs/how-to/simulate.md#scenarios says what happens in each.
+
     Raises:
         UsageError: There is none of that name.
     """

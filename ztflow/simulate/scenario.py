@@ -32,7 +32,7 @@ class Shape:
     Attributes:
         nodes: Nodes, each with one ztunnel. With two networks the last third of them is the second one.
         zones: Zones the nodes are spread over.
-        apps: Services that anybody may call, beside the few that policies guard.
+        apps: Services that any client may call, beside the few that policies guard.
         replicas: Pods of each.
         waypoint_services: How many of those services have a waypoint.
         networks: 1 or 2; the second is another cluster, reached through an east-west gateway (double HBONE).
@@ -89,7 +89,7 @@ class Delays:
         pause: Median time it is away.
         pause_spread: Its spread.
         crowding: Share of starts and ends after which a crowded node is away.
-        calm: How many others within 5 ms before or after a node stands without that.
+        calm: How many others within 5 ms before or after a node bears without that.
         crowd: How many more make it half as likely as it can get.
         application_crowding: As `crowding`, for the applications' own loops, which end many connections at once.
         application_pause: As `pause`, for them.
@@ -185,7 +185,7 @@ class Scenario:
         about: What it is for.
         release: The ztunnel whose layout and words are written, `1.22.0` or later.
         format: `plain` or `json`.
-        wrapper: What stands around the lines.
+        wrapper: What is put around the lines.
         connections: How many; a connection may leave two lines, three (waypoint), one or none.
         duration: Seconds over which they start.
         mix: What they do.

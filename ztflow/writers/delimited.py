@@ -35,7 +35,7 @@ def encode_csv(batch: pa.RecordBatch) -> memoryview:
 
 
 class CsvWriter:
-    """Writes tables as one CSV file; the header is there even when no row is."""
+    """Writes tables as one CSV file; the header is written even when there is no row."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema) -> None:
         self._stream = stream

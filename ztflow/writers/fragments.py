@@ -1,7 +1,7 @@
 """Rows of text put together from fragments, most of them made once per distinct value rather than once per row.
 
 A table of flows repeats itself: all columns of one pod come together, and most of the rest has a handful of values.
-Fragments that are side by side are joined for each distinct combination of their values, as long as there are few;
+Fragments side by side are joined for each distinct combination of their values, as long as there are few;
 what is left to do for every row is to join some ten texts, most of them long and ready.
 """
 
@@ -45,7 +45,7 @@ class Escape:
     Attributes:
         change: What it becomes; called once per distinct text that is not plain.
         special: Bytes (indexed by value) with which a text is not plain; plain texts stay as they are.
-        starts: Bytes with which a text is not plain where they are first.
+        starts: Bytes with which a text is not plain when it begins with them.
     """
 
     change: Callable[[str], str]
@@ -116,7 +116,7 @@ def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, null
 
 
 def _each(texts: pa.StringArray, before: str, after: str) -> list[RowText]:
-    """Texts of their own in every row; what is around them joins the parts beside them where none is null."""
+    """Texts of their own in every row; the text around them is joined to the parts beside them where none is null."""
     if texts.null_count:
         return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), ""))]
     return [before, Fragment(texts), after]
@@ -132,7 +132,7 @@ def rows_of(parts: Iterable[RowText], rows: int) -> memoryview:
     """The rows, one after the other, as UTF-8.
 
     Args:
-        parts: What is in every row, in order.
+        parts: The parts of every row, in order.
         rows: How many rows there are.
     """
     runs: list[_Combined] = []

@@ -20,7 +20,7 @@ ADDRESSES = {
     "dst_port": ("dst_addr", "dst_ip"),
     "hbone_port": ("hbone_addr", "hbone_host"),
 }
-"""Column behind which the whole address is written: its key, and the column with the host."""
+"""Column after which an address is written as text: its key, and the column with the host."""
 
 
 def _json_string(text: str) -> str:
@@ -61,7 +61,7 @@ def _address(key: str, host: pa.Array, port: pa.Array, before: str, after: str) 
 
 
 def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
-    """The rows as JSON lines, each ended by a newline; `*_addr` texts are beside their columns."""
+    """The rows as JSON lines, each ended by a newline; `*_addr` texts follow their columns."""
     filled = [field.name for field in batch.schema if batch.column(field.name).null_count < len(batch)]
     # Members bring their comma: those before one that every row has behind them, those after it before them.
     always = next((name for name in filled if _in_every_row(batch.column(name))), None)

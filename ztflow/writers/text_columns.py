@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.model.vocabulary import Direction, LogLevel, NodeLocality, Paired, Verdict
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, short_duration, short_size
 from ztflow.writers.cells import address_text, float_text, joined, map_distinct, time_texts
@@ -22,19 +23,19 @@ NONE = "-"
 BOLD, DIM, RED, YELLOW, CYAN, GREEN = "1", "2", "31", "33", "36", "32"
 """SGR codes of the sixteen colours every terminal has."""
 
-_STYLES = {
-    "denied": RED,
-    "failed": RED,
+_STYLES: dict[str, str] = {
+    Verdict.DENIED: RED,
+    Verdict.FAILED: RED,
     "cross": CYAN,
-    "cross_node": CYAN,
-    "ambiguous": YELLOW,
+    NodeLocality.CROSS_NODE: CYAN,
+    Paired.AMBIGUOUS: YELLOW,
     "ambig": YELLOW,
-    "relaxed": YELLOW,
+    Paired.RELAXED: YELLOW,
     "relax": YELLOW,
-    "error": RED,
-    "warn": YELLOW,
+    LogLevel.ERROR: RED,
+    LogLevel.WARN: YELLOW,
     "?": DIM,
-    "unknown": DIM,
+    Verdict.UNKNOWN: DIM,
     NONE: DIM,
 }
 
@@ -98,7 +99,7 @@ def _full_name(batch: pa.RecordBatch, side: str) -> pa.Array:
 
 
 def _end(side: str, *, namespace: bool, port: bool = False) -> Callable[[pa.RecordBatch], Cells]:
-    """The name of one end: the workload, else the service, else the address."""
+    """What is shown for one end: the workload, else the service, else the address."""
 
     def cells(batch: pa.RecordBatch) -> Cells:
         names = [_full_name(batch, side) if namespace else _text(batch.column(f"{side}_workload"))]
@@ -118,11 +119,15 @@ def _address(side: str, host: str) -> Callable[[pa.RecordBatch], Cells]:
     return lambda batch: _list(address_text(batch.column(host), batch.column(f"{side}_port"), visible))
 
 
-_SHORT_LOCALITY = {"same_node": "same", "cross_node": "cross", "unknown": "?"}
+_SHORT_LOCALITY: dict[str, str] = {
+    NodeLocality.SAME_NODE: "same",
+    NodeLocality.CROSS_NODE: "cross",
+    NodeLocality.UNKNOWN: "?",
+}
 
 
 def _nodes(batch: pa.RecordBatch) -> Cells:
-    """`node-a` when both ends are there, `node-a → node-b` otherwise, `?` for an end whose node is unknown."""
+    """`node-a` when both ends are there, `node-a → node-b` otherwise, `?` for an end that is not placed."""
     names = (batch.column(name).to_pylist() for name in ("locality", "src_node", "dst_node"))
     shown: dict[tuple[str | None, ...], str] = {}
     cells = []
@@ -154,9 +159,14 @@ def _bool(name: str) -> Callable[[pa.RecordBatch], Cells]:
     return lambda batch: [{True: "yes", False: "no", None: NONE}[value] for value in batch.column(name).to_pylist()]
 
 
-_SHORT_VERDICT = {"forwarded": "ok", "unknown": "?"}
-_SHORT_PAIRED = {"ambiguous": "ambig", "relaxed": "relax", "outbound_only": "out", "inbound_only": "in"}
-_PAIRED = {"outbound_only": "outbound", "inbound_only": "inbound"}
+_SHORT_VERDICT: dict[str, str] = {Verdict.FORWARDED: "ok", Verdict.UNKNOWN: "?"}
+_SHORT_PAIRED: dict[str, str] = {
+    Paired.AMBIGUOUS: "ambig",
+    Paired.RELAXED: "relax",
+    Paired.OUTBOUND_ONLY: "out",
+    Paired.INBOUND_ONLY: "in",
+}
+_PAIRED: dict[str, str] = {Paired.OUTBOUND_ONLY: "outbound", Paired.INBOUND_ONLY: "inbound"}
 
 NARROW, MEDIUM = 110, 150
 """Terminal widths below which the narrow and the medium columns are used."""
@@ -167,7 +177,7 @@ READABLE = 8
 
 
 def fitting(columns: Sequence[TextColumn], width: int) -> Sequence[TextColumn]:
-    """The first columns that fit the terminal with names that can still be read; the most important come first."""
+    """The first columns that fit the terminal with names that can still be read; what matters most comes first."""
     kept = list(columns)
     while len(kept) > 1 and sum(column.width or READABLE for column in kept) + len(kept) - 1 > width:
         kept.pop()
@@ -218,7 +228,7 @@ def record_columns(width: int | None) -> Sequence[TextColumn]:
     )
     columns = [
         time,
-        TextColumn("DIR", _words("direction", {"outbound": "out", "inbound": "in"}), 3),
+        TextColumn("DIR", _words("direction", {Direction.OUTBOUND: "out", Direction.INBOUND: "in"}), 3),
         TextColumn("SOURCE", _end("src", namespace=not narrow)),
         TextColumn("DESTINATION", _end("dst", namespace=not narrow, port=True), weight=1.3),
         TextColumn("SENT", _number("bytes_sent", shown), bytes_width, right=True),

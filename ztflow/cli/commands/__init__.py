@@ -1,1 +1,1 @@
-"""One module per command; each is a function Typer calls, and imports what it needs when it runs."""
+"""One module per command; each imports what it needs when it runs."""

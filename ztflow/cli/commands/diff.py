@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from ztflow.cli.options import OUTPUT, Grid, Reading, ReportOutput, Talk, takes
+from ztflow.cli.options import (
+    LEVELS,
+    OUTPUT,
+    REPORT_FORMATS,
+    Grid,
+    Reading,
+    ReportOutput,
+    Talk,
+    Word,
+    argument,
+    filter_options,
+    message_options,
+    option,
+    reading_options,
+    report_output_options,
+)
 from ztflow.cli.run import Run, run_command
 
-_LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
 
-
-@takes(ReportOutput, Reading, Grid, Talk)
-def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="The earlier capture: a file, directory or glob.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="The later one.")],
-    output: ReportOutput,
-    by: Annotated[
-        str, typer.Option("--by", metavar=_LEVELS, help="Whose names to compare.", rich_help_panel=OUTPUT)
-    ] = "workload",
-    *,
-    reading: Reading,
-    grid: Grid,
-    talk: Talk,
-) -> int:
+@argument("before", metavar="A", file=True, about="The earlier capture: a file, directory or glob.")
+@argument("after", metavar="B", file=True, about="The later capture.")
+@report_output_options
+@option(OUTPUT, "--by", metavar="|".join(LEVELS), type=Word(LEVELS), default="workload", help="Level to compare at.")
+@reading_options
+@filter_options
+@message_options
+def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Reading, grid: Grid, talk: Talk) -> int:
     """What changed between two captures."""
 
     def body(run: Run) -> None:
-        from ztflow.aggregate import check_level
         from ztflow.cli.output import check_destination, chosen_format
-        from ztflow.cli.reading import all_flows, owners
-        from ztflow.cli.report_output import FORMATS, write_report
+        from ztflow.cli.reading import Reader
+        from ztflow.cli.report_output import write_report
         from ztflow.cli.selection import Selection
         from ztflow.errors import UsageError
-        from ztflow.model.schema import FLOWS
+        from ztflow.model.tables import Flows
         from ztflow.reports import diff as compare
 
         if reading.follow:
             raise UsageError("diff compares finished captures; it cannot follow")
-        form = chosen_format(output.format, output.output, FORMATS)
-        check_level(by)
-        selection = Selection(FLOWS, "end", reading=reading, grid=grid)
+        form = chosen_format(output.format, output.output, REPORT_FORMATS)
+        selection = Selection(Flows, reading=reading, grid=grid)
         check_destination(form, output.output, [before, after])
-        owned = owners(reading)
-        selection.know_owners(owned)
-        old, new = (selection.apply(all_flows(run, [source], reading)) for source in (before, after))
-        made = compare(old, new, by, owners=owned)
+        reader = Reader(run, reading)
+        old, new = (selection.apply(reader.all_flows([source])) for source in (before, after))
+        made = compare(old, new, by)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 

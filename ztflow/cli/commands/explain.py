@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-from ztflow.cli.options import Talk, takes
+from ztflow.cli.options import Talk, argument, message_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
@@ -15,20 +13,13 @@ if TYPE_CHECKING:
     from ztflow.parse.explanation import Explanation
 
 
-@takes(Talk)
-def explain(
-    line: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="LINE",
-            help="The line, in quotes; - reads lines from standard input, the default when something is piped in.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    talk: Talk,
-) -> int:
-    """How a line was read, field by field, or why it was not."""
+@argument(
+    "line", nargs=-1, metavar="[LINE]...",
+    about="The log line, in quotes. Use - to read lines from standard input, the default when input is piped in.",
+)  # fmt: skip
+@message_options
+def explain(line: Sequence[str], talk: Talk) -> int:
+    """Show how a log line is parsed, field by field, or why it is not."""
 
     def body(run: Run) -> None:
         import sys

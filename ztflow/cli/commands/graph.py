@@ -2,72 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import typer
-
-from ztflow.cli.options import OUTPUT, Grid, Inputs, Reading, Rows, Talk, takes
+from ztflow.cli.options import (
+    LEVELS,
+    OUTPUT,
+    Grid,
+    Reading,
+    Rows,
+    Talk,
+    Word,
+    filter_options,
+    input_arguments,
+    limit_options,
+    message_options,
+    option,
+    output_option,
+    reading_options,
+)
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
-    from ztflow.cli.paper import Paper
+    from ztflow.cli.output import Paper
     from ztflow.graph.traffic import TrafficGraph
 
-LEVELS = "pod|workload|service|namespace|identity|node|zone|cluster"
 FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
 
 
-@takes(Inputs, Reading, Grid, Rows, Talk)
+@input_arguments
+@option(OUTPUT, "--by", metavar="|".join(LEVELS), type=Word(LEVELS), default="pod", help="What a vertex represents.")
+@option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(FORMATS), help=f"{', '.join(FORMATS)}.")
+@output_option
+@reading_options
+@filter_options
+@limit_options
+@message_options
 def graph(
-    inputs: Inputs,
-    by: Annotated[str, typer.Option("--by", metavar=LEVELS, help="What a vertex is.", rich_help_panel=OUTPUT)] = "pod",
-    format_name: Annotated[
-        str | None,
-        typer.Option("--format", "-o", metavar="FORMAT", help=f"{', '.join(FORMATS)}.", rich_help_panel=OUTPUT),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Write to a file; its suffix says the format where -o does not.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    *,
-    reading: Reading,
-    grid: Grid,
-    rows: Rows,
-    talk: Talk,
-) -> int:
+    inputs: Sequence[str], *, by: str, format: str | None, output: str | None,  # noqa: A002 - as the option is called
+    reading: Reading, grid: Grid, rows: Rows, talk: Talk,
+) -> int:  # fmt: skip
     """Who talks to whom as a graph, for people and for graph tools."""
 
     def body(run: Run) -> None:
-        from ztflow.aggregate import check_level
-        from ztflow.cli.output import check_destination, chosen_format, destination
-        from ztflow.cli.paper import paper_for
-        from ztflow.cli.reading import all_flows, owners
+        from ztflow.cli.output import check_destination, chosen_format, destination, paper_for
+        from ztflow.cli.reading import Reader
         from ztflow.cli.selection import Selection
         from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
-        from ztflow.model.schema import FLOWS
         from ztflow.model.tables import Flows
 
-        form = chosen_format(format_name, output, FORMATS)
-        check_level(by)
-        selection = Selection(FLOWS, "end", reading=reading, grid=grid, rows=rows)
-        sources = run.sources(inputs.inputs)
+        form = chosen_format(format, output, FORMATS)
+        selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
+        sources = run.sources(inputs)
         check_destination(form, output, sources)
-        owned = owners(reading)
-        selection.know_owners(owned)
+        reader = Reader(run, reading)
         columns = columns_of(by)
 
         def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
             for table in selection.finished(tables, Flows):
-                yield Flows(table.to_arrow().select(columns))
+                yield table.with_rows(table.to_arrow().select(columns))
 
-        traffic = build_graph(all_flows(run, sources, reading, needed), by=by, owners=owned)
+        traffic = build_graph(reader.all_flows(sources, needed), by=by)
         with destination(output) as stream:
             if form != "table":
                 text = write_graph(traffic, form)

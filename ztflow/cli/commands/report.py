@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-from ztflow.cli.options import OUTPUT, Grid, Inputs, Reading, ReportOutput, Rows, Talk, takes
+from ztflow.cli.options import (
+    OUTPUT,
+    REPORT_FORMATS,
+    Grid,
+    Reading,
+    ReportOutput,
+    Rows,
+    Talk,
+    Word,
+    argument,
+    filter_options,
+    input_arguments,
+    limit_options,
+    message_options,
+    option,
+    reading_options,
+    report_output_options,
+)
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
@@ -15,53 +31,43 @@ if TYPE_CHECKING:
 NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "loss", "tunnels", "clocks", "waypoints")
 
 
-@takes(Inputs, ReportOutput, Reading, Grid, Rows, Talk)
+@argument("name", metavar="NAME", type=Word(NAMES), about=f"{', '.join(NAMES)}.")
+@input_arguments
+@report_output_options
+@option(
+    OUTPUT,
+    "--price",
+    metavar="PRICE",
+    file=True,
+    help="For locality: price of each GB between zones, as 0.01, 0.02:0 (egress:ingress), 0.01 EUR, or a CSV file with "
+    "from_zone,to_zone,egress_per_gb.",
+)
+@reading_options
+@filter_options
+@limit_options
+@message_options
 def report(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(NAMES)}.", show_default=False)],
-    inputs: Inputs,
-    output: ReportOutput,
-    price: Annotated[
-        str | None,
-        typer.Option(
-            "--price",
-            metavar="PRICE",
-            help="For locality: money for each GB between zones, as 0.01, 0.02:0 (egress:ingress), 0.01 EUR, or a CSV "
-            "file with from_zone,to_zone,egress_per_gb.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    *,
-    reading: Reading,
-    grid: Grid,
-    rows: Rows,
-    talk: Talk,
-) -> int:
-    """One question answered in tables: locality, denied, loss and others."""
+    name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, reading: Reading, grid: Grid,
+    rows: Rows, talk: Talk,
+) -> int:  # fmt: skip
+    """Answer one question in tables: locality, denied, loss and so on."""
 
     def body(run: Run) -> None:
         from ztflow.cli.output import check_destination, chosen_format
-        from ztflow.cli.reading import all_flows, capture, owners
-        from ztflow.cli.report_output import FORMATS, write_report
+        from ztflow.cli.reading import Reader
+        from ztflow.cli.report_output import write_report
         from ztflow.cli.selection import Selection
-        from ztflow.errors import UsageError
-        from ztflow.model.schema import FLOWS
-        from ztflow.reports import NEEDS_HALVES, REPORTS, make_report
+        from ztflow.model.tables import Flows
+        from ztflow.reports import NEEDS_HALVES, make_report
 
-        if name not in REPORTS:
-            raise UsageError(f"no report {name!r}; there are {', '.join(REPORTS)}")
-        form = chosen_format(output.format, output.output, FORMATS)
+        form = chosen_format(output.format, output.output, REPORT_FORMATS)
         prices = None if price is None else _prices(price)
-        selection = Selection(FLOWS, "end", reading=reading, grid=grid, rows=rows)
-        sources = run.sources(inputs.inputs)
+        selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
+        sources = run.sources(inputs)
         check_destination(form, output.output, sources)
-        owned = owners(reading)
-        selection.know_owners(owned)
-        halves = None
-        if name in NEEDS_HALVES:
-            halves, found = capture(run, sources, reading)
-        else:
-            found = all_flows(run, sources, reading)
-        made = make_report(name, selection.apply(found), halves=halves, owners=owned, prices=prices)
+        reader = Reader(run, reading)
+        halves, found = reader.capture(sources) if name in NEEDS_HALVES else (None, reader.all_flows(sources))
+        made = make_report(name, selection.apply(found), halves=halves, prices=prices)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 

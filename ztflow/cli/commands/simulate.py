@@ -2,72 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import typer
-
-from ztflow.cli.options import OUTPUT, Talk, takes
+from ztflow.cli.options import COUNT, OUTPUT, Talk, Word, message_options, option
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
     from ztflow.simulate import Scenario
 
 
-@takes(Talk)
+def _scenarios() -> Iterable[str]:
+    from ztflow.simulate import PRESETS
+
+    return PRESETS
+
+
+def _wrappers() -> Iterable[str]:
+    from ztflow.simulate.scenario import WRAPPERS
+
+    return WRAPPERS
+
+
+@option(
+    OUTPUT,
+    "--scenario",
+    metavar="NAME",
+    type=Word(_scenarios),
+    default="mixed",
+    help="What to simulate; --list prints the scenarios.",
+)
+@option(OUTPUT, "--seed", metavar="N", type=COUNT, default=0, help="The same scenario and seed give the same bytes.")
+@option(OUTPUT, "--connections", metavar="N", type=COUNT, help="How many connections, at the scenario's rate.")
+@option(
+    OUTPUT,
+    "--duration",
+    metavar="SECONDS",
+    type=float,
+    help="Length of the log, at the scenario's rate unless --connections is given too.",
+)
+@option(OUTPUT, "--release", metavar="X.Y.Z", help="ztunnel release that writes the log: 1.22.0 or later.")
+@option(
+    OUTPUT,
+    "--format",
+    "-o",
+    metavar="FORMAT",
+    type=Word(("plain", "json")),
+    help="plain or json, as ztunnel writes them.",
+)
+@option(
+    OUTPUT,
+    "--wrapper",
+    metavar="NAME",
+    type=Word(_wrappers),
+    help="files (one per ztunnel; the default with --output), cri, stern (the default on stdout), stern-json, "
+    "kubectl-prefix.",
+)
+@option(OUTPUT, "--output", metavar="DIR", file=True, help="Write logs, inventories and truth.tsv to a directory.")
+@option(OUTPUT, "--live", is_flag=True, help="Print lines in real time, with current timestamps.")
+@option(
+    OUTPUT,
+    "--speed",
+    metavar="FACTOR",
+    type=float,
+    default=1.0,
+    help="With --live: how many times as fast as real time.",
+)
+@option(OUTPUT, "--list", "listed", is_flag=True, help="List the scenarios.")
+@message_options
 def simulate(
-    scenario: Annotated[
-        str,
-        typer.Option("--scenario", metavar="NAME", help="What happens; --list says what there is.",
-                     rich_help_panel=OUTPUT),
-    ] = "mixed",
-    seed: Annotated[
-        int,
-        typer.Option("--seed", metavar="N", min=0, help="The same scenario and seed give the same bytes.",
-                     rich_help_panel=OUTPUT),
-    ] = 0,
-    connections: Annotated[
-        int | None,
-        typer.Option("--connections", metavar="N", min=0, help="How many, at the scenario's rate.",
-                     rich_help_panel=OUTPUT),
-    ] = None,
-    duration: Annotated[
-        float | None,
-        typer.Option("--duration", metavar="SECONDS", help="For how long, at the scenario's rate unless --connections "
-                     "is given too.", rich_help_panel=OUTPUT),
-    ] = None,
-    release: Annotated[
-        str | None,
-        typer.Option("--release", metavar="X.Y.Z", help="Whose layout and words: 1.22.0 or later.",
-                     rich_help_panel=OUTPUT),
-    ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option("--format", "-o", metavar="FORMAT", help="plain or json, as ztunnel writes it.",
-                     rich_help_panel=OUTPUT),
-    ] = None,
-    wrapper: Annotated[
-        str | None,
-        typer.Option("--wrapper", metavar="NAME", help="files (one a ztunnel; with --output the default), cri, stern "
-                     "(on stdout the default), stern-json, kubectl-prefix.", rich_help_panel=OUTPUT),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", metavar="DIR", help="Write logs, inventories and truth.tsv into a directory.",
-                     rich_help_panel=OUTPUT),
-    ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Print each line when it happens, with the time of the clock.",
-                           rich_help_panel=OUTPUT),
-    ] = False,
-    speed: Annotated[
-        float, typer.Option("--speed", metavar="FACTOR", help="With --live: faster or slower than the clock.",
-                            rich_help_panel=OUTPUT),
-    ] = 1.0,
-    listed: Annotated[bool, typer.Option("--list", help="Name the scenarios.", rich_help_panel=OUTPUT)] = False,
-    *,
+    *, scenario: str, seed: int, connections: int | None, duration: float | None, release: str | None,
+    format: str | None, wrapper: str | None, output: str | None, live: bool, speed: float, listed: bool,  # noqa: A002
     talk: Talk,
 ) -> int:  # fmt: skip
-    """Simulated logs with known truth, for demos, tests and benchmarks."""
+    """Generate logs with known truth for demos, tests and benchmarks."""
 
     def body(run: Run) -> None:
         del run
@@ -81,7 +89,7 @@ def simulate(
             _print_scenarios()
             return
         chosen = _scenario(
-            scenario, connections, duration, release, log_format,
+            scenario, connections, duration, release, format,
             wrapper or ("files" if output is not None else "stern"),
         )  # fmt: skip
         if output is not None:
@@ -131,7 +139,7 @@ def _print_scenarios() -> None:
 
 
 def _write(scenario: Scenario, seed: int, directory: str) -> None:
-    from ztflow.cli.terminal import say
+    from ztflow.cli.output import say
     from ztflow.simulate import simulate as make
 
     capture = make(scenario, seed)

@@ -42,6 +42,11 @@ FORMATS: dict[str, Writer] = {
 def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
     """The graph as text in the named format.
 
+    Args:
+        graph: What `build_graph` gave, or any `networkx.MultiDiGraph` whose attributes are single values.
+        name: One of `json`, `dot`, `mermaid`, `graphml`, `gexf`, `cytoscape`, `csv`, `svg`, `html`; see
+            docs/reference/graph.md#formats.
+
     Raises:
         UsageError: No such format; names those there are.
     """

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from ztflow.model.vocabulary import NodeLocality
 
 if TYPE_CHECKING:
     import networkx as nx
 
-EdgeClass = Literal["same_node", "cross_node", "mixed", "unknown"]
+MIXED = "mixed"
+"""Beside the words of `NodeLocality`: an edge with connections of both kinds."""
 
-CLASS_TEXT: dict[EdgeClass, str] = {
-    "same_node": "same node",
-    "cross_node": "cross node",
-    "mixed": "same and cross node",
-    "unknown": "node unknown",
+CLASS_TEXT: dict[str, str] = {
+    NodeLocality.SAME_NODE: "same node",
+    NodeLocality.CROSS_NODE: "cross node",
+    MIXED: "same and cross node",
+    NodeLocality.UNKNOWN: "node unknown",
 }
 
 
@@ -38,11 +41,11 @@ def boxes(graph: nx.MultiDiGraph[str], attribute: str | None) -> dict[str | None
     return {place: found[place] for place in order}
 
 
-def edge_class(attributes: dict[str, int]) -> EdgeClass:
-    """How far an edge goes, from its counts."""
+def edge_class(attributes: dict[str, int]) -> str:
+    """How far an edge goes, from its counts: a word of `NodeLocality` or `MIXED`."""
     same, cross = attributes.get("same_node", 0), attributes.get("cross_node", 0)
     if same and cross:
-        return "mixed"
+        return MIXED
     if same:
-        return "same_node"
-    return "cross_node" if cross else "unknown"
+        return NodeLocality.SAME_NODE.value
+    return (NodeLocality.CROSS_NODE if cross else NodeLocality.UNKNOWN).value

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.graph.formats.boxes import box_attribute, boxes, edge_class
+from ztflow.graph.formats.boxes import MIXED, box_attribute, boxes, edge_class
+from ztflow.model.vocabulary import NodeLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text
 
 if TYPE_CHECKING:
     import networkx as nx
 
-_STYLE = {
-    "same_node": 'color="#1b7f5c"',
-    "cross_node": 'color="#c2570c" penwidth=2',
-    "mixed": 'color="#1b7f5c:#c2570c"',
-    "unknown": 'color="#777777" style=dashed',
+_STYLE: dict[str, str] = {
+    NodeLocality.SAME_NODE: 'color="#1b7f5c"',
+    NodeLocality.CROSS_NODE: 'color="#c2570c" penwidth=2',
+    MIXED: 'color="#1b7f5c:#c2570c"',
+    NodeLocality.UNKNOWN: 'color="#777777" style=dashed',
 }
 
 

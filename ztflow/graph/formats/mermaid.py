@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.graph.formats.boxes import box_attribute, boxes, edge_class
+from ztflow.graph.formats.boxes import MIXED, box_attribute, boxes, edge_class
+from ztflow.model.vocabulary import NodeLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text
 
 if TYPE_CHECKING:
     import networkx as nx
 
-_ARROW = {"same_node": "-->", "cross_node": "==>", "mixed": "==>", "unknown": "-.->"}
+_ARROW: dict[str, str] = {
+    NodeLocality.SAME_NODE: "-->",
+    NodeLocality.CROSS_NODE: "==>",
+    MIXED: "==>",
+    NodeLocality.UNKNOWN: "-.->",
+}
 
 _PLAIN = frozenset(" _./:-,()")
 

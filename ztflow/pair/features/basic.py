@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import Message
 from ztflow.pair.features.early_denials import refused
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -102,8 +102,9 @@ class Outline:
         outbound: True for the client's side.
         pairable: Complete HBONE halves with a time, and refusals that name what was asked for: those whose partner is
             a line too.
-        key: Hash of what both halves share: addresses, authority, identity (format sheet §5.1). Of a refused request
-            that is addresses and the authority's host.
+        key: Hash of what both halves share: addresses, authority, identity; see
+            docs/reference/ztunnel-log.md#what-both-halves-share. Of a refused request that is addresses and the
+            authority's host.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of who wrote it: the ztunnel pod, else the input.
@@ -202,7 +203,8 @@ def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
 def direct_key(halves: pa.Table, host: UIntArray, destination: UIntArray, memory: WordMemory) -> UIntArray:
     """Hash of the authority and, unless that is a name, of both addresses.
 
-    Across networks (an authority that is a host name) the halves share neither address: format sheet §5.1.
+    Across networks (an authority that is a host name) the halves share neither address; see
+    docs/reference/ztunnel-log.md#what-both-halves-share.
     """
     authority = host * _ODD[0]
     authority += mixed_ports(numbers(halves, "hbone_port")) * _ODD[1]

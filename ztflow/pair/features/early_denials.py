@@ -1,9 +1,10 @@
 """Requests a server's ztunnel refused before it tracked them: its half is a `connection failed` line.
 
 Such a line carries two addresses and an error text, no authority, no identity and no counts. The client's half is a
-whole line that ended with the server's answer, `http status: 400 Bad Request`. What joins them (format sheet §3, last
-table, and §4.1): the client's address, the address dialled, and the authority, which the refusal names in its text. No
-other inbound line goes with a 400: denials are answered with 401, dead applications with 503.
+whole line that ended with the server's answer, `http status: 400 Bad Request`. What joins them
+(docs/reference/ztunnel-log.md#one-error-two-texts): the client's address, the address dialled, and the authority,
+which the refusal names in its text. No other inbound line goes with a 400: denials are answered with 401, dead
+applications with 503.
 
 A call to one of ztunnel's own ports is refused in words that name nothing, with 400 before 1.26.0 and with 503 since.
 There the port asked for tells: nothing but a refusal ever comes of one.
@@ -23,18 +24,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import ErrorClass, Message
 
 OWN_PORTS: Final = (15001, 15006, 15008)
-"""Where ztunnel listens: outbound, inbound plaintext, HBONE (format sheet §6.2)."""
+"""Where ztunnel listens: outbound, inbound plaintext, HBONE (docs/reference/ztunnel-log.md#ports)."""
 OWN_PORT: Final = np.uint64(1)
 """Stands for the authority of a call to one of them; the hash of no text."""
 
 _MAY_BE, _BY_PORT = 1, 2
-_CLASSES: Final = {
-    "peer_refused": _MAY_BE, "bad_authority": _MAY_BE, "unknown_destination": _MAY_BE, "recursive": _MAY_BE,
-    "peer_unavailable": _BY_PORT,
-}  # fmt: skip
+_CLASSES: Final[dict[str, int]] = {
+    ErrorClass.PEER_REFUSED: _MAY_BE,
+    ErrorClass.BAD_AUTHORITY: _MAY_BE,
+    ErrorClass.UNKNOWN_DESTINATION: _MAY_BE,
+    ErrorClass.RECURSIVE: _MAY_BE,
+    ErrorClass.PEER_UNAVAILABLE: _BY_PORT,
+}
 _COLUMNS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
 _REFUSED, _UNAVAILABLE = "http status: 400", "http status: 503"
 _MISMATCH = "ip mismatch: "

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import BoolArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import time_order
-from ztflow.model.schema import Message
+from ztflow.model.vocabulary import Message
 from ztflow.pair.features.basic import (
     Outline,
     combine,

@@ -1,22 +1,23 @@
-"""Sums over all likely ways to pair a burst: `lattice`, compiled where that can be done, and the arrays it works on."""
+"""Adds up all likely ways to pair a burst: runs `lattice`, compiled where that can be done, and makes its arrays."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, IntArray
-from ztflow.jit.cache import LATTICE
-from ztflow.jit.link import linked, numbers_of, table
+from ztflow.errors import CompilerError, SlowPathWarning
+from ztflow.jit.cache import Cache
+from ztflow.jit.link import ArgumentTable, kept_or_made, linked
 from ztflow.pair.features.basic import mix
 from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.transitions import GAP_CLASSES, Burst
-from ztflow.pair.hmm.trellis import BUCKETS, EDGES, WORDS, Ahead, Counts, Edges, Scratch, States
+from ztflow.pair.hmm.trellis import BUCKETS, EDGES, WORDS, Ahead, BothWays, Counts, Edges, Scratch, States
 
 ROOM, EDGES_ROOM = 24, 64
 """States, and edges, of a layer that are looked at, for each state kept."""
@@ -24,6 +25,15 @@ SMALL = 6
 """A burst of up to so many has fewer states than 4 to the power of that."""
 WORST = 30.0
 """How much worse than the best an early end fits late ends to come, at most: a logarithm."""
+
+SLOW_FROM = 100
+"""Late ends added up in Python before it is said that this is slow: one to ten seconds of work."""
+
+CODE = Cache(
+    "lattice", "ztflow.pair.hmm.transitions", "ztflow.pair.hmm.trellis", "ztflow.pair.hmm.forward",
+    "ztflow.pair.hmm.backward", "ztflow.pair.hmm.jit",
+)  # fmt: skip
+"""Where the compiled code is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,11 @@ def add_up(burst: Burst, effort: Effort) -> Sums:
     sums = Sums(np.zeros((late, early)), no_counts(), 0.0)
     total = np.zeros(1)
     _runner()(
-        (burst, _states(room), _edges(late, keep), _scratch(room, early), _ahead(burst.fit), sums.counts),
-        (sums.shares, np.empty((3, keep)), np.array([keep, effort.within]), total),
-    )
+        BothWays(
+            burst, _states(room), _edges(late, keep), _scratch(room, early), _ahead(burst.fit), sums.counts,
+            sums.shares, np.empty((3, keep)), np.array([keep, effort.within]), total,
+        )
+    )  # fmt: skip
     return Sums(sums.shares, sums.counts, float(total[0]))
 
 
@@ -124,35 +136,67 @@ def warmup() -> Path | None:
     """Compile ahead, where that was not done: where the code is kept, or None when there is nowhere to.
 
     Raises:
-        ImportError: Numba is not installed.
+        CompilerError: It cannot be compiled here.
     """
-    if not LATTICE.is_warm():
-        _code()
-    return LATTICE.finished()
+    _code()
+    return CODE.finished()
 
 
 def _code() -> tuple[str, bytes]:
-    """Symbol and object code, kept or made."""
-    found = LATTICE.kept()
-    if found is None:
+    """Symbol and object code, kept or made.
+
+    Raises:
+        CompilerError: It cannot be compiled here.
+    """
+
+    def make() -> tuple[str, bytes]:
         from ztflow.pair.hmm.jit import object_code
 
-        found = object_code()
-        LATTICE.keep(*found)
-        LATTICE.good()
-    return found
+        if (damaged := CODE.finished()) is not None:
+            _say(f"in {damaged} is damaged: it is compiled anew, which takes about 5 s")
+        return object_code()
+
+    code = kept_or_made(CODE, make, "what weighs equal connections (about 5 s)")
+    if CODE.finished() is None and CODE.good() is None:
+        _say(
+            "has no private folder it could be kept in: every run compiles it anew, which takes about 5 s (set "
+            "XDG_CACHE_HOME to a folder you can write)"
+        )
+    return code
 
 
-@lru_cache(maxsize=1)
-def _runner() -> Callable[[tuple[Any, ...], tuple[Any, ...]], None]:
-    """What adds up, called with the structures and the arrays `both_ways` takes: compiled, or Python where it must."""
+@cache
+def _runner() -> Callable[[BothWays], None]:
+    """What adds up: compiled, or Python where it must."""
     try:
         call = linked(*_code())
-    except Exception:  # noqa: BLE001  whatever Numba, LLVM or the machine cannot do: Python adds up as well, only slower
-        return lambda structures, arrays: both_ways(*structures, *arrays)
+    except CompilerError as error:
+        return _InPython(str(error))
 
-    def compiled(structures: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
-        every = [array for structure in structures for array in structure]
-        call(table((), numbers_of([*every, *arrays])))
+    def compiled(arguments: BothWays) -> None:
+        table = ArgumentTable(BothWays)
+        table.put(**arguments._asdict())
+        call(table)
 
     return compiled
+
+
+class _InPython:
+    """Adds up without compiled code, and says so once when there is much to do.
+
+    Source: the ratio is what `benchmarks/slow_paths.py` prints for a burst of 60.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+        self._ends = 0
+
+    def __call__(self, arguments: BothWays) -> None:
+        before, self._ends = self._ends, self._ends + len(arguments.burst.late)
+        if before < SLOW_FROM <= self._ends:
+            _say(f"is not used: {self._reason}; pairing equal connections takes about 100 times as long")
+        both_ways(*arguments)
+
+
+def _say(what: str) -> None:
+    warnings.warn(f"compiled pairing {what}", SlowPathWarning, stacklevel=2)

@@ -35,7 +35,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.columns.dtypes import FloatArray
+from ztflow.jit.link import FloatRow, FloatTable, IntRow
 
 NEXT, OTHER, LOWEST, ELSEWHERE, NOBODY = 0, 1, 2, 3, 4
 """Kinds of steps; `NOBODY` has no partner."""
@@ -78,18 +79,18 @@ class Burst(NamedTuple):
         gap2: Class of the time since the one before that.
     """
 
-    sizes: IntArray
-    numbers: FloatArray
-    late: FloatArray
-    early: FloatArray
-    fit: FloatArray
-    read: FloatArray
-    later: FloatArray
-    follows: FloatArray
-    own: FloatArray
-    batch: FloatArray
-    gap: IntArray
-    gap2: IntArray
+    sizes: IntRow
+    numbers: FloatRow
+    late: FloatRow
+    early: FloatRow
+    fit: FloatTable
+    read: FloatTable
+    later: FloatTable
+    follows: FloatTable
+    own: FloatRow
+    batch: FloatRow
+    gap: IntRow
+    gap2: IntRow
 
 
 def row(before: int, place: int, gap: int) -> int:

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ztflow.columns.dtypes import FloatArray, Int32Array, IntArray
-from ztflow.pair.hmm.transitions import NOBODY
+from ztflow.jit.link import FloatRow, FloatTable, Int32Table, IntRow, IntTable
+from ztflow.pair.hmm.transitions import NOBODY, Burst
 
 WORDS, BITS = 16, 32
 """Words, and bits of each, that say which early ends are taken, from the lowest that is not; powers of two."""
@@ -53,17 +53,17 @@ class States(NamedTuple):
         chosen: The states that are kept, the likeliest first.
     """
 
-    lowest: IntArray
-    highest: IntArray
-    last: IntArray
-    last2: IntArray
-    kind: IntArray
-    spare: IntArray
-    key: IntArray
-    likely: FloatArray
-    outlook: FloatArray
-    bits: IntArray
-    chosen: IntArray
+    lowest: IntTable
+    highest: IntTable
+    last: IntTable
+    last2: IntTable
+    kind: IntTable
+    spare: IntTable
+    key: IntTable
+    likely: FloatTable
+    outlook: FloatTable
+    bits: IntTable
+    chosen: IntTable
 
 
 class Edges(NamedTuple):
@@ -78,11 +78,11 @@ class Edges(NamedTuple):
         before: The logarithm `likely` of each state (column) before each late end (row), and after the last.
     """
 
-    first: IntArray
-    kept: IntArray
-    what: Int32Array
-    weight: FloatArray
-    before: FloatArray
+    first: IntRow
+    kept: IntRow
+    what: Int32Table
+    weight: FloatRow
+    before: FloatTable
 
 
 class Scratch(NamedTuple):
@@ -98,13 +98,13 @@ class Scratch(NamedTuple):
         keys: Random numbers: of each early end taken, next after the last, after the one before; of kinds (rows).
     """
 
-    slot: IntArray
-    found: IntArray
-    place: IntArray
-    rank: IntArray
-    most: FloatArray
-    sizes: IntArray
-    keys: IntArray
+    slot: IntRow
+    found: IntRow
+    place: IntRow
+    rank: IntRow
+    most: FloatRow
+    sizes: IntRow
+    keys: IntTable
 
 
 class Counts(NamedTuple):
@@ -117,10 +117,10 @@ class Counts(NamedTuple):
         batch: By gap class: how many began a batch last first, and how many could have (rows).
     """
 
-    follows: FloatArray
-    gaps: FloatArray
-    own: FloatArray
-    batch: FloatArray
+    follows: FloatTable
+    gaps: FloatTable
+    own: FloatTable
+    batch: FloatTable
 
 
 class Ahead(NamedTuple):
@@ -133,10 +133,38 @@ class Ahead(NamedTuple):
         by: How much.
     """
 
-    best: FloatArray
-    first: IntArray
-    end: IntArray
-    by: FloatArray
+    best: FloatTable
+    first: IntRow
+    end: IntRow
+    by: FloatRow
+
+
+class BothWays(NamedTuple):
+    """The arguments of `backward.both_ways`, in its order; both sides of the compiled call are made from this.
+
+    Attributes:
+        burst: What is paired.
+        states: Room for states.
+        edges: Room for edges.
+        scratch: Room to work in.
+        ahead: How well early ends fit what is to come.
+        counts: Steps are added to it.
+        shares: Of each early end (column) as the partner of each late end (row): filled in.
+        onward: Room for three rows as wide as `edges.before`.
+        limits: States kept of each layer, and how much worse they may be.
+        total: Logarithm of the sum over all ways: filled in.
+    """
+
+    burst: Burst
+    states: States
+    edges: Edges
+    scratch: Scratch
+    ahead: Ahead
+    counts: Counts
+    shares: FloatTable
+    onward: FloatTable
+    limits: FloatRow
+    total: FloatRow
 
 
 def word_of(state: int, j: int) -> int:

@@ -1,9 +1,10 @@
 """Halves whose partner did not end close by: cut connections, dead peers, clocks far off, unequal byte counts.
 
 Two halves with the same addresses are taken for a pair only when something else than nearness speaks for it
-(format sheet §5.3 to §5.5): equal bytes that are not zero, with starts or durations that agree; or counts that obey the
-inequality of a cut connection, with starts that agree, and either an error on one side or, as a reset leaves none since
-1.22.4, ends that agree too and nobody else who would fit. Each must be the other's best.
+(docs/reference/ztunnel-log.md#byte-counts and #order-and-times-of-the-two-lines): equal bytes that are not zero,
+with starts or durations that agree; or counts that obey the inequality of a cut connection, with starts that agree, and
+either an error on one side or, as a reset leaves none since 1.22.4, ends that agree too and no other half that would
+fit. Each must be the other's best.
 
 Candidates are at most `REACH` apart. A pair is judged when the log has moved on by that much and a half is given up
 when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
@@ -22,7 +23,10 @@ from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.pair.features.full import Evidence
 
 REACH = 35_000_000
-"""Microseconds. A vanished peer is noticed by the HTTP/2 ping after at most 10 s + 20 s (format sheet §5.4)."""
+"""Microseconds. A vanished peer is noticed by the HTTP/2 ping after at most 10 s + 20 s.
+
+Source: docs/reference/ztunnel-log.md#order-and-times-of-the-two-lines.
+"""
 SAME_START = 60_000
 """Microseconds within which starts agree: set-up of a fresh tunnel, truncation, and what is left of clock offsets."""
 SAME_DURATION = 60
@@ -188,7 +192,7 @@ def _judged(evidence: Evidence, time: IntArray, index: Index, out: Index, inn: I
     nothing = (sides[0][0] | sides[1][0]) == 0
     near = np.minimum(starts, ends) <= starts_agree
     alike = equal & (near | ((durations <= SAME_DURATION) & ~nothing))
-    # Writers count what they handed on (format sheet §5.3): a cut connection lost bytes on the way, never gained any.
+    # docs/reference/ztunnel-log.md#byte-counts: a cut connection lost bytes on the way, never gained any.
     cut = ~equal & (sides[0][0] >= sides[0][1]) & (sides[1][0] >= sides[1][1]) & (starts <= starts_agree)
     broken = evidence.failed[o] | evidence.failed[i]
     silent = cut & ~broken & (ends <= ends_agree)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME
+from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import LEFT, MATCHED, OPEN, Past, Waiting
 from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
 from ztflow.pair.features.basic import Outline
@@ -16,7 +17,7 @@ from ztflow.pair.output import AMBIGUOUS, EXACT, RELAXED, UNIQUE, Decided
 from ztflow.pair.stages.isolated import FAR_ENDS
 from ztflow.pair.stages.late_or_cut import REACH, pair_leftovers
 from ztflow.pair.stages.nearby import CloseBy, frontier
-from ztflow.pair.stages.unpaired_reasons import Knowledge, Unpaired
+from ztflow.pair.stages.unpaired_reasons import Knowledge
 from ztflow.pair.stages.waypoint_hops import chain_hops
 
 RECENT = FAR_ENDS + EPOCH

@@ -1,8 +1,9 @@
-"""Why a half stands alone: an answer from evidence, never a guess (format sheet §4.2 and §5.7)."""
+"""Why a half has no partner: an answer from evidence, never a guess.
+
+What can be missing and why: docs/reference/ztunnel-log.md#why-a-half-can-be-missing and #what-each-path-writes.
+"""
 
 from __future__ import annotations
-
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -10,43 +11,12 @@ import pyarrow as pa
 
 from ztflow.columns.dictionaries import NONE, codes_of, encoded, text_hash
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, UIntArray
+from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.features.basic import Outline
 from ztflow.pair.features.full import Evidence
 
 _NEVER = np.iinfo(np.int64).max
 _NOBODY: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-
-
-class Unpaired(StrEnum):
-    """Values of the column `unpaired_reason`."""
-
-    PLAINTEXT = "plaintext"
-    """Not HBONE: the two sides are separate sockets whose lines share nothing that would join them."""
-    EARLY_DENIAL = "early_denial"
-    """Refused before it was tracked; the other side saw no connection, writes no line that names it, or its line that
-    would be the partner (`refused`) is not there."""
-    WAYPOINT_HOP = "waypoint_hop"
-    """The client's hop to a waypoint or gateway, which writes no ztunnel line of its own."""
-    WAYPOINT_SOURCE = "waypoint_source"
-    """The hop from a waypoint or gateway that clients in this capture dial."""
-    SOURCE_NOT_CAPTURED = "source_not_captured"
-    """No ztunnel in this capture wrote an outbound line of this source: a gateway, or a node whose log is missing."""
-    DESTINATION_NOT_CAPTURED = "destination_not_captured"
-    """No ztunnel in this capture wrote an inbound line for this destination: its node's log is missing."""
-    CONNECT_FAILED = "connect_failed"
-    """The client's side failed before the server's side took the connection."""
-    PARTNER_MISSING = "partner_missing"
-    """Lines of the other end's ztunnel are there, but not this connection's: lost, filtered, cut off, still open."""
-    STILL_OPEN = "still_open"
-    """A ztunnel's dump shows the connection open: the other side had not ended when it was made (set in placing)."""
-    FAST_PATH = "fast_path"
-    """Releases 1.18 to 1.21, both pods on one node: no inbound line is written."""
-    NO_TIME = "no_time"
-    """The line lost its time, so nothing could be compared."""
-    EVICTED = "evicted"
-    """Given up early because the bound on halves in memory was hit."""
-    LATE = "late"
-    """Came after the window for its partner had closed."""
 
 
 class Knowledge:

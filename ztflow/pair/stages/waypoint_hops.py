@@ -1,10 +1,10 @@
 """Which connection of a waypoint or gateway carries on which connection of a client.
 
-Two connections, two lines, no shared id and no shared address but the waypoint's own (format sheet §5.1): the chain is
-statistical. A proxy that hands on what it gets ends both hops together and moves the same bytes on both, so halves are
-chained that agree in the waypoint's address and both byte counts, do not contradict each other in the service, and
-ended close together; where several do, by the best assignment. A waypoint that rewrites what it carries (HTTP) gives
-no chain.
+Two connections, two lines, no shared id and no shared address but the waypoint's own
+(docs/reference/ztunnel-log.md#what-both-halves-share): the chain is statistical. A proxy that hands on what it gets
+ends both hops together and moves the same bytes on both, so halves are chained that agree in the waypoint's address
+and both byte counts, do not contradict each other in the service, and ended close together; where several do, by the
+best assignment. A waypoint that rewrites what it carries (HTTP) gives no chain.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class PodFact(NamedTuple):
         start: When it got its addresses.
         end: When it stopped.
         uid: Kubernetes uid.
-        evidence: Where all this is.
+        evidence: The file that says all this.
     """
 
     namespace: str | None
@@ -139,7 +139,7 @@ class OpenConnection(NamedTuple):
         actual_dst: Where it went: outbound the next hop, inbound the application.
         protocol: `HBONE` or `TCP`, from 1.23 on.
         node: Node of the ztunnel that was asked.
-        evidence: Where this is.
+        evidence: The file that says this.
     """
 
     namespace: str | None
@@ -158,7 +158,13 @@ class Inventory:
     """All statements of one or more files, in the order read. Nothing is merged here: see `Topology`.
 
     Attributes:
-        unused: Rows and objects that gave nothing, by reason; every row is a fact above or counted here.
+        pods: Pods, with node, addresses, owner and times where stated.
+        nodes: Nodes, with addresses, zone and region.
+        addresses: Addresses of pods that are named by nothing else (lists, endpoint slices).
+        services: Virtual addresses.
+        ztunnels: Which node a ztunnel is on.
+        connections: Connections that were open when a ztunnel was asked.
+        unused: Rows and objects that gave nothing, by reason; every row is a statement above or counted here.
         files: The files read.
     """
 

@@ -42,12 +42,21 @@ def read_inventory(*paths: str | Path) -> Inventory:
     multi-document objects), `istioctl ztunnel-config workloads|services|connections|all` as table, JSON or YAML,
     ztunnel's `/config_dump` of any release, and CSV with `ip,pod,namespace,node,zone`. gzip, bz2 and xz are unpacked.
 
+    Args:
+        paths: The files; what each is, is told by its content.
+
     Returns:
         Every statement, and by reason how many rows gave none (`Inventory.unused`).
 
     Raises:
         SourceError: If a file cannot be read.
         InventoryError: If nothing in a file is recognised.
+
+    Examples:
+        >>> import ztflow
+        >>> inventory = ztflow.read_inventory("fixtures/seed/pods-wide-1.txt")
+        >>> ztflow.Topology(inventory).pod("istio-system", "ztunnel-fv5f8").node
+        'ambient-worker'
     """
     inventory = Inventory()
     with gc_paused():

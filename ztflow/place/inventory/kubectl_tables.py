@@ -1,7 +1,7 @@
 """Tables as `kubectl get` and `istioctl ztunnel-config` print them and as people paste them.
 
 A paste holds prompts, several tables, rows without their header, translated headers, squeezed blanks. Each row is read
-by the strongest means that fits (`table_cells`). Cost: linear, about 5 µs a row that is under its header.
+by the strongest means that fits (`table_cells`). Cost: linear, about 5 µs a row that is aligned with its header.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from ztflow.model.vocabulary import Direction
 from ztflow.place.inventory.facts import (
     AddressFact,
     Evidence,
@@ -232,13 +233,13 @@ class _TableReader:
         return True
 
     def take_connections(self, cells: dict[str, str]) -> bool:
-        """A row of `istioctl ztunnel-config connections`: names are where addresses were, `--raw` keeps these."""
+        """A row of `istioctl ztunnel-config connections`: names replace the addresses, `--raw` keeps these."""
         direction = cells.get("direction", "").lower()
         pod, _, namespace = cells.get("workload", "").partition(".")
-        if direction not in {"inbound", "outbound"} or not pod or not {"local", "remote"} <= cells.keys():
+        if direction not in set(Direction) or not pod or not {"local", "remote"} <= cells.keys():
             return False
         local, remote = cells["local"], cells["remote"]
-        inbound = direction == "inbound"
+        inbound = direction == Direction.INBOUND
         self.inventory.connections.append(
             OpenConnection(
                 namespace or None,

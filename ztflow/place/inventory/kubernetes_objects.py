@@ -59,7 +59,7 @@ def read_object(document: dict[str, Any], file: str, modified: int | None, inven
     """Add what a Kubernetes object or list of objects states; False when it is no Kubernetes object.
 
     Understands `List`, `PodList` and their like, single objects, and watch events (`{"type": …, "object": …}`).
-    Later objects of the same uid (`kubectl get -w -o json`) are beside earlier ones; `Topology` prefers them.
+    Later objects of the same uid (`kubectl get -w -o json`) are kept beside earlier ones; `Topology` prefers them.
     """
     found = False
     evidence = evidence_of(file, "kubernetes object", taken_at(document), modified)
@@ -172,7 +172,7 @@ def _node(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> Non
 
 
 def _endpoint_slice(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
-    """Endpoints with their node and zone; `hints.forZones` says who should use them, not where they are."""
+    """Endpoints with their node and zone; `hints.forZones` says which zones should use them, not where they are."""
     meta = mapping(item.get("metadata"))
     evidence = evidence._replace(kind="endpoint slice")
     pods = []

@@ -82,7 +82,7 @@ class Header(NamedTuple):
     kind: str
     """`pods`, `workloads`, `nodes`, `services`, `cluster_services`, `connections` or `other`."""
     aligned: re.Pattern[str] | None = None
-    """A row whose cells all are under the header's words; None for tables whose rows are not used."""
+    """A row whose cells are all under the header's words; None for tables whose rows are not used."""
     taken: tuple[str, ...] = ()
     """Roles that are groups of `aligned`."""
 
@@ -119,7 +119,7 @@ def read_header(line: str) -> Header | None:
 
 
 def _aligned(columns: Sequence[Column]) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """The pattern of a row that is under its header: each cell starts with no blank (or is all blank)."""
+    """The pattern of a row that is aligned with its header: each cell starts with no blank (or is all blank)."""
     taken: dict[str, None] = {}
     parts = [re.escape(" " * columns[0].offset)]
     for column, following in zip(columns, [*columns[1:], None], strict=True):
@@ -153,7 +153,7 @@ def _table_kind(roles: set[str]) -> str:
 
 
 def cells_by_offset(header: Header, line: str) -> dict[str, str] | None:
-    """The cells under the header's words; None when they are not under them."""
+    """The cells under the header's words; None when the row is not aligned with them."""
     cells: dict[str, str] = {}
     columns = header.columns
     for index, (role, offset) in enumerate(columns):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
+from ztflow.model.vocabulary import Direction
 from ztflow.place.inventory.facts import (
     Evidence,
     Inventory,
@@ -206,7 +207,7 @@ def _connections(state: dict[str, Any], node: str | None, evidence: Evidence, in
         inventory.unused["open connections of an unnamed pod"] += 1
         return
     connections = mapping(state.get("connections"))
-    for direction in ("inbound", "outbound"):
+    for direction in (Direction.INBOUND.value, Direction.OUTBOUND.value):
         for entry in _values(connections.get(direction)):
             src, actual = _socket(_get(entry, "src")), _socket(_get(entry, "actualDst"))
             if src is None or actual is None:

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 
 from ztflow.model.provenance import LogLine, Origin
 from ztflow.model.schema import FIELD_BY_KEY, LEVELS
+from ztflow.model.vocabulary import Message
 from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
 
 _KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
 _KEY_START = re.compile(rf"(?:{_KEYS})\s*=")
 _OPEN_QUOTE = re.compile(r'([A-Za-z_.]+)\s*=\s*"(?:[^"\\]|\\.)*$')
-_HEAD_WORDS = ("access", "connection", "complete", "opened", "failed", *LEVELS)
-_HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LEVELS for what in _HEAD_WORDS[2:5])
+_HEAD_WORDS = ("access", "connection", *(word.value for word in Message), *LEVELS)
+_HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LEVELS for what in Message)
 _TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
 _CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
 _ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")

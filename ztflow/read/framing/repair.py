@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterator
 
+from ztflow.model.vocabulary import LogLevel, Message
+
 _TYPOGRAPHY = str.maketrans({
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u00ab": '"', "\u00bb": '"', "\uff02": '"',
     "\u2018": "'", "\u2019": "'",
@@ -17,12 +19,13 @@ _TYPOGRAPHY = str.maketrans({
 
 _MARKDOWN = re.compile(r"\\([_*\[\]`<>#.=-])")
 _CELL = re.compile(r'((?:[^"]|"")*)"(?:,|$)')
-_BARE_TIME = re.compile(r"^\s*\d\d:\d\d:\d\d\.\d{6}Z\s+(?=(?:trace|debug|info|warn|error)\b)")
+_BARE_TIME = re.compile(rf"^\s*\d\d:\d\d:\d\d\.\d{{6}}Z\s+(?=(?:{'|'.join(LogLevel)})\b)")
 _KUBELET_TIME = re.compile(r"(?<=.)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ", re.DOTALL)
 _SPELLED_TAB = re.compile(r"\\t|\\u0009")
 _MARKS = re.compile(r"^(?:\s*(?:[>#|*`$-]+|\d+[.:|]?)\s+)+(?=\S)")
-_HALLMARK = re.compile(r"connection\s+(?:complete|failed)\b.*(?:src|dst)\.addr", re.DOTALL)
-_ESCAPED = re.compile(r"connection (?:complete|failed)\\+(?:t|u0009)(?:src|dst)\.addr=")
+_ENDED = f"{Message.COMPLETE}|{Message.FAILED}"
+_HALLMARK = re.compile(rf"connection\s+(?:{_ENDED})\b.*(?:src|dst)\.addr", re.DOTALL)
+_ESCAPED = re.compile(rf"connection (?:{_ENDED})\\+(?:t|u0009)(?:src|dst)\.addr=")
 
 
 def is_access_like(text: str) -> bool:

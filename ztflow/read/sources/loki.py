@@ -73,9 +73,14 @@ def loki_url(address: str, query: str, **options: str) -> str:
     """The input's name for an `http(s)://` address and a LogQL query (what `--loki URL --query Q` mean).
 
     Args:
-        address: Base address, with a path where Loki is behind one.
+        address: Base address, with a path where Loki has one.
         query: LogQL.
-        options: `since`, `start`, `end`, `limit`, `org`.
+        options: `since`, `start`, `end`, `limit`, `org`; see docs/reference/inputs.md#loki.
+
+    Examples:
+        >>> from ztflow import loki_url
+        >>> loki_url("https://logs.example.com/loki", '{app="ztunnel"}', since="30m")
+        'loki+https://logs.example.com/loki?query=%7Bapp%3D%22ztunnel%22%7D&since=30m'
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -223,7 +228,8 @@ def _span(query: LokiQuery, start: int, end: int, seen: _Seen) -> Iterator[bytes
     from ztflow.read.sources.loki_http import ask
 
     while start < end:
-        result = ask(query, start, end)
+        asked = {"query": query.query, "start": start, "end": end, "limit": query.limit, "direction": "forward"}
+        result = ask(query.name, query.address, query.headers, asked)
         streams, count, newest = seen.new(result)
         if streams:
             yield orjson.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}) + b"\n"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Mapping
 from email.message import Message
 from http.client import HTTPException
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -16,9 +17,6 @@ import orjson
 
 from ztflow.errors import SourceError
 from ztflow.read.limits import DOCUMENT_CHARS
-
-if TYPE_CHECKING:
-    from ztflow.read.sources.loki import LokiQuery
 
 TIMEOUT = 60.0
 """Seconds one answer may take."""
@@ -38,32 +36,41 @@ class _StayThere(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-def ask(query: LokiQuery, start: int, end: int) -> list[Any]:
-    """One page: the streams of the answer."""
-    asked = {"query": query.query, "start": start, "end": end, "limit": query.limit, "direction": "forward"}
+def ask(name: str, address: str, headers: Mapping[str, str], asked: Mapping[str, object]) -> list[Any]:
+    """One page: the streams of the answer.
+
+    Args:
+        name: The input's name without credentials, for messages.
+        address: `http://host:port/prefix`.
+        headers: Tenant and credentials.
+        asked: Parameters of Loki's `query_range`.
+
+    Raises:
+        SourceError: Loki cannot be reached, refuses, or answers something else.
+    """
     request = Request(  # noqa: S310 - the scheme is http or https by construction
-        f"{query.address}/loki/api/v1/query_range?{urlencode(asked)}", headers=dict(query.headers)
+        f"{address}/loki/api/v1/query_range?{urlencode(asked)}", headers=dict(headers)
     )
     waits = list(_RETRIES)
     while True:
         try:
-            body = _body(request, query.name)
+            body = _body(request, name)
             break
         except HTTPError as error:
             if error.code in _BUSY and waits:
                 Event().wait(waits.pop(0))
                 continue
-            raise SourceError(query.name, _refusal(error), hint=_hint(error.code)) from error
+            raise SourceError(name, _refusal(error), hint=_hint(error.code)) from error
         except (URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", None) or error
-            raise SourceError(query.name, f"Loki cannot be reached: {reason}", hint=query.address) from error
+            raise SourceError(name, f"Loki cannot be reached: {reason}", hint=address) from error
     try:
         data = orjson.loads(body)["data"]
         kind, result = data["resultType"], list(data["result"])
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(query.name, "the answer is not Loki's", hint=f"is {query.address} a Loki?") from error
+        raise SourceError(name, "the answer is not Loki's", hint=f"is {address} a Loki?") from error
     if kind != "streams":
-        raise SourceError(query.name, "the query gives numbers, not log lines", hint="ask for a plain selector")
+        raise SourceError(name, "the query gives numbers, not log lines", hint="ask for a plain selector")
     return result
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ztflow.model.provenance import NOBODY, Origin
+from ztflow.model.vocabulary import LogLevel
 from ztflow.read.limits import PREFIXES
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
@@ -16,7 +17,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 
 HEAD = (
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z[\t \xa0]+"
-    r"(?:trace|debug|info|warn|error|TRACE|DEBUG|INFO|WARN|ERROR)(?=[\t \xa0])"
+    rf"(?:{'|'.join([*LogLevel, *(level.upper() for level in LogLevel)])})(?=[\t \xa0])"
 )
 """How a line of ztunnel begins: its own time (six digits, UTC) and the level."""
 

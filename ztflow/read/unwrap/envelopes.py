@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from ztflow.kernel.field_text import IN_STRING, OWN
+from ztflow.kernel.field_text import IN_STRING, OWN_JSON
 from ztflow.model.provenance import LogLine, Origin
 from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.unwrapper import Piece, Unwrapper
@@ -52,7 +52,7 @@ def origin_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
     Args:
         unwrapper: What is known so far; not changed.
         before: What is before the middle; the digits of times are zeros, or ones in numbers.
-        kind: What is in the middle (`kernel.spelling`).
+        kind: What is in the middle (`kernel.field_text`).
         behind: What is behind it.
 
     Cost: about 0.2 ms.
@@ -73,7 +73,7 @@ def _at_time(part: str, digit: str) -> str:
 
 def _origin(unwrapper: Unwrapper, before: str, kind: str, behind: str, fields: dict[str, Any]) -> Origin | None:
     line = _plain(fields) if kind == IN_STRING else orjson.dumps(fields).decode()
-    text = f"{before}{line if kind == OWN else orjson.dumps(line).decode()[1:-1]}{behind}"
+    text = f"{before}{line if kind == OWN_JSON else orjson.dumps(line).decode()[1:-1]}{behind}"
     if may_have_residue(text) or text[-1:] == ")":
         return None
     read = unwrapper.json_line(text, 1) if text[:1] == "{" else None

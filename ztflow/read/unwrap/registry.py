@@ -1,4 +1,7 @@
-"""The wrappers, in the order they are tried (input-formats §7). A new one is one function and one row here."""
+"""The wrappers, in the order they are tried. A new one is one function, one row here and one in the page.
+
+The page is docs/reference/wrappers.md#order-of-recognition.
+"""
 
 from __future__ import annotations
 

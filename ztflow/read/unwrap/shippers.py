@@ -1,4 +1,4 @@
-"""Records as log shippers and runtimes write them: one JSON object a line (input-formats §1, §3, §4.1-4.3).
+"""Records as log shippers and runtimes write them: one JSON object a line (docs/reference/wrappers.md#log-shippers).
 
 Each function takes the decoded object and gives what was inside, or None when the object is not of its kind.
 """

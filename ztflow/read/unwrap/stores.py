@@ -1,4 +1,6 @@
-"""Answers and exports of log stores: Loki, Elasticsearch, GCP, CloudWatch, Azure, Datadog (input-formats §4.4-4.9).
+"""Answers and exports of log stores: Loki, Elasticsearch, GCP, CloudWatch, Azure, Datadog.
+
+Their layouts: docs/reference/wrappers.md#log-stores.
 
 Each function takes the decoded object and gives what was inside, in the order of the document, or None when the
 object is not of its kind.

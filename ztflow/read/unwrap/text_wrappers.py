@@ -1,4 +1,4 @@
-"""Wrappers of text lines (input-formats §7, rows 2 to 16): prefixes, objects behind a text prefix, and tables.
+"""Wrappers that put something in front of the line (docs/reference/wrappers.md#order-of-recognition).
 
 Each is a function from the whole text to what was inside, or None when the text is not of its kind. Also CSV exports,
 and lines printed as a quoted string.

@@ -1,4 +1,4 @@
-"""Where everything is on the map: vertices in boxes, boxes on shelves, edges as curves.
+"""Where everything is drawn on the map: vertices in boxes, boxes on shelves, edges as curves.
 
 Deterministic and without a force simulation, so that two captures of one cluster look alike. Pixels throughout.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERTICES_DRAWN = 400
 EDGES_DRAWN = 2000
-"""More cannot be read, and browsers draw it slowly; the busiest edges are drawn and the rest is counted."""
+"""More cannot be read and is drawn slowly by browsers; the busiest edges are drawn and the rest is counted."""
 
 _NAME = 34
 """Characters of a name shown; longer ones lose their middle."""

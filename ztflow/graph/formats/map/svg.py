@@ -61,7 +61,7 @@ def svg_map(
         graph: The graph.
         attribute: Vertex attribute that boxes vertices.
         drawing: Its layout, if made before.
-        document: Whether it is a file of its own.
+        document: Whether it is to be a file of its own.
         style: Whether to carry `STYLE` along; a page that has it once needs no copies.
     """
     drawing = drawing or lay_out(graph, attribute)

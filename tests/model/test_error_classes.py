@@ -8,11 +8,11 @@ from ztflow.model.error_classes import (
     ERROR_TEXTS,
     IO_TEXTS,
     TLS_CAUSES,
-    Verdict,
     classify_error,
     policy_of,
     verdict_of,
 )
+from ztflow.model.vocabulary import Verdict
 
 
 @pytest.mark.parametrize(

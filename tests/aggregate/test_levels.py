@@ -109,7 +109,7 @@ def test_halves_can_be_named_too():
 
 
 def test_a_level_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="choose one of pod, workload"):
+    with pytest.raises(UsageError, match="by cannot be 'planet'; it is one of pod, workload"):
         vertices(View(table()), "planet")
 
 

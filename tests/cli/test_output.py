@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from ztflow.cli.behind import Behind
+from ztflow.cli.output import Behind
 
 
 class Notes:

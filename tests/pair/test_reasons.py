@@ -1,0 +1,82 @@
+"""Why a half stands alone: who was seen in which role, and since when, whatever the order of the batches."""
+
+from __future__ import annotations
+
+import numpy as np
+from halves_by_hand import SECOND, START, connection, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ztflow.columns.dictionaries import WordMemory, text_hash
+from ztflow.pair.features.basic import outline_of
+from ztflow.pair.features.full import gather
+from ztflow.pair.stages.unpaired_reasons import Knowledge
+
+REACH = 35 * SECOND
+
+
+def told(*batches):
+    knowledge = Knowledge()
+    for rows in batches:
+        halves = table(rows)
+        knowledge.learn(halves, outline_of(halves, WordMemory()))
+    return knowledge
+
+
+def reasons(knowledge, rows):
+    evidence = gather(table(rows))
+    return knowledge.reasons(evidence, np.arange(len(rows)), REACH)
+
+
+seen = st.tuples(st.integers(0, 20), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.booleans())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.lists(seen, max_size=5), max_size=5), st.integers(0, 21))
+def test_an_address_is_known_in_a_role_from_its_first_line_on(batches, until):
+    first = {}
+    rows = []
+    for batch in batches:
+        rows.append([])
+        for second, client, server, is_out, is_waypoint in batch:
+            dialled = {"dst_ip": f"10.0.{server}.9"} if is_waypoint else {}
+            out, inn = connection(second, client=client, server=server, delay_us=0, out=dialled)
+            rows[-1].append(out if is_out else inn)
+            roles = [("outbound_source", out["src_ip"])] if is_out else [("inbound_destination", inn["dst_ip"])]
+            roles += [("waypoint", out["dst_ip"])] if is_out and is_waypoint else []
+            for role in roles:
+                first[role] = min(first.get(role, 99), second)
+    knowledge = told(*rows)
+    at = np.array([START + until * SECOND])
+    for role in ("outbound_source", "inbound_destination", "waypoint"):
+        for address in (f"10.0.{n}.{m}" for n in range(1, 5) for m in (1, 9)):
+            known = knowledge.known(role, np.array([text_hash(address)], np.uint64), at)
+            assert known.tolist() == [first.get((role, address), 99) <= until]
+
+
+def test_only_what_is_said_within_seventy_seconds_counts():
+    """So the answer does not depend on how much of the log was there when it was asked."""
+    lone = connection(0)[0]
+    for second, reason in ((69, "partner_missing"), (71, "destination_not_captured")):
+        other = connection(second, client=3)[1]
+        assert reasons(told([lone], [other]), [lone]) == [reason]
+
+
+def test_what_no_line_says_is_not_known():
+    nameless = connection(0, inn={"dst_ip": None})[1]
+    knowledge = told([nameless])
+    assert not knowledge.known("inbound_destination", np.array([text_hash("10.0.2.1")], np.uint64), np.array([START]))
+
+
+def test_the_more_telling_of_several_reasons_is_given():
+    early = {"message": "failed", "hbone_host": None, "hbone_port": None, "error": "unknown source: 1.2.3.4"}
+    rows = [
+        connection(0, out=early)[0],  # plaintext by its fields, but refused before that could be known
+        connection(0, out=early | {"time": None})[0],
+        connection(0, out={"hbone_host": None, "hbone_port": None})[0],
+        connection(0, request=0, response=0, out={"error": "io error: deadline has elapsed"})[0],
+        connection(0, request=0, response=0, out={"error": "http status: 401 Unauthorized"})[0],
+    ]
+    assert reasons(told(rows), rows) == [
+        "early_denial", "no_time", "plaintext", "connect_failed", "destination_not_captured",
+    ]  # fmt: skip

@@ -1,0 +1,350 @@
+"""One pipeline: the same flows from a file, in pieces, live, and in a picture of what has come so far."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from halves_by_hand import START, connection, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places_by_hand import fact, inventory, node, pod
+
+from ztflow import api
+from ztflow.filters import make_filter
+from ztflow.model.provenance import NOBODY, Fact
+from ztflow.model.tables import Halves
+from ztflow.pair import Pairer
+from ztflow.read import ReadBatch, ReadReport
+from ztflow.session import GrowingSession, LiveSession, RecordSession, Session
+
+KNOWN = inventory(
+    pod("a/client-1", "node-1", "10.0.1.1", owner="web", owner_kind="Deployment"),
+    pod("b/server-3", "node-3", "10.0.3.1"),
+    node("node-1", zone="east"),
+)
+
+drawn = st.lists(
+    st.fixed_dictionaries(
+        {
+            "end": st.one_of(st.floats(0, 150), st.sampled_from([1.0, 1.5, 40.0])),
+            "client": st.sampled_from([1, 2]),
+            "server": st.sampled_from([1, 3]),
+            "response": st.sampled_from([0, 300]),
+            "keep": st.sampled_from(["both", "both", "both", "out", "in"]),
+        }
+    ),
+    max_size=16,
+)
+
+
+def lines_of(items):
+    rows = []
+    for line, item in enumerate(items, 1):
+        facts = {name: value for name, value in item.items() if name != "keep"}
+        out, inn = connection(**facts, line=line)
+        rows += {"both": [out, inn], "out": [out], "in": [inn]}[item["keep"]]
+    return rows
+
+
+def batch(rows, facts=()):
+    return ReadBatch(Halves(table(rows)), list(facts), "log")
+
+
+def rows_of(tables):
+    return sorted((row for part in tables for row in part.rows()), key=repr)
+
+
+def finished(*batches, facts=()):
+    with Session(KNOWN) as session:
+        for rows in batches:
+            assert len(session.feed(batch(rows, facts))) == 0
+        return rows_of(session.finish())
+
+
+def cut(rows, places):
+    edges = [0, *sorted(places), len(rows)]
+    return [rows[start:end] for start, end in pairwise(edges)]
+
+
+def without_reasons(rows):
+    """Rows of flows; of halves alone it does not matter why."""
+    return sorted(({**row, "unpaired_reason": None} for row in rows), key=repr)
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn, st.data())
+def test_any_order_and_any_cut_are_one_reading(items, data):
+    rows = lines_of(items)
+    arrival = data.draw(st.permutations(rows))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    assert finished(*cut(arrival, cuts)) == finished(rows)
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn, st.booleans(), st.data())
+def test_a_picture_is_at_every_moment_that_of_all_lines_and_the_last_one_to_the_letter(items, in_order, data):
+    rows = lines_of(items)
+    arrival = sorted(rows, key=lambda row: row["time"]) if in_order else data.draw(st.permutations(rows))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    with GrowingSession(KNOWN) as session:
+        came = []
+        for part in cut(arrival, cuts):
+            session.feed(batch(part))
+            came += part
+            shown = session.picture()
+            assert without_reasons(shown.rows()) == without_reasons(finished(came))
+            report = session.report
+            assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) == len(came)
+        assert rows_of(session.finish()) == finished(rows)
+        assert session.dropped == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn, st.data())
+def test_a_live_session_gives_what_a_finished_one_does(items, data):
+    rows = sorted(lines_of(items), key=lambda row: row["time"])
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    with LiveSession(KNOWN) as session:
+        parts = [session.feed(batch(part)) for part in cut(rows, cuts)]
+        parts += session.finish()
+    told = ("end", "outbound_line", "inbound_line", "paired", "confidence", "unpaired_reason")
+    assert sorted(repr([row[name] for name in told]) for part in parts for row in part.rows()) == sorted(
+        repr([row[name] for name in told]) for row in finished(rows)
+    )
+    assert all(part.owners == {"a/client-1": "web"} for part in parts)
+
+
+def test_half_of_a_pair_waits_and_is_not_called_alone():
+    out, inn = connection(10, line=1)
+    with GrowingSession() as session:
+        session.feed(batch([out]))
+        (waiting,) = session.picture().rows()
+        assert (waiting["paired"], waiting["unpaired_reason"]) == ("outbound_only", None)
+        session.feed(batch([inn]))
+        (pair,) = session.picture().rows()
+        assert pair["paired"] == "unique"
+        session.feed(batch([connection(20, line=2)[0]]))
+        alone = [row for row in next(session.finish()).rows() if row["inbound_line"] is None]
+        assert [row["unpaired_reason"] is None for row in alone] == [False]
+
+
+def test_ztunnels_seen_at_one_time_only_later_are_on_two_nodes_in_the_next_picture():
+    """Placing looked once before the second ztunnel wrote on; what that look found must not stay."""
+    drawn = [(0, 1, 1, "both"), (0, 2, 1, "both"), (51, 2, 3, "in"), (66, 1, 1, "both"), (68, 2, 1, "both")]
+    items = [{"end": end, "client": client, "server": server, "keep": keep} for end, client, server, keep in drawn]
+    rows = sorted(lines_of(items), key=lambda row: row["time"])
+    with GrowingSession(KNOWN) as session:
+        session.feed(batch(rows[:5]))
+        session.picture()
+        session.feed(batch(rows[5:]))
+        assert rows_of(session.finish()) == finished(rows)
+
+
+def test_silence_decides_what_waited():
+    with LiveSession(window=timedelta(seconds=5)) as session:
+        assert len(session.feed(batch(connection(10)))) == 0
+        assert len(session.advance(timedelta(seconds=4))) == 0
+        assert len(session.advance(timedelta(seconds=6))) == 1
+    with GrowingSession(window=timedelta(seconds=5)) as session:
+        session.feed(batch([connection(10)[0]]))
+        assert session.picture().to_arrow()["unpaired_reason"].null_count == 1
+        session.advance(timedelta(seconds=300))
+        assert session.picture().to_arrow()["unpaired_reason"].null_count == 0
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """Halves that were given to a pairer, each time they were."""
+    counted = []
+    push = Pairer.push
+
+    def counting(self, halves, **more):
+        counted.append(halves.num_rows)
+        return push(self, halves, **more)
+
+    monkeypatch.setattr(Pairer, "push", counting)
+    return counted
+
+
+def test_each_line_is_paired_once_however_often_one_looks(pushed):
+    with GrowingSession() as session:
+        for n in range(20):
+            session.feed(batch(connection(n, line=n + 1)))
+            assert len(session.picture()) == n + 1
+    assert sum(pushed) == 40
+
+
+def test_lines_out_of_order_are_paired_anew_once_a_picture_and_only_those_since_the_mark(pushed):
+    lines = [connection(n, line=n + 1) for n in range(60)]
+    with GrowingSession(kept=40) as session:
+        for both in lines[:50]:
+            session.feed(batch(both))
+        before = sum(pushed)
+        assert before == 100, "two marks were set on the way, and nothing was paired twice"
+        for late in (connection(45, line=98), connection(46, line=99)):
+            session.feed(batch(late))
+        assert sum(pushed) == before, "nothing is paired until somebody looks"
+        assert 2 * len(session.picture()) + session.dropped == 104
+        assert sum(pushed) - before <= 40 + 4
+        session.picture()
+        for both in lines[50:]:
+            session.feed(batch(both))
+        assert session.report.evicted == 0
+        assert sum(pushed) - before <= 40 + 4 + 20
+
+
+def test_a_late_line_is_told_once_and_finds_its_partner():
+    pairs = [connection(n * 2, line=n + 1) for n in range(6)]
+    with GrowingSession(KNOWN) as session:
+        came = [half for both in pairs[1:] for half in both] + pairs[0][:1]
+        session.feed(batch(came))
+        session.picture()
+        session.feed(batch(pairs[0][1:]))
+        assert without_reasons(session.picture().rows()) == without_reasons(finished([*came, *pairs[0][1:]]))
+
+
+def test_streams_that_lag_all_the_time_cost_one_more_pairing(pushed):
+    with GrowingSession() as session:
+        for n in range(20):
+            out, inn = connection(n * 2, line=n + 1)[0], connection(max(0, n - 2) * 2, line=n + 1)[1]
+            session.feed(batch([out]))
+            session.feed(batch([inn]))
+            session.picture()
+    assert sum(pushed) <= 40 + 10
+
+
+def test_small_batches_do_not_stay_small():
+    with GrowingSession() as session:
+        for n in range(200):
+            session.feed(batch([connection(n / 100, line=n + 1)[0]]))
+        assert len(session._since) < 70
+        assert sum(part.num_rows for part in session._since) == 200
+        assert len(session.picture()) == 200
+
+
+def test_memory_is_bounded_and_what_is_dropped_is_counted():
+    with GrowingSession(kept=40) as session:
+        for n in range(120):
+            session.feed(
+                batch(connection(n * 2, line=n + 1, out={"src_workload": f"w-{n}"}, inn={"src_workload": f"w-{n}"}))
+            )
+            held = sum(part.num_rows for part in session._since)
+            assert held <= 41
+            if n % 9 == 0:
+                shown = session.picture()
+                lines = sum(2 if row["unpaired_reason"] is None and row["inbound_line"] and row["outbound_line"] else 1
+                            for row in shown.rows())  # fmt: skip
+                assert session.dropped + lines == 2 * (n + 1), "every line is shown or counted as dropped"
+                assert lines <= 2 * 40 + 12
+                words = [word for part in session._before for word in part["src_workload"].chunk(0).dictionary]
+                assert len(words) <= 82, "names that no row has are let go"
+        (last,) = session.finish()
+    assert last.to_arrow()["outbound_line"].to_pylist()[-20:] == list(range(101, 121))
+
+
+def test_a_line_that_comes_late_across_a_mark_is_told_once():
+    with GrowingSession(kept=10) as session:
+        for n in range(1, 14):
+            session.feed(batch(connection(n * 10, line=n)))
+            session.feed(batch([connection(0, line=100 + n)[0]]))
+            session.picture()
+        report = ReadReport.of([session.report])
+        list(session.finish())
+    assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) + session.dropped == 39
+
+
+def test_owners_travel_with_the_rows():
+    with Session(KNOWN) as session:
+        session.feed(batch(connection(1)))
+        flows = next(session.finish())
+    assert "a/web" in flows.graph(by="workload")
+    picked = make_filter(from_workload="web").apply(flows)
+    assert len(picked) == 1
+    for made in (picked, type(flows).concat([type(flows)(), flows]), flows.with_rows(flows.to_arrow().slice(0, 1))):
+        assert made.owners == {"a/client-1": "web"}
+    assert len(make_filter(not_from_workload="web").apply(flows)) == 0
+    assert "a/web" not in type(flows)(flows.to_arrow()).graph(by="workload")
+
+
+def test_old_releases_are_paired_whatever_the_cut():
+    def message(kind, seconds, direction, trace="one"):
+        values = {"trace_id": trace, "direction": direction, "path": "hbone", "dst_ip": "10.0.0.9", "dst_port": 80}
+        return Fact(kind, START + seconds * 1_000_000, NOBODY, "log", seconds + 1, values)
+
+    said = [message("legacy_start", 0, "outbound"), message("legacy_start", 1, "inbound"),
+            message("legacy_start", 200, "outbound", "two"), message("legacy_end", 300, "outbound")]  # fmt: skip
+    with Session() as whole, Session() as cut_up, GrowingSession() as growing:
+        whole.feed(batch([], said))
+        for one in said:
+            cut_up.feed(batch([], [one]))
+            growing.feed(batch([], [one]))
+            assert len(growing.picture()) == 1 + (said.index(one) > 1)
+        results = [rows_of(session.finish()) for session in (whole, cut_up, growing)]
+    assert sorted(row["paired"] for row in results[0]) == ["exact", "outbound_only"]
+    assert results[0] == results[1] == results[2]
+
+
+class TestRecords:
+    """Access lines name the node of their ztunnel by the evidence that places flows, in the same order."""
+
+    def nodes(self, known, rows, facts=(), **options):
+        with RecordSession(known, **options) as session:
+            parts = [session.feed(batch(rows, facts)), *session.finish()]
+        return [row["ztunnel_node"] for part in parts for row in part.rows()]
+
+    def test_without_an_inventory_only_the_shipper_names_a_node(self):
+        rows = connection(inn={"ztunnel_node": "shipped"})
+        said = [fact("local_node", 0, "ztunnel-1", node="started")]
+        assert self.nodes(None, rows, said) == ["shipped", None]
+        assert self.nodes(KNOWN, rows, said) == ["shipped", "started"]
+
+    def test_the_shipper_then_the_inventory_then_start_up_lines_then_its_pods(self):
+        own = pod("istio-system/ztunnel-1", "stated")
+        said = [fact("local_node", 0, "ztunnel-1", node="started")]
+        out = connection()[:1]
+        assert self.nodes(inventory(own), [out[0] | {"ztunnel_node": "shipped"}], said) == ["shipped"]
+        assert self.nodes(inventory(own), out, said) == ["stated"]
+        assert self.nodes(KNOWN, out, said) == ["started"]
+        assert self.nodes(KNOWN, out) == ["node-1"]
+
+    def test_a_name_that_two_namespaces_have_is_settled_by_its_pods(self):
+        twice = inventory(pod("istio-system/ztunnel-1", "x"), pod("other/ztunnel-1", "y"), *KNOWN.pods)
+        assert self.nodes(twice, connection()[:1]) == ["node-1"]
+
+    def test_a_pod_that_moved_is_where_it_was_then(self):
+        moved = inventory(
+            pod("a/db-0", "first", "10.0.1.1", start=0, end=100),
+            pod("a/db-0", "second", "10.0.1.1", start=101, end=300),
+        )
+        nameless = {"src_workload": "db-0", "ztunnel_pod": None, "source_file": "all.log"}
+        rows = [connection(seconds, out=nameless)[0] for seconds in (50, 200)]
+        assert self.nodes(moved, rows) == ["first", "second"]
+
+    def test_live_lines_are_named_as_they_come(self):
+        assert self.nodes(KNOWN, connection()[:1], live=True) == ["node-1"]
+
+    def test_they_are_the_nodes_of_the_flows(self, tmp_path):
+        pods, nodes = tmp_path / "pods.csv", {}
+        pods.write_text("ip,pod,namespace,node\n10.244.1.10,web-6b7f9c5d4-x2x9q,shop,node-a\n")
+        files = [f"fixtures/captured/1.29.5-json/ztunnel-{name}.log" for name in ("4k7rb", "9xw2d", "m8s5v")]
+        for row in api.read_records(*files, inventory=pods).rows():
+            nodes[row["source_file"], row["line_number"]] = row["ztunnel_node"]
+        assert set(nodes.values()) == {"node-a", "node-b", "node-c"}, (
+            "one by the inventory, two by their start-up lines"
+        )
+        for flow in api.read_flows(*files, inventory=pods).rows():
+            for side, half in (("src", "outbound"), ("dst", "inbound")):
+                if flow[f"{half}_line"] is not None:
+                    assert nodes[flow[f"{half}_file"], flow[f"{half}_line"]] == flow[f"{side}_node"]
+
+
+def test_since_and_until_are_one_rule_for_records_and_flows():
+    files = [f"fixtures/seed/{name}.log" for name in ("same-node", "cross-node")]
+    for read in (api.read_records, api.read_flows):
+        everything = read(*files)
+        times = sorted(time for time in everything.to_arrow()[everything.time].to_pylist() if time is not None)
+        assert len(read(*files, since=times[-1], until=times[-1])) == times.count(times[-1])
+        assert len(read(*files, since=times[-1] - times[0])) == len(everything)
+        assert len(read(*files, until=times[-1] - times[0])) == times.count(times[0])

@@ -1,0 +1,56 @@
+"""`ztflow records` and `ztflow flows`: access lines, and the connections they tell of, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ztflow.cli.options import (
+    Grid,
+    Reading,
+    Rows,
+    TableOutput,
+    Talk,
+    filter_options,
+    input_arguments,
+    limit_options,
+    message_options,
+    reading_options,
+    row_output_options,
+)
+from ztflow.cli.run import Run, run_command
+
+
+@input_arguments
+@row_output_options
+@reading_options
+@filter_options
+@limit_options
+@message_options
+def records(inputs: Sequence[str], output: TableOutput, reading: Reading, grid: Grid, rows: Rows, talk: Talk) -> int:
+    """Access log lines as typed records, sorted by time."""
+
+    def body(run: Run) -> None:
+        from ztflow.cli.row_output import write_rows
+        from ztflow.model.tables import Halves
+
+        write_rows(run, inputs, Halves, reading=reading, grid=grid, rows=rows, output=output)
+
+    return run_command(talk, body)
+
+
+@input_arguments
+@row_output_options
+@reading_options
+@filter_options
+@limit_options
+@message_options
+def flows(inputs: Sequence[str], output: TableOutput, reading: Reading, grid: Grid, rows: Rows, talk: Talk) -> int:
+    """One row per connection: both log lines joined, nodes looked up."""
+
+    def body(run: Run) -> None:
+        from ztflow.cli.row_output import write_rows
+        from ztflow.model.tables import Flows
+
+        write_rows(run, inputs, Flows, reading=reading, grid=grid, rows=rows, output=output)
+
+    return run_command(talk, body)

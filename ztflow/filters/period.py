@@ -1,0 +1,39 @@
+"""Time limits, `since` and `until`: the one place where they are applied, for library and command line."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from ztflow.model.tables import Flows, Halves
+
+    Tabular = TypeVar("Tabular", Flows, Halves)
+
+Moment: TypeAlias = datetime | timedelta
+"""A time, or how long before the last row (in a stream: before now)."""
+
+
+def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: datetime | None = None) -> Tabular:
+    """The rows within two times, both included; a row without a time is neither before nor after anything and stays.
+
+    Args:
+        table: Any rows; a flow's time is its end.
+        since: The earliest time.
+        until: The latest.
+        now: What relative times count back from; the table's last time unless given. A table without any time has none.
+    """
+    if since is None and until is None:
+        return table
+    rows = table.to_arrow()
+    if now is None and (isinstance(since, timedelta) or isinstance(until, timedelta)):
+        now = pc.max(rows[table.time]).as_py()
+    for limit, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
+        instant = limit if not isinstance(limit, timedelta) else None if now is None else now - limit
+        if instant is not None:
+            times = rows[table.time]
+            rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
+    return table.with_rows(rows)
