@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import cached_property
 from time import monotonic
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -69,6 +70,11 @@ class Pipeline(ABC, Generic[Tabular]):
     ) -> None:
         self._files.close()
 
+    @cached_property
+    def _order(self) -> LogOrder:
+        """Halves in order of log time; made by the first that needs it, for a live session has none."""
+        return self._files.enter_context(LogOrder())
+
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
         """Take in a batch; what is certain by now."""
@@ -93,7 +99,6 @@ class RecordSession(Pipeline[Halves]):
         super().__init__(inventory, report)
         self._placing = inventory is not None
         self._live = live
-        self._order = self._files.enter_context(LogOrder())
 
     def feed(self, batch: ReadBatch) -> Halves:
         """Take in a batch; a live session gives its lines."""
@@ -127,8 +132,6 @@ class Session(Pipeline[Flows]):
         super().__init__(inventory, report)
         self._pairer = Pairer(window=timedelta(0))
         self._legacy = LegacyPairer(wait=None)
-        self._order = self._files.enter_context(LogOrder())
-        self._ordered = self._files.enter_context(EndOrder())
         self._count(FLOWS_SCHEMA.empty_table())
 
     def feed(self, batch: ReadBatch) -> Flows:
@@ -149,6 +152,10 @@ class Session(Pipeline[Flows]):
                 yield self._placed(table)
         for table in self._ordered.finish():
             yield self._placed(table)
+
+    @cached_property
+    def _ordered(self) -> EndOrder:
+        return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
         """Take in what a batch says beside its connections; flows of releases whose lines share a trace id."""
