@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ztflow
-from ztflow.pair.assignment import segments
+from ztflow.pair.assignment.segments import SEGMENTS
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import preset
@@ -37,7 +37,7 @@ def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_sure(flows):
     read, true = flows
     paired = [f for f in read if f["outbound_line"] is not None and f["inbound_line"] is not None]
     right = [true[place(f, "outbound")] == place(f, "inbound") for f in paired]
-    assert len(true) > 2 * segments.LARGEST
+    assert len(true) > 2 * SEGMENTS.largest
     assert len(paired) > 0.9 * len(true)
     assert sum(right) > 0.45 * len(true)
     assert max(f["confidence"] for f, ok in zip(paired, right, strict=True) if not ok) < 0.97
@@ -52,4 +52,4 @@ def test_every_half_of_a_crowd_is_there_once(flows):
 
 
 def test_what_is_carried_over_a_cut_lets_every_cut_get_on():
-    assert segments.CARRIED < segments.LARGEST - segments.LOOK_BACK
+    assert SEGMENTS.carried < SEGMENTS.largest - SEGMENTS.look_back

@@ -6,13 +6,13 @@ from itertools import permutations
 
 import numpy as np
 
-from ztflow.pair.hmm.transition_rates import SHIPPED, USUAL, Pace, gap_classes
+from ztflow.pair.hmm.transition_rates import Pace, default_rates, gap_classes
 from ztflow.pair.hmm.transitions import (
     ELSEWHERE,
     FLOOR,
     LOWEST,
     NEXT,
-    NOBODY,
+    NO_PARTNER,
     OTHER,
     UNLIKELY,
     Burst,
@@ -22,12 +22,13 @@ from ztflow.pair.hmm.transitions import (
     row,
     too_early,
 )
+from ztflow.pair.reach import REACH
 
 
 def burst_of(late, early, seed=None, pace=None):
     """Ends and starts: the latter fit anyhow, or not at all where no seed is given."""
     late, early = np.asarray(late, float), np.asarray(early, float)
-    pace = pace or Pace.of(late, np.array([200.0]), USUAL)
+    pace = pace or Pace.of(late, np.array([200.0]), REACH.usual_delay)
     gap, gap2 = gap_classes(late, pace.service, 1), gap_classes(late, pace.service, 2)
     shape = len(late), len(early)
     fit = np.zeros(shape)
@@ -35,7 +36,7 @@ def burst_of(late, early, seed=None, pace=None):
         fit = too_early(late, early, pace.least) - np.random.default_rng(seed).exponential(1, shape)
     return Burst(
         np.array(shape), np.array([pace.least, 1.0]), late, early, fit, *reads(late, early, pace.least, pace.spread),
-        *SHIPPED.weights(gap), gap, gap2,
+        *default_rates().weights(gap), gap, gap2,
     )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def one_way(burst, partners):
     for k, j in enumerate(partners):
         if j >= count:
             taken.append(None)
-            kinds.append(NOBODY)
+            kinds.append(NO_PARTNER)
             continue
         free = [end for end in range(count) if end not in taken]
         lowest, highest = free[0], max((end for end in taken if end is not None), default=-1)
@@ -54,7 +55,7 @@ def one_way(burst, partners):
             kind, weight = NEXT if j == lowest else ELSEWHERE, of_new_batch(burst, k, j, lowest)
         else:
             after, after2 = (following(free, taken, back, count) for back in (1, 2))
-            before = kinds[-1] if kinds[-1] != NOBODY else NEXT
+            before = kinds[-1] if kinds[-1] != NO_PARTNER else NEXT
             weights = burst.follows[row(before, 1 if after == lowest else 2 if after2 == lowest else 0, burst.gap[k])]
             share = {ELSEWHERE: weights[ELSEWHERE], LOWEST: 0.0 if lowest in {after, after2} else weights[LOWEST]}
             came = [
@@ -67,7 +68,7 @@ def one_way(burst, partners):
             weight /= sum(share.values())
             if kind == ELSEWHERE:
                 weight *= elsewhere(burst, k, j, lowest, highest)
-        total += np.log(weight + FLOOR) + burst.fit[k, j]
+        total += np.log(weight + FLOOR) + burst.emission[k, j]
         taken.append(j)
         kinds.append(kind)
     return kinds, total

@@ -16,16 +16,15 @@ import pyarrow as pa
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.pair.reach import REACH
 from ztflow.pair.stages.unpaired_reasons import Unpaired
 
-WAIT = 60_000_000
-"""Microseconds of log a connection's other messages are waited for when following."""
-CAPACITY = 200_000
+CONNECTIONS_KEPT = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
 KINDS = ("legacy_start", "legacy_end")
 
-_NO_TIME = datetime.max.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class LegacyPairer:
@@ -44,9 +43,9 @@ class LegacyPairer:
                 # Plaintext inbound messages carry no id, but name both ends of the socket.
                 key = trace or ("plaintext", fact.origin, fact.values.get("src_ip"), fact.values.get("src_port"))
                 self._open.setdefault(key, []).append(fact)
-        old = self._newest - WAIT
+        old = self._newest - REACH.trace_wait
         done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
-        done += [key for key in list(self._open)[: max(0, len(self._open) - CAPACITY)] if key not in done]
+        done += [key for key in list(self._open)[: max(0, len(self._open) - CONNECTIONS_KEPT)] if key not in done]
         return _table([self._open.pop(key) for key in done])
 
     def finish(self) -> pa.Table:
@@ -62,7 +61,7 @@ def _table(connections: list[list[Fact]]) -> pa.Table:
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)
         rows.append(_row(*([p for p in parts if p.values["direction"] == side] for side in ("outbound", "inbound"))))
-    rows.sort(key=lambda row: (row["end"] or _NO_TIME, row["start"] or _NO_TIME, str(row["hbone_host"])))
+    rows.sort(key=lambda row: (row["end"] or _LAST, row["start"] or _LAST, str(row["hbone_host"])))
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
 

@@ -1,4 +1,4 @@
-"""Machine code of the lattice. Importing this module imports Numba."""
+"""Machine code of the trellis. Importing this module imports Numba."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba.extending import register_jitable
 from ztflow.jit.build import array_at, built
 from ztflow.pair.hmm import backward, forward, transitions, trellis
 from ztflow.pair.hmm.transitions import Burst
-from ztflow.pair.hmm.trellis import Ahead, Counts, Edges, Scratch, States
+from ztflow.pair.hmm.trellis import LookAhead, Scratch, States, TransitionCounts, Transitions
 
 _row, _table = array_at(types.float64, 1), array_at(types.float64, 2)
 _whole_row, _whole_table = array_at(types.int64, 1), array_at(types.int64, 2)
@@ -20,7 +20,7 @@ _registered: Any = register_jitable
 for _function in (
     transitions.row, transitions.of_new_batch, transitions.elsewhere, trellis.word_of,
     trellis.is_taken, trellis.free_after, trellis.place_of, trellis.step_code,
-    forward.lead, forward.expand, forward.add_up, forward.choose, forward.forward,
+    forward.lead, forward.expand, forward.add_likelihoods, forward.choose, forward.forward,
     backward.count, backward.backward, backward.both_ways,
 ):  # fmt: skip
     _registered(_function)
@@ -38,16 +38,16 @@ def _entry(at: int) -> None:
         _whole_table(at + 240),
     )  # fmt: skip
     at += 11 * 24
-    edges = Edges(_whole_row(at), _whole_row(at + 24), _small_table(at + 48), _row(at + 72), _table(at + 96))
+    edges = Transitions(_whole_row(at), _whole_row(at + 24), _small_table(at + 48), _row(at + 72), _table(at + 96))
     at += 5 * 24
     scratch = Scratch(
         _whole_row(at), _whole_row(at + 24), _whole_row(at + 48), _whole_row(at + 72), _row(at + 96),
         _whole_row(at + 120), _whole_table(at + 144),
     )  # fmt: skip
     at += 7 * 24
-    ahead = Ahead(_table(at), _whole_row(at + 24), _whole_row(at + 48), _row(at + 72))
+    ahead = LookAhead(_table(at), _whole_row(at + 24), _whole_row(at + 48), _row(at + 72))
     at += 4 * 24
-    counts = Counts(_table(at), _table(at + 24), _table(at + 48), _table(at + 72))
+    counts = TransitionCounts(_table(at), _table(at + 24), _table(at + 48), _table(at + 72))
     at += 4 * 24
     backward.both_ways(
         burst, states, edges, scratch, ahead, counts, _table(at), _table(at + 24), _row(at + 48), _row(at + 72)

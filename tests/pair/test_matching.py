@@ -11,8 +11,9 @@ from queues_by_hand import burst, in_batches, true_partners
 from ztflow.columns.dtypes import NO_TIME
 from ztflow.pair.assignment.matching import Segment, match_segments, nearest
 from ztflow.pair.hmm import posterior
-from ztflow.pair.hmm.forward_backward import Sums, no_counts
-from ztflow.pair.hmm.transition_rates import LEAST, SHIPPED, USUAL
+from ztflow.pair.hmm.forward_backward import PathSums, no_counts
+from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, default_rates
+from ztflow.pair.reach import REACH
 
 T0 = 1_700_000_000_000_000
 
@@ -187,21 +188,21 @@ def test_where_a_third_is_lost_the_others_are_paired_better_than_by_least_square
 def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp, found, monkeypatch):
     tried = []
 
-    def add_up(burst, effort):
-        del effort
+    def sum_paths(burst, beam):
+        del beam
         tried.append(burst.numbers[0])
-        off = (burst.numbers[0] - LEAST - likeliest) / sharp
-        return Sums(np.eye(80), no_counts(), -(off**2))
+        off = (burst.numbers[0] - TRANSITION_RATES.least - likeliest) / sharp
+        return PathSums(np.eye(80), no_counts(), -(off**2))
 
-    monkeypatch.setattr(posterior, "add_up", add_up)
+    monkeypatch.setattr(posterior, "sum_paths", sum_paths)
     ends = np.arange(80) * 20.0
     nothing = np.full(80, np.nan)
     one = posterior.Candidates(
-        ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, USUAL
+        ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, REACH.usual_delay
     )
-    posterior.marginals(one, posterior.EFFORT, SHIPPED)
+    posterior.partner_posterior(one, known=default_rates())
     assert len(tried) == 1 + 3 * 3 + 1
-    assert tried[-1] - LEAST == pytest.approx(found, abs=5)
+    assert tried[-1] - TRANSITION_RATES.least == pytest.approx(found, abs=5)
 
 
 # -- debug lines -------------------------------------------------------------------------------------------------------
