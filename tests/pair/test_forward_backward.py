@@ -14,7 +14,7 @@ from ztflow.pair.assignment.matching import match_segments
 from ztflow.pair.hmm import forward_backward
 from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.forward_backward import Beam, sum_paths
-from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
 from ztflow.pair.hmm.trellis import SPAN
 
 ALL = Beam(20_000, 1e6)
@@ -131,7 +131,7 @@ def test_steps_are_counted_by_what_they_are(order):
     inside = [kind for kind, over in zip(kinds, finished, strict=True) if not over]
     assert counts.follows.sum(axis=0) == pytest.approx([inside.count(kind) for kind in range(4)])
     assert counts.gaps.sum(axis=1) == pytest.approx([inside.count(kind) for kind in range(4)])
-    assert counts.own[1].sum() == pytest.approx(inside.count(OTHER))
+    assert counts.own[1].sum() == pytest.approx(inside.count(OTHER_THREAD))
     assert counts.batch[1].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in range(5) if finished[k]))
     began = [k for k in range(5) if finished[k] and kinds[k] == ELSEWHERE]
     assert counts.batch[0].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in began))

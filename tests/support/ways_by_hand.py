@@ -13,7 +13,7 @@ from ztflow.pair.hmm.transitions import (
     LOWEST,
     NEXT,
     NO_PARTNER,
-    OTHER,
+    OTHER_THREAD,
     UNLIKELY,
     Burst,
     elsewhere,
@@ -62,8 +62,10 @@ def one_way(burst, partners):
                 end < count and burst.late[k] - burst.early[end] > 0.7 * burst.numbers[0] for end in (after, after2)
             ]
             share[NEXT] = weights[NEXT] if came[0] else 0.0
-            share[OTHER] = weights[OTHER] * burst.own[burst.gap2[k]] if came[1] and after2 != after else 0.0
-            kind = NEXT if j == after else OTHER if j == after2 else LOWEST if j == lowest else ELSEWHERE
+            share[OTHER_THREAD] = (
+                weights[OTHER_THREAD] * burst.own[burst.gap2[k]] if came[1] and after2 != after else 0.0
+            )
+            kind = NEXT if j == after else OTHER_THREAD if j == after2 else LOWEST if j == lowest else ELSEWHERE
             weight = share[kind] if kind in {LOWEST, ELSEWHERE} else max(share[kind], UNLIKELY)
             weight /= sum(share.values())
             if kind == ELSEWHERE:

@@ -30,7 +30,7 @@ PATHS = ("hbone", "plaintext", "waypoint", "double_hbone")
 """Words of the column `path`, by code."""
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
-_END_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
+_ENDPOINT_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     tracked = _tracked(halves, out, inn)
     end, duration = either("time"), either("duration_ms")
     host = either("hbone_host")
-    columns: dict[str, Any] = {name: either(name) for name in _END_COLUMNS}
+    columns: dict[str, Any] = {name: either(name) for name in _ENDPOINT_COLUMNS}
     columns |= {
         "end": end,
         "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),
@@ -200,7 +200,7 @@ def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> 
 def _path(
     host: Codes, elsewhere: BoolArray, halves: pa.Table, tracked: BoolArray, memory: WordMemory
 ) -> pa.DictionaryArray:
-    """How the connection travelled: format sheet §4.2. Null for an early denial, which never got on its way."""
+    """How the connection travelled: format sheet §4.2. Null for an early denial, which was never sent."""
     words = encoded(halves.column("hbone_host")).dictionary
     path = np.where(elsewhere, 2, 0)
     path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = 3

@@ -6,7 +6,7 @@ A benchmark sweeps a figure without touching a module:
     Pairer(parameters=tried)
 
 Each object's docstring says what its figures mean and where they are from. Figures that compiled code uses are compiled
-in, so they are module constants: `STRAY`, `BEHIND`, `NEAR`, `WITHIN`, `UNLIKELY`, `FLOOR` and the kinds of step in
+in, so they are module constants: `STRAY`, `BEHIND`, `NEARNESS`, `WITHIN`, `UNLIKELY`, `FLOOR` and the kinds of step in
 `hmm.transitions`; `HOPELESS`, `SOME`, `MOST_LEFT_OUT`, `LOST` in `hmm.forward`; the sizes of arrays in `hmm.trellis`.
 Limits that only spend memory or time (`buffers`, `exact_evidence`) are constants of their modules.
 """

@@ -17,8 +17,8 @@ How long after its end a half is decided, by stage: how far the watermark has to
 and how long a half that is in a flow is remembered for the sake of those around it:
 
     for_clocks    = settle + far_ends + epoch + recent    an end older than that tells the clocks nothing any more
-    for_isolation = for_clocks + fresh_past               … and is no neighbour of a half still to be judged
-    recent        = far_ends + epoch                      the same, counted from the last epoch that was looked at
+    for_isolation = for_clocks + fresh_past               an end older than that is no neighbour of an undecided half
+    recent        = far_ends + epoch                      as `for_clocks`, but from the last epoch that was looked at
 
 Provenance: *captured* means the runs named in docs/explanation/pairing.md; where a command prints the figure it is
 named; *chosen* means set by argument, not measured.
@@ -37,16 +37,18 @@ class Reach:
     Attributes:
         step: Log worth a step of pairing: a live pipe of small batches is worked off in such portions. Chosen: far
             below what a reader notices.
-        epoch: Log that shares one estimate of the clock offsets, and after which the backlog is looked at. Chosen.
+        epoch: Log that shares one estimate of the clock offsets, and after which what still waits is looked at. Chosen.
         near_gap: Isolated pair on one clock: no third line of its kind within this. Chosen: probes come once a second,
             half of that keeps one probe's halves apart from the next one's.
-        near_ends: … and its two ends are at most this far apart. Captured: at most 13 ms on one clock in a storm.
+        near_ends: Isolated pair on one clock: its two ends are at most this far apart. Captured: at most 13 ms in a
+            storm.
         far_gap: Isolated pair across clocks: no third line within this. Chosen: twice `far_ends`.
-        far_ends: … and its two ends are at most this far apart. Chosen: nodes whose clocks are off by up to a second
-            are handled by all stages; worse ones are left to the late-or-cut stage.
+        far_ends: Isolated pair across clocks: its two ends are at most this far apart. Chosen: nodes whose clocks are
+            off by up to a second are handled by all stages; worse ones are left to the late-or-cut stage.
         fresh_gap: Isolated pair of a kind not seen before: no third line for this long after. Chosen: eight times what
             separates two ends on one clock in a storm; a flow shows when that has passed.
-        fresh_past: … and none for this long before. Chosen: what repeats, repeats within seconds.
+        fresh_past: A kind counts as not seen before when it was not for this long. Chosen: what repeats, repeats within
+            seconds.
         learn_isolated: How far back isolated pairs inform the clocks. Chosen: long enough to be many, short enough to
             follow a drift.
         learn_nearby: How far back halves do that only might belong together. Chosen.

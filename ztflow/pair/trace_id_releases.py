@@ -22,9 +22,9 @@ from ztflow.pair.stages.unpaired_reasons import Unpaired
 CONNECTIONS_KEPT = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
-KINDS = ("legacy_start", "legacy_end")
+MESSAGE_KINDS = ("legacy_start", "legacy_end")
 
-_LAST = datetime.max.replace(tzinfo=UTC)
+_AFTER_ALL_TIMES = datetime.max.replace(tzinfo=UTC)
 
 
 class LegacyPairer:
@@ -37,7 +37,7 @@ class LegacyPairer:
     def push(self, facts: Iterable[Fact]) -> pa.Table:
         """Take in facts of any kind; the flows of connections that are complete or waited long enough."""
         for fact in facts:
-            if fact.kind in KINDS:
+            if fact.kind in MESSAGE_KINDS:
                 self._newest = max(self._newest, fact.time or 0)
                 trace = fact.values.get("trace_id")
                 # Plaintext inbound messages carry no id, but name both ends of the socket.
@@ -61,7 +61,9 @@ def _table(connections: list[list[Fact]]) -> pa.Table:
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)
         rows.append(_row(*([p for p in parts if p.values["direction"] == side] for side in ("outbound", "inbound"))))
-    rows.sort(key=lambda row: (row["end"] or _LAST, row["start"] or _LAST, str(row["hbone_host"])))
+    rows.sort(
+        key=lambda row: (row["end"] or _AFTER_ALL_TIMES, row["start"] or _AFTER_ALL_TIMES, str(row["hbone_host"]))
+    )
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
 

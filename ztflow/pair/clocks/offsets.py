@@ -34,15 +34,16 @@ class ClockParameters:
         delay_varies: How much the usual delay differs between two ztunnels and any other two, µs. Captured runs.
         low_of_burst: Which quantile of a burst's delays is used: low enough to be free of queues, high enough not to be
             an outlier's. Chosen.
-        low_of_many: The same of isolated pairs, when they are more than a few. Chosen.
-        few: … as many as this. Also how many pairs the usual delay counts as. Chosen.
+        low_of_many: Which quantile of isolated pairs' delays is used where there are many; of fewer than about `few` it
+            is the middle. Chosen.
+        few: Where many begins; also how many pairs the usual delay counts as. Chosen.
         enough: Isolated pairs of two ztunnels that settle where the others must lie. Chosen.
         bin_width: Of the cross-correlation, µs. Captured: a storm's delays spread over up to 13 ms.
         about: Share of the largest crowd that makes another one about as large. Chosen: halves get lost, and clocks are
             mostly right.
         pair_varies: How far an isolated pair is off what is usual between two ztunnels, µs. Chosen.
-        burst_varies: The same of the low end of bursts. Chosen.
-        crowd_varies: The same of the middle of a crowd. Chosen.
+        burst_varies: How far the low end of a burst is off that, µs. Chosen.
+        crowd_varies: How far the middle of a crowd is off that, µs. Chosen.
         longest_usual: Longer delays are those of connections that were cut, not of a network, µs. Chosen.
         rounds: Of reweighting, in which evidence that contradicts the rest loses its weight. Chosen.
         faint: Weight of the wish that a clock is right, as a share of that of the weakest evidence. Chosen.

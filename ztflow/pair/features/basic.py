@@ -43,12 +43,12 @@ def mix(values: UIntArray) -> UIntArray:
     return values ^ (values >> np.uint64(31))
 
 
-_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
+_MIXED_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
 
 
 def mixed_ports(ports: npt.NDArray[np.generic]) -> UIntArray:
     """`mix` of port numbers."""
-    mixed: UIntArray = _PORTS[ports]
+    mixed: UIntArray = _MIXED_PORTS[ports]
     return mixed
 
 

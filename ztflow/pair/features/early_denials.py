@@ -31,11 +31,11 @@ OWN_PORT: Final = np.uint64(1)
 """Used as the authority of a call to one of them; the hash of no text."""
 
 _MAY_BE, _BY_PORT = 1, 2
-_CLASSES: Final = {
+_REFUSALS: Final = {
     "peer_refused": _MAY_BE, "bad_authority": _MAY_BE, "unknown_destination": _MAY_BE, "recursive": _MAY_BE,
     "peer_unavailable": _BY_PORT,
 }  # fmt: skip
-_COLUMNS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
+_COLUMNS_OF_REFUSALS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
 _REFUSED, _UNAVAILABLE = "http status: 400", "http status: 503"
 _MISMATCH = "ip mismatch: "
 _WITH_PORT = ("invalid CONNECT address ", "no valid authority pseudo header: ")
@@ -76,7 +76,7 @@ def refused(
     rows, by_port = rows[kind != 0], kind[kind != 0] == _BY_PORT
     if by_port.any():
         rows = rows[~by_port | _is_own(halves.column("hbone_port").take(pa.array(rows)))]
-    part = halves.select(_COLUMNS).take(pa.array(rows))
+    part = halves.select(_COLUMNS_OF_REFUSALS).take(pa.array(rows))
     error = part.column("error")
     asked = np.where(outbound[rows], _asked(part, error), _named(part, error))
     return rows[asked != 0], asked[asked != 0]
@@ -108,7 +108,7 @@ def _is_own(ports: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
 
 
 def _kind(error_class: str) -> int:
-    return _CLASSES.get(error_class, 0)
+    return _REFUSALS.get(error_class, 0)
 
 
 def _answer(error: str) -> int:

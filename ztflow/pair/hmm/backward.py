@@ -6,7 +6,7 @@ import math
 
 from ztflow.columns.dtypes import FloatArray
 from ztflow.pair.hmm.forward import forward
-from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER, Burst
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD, Burst
 from ztflow.pair.hmm.trellis import LOG_ZERO, LookAhead, Scratch, States, TransitionCounts, Transitions
 
 
@@ -18,7 +18,7 @@ def backward(
     Args:
         burst: The burst.
         transitions: As `forward` found them.
-        onward: Room for three rows as wide as `edges.before`.
+        onward: Room for three rows as wide as `transitions.before`.
         posterior: A row a late end, a column an early end.
         counts: See `Counts`.
 
@@ -67,7 +67,7 @@ def count(burst: Burst, k: int, code: int, chance: float, counts: TransitionCoun
         return
     counts.follows[rest, kind] += chance
     counts.gaps[kind, gap] += chance
-    counts.own[1 if kind == OTHER else 0, burst.gap2[k]] += chance
+    counts.own[1 if kind == OTHER_THREAD else 0, burst.gap2[k]] += chance
 
 
 def both_ways(

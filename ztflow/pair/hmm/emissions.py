@@ -37,7 +37,7 @@ class EmissionParameters:
         outside_scale: How far outside. Captured runs.
         soonest: A connection starts at least so long after the debug line that notes its request. Captured
             (1.24.6-debug, to the `connection opened` that follows it): 6 to 71 µs.
-        soon: … three quarters within so much more.
+        soon: Three quarters start within so much more. Captured, as above.
         at_once: Share that seems to start sooner: clock and line are not written at one instant. Chosen.
         lags: What start lags are like.
     """

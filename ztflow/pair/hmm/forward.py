@@ -12,7 +12,7 @@ from ztflow.pair.hmm.transitions import (
     LOWEST,
     NEXT,
     NO_PARTNER,
-    OTHER,
+    OTHER_THREAD,
     UNLIKELY,
     Burst,
     elsewhere,
@@ -20,12 +20,12 @@ from ztflow.pair.hmm.transitions import (
     row,
 )
 from ztflow.pair.hmm.trellis import (
-    BITS,
     BUCKETS,
     LOG_ZERO,
+    RING_WORDS,
     SPAN,
     TRANSITIONS_PER_STATE,
-    WORDS,
+    WORD_BITS,
     LookAhead,
     Scratch,
     States,
@@ -63,7 +63,7 @@ def forward(
     states.taken_hash[0, 0] = 0
     states.likely[0, 0] = 0.0
     states.penalty[0, 0] = 0.0
-    for word in range(WORDS):
+    for word in range(RING_WORDS):
         states.bits[0, word] = 0
     for at in range(len(scratch.slot)):
         scratch.slot[at] = -1
@@ -113,7 +113,7 @@ def expand(
             next_one = burst.follows[line, NEXT]
             total += next_one
         if after2 < early and after2 != after and burst.early[after2] < soonest:
-            other = burst.follows[line, OTHER] * burst.own[burst.gap2[k]]
+            other = burst.follows[line, OTHER_THREAD] * burst.own[burst.gap2[k]]
             total += other
         if place == 0:
             total += burst.follows[line, LOWEST]
@@ -135,7 +135,7 @@ def expand(
         elif j == after:
             kind, weight = NEXT, max(next_one, UNLIKELY) / total
         elif j == after2:
-            kind, weight = OTHER, max(other, UNLIKELY) / total
+            kind, weight = OTHER_THREAD, max(other, UNLIKELY) / total
         elif j == lowest:
             kind, weight = LOWEST, burst.follows[line, LOWEST] / total
         else:
@@ -191,8 +191,8 @@ def lead(
     transition = scratch.sizes[1]
     if new >= len(scratch.place) or transition >= scratch.sizes[2]:
         return best
-    for word in range(WORDS):
-        states.bits[there, new * WORDS + word] = states.bits[here, state * WORDS + word]
+    for word in range(RING_WORDS):
+        states.bits[there, new * RING_WORDS + word] = states.bits[here, state * RING_WORDS + word]
     lowest, highest = states.lowest[here, state], states.highest[here, state]
     spare, taken_hash = states.spare[here, state], states.taken_hash[here, state]
     if kind == NO_PARTNER:
@@ -200,13 +200,13 @@ def lead(
     else:
         for taken in range(left_out if left_out >= 0 else j, j + 1):
             if not is_taken(states, here, state, taken):
-                states.bits[there, word_of(new, taken)] |= 1 << (taken & (BITS - 1))
+                states.bits[there, word_of(new, taken)] |= 1 << (taken & (WORD_BITS - 1))
                 taken_hash ^= scratch.hashes[0, taken]
                 if taken < j:
                     spare -= 1
         highest = max(highest, j)
-        while lowest <= highest and ((states.bits[there, word_of(new, lowest)] >> (lowest & (BITS - 1))) & 1) == 1:
-            states.bits[there, word_of(new, lowest)] &= ~(1 << (lowest & (BITS - 1)))
+        while lowest <= highest and ((states.bits[there, word_of(new, lowest)] >> (lowest & (WORD_BITS - 1))) & 1) == 1:
+            states.bits[there, word_of(new, lowest)] &= ~(1 << (lowest & (WORD_BITS - 1)))
             lowest += 1
     states.lowest[there, new] = lowest
     states.highest[there, new] = highest

@@ -18,8 +18,8 @@ from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.transitions import GAP_CLASSES, Burst
 from ztflow.pair.hmm.trellis import (
     BUCKETS,
+    RING_WORDS,
     TRANSITIONS_PER_STATE,
-    WORDS,
     LookAhead,
     Scratch,
     States,
@@ -101,7 +101,7 @@ def _states(room: int) -> States:
 
     likely, penalty = np.empty((2, room)), np.empty((2, room))
     numbers = whole(), whole(), whole(), whole(), whole(), whole(), whole()
-    return States(*numbers, likely, penalty, whole(room * WORDS), whole())
+    return States(*numbers, likely, penalty, whole(room * RING_WORDS), whole())
 
 
 def _transitions(late: int, keep: int) -> Transitions:

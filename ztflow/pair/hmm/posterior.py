@@ -40,7 +40,8 @@ class PosteriorParameters:
         few: Up to so many slots (the larger side) nothing is learned: there is too little to learn from. Chosen.
         shifts: One number each time something is learned: by how many µs more and less the least delay is tried, too.
             Chosen.
-        many: … where a burst has so many slots: fewer ends say little about clocks. Captured bursts of 60 gain nothing.
+        many: The least delay is shifted in bursts of at least so many slots: fewer ends say little about clocks.
+            Captured bursts of 60 gain nothing.
         clock_error: How well clocks, hence the least delay, are known before, in µs. Captured runs: some 20.
         learning: States kept while learning. Chosen.
         learning_exponent: Exponent of the weights of steps while learning. Chosen.
@@ -49,7 +50,7 @@ class PosteriorParameters:
             this one the confidences of captured runs are calibrated.
         crowd: In bursts of more slots less is kept, and learned once only: 10 000 at once are not to take long. Chosen.
         crowd_learning: States kept in those while learning. Chosen.
-        crowd_beam: … and in the end. Chosen.
+        crowd_beam: States kept in those in the end. Chosen.
         rates: Pace and transition rates.
         emissions: Starts.
     """

@@ -36,10 +36,11 @@ class StartLagParameters:
             in which lags had a hand. On captured and simulated bursts 0.1 and 0.6 do worse.
         blur: How blurred the edges of a millisecond are: clock reads are not at one instant. Chosen.
         likely: Pairs of a smaller probability are no observation. Chosen.
-        step: Lags are told apart by this much …
-        even_until: … up to here, and beyond by …
-        wider: … this share of what they are above it …
-        longest: … up to here. Chosen: finer than what moves a result, coarse enough to be fast.
+        step: Width of the grid on which lags are told apart. Chosen, like the next three: finer than what moves a
+            result, coarse enough to be fast.
+        even_until: Up to here the grid is even.
+        wider: Beyond, its width is this share of how far it is beyond.
+        longest: Where the grid ends.
     """
 
     half_below: float = 500.0

@@ -32,7 +32,8 @@ class TransitionRateParameters:
         most_batch: The chance that a new batch begins, last first, is never more. Chosen.
         usual_delay: Delay at which the least delay is `least`; `Reach.usual_delay`.
         least: Microseconds from an early end to its late one at least, where the delay is usual. Captured runs.
-        margin: … and at most so many µs below the 5th percentile of the delays of the first guess. Chosen.
+        margin: The least delay is never higher than the 5th percentile of the first guess's delays less this, µs.
+            Chosen.
         service: Microseconds a connection takes a thread. Captured runs: 14 to 22.
         service_weight: Trust in that, in gaps. Chosen.
         service_width: How far (logarithm) machines differ in it. Chosen.
@@ -98,7 +99,7 @@ class TransitionRates:
     Attributes:
         follows: Of each kind (column), by kind before and place of the lowest (rows).
         gaps: Of each gap class among steps of each kind (rows).
-        own: Of each class of the time since the end before the last, among other steps and among `OTHER` (rows).
+        own: Of each class of the time since the end before the last, among other steps and among `OTHER_THREAD` (rows).
         batch: Of steps that begin a batch last first, among those that could, by gap class.
     """
 

@@ -15,7 +15,7 @@ and the next batch begins where this one ended. A pairing path takes an early en
 is one of
 
 - `NEXT`: the early end after the one before (the first that is not taken),
-- `OTHER`: the one after that of the end before the last: the other thread goes on,
+- `OTHER_THREAD`: the one after that of the end before the last: the other thread goes on,
 - `LOWEST`: the lowest that is not taken: what was skipped is begun with,
 - `ELSEWHERE`: any other: the last of a new batch, or where the other thread begins.
 
@@ -40,7 +40,7 @@ import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, IntArray
 
-NEXT, OTHER, LOWEST, ELSEWHERE, NO_PARTNER = 0, 1, 2, 3, 4
+NEXT, OTHER_THREAD, LOWEST, ELSEWHERE, NO_PARTNER = 0, 1, 2, 3, 4
 """Kinds of steps; `NO_PARTNER` is a late end that takes no early one."""
 
 GAPS = (0.35, 0.65, 0.8, 1.5, 2.5, 5.0, 15.0)
@@ -54,7 +54,7 @@ STRAY = 0.028
 """Share of steps that no batch explains. Chosen."""
 EARLY_SLOPE, EARLY_STEEP = 10.0, 6.0
 """How fast a late end less than the least delay after its early end becomes impossible (µs, exponent). Chosen."""
-BEHIND, NEAR, WITHIN = 0.35, 0.05, 0.6
+BEHIND, NEARNESS, WITHIN = 0.35, 0.05, 0.6
 """Shares of `ELSEWHERE` while a batch is unfinished: begins a newer batch (by when that was read; by nearness), or goes
 on within this one. Chosen."""
 UNLIKELY = 1e-6
@@ -75,7 +75,7 @@ class Burst(NamedTuple):
         read: Chance that each early end (column) was the last that had been read when a late one (row) was written.
         later: Chance that the early end after each had been read by then; one column more than early ends.
         follows: Weight of each kind of step (column); see `row` for the rows.
-        own: Weight of `OTHER`, by class of the time since its own thread's last end.
+        own: Weight of `OTHER_THREAD`, by class of the time since its own thread's last end.
         batch: Chance that a new batch begins at each late end, and last first.
         gap: Class of the time since the late end before.
         gap2: Class of the time since the one before that.
@@ -96,7 +96,7 @@ class Burst(NamedTuple):
 
 
 def row(before: int, place: int, gap: int) -> int:
-    """Row of `Burst.follows`. Place: 1 where `NEXT` is the lowest, 2 where `OTHER` is, else 0."""
+    """Row of `Burst.follows`. Place: 1 where `NEXT` is the lowest, 2 where `OTHER_THREAD` is, else 0."""
     return (before * 3 + place) * GAP_CLASSES + gap
 
 
@@ -111,7 +111,7 @@ def of_new_batch(burst: Burst, k: int, j: int, lowest: int) -> float:
 def elsewhere(burst: Burst, k: int, j: int, lowest: int, highest: int) -> float:
     """Share of an early end among those that nothing leads to, within an unfinished batch."""
     if j > highest:
-        return BEHIND * float(burst.read[k, j]) + NEAR / ((j - highest) * (j - highest))
+        return BEHIND * float(burst.read[k, j]) + NEARNESS / ((j - highest) * (j - highest))
     return WITHIN / ((j - lowest) * (WITHIN + math.log(highest - lowest + 1.0)))
 
 

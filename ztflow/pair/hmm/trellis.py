@@ -25,9 +25,9 @@ from typing import NamedTuple
 from ztflow.columns.dtypes import FloatArray, Int32Array, IntArray
 from ztflow.pair.hmm.transitions import NO_PARTNER
 
-WORDS, BITS = 16, 32
+RING_WORDS, WORD_BITS = 16, 32
 """Words, and bits of each, that say which early ends are taken, from the lowest that is not; powers of two."""
-SPAN = WORDS * BITS - BITS
+SPAN = RING_WORDS * WORD_BITS - WORD_BITS
 """How far above the lowest early end not taken another one can be taken."""
 BUCKETS = 128
 """Number of classes of likelihood that states are sorted into."""
@@ -44,13 +44,13 @@ class States(NamedTuple):
         lowest: The lowest early end not taken.
         highest: The highest one taken; -1 at first.
         last: The one taken by the late end before; -1 where that took none.
-        last2: The same of the late end before that.
+        last2: The one taken by the late end before that; -1 where that took none.
         kind: Kind of the step before.
         spare: How many ends may go without partner yet.
         taken_hash: Hash of the set of early ends taken.
         likely: Logarithm of how likely all paths to it are.
         penalty: Look-ahead: logarithm of how much worse the ends it has not taken will fit than they could have.
-        bits: Which early ends are taken between lowest and highest: end j in bit j of a ring of `WORDS`.
+        bits: Which early ends are taken between lowest and highest: end j in bit j of a ring of `RING_WORDS`.
         chosen: The states that are kept, the likeliest first.
     """
 
@@ -115,7 +115,7 @@ class TransitionCounts(NamedTuple):
     Attributes:
         follows: By kind before and place (rows) and kind (column), of ends within unfinished batches.
         gaps: By kind (row) and gap class, of the same.
-        own: Whether it was `OTHER` (row), by class of the time since the end before the last.
+        own: Whether it was `OTHER_THREAD` (row), by class of the time since the end before the last.
         batch: By gap class: how many began a batch last first, and how many could have (rows).
     """
 
@@ -143,7 +143,7 @@ class LookAhead(NamedTuple):
 
 def word_of(state: int, j: int) -> int:
     """The word that holds early end j of a state."""
-    return state * WORDS + ((j >> 5) & (WORDS - 1))
+    return state * RING_WORDS + ((j >> 5) & (RING_WORDS - 1))
 
 
 def is_taken(states: States, column: int, state: int, j: int) -> bool:
@@ -152,7 +152,7 @@ def is_taken(states: States, column: int, state: int, j: int) -> bool:
         return True
     if j > states.highest[column, state]:
         return False
-    return bool((states.bits[column, word_of(state, j)] >> (j & (BITS - 1))) & 1)
+    return bool((states.bits[column, word_of(state, j)] >> (j & (WORD_BITS - 1))) & 1)
 
 
 def free_after(states: States, column: int, state: int, j: int, count: int) -> int:

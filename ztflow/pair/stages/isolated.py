@@ -124,7 +124,7 @@ def graded(
     Args:
         moved: Whether each moved bytes.
         tunnel: Hash of the tunnel of each outbound half, 0 where no debug line tells.
-        other: The same of each inbound half.
+        other: Hash of the tunnel of each inbound half.
         parameters: The confidences.
     """
     proved = (tunnel != 0) & (tunnel == other)
