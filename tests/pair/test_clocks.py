@@ -47,7 +47,7 @@ def test_one_direction_is_corrected_by_the_delay_on_one_clock():
     assert off(found, 0, 1) == 90_000
 
 
-def test_a_crowd_of_wrong_partners_does_not_outvote_a_few_sure_pairs():
+def test_a_crowd_of_wrong_partners_does_not_outvote_a_few_isolated_pairs():
     """Two edges of the triangle are known by few isolated pairs; the third by thousands of differences that are wrong."""
     isolated = differences((0, 1, [500_100, 500_120, 500_090]), (1, 2, [-999_900, -999_890, -999_880]))
     rng = np.random.default_rng(1)
@@ -66,7 +66,7 @@ def test_a_crowd_serves_where_nothing_else_speaks():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-1_000_000, 1_000_000), min_size=3, max_size=3), st.integers(3, 30))
-def test_offsets_are_recovered_from_sure_pairs_of_a_circle(true, count):
+def test_offsets_are_recovered_from_isolated_pairs_of_a_circle(true, count):
     rng = np.random.default_rng(count)
     pairs = [(a, b, true[a] - true[b] + 80 + rng.exponential(100, count)) for a, b in ((0, 1), (1, 2), (2, 0))]
     found = estimate(differences(*pairs), NONE, NONE)
@@ -90,7 +90,7 @@ def train(skew_us, seed):
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(-500_000, 500_000), st.integers(0, 100))
-def test_bursts_show_the_offset_without_a_single_sure_pair(skew_us, seed):
+def test_bursts_show_the_offset_without_a_single_isolated_pair(skew_us, seed):
     """Their partners are far beyond the next few of their kind, and the bursts of the train overlap when shifted."""
     features = full_features(table(train(skew_us, seed)))
     start = int(features.time[features.outbound].min())

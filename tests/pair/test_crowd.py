@@ -33,7 +33,7 @@ def place(flow, side):
     return None if name is None else f"{Path(name).name}:{flow[f'{side}_line']}"
 
 
-def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_sure(flows):
+def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_unique(flows):
     read, true = flows
     paired = [f for f in read if f["outbound_line"] is not None and f["inbound_line"] is not None]
     right = [true[place(f, "outbound")] == place(f, "inbound") for f in paired]

@@ -33,7 +33,7 @@ def test_a_port_out_of_turn_does_not_move_its_half():
     assert latest[3] - 1000 <= estimate[3] <= latest[3]
 
 
-def test_without_ports_the_windows_order_starts():
+def test_without_ports_the_milliseconds_order_starts():
     latest = np.array([3000.0, 1000, 2000])
     assert start_order(latest, np.zeros(3, np.int64))[1].tolist() == [1, 2, 0]
 
@@ -50,7 +50,7 @@ def test_a_request_that_was_seen_settles_the_start():
     fit = StartEmissions(lag, np.array([[MILLISECOND + 900.0, 400.0, -900.0]])).given()[0]
     assert fit[1] == pytest.approx(0, abs=0.01)
     assert max(fit[0], fit[2]) < -5
-    # It follows the line by some microseconds: the end of the window is sharp on one side and soft on the other.
+    # It follows the line by some microseconds: the end of the millisecond is sharp on one side and soft on the other.
     late = StartEmissions(lag, np.array([[0.0, MILLISECOND + 10.0, MILLISECOND + 60.0]])).given()[0]
     assert late[0] < late[2] < late[1] < -0.1
 

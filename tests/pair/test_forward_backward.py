@@ -1,4 +1,4 @@
-"""The sum over all ways to pair, against adding them up one by one."""
+"""Forward-backward over all pairing paths, against adding them up one by one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LATE = [300.0, 340, 360, 450, 470]
         ([300.0, 320, 480, 500, 540, 600], [0.0, 20, 250, 260, 300, 310]),
     ],
 )
-def test_all_ways_together_give_what_adding_them_up_gives(late, early):
+def test_all_paths_together_give_what_adding_them_up_gives(late, early):
     burst = burst_of(late, early, seed=4)
     total, shares = one_by_one(burst)
     found = sum_paths(burst, ALL)

@@ -1,4 +1,4 @@
-"""Sure pairs: the rules as a person would apply them to each two halves, against the way they are found in bulk."""
+"""Isolated pairs: the rules applied to each two halves by hand, against how they are found in bulk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Halves that found no partner near their end: cut connections, and what must stay alone."""
+"""Halves without a partner near their end: late and cut connections, and what must stay unpaired."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reset(end, line, *, sent=5000, got=5000, read=5000, wrote=5000, **more):
 
 
 @pytest.mark.parametrize("lost", [{"got": 1200}, {"read": 700}, {"got": 0, "read": 0}])
-def test_a_silent_reset_is_a_pair_that_is_less_sure(lost):
+def test_a_silent_reset_is_a_pair_of_less_confidence(lost):
     ((out, inn, pair),) = found(reset(1.0, 1, **lost))
     assert (out, inn) == (1, 1)
     assert not pair.equal_sizes
@@ -86,7 +86,7 @@ def made(drawn):
 
 
 def one_by_one(rows):
-    """The same by the plainest means: each possible pair in order of judging, taken when nobody else is as near."""
+    """The same by the plainest means: each possible pair in order of judging, taken when no other half is as near."""
     features = full_features(table(rows))
     possible = []
     for o in np.flatnonzero(features.outbound).tolist():

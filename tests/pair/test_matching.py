@@ -1,4 +1,4 @@
-"""Equal connections: who belongs to whom, and how sure that is."""
+"""Equal connections: which half belongs to which, and how likely that is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pairs(match):
 # -- single decisions ------------------------------------------------------------------------------------------------
 
 
-def test_one_pair_alone_is_sure():
+def test_one_pair_with_no_other_near_is_certain():
     (match,) = match_segments([segment([(300, 6)], [(0, 5)])])
     assert pairs(match) == [(0, 0)]
     assert match.confidence[0] > 0.999
@@ -46,7 +46,7 @@ def test_one_pair_alone_is_sure():
 
 
 @pytest.mark.parametrize(("out", "inn"), [([], []), ([(0, 1)], []), ([], [(0, 1)])])
-def test_nobody_to_pair_with(out, inn):
+def test_no_half_to_pair_with(out, inn):
     (match,) = match_segments([segment(out, inn)])
     assert pairs(match) == []
 
@@ -121,7 +121,7 @@ segments = st.builds(
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(segments, max_size=4))
-def test_a_result_does_not_depend_on_what_stands_beside_it(several):
+def test_a_result_does_not_depend_on_what_comes_with_it(several):
     together = match_segments(several)
     for one, match in zip(several, together, strict=True):
         (alone,) = match_segments([one])
@@ -185,7 +185,7 @@ def test_where_a_third_is_lost_the_others_are_paired_better_than_by_least_square
 
 
 @pytest.mark.parametrize(("likeliest", "sharp", "found"), [(30, 5, 30), (-70, 5, -70), (30, 1e9, 0), (0, 5, 0)])
-def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp, found, monkeypatch):
+def test_the_least_delay_moves_to_where_all_paths_are_likeliest(likeliest, sharp, found, monkeypatch):
     tried = []
 
     def sum_paths(burst, beam):

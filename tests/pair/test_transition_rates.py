@@ -55,7 +55,7 @@ def test_next_after_anything_is_a_share():
 
 
 def counted(early, late, partner):
-    """The steps of one way."""
+    """The steps of one path."""
     fit = np.full((len(late), len(early)), -1e9)
     fit[np.arange(len(late)), partner] = 0
     pace = Pace.of(late, late - np.sort(early), REACH.usual_delay)
@@ -63,7 +63,7 @@ def counted(early, late, partner):
 
 
 @pytest.mark.parametrize("last_first", [0.0, 1.0])
-def test_habits_follow_the_burst(last_first):
+def test_rates_follow_the_burst(last_first):
     rng = np.random.default_rng(5)
     early = np.cumsum(rng.exponential(60.0, 400))
     done = in_batches(early, rng, last_first=last_first)

@@ -1,4 +1,4 @@
-"""Ways to pair a burst, weighed one by one by the words of `ztflow.pair.hmm.transitions`."""
+"""Pairing paths of a burst, weighed one by one as `ztflow.pair.hmm.transitions` says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def burst_of(late, early, seed=None, pace=None):
 
 
 def one_way(burst, partners):
-    """Kinds of steps and the logarithm of the likelihood of one way, by the words of `ends`."""
+    """Kinds of steps and the logarithm of the likelihood of one path, as `hmm.transitions` says."""
     count = len(burst.early)
     taken, kinds, total = [], [], 0.0
     for k, j in enumerate(partners):
@@ -84,7 +84,7 @@ def following(free, taken, back, count):
 
 
 def one_by_one(burst):
-    """Total and shares of all ways, each weighed alone."""
+    """Total and posterior of all paths, each weighed alone."""
     late, early = burst.sizes
     partners = [*range(early), *[early] * max(0, late - early)]
     ways = sorted(set(permutations(partners)))
