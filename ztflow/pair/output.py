@@ -236,7 +236,8 @@ def _outcome(
     }
 
 
-OneOrEach: TypeAlias = int | IntArray
+PerPair: TypeAlias = float | IntArray | FloatArray
+"""A value for each pair, or one for all."""
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
 
@@ -247,14 +248,7 @@ class DecisionRecorder:
         self._unmatched = unmatched
         self._parts: list[Decisions] = []
 
-    def rows(
-        self,
-        out: Index,
-        inn: Index,
-        paired: OneOrEach,
-        confidence: float | FloatArray,
-        alternatives: OneOrEach = 0,
-    ) -> None:
+    def rows(self, out: Index, inn: Index, paired: PerPair, confidence: PerPair, alternatives: PerPair = 0) -> None:
         """Record pairs by their rows in the table; the last three may be one value for all."""
         count = len(out)
         if count:
@@ -270,14 +264,7 @@ class DecisionRecorder:
                 )
             )
 
-    def pairs(
-        self,
-        out: Index,
-        inn: Index,
-        paired: OneOrEach,
-        confidence: float | FloatArray,
-        alternatives: OneOrEach = 0,
-    ) -> None:
+    def pairs(self, out: Index, inn: Index, paired: PerPair, confidence: PerPair, alternatives: PerPair = 0) -> None:
         """Record pairs of unmatched halves, by their places."""
         row = self._unmatched.row
         self.rows(row[out], row[inn], paired, confidence, alternatives)
@@ -319,5 +306,5 @@ class DecisionRecorder:
         return build_flows(table, made.take(order), memory)
 
 
-def _column(value: OneOrEach | list[int], count: int) -> IntArray:
+def _column(value: PerPair | list[int], count: int) -> IntArray:
     return np.broadcast_to(np.asarray(value, np.int64), count)
