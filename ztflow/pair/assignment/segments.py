@@ -26,9 +26,9 @@ class SegmentParameters:
         look_back: How far from its end a too large segment may be cut. Chosen.
         carried: Halves before a cut, that found no partner there, that are looked at again behind it: in a crowd the
             second ztunnel may be some hundred ends behind the first. Fewer than are cut off at least (`largest` less
-            `look_back`), so that every cut makes progress. Chosen on a simulated crowd of 10 000 in a second.
+            `look_back`), so that every cut makes progress. Chosen.
         torn: What confidence is worth in a segment cut where connections were under way: partners may be on the other
-            side, and a whole run may be shifted. Chosen on the same crowd.
+            side, and a whole run may be shifted. Chosen on simulated crowds of 10 000 equal connections in a second.
     """
 
     largest: int = 1024

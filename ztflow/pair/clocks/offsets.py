@@ -31,7 +31,7 @@ class ClockParameters:
     """How differences are chosen, and weighed against each other; distances in time are in `Reach`.
 
     Attributes:
-        delay_varies: How much the usual delay differs between two ztunnels and any other two, µs. Captured runs.
+        delay_varies: How much the usual delay differs between two ztunnels and any other two, µs. Chosen.
         low_of_burst: Which quantile of a burst's delays is used: low enough to be free of queues, high enough not to be
             an outlier's. Chosen.
         low_of_many: Which quantile of isolated pairs' delays is used where there are many; of fewer than about `few` it

@@ -33,8 +33,8 @@ class EmissionParameters:
         stranger: A start this far from those of its neighbours did not get its port in turn (a clash at the NAT).
             Chosen.
         outside: Share of starts outside the millisecond their line leaves open: clock reads are not at one instant.
-            Captured runs.
-        outside_scale: How far outside. Captured runs.
+            Chosen.
+        outside_scale: How far outside. Chosen.
         soonest: A connection starts at least so long after the debug line that notes its request. Captured
             (1.24.6-debug, to the `connection opened` that follows it): 6 to 71 µs.
         soon: Three quarters start within so much more. Captured, as above.

@@ -117,7 +117,7 @@ def expand(
             total += other
         if place == 0:
             total += burst.follows[line, LOWEST]
-    trust = burst.numbers[EXPONENT_AT]
+    exponent = burst.numbers[EXPONENT_AT]
     leaves_out = spare > 0 and burst.sizes[0] < early
     looked = 0
     for j in range(lowest, min(early, lowest + SPAN)):
@@ -142,7 +142,7 @@ def expand(
             kind = ELSEWHERE
             weight = burst.follows[line, ELSEWHERE] / total * elsewhere(burst, k, j, lowest, highest)
         code = step_code(finished, before, place, lowest, kind)
-        weight = trust * math.log(weight + FLOOR) + emission
+        weight = exponent * math.log(weight + FLOOR) + emission
         best = lead(
             states, transitions, scratch, look_ahead, k, here, rank, early, j,
             -1, kind, code, weight, worse, best, within,

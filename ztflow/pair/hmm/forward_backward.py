@@ -81,15 +81,9 @@ def sum_paths(burst: Burst, beam: Beam) -> PathSums:
     keep = min(beam.states, room)
     sums = PathSums(np.zeros((late, early)), no_counts(), 0.0)
     total = np.zeros(1)
+    structures = burst, _states(room), _transitions(late, keep), _scratch(room, early), _look_ahead(burst.emission)
     _runner()(
-        (
-            burst,
-            _states(room),
-            _transitions(late, keep),
-            _scratch(room, early),
-            _look_ahead(burst.emission),
-            sums.counts,
-        ),
+        (*structures, sums.counts),
         (sums.posterior, np.empty((3, keep)), np.array([keep, beam.within]), total),
     )
     return PathSums(sums.posterior, sums.counts, float(total[0]))

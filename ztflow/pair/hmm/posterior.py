@@ -42,10 +42,10 @@ class PosteriorParameters:
             Chosen.
         many: The least delay is shifted in bursts of at least so many slots: fewer ends say little about clocks.
             Captured bursts of 60 gain nothing.
-        clock_error: How well clocks, hence the least delay, are known before, in µs. Captured runs: some 20.
+        clock_error: How well clocks, hence the least delay, are known before, in µs. Chosen.
         learning: States kept while learning. Chosen.
         learning_exponent: Exponent of the weights of steps while learning. Chosen.
-        beam: States kept in the end. Chosen: more change nothing on captured runs.
+        beam: States kept in the end. Chosen.
         exponent: Exponent of the weights of steps in the end. They are not as independent as they are taken to be: with
             this one the confidences of captured runs are calibrated.
         crowd: In bursts of more slots less is kept, and learned once only: 10 000 at once are not to take long. Chosen.

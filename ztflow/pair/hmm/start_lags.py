@@ -28,10 +28,10 @@ class StartLagParameters:
     """What lags are like where nothing is known, and how alike neighbours are.
 
     Attributes:
-        half_below: Half of all lags are below this. Captured runs.
+        half_below: Half of all lags are below this. Chosen.
         before: How fast an inbound start before the outbound one becomes impossible. Chosen.
-        like_neighbour: Share of lags that are like that of the connection before. Captured runs.
-        neighbour_apart: Half of those are at most so far from it. Captured runs.
+        like_neighbour: Share of lags that are like that of the connection before. Chosen.
+        neighbour_apart: Half of those are at most so far from it. Chosen.
         doubt: Weight of knowing nothing beside what the likely pairs say: they are not as sure as their probabilities,
             in which lags had a hand. On captured and simulated bursts 0.1 and 0.6 do worse.
         blur: How blurred the edges of a millisecond are: clock reads are not at one instant. Chosen.

@@ -31,7 +31,7 @@ class TransitionRateParameters:
         prior: Steps' worth of trust in the default rates, for each rate. Chosen.
         most_batch: The chance that a new batch begins, last first, is never more. Chosen.
         usual_delay: Delay at which the least delay is `least`; `Reach.usual_delay`.
-        least: Microseconds from an early end to its late one at least, where the delay is usual. Captured runs.
+        least: Microseconds from an early end to its late one at least, where the delay is usual. Chosen.
         margin: The least delay is never higher than the 5th percentile of the first guess's delays less this, µs.
             Chosen.
         service: Microseconds a connection takes a thread. Captured runs: 14 to 22.

@@ -23,8 +23,8 @@ How often each follows what, and after which time, are the `transition_rates`. W
 (nothing that was skipped is left) and how long ago the early end came decide whether a new batch can begin, and with
 which end: what had come some 30 µs ago can be in it, what came later cannot.
 
-`trellis` follows all likely paths at once. The constants below are compiled in; how they were found is said at each,
-*chosen* where it was by trial on the captured runs.
+`trellis` follows all likely paths at once. The constants below are compiled in; *chosen* are those that were not
+measured.
 
 Source: block structure of the truth of five captured runs, 1.22.1 to 1.29.5 (of 1.29.5-storm 83 % of the pairs in
 bursts lie in blocks in turn or last first; `benchmarks/fit_delays.py` prints it); tokio's scheduler
