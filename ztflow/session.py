@@ -45,7 +45,7 @@ KEPT = 1_000_000
 LONGEST_LAG = timedelta(seconds=60)
 """Lines that are late by more are no lagging stream but an older log, which a `GrowingSession` does not wait for."""
 
-SMALL, FEW = 4096, 64
+SMALL_TABLE, FEW_TABLES = 4096, 64
 """Rows of a table that is small, and how many small ones may stand side by side."""
 
 _UNBOUNDED = 1 << 62
@@ -331,7 +331,7 @@ class GrowingSession(LiveSession):
         if times["min"] is None:
             return
         behind = self._newest - times["min"]
-        if times["min"] < self._pairer.horizon:
+        if times["min"] < self._pairer.watermark:
             self._late = True
             if behind <= LONGEST_LAG // timedelta(microseconds=1):
                 self._lag = max(self._lag, behind * 5 // 4)
@@ -383,8 +383,8 @@ def _keep(tables: list[pa.Table], table: pa.Table) -> None:
     if not table.num_rows:
         return
     tables.append(table)
-    if len(tables) >= FEW and max(one.num_rows for one in tables[-FEW:]) < SMALL:
-        tables[-FEW:] = [pa.concat_tables(tables[-FEW:]).unify_dictionaries().combine_chunks()]
+    if len(tables) >= FEW_TABLES and max(one.num_rows for one in tables[-FEW_TABLES:]) < SMALL_TABLE:
+        tables[-FEW_TABLES:] = [pa.concat_tables(tables[-FEW_TABLES:]).unify_dictionaries().combine_chunks()]
 
 
 def _compact(flows: pa.Table) -> pa.Table:
