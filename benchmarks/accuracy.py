@@ -4,7 +4,7 @@
     python benchmarks/accuracy.py --sums RUN_DIR... [--markdown]
     python benchmarks/accuracy.py --left-out RUN_DIR... [--markdown]
     python benchmarks/accuracy.py --simulated [--seeds N] [--markdown]
-    python benchmarks/accuracy.py --habits RUN_DIR...
+    python benchmarks/accuracy.py --rates RUN_DIR...
 
 A RUN_DIR holds `ztunnel-*.log[.gz]` and `truth.tsv[.gz]` (columns `kind, src_pod, dst_pod, asked, outbound, inbound,
 next_hop_inbound`, halves as `file:line`); `pods.txt`, where it is there, is the inventory. Each run is scored as it is,
@@ -23,16 +23,16 @@ recall of both baselines; processor seconds ztflow took, reading included.
 connections or bytes in either direction is not that of the truth, of all edges, and precision and recall of the hops
 behind waypoints and gateways.
 
-`--left-out` asks whether what ztflow ships with was made for these runs: each, sizes masked, is paired again starting
-from the habits counted on the true pairs of all the other runs (learning goes on from there). Each
-column has the figure as shipped and that of the other start.
+`--left-out` asks whether ztflow's default transition rates were made for these runs: each, sizes masked, is paired
+again starting from the rates counted on the true pairs of all the other runs (learning goes on from there). Each column
+has the figure with the defaults and that of the other start.
 
-`--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose habits were counted
+`--simulated` pairs bursts of `ztflow.simulate` and adds an oracle: the same model, whose transition rates were counted
 on the true pairs of other traffic of the scenario (another seed), with clocks that are right, keeping four times as
 many states. It knows the parameters, not the pairs. The simulator's own likelihood cannot be written down (batches,
 thefts, pauses), so this is the best of this kind of model, not of all thinkable ones.
 
-`--habits` prints what ztflow starts from (`ztflow/pair/hmm/transition_rates.py`): the steps of the true pairs.
+`--rates` prints what ztflow starts from (`ztflow/pair/hmm/transition_rates.py`): the steps of the true pairs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from methods import BASELINES, by_ztflow, counted, oracle, starting_from
 from scoring import Truth, hops, position, text, wrong_edges
 
 import ztflow
-from ztflow.pair.hmm.transition_rates import Habits
+from ztflow.pair.hmm.transition_rates import TransitionRates
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import BUSY_MACHINE, preset
@@ -182,13 +182,15 @@ def captured(runs: list[Path], wanted: list[str] | None, *, sums: bool) -> Itera
 
 
 def left_out(runs: list[Path]) -> Iterator[tuple[str, ...]]:
-    """A row for each run: as shipped, and with the start fitted to the other runs."""
+    """A row for each run: with the defaults, and with the start fitted to the other runs."""
     with tempfile.TemporaryDirectory() as folder:
         made = masked(runs, Path(folder))
         for run, (logs, truth) in made.items():
             inventory = [path for path in [run / "pods.txt"] if path.exists()]
             shipped = truth.score(by_ztflow(logs, inventory).pairs)
-            with starting_from(Habits.counted(counted(*(known for other, known in made.items() if other != run)))):
+            with starting_from(
+                TransitionRates.counted(counted(*(known for other, known in made.items() if other != run)))
+            ):
                 fitted = truth.score(by_ztflow(logs, inventory).pairs)
             names = ("recall", "sure", "sure_share", "calibration")
             yield (run.name, cell(shipped["pairs"]), *(f"{cell(shipped[n])} / {cell(fitted[n])}" for n in names))
@@ -204,8 +206,8 @@ def masked(runs: list[Path], folder: Path) -> dict[Path, tuple[list[Path], Truth
     return made
 
 
-def print_habits(runs: list[Path]) -> None:
-    """The arrays of `shipped`."""
+def print_rates(runs: list[Path]) -> None:
+    """The arrays of `transition_rates`."""
     with tempfile.TemporaryDirectory() as folder:
         counts = counted(*masked(runs, Path(folder)).values())
     for name, found in zip(counts._fields, counts, strict=True):
@@ -257,7 +259,9 @@ def simulated(seeds: int) -> Iterator[tuple[str, ...]]:
                     right = replace(scenario, clocks=Clocks())
                     other, other_logs = made(right, seed + OTHER_SEED, Path(a))
                     told, right_logs = made(right, seed, Path(c))
-                    best = told.score(oracle(Habits.counted(counted((other_logs, other))))(right_logs))["recall"]
+                    best = told.score(oracle(TransitionRates.counted(counted((other_logs, other))))(right_logs))[
+                        "recall"
+                    ]
                 columns = (*(cell(score[column]) for column in COLUMNS), *others)
                 yield (name, f"seed {seed}", *columns, f"{took:.1f}", cell(best))
 
@@ -277,14 +281,14 @@ def main() -> None:
     parser.add_argument("--left-out", action="store_true", help="start from what fits the other runs")
     parser.add_argument("--simulated", action="store_true", help="simulated bursts beside an oracle")
     parser.add_argument("--seeds", type=int, default=2, help="simulated captures of each kind")
-    parser.add_argument("--habits", action="store_true", help="print what ztflow starts from")
+    parser.add_argument("--rates", action="store_true", help="print what ztflow starts from")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
     args = parser.parse_args()
     if args.simulated == bool(args.run):
         parser.error("give run directories or --simulated")
     head = ("run", "scenario", *COLUMNS, *BASELINES, "seconds")
-    if args.habits:
-        print_habits(args.run)
+    if args.rates:
+        print_rates(args.run)
     elif args.simulated:
         printed((*head, "oracle"), simulated(args.seeds), markdown=args.markdown)
     elif args.left_out:

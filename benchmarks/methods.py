@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import numpy as np
 from scoring import Pair, Truth, place_of, position
 
 import ztflow
-from ztflow.pair.assignment.matching import Segment, match_segments, nearest
-from ztflow.pair.features.full import gather
+from ztflow.pair.assignment.matching import MATCHING, Segment, match_segments, nearest
+from ztflow.pair.features.full import full_features
 from ztflow.pair.hmm import posterior
-from ztflow.pair.hmm.forward_backward import Effort, add_up, no_counts
-from ztflow.pair.hmm.posterior import EFFORT
-from ztflow.pair.hmm.transition_rates import USUAL, Habits, Pace, gap_classes
+from ztflow.pair.hmm.forward_backward import Beam, no_counts, sum_paths
+from ztflow.pair.hmm.posterior import POSTERIOR
+from ztflow.pair.hmm.transition_rates import Pace, TransitionRates, default_rates, gap_classes
 from ztflow.pair.hmm.transitions import Burst, reads
-from ztflow.pair.hmm.trellis import Counts
+from ztflow.pair.hmm.trellis import TransitionCounts
+from ztflow.pair.reach import REACH
 
 NEAREST = 80
 """Neighbours on each side that the greedy method looks at."""
@@ -72,23 +73,23 @@ class Group:
 def groups(logs: list[Path], pause: int) -> Iterator[Group]:
     """The candidates all methods get: halves of equal addresses, identity and sizes, cut at pauses."""
     halves = ztflow.read_records(*logs).to_arrow()
-    evidence = gather(halves)
+    features = full_features(halves)
     names = [
         position(file, line)
         for file, line in zip(
             halves.column("source_file").to_pylist(), halves.column("line_number").to_pylist(), strict=True
         )
     ]
-    index = np.flatnonzero(evidence.pairable)
-    classes = evidence.classes[index]
-    index = index[np.lexsort((evidence.time[index], classes))]
-    classes, times = evidence.classes[index], evidence.time[index]
-    for part in np.split(index, np.flatnonzero((np.diff(classes) != 0) | (np.diff(times) > pause)) + 1):
-        out, inn = part[evidence.outbound[part]], part[~evidence.outbound[part]]
+    index = np.flatnonzero(features.pairable)
+    keys = features.exact_key[index]
+    index = index[np.lexsort((features.time[index], keys))]
+    keys, times = features.exact_key[index], features.time[index]
+    for part in np.split(index, np.flatnonzero((np.diff(keys) != 0) | (np.diff(times) > pause)) + 1):
+        out, inn = part[features.outbound[part]], part[~features.outbound[part]]
         if len(out) and len(inn):
             segment = Segment(
-                evidence.time[out], evidence.duration[out], evidence.port[out],
-                evidence.time[inn], evidence.duration[inn],
+                features.time[out], features.duration[out], features.port[out],
+                features.time[inn], features.duration[inn],
             )  # fmt: skip
             yield Group(segment, [names[k] for k in out], [names[k] for k in inn])
 
@@ -134,7 +135,7 @@ BASELINES: dict[str, Callable[[list[Path]], Iterable[Pair]]] = {
 # -- the oracle ------------------------------------------------------------------------------------------
 
 
-def counted(*runs: tuple[list[Path], Truth]) -> Counts:
+def counted(*runs: tuple[list[Path], Truth]) -> TransitionCounts:
     """The steps of the true pairs of all bursts."""
     counts = no_counts()
     for logs, truth in runs:
@@ -147,40 +148,41 @@ def counted(*runs: tuple[list[Path], Truth]) -> Counts:
     return counts
 
 
-def count(counts: Counts, halves: Segment, rows: np.ndarray, columns: np.ndarray) -> None:
+def count(counts: TransitionCounts, halves: Segment, rows: np.ndarray, columns: np.ndarray) -> None:
     """Add the steps of these pairs: those of the only way that is possible where no other pairs are."""
     early = np.argsort(np.argsort(columns))
     late_time, early_time = halves.out_time[rows] * 1.0, np.sort(halves.in_time[columns]) * 1.0
-    pace = Pace.of(late_time, late_time - halves.in_time[columns], USUAL)
+    pace = Pace.of(late_time, late_time - halves.in_time[columns], REACH.usual_delay)
     fit = np.full((len(rows), len(rows)), IMPOSSIBLE)
     fit[np.arange(len(rows)), early] = 0.0
     gaps = [gap_classes(late_time, pace.service, back) for back in (1, 2)]
     burst = Burst(
         np.array([len(rows)] * 2), np.array([pace.least, 1.0]), late_time, early_time, fit,
-        *reads(late_time, early_time, pace.least, pace.spread), *posterior.SHIPPED.weights(gaps[0]), *gaps,
+        *reads(late_time, early_time, pace.least, pace.spread), *default_rates().weights(gaps[0]), *gaps,
     )  # fmt: skip
-    for total, found in zip(counts, add_up(burst, EFFORT).counts, strict=True):
+    for total, found in zip(counts, sum_paths(burst, POSTERIOR.beam).counts, strict=True):
         np.add(total, found, out=total)
 
 
 @contextmanager
-def starting_from(habits: Habits) -> Iterator[None]:
-    """Let ztflow start from other habits than it ships with."""
-    shipped = posterior.SHIPPED
+def starting_from(rates: TransitionRates) -> Iterator[None]:
+    """Let ztflow start from other transition rates than its defaults."""
+    defaults = posterior.default_rates
     try:
-        posterior.SHIPPED = habits
+        posterior.default_rates = lambda: rates
         yield
     finally:
-        posterior.SHIPPED = shipped
+        posterior.default_rates = defaults
 
 
-def oracle(habits: Habits) -> Callable[[list[Path]], Iterator[Pair]]:
+def oracle(rates: TransitionRates) -> Callable[[list[Path]], Iterator[Pair]]:
     """The model of ztflow with parameters that are right, keeping more states. It knows no pair."""
-    patient = Effort(EFFORT.states * MORE, EFFORT.within + MARGIN)
+    beam = Beam(POSTERIOR.beam.states * MORE, POSTERIOR.beam.within + MARGIN)
+    parameters = replace(MATCHING, posterior=replace(POSTERIOR, beam=beam))
 
     def pairs(logs: list[Path]) -> Iterator[Pair]:
         every = list(groups(logs, PAUSE))
-        found = match_segments([group.segment for group in every], habits=habits, effort=patient)
+        found = match_segments([group.segment for group in every], parameters, rates=rates)
         for group, match in zip(every, found, strict=True):
             for a, b, confidence in zip(
                 match.outbound.tolist(), match.inbound.tolist(), match.confidence.tolist(), strict=True

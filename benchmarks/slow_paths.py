@@ -21,8 +21,9 @@ import numpy as np
 from ztflow.kernel import warmup
 from ztflow.kernel.policy import SWITCH
 from ztflow.pair.hmm import forward_backward
-from ztflow.pair.hmm.transition_rates import SHIPPED, USUAL, Pace, gap_classes
+from ztflow.pair.hmm.transition_rates import Pace, default_rates, gap_classes
 from ztflow.pair.hmm.transitions import Burst, reads
+from ztflow.pair.reach import REACH
 
 READ = "import sys, time, ztflow; ztflow.{0}(sys.argv[1]); print(time.process_time())"
 
@@ -41,11 +42,11 @@ def burst(size: int) -> Burst:
     chance = np.random.default_rng(7)
     early = np.cumsum(chance.exponential(40, size))
     late = np.sort(early + chance.exponential(200, size) + 20)
-    pace = Pace.of(late, np.array([200.0]), USUAL)
+    pace = Pace.of(late, np.array([200.0]), REACH.usual_delay)
     gaps = [gap_classes(late, pace.service, back) for back in (1, 2)]
     return Burst(
         np.array([size, size]), np.array([pace.least, 1.0]), late, early, np.zeros((size, size)),
-        *reads(late, early, pace.least, pace.spread), *SHIPPED.weights(gaps[0]), *gaps,
+        *reads(late, early, pace.least, pace.spread), *default_rates().weights(gaps[0]), *gaps,
     )  # fmt: skip
 
 
@@ -72,11 +73,11 @@ def main(lines: int) -> None:
         )
         for function in ("read_records", "read_flows"):
             row(f"{function}, {lines} lines", seconds(function, path, "on"), seconds(function, path, "off"))
-    equal, effort = burst(60), forward_backward.Effort(400, 12.0)
-    forward_backward.add_up(equal, effort)
-    fast = taken(lambda: forward_backward.add_up(equal, effort))
+    equal, beam = burst(60), forward_backward.Beam(400, 12.0)
+    forward_backward.sum_paths(equal, beam)
+    fast = taken(lambda: forward_backward.sum_paths(equal, beam))
     forward_backward._runner = lambda: forward_backward._InPython("switched off")  # noqa: SLF001
-    row("burst of 60", fast, taken(lambda: forward_backward.add_up(equal, effort)))
+    row("burst of 60", fast, taken(lambda: forward_backward.sum_paths(equal, beam)))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import cached_property
 from time import monotonic
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -44,7 +45,7 @@ KEPT = 1_000_000
 LONGEST_LAG = timedelta(seconds=60)
 """Lines that are late by more are no lagging stream but an older log, which a `GrowingSession` does not wait for."""
 
-SMALL, FEW = 4096, 64
+SMALL_TABLE, FEW_TABLES = 4096, 64
 """Rows of a table that is small, and how many small ones may stand side by side."""
 
 _UNBOUNDED = 1 << 62
@@ -68,6 +69,11 @@ class Pipeline(ABC, Generic[Tabular]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.close()
+
+    @cached_property
+    def _order(self) -> LogOrder:
+        """Halves in order of log time; made by the first that needs it, for a live session has none."""
+        return self._files.enter_context(LogOrder())
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
@@ -93,7 +99,6 @@ class RecordSession(Pipeline[Halves]):
         super().__init__(inventory, report)
         self._placing = inventory is not None
         self._live = live
-        self._order = self._files.enter_context(LogOrder())
 
     def feed(self, batch: ReadBatch) -> Halves:
         """Take in a batch; a live session gives its lines."""
@@ -127,8 +132,6 @@ class Session(Pipeline[Flows]):
         super().__init__(inventory, report)
         self._pairer = Pairer(window=timedelta(0))
         self._legacy = LegacyPairer(wait=None)
-        self._order = self._files.enter_context(LogOrder())
-        self._ordered = self._files.enter_context(EndOrder())
         self._count(FLOWS_SCHEMA.empty_table())
 
     def feed(self, batch: ReadBatch) -> Flows:
@@ -149,6 +152,10 @@ class Session(Pipeline[Flows]):
                 yield self._placed(table)
         for table in self._ordered.finish():
             yield self._placed(table)
+
+    @cached_property
+    def _ordered(self) -> EndOrder:
+        return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
         """Take in what a batch says beside its connections; flows of releases whose lines share a trace id."""
@@ -324,7 +331,7 @@ class GrowingSession(LiveSession):
         if times["min"] is None:
             return
         behind = self._newest - times["min"]
-        if times["min"] < self._pairer.horizon:
+        if times["min"] < self._pairer.watermark:
             self._late = True
             if behind <= LONGEST_LAG // timedelta(microseconds=1):
                 self._lag = max(self._lag, behind * 5 // 4)
@@ -376,8 +383,8 @@ def _keep(tables: list[pa.Table], table: pa.Table) -> None:
     if not table.num_rows:
         return
     tables.append(table)
-    if len(tables) >= FEW and max(one.num_rows for one in tables[-FEW:]) < SMALL:
-        tables[-FEW:] = [pa.concat_tables(tables[-FEW:]).unify_dictionaries().combine_chunks()]
+    if len(tables) >= FEW_TABLES and max(one.num_rows for one in tables[-FEW_TABLES:]) < SMALL_TABLE:
+        tables[-FEW_TABLES:] = [pa.concat_tables(tables[-FEW_TABLES:]).unify_dictionaries().combine_chunks()]
 
 
 def _compact(flows: pa.Table) -> pa.Table:

@@ -15,8 +15,8 @@ from ztflow.cli.live_screen import LiveScreen
 from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.cli.output import Paper
 from ztflow.cli.progress import ReadingBar
+from ztflow.cli.rows import Selection
 from ztflow.cli.run import FINDINGS, OK, USAGE
-from ztflow.cli.selection import Selection
 from ztflow.model.tables import Flows
 from ztflow.writers.text import fit_end
 

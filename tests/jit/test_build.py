@@ -18,7 +18,7 @@ import ztflow
 from ztflow.errors import CompilerError
 from ztflow.jit import build
 from ztflow.jit.build import HOW, NEWEST, built
-from ztflow.pair.hmm.trellis import Ahead
+from ztflow.pair.hmm.trellis import LookAhead
 
 PACKAGE = Path(ztflow.__file__).parent
 PUBLIC = {"numba", "numba.extending", "llvmlite", "llvmlite.binding"}
@@ -68,8 +68,8 @@ def test_every_private_part_is_there():
     assert callable(arrayobj.make_array)
     assert callable(arrayobj.populate_array)
     assert callable(arrayobj.make_array(types.Array(types.int64, 1, "C"))._getvalue)
-    pair = types.BaseTuple.from_types([types.int64, types.float64], Ahead)
-    assert pair.instance_class is Ahead
+    pair = types.BaseTuple.from_types([types.int64, types.float64], LookAhead)
+    assert pair.instance_class is LookAhead
 
 
 def test_private_parts_are_reached_in_one_module():
@@ -97,13 +97,13 @@ def test_a_private_function_that_is_gone_is_told(lost, monkeypatch):
     left = {name: getattr(arrayobj, name) for name in ("populate_array", "make_array") if name != lost}
     monkeypatch.setattr(build, "_arrays", SimpleNamespace(**left))
     with pytest.raises(CompilerError, match=rf"Numba {version('numba')} cannot compile it: .*{lost}"):
-        built(njit(doubled), Ahead)
+        built(njit(doubled), LookAhead)
 
 
 def test_a_private_attribute_that_is_gone_is_told(monkeypatch):
     monkeypatch.delattr(cpu_target.target_context.codegen(), "_tm")
     with pytest.raises(CompilerError, match=r"cannot compile it: .*_tm"):
-        built(njit(doubled), Ahead)
+        built(njit(doubled), LookAhead)
 
 
 def test_what_numba_cannot_compile_is_told():
@@ -111,4 +111,4 @@ def test_what_numba_cannot_compile_is_told():
         return best.no_such_thing + first + end + by
 
     with pytest.raises(CompilerError, match="cannot compile it"):
-        built(njit(wrong), Ahead)
+        built(njit(wrong), LookAhead)

@@ -108,7 +108,7 @@ def test_a_full_disk_leaves_nothing_that_is_half_there(home, monkeypatch):
 
 
 def test_all_that_is_compiled_is_part_of_the_fingerprint():
-    sources = forward_backward.CODE.sources()
+    sources = forward_backward.TRELLIS_CODE.sources()
     assert {Path(function.__code__.co_filename) for function in FUNCTIONS} <= set(sources)
     package = Path(cache.__file__).parents[1]
     assert set(KERNEL.sources()) == {

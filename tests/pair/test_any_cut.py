@@ -1,4 +1,4 @@
-"""The same flows, however the same halves come: in one batch or many, in any order within the window."""
+"""The same flows, however the same halves come: in one batch or many, in any order within the allowed lateness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ztflow.pair import Pairer
 
-WINDOW = timedelta(seconds=3)
+LATENESS = timedelta(seconds=3)
 
 connections = st.lists(
     st.fixed_dictionaries(
@@ -48,7 +48,7 @@ def halves_of(items):
 
 
 def run(batches):
-    pairer = Pairer(window=WINDOW)
+    pairer = Pairer(window=LATENESS)
     parts = [pairer.push(table(batch)) for batch in batches]
     parts.append(pairer.finish())
     rows = [row for part in parts for row in part.rows()]
@@ -57,7 +57,7 @@ def run(batches):
 
 @settings(max_examples=60, deadline=None)
 @given(connections, st.data())
-def test_any_cut_any_order_within_the_window(items, data):
+def test_any_cut_any_order_within_the_allowed_lateness(items, data):
     rows = sorted(halves_of(items), key=lambda row: row["time"])
     delays = data.draw(st.lists(st.integers(0, 2_900_000), min_size=len(rows), max_size=len(rows)))
     arrival = [row for _, row in sorted(zip(delays, rows, strict=True), key=lambda p: p[1]["time"] + p[0])]

@@ -1,4 +1,4 @@
-"""Clock offsets from sure pairs, from bursts laid on each other, and from crowds of possible partners."""
+"""Clock offsets from isolated pairs, from bursts laid on each other, and from crowds of possible partners."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.columns.group_statistics import crowds, quantiles
-from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
+from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Differences, estimate
-from ztflow.pair.features.full import gather
+from ztflow.pair.features.full import full_features
+from ztflow.pair.reach import REACH
 
 NODES = np.array([11, 22, 33, 44, 55], np.uint64)
 NONE = Differences(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -46,12 +47,12 @@ def test_one_direction_is_corrected_by_the_delay_on_one_clock():
     assert off(found, 0, 1) == 90_000
 
 
-def test_a_crowd_of_wrong_partners_does_not_outvote_a_few_sure_pairs():
-    """Two edges of the triangle are known by few sure pairs; the third by thousands of differences that are wrong."""
-    sure = differences((0, 1, [500_100, 500_120, 500_090]), (1, 2, [-999_900, -999_890, -999_880]))
+def test_a_crowd_of_wrong_partners_does_not_outvote_a_few_isolated_pairs():
+    """Two edges of the triangle are known by few isolated pairs; the third by thousands of differences that are wrong."""
+    isolated = differences((0, 1, [500_100, 500_120, 500_090]), (1, 2, [-999_900, -999_890, -999_880]))
     rng = np.random.default_rng(1)
     crowd = differences((0, 2, rng.normal(-440_000, 700, 3000)))
-    found = estimate(sure, NONE, crowd)
+    found = estimate(isolated, NONE, crowd)
     assert off(found, 0, 1) == pytest.approx(500_000, abs=300)
     assert off(found, 0, 2) == pytest.approx(-500_000, abs=300)
 
@@ -65,10 +66,10 @@ def test_a_crowd_serves_where_nothing_else_speaks():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-1_000_000, 1_000_000), min_size=3, max_size=3), st.integers(3, 30))
-def test_offsets_are_recovered_from_sure_pairs_of_a_circle(true, count):
+def test_offsets_are_recovered_from_isolated_pairs_of_a_circle(true, count):
     rng = np.random.default_rng(count)
-    ways = [(a, b, true[a] - true[b] + 80 + rng.exponential(100, count)) for a, b in ((0, 1), (1, 2), (2, 0))]
-    found = estimate(differences(*ways), NONE, NONE)
+    pairs = [(a, b, true[a] - true[b] + 80 + rng.exponential(100, count)) for a, b in ((0, 1), (1, 2), (2, 0))]
+    found = estimate(differences(*pairs), NONE, NONE)
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert off(found, a, b) == pytest.approx(true[a] - true[b], abs=150)
 
@@ -104,12 +105,12 @@ def train(skew_us, seed):
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(-500_000, 500_000), st.integers(0, 100))
-def test_bursts_show_the_offset_without_a_single_sure_pair(skew_us, seed):
+def test_bursts_show_the_offset_without_a_single_isolated_pair(skew_us, seed):
     """Their partners are far beyond the next few of their kind, and the bursts of the train overlap when shifted."""
-    evidence = gather(table(train(skew_us, seed)))
-    start = int(evidence.time[evidence.outbound].min())
-    found = ClockMemory().offsets(start // EPOCH, evidence)
-    out, inn = (evidence.ztunnel[evidence.outbound == side][0] for side in (True, False))
+    features = full_features(table(train(skew_us, seed)))
+    start = int(features.time[features.outbound].min())
+    found = OffsetsByEpoch().offsets(start // REACH.epoch, features)
+    out, inn = (features.ztunnel[features.outbound == side][0] for side in (True, False))
     assert out != inn
     ahead = int(found.of(np.array([inn]))[0] - found.of(np.array([out]))[0])
     assert ahead == pytest.approx(skew_us, abs=1_000)

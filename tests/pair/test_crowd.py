@@ -11,7 +11,7 @@ from halves_by_hand import connection, table
 
 import ztflow
 from ztflow.pair import Pairer
-from ztflow.pair.assignment import segments
+from ztflow.pair.assignment.segments import SEGMENTS
 from ztflow.simulate import simulate
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.presets import preset
@@ -36,11 +36,11 @@ def place(flow, side):
     return None if name is None else f"{Path(name).name}:{flow[f'{side}_line']}"
 
 
-def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_sure(flows):
+def test_a_crowd_is_paired_in_pieces_and_nothing_wrong_is_called_unique(flows):
     read, true = flows
     paired = [f for f in read if f["outbound_line"] is not None and f["inbound_line"] is not None]
     right = [true[place(f, "outbound")] == place(f, "inbound") for f in paired]
-    assert len(true) > 2 * segments.LARGEST
+    assert len(true) > 2 * SEGMENTS.largest
     assert len(paired) > 0.9 * len(true)
     assert sum(right) > 0.45 * len(true)
     assert max(f["confidence"] for f, ok in zip(paired, right, strict=True) if not ok) < 0.97
@@ -87,4 +87,4 @@ def test_pairs_of_a_crowd_that_was_cut_while_connections_were_under_way_claim_li
 
 
 def test_what_is_carried_over_a_cut_lets_every_cut_get_on():
-    assert segments.CARRIED < segments.LARGEST - segments.LOOK_BACK
+    assert SEGMENTS.carried < SEGMENTS.largest - SEGMENTS.look_back

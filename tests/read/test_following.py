@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import os
-import sys
 import threading
 from time import monotonic, sleep
 from typing import ClassVar
@@ -234,7 +233,7 @@ def test_a_reconnect_is_left_out(pipe):
 
 
 def test_new_files_in_a_directory(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["ztflow.read.follow"], "_RESCAN", 0.01)
+    monkeypatch.setattr("ztflow.read.following._RESCAN", 0.01)
     (tmp_path / "old.log.gz").write_bytes(gzip.compress(LINES[0]))
     (tmp_path / "0.log").write_bytes(LINES[1])
     live = Live(tmp_path).rows(2).beats()
@@ -257,7 +256,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["ztflow.read.follow"], "OPEN_FILES", 2)
+    monkeypatch.setattr("ztflow.read.following.OPEN_FILES", 2)
     for number in range(3):
         (tmp_path / f"{number}.log").write_bytes(LINES[number])
     errors = []

@@ -1,4 +1,4 @@
-"""Ways to pair a burst, weighed one by one by the words of `ztflow.pair.hmm.transitions`."""
+"""Pairing paths of a burst, weighed one by one as `ztflow.pair.hmm.transitions` says."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from itertools import permutations
 
 import numpy as np
 
-from ztflow.pair.hmm.transition_rates import SHIPPED, USUAL, Pace, gap_classes
+from ztflow.pair.hmm.transition_rates import Pace, default_rates, gap_classes
 from ztflow.pair.hmm.transitions import (
     ELSEWHERE,
     FLOOR,
     LOWEST,
     NEXT,
-    NOBODY,
-    OTHER,
+    NO_PARTNER,
+    OTHER_THREAD,
     UNLIKELY,
     Burst,
     elsewhere,
@@ -22,12 +22,13 @@ from ztflow.pair.hmm.transitions import (
     row,
     too_early,
 )
+from ztflow.pair.reach import REACH
 
 
 def burst_of(late, early, seed=None, pace=None):
     """Ends and starts: the latter fit anyhow, or not at all where no seed is given."""
     late, early = np.asarray(late, float), np.asarray(early, float)
-    pace = pace or Pace.of(late, np.array([200.0]), USUAL)
+    pace = pace or Pace.of(late, np.array([200.0]), REACH.usual_delay)
     gap, gap2 = gap_classes(late, pace.service, 1), gap_classes(late, pace.service, 2)
     shape = len(late), len(early)
     fit = np.zeros(shape)
@@ -35,18 +36,18 @@ def burst_of(late, early, seed=None, pace=None):
         fit = too_early(late, early, pace.least) - np.random.default_rng(seed).exponential(1, shape)
     return Burst(
         np.array(shape), np.array([pace.least, 1.0]), late, early, fit, *reads(late, early, pace.least, pace.spread),
-        *SHIPPED.weights(gap), gap, gap2,
+        *default_rates().weights(gap), gap, gap2,
     )  # fmt: skip
 
 
 def one_way(burst, partners):
-    """Kinds of steps and the logarithm of the likelihood of one way, by the words of `ends`."""
+    """Kinds of steps and the logarithm of the likelihood of one path, as `hmm.transitions` says."""
     count = len(burst.early)
     taken, kinds, total = [], [], 0.0
     for k, j in enumerate(partners):
         if j >= count:
             taken.append(None)
-            kinds.append(NOBODY)
+            kinds.append(NO_PARTNER)
             continue
         free = [end for end in range(count) if end not in taken]
         lowest, highest = free[0], max((end for end in taken if end is not None), default=-1)
@@ -54,20 +55,22 @@ def one_way(burst, partners):
             kind, weight = NEXT if j == lowest else ELSEWHERE, of_new_batch(burst, k, j, lowest)
         else:
             after, after2 = (following(free, taken, back, count) for back in (1, 2))
-            before = kinds[-1] if kinds[-1] != NOBODY else NEXT
+            before = kinds[-1] if kinds[-1] != NO_PARTNER else NEXT
             weights = burst.follows[row(before, 1 if after == lowest else 2 if after2 == lowest else 0, burst.gap[k])]
             share = {ELSEWHERE: weights[ELSEWHERE], LOWEST: 0.0 if lowest in {after, after2} else weights[LOWEST]}
             came = [
                 end < count and burst.late[k] - burst.early[end] > 0.7 * burst.numbers[0] for end in (after, after2)
             ]
             share[NEXT] = weights[NEXT] if came[0] else 0.0
-            share[OTHER] = weights[OTHER] * burst.own[burst.gap2[k]] if came[1] and after2 != after else 0.0
-            kind = NEXT if j == after else OTHER if j == after2 else LOWEST if j == lowest else ELSEWHERE
+            share[OTHER_THREAD] = (
+                weights[OTHER_THREAD] * burst.own[burst.gap2[k]] if came[1] and after2 != after else 0.0
+            )
+            kind = NEXT if j == after else OTHER_THREAD if j == after2 else LOWEST if j == lowest else ELSEWHERE
             weight = share[kind] if kind in {LOWEST, ELSEWHERE} else max(share[kind], UNLIKELY)
             weight /= sum(share.values())
             if kind == ELSEWHERE:
                 weight *= elsewhere(burst, k, j, lowest, highest)
-        total += np.log(weight + FLOOR) + burst.fit[k, j]
+        total += np.log(weight + FLOOR) + burst.emission[k, j]
         taken.append(j)
         kinds.append(kind)
     return kinds, total
@@ -81,7 +84,7 @@ def following(free, taken, back, count):
 
 
 def one_by_one(burst):
-    """Total and shares of all ways, each weighed alone."""
+    """Total and posterior of all paths, each weighed alone."""
     late, early = burst.sizes
     partners = [*range(early), *[early] * max(0, late - early)]
     ways = sorted(set(permutations(partners)))

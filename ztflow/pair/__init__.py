@@ -1,6 +1,37 @@
-"""Halves in, flows out: which two lines tell of one connection."""
+"""Pairing: halves in, flows out. Which two lines tell of one connection. Start reading here.
 
-from ztflow.pair.pairer import CAPACITY, WINDOW, Pairer
+A *half* is one access line; a connection leaves two, and nothing in them joins them. `Pairer` (`pairer`) takes
+halves in any portions, holds them until the *watermark* has passed, and sends them through these stages; each decides
+what it can be sure of and leaves the rest to the next. docs/explanation/pairing.md says the same without code.
+
+    no partner by nature  plaintext, early denials that say too little          `pairer`, `stages.unpaired_reasons`
+    trace ids             equal ids: exact                                      `exact_evidence`
+    isolated              two of one exact key with no third near: most pairs   `stages.isolated`
+    once an epoch         what is still unmatched then, in turn:                `stages.per_epoch`
+      clock offsets       how far each node's clock is off                      `clocks.by_epoch`, `clocks.offsets`
+      nearby              equal halves within a second: cut into segments,      `stages.nearby`, `assignment.segments`
+                          best assignment by the probability of each partner,   `assignment.matching`
+                          which a hidden Markov model gives                     `hmm.posterior`
+      waypoint hops       which hop of a waypoint continues which connection    `stages.waypoint_hops`
+      late or cut         partner ended up to 35 s apart, or bytes were lost    `stages.late_or_cut`
+      unpaired reasons    why a half gets no partner                            `stages.unpaired_reasons`
+
+What flows between them:
+
+- `features.basic.BasicFeatures`, arrays over all halves: end, sizes, *blocking key* (what both halves of a connection
+  share), *exact key* (blocking key and sizes). `features.full.FullFeatures` has the rest, made only for halves that are
+  not isolated. `features.early_denials` finds the key of refused requests.
+- `buffers`: batches ahead of the watermark; unmatched halves (recent ones, then those that wait for an epoch to end);
+  exact key and end of matched ones.
+- `output.DecisionRecorder` collects what is decided; `output.build_flows` makes the table.
+
+All time distances are in `reach`, all tuned figures in `parameters`, with what each is from. The hidden Markov model
+(`hmm`): `transitions` and `transition_rates` (order of ends), `emissions` and `start_lags` (starts), `trellis`,
+`forward`, `backward` (compiled by `jit`), `forward_backward` (runs them), `posterior` (learns, and gives the result).
+`trace_id_releases` makes flows of ztunnel 1.18 to 1.21, which have no access log.
+"""
+
+from ztflow.pair.pairer import ALLOWED_LATENESS, CAPACITY, Pairer
 from ztflow.pair.trace_id_releases import LegacyPairer
 
-__all__ = ["CAPACITY", "WINDOW", "LegacyPairer", "Pairer"]
+__all__ = ["ALLOWED_LATENESS", "CAPACITY", "LegacyPairer", "Pairer"]

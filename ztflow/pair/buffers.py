@@ -1,10 +1,12 @@
-"""The halves pairing holds: ahead of the watermark, without a partner so far, and the past of those in a flow.
+"""The halves pairing holds: ahead of the watermark, unmatched so far, and the history of those that are in a flow.
 
-Whether two halves are alone with each other also depends on those before them. Of a half that is in a flow nothing but
-its class and its time matters to others, so 16 bytes are all that stays of it.
+Whether two halves are isolated also depends on those before them. Of a half that is in a flow nothing but its exact key
+and its time matters to others, so 16 bytes are all that stays of it.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +16,18 @@ from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import class_order
 from ztflow.model.tables import HALVES_SCHEMA, Halves
 from ztflow.pair.features.basic import numbers_of_time
-from ztflow.pair.features.full import Evidence, canonical_order, gather
+from ztflow.pair.features.full import FullFeatures, canonical_order, full_features
 
-MOST = 0.9
-"""Share of a batch from which it is not worth its while to keep the rest back."""
+WHOLE_FROM: Final = 0.9
+"""Share of a batch that the watermark has passed from which the rest goes along: keeping it back costs more."""
+UNUSED_WORDS: Final = 4096
+"""Words of a dictionary that may be in no row."""
+LARGE_RUN: Final = 1 << 17
+"""Ends in a run of `MatchedHistory` from which merging it costs more than asking it by itself."""
 
 
-class Staged:
-    """Batches as they came.
+class AheadOfWatermark:
+    """Batches as they came, until the watermark has passed them.
 
     Attributes:
         newest: The latest time that came; `NO_TIME` before any did.
@@ -45,21 +51,21 @@ class Staged:
         self.newest = max(self.newest, last)
         self.count += table.num_rows
 
-    def passed(self, horizon: int) -> list[pa.Table]:
+    def passed(self, watermark: int) -> list[pa.Table]:
         """Give out all halves before a time, and those without one.
 
         A batch of which little is left goes out whole: what comes too early does no harm, it only waits elsewhere.
         """
         ready, left = [], []
         for table, first, last in self._tables:
-            if last < horizon:
+            if last < watermark:
                 ready.append(table)
-            elif first >= horizon:
+            elif first >= watermark:
                 left.append((table, first, last))
             else:
                 times = numbers_of_time(table)
-                before = times < horizon
-                if np.count_nonzero(before) >= MOST * len(times):
+                before = times < watermark
+                if np.count_nonzero(before) >= WHOLE_FROM * len(times):
                     ready.append(table)
                     continue
                 ready.append(table.filter(pa.array(before)))
@@ -69,29 +75,27 @@ class Staged:
         return ready
 
 
-OPEN, LEFT, MATCHED, GONE = 0, 1, 2, 3
-"""Not looked at yet; without a partner among those that ended close by; in a flow, but still evidence of the clocks'
-offsets; here no longer."""
-UNUSED_WORDS = 4096
-"""Words of a dictionary that may stand in no row."""
+OPEN, REMAINING, MATCHED, GONE = 0, 1, 2, 3
+"""Not looked at yet; without a partner among those that ended nearby; in a flow, but still evidence of the clocks'
+offsets; moved elsewhere."""
 
 
-class Waiting:
-    """Halves by place, in order of arrival.
+class Unmatched:
+    """Halves behind the watermark that are in no flow yet, by place, in order of arrival.
 
     Attributes:
-        evidence: What is known of each.
+        features: What is known of each.
         row: Its row in the table at hand.
-        status: `OPEN`, `LEFT`, `MATCHED` or `GONE`.
+        status: `OPEN`, `REMAINING`, `MATCHED` or `GONE`.
         corrected: Its end with the clock's offset taken off; `NO_TIME` while that is not known.
-        late: Whether it came after the window for its partner had closed.
+        late: Whether it came so late that its partner may have been given up.
         tunnel: Hash of the tunnel it came through, 0 where no debug line tells.
         noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line tells.
     """
 
     def __init__(self) -> None:
         self.table = HALVES_SCHEMA.empty_table()
-        self.evidence: Evidence = gather(self.table)
+        self.features: FullFeatures = full_features(self.table)
         self.row: Index = np.zeros(0, np.intp)
         self.status: npt.NDArray[np.int8] = np.zeros(0, np.int8)
         self.corrected: IntArray = np.zeros(0, np.int64)
@@ -103,7 +107,7 @@ class Waiting:
     @property
     def undecided(self) -> BoolArray:
         """Which are in no flow."""
-        result: BoolArray = self.status <= LEFT
+        result: BoolArray = self.status <= REMAINING
         return result
 
     @property
@@ -122,12 +126,12 @@ class Waiting:
         self.row = self.row + count
         return self.table.slice(0, count)
 
-    def add(self, row: Index, evidence: Evidence, late: BoolArray, tunnel: UIntArray, noted: IntArray) -> None:
-        """Take in halves that stand in these rows of the table."""
+    def add(self, row: Index, features: FullFeatures, late: BoolArray, tunnel: UIntArray, noted: IntArray) -> None:
+        """Take in the halves in these rows of the table."""
         count = len(row)
         if not count:
             return
-        self.evidence = Evidence.concat([self.evidence, evidence])
+        self.features = FullFeatures.concat([self.features, features])
         self.row = np.concatenate([self.row, row])
         self.status = np.concatenate([self.status, np.zeros(count, np.int8)])
         self.corrected = np.concatenate([self.corrected, np.full(count, NO_TIME)])
@@ -135,15 +139,15 @@ class Waiting:
         self.tunnel = np.concatenate([self.tunnel, tunnel])
         self.noted = np.concatenate([self.noted, noted])
 
-    def take_over(self, other: Waiting, mask: BoolArray) -> None:
-        """Take in halves that waited elsewhere, where a mask is true; they are `GONE` there."""
+    def take_over(self, other: Unmatched, mask: BoolArray) -> None:
+        """Take in halves held elsewhere, where a mask is true; they are `GONE` there."""
         moved = np.flatnonzero(mask)
         if not len(moved):
             return
         table = self.join([other.table.take(pa.array(other.row[moved]))])
         self.add(
             np.arange(table.num_rows),
-            other.evidence.take(moved),
+            other.features.take(moved),
             other.late[moved],
             other.tunnel[moved],
             other.noted[moved],
@@ -152,19 +156,19 @@ class Waiting:
 
     def sort(self) -> None:
         """Find the canonical order anew."""
-        self._canonical = canonical_order(self.evidence.time, self.row, self.table)
+        self._canonical = canonical_order(self.features.time, self.row, self.table)
 
     def where(self, mask: BoolArray) -> Index:
         """Places where a mask is true, in canonical order."""
         return self._canonical[mask[self._canonical]]
 
     def keep(self, mask: BoolArray) -> None:
-        """Drop all others, and every row of the table that is nobody's."""
+        """Drop all others, and the rows of the table that belong to no half."""
         if len(self.row) == self.table.num_rows and mask.all():
             return
         kept = np.flatnonzero(mask)
         self.table = _compact(self.table.take(pa.array(self.row[kept])).combine_chunks())
-        self.evidence = self.evidence.take(kept)
+        self.features = self.features.take(kept)
         self.row = np.arange(len(kept))
         self.status = self.status[kept]
         self.corrected = self.corrected[kept]
@@ -174,7 +178,7 @@ class Waiting:
 
 
 def _compact(table: pa.Table) -> pa.Table:
-    """The table without words nobody uses, where they are many; else a stream's dictionaries only ever grow."""
+    """The table without unused words, where they are many; else a stream's dictionaries only ever grow."""
     for place, column in enumerate(table.columns):
         if not pa.types.is_dictionary(column.type) or not column.num_chunks:
             continue
@@ -184,42 +188,37 @@ def _compact(table: pa.Table) -> pa.Table:
     return table
 
 
-LARGE = 1 << 17
-"""Ends in a run from which merging it costs more than asking it by itself."""
-
 _Run = tuple[UIntArray, IntArray]
 
 
-class Past:
-    """Ends by class, in a few sorted runs of growing size.
+class MatchedHistory:
+    """Ends of halves that are in a flow, by exact key, in a few sorted runs of growing size.
 
-    Cost: O(log n) merges an end added; asking costs two binary searches a class and run.
+    Cost: O(log n) merges an end added; asking costs two binary searches a key and run.
     """
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
         self._before = np.iinfo(np.int64).min
 
-    def add(self, classes: UIntArray, times: IntArray) -> None:
+    def add(self, keys: UIntArray, times: IntArray) -> None:
         """Remember these; sorted ones cost less."""
-        if len(classes):
-            in_order = (classes[1:] >= classes[:-1]).all()
-            self._runs.append((classes, times) if in_order else _sorted(classes, times))
-        while len(self._runs) > 1 and len(self._runs[-2][0]) < min(2 * len(self._runs[-1][0]), LARGE):
-            (later, late_times), (classes, times) = self._runs.pop(), self._runs.pop()
+        if len(keys):
+            in_order = (keys[1:] >= keys[:-1]).all()
+            self._runs.append((keys, times) if in_order else _sorted(keys, times))
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < min(2 * len(self._runs[-1][0]), LARGE_RUN):
+            (later, late_times), (keys, times) = self._runs.pop(), self._runs.pop()
             keep = times >= self._before
-            self._runs.append(
-                _sorted(np.concatenate([classes[keep], later]), np.concatenate([times[keep], late_times]))
-            )
+            self._runs.append(_sorted(np.concatenate([keys[keep], later]), np.concatenate([times[keep], late_times])))
 
-    def of(self, classes: UIntArray) -> _Run:
-        """The ends of these classes (sorted, each once), as classes and times."""
-        found_classes, found_times = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    def of(self, keys: UIntArray) -> _Run:
+        """The ends of these exact keys (sorted, each once), as keys and times."""
+        found_keys, found_times = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         for known, times in self._runs:
-            place = _among(classes, known)
-            found_classes.append(known[place])
+            place = _among(keys, known)
+            found_keys.append(known[place])
             found_times.append(times[place])
-        return np.concatenate(found_classes), np.concatenate(found_times)
+        return np.concatenate(found_keys), np.concatenate(found_times)
 
     def forget(self, before: int) -> None:
         """Drop what ended before this time; at the latest when it is merged with something later."""
@@ -227,9 +226,9 @@ class Past:
         self._runs = [run for run in self._runs if run[1].max() >= before]
 
 
-def _sorted(classes: UIntArray, times: IntArray) -> _Run:
-    order = class_order(classes)
-    return classes[order], times[order]
+def _sorted(keys: UIntArray, times: IntArray) -> _Run:
+    order = class_order(keys)
+    return keys[order], times[order]
 
 
 def _among(wanted: UIntArray, known: UIntArray) -> Index:

@@ -1,48 +1,49 @@
-"""Evidence that proves a pair: a trace id on both lines, or a debug line that names the connection's tunnel.
+"""Exact evidence, which proves a pair: a trace id on both lines, or a debug line that names the connection's tunnel.
 
 See docs/reference/ztunnel-log.md#identifiers.
 
 The server's ztunnel prints the CONNECT request with the client's own ip:port and the tunnel it came on (≥ 1.24.2
 at debug level). An outbound half has the client's ip:port, an inbound half has the tunnel's. That does not name the
-access line, but a pair that is alike in everything, alone with it, and came through that tunnel is proved. Among many
+access line, but an isolated pair that came through that tunnel is proved. Among many
 that are alike, the time of the request tells them apart: it is when the inbound half started.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from ztflow.columns.dictionaries import text_hash
-from ztflow.columns.dtypes import NO_TIME, Index, IntArray, UIntArray
+from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
 from ztflow.model.provenance import Fact
 from ztflow.pair.features.basic import combine, hashes_of, mix, numbers
-from ztflow.pair.features.full import Evidence
+from ztflow.pair.features.full import FullFeatures
+
+REQUEST: Final = "connect_request"
+"""Kind of the facts that debug lines give."""
+REQUESTS_KEPT: Final = 1_000_000
+"""Requests remembered; beyond it the oldest go. One is noted when its connection starts and looked up when it ends."""
 
 
-def traced_pairs(evidence: Evidence, index: Index) -> tuple[Index, Index]:
-    """Outbound halves and their partners: those whose trace id stands in just one half of either side.
+def traced_pairs(features: FullFeatures, index: Index) -> tuple[Index, Index]:
+    """Outbound halves and their partners: those whose trace id is in just one half of either side.
 
     Args:
-        evidence: All halves at hand.
+        features: All halves at hand.
         index: Those with a trace id that are in no flow, in canonical order.
     """
-    index = index[np.lexsort((~evidence.outbound[index], evidence.trace[index]))]
-    trace = evidence.trace[index]
+    index = index[np.lexsort((~features.outbound[index], features.trace[index]))]
+    trace = features.trace[index]
     differs = trace[1:] != trace[:-1]
     starts, stops = np.concatenate([[True], differs]), np.concatenate([differs, [True]])
     first = np.flatnonzero(~differs)
     first = first[starts[first] & stops[first + 1]]
     out, inn = index[first], index[first + 1]
-    whole = evidence.outbound[out] & ~evidence.outbound[inn]
+    whole = features.outbound[out] & ~features.outbound[inn]
     return out[whole], inn[whole]
-
-
-KIND = "connect_request"
-KEPT = 1_000_000
-"""Requests remembered; beyond it the oldest go. A connection is asked for when it starts and looked up when it ends."""
 
 
 def _hash(*parts: str | int | None) -> int | None:
@@ -56,7 +57,7 @@ def _hash(*parts: str | int | None) -> int | None:
     return int(combine(arrays)[0])
 
 
-class Requests:
+class ConnectRequests:
     """Tunnel and time by connection, from the CONNECT requests that servers printed."""
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class Requests:
     def learn(self, facts: Iterable[Fact]) -> None:
         """Take in facts of any kind."""
         for fact in facts:
-            if fact.kind != KIND:
+            if fact.kind != REQUEST:
                 continue
             said = fact.values
             asked = _hash(
@@ -75,12 +76,10 @@ class Requests:
             if asked is not None and tunnel is not None:
                 self._tunnel.pop(asked, None)
                 self._tunnel[asked] = tunnel, NO_TIME if fact.time is None else fact.time
-        for _ in range(len(self._tunnel) - KEPT):
+        for _ in range(len(self._tunnel) - REQUESTS_KEPT):
             del self._tunnel[next(iter(self._tunnel))]
 
-    def look_up(
-        self, halves: pa.Table, outbound: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    ) -> tuple[UIntArray, IntArray]:
+    def look_up(self, halves: pa.Table, outbound: BoolArray) -> tuple[UIntArray, IntArray]:
         """What is known of each half's request.
 
         Returns:

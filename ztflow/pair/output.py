@@ -1,4 +1,4 @@
-"""Decisions of a step in, the flows table out."""
+"""Output: records what the stages decide in a step, and builds the flows table from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
-from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray, UIntArray
+from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
 from ztflow.model.error_classes import policy_of, verdict_of
 from ztflow.model.schema import HALVES, Type
 from ztflow.model.tables import FLOWS_SCHEMA
@@ -25,8 +25,9 @@ from ztflow.model.vocabulary import (
     Unpaired,
     ZoneLocality,
 )
-from ztflow.pair.buffers import MATCHED, Waiting
+from ztflow.pair.buffers import MATCHED, Unmatched
 from ztflow.pair.features.basic import is_name, numbers_of_time
+from ztflow.pair.features.early_denials import is_failed
 from ztflow.pair.features.full import canonical_order
 
 PAIRED = tuple(word.value for word in Paired)
@@ -39,7 +40,7 @@ PATHS = tuple(word.value for word in FlowPath)
 """Words of the column `path`, by code."""
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
-_END_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
+_ENDPOINT_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
 
     Args:
         halves: The rows the decisions speak of.
-        decisions: Who belongs to whom.
+        decisions: Which half belongs to which.
         memory: What is known of the rows' words.
 
     Cost: one gather per column and side; Python only per distinct text.
@@ -131,7 +132,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     tracked = _tracked(halves, out, inn)
     end, duration = either("time"), either("duration_ms")
     host = either("hbone_host")
-    columns: dict[str, Any] = {name: either(name) for name in _END_COLUMNS}
+    columns: dict[str, Any] = {name: either(name) for name in _ENDPOINT_COLUMNS}
     columns |= {
         "end": end,
         "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),
@@ -194,7 +195,7 @@ def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
 
 
 def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> BoolArray:
-    """Whether the client's side dialled another address than the authority's, and whoever is there did not refuse."""
+    """Whether the client's side dialled another address than the authority's, and what is there did not refuse."""
     host, address = (
         memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
         for name in ("hbone_host", "dst_ip")
@@ -202,12 +203,8 @@ def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> 
     result: BoolArray = (host != 0) & (host != address)
     if result.any():
         words = encoded(halves.column("message")).dictionary
-        result &= ~memory.by_word("message", words, _is_failed, np.bool_)[inn.codes("message")]
+        result &= ~memory.by_word("message", words, is_failed, np.bool_)[inn.codes("message")]
     return result
-
-
-def _is_failed(message: str) -> bool:
-    return message == Message.FAILED
 
 
 def _path(
@@ -249,31 +246,20 @@ def _outcome(
     }
 
 
-ALONE_IN_CLASS = 0.9995
-"""Confidence of a sure pair that moved bytes: what is left is a lost pair of halves that look alike."""
-ALONE_EMPTY = 0.995
-"""The same for a connection of no bytes."""
-
-OneOrEach: TypeAlias = int | IntArray
+PerPair: TypeAlias = float | IntArray | FloatArray
+"""A value for each pair, or one for all."""
 _REASON = {word: code for code, word in enumerate(REASONS)}
 
 
-class Decided:
-    """Decisions of one step about the halves of one table."""
+class DecisionRecorder:
+    """Collects the decisions of one step about the halves of one table."""
 
-    def __init__(self, waiting: Waiting) -> None:
-        self._waiting = waiting
+    def __init__(self, unmatched: Unmatched) -> None:
+        self._unmatched = unmatched
         self._parts: list[Decisions] = []
 
-    def rows(
-        self,
-        out: Index,
-        inn: Index,
-        paired: OneOrEach,
-        alternatives: OneOrEach,
-        confidence: float | FloatArray,
-    ) -> None:
-        """Take down pairs by their rows in the table; the last three may be one value for all."""
+    def rows(self, out: Index, inn: Index, paired: PerPair, confidence: PerPair, alternatives: PerPair = 0) -> None:
+        """Record pairs by their rows in the table; the last three may be one value for all."""
         count = len(out)
         if count:
             self._parts.append(
@@ -288,23 +274,16 @@ class Decided:
                 )
             )
 
-    def pairs(
-        self,
-        out: Index,
-        inn: Index,
-        paired: OneOrEach,
-        alternatives: OneOrEach,
-        confidence: float | FloatArray,
-    ) -> None:
-        """Take down pairs of halves that waited, by their places."""
-        row = self._waiting.row
-        self.rows(row[out], row[inn], paired, alternatives, confidence)
-        self._waiting.status[out] = self._waiting.status[inn] = MATCHED
+    def pairs(self, out: Index, inn: Index, paired: PerPair, confidence: PerPair, alternatives: PerPair = 0) -> None:
+        """Record pairs of unmatched halves, by their places."""
+        row = self._unmatched.row
+        self.rows(row[out], row[inn], paired, confidence, alternatives)
+        self._unmatched.status[out] = self._unmatched.status[inn] = MATCHED
 
-    def alone(self, index: Index, reasons: str | list[str], *, next_hop: Index | None = None) -> None:
-        """Take down halves that waited and stay alone, by their places, and that of the hop that follows each."""
+    def unpaired(self, index: Index, reasons: str | list[str], *, next_hop: Index | None = None) -> None:
+        """Record halves that get no partner, by their places, and the place of the hop that follows each."""
         count = len(index)
-        row, outbound = self._waiting.row[index], self._waiting.evidence.outbound[index]
+        row, outbound = self._unmatched.row[index], self._unmatched.features.outbound[index]
         codes = _REASON[reasons] if isinstance(reasons, str) else [_REASON[word] for word in reasons]
         self._parts.append(
             Decisions(
@@ -314,10 +293,10 @@ class Decided:
                 _column(NONE, count),
                 np.full(count, np.nan),
                 _column(codes, count),
-                _column(NONE, count) if next_hop is None else self._waiting.row[next_hop],
+                _column(NONE, count) if next_hop is None else self._unmatched.row[next_hop],
             )
         )
-        self._waiting.status[index] = MATCHED
+        self._unmatched.status[index] = MATCHED
 
     def flows(self, memory: WordMemory) -> pa.Table:
         """The flows of all decisions, in order of their end, ties canonically; flows without a time last."""
@@ -330,18 +309,12 @@ class Decided:
             if len(parts) == 1
             else Decisions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
         )
-        table = self._waiting.table
+        table = self._unmatched.table
         told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
         end = numbers_of_time(table)[told_by]
         order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
         return build_flows(table, made.take(order), memory)
 
 
-def _column(value: OneOrEach | list[int], count: int) -> IntArray:
+def _column(value: PerPair | list[int], count: int) -> IntArray:
     return np.broadcast_to(np.asarray(value, np.int64), count)
-
-
-def alone_with_each_other(moved: BoolArray, tunnel: UIntArray, other: UIntArray) -> tuple[IntArray, FloatArray]:
-    """`paired` and confidence of pairs that are alone with their like; one tunnel on both sides is a proof."""
-    proved = (tunnel != 0) & (tunnel == other)
-    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, np.where(moved, ALONE_IN_CLASS, ALONE_EMPTY))

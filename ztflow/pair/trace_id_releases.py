@@ -17,15 +17,16 @@ from ztflow.model.error_classes import verdict_of
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, Unpaired, ZoneLocality
+from ztflow.pair.reach import REACH
 
-WAIT = timedelta(seconds=60)
+WAIT = timedelta(microseconds=REACH.trace_wait)
 """How much log a connection's other messages are waited for when following."""
-CAPACITY = 200_000
+CONNECTIONS_KEPT = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
-KINDS = ("legacy_start", "legacy_end")
+MESSAGE_KINDS = ("legacy_start", "legacy_end")
 
-_NO_TIME = datetime.max.replace(tzinfo=UTC)
+_AFTER_ALL_TIMES = datetime.max.replace(tzinfo=UTC)
 
 
 class LegacyPairer:
@@ -43,7 +44,7 @@ class LegacyPairer:
     def push(self, facts: Iterable[Fact]) -> pa.Table:
         """Take in facts of any kind; the flows of connections that are complete or waited long enough."""
         for fact in facts:
-            if fact.kind in KINDS:
+            if fact.kind in MESSAGE_KINDS:
                 self._newest = max(self._newest, fact.time or 0)
                 trace = fact.values.get("trace_id")
                 # Plaintext inbound messages carry no id, but name both ends of the socket.
@@ -53,7 +54,7 @@ class LegacyPairer:
         if self._wait is not None:
             old = self._newest - self._wait
             done = [key for key, parts in self._open.items() if max(part.time or 0 for part in parts) < old]
-        done += [key for key in list(self._open)[: max(0, len(self._open) - CAPACITY)] if key not in done]
+        done += [key for key in list(self._open)[: max(0, len(self._open) - CONNECTIONS_KEPT)] if key not in done]
         return _table([self._open.pop(key) for key in done])
 
     def so_far(self) -> pa.Table:
@@ -73,7 +74,8 @@ def _table(connections: list[list[Fact]]) -> pa.Table:
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)
         rows.append(_row(*([p for p in parts if p.values["direction"] == side] for side in Direction)))
-    rows.sort(key=lambda row: (row["end"] or _NO_TIME, row["start"] or _NO_TIME, str(row["hbone_host"])))
+    last = _AFTER_ALL_TIMES
+    rows.sort(key=lambda row: (row["end"] or last, row["start"] or last, str(row["hbone_host"])))
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
 

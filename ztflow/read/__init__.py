@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ztflow.read.follow import follow
+from ztflow.read.following import follow
 from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
 from ztflow.read.sources.loki import loki_url
 from ztflow.read.sources.naming import origin_of_path

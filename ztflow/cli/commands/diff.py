@@ -35,7 +35,7 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
         from ztflow.cli.output import check_destination, chosen_format
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
-        from ztflow.cli.selection import Selection
+        from ztflow.cli.rows import Selection
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
         from ztflow.reports import diff as compare

@@ -47,7 +47,7 @@ def graph(
     def body(run: Run) -> None:
         from ztflow.cli.output import check_destination, chosen_format, destination, paper_for
         from ztflow.cli.reading import Reader
-        from ztflow.cli.selection import Selection
+        from ztflow.cli.rows import Selection
         from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
         from ztflow.model.tables import Flows

@@ -56,7 +56,7 @@ def report(
         from ztflow.cli.output import check_destination, chosen_format
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
-        from ztflow.cli.selection import Selection
+        from ztflow.cli.rows import Selection
         from ztflow.model.tables import Flows
         from ztflow.reports import NEEDS_HALVES, make_report
 

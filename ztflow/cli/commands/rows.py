@@ -30,7 +30,7 @@ def records(inputs: Sequence[str], output: TableOutput, reading: Reading, grid: 
     """Access log lines as typed records, sorted by time."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.row_output import write_rows
+        from ztflow.cli.rows import write_rows
         from ztflow.model.tables import Halves
 
         write_rows(run, inputs, Halves, reading=reading, grid=grid, rows=rows, output=output)
@@ -48,7 +48,7 @@ def flows(inputs: Sequence[str], output: TableOutput, reading: Reading, grid: Gr
     """One row per connection: both log lines joined, nodes looked up."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.row_output import write_rows
+        from ztflow.cli.rows import write_rows
         from ztflow.model.tables import Flows
 
         write_rows(run, inputs, Flows, reading=reading, grid=grid, rows=rows, output=output)

@@ -22,7 +22,7 @@ from ztflow.cli.run import Run, run_command
 if TYPE_CHECKING:
     from ztflow.cli.output import Paper
     from ztflow.cli.reading import Reader
-    from ztflow.cli.selection import Selection
+    from ztflow.cli.rows import Selection
     from ztflow.model.tables import Flows
 
 
@@ -38,8 +38,8 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         from ztflow.cli.output import check_destination, chosen_format, destination, paper_for
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
+        from ztflow.cli.rows import Selection
         from ztflow.cli.screen import draw
-        from ztflow.cli.selection import Selection
         from ztflow.model.tables import Flows
         from ztflow.reports.summary import summary as summarise
 

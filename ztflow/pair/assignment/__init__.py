@@ -1,1 +1,1 @@
-"""Who belongs to whom among equal halves that ended close together."""
+"""Assigning partners among equal halves that ended close together: segments, then the best one-to-one assignment."""

@@ -1,30 +1,43 @@
-"""Cutting the halves of one class into segments that are assigned each by itself.
+"""Cuts the halves of one exact key into segments that are assigned each by itself.
 
-A class is what shares key and sizes. Times here have the clock offsets taken off, so two halves of one connection are
-milliseconds apart and a pause of `PAUSE` always separates connections. A segment that grows beyond `LARGEST` halves
-is cut at the widest pause among its last `LOOK_BACK`, which depends on nothing that comes later; halves near the cut
-that found no partner before it go on into what follows.
+Halves of one exact key agree in blocking key and sizes. Times here have the clock offsets taken off, so two halves of
+one connection are milliseconds apart and a pause of `Reach.segment_pause` always separates connections. A segment that
+grows beyond `largest` halves is cut at the widest pause among its last `look_back`, which depends on nothing that comes
+later; halves near the cut that found no partner before it go on into what follows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, IntArray, UIntArray
+from ztflow.pair.reach import REACH, Reach
 
-PAUSE = 250_000
-"""Microseconds without a half of the class that end a segment."""
-TOGETHER = 100_000
-"""Microseconds between the ends of one connection at most, here."""
-LARGEST = 1024
-"""Halves in one assignment; its cost is cubic (1024 halves: about 40 ms)."""
-LOOK_BACK = 256
-"""How far from its end a too large segment may be cut."""
-CARRIED = 640
-"""So many halves before a cut, that found no partner there, are looked at again behind it: in a crowd the second
-ztunnel may be some hundred ends behind the first. Fewer than are cut off at least, so that every cut gets on."""
+
+@dataclass(frozen=True)
+class SegmentParameters:
+    """Where segments are cut that are too large; in halves.
+
+    Attributes:
+        largest: Halves in one assignment, at most. Chosen: its cost is cubic (1024 halves: about 40 ms).
+        look_back: How far from its end a too large segment may be cut. Chosen.
+        carried: Halves before a cut, that found no partner there, that are looked at again behind it: in a crowd the
+            second ztunnel may be some hundred ends behind the first. Fewer than are cut off at least (`largest` less
+            `look_back`), so that every cut makes progress. Chosen.
+        torn: What confidence is worth in a segment cut where connections were under way: partners may be on the other
+            side, and a whole run may be shifted. Chosen on simulated crowds of 10 000 equal connections in a second.
+    """
+
+    largest: int = 1024
+    look_back: int = 256
+    carried: int = 640
+    torn: float = 0.4
+
+
+SEGMENTS: Final = SegmentParameters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +49,30 @@ class Ranges:
     closed: BoolArray
 
 
-def whole(classes: UIntArray, time: IntArray, settled: int) -> Ranges:
+def whole(keys: UIntArray, time: IntArray, settled: int, reach: Reach = REACH) -> Ranges:
     """The segments.
 
     Args:
-        classes: Class of each half; the halves are sorted by class and time.
+        keys: Exact key of each half; the halves are sorted by key and time.
         time: Corrected end times.
         settled: Every half before this time is among them; later ones may be missing.
+        reach: Time distances.
     """
     if not len(time):
         none = np.zeros(0, np.int64)
         return Ranges(none, none, np.zeros(0, np.bool_))
-    breaks = np.flatnonzero((classes[1:] != classes[:-1]) | (np.diff(time) > PAUSE)) + 1
+    breaks = np.flatnonzero((keys[1:] != keys[:-1]) | (np.diff(time) > reach.segment_pause)) + 1
     starts = np.concatenate([[0], breaks])
     stops = np.concatenate([breaks, [len(time)]])
-    return Ranges(starts, stops, time[stops - 1] + PAUSE < settled)
+    return Ranges(starts, stops, time[stops - 1] + reach.segment_pause < settled)
 
 
-def first_part(time: IntArray, outbound: BoolArray, settled: int) -> int:
+def first_part(time: IntArray, outbound: BoolArray, settled: int, parameters: SegmentParameters = SEGMENTS) -> int:
     """Where to cut a segment that is too large: how many halves go first; 0 when it cannot be told yet."""
-    if len(time) <= LARGEST or time[LARGEST] >= settled:
+    largest = parameters.largest
+    if len(time) <= largest or time[largest] >= settled:
         return 0
-    here = LARGEST - LOOK_BACK
-    pauses = np.diff(time[here - 1 : LARGEST])
-    even = np.cumsum(np.where(outbound[:LARGEST], 1, -1))[here - 1 : LARGEST - 1] == 0
+    here = largest - parameters.look_back
+    pauses = np.diff(time[here - 1 : largest])
+    even = np.cumsum(np.where(outbound[:largest], 1, -1))[here - 1 : largest - 1] == 0
     return here + int(np.argmax(np.where(even, pauses, -1) if even.any() else pauses))

@@ -1,38 +1,19 @@
-"""What pairing remembers of end-time differences, and the clock offsets it gives for each stretch of log.
+"""The clock offsets of each epoch of log, and the end-time differences they are estimated from.
 
-Sure pairs inform the clocks for `LEARN_SURE`; halves that only might belong together for `LEARN_POSSIBLE`. Offsets are
-estimated per epoch of log time from what ended up to `FAR_ENDS` after it, never from what happened to be read.
+Isolated pairs inform the clocks for `Reach.learn_isolated`; halves that only might belong together for
+`Reach.learn_nearby`. Offsets are estimated per epoch of log time from what ended up to `Reach.far_ends` after it, never
+from what happened to be read.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.columns.dtypes import IntArray
+from ztflow.columns.dtypes import BoolArray, Index, IntArray
 from ztflow.columns.sorting import time_order
-from ztflow.pair.clocks.offsets import Differences, Offsets, estimate
-from ztflow.pair.features.basic import Outline
-from ztflow.pair.stages.isolated import FAR_ENDS
-
-EPOCH = 2_000_000
-"""Microseconds of log that share one estimate of the clock offsets."""
-LEARN_SURE = 60_000_000
-"""How far back sure pairs inform the clocks: long enough to be many, short enough to follow a drift."""
-ENOUGH_SURE = 20_000
-"""Sure pairs looked at, at most, the latest ones: a busy log has them within a second."""
-LEARN_POSSIBLE = 10_000_000
-"""How far back unsure halves do."""
-WITHIN_BURST = 60_000
-"""Microseconds without an end of the same kind and side that end a burst."""
-FEWEST, MOST = 4, 400
-"""Ends of a burst that is laid on another, at least; and how many bursts an epoch, the largest ones."""
-ALIKE = 20_000
-"""Microseconds by which the differences within two bursts laid on each other may differ, if they are one."""
-NEIGHBOURS = 8
-"""Possible partners on each side of a half that the cross-correlation looks at."""
-
-Index = npt.NDArray[np.intp]
+from ztflow.pair.clocks.offsets import CLOCKS, ClockParameters, Differences, Offsets, estimate
+from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.reach import REACH, Reach
 
 
 def _joined(parts: list[Differences]) -> Differences:
@@ -45,110 +26,122 @@ def _joined(parts: list[Differences]) -> Differences:
     )
 
 
-class ClockMemory:
-    """Differences by the time they were seen at."""
+class OffsetsByEpoch:
+    """Differences by the time they were seen at, and the offsets estimated from them."""
 
-    def __init__(self) -> None:
-        self._sure = _joined([])
-        self._sure_time: IntArray = np.zeros(0, np.int64)
+    def __init__(self, parameters: ClockParameters = CLOCKS, reach: Reach = REACH) -> None:
+        self._parameters = parameters
+        self._reach = reach
+        self._isolated = _joined([])
+        self._isolated_time: IntArray = np.zeros(0, np.int64)
         self._new: list[tuple[IntArray, Differences]] = []
-        self._possible: dict[int, tuple[Differences, Differences]] = {}
+        self._nearby: dict[int, tuple[Differences, Differences]] = {}
         self._given: dict[int, Offsets] = {}
 
-    def remember(self, evidence: Outline, out: Index, inn: Index) -> None:
-        """Take in sure pairs; they are put in order when somebody asks."""
+    def remember(self, features: BasicFeatures, out: Index, inn: Index) -> None:
+        """Take in isolated pairs; they are put in order when offsets are asked for."""
         if not len(out):
             return
-        a, b = evidence.time[out], evidence.time[inn]
-        self._new.append((np.maximum(a, b), Differences(evidence.ztunnel[out], evidence.ztunnel[inn], a - b)))
+        a, b = features.time[out], features.time[inn]
+        self._new.append((np.maximum(a, b), Differences(features.ztunnel[out], features.ztunnel[inn], a - b)))
 
     def _sort(self) -> None:
         if not self._new:
             return
-        times = np.concatenate([self._sure_time, *(time for time, _ in self._new)])
+        times = np.concatenate([self._isolated_time, *(time for time, _ in self._new)])
         order = time_order(times)
-        self._sure = _joined([self._sure, *(new for _, new in self._new)]).take(order)
-        self._sure_time = times[order]
+        self._isolated = _joined([self._isolated, *(new for _, new in self._new)]).take(order)
+        self._isolated_time = times[order]
         self._new = []
 
-    def offsets(self, epoch: int, unsure: Outline) -> Offsets:
+    def offsets(self, epoch: int, unmatched: BasicFeatures) -> Offsets:
         """The clock offsets for one epoch.
 
         Args:
-            epoch: Number of the epoch: log time divided by `EPOCH`.
-            unsure: All halves without a sure partner, at least up to `FAR_ENDS` beyond the epoch's end.
+            epoch: Number of the epoch: log time divided by `Reach.epoch`.
+            unmatched: All halves without an isolated partner, at least up to `Reach.far_ends` beyond the epoch's end.
         """
-        start, stop = epoch * EPOCH, (epoch + 1) * EPOCH
+        reach, parameters = self._reach, self._parameters
+        start, stop = epoch * reach.epoch, (epoch + 1) * reach.epoch
         self._sort()
-        first, last = np.searchsorted(self._sure_time, [start - LEARN_SURE, stop + FAR_ENDS])
-        if last - first > ENOUGH_SURE:  # whole instants, so that the order of arrival does not show
-            first = np.searchsorted(self._sure_time, self._sure_time[last - ENOUGH_SURE])
-        if epoch not in self._possible:
-            self._possible[epoch] = _possible(unsure, start, stop)
-        near = [d for e, d in self._possible.items() if start - LEARN_POSSIBLE <= e * EPOCH <= start]
+        first, last = np.searchsorted(self._isolated_time, [start - reach.learn_isolated, stop + reach.far_ends])
+        if last - first > parameters.most_isolated:  # whole instants, so that the order of arrival does not show
+            first = np.searchsorted(self._isolated_time, self._isolated_time[last - parameters.most_isolated])
+        if epoch not in self._nearby:
+            self._nearby[epoch] = _nearby(unmatched, start, stop, parameters, reach)
+        oldest = start - reach.learn_nearby
+        near = [found for other, found in self._nearby.items() if oldest <= other * reach.epoch <= start]
         bursts, crowd = (_joined(list(kind)) for kind in zip(*near, strict=True))
-        self._given[epoch] = estimate(self._sure.take(slice(first, last)), bursts, crowd)
+        isolated = self._isolated.take(slice(first, last))
+        self._given[epoch] = estimate(isolated, bursts, crowd, parameters, reach.usual_delay)
         return self._given[epoch]
 
     def given(self, time: int) -> Offsets:
         """What `offsets` gave for the epoch of this time."""
-        return self._given.get(time // EPOCH, Offsets())
+        return self._given.get(time // self._reach.epoch, Offsets(otherwise=self._reach.usual_delay))
 
     def forget(self, before: int) -> None:
         """Drop what no epoch from that time on looks at."""
-        before_all = before - LEARN_SURE
-        self._new = [(time, new) for time, new in self._new if time.max() >= before_all]
-        first = int(np.searchsorted(self._sure_time, before_all))
+        epoch, oldest = self._reach.epoch, before - self._reach.learn_isolated
+        self._new = [(time, new) for time, new in self._new if time.max() >= oldest]
+        first = int(np.searchsorted(self._isolated_time, oldest))
         if first:
-            self._sure = self._sure.take(slice(first, None))
-            self._sure_time = self._sure_time[first:]
-        self._given = {e: o for e, o in self._given.items() if e * EPOCH >= before - LEARN_SURE}
-        self._possible = {e: d for e, d in self._possible.items() if e * EPOCH >= before - LEARN_POSSIBLE}
+            self._isolated = self._isolated.take(slice(first, None))
+            self._isolated_time = self._isolated_time[first:]
+        self._given = {e: offsets for e, offsets in self._given.items() if e * epoch >= oldest}
+        oldest = before - self._reach.learn_nearby
+        self._nearby = {e: found for e, found in self._nearby.items() if e * epoch >= oldest}
 
 
-def _possible(evidence: Outline, start: int, stop: int) -> tuple[Differences, Differences]:
-    """End differences between unsure outbound halves of an epoch and the inbound ones they might belong to.
+def _nearby(
+    features: BasicFeatures, start: int, stop: int, parameters: ClockParameters, reach: Reach
+) -> tuple[Differences, Differences]:
+    """End differences between unmatched outbound halves of an epoch and the inbound ones they might belong to.
 
     Returns:
         Those within bursts laid on each other, and those of halves in no such burst.
     """
-    time = evidence.time
-    near = np.flatnonzero((time >= start - FAR_ENDS) & (time < stop + FAR_ENDS))
-    _, rank = np.unique(evidence.classes[near], return_inverse=True)
-    in_turn = np.lexsort((time[near], evidence.outbound[near], rank))
+    time, far = features.time, reach.far_ends
+    near = np.flatnonzero((time >= start - far) & (time < stop + far))
+    _, rank = np.unique(features.exact_key[near], return_inverse=True)
+    in_turn = np.lexsort((time[near], features.outbound[near], rank))
     near, rank = near[in_turn], rank[in_turn]
-    out, inn, laid = _bursts(evidence, near, rank)
+    out, inn, laid = _bursts(features, near, rank, parameters, reach)
     ok = ((time[out] >= start) & (time[out] < stop)) | ((time[inn] >= start) & (time[inn] < stop))
-    bursts = Differences(evidence.ztunnel[out[ok]], evidence.ztunnel[inn[ok]], (time[out] - time[inn])[ok])
+    bursts = Differences(features.ztunnel[out[ok]], features.ztunnel[inn[ok]], (time[out] - time[inn])[ok])
     near, rank = near[~laid], rank[~laid]
-    code = rank * (2 * (stop - start + 2 * FAR_ENDS)) + (time[near] - (start - FAR_ENDS))
-    inbound = np.flatnonzero(~evidence.outbound[near])
+    code = rank * (2 * (stop - start + 2 * far)) + (time[near] - (start - far))
+    inbound = np.flatnonzero(~features.outbound[near])
     inbound = inbound[np.argsort(code[inbound], kind="stable")]
-    outbound = np.flatnonzero(evidence.outbound[near] & (time[near] >= start) & (time[near] < stop))
+    outbound = np.flatnonzero(features.outbound[near] & (time[near] >= start) & (time[near] < stop))
     if not len(inbound) or not len(outbound):
         return bursts, _joined([])
     place = np.searchsorted(code[inbound], code[outbound])
     found = []
-    for step in range(-NEIGHBOURS, NEIGHBOURS):
+    for step in range(-parameters.candidates, parameters.candidates):
         at = place + step
         ok = (at >= 0) & (at < len(inbound))
         a, b = outbound[ok], inbound[at[ok]]
-        ok = (rank[a] == rank[b]) & (np.abs(time[near[a]] - time[near[b]]) <= FAR_ENDS)
+        ok = (rank[a] == rank[b]) & (np.abs(time[near[a]] - time[near[b]]) <= far)
         a, b = near[a[ok]], near[b[ok]]
-        found.append(Differences(evidence.ztunnel[a], evidence.ztunnel[b], time[a] - time[b]))
+        found.append(Differences(features.ztunnel[a], features.ztunnel[b], time[a] - time[b]))
     return bursts, _joined(found)
 
 
-def _bursts(evidence: Outline, near: Index, rank: IntArray) -> tuple[Index, Index, npt.NDArray[np.bool_]]:
-    """Bursts of outbound ends laid on bursts of as many inbound ends of their class, first to first.
+def _bursts(
+    features: BasicFeatures, near: Index, rank: IntArray, parameters: ClockParameters, reach: Reach
+) -> tuple[Index, Index, BoolArray]:
+    """Bursts of outbound ends laid on bursts of as many inbound ends of their exact key, first to first.
 
-    Which burst belongs to which does not ask for right clocks: of those within `FAR_ENDS` that have as many ends, it is
-    the one whose gaps are most alike, so that all differences are nearly the same.
+    Which burst belongs to which does not ask for right clocks: of those within `Reach.far_ends` that have as many ends,
+    it is the one whose gaps are most alike, so that all differences are nearly the same.
 
     Args:
-        evidence: All halves at hand.
-        near: Indexes of the halves to look at, by class, side and time.
-        rank: Class of each.
+        features: All halves at hand.
+        near: Indexes of the halves to look at, by exact key, side and time.
+        rank: Number of the exact key of each.
+        parameters: The figures.
+        reach: Time distances.
 
     Returns:
         Indexes of the outbound and the inbound ends laid on each other; for each of `near` whether it is one of them.
@@ -156,26 +149,27 @@ def _bursts(evidence: Outline, near: Index, rank: IntArray) -> tuple[Index, Inde
     laid = np.zeros(len(near), np.bool_)
     if not len(near):
         return near, near, laid
-    time, outbound = evidence.time[near], evidence.outbound[near]
+    time, outbound = features.time[near], features.outbound[near]
     begins = np.ones(len(near), np.bool_)
-    begins[1:] = (rank[1:] != rank[:-1]) | (outbound[1:] != outbound[:-1]) | (np.diff(time) > WITHIN_BURST)
+    begins[1:] = (rank[1:] != rank[:-1]) | (outbound[1:] != outbound[:-1]) | (np.diff(time) > reach.burst_pause)
     first = np.flatnonzero(begins)
     size = np.diff(np.append(first, len(near)))
-    large = np.flatnonzero(outbound[first] & (size >= FEWEST))
-    large = large[np.argsort(-size[large], kind="stable")][:MOST]
+    counts = size >= parameters.fewest_in_burst
+    large = np.flatnonzero(outbound[first] & counts)
+    large = large[np.argsort(-size[large], kind="stable")][: parameters.most_bursts]
     others: dict[tuple[int, int], list[int]] = {}
-    for burst in np.flatnonzero(~outbound[first] & (size >= FEWEST)).tolist():
+    for burst in np.flatnonzero(~outbound[first] & counts).tolist():
         others.setdefault((int(rank[first[burst]]), int(size[burst])), []).append(int(first[burst]))
     found: list[tuple[Index, Index]] = []
     for at, count in zip(first[large].tolist(), size[large].tolist(), strict=True):
         mine = time[at : at + count]
-        ways = []
+        fitting = []
         for other in others.get((int(rank[at]), count), []):
             apart = mine - time[other : other + count]
-            if abs(int(apart[0])) <= FAR_ENDS:
-                ways.append((int(np.ptp(apart)), other))
-        if ways and min(ways)[0] <= ALIKE:
-            other = min(ways)[1]
+            if abs(int(apart[0])) <= reach.far_ends:
+                fitting.append((int(np.ptp(apart)), other))
+        if fitting and min(fitting)[0] <= reach.burst_alike:
+            other = min(fitting)[1]
             found.append((np.arange(at, at + count), np.arange(other, other + count)))
     if not found:
         return near[:0], near[:0], laid

@@ -1,9 +1,12 @@
-"""Halves in outline: the little that settles most pairs, as numpy arrays. `evidence` has the rest, for the others.
+"""Basic features of halves: the few numpy arrays that settle most pairs; `full` has the rest, for the others.
+
+The *blocking key* is a hash of what both halves of a connection share: only halves of one blocking key are ever
+compared. The *exact key* adds both byte counts.
 
 Texts become 64-bit hashes of themselves, not codes in order of arrival, so two halves compare the same whatever batch,
 process or machine read them. A wrong match would need two of the texts in one capture to collide: below 1e-6 for ten
-million distinct texts. Byte counts enter the class by two odd factors; for two connections of one key to collide their
-counts would have to differ by some 4 GiB in just that ratio.
+million distinct texts. Byte counts enter the exact key by two odd factors; for two connections of one blocking key to
+collide their counts would have to differ by some 4 GiB in just that ratio.
 
 Shape: one entry a half in every array.  Units: microseconds (`time`), milliseconds (`duration`), bytes.
 """
@@ -21,8 +24,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
-from ztflow.model.vocabulary import Message
-from ztflow.pair.features.early_denials import refused
+from ztflow.pair.features.early_denials import is_complete, refused
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -41,12 +43,12 @@ def mix(values: UIntArray) -> UIntArray:
     return values ^ (values >> np.uint64(31))
 
 
-_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
+_MIXED_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
 
 
 def mixed_ports(ports: npt.NDArray[np.generic]) -> UIntArray:
     """`mix` of port numbers."""
-    mixed: UIntArray = _PORTS[ports]
+    mixed: UIntArray = _MIXED_PORTS[ports]
     return mixed
 
 
@@ -88,12 +90,8 @@ def _is_outbound(word: str) -> bool:
     return word == "outbound"
 
 
-def _is_complete(word: str) -> bool:
-    return word == Message.COMPLETE
-
-
 @dataclass(frozen=True, slots=True)
-class Outline:
+class BasicFeatures:
     """The arrays of a set of halves.
 
     Attributes:
@@ -102,12 +100,14 @@ class Outline:
         outbound: True for the client's side.
         pairable: Complete HBONE halves with a time, and refusals that name what was asked for: those whose partner is
             a line too.
-        key: Hash of what both halves share: addresses, authority, identity; see
+        blocking_key: Hash of what both halves share: addresses, authority, identity; see
             docs/reference/ztunnel-log.md#what-both-halves-share. Of a refused request that is addresses and the
             authority's host.
+        identity_optional: Whether the loose key leaves the identity out. Not across networks, where it is all that
+            tells clients apart, nor for a refused request, whose blocking key has none.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
-        ztunnel: Hash of who wrote it: the ztunnel pod, else the input.
+        ztunnel: Hash of the ztunnel that wrote it: its pod, else the input.
         elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
     """
 
@@ -115,7 +115,8 @@ class Outline:
     duration: IntArray
     outbound: BoolArray
     pairable: BoolArray
-    key: UIntArray
+    blocking_key: UIntArray
+    identity_optional: BoolArray
     request: UIntArray
     response: UIntArray
     ztunnel: UIntArray
@@ -132,10 +133,15 @@ class Outline:
         return result
 
     @property
-    def classes(self) -> UIntArray:
-        """Hash of key and sizes: what the two halves of a connection share exactly."""
+    def exact_key(self) -> UIntArray:
+        """Hash of blocking key and sizes: what the two halves of a connection share exactly."""
         result = self.sizes
-        result += self.key
+        result += self.blocking_key
+        return result
+
+    def loose_key(self, identity: UIntArray) -> UIntArray:
+        """The blocking key without the identity where that may be missing, given the hash of each half's identity."""
+        result: UIntArray = np.where(self.identity_optional, self.blocking_key - identity * _ODD[1], self.blocking_key)
         return result
 
     def moved(self, index: Index) -> BoolArray:
@@ -143,9 +149,9 @@ class Outline:
         result: BoolArray = (self.request[index] | self.response[index]) != 0
         return result
 
-    def outline(self, index: Index | BoolArray | slice) -> Outline:
-        """The outline of the entries at `index`."""
-        return Outline(*(getattr(self, field.name)[index] for field in fields(Outline)))
+    def basic(self, index: Index | BoolArray | slice) -> BasicFeatures:
+        """The basic features of the entries at `index`."""
+        return BasicFeatures(*(getattr(self, field.name)[index] for field in fields(BasicFeatures)))
 
     def take(self, index: Index | BoolArray) -> Self:
         """The entries at `index`, or where a mask is true."""
@@ -161,8 +167,8 @@ class Outline:
         return cls(*(np.concatenate([getattr(part, f.name) for part in items]) for f in fields(cls)))
 
 
-def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
-    """The outline of a halves table (`schema.HALVES`).
+def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
+    """The basic features of a halves table (`schema.HALVES`).
 
     Cost: 50 ns a row; Python once a new word.
     """
@@ -176,46 +182,35 @@ def outline_of(halves: pa.Table, memory: WordMemory) -> Outline:
     time = numbers_of_time(halves)
     host = hashes("hbone_host")
     destination = hashes("dst_ip")
-    key = direct_key(halves, host, destination, memory)
+    authority = host * _ODD[0]
+    authority += mixed_ports(numbers(halves, "hbone_port")) * _ODD[1]
+    key = authority * _ODD[0]
+    key += hashes("src_ip") * _ODD[1]
+    key += destination * _ODD[2]
+    named = memory.per_row(halves, "hbone_host", is_name, np.bool_)
+    if named.any():  # across networks the halves share neither address (format sheet §5.1)
+        key = np.where(named, authority, key)
     key *= _ODD[0]
     key += hashes("src_identity") * _ODD[1]
+    optional = ~named
     ztunnel = hashes("ztunnel_pod")
     if not ztunnel.all():
         ztunnel = np.where(ztunnel != 0, ztunnel, mix(hashes("source_file")))
-    pairable = (host != 0) & memory.per_row(halves, "message", _is_complete, np.bool_) & (time != NO_TIME)
+    pairable = (host != 0) & memory.per_row(halves, "message", is_complete, np.bool_) & (time != NO_TIME)
     rows, asked = refused(halves, outbound, memory)
     if len(rows):
         pairable[rows] = time[rows] != NO_TIME
         key[rows] = combine([asked, hashes("src_ip")[rows], destination[rows]])
-    return Outline(
+        optional[rows] = False
+    return BasicFeatures(
         time=time,
         duration=numbers(halves, "duration_ms").astype(np.int64, copy=False),
         outbound=outbound,
         pairable=pairable,
-        key=key,
+        blocking_key=key,
+        identity_optional=optional,
         request=np.where(outbound, sent, received),
         response=np.where(outbound, received, sent),
         ztunnel=ztunnel,
         elsewhere=(host != 0) & (host != destination),
     )
-
-
-def direct_key(halves: pa.Table, host: UIntArray, destination: UIntArray, memory: WordMemory) -> UIntArray:
-    """Hash of the authority and, unless that is a name, of both addresses.
-
-    Across networks (an authority that is a host name) the halves share neither address; see
-    docs/reference/ztunnel-log.md#what-both-halves-share.
-    """
-    authority = host * _ODD[0]
-    authority += mixed_ports(numbers(halves, "hbone_port")) * _ODD[1]
-    direct: UIntArray = authority * _ODD[0]
-    direct += memory.per_row(halves, "src_ip", text_hash, np.uint64) * _ODD[1]
-    direct += destination * _ODD[2]
-    named = named_hosts(halves, memory)
-    return direct if named is None else np.where(named, authority, direct)
-
-
-def named_hosts(halves: pa.Table, memory: WordMemory) -> BoolArray | None:
-    """Where the authority is a host name; None when it is nowhere."""
-    named = memory.per_row(halves, "hbone_host", is_name, np.bool_)
-    return named if named.any() else None

@@ -1,4 +1,4 @@
-"""Requests a server's ztunnel refused before it tracked them: its half is a `connection failed` line.
+"""Early denials: requests a server's ztunnel refused before it tracked them, whose half is a `connection failed` line.
 
 Such a line carries two addresses and an error text, no authority, no identity and no counts. The client's half is a
 whole line that ended with the server's answer, `http status: 400 Bad Request`. What joins them
@@ -29,22 +29,32 @@ from ztflow.model.vocabulary import ErrorClass, Message
 OWN_PORTS: Final = (15001, 15006, 15008)
 """Where ztunnel listens: outbound, inbound plaintext, HBONE (docs/reference/ztunnel-log.md#ports)."""
 OWN_PORT: Final = np.uint64(1)
-"""Stands for the authority of a call to one of them; the hash of no text."""
+"""Used as the authority of a call to one of them; the hash of no text."""
 
 _MAY_BE, _BY_PORT = 1, 2
-_CLASSES: Final[dict[str, int]] = {
+_REFUSALS: Final[dict[str, int]] = {
     ErrorClass.PEER_REFUSED: _MAY_BE,
     ErrorClass.BAD_AUTHORITY: _MAY_BE,
     ErrorClass.UNKNOWN_DESTINATION: _MAY_BE,
     ErrorClass.RECURSIVE: _MAY_BE,
     ErrorClass.PEER_UNAVAILABLE: _BY_PORT,
 }
-_COLUMNS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
+_COLUMNS_OF_REFUSALS: Final = ("error", "message", "dst_ip", "dst_port", "hbone_host", "hbone_port")
 _REFUSED, _UNAVAILABLE = "http status: 400", "http status: 503"
 _MISMATCH = "ip mismatch: "
 _WITH_PORT = ("invalid CONNECT address ", "no valid authority pseudo header: ")
 _UNKNOWN = "unknown destination: "
 _RECURSIVE = "attempted recursive call to ourselves"
+
+
+def is_complete(message: str) -> bool:
+    """Whether a line's message says that the connection was tracked to its end."""
+    return message == Message.COMPLETE
+
+
+def is_failed(message: str) -> bool:
+    """Whether a line's message says that the connection was refused before it was tracked."""
+    return message == Message.FAILED
 
 
 def refused(
@@ -70,7 +80,7 @@ def refused(
     rows, by_port = rows[kind != 0], kind[kind != 0] == _BY_PORT
     if by_port.any():
         rows = rows[~by_port | _is_own(halves.column("hbone_port").take(pa.array(rows)))]
-    part = halves.select(_COLUMNS).take(pa.array(rows))
+    part = halves.select(_COLUMNS_OF_REFUSALS).take(pa.array(rows))
     error = part.column("error")
     asked = np.where(outbound[rows], _asked(part, error), _named(part, error))
     return rows[asked != 0], asked[asked != 0]
@@ -81,7 +91,7 @@ def _asked(part: pa.Table, error: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     host = per_word(part.column("hbone_host"), text_hash, np.uint64)
     own = _is_own(part.column("hbone_port")) & (host == per_word(part.column("dst_ip"), text_hash, np.uint64))
     answered = per_word(error, _answer, np.uint8)
-    whole = per_word(part.column("message"), _is_complete, np.bool_) & (host != 0)
+    whole = per_word(part.column("message"), is_complete, np.bool_) & (host != 0)
     asked = np.where(own & (answered != 0), OWN_PORT, np.where(answered == _MAY_BE, host, np.uint64(0)))
     result: npt.NDArray[np.uint64] = np.where(whole, asked, np.uint64(0))
     return result
@@ -92,7 +102,7 @@ def _named(part: pa.Table, error: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     accepted = per_word(error, _accepted, np.uint64)
     here = (accepted == 0) | (accepted == per_word(part.column("dst_ip"), text_hash, np.uint64))
     # The port tells a tunnel from plaintext, which is refused in some of the same words.
-    early = per_word(part.column("message"), _is_failed, np.bool_) & _is_own(part.column("dst_port"))
+    early = per_word(part.column("message"), is_failed, np.bool_) & _is_own(part.column("dst_port"))
     result: npt.NDArray[np.uint64] = np.where(here & early, per_word(error, _authority, np.uint64), np.uint64(0))
     return result
 
@@ -102,15 +112,7 @@ def _is_own(ports: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
 
 
 def _kind(error_class: str) -> int:
-    return _CLASSES.get(error_class, 0)
-
-
-def _is_complete(message: str) -> bool:
-    return message == Message.COMPLETE
-
-
-def _is_failed(message: str) -> bool:
-    return message == Message.FAILED
+    return _REFUSALS.get(error_class, 0)
 
 
 def _answer(error: str) -> int:

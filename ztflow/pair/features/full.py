@@ -1,8 +1,8 @@
-"""All that pairing asks of a half which its outline does not settle, as numpy arrays; and the canonical order."""
+"""Full features of the halves that basic ones do not settle, as numpy arrays; and the canonical order of halves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -10,35 +10,20 @@ import pyarrow as pa
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import BoolArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import time_order
-from ztflow.model.vocabulary import Message
-from ztflow.pair.features.basic import (
-    Outline,
-    combine,
-    direct_key,
-    hashes_of,
-    mix,
-    mixed_ports,
-    named_hosts,
-    numbers,
-    outline_of,
-)
-from ztflow.pair.features.early_denials import refused
+from ztflow.pair.features.basic import BasicFeatures, basic_features, combine, hashes_of, mix, mixed_ports, numbers
+from ztflow.pair.features.early_denials import is_failed
 
 
 def _is_answer(error: str) -> bool:
     return error.startswith("http status: ")
 
 
-def _is_early(message: str) -> bool:
-    return message == Message.FAILED
-
-
 @dataclass(frozen=True, slots=True)
-class Evidence(Outline):
+class FullFeatures(BasicFeatures):
     """The arrays of a set of halves.
 
     Attributes:
-        loose_key: The key without the identity, for halves one of which does not say it.
+        without_identity: The blocking key without the identity, for halves one of which does not say it.
         identity: Hash of the source identity, 0 where the half does not say it.
         trace: Hash of the trace id, 0 where there is none (all but JSON logs of 1.22.0).
         failed: Whether the half carries an error text.
@@ -51,7 +36,7 @@ class Evidence(Outline):
         port: Source port, 0 where unknown: the client's own for outbound halves, the tunnel's for inbound ones.
     """
 
-    loose_key: UIntArray
+    without_identity: UIntArray
     identity: UIntArray
     trace: UIntArray
     failed: BoolArray
@@ -64,47 +49,34 @@ class Evidence(Outline):
     port: IntArray
 
 
-def gather(halves: pa.Table, memory: WordMemory | None = None, outline: Outline | None = None) -> Evidence:
-    """The evidence of a halves table (`schema.HALVES`).
+def full_features(
+    halves: pa.Table, memory: WordMemory | None = None, basic: BasicFeatures | None = None
+) -> FullFeatures:
+    """The full features of a halves table (`schema.HALVES`).
 
     Args:
         halves: The rows.
         memory: What is known of their words.
-        outline: Their outline, where it is there already.
+        basic: Their basic features, where they are there already.
     """
     memory = memory or WordMemory()
-    outline = outline_of(halves, memory) if outline is None else outline
+    basic = basic_features(halves, memory) if basic is None else basic
 
     def hashes(name: str) -> UIntArray:
         return memory.per_row(halves, name, text_hash, np.uint64)
 
-    host, identity, destination = hashes("hbone_host"), hashes("src_identity"), hashes("dst_ip")
-    named = named_hosts(halves, memory)
-    loose = direct_key(halves, host, destination, memory)
-    if named is not None:  # across networks the identity is all that tells clients apart
-        loose = np.where(named, outline.key, loose)
-    rows, _ = refused(halves, outline.outbound, memory)
-    loose[rows] = outline.key[rows]
-    error = halves.column("error")
-    return Evidence(
-        outline.time,
-        outline.duration,
-        outline.outbound,
-        outline.pairable,
-        outline.key,
-        outline.request,
-        outline.response,
-        outline.ztunnel,
-        outline.elsewhere,
-        loose_key=loose,
+    identity, error = hashes("src_identity"), halves.column("error")
+    return FullFeatures(
+        **{field.name: getattr(basic, field.name) for field in fields(BasicFeatures)},
+        without_identity=basic.loose_key(identity),
         identity=identity,
         trace=hashes_of(halves.column("trace_id")),
         failed=error.is_valid().to_numpy(),
         source=hashes("src_ip"),
-        destination=destination,
+        destination=hashes("dst_ip"),
         service=hashes("dst_service"),
-        tunnelled=host != 0,
-        early=memory.per_row(halves, "message", _is_early, np.bool_),
+        tunnelled=hashes("hbone_host") != 0,
+        early=memory.per_row(halves, "message", is_failed, np.bool_),
         answered=per_word(error, _is_answer, np.bool_),
         port=numbers(halves, "src_port").astype(np.int64),
     )
@@ -115,7 +87,7 @@ def canonical_order(time: IntArray, rows: Index, halves: pa.Table) -> Index:
 
     Args:
         time: Time of each half.
-        rows: Where each stands in `halves`; those whose times are equal are looked at whole.
+        rows: The row of each in `halves`; those whose times are equal are looked at whole.
         halves: The table.
     """
     order = time_order(time)
@@ -152,7 +124,7 @@ def _figures(halves: pa.Table) -> UIntArray:
 
 
 def _content(halves: pa.Table) -> tuple[UIntArray, UIntArray]:
-    """Hashes of what each line says in words, and of where it stands."""
+    """Hashes of what each line says in words, and of its place in the input."""
     texts = (
         "direction", "message", "src_ip", "src_identity", "src_workload", "dst_ip", "hbone_host", "dst_workload",
         "dst_service", "error", "ztunnel_pod",

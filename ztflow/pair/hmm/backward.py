@@ -1,4 +1,4 @@
-"""The way back through the lattice: how likely each edge is among all ways."""
+"""Backward pass through the trellis: the probability of each transition among all pairing paths."""
 
 from __future__ import annotations
 
@@ -6,55 +6,57 @@ import math
 
 from ztflow.columns.dtypes import FloatArray
 from ztflow.pair.hmm.forward import forward
-from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER, Burst
-from ztflow.pair.hmm.trellis import NONE, Ahead, Counts, Edges, Scratch, States
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD, Burst
+from ztflow.pair.hmm.trellis import LOG_ZERO, LookAhead, Scratch, States, TransitionCounts, Transitions
 
 
-def backward(burst: Burst, edges: Edges, onward: FloatArray, shares: FloatArray, counts: Counts) -> float:
-    """Add up how likely each edge is among all ways: into shares of partners, and counts of steps.
+def backward(
+    burst: Burst, transitions: Transitions, onward: FloatArray, posterior: FloatArray, counts: TransitionCounts
+) -> float:
+    """Add up the probability of each transition: into the posterior of partners, and counts of steps.
 
     Args:
         burst: The burst.
-        edges: As `forward` found them.
-        onward: Room for three rows as wide as `edges.before`.
-        shares: A row a late end, a column an early end.
+        transitions: As `forward` found them.
+        onward: Room for three rows as wide as `Transitions.before`.
+        posterior: A row a late end, a column an early end.
         counts: See `Counts`.
 
     Returns:
-        The logarithm of the sum over all ways.
+        The logarithm of the sum over all pairing paths.
     """
     late, early = burst.sizes[0], burst.sizes[1]
     after, most, total = onward[0], onward[1], onward[2]
-    best, everything = NONE, 0.0
-    for state in range(edges.kept[late]):
-        best = max(best, edges.before[late, state])
+    best, everything = LOG_ZERO, 0.0
+    for state in range(transitions.kept[late]):
+        best = max(best, transitions.before[late, state])
         after[state] = 0.0
-    if edges.kept[late] == 0:
-        return NONE
-    for state in range(edges.kept[late]):
-        everything += math.exp(edges.before[late, state] - best)
+    if transitions.kept[late] == 0:
+        return LOG_ZERO
+    for state in range(transitions.kept[late]):
+        everything += math.exp(transitions.before[late, state] - best)
     everything = best + math.log(everything)
     for k in range(late - 1, -1, -1):
-        for state in range(edges.kept[k]):
-            most[state], total[state] = NONE, 0.0
-        for edge in range(edges.first[k], edges.first[k + 1]):
-            start = edges.what[edge, 0]
-            edges.weight[edge] += after[edges.what[edge, 1]]
-            most[start] = max(most[start], edges.weight[edge])
-        for edge in range(edges.first[k], edges.first[k + 1]):
-            start, partner = edges.what[edge, 0], edges.what[edge, 2]
-            total[start] += math.exp(edges.weight[edge] - most[start])
-            chance = math.exp(edges.before[k, start] + edges.weight[edge] - everything)
+        for state in range(transitions.kept[k]):
+            most[state], total[state] = LOG_ZERO, 0.0
+        for transition in range(transitions.first[k], transitions.first[k + 1]):
+            start = transitions.what[transition, 0]
+            transitions.weight[transition] += after[transitions.what[transition, 1]]
+            most[start] = max(most[start], transitions.weight[transition])
+        for transition in range(transitions.first[k], transitions.first[k + 1]):
+            start, partner = transitions.what[transition, 0], transitions.what[transition, 2]
+            total[start] += math.exp(transitions.weight[transition] - most[start])
+            chance = math.exp(transitions.before[k, start] + transitions.weight[transition] - everything)
             if partner < early:
-                shares[k, partner] += chance
-                count(burst, k, edges.what[edge, 3], chance, counts)
-        for state in range(edges.kept[k]):
-            after[state] = most[state] + math.log(total[state]) if total[state] > 0.0 else NONE
+                posterior[k, partner] += chance
+                count(burst, k, transitions.what[transition, 3], chance, counts)
+        for state in range(transitions.kept[k]):
+            after[state] = most[state] + math.log(total[state]) if total[state] > 0.0 else LOG_ZERO
     return everything
 
 
-def count(burst: Burst, k: int, code: int, chance: float, counts: Counts) -> None:
-    """Add a step to the counts, for as much as it is likely."""
+def count(burst: Burst, k: int, code: int, chance: float, counts: TransitionCounts) -> None:
+    """Add a step to the counts, as its probability."""
     kind, rest = (code >> 1) & 3, code >> 3
     gap = burst.gap[k]
     if code & 1:  # everything before was finished, and rest is the lowest end not taken
@@ -65,13 +67,13 @@ def count(burst: Burst, k: int, code: int, chance: float, counts: Counts) -> Non
         return
     counts.follows[rest, kind] += chance
     counts.gaps[kind, gap] += chance
-    counts.own[1 if kind == OTHER else 0, burst.gap2[k]] += chance
+    counts.own[1 if kind == OTHER_THREAD else 0, burst.gap2[k]] += chance
 
 
 def both_ways(
-    burst: Burst, states: States, edges: Edges, scratch: Scratch, ahead: Ahead, counts: Counts,
-    shares: FloatArray, onward: FloatArray, limits: FloatArray, total: FloatArray,
+    burst: Burst, states: States, transitions: Transitions, scratch: Scratch, look_ahead: LookAhead,
+    counts: TransitionCounts, posterior: FloatArray, onward: FloatArray, limits: FloatArray, total: FloatArray,
 ) -> None:  # fmt: skip
-    """Fill in shares, counts and the total. Limits: states kept of each layer, and how much worse they may be."""
-    forward(burst, states, edges, scratch, ahead, int(limits[0]), limits[1])
-    total[0] = backward(burst, edges, onward, shares, counts)
+    """Fill in posterior, counts and the total. Limits: states kept of each column, and how much worse they may be."""
+    forward(burst, states, transitions, scratch, look_ahead, int(limits[0]), limits[1])
+    total[0] = backward(burst, transitions, onward, posterior, counts)

@@ -1,4 +1,4 @@
-"""Adds up all likely ways to pair a burst: runs `lattice`, compiled where that can be done, and makes its arrays."""
+"""Runs the forward-backward algorithm on a burst: compiled where possible, on arrays made here."""
 
 from __future__ import annotations
 
@@ -17,19 +17,29 @@ from ztflow.jit.link import ArgumentTable, kept_or_made, linked
 from ztflow.pair.features.basic import mix
 from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.transitions import GAP_CLASSES, Burst
-from ztflow.pair.hmm.trellis import BUCKETS, EDGES, WORDS, Ahead, BothWays, Counts, Edges, Scratch, States
+from ztflow.pair.hmm.trellis import (
+    BUCKETS,
+    RING_WORDS,
+    TRANSITIONS_PER_STATE,
+    BothWays,
+    LookAhead,
+    Scratch,
+    States,
+    TransitionCounts,
+    Transitions,
+)
 
-ROOM, EDGES_ROOM = 24, 64
-"""States, and edges, of a layer that are looked at, for each state kept."""
+STATES_LOOKED_AT, TRANSITIONS_LOOKED_AT = 24, 64
+"""States, and transitions, of a column that are looked at, for each state kept."""
 SMALL = 6
-"""A burst of up to so many has fewer states than 4 to the power of that."""
+"""A burst of up to so many ends has fewer states than 4 to the power of that."""
 WORST = 30.0
-"""How much worse than the best an early end fits late ends to come, at most: a logarithm."""
+"""Look-ahead: how much worse than the best an early end fits late ends to come, at most; a logarithm."""
 
 SLOW_FROM = 100
 """Late ends added up in Python before it is said that this is slow: one to ten seconds of work."""
 
-CODE = Cache(
+TRELLIS_CODE = Cache(
     "lattice", "ztflow.pair.hmm.transitions", "ztflow.pair.hmm.trellis", "ztflow.pair.hmm.forward",
     "ztflow.pair.hmm.backward", "ztflow.pair.hmm.jit",
 )  # fmt: skip
@@ -37,12 +47,12 @@ CODE = Cache(
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """How many states of each layer are kept.
+class Beam:
+    """How many states of each column are kept.
 
     Attributes:
-        states: At most so many.
-        within: Of those less than so much (a logarithm) worse than the best.
+        states: How many at most.
+        within: How much worse than the best they may be: a logarithm.
     """
 
     states: int
@@ -50,86 +60,86 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """What all ways together say.
+class PathSums:
+    """What all pairing paths together say.
 
     Attributes:
-        shares: Of each early end (column) as the partner of each late end (row).
-        counts: Steps, each for as much as it is likely.
-        total: Logarithm of the sum of the likelihoods of all ways.
+        posterior: Probability of each early end (column) as the partner of each late end (row).
+        counts: Steps, each counted as its probability.
+        total: Logarithm of the sum of the likelihoods of all paths.
     """
 
-    shares: FloatArray
-    counts: Counts
+    posterior: FloatArray
+    counts: TransitionCounts
     total: float
 
 
-def no_counts() -> Counts:
+def no_counts() -> TransitionCounts:
     """Nothing counted."""
     gaps = (np.zeros((rows, GAP_CLASSES)) for rows in (4, 2, 2))
-    return Counts(np.zeros((12, 4)), *gaps)
+    return TransitionCounts(np.zeros((12, 4)), *gaps)
 
 
-def add_up(burst: Burst, effort: Effort) -> Sums:
-    """Add up all ways to pair a burst.
+def sum_paths(burst: Burst, beam: Beam) -> PathSums:
+    """Add up all pairing paths of a burst.
 
     Cost: 0.1 to 0.3 ms an end, with 400 states; once, 50 ms to load the compiled code, 5 s to make it where it is not
-    kept yet. Memory: 24 bytes an edge, some kB an end.
+    kept yet. Memory: 24 bytes a transition, some kB an end.
     """
     late, early = (int(size) for size in burst.sizes)
     slots = max(late, early)
-    room = 4**slots if slots <= SMALL else ROOM * effort.states
-    keep = min(effort.states, room)
-    sums = Sums(np.zeros((late, early)), no_counts(), 0.0)
+    room = 4**slots if slots <= SMALL else STATES_LOOKED_AT * beam.states
+    keep = min(beam.states, room)
+    sums = PathSums(np.zeros((late, early)), no_counts(), 0.0)
     total = np.zeros(1)
     _runner()(
         BothWays(
-            burst, _states(room), _edges(late, keep), _scratch(room, early), _ahead(burst.fit), sums.counts,
-            sums.shares, np.empty((3, keep)), np.array([keep, effort.within]), total,
+            burst, _states(room), _transitions(late, keep), _scratch(room, early), _look_ahead(burst.emission),
+            sums.counts, sums.posterior, np.empty((3, keep)), np.array([keep, beam.within]), total,
         )
     )  # fmt: skip
-    return Sums(sums.shares, sums.counts, float(total[0]))
+    return PathSums(sums.posterior, sums.counts, float(total[0]))
 
 
 def _states(room: int) -> States:
     def whole(columns: int = room) -> IntArray:
         return np.empty((2, columns), np.int64)
 
-    likely, outlook = np.empty((2, room)), np.empty((2, room))
+    likely, penalty = np.empty((2, room)), np.empty((2, room))
     numbers = whole(), whole(), whole(), whole(), whole(), whole(), whole()
-    return States(*numbers, likely, outlook, whole(room * WORDS), whole())
+    return States(*numbers, likely, penalty, whole(room * RING_WORDS), whole())
 
 
-def _edges(late: int, keep: int) -> Edges:
-    most = (late * EDGES + EDGES_ROOM) * keep
+def _transitions(late: int, keep: int) -> Transitions:
+    most = (late * TRANSITIONS_PER_STATE + TRANSITIONS_LOOKED_AT) * keep
     first, kept = np.zeros(late + 1, np.int64), np.zeros(late + 1, np.int64)
-    return Edges(first, kept, np.empty((most, 4), np.int32), np.empty(most), np.empty((late + 1, keep)))
+    return Transitions(first, kept, np.empty((most, 4), np.int32), np.empty(most), np.empty((late + 1, keep)))
 
 
 def _scratch(room: int, early: int) -> Scratch:
     slots = 1 << (2 * room).bit_length()
     sizes = np.zeros(4 + BUCKETS, np.int64)
     place, rank = np.empty(room, np.int64), np.empty(room, np.int64)
-    keys = _keys(1 << max(4, early.bit_length()))
-    return Scratch(np.empty(slots, np.int64), np.empty(slots, np.int64), place, rank, np.empty(room), sizes, keys)
+    hashes = _hashes(1 << max(4, early.bit_length()))
+    return Scratch(np.empty(slots, np.int64), np.empty(slots, np.int64), place, rank, np.empty(room), sizes, hashes)
 
 
 @lru_cache(maxsize=16)
-def _keys(early: int) -> IntArray:
-    keys = mix(np.arange(1, 4 * (early + 1) + 1, dtype=np.uint64)).view(np.int64)
-    return keys.reshape(4, early + 1)
+def _hashes(early: int) -> IntArray:
+    hashes = mix(np.arange(1, 4 * (early + 1) + 1, dtype=np.uint64)).view(np.int64)
+    return hashes.reshape(4, early + 1)
 
 
-def _ahead(fit: FloatArray) -> Ahead:
-    late = len(fit)
-    best = np.empty((late + 1, fit.shape[1]))
-    best[:late] = np.maximum.accumulate(fit[::-1], axis=0)[::-1]
+def _look_ahead(emission: FloatArray) -> LookAhead:
+    late = len(emission)
+    best = np.empty((late + 1, emission.shape[1]))
+    best[:late] = np.maximum.accumulate(emission[::-1], axis=0)[::-1]
     best[late] = best[0] - WORST
     best = np.maximum(best - best[0], -WORST)
     change = np.diff(best, axis=0)
     at, end = np.nonzero(change)
     first = np.searchsorted(at, np.arange(late + 1))
-    return Ahead(best, first, np.ascontiguousarray(end), change[at, end])
+    return LookAhead(best, first, np.ascontiguousarray(end), change[at, end])
 
 
 def warmup() -> Path | None:
@@ -139,7 +149,7 @@ def warmup() -> Path | None:
         CompilerError: It cannot be compiled here.
     """
     _code()
-    return CODE.finished()
+    return TRELLIS_CODE.finished()
 
 
 def _code() -> tuple[str, bytes]:
@@ -152,12 +162,12 @@ def _code() -> tuple[str, bytes]:
     def make() -> tuple[str, bytes]:
         from ztflow.pair.hmm.jit import object_code
 
-        if (damaged := CODE.finished()) is not None:
+        if (damaged := TRELLIS_CODE.finished()) is not None:
             _say(f"in {damaged} is damaged: it is compiled anew, which takes about 5 s")
         return object_code()
 
-    code = kept_or_made(CODE, make, "what weighs equal connections (about 5 s)")
-    if CODE.finished() is None and CODE.good() is None:
+    code = kept_or_made(TRELLIS_CODE, make, "what weighs equal connections (about 5 s)")
+    if TRELLIS_CODE.finished() is None and TRELLIS_CODE.good() is None:
         _say(
             "has no private folder it could be kept in: every run compiles it anew, which takes about 5 s (set "
             "XDG_CACHE_HOME to a folder you can write)"

@@ -1,4 +1,4 @@
-"""Compiles the sum over all likely pairings to object code. Importing this module imports Numba."""
+"""Compiles the forward-backward algorithm to object code. Importing this module imports Numba."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _registered: Any = register_jitable
 FUNCTIONS = (
     transitions.row, transitions.of_new_batch, transitions.elsewhere, trellis.word_of,
     trellis.is_taken, trellis.free_after, trellis.place_of, trellis.step_code,
-    forward.lead, forward.expand, forward.add_up, forward.choose, forward.forward,
+    forward.lead, forward.expand, forward.add_likelihoods, forward.choose, forward.forward,
     backward.count, backward.backward, backward.both_ways,
 )  # fmt: skip
 for _function in FUNCTIONS:

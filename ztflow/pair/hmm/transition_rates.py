@@ -1,65 +1,88 @@
-"""What bursts start from: the steps of the true pairs of five captured runs.
+"""Transition rates: how often each kind of step follows which, and how fast a burst goes; defaults, and learning both.
 
-Printed by `python benchmarks/accuracy.py --habits` for the runs 1.22.1, 1.24.6, 1.24.6-waypoint, 1.24.6-debug and
-1.29.5-storm, sizes masked: bursts of four or more. The rows and columns are those of `lattice.Counts`.
+The default rates are the steps of the true pairs of five captured runs, printed by
+`python benchmarks/accuracy.py --rates RUN_DIR...` for 1.22.1, 1.24.6, 1.24.6-waypoint, 1.24.6-debug and 1.29.5-storm,
+sizes masked: bursts of four or more. Rows and columns are those of `trellis.TransitionCounts`. Each burst moves them to
+what its own likely pairings show. Units: microseconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.pair.hmm.transitions import GAP_CLASSES, GAPS
-from ztflow.pair.hmm.trellis import Counts
-
-PRIOR = 200.0
-"""Steps' worth of trust in the start, for each share."""
-MOST = 0.97
-"""The chance of a new batch, last first, is never more."""
-
-USUAL = 150.0
-"""Microseconds between the ends of connections that are alone (captured runs): used where nothing is known."""
-LEAST = 30.0
-"""Microseconds from an early end to its late one at least, where the delay is usual."""
-MARGIN = 25.0
-"""... and at most so much below the 5th percentile of the delays that the first guess has."""
-SERVICE = 18.0
-"""Microseconds a connection takes a thread, on captured runs."""
-SERVICE_WEIGHT, SERVICE_WIDTH = 8.0, 0.6
-"""Trust in that, in gaps; and how far (logarithm) machines differ."""
-SPREAD = 4.0 / 3.0
-"""How far above the least three quarters of the times lie at which a batch was read, in service times."""
+from ztflow.pair.hmm.trellis import TransitionCounts
+from ztflow.pair.reach import REACH
 
 _SERVICES = np.geomspace(6.0, 150.0, 40)
+"""Service times that are tried, µs."""
+
+
+@dataclass(frozen=True)
+class TransitionRateParameters:
+    """How a burst's pace and rates are told from its ends.
+
+    Attributes:
+        prior: Steps' worth of trust in the default rates, for each rate. Chosen.
+        most_batch: The chance that a new batch begins, last first, is never more. Chosen.
+        usual_delay: Delay at which the least delay is `least`; `Reach.usual_delay`.
+        least: Microseconds from an early end to its late one at least, where the delay is usual. Chosen.
+        margin: The least delay is never higher than the 5th percentile of the first guess's delays less this, µs.
+            Chosen.
+        service: Microseconds a connection takes a thread. Captured runs: 14 to 22.
+        service_weight: Trust in that, in gaps. Chosen.
+        service_width: How far (logarithm) machines differ in it. Chosen.
+        spread: How far above the least three quarters of the times lie at which a batch was read, in service times.
+            Chosen.
+    """
+
+    prior: float = 200.0
+    most_batch: float = 0.97
+    usual_delay: float = REACH.usual_delay
+    least: float = 30.0
+    margin: float = 25.0
+    service: float = 18.0
+    service_weight: float = 8.0
+    service_width: float = 0.6
+    spread: float = 4.0 / 3.0
+
+
+TRANSITION_RATES: Final = TransitionRateParameters()
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast things go, in µs: a connection's time on a thread, and the least and spread of delays."""
+    """How fast a burst goes, in µs: a connection's time on a thread, and the least and spread of delays."""
 
     service: float
     least: float
     spread: float
 
     @staticmethod
-    def of(late: FloatArray, delay: FloatArray, usual: float) -> Pace:
+    def of(
+        late: FloatArray, delay: FloatArray, usual: float, parameters: TransitionRateParameters = TRANSITION_RATES
+    ) -> Pace:
         """The pace of a burst.
 
         Args:
             late: Late ends, rising.
-            delay: Delays as a first guess has them.
-            usual: Usual delay of sure pairs between the same two ztunnels.
+            delay: Delays of the first guess.
+            usual: Usual delay of isolated pairs between the same two ztunnels.
+            parameters: The figures.
         """
         gaps = np.diff(late)[:, None]
         many = ((gaps >= 0.8 * _SERVICES) & (gaps < 1.4 * _SERVICES)).sum(axis=0)
-        prior = SERVICE_WEIGHT * np.exp(-((np.log(_SERVICES / SERVICE) / SERVICE_WIDTH) ** 2))
-        service = float(_SERVICES[np.argmax(many + prior)])
-        least = LEAST + max(0.0, usual - USUAL)
+        off = np.log(_SERVICES / parameters.service) / parameters.service_width
+        service = float(_SERVICES[np.argmax(many + parameters.service_weight * np.exp(-(off**2)))])
+        least = parameters.least + max(0.0, usual - parameters.usual_delay)
         if len(delay):
-            least = min(least, float(np.quantile(delay, 0.05)) - MARGIN)
-        return Pace(service, least, SPREAD * service)
+            least = min(least, float(np.quantile(delay, 0.05)) - parameters.margin)
+        return Pace(service, least, parameters.spread * service)
 
 
 def gap_classes(late: FloatArray, service: float, back: int) -> IntArray:
@@ -70,14 +93,14 @@ def gap_classes(late: FloatArray, service: float, back: int) -> IntArray:
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """Shares of steps.
+class TransitionRates:
+    """Shares of each kind of step.
 
     Attributes:
         follows: Of each kind (column), by kind before and place of the lowest (rows).
         gaps: Of each gap class among steps of each kind (rows).
-        own: Of each class of the time since the end before the last, among other steps and among `OTHER` (rows).
-        batch: That begin a batch last first, of those that could, by gap class.
+        own: Of each class of the time since the end before the last, among other steps and among `OTHER_THREAD` (rows).
+        batch: Of steps that begin a batch last first, among those that could, by gap class.
     """
 
     follows: FloatArray
@@ -86,37 +109,42 @@ class Habits:
     batch: FloatArray
 
     @staticmethod
-    def counted(counts: Counts) -> Habits:
-        """The shares counts show; what was counted rarely leans on all together."""
-        return Habits(
+    def counted(counts: TransitionCounts) -> TransitionRates:
+        """The rates that counts show; those of what was counted rarely lean on those of all."""
+        return TransitionRates(
             _shares(counts.follows.reshape(4, 3, 4), 3.0).reshape(12, 4),
             _shares(counts.gaps, 8.0),
             _shares(counts.own, 8.0),
             (counts.batch[0] + 1.0) / (counts.batch[1] + 3.0),
         )
 
-    def moved(self, counts: Counts) -> Habits:
+    def moved(
+        self, counts: TransitionCounts, parameters: TransitionRateParameters = TRANSITION_RATES
+    ) -> TransitionRates:
         """These, moved to what was counted."""
+        prior = parameters.prior
 
         def share(before: FloatArray, seen: FloatArray) -> FloatArray:
-            total = seen + PRIOR * before
+            total = seen + prior * before
             moved: FloatArray = total / total.sum(axis=-1, keepdims=True)
             return moved
 
-        return Habits(
+        return TransitionRates(
             share(self.follows, counts.follows),
             share(self.gaps, counts.gaps),
             share(self.own, counts.own),
-            (counts.batch[0] + PRIOR * self.batch) / (counts.batch[1] + PRIOR),
+            (counts.batch[0] + prior * self.batch) / (counts.batch[1] + prior),
         )
 
-    def weights(self, gap: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def weights(
+        self, gap: IntArray, parameters: TransitionRateParameters = TRANSITION_RATES
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """`follows`, `own` and `batch` of a `Burst` whose ends have these gap classes."""
         follows = self.follows[:, None, :] * self.gaps.T[None, :, :]
         return (
             np.ascontiguousarray(follows.reshape(12 * GAP_CLASSES, 4)),
             self.own[1] / self.own[0],
-            np.minimum(self.batch[gap], MOST),
+            np.minimum(self.batch[gap], parameters.most_batch),
         )
 
 
@@ -157,6 +185,9 @@ _COUNTED_BATCH = (
     (3, 2, 5, 578, 155, 103, 130, 711),
 )
 
-SHIPPED = Habits.counted(
-    Counts(*(np.array(rows, np.float64) for rows in (_COUNTED_FOLLOWS, _COUNTED_GAPS, _COUNTED_OWN, _COUNTED_BATCH)))
-)
+
+@lru_cache(maxsize=1)
+def default_rates() -> TransitionRates:
+    """What every burst starts from."""
+    tables = (_COUNTED_FOLLOWS, _COUNTED_GAPS, _COUNTED_OWN, _COUNTED_BATCH)
+    return TransitionRates.counted(TransitionCounts(*(np.array(rows, np.float64) for rows in tables)))

@@ -1,27 +1,30 @@
-"""The model of ends: in which order equal connections end at the second ztunnel, given the order at the first.
+"""The transition model: in which order equal connections end at the second ztunnel, given the order at the first.
 
-Whoever sees a connection end first (usually the server's side) writes its line and tells the other side through the
-tunnel. There, ztunnel's runtime (tokio) reads whatever has arrived by then in one go, a *batch*, and wakes one task a
-connection. The task woken last is run first (tokio's LIFO slot), then the others in turn, one every 14 to 22 µs; or all
-in turn, where that slot is not in use. A second thread may take over the older part of the batch and work it off at the
-same time. So the late ends, in their order, go through the early ends as
+The ztunnel that sees a connection end first (usually the server's) writes its line, the *early end*, and tells the
+other one through the tunnel, which writes the *late end*. There, ztunnel's runtime (tokio) reads whatever has arrived
+by then in one go, a *batch*, and wakes one task a connection. The task woken last is run first (tokio's LIFO slot),
+then the others in turn, one every 14 to 22 µs; or all in turn, where that slot is not in use. A second thread may take
+over the older part of the batch and work it off at the same time. So the late ends, in their order, go through the
+early ends as
 
     in turn             0 1 2 3 4 5
     last first          5 0 1 2 3 4
     by two threads      5 3 0 4 1 2
 
-and the next batch begins where this one ended. A way to pair is weighed by following it end by end. What comes next is
+and the next batch begins where this one ended. A pairing path takes an early end for each late end in turn; each step
+is one of
 
 - `NEXT`: the early end after the one before (the first that is not taken),
-- `OTHER`: the one after that of the end before the last: the other thread goes on,
+- `OTHER_THREAD`: the one after that of the end before the last: the other thread goes on,
 - `LOWEST`: the lowest that is not taken: what was skipped is begun with,
 - `ELSEWHERE`: any other: the last of a new batch, or where the other thread begins.
 
-How often each comes after what, and after which time, are the `habits`: shares counted on captured runs. Whether the
-batch before is finished (nothing that was skipped is left) and how long ago the early end came decide whether a new
-batch can begin, and with which end: what had come some 30 µs ago can be in it, what came later cannot.
+How often each follows what, and after which time, are the `transition_rates`. Whether the batch before is finished
+(nothing that was skipped is left) and how long ago the early end came decide whether a new batch can begin, and with
+which end: what had come some 30 µs ago can be in it, what came later cannot.
 
-`lattice` follows all likely ways at once.
+`trellis` follows all likely paths at once. The constants below are compiled in; *chosen* are those that were not
+measured.
 
 Source: block structure of the truth of five captured runs, 1.22.1 to 1.29.5 (of 1.29.5-storm 83 % of the pairs in
 bursts lie in blocks in turn or last first; `benchmarks/fit_delays.py` prints it); tokio's scheduler
@@ -38,27 +41,27 @@ import numpy as np
 from ztflow.columns.dtypes import FloatArray
 from ztflow.jit.link import FloatRow, FloatTable, IntRow
 
-NEXT, OTHER, LOWEST, ELSEWHERE, NOBODY = 0, 1, 2, 3, 4
-"""Kinds of steps; `NOBODY` has no partner."""
+NEXT, OTHER_THREAD, LOWEST, ELSEWHERE, NO_PARTNER = 0, 1, 2, 3, 4
+"""Kinds of steps; `NO_PARTNER` is a late end that takes no early one."""
 
 GAPS = (0.35, 0.65, 0.8, 1.5, 2.5, 5.0, 15.0)
-"""Bounds between classes of the time since another late end, in service times."""
+"""Bounds between the classes of the time since another late end, in service times (`transition_rates.Pace`)."""
 GAP_CLASSES = len(GAPS) + 1
 
-LEAST, TRUST = 0, 1
-"""Places in `Burst.numbers`: the least time from an early end to its late one; exponent of all weights of ends."""
+LEAST_AT, EXPONENT_AT = 0, 1
+"""Places in `Burst.numbers`: the least delay from an early end to its late one; the exponent of steps' weights."""
 
 STRAY = 0.028
-"""Share of steps that no batch explains."""
+"""Share of steps that no batch explains. Chosen."""
 EARLY_SLOPE, EARLY_STEEP = 10.0, 6.0
-"""How fast a late end less than `LEAST` after its early end becomes impossible."""
-BEHIND, NEAR = 0.35, 0.05
-"""While a batch is unfinished, shares of `ELSEWHERE` that begin a newer one: by when it was read, by nearness."""
-WITHIN = 0.6
-"""... and that go on within it."""
+"""How fast a late end less than the least delay after its early end becomes impossible (µs, exponent). Chosen."""
+BEHIND, NEARNESS, WITHIN = 0.35, 0.05, 0.6
+"""Shares of `ELSEWHERE` while a batch is unfinished: begins a newer batch (by when that was read; by nearness), or goes
+on within this one. Chosen."""
 UNLIKELY = 1e-6
-"""Weight of a step for which an early end came too late."""
+"""Weight of a step for which the early end came too late."""
 FLOOR = 1e-9
+"""Least weight of any step, so that its logarithm is finite."""
 
 
 class Burst(NamedTuple):
@@ -66,14 +69,14 @@ class Burst(NamedTuple):
 
     Attributes:
         sizes: Late ends, early ends.
-        numbers: See `LEAST` and `TRUST`.
+        numbers: See `LEAST_AT` and `EXPONENT_AT`.
         late: Late ends, rising.
         early: Early ends, rising.
-        fit: Logarithm of how well each late (row) and early half fit by themselves: starts, and `too_early`.
-        read: Chance that of all early ends a late one (row) could know of, each was the last that had been read.
+        emission: Logarithm of how well each late (row) and early half fit by themselves: starts, and `too_early`.
+        read: Chance that each early end (column) was the last that had been read when a late one (row) was written.
         later: Chance that the early end after each had been read by then; one column more than early ends.
         follows: Weight of each kind of step (column); see `row` for the rows.
-        own: Weight of `OTHER`, by class of the time since its own thread's last end.
+        own: Weight of `OTHER_THREAD`, by class of the time since its own thread's last end.
         batch: Chance that a new batch begins at each late end, and last first.
         gap: Class of the time since the late end before.
         gap2: Class of the time since the one before that.
@@ -83,7 +86,7 @@ class Burst(NamedTuple):
     numbers: FloatRow
     late: FloatRow
     early: FloatRow
-    fit: FloatTable
+    emission: FloatTable
     read: FloatTable
     later: FloatTable
     follows: FloatTable
@@ -94,7 +97,7 @@ class Burst(NamedTuple):
 
 
 def row(before: int, place: int, gap: int) -> int:
-    """Row of `Burst.follows`. Place: 1 where `NEXT` is the lowest, 2 where `OTHER` is, else 0."""
+    """Row of `Burst.follows`. Place: 1 where `NEXT` is the lowest, 2 where `OTHER_THREAD` is, else 0."""
     return (before * 3 + place) * GAP_CLASSES + gap
 
 
@@ -109,7 +112,7 @@ def of_new_batch(burst: Burst, k: int, j: int, lowest: int) -> float:
 def elsewhere(burst: Burst, k: int, j: int, lowest: int, highest: int) -> float:
     """Share of an early end among those that nothing leads to, within an unfinished batch."""
     if j > highest:
-        return BEHIND * float(burst.read[k, j]) + NEAR / ((j - highest) * (j - highest))
+        return BEHIND * float(burst.read[k, j]) + NEARNESS / ((j - highest) * (j - highest))
     return WITHIN / ((j - lowest) * (WITHIN + math.log(highest - lowest + 1.0)))
 
 

@@ -1,20 +1,21 @@
-"""The sum over all likely ways to pair a burst, end by end.
+"""The trellis: the arrays in which all likely ways to pair a burst are followed at once, and how a state is found.
 
-A way is followed through the late ends in turn (`ends`). Where two ways have taken the same early ends by some late
-end, and all that the next one depends on is equal, they are in one *state*: whatever follows weighs the same. So ways
-are paths through a lattice, a layer of states before each late end, an edge for each early end taken from a state. One
-pass forward adds up how likely all ways to each state are, one pass backward all ways on from it, and both together say
-how likely each edge is (forward-backward algorithm): exact, where all states are kept.
+A *pairing path* gives each late end in turn the early end it belongs to (or none). Where two paths have taken the same
+early ends by some late end, and all that the next step depends on is equal, they are in one *state*: whatever follows
+has the same probability. So pairing paths are paths through a trellis: a *column* of states before each late end, a
+*transition* for each early end that may be taken from a state. `forward` adds up how likely all paths to each state
+are, `backward` all paths onward from it; together they give the probability of each transition (forward-backward
+algorithm), exactly where all states are kept.
 
-Too many to keep are states that mean little: of each layer stay the most likely ones only (beam search), ordered by
-what they are and by what they leave: an early end that would have fitted a late end gone by much better than any to
-come counts against the states that have not taken it.
+There are too many states to keep. Of each column the likeliest stay (beam search), ranked by the likelihood of their
+paths and a *look-ahead*: a state that has not yet taken an early end which fitted a late end gone by much better than
+it will fit any to come is penalised for it.
 
-Either side may have more ends than the other. Of the late ends so many take nobody, at no price. Of the early ends some
-are left over in the end; before that, one is given up when the next one to its right is taken in its place, at a price.
+Either side may have more ends than the other. Surplus late ends go without partner, at no cost. Of surplus early ends
+some remain at the end; before that, one is given up when the next to its right is taken in its place, at a cost.
 
-Plain Python that uses nothing but numbers, arrays and `math`; `sums` has it compiled. States of a layer and of the next
-stand in rows 0 and 1 of each array, in turns.
+Plain Python that uses nothing but numbers, arrays and `math`; `jit` compiles it. States of a column and of the next are
+rows 0 and 1 of each array, by turns.
 """
 
 from __future__ import annotations
@@ -22,34 +23,34 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ztflow.jit.link import FloatRow, FloatTable, Int32Table, IntRow, IntTable
-from ztflow.pair.hmm.transitions import NOBODY, Burst
+from ztflow.pair.hmm.transitions import NO_PARTNER, Burst
 
-WORDS, BITS = 16, 32
+RING_WORDS, WORD_BITS = 16, 32
 """Words, and bits of each, that say which early ends are taken, from the lowest that is not; powers of two."""
-WINDOW = WORDS * BITS - BITS
-"""So far above the lowest that is not taken another one can be taken."""
+SPAN = RING_WORDS * WORD_BITS - WORD_BITS
+"""How far above the lowest early end not taken another one can be taken."""
 BUCKETS = 128
-"""Into so many classes of likelihood states are sorted."""
-EDGES = 8
-"""Room for so many edges for each state kept, in every layer."""
-NONE = -1e300
+"""Number of classes of likelihood that states are sorted into."""
+TRANSITIONS_PER_STATE = 8
+"""Room for transitions in a column, for each state kept."""
+LOG_ZERO = -1e300
 """The logarithm of nothing."""
 
 
 class States(NamedTuple):
-    """States of two layers.
+    """States of two columns.
 
     Attributes:
         lowest: The lowest early end not taken.
         highest: The highest one taken; -1 at first.
-        last: The one taken by the late end before; -1 where that was nobody.
-        last2: The same of the late end before that.
+        last: The one taken by the late end before; -1 where that took none.
+        last2: The one taken by the late end before that; -1 where that took none.
         kind: Kind of the step before.
         spare: How many ends may go without partner yet.
-        key: Hash of the set of early ends taken.
-        likely: Logarithm of how likely all ways to it are.
-        outlook: ... and of how much worse the ends it has not taken will fit than they could have.
-        bits: Which early ends are taken between lowest and highest: end j in bit j of a ring of `WORDS`.
+        taken_hash: Hash of the set of early ends taken.
+        likely: Logarithm of how likely all paths to it are.
+        penalty: Look-ahead: logarithm of how much worse the ends it has not taken will fit than they could have.
+        bits: Which early ends are taken between lowest and highest: end j in bit j of a ring of `RING_WORDS`.
         chosen: The states that are kept, the likeliest first.
     """
 
@@ -59,21 +60,21 @@ class States(NamedTuple):
     last2: IntTable
     kind: IntTable
     spare: IntTable
-    key: IntTable
+    taken_hash: IntTable
     likely: FloatTable
-    outlook: FloatTable
+    penalty: FloatTable
     bits: IntTable
     chosen: IntTable
 
 
-class Edges(NamedTuple):
-    """All edges, a layer after the other.
+class Transitions(NamedTuple):
+    """All transitions, one column of the trellis after the other.
 
     Attributes:
         first: Where those of each late end begin.
         kept: States before each late end, and after the last.
-        what: Start, stop, partner (the number of early ends for nobody) and `step_code` (columns); states by their
-            place among those kept.
+        what: From state, to state, partner (the number of early ends for none) and `step_code` (columns); states by
+            their place among those kept.
         weight: Logarithm.
         before: The logarithm `likely` of each state (column) before each late end (row), and after the last.
     """
@@ -90,12 +91,13 @@ class Scratch(NamedTuple):
 
     Attributes:
         slot: Hash table: state, or -1.
-        found: Key of the state there.
+        found: Hash of the state there.
         place: Where in the table each new state is.
         rank: Place of each new state among those kept, or -1.
         most: The largest addend of each new state.
-        sizes: How many new states, and edges, there are; the most edges there can be; then new states by bucket.
-        keys: Random numbers: of each early end taken, next after the last, after the one before; of kinds (rows).
+        sizes: How many new states, and transitions, there are; the most transitions there can be; then new states by
+            bucket.
+        hashes: Random numbers: of each early end taken, next after the last, after the one before; of kinds (rows).
     """
 
     slot: IntRow
@@ -104,16 +106,16 @@ class Scratch(NamedTuple):
     rank: IntRow
     most: FloatRow
     sizes: IntRow
-    keys: IntTable
+    hashes: IntTable
 
 
-class Counts(NamedTuple):
-    """Steps of ways, each for as much as it is likely.
+class TransitionCounts(NamedTuple):
+    """Steps of pairing paths, each counted as its probability.
 
     Attributes:
         follows: By kind before and place (rows) and kind (column), of ends within unfinished batches.
         gaps: By kind (row) and gap class, of the same.
-        own: Whether it was `OTHER` (row), by class of the time since the end before the last.
+        own: Whether it was `OTHER_THREAD` (row), by class of the time since the end before the last.
         batch: By gap class: how many began a batch last first, and how many could have (rows).
     """
 
@@ -123,7 +125,7 @@ class Counts(NamedTuple):
     batch: FloatTable
 
 
-class Ahead(NamedTuple):
+class LookAhead(NamedTuple):
     """How well each early end fits the best of the late ends to come, compared with the best of all.
 
     Attributes:
@@ -145,23 +147,23 @@ class BothWays(NamedTuple):
     Attributes:
         burst: What is paired.
         states: Room for states.
-        edges: Room for edges.
+        transitions: Room for transitions.
         scratch: Room to work in.
-        ahead: How well early ends fit what is to come.
+        look_ahead: How well early ends fit what is to come.
         counts: Steps are added to it.
-        shares: Of each early end (column) as the partner of each late end (row): filled in.
-        onward: Room for three rows as wide as `edges.before`.
-        limits: States kept of each layer, and how much worse they may be.
-        total: Logarithm of the sum over all ways: filled in.
+        posterior: Of each early end (column) as the partner of each late end (row): filled in.
+        onward: Room for three rows as wide as `Transitions.before`.
+        limits: States kept of each column, and how much worse they may be.
+        total: Logarithm of the sum over all pairing paths: filled in.
     """
 
     burst: Burst
     states: States
-    edges: Edges
+    transitions: Transitions
     scratch: Scratch
-    ahead: Ahead
-    counts: Counts
-    shares: FloatTable
+    look_ahead: LookAhead
+    counts: TransitionCounts
+    posterior: FloatTable
     onward: FloatTable
     limits: FloatRow
     total: FloatRow
@@ -169,48 +171,48 @@ class BothWays(NamedTuple):
 
 def word_of(state: int, j: int) -> int:
     """The word that holds early end j of a state."""
-    return state * WORDS + ((j >> 5) & (WORDS - 1))
+    return state * RING_WORDS + ((j >> 5) & (RING_WORDS - 1))
 
 
-def is_taken(states: States, layer: int, state: int, j: int) -> bool:
+def is_taken(states: States, column: int, state: int, j: int) -> bool:
     """Whether an early end is taken."""
-    if j < states.lowest[layer, state]:
+    if j < states.lowest[column, state]:
         return True
-    if j > states.highest[layer, state]:
+    if j > states.highest[column, state]:
         return False
-    return bool((states.bits[layer, word_of(state, j)] >> (j & (BITS - 1))) & 1)
+    return bool((states.bits[column, word_of(state, j)] >> (j & (WORD_BITS - 1))) & 1)
 
 
-def free_after(states: States, layer: int, state: int, j: int, count: int) -> int:
-    """The first early end after this one that is not taken; `count` where there is none, or j is nobody."""
+def free_after(states: States, column: int, state: int, j: int, count: int) -> int:
+    """The first early end after this one that is not taken; `count` where there is none, or j is -1."""
     if j < 0:
         return count
-    found = max(j + 1, int(states.lowest[layer, state]))
-    while found < count and is_taken(states, layer, state, found):
+    found = max(j + 1, int(states.lowest[column, state]))
+    while found < count and is_taken(states, column, state, found):
         found += 1
     return found
 
 
-def place_of(states: States, scratch: Scratch, layer: int, state: int, early: int) -> int:
-    """Where in the hash table a new state belongs: where one equal to it is, or a free place that has its key now."""
-    key = int(states.key[layer, state])
-    kind = states.kind[layer, state]
-    if states.highest[layer, state] > states.lowest[layer, state]:
-        after = free_after(states, layer, state, states.last[layer, state], early)
-        after2 = free_after(states, layer, state, states.last2[layer, state], early)
-        key ^= scratch.keys[1, after] ^ scratch.keys[2, after2] ^ scratch.keys[3, kind]
-    elif kind == NOBODY:
-        key ^= scratch.keys[3, NOBODY]
+def place_of(states: States, scratch: Scratch, column: int, state: int, early: int) -> int:
+    """Where in the hash table a new state belongs: where one equal to it is, or a free place, marked as its now."""
+    state_hash = int(states.taken_hash[column, state])
+    kind = states.kind[column, state]
+    if states.highest[column, state] > states.lowest[column, state]:
+        after = free_after(states, column, state, states.last[column, state], early)
+        after2 = free_after(states, column, state, states.last2[column, state], early)
+        state_hash ^= scratch.hashes[1, after] ^ scratch.hashes[2, after2] ^ scratch.hashes[3, kind]
+    elif kind == NO_PARTNER:
+        state_hash ^= scratch.hashes[3, NO_PARTNER]
     mask = len(scratch.slot) - 1
-    at = key & mask
-    while scratch.slot[at] >= 0 and scratch.found[at] != key:
+    at = state_hash & mask
+    while scratch.slot[at] >= 0 and scratch.found[at] != state_hash:
         at = (at + 1) & mask
-    scratch.found[at] = key
+    scratch.found[at] = state_hash
     return at
 
 
 def step_code(finished: bool, before: int, place: int, lowest: int, kind: int) -> int:
-    """A step as a number; see `backward.count`. -1 is a late end that takes nobody."""
+    """A step as a number; see `backward.count`. -1 is a late end that takes no partner."""
     if finished:
         return (lowest * 4 + kind) * 2 + 1
     return ((before * 3 + place) * 4 + kind) * 2

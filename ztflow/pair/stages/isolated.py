@@ -1,94 +1,100 @@
-"""Pairs that need no model: alike in addresses, identity and both byte counts, and alone with it for a while.
+"""Isolated pairs: two lines alike in addresses, identity and byte counts with no third one near; most pairs are.
 
-Rule *near*, for halves of one ztunnel, hence one clock: within `NEAR_GAP` of each other nothing else of the same key
-and sizes ended, and the two ends are at most `NEAR_ENDS` apart. Rule *far*, across clocks that may be off: the same
-within `FAR_GAP` and `FAR_ENDS`, for halves that moved bytes (one of no bytes looks like any other of its kind).
+Rule *near*, for halves of one ztunnel, hence one clock: nothing else with the same exact key (blocking key and sizes)
+ended within `near_gap`, and the two ends are at most `near_ends` apart. Rule *far*, across clocks that may be off: the
+same within `far_gap` and `far_ends`, for halves that moved bytes (one of no bytes looks like any other of its kind).
 
-Rule *fresh*, which lets most flows out at once: nothing of the key and sizes was seen for `FRESH_PAST`, so it is no
-probe that comes again and again, and the two, which moved bytes, ended at most `NEAR_ENDS` apart with nothing of their
-kind for `FRESH_GAP` after.
+Rule *fresh*, which lets most flows out at once: nothing of the exact key was seen for `fresh_past`, so it is no probe
+that comes again and again, and the two, which moved bytes, ended at most `near_ends` apart with nothing of their kind
+for `fresh_gap` after.
 
 The rules look only at raw times and at lines a few seconds away, so the answer is the same for any cut of the input,
-and it is known as soon as the log has moved on by that much. The pairs found here are what the clocks and
-the delays are learned from.
+and it is known as soon as the log has moved on by that much. The clocks and the usual delays are learned from the pairs
+found here. The distances are in `reach`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from ztflow.columns.dtypes import Index, IntArray, UIntArray
+from ztflow.columns.dtypes import AFTER_ALL, BoolArray, FloatArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import class_order, place_bits, unpacked
-from ztflow.pair.buffers import Past
-from ztflow.pair.features.basic import Outline
+from ztflow.pair.buffers import MatchedHistory
+from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.output import EXACT, UNIQUE
+from ztflow.pair.reach import REACH, Reach
 
-NEAR_GAP = 500_000
-"""Microseconds. Probes come once a second; half of that keeps one probe's halves apart from the next one's."""
-NEAR_ENDS = 50_000
-"""Microseconds. Ends of one connection are at most 13 ms apart in a storm on one clock (captured runs)."""
-FAR_GAP = 2_000_000
-"""Microseconds."""
-FAR_ENDS = 1_000_000
-"""Microseconds. Nodes whose clocks are off by a second are found; worse ones are left to `leftovers`."""
 
-FRESH_GAP = 100_000
-"""Microseconds. Eight times what separates the two ends in a storm on one clock; a flow shows when that has passed."""
-FRESH_PAST = 8_000_000
-"""Microseconds. What repeats, repeats within seconds."""
+@dataclass(frozen=True)
+class IsolatedParameters:
+    """Confidence of pairs that no third line is near.
 
-_NEVER = np.iinfo(np.int64).max
+    Attributes:
+        moved_bytes: Where bytes were moved. Chosen: what is left is a lost pair of halves that look alike.
+        empty: Of connections without a byte, which look like any other of their kind. Chosen.
+    """
+
+    moved_bytes: float = 0.9995
+    empty: float = 0.995
+
+
+ISOLATED: Final = IsolatedParameters()
 
 
 @dataclass(frozen=True, slots=True)
-class SurePairs:
+class IsolatedPairs:
     """Pairs by index into the halves they were found in, in order of the outbound half.
 
     Attributes:
         outbound: Index of the outbound half.
         inbound: Index of its partner.
-        classes: Class of each of the halves in a pair, sorted: what `Past` has to know of them.
+        keys: Exact key of each of the halves in a pair, sorted: what `MatchedHistory` has to know of them.
         times: End of each of these.
     """
 
     outbound: Index
     inbound: Index
-    classes: UIntArray
+    keys: UIntArray
     times: IntArray
 
 
-def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> SurePairs:
-    """The sure pairs.
+def find_isolated(
+    halves: BasicFeatures, keys: UIntArray, history: MatchedHistory, watermark: int, reach: Reach = REACH
+) -> IsolatedPairs:
+    """The isolated pairs.
 
     Args:
         halves: Pairable ones that are in no flow yet.
-        classes: The class of each.
-        past: Those that are.
-        horizon: Everything that ended before this time is at hand; pairs that may yet get company are left.
+        keys: The exact key of each.
+        history: Those that are.
+        watermark: Everything that ended before this time is at hand; pairs that may yet get company are left.
+        reach: Time distances.
 
-    Cost: a sort of the classes and a few passes over numpy arrays.
+    Cost: a sort of the keys and a few passes over numpy arrays.
     """
     count = len(halves)
-    order = class_order(classes)
-    classes = classes[order]
+    order = class_order(keys)
+    keys = keys[order]
     distinct = np.ones(count, np.bool_)
-    distinct[1:] = classes[1:] != classes[:-1]
-    gone_classes, gone_times = past.of(classes[distinct])
+    distinct[1:] = keys[1:] != keys[:-1]
+    gone_keys, gone_times = history.of(keys[distinct])
     time = halves.time
-    if len(gone_classes):
-        place = np.searchsorted(classes, gone_classes)
-        order = np.insert(order, place, count + np.arange(len(gone_classes)))
-        classes = np.insert(classes, place, gone_classes)
+    if len(gone_keys):
+        place = np.searchsorted(keys, gone_keys)
+        order = np.insert(order, place, count + np.arange(len(gone_keys)))
+        keys = np.insert(keys, place, gone_keys)
         time = np.concatenate([time, gone_times])
-    _in_time(order, classes, time)
+    _in_time(order, keys, time)
     time = time[order]
 
-    # Where the next one is of the same class, and how long after.
-    step = np.full(len(order) + 1, _NEVER)
-    inside = np.flatnonzero(classes[1:] == classes[:-1])
+    # Where the next one is of the same key, and how long after.
+    step = np.full(len(order) + 1, AFTER_ALL)
+    inside = np.flatnonzero(keys[1:] == keys[:-1])
     step[inside + 1] = time[inside + 1] - time[inside]
-    at = inside[step[inside + 1] <= FAR_ENDS]
+    at = inside[step[inside + 1] <= reach.far_ends]
     a, b = order[at], order[at + 1]
     whole = (a < count) & (b < count)
     at, a, b = at[whole], a[whole], b[whole]
@@ -98,34 +104,51 @@ def find_sure(halves: Outline, classes: UIntArray, past: Past, horizon: int) -> 
 
     before, ends, after = step[at], step[at + 1], step[at + 2]
     alone_for = np.minimum(before, after)
-    quiet = np.minimum(after, horizon - time[at + 1])  # nothing came for this long, and nothing can
+    quiet = np.minimum(after, watermark - time[at + 1])  # nothing came for this long, and nothing can
     moved = halves.moved(a)
-    near = (np.minimum(alone_for, quiet) > NEAR_GAP) & (ends <= NEAR_ENDS) & (halves.ztunnel[a] == halves.ztunnel[b])
-    far = (np.minimum(alone_for, quiet) > FAR_GAP) & moved
-    fresh = (before > FRESH_PAST) & (quiet > FRESH_GAP) & (ends <= NEAR_ENDS) & moved
-    sure = near | far | fresh
-    at, a, b, a_out = at[sure], a[sure], b[sure], a_out[sure]
+    one_clock = halves.ztunnel[a] == halves.ztunnel[b]
+    near = (np.minimum(alone_for, quiet) > reach.near_gap) & (ends <= reach.near_ends) & one_clock
+    far = (np.minimum(alone_for, quiet) > reach.far_gap) & moved
+    fresh = (before > reach.fresh_past) & (quiet > reach.fresh_gap) & (ends <= reach.near_ends) & moved
+    found = near | far | fresh
+    at, a, b, a_out = at[found], a[found], b[found], a_out[found]
     out, inn = _side_by_side(np.where(a_out, a, b), np.where(a_out, b, a), count)
-    return SurePairs(out, inn, np.repeat(classes[at], 2), np.column_stack([time[at], time[at + 1]]).ravel())
+    return IsolatedPairs(out, inn, np.repeat(keys[at], 2), np.column_stack([time[at], time[at + 1]]).ravel())
+
+
+def graded(
+    moved: BoolArray, tunnel: UIntArray, other: UIntArray, parameters: IsolatedParameters
+) -> tuple[IntArray, FloatArray]:
+    """`paired` and confidence of isolated pairs; one tunnel on both sides is a proof.
+
+    Args:
+        moved: Whether each moved bytes.
+        tunnel: Hash of the tunnel of each outbound half, 0 where no debug line tells.
+        other: Hash of the tunnel of each inbound half.
+        parameters: The confidences.
+    """
+    proved = (tunnel != 0) & (tunnel == other)
+    confidence = np.where(moved, parameters.moved_bytes, parameters.empty)
+    return np.where(proved, EXACT, UNIQUE), np.where(proved, 1.0, confidence)
 
 
 def _side_by_side(out: Index, inn: Index, count: int) -> tuple[Index, Index]:
-    """The pairs in order of their outbound half, so that what is looked up of them stands nearly in a row."""
+    """The pairs in order of their outbound half, so that what is looked up of them lies close together in memory."""
     bits = place_bits(count)
     packed = (out.view(np.uint64) << bits) | inn.view(np.uint64)
     inn = unpacked(packed, bits)
     return (packed >> bits).view(np.int64), inn
 
 
-def _in_time(order: Index, classes: UIntArray, time: IntArray) -> None:
-    """Put each class in order of time, in place; most are two halves that stand right or change places."""
-    same = classes[1:] == classes[:-1]
+def _in_time(order: Index, keys: UIntArray, time: IntArray) -> None:
+    """Put each key's halves in order of time, in place; most are two that are right or have to change places."""
+    same = keys[1:] == keys[:-1]
     swapped = np.flatnonzero(same & (time[order[1:]] < time[order[:-1]]))
     if not len(swapped):
         return
-    inside = np.zeros(len(order) + 1, np.bool_)  # place p and the one before are of one class
+    inside = np.zeros(len(order) + 1, np.bool_)  # place p and the one before are of one key
     inside[1:-1] = same
-    crowd = inside[swapped] | inside[swapped + 2]  # in a class of three or more
+    crowd = inside[swapped] | inside[swapped + 2]  # of a key with three or more
     pair = swapped[~crowd]
     order[pair], order[pair + 1] = order[pair + 1], order[pair]
     if not crowd.any():
@@ -134,4 +157,4 @@ def _in_time(order: Index, classes: UIntArray, time: IntArray) -> None:
     middle = np.flatnonzero(inside[1:-1] & (inside[:-2] | inside[2:]))
     many[middle] = many[middle + 1] = True
     rest = np.flatnonzero(many)
-    order[rest] = order[rest][np.lexsort((time[order[rest]], classes[rest]))]
+    order[rest] = order[rest][np.lexsort((time[order[rest]], keys[rest]))]

@@ -1,50 +1,51 @@
-"""Halves whose partner did not end close by: cut connections, dead peers, clocks far off, unequal byte counts.
+"""Late or cut: halves whose partner ended much later or counted other bytes (resets, dead peers, clocks far off).
 
-Two halves with the same addresses are taken for a pair only when something else than nearness speaks for it
+Two halves with the same addresses are taken for a pair only when there is more evidence than nearness
 (docs/reference/ztunnel-log.md#byte-counts and #order-and-times-of-the-two-lines): equal bytes that are not zero,
 with starts or durations that agree; or counts that obey the inequality of a cut connection, with starts that agree, and
 either an error on one side or, as a reset leaves none since 1.22.4, ends that agree too and no other half that would
 fit. Each must be the other's best.
 
-Candidates are at most `REACH` apart. A pair is judged when the log has moved on by that much and a half is given up
-when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
+Candidates are at most `Reach.partner` apart. A pair is judged when the log has moved on by that much and a half is
+given up when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
-from ztflow.pair.features.full import Evidence
-
-REACH = 35_000_000
-"""Microseconds. A vanished peer is noticed by the HTTP/2 ping after at most 10 s + 20 s.
-
-Source: docs/reference/ztunnel-log.md#order-and-times-of-the-two-lines.
-"""
-SAME_START = 60_000
-"""Microseconds within which starts agree: set-up of a fresh tunnel, truncation, and what is left of clock offsets."""
-SAME_DURATION = 60
-"""Milliseconds within which durations agree when the clocks of the two nodes do not."""
-NEIGHBOURS = 16
-"""Candidates looked at on each side of a half, nearest first: keeps the cost linear where thousands are left."""
-EQUAL = 0.99
-"""Confidence of a pair with equal sizes and agreeing starts or durations."""
-UNEQUAL = 0.9
-"""Confidence of a pair with unequal sizes, one side of which says what went wrong."""
-SILENT = 0.8
-"""Confidence of a pair with unequal sizes that says nothing."""
-
-Index = npt.NDArray[np.intp]
+from ztflow.columns.dtypes import BoolArray, FloatArray, Index, IntArray
+from ztflow.pair.features.full import FullFeatures
+from ztflow.pair.reach import REACH, Reach
 
 
-class Late(NamedTuple):
-    """A pair found here, by index into the evidence."""
+@dataclass(frozen=True)
+class LateOrCutParameters:
+    """How many partners are tried, and what a pair is worth.
+
+    Attributes:
+        neighbours: Candidates looked at on each side of a half, nearest first. Chosen: keeps the cost linear where
+            thousands remain.
+        equal: Confidence of a pair with equal sizes and agreeing starts or durations. Chosen.
+        unequal: Confidence of a pair with unequal sizes, one side of which says what went wrong. Chosen.
+        silent: Confidence of a pair with unequal sizes that says nothing. Chosen.
+    """
+
+    neighbours: int = 16
+    equal: float = 0.99
+    unequal: float = 0.9
+    silent: float = 0.8
+
+
+LATE_OR_CUT: Final = LateOrCutParameters()
+
+
+class LateOrCutPair(NamedTuple):
+    """A pair found here, by index into the features."""
 
     outbound: int
     inbound: int
@@ -54,46 +55,55 @@ class Late(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Probability that the partner is right, shared with whoever would have fitted, too."""
+        """Probability that the partner is right, shared with the others that would have fitted, too."""
         return self.trust / (1 + self.alternatives)
 
 
-def pair_leftovers(evidence: Evidence, time: IntArray, index: Index, horizon: int) -> list[Late]:
-    """The pairs among the leftover halves that can be judged by now.
+def pair_late_or_cut(
+    features: FullFeatures,
+    time: IntArray,
+    index: Index,
+    watermark: int,
+    parameters: LateOrCutParameters = LATE_OR_CUT,
+    reach: Reach = REACH,
+) -> list[LateOrCutPair]:
+    """The pairs among the remaining halves that can be judged by now.
 
     Args:
-        evidence: All halves at hand.
+        features: All halves at hand.
         time: Their ends with the clock offsets taken off.
-        index: The leftovers, in canonical order.
-        horizon: Everything that ended before this time is at hand.
+        index: The remaining halves, in canonical order.
+        watermark: Everything that ended before this time is at hand.
+        parameters: The figures.
+        reach: Time distances.
 
-    Cost: numpy passes over `NEIGHBOURS` possible partners on each side of a half; Python per pair that could be one.
+    Cost: numpy passes over `neighbours` possible partners on each side of a half; Python per pair that could be one.
     """
-    possible = _possible(evidence, time, index)
-    others: defaultdict[int, _Others] = defaultdict(_Others)
+    possible = _candidate_pairs(features, time, index, parameters, reach)
+    others: defaultdict[int, _Partners] = defaultdict(_Partners)
     for o, i, score in zip(possible.outbound.tolist(), possible.inbound.tolist(), possible.apart.tolist(), strict=True):
         others[o].add(score, i)
         others[i].add(score, o)
     taken = np.zeros(len(index), np.bool_)
-    found: list[Late] = []
-    columns = (possible.due, possible.outbound, possible.inbound, possible.apart, possible.equal, possible.trust)
-    for due, o, i, score, equal, trust in zip(*(column.tolist() for column in columns), strict=True):
-        if due >= horizon:
+    found: list[LateOrCutPair] = []
+    columns = [getattr(possible, name).tolist() for name in _CandidatePairs.__slots__]
+    for due, o, i, score, equal, silent, trust in zip(*columns, strict=True):
+        if due >= watermark:
             break
         if taken[o] or taken[i] or min(others[o].best_but(i, taken), others[i].best_but(o, taken)) <= score:
             continue
         alternatives = others[o].left + others[i].left - 2
-        if trust == SILENT and alternatives:
+        if silent and alternatives:
             continue
         taken[[o, i]] = True
         for half in (o, i):
             for _, other in others[half].ranked:
                 others[other].left -= 1
-        found.append(Late(int(index[o]), int(index[i]), equal, trust, alternatives))
+        found.append(LateOrCutPair(int(index[o]), int(index[i]), equal, trust, alternatives))
     return found
 
 
-class _Others:
+class _Partners:
     """The possible partners of one half."""
 
     __slots__ = ("_first", "_sorted", "left", "ranked")
@@ -110,7 +120,7 @@ class _Others:
         self.left += 1
 
     def best_but(self, partner: int, taken: BoolArray) -> float:
-        """The score of the best who is free and not this one; infinite when there is none."""
+        """The score of the best that is free and not this one; infinite when there is none."""
         if not self._sorted:
             self.ranked.sort()
             self._sorted = True
@@ -121,8 +131,8 @@ class _Others:
 
 
 @dataclass(frozen=True, slots=True)
-class _Possible:
-    """Possible pairs in the order of judging; halves by position among the leftovers.
+class _CandidatePairs:
+    """Candidate pairs in the order of judging; halves by position among the remaining ones.
 
     Attributes:
         due: When each can be judged.
@@ -130,7 +140,8 @@ class _Possible:
         inbound: The inbound half.
         apart: How far apart they are, ms.
         equal: Whether they have equal sizes.
-        trust: Confidence if nobody else would fit.
+        silent: Whether their sizes differ and neither says what went wrong.
+        trust: Confidence if no other half would fit.
     """
 
     due: IntArray
@@ -138,16 +149,19 @@ class _Possible:
     inbound: Index
     apart: FloatArray
     equal: BoolArray
+    silent: BoolArray
     trust: FloatArray
 
-    def take(self, index: Index | BoolArray) -> _Possible:
+    def take(self, index: Index | BoolArray) -> _CandidatePairs:
         """Those at `index`."""
-        return _Possible(*(getattr(self, name)[index] for name in self.__slots__))
+        return _CandidatePairs(*(getattr(self, name)[index] for name in self.__slots__))
 
 
-def _possible(evidence: Evidence, time: IntArray, index: Index) -> _Possible:
-    key = np.unique(evidence.loose_key[index], return_inverse=True)[1]
-    outbound = evidence.outbound[index]
+def _candidate_pairs(
+    features: FullFeatures, time: IntArray, index: Index, parameters: LateOrCutParameters, reach: Reach
+) -> _CandidatePairs:
+    key = np.unique(features.without_identity[index], return_inverse=True)[1]
+    outbound = features.outbound[index]
     inn = np.flatnonzero(~outbound)
     inn = inn[np.lexsort((time[index[inn]], key[inn]))]
     out = np.flatnonzero(outbound)
@@ -157,22 +171,23 @@ def _possible(evidence: Evidence, time: IntArray, index: Index) -> _Possible:
     ends = time[index]
     middle = _places(key[inn], ends[inn], key[out], ends[out])
     pairs = []
-    for step in range(-NEIGHBOURS, NEIGHBOURS):
+    for step in range(-parameters.neighbours, parameters.neighbours):
         at = middle + step
         ok = (at >= first) & (at < stop)
         a, b = out[ok], inn[at[ok]]
-        near = np.abs(ends[a] - ends[b]) <= REACH
-        pairs.append(_judged(evidence, time, index, a[near], b[near]))
-    every = _Possible(*(np.concatenate([getattr(part, name) for part in pairs]) for name in _Possible.__slots__))
+        near = np.abs(ends[a] - ends[b]) <= reach.partner
+        pairs.append(_judged(features, time, index, a[near], b[near], parameters, reach))
+    names = _CandidatePairs.__slots__
+    every = _CandidatePairs(*(np.concatenate([getattr(part, name) for part in pairs]) for name in names))
     return every.take(np.lexsort((every.inbound, every.outbound, every.apart, every.due)))
 
 
 def _places(key: IntArray, time: IntArray, of_key: IntArray, of_time: IntArray) -> Index:
-    """Where each (key, time) would stand among sorted ones."""
+    """Where each (key, time) would be among sorted ones."""
     if not len(key) or not len(of_key):
         return np.zeros(len(of_key), np.intp)
     both_keys, both_times = np.concatenate([key, of_key]), np.concatenate([time, of_time])
-    side = np.repeat([1, 0], [len(key), len(of_key)])  # a sought one stands before its equals
+    side = np.repeat([1, 0], [len(key), len(of_key)])  # a sought one comes before its equals
     order = np.lexsort((side, both_times, both_keys))
     before = np.cumsum(side[order])
     result = np.empty(len(order), np.intp)
@@ -180,25 +195,35 @@ def _places(key: IntArray, time: IntArray, of_key: IntArray, of_time: IntArray) 
     return result[len(key) :]
 
 
-def _judged(evidence: Evidence, time: IntArray, index: Index, out: Index, inn: Index) -> _Possible:
+def _judged(
+    features: FullFeatures,
+    time: IntArray,
+    index: Index,
+    out: Index,
+    inn: Index,
+    parameters: LateOrCutParameters,
+    reach: Reach,
+) -> _CandidatePairs:
     """Those of some pairs that can be one."""
     o, i = index[out], index[inn]
-    starts_agree, ends_agree = SAME_START / 1000, SAME_START / 1000
+    agree = reach.same_start / 1000
     ends = np.abs(time[o] - time[i]) / 1000
-    starts = np.abs((time[o] - time[i]) / 1000 - (evidence.duration[o] - evidence.duration[i]))
-    durations = np.abs(evidence.duration[o] - evidence.duration[i]).astype(np.float64)
-    sides = [(evidence.request[o], evidence.request[i]), (evidence.response[i], evidence.response[o])]
+    starts = np.abs((time[o] - time[i]) / 1000 - (features.duration[o] - features.duration[i]))
+    durations = np.abs(features.duration[o] - features.duration[i]).astype(np.float64)
+    sides = [(features.request[o], features.request[i]), (features.response[i], features.response[o])]
     equal = (sides[0][0] == sides[0][1]) & (sides[1][0] == sides[1][1])
     nothing = (sides[0][0] | sides[1][0]) == 0
-    near = np.minimum(starts, ends) <= starts_agree
-    alike = equal & (near | ((durations <= SAME_DURATION) & ~nothing))
-    # docs/reference/ztunnel-log.md#byte-counts: a cut connection lost bytes on the way, never gained any.
-    cut = ~equal & (sides[0][0] >= sides[0][1]) & (sides[1][0] >= sides[1][1]) & (starts <= starts_agree)
-    broken = evidence.failed[o] | evidence.failed[i]
-    silent = cut & ~broken & (ends <= ends_agree)
-    names = evidence.identity[o], evidence.identity[i]
+    near = np.minimum(starts, ends) <= agree
+    alike = equal & (near | ((durations <= reach.same_duration / 1000) & ~nothing))
+    # docs/reference/ztunnel-log.md#byte-counts: a cut connection loses bytes on the way, and gains none.
+    cut = ~equal & (sides[0][0] >= sides[0][1]) & (sides[1][0] >= sides[1][1]) & (starts <= agree)
+    broken = features.failed[o] | features.failed[i]
+    silent = cut & ~broken & (ends <= agree)
+    names = features.identity[o], features.identity[i]
     same = (names[0] == names[1]) | (names[0] == 0) | (names[1] == 0)
     apart = np.where(equal, np.minimum(np.minimum(starts, ends), durations), starts)
-    trust = np.where(equal, EQUAL, np.where(broken, UNEQUAL, SILENT))
-    due = np.maximum(evidence.time[o], evidence.time[i]) + REACH
-    return _Possible(due, out, inn, apart, equal, trust).take(same & (alike | (cut & broken) | silent))
+    unequal = np.where(broken, parameters.unequal, parameters.silent)
+    trust = np.where(equal, parameters.equal, unequal)
+    due = np.maximum(features.time[o], features.time[i]) + reach.partner
+    every = _CandidatePairs(due, out, inn, apart, equal, ~equal & ~broken, trust)
+    return every.take(same & (alike | (cut & broken) | silent))

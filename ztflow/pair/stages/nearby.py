@@ -1,7 +1,7 @@
-"""Halves that ended close by and are not alone with their like: clock offsets, then the best assignment.
+"""Nearby halves: clock offsets, then the best assignment, for halves of one exact key that ended within a second.
 
-A half is looked at when the log has moved on so far that everything is known that ended within a second of it and that
-the clocks' offsets are told from.
+A half is looked at when the log has moved on so far that everything is known that ended within `Reach.far_ends` of it
+and that the clocks' offsets are told from. Most segments are one pair, or of one side only, and are decided in bulk.
 """
 
 from __future__ import annotations
@@ -12,127 +12,136 @@ import numpy as np
 
 from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, Index
 from ztflow.pair.assignment import segments
-from ztflow.pair.assignment.matching import SURE, Segment, match_segments
-from ztflow.pair.buffers import LEFT, OPEN, Waiting
-from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
+from ztflow.pair.assignment.matching import Segment, match_segments
+from ztflow.pair.buffers import OPEN, REMAINING, Unmatched
+from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Offsets
-from ztflow.pair.features.basic import Outline
-from ztflow.pair.output import AMBIGUOUS, UNIQUE, Decided, alone_with_each_other
-from ztflow.pair.stages.isolated import FAR_ENDS, FAR_GAP
-
-SETTLE = FAR_GAP + FAR_ENDS
-"""Microseconds after which it is known whether a half has a sure partner."""
-
-TORN = 0.4
-"""What confidence is worth in a segment that had to be cut where connections were under way: partners stand on the
-other side, and a whole run may be shifted (simulated: 10 000 equal connections in a second)."""
+from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.output import AMBIGUOUS, UNIQUE, DecisionRecorder
+from ztflow.pair.parameters import PairingParameters
+from ztflow.pair.stages.isolated import graded
 
 
-def frontier(horizon: int) -> int:
-    """Up to when halves can be looked at when everything before the horizon is known; a whole number of epochs."""
-    return (horizon - SETTLE - FAR_ENDS) // EPOCH * EPOCH
-
-
-class CloseBy:
-    """Decides on what waits.
+class NearbyStage:
+    """Pairs unmatched halves with others that ended nearby.
 
     Attributes:
         settled: What ended before this time, by corrected clocks, has been looked at.
     """
 
-    def __init__(self, waiting: Waiting, clocks: ClockMemory) -> None:
-        self._waiting = waiting
+    def __init__(self, unmatched: Unmatched, clocks: OffsetsByEpoch, parameters: PairingParameters) -> None:
+        self._unmatched = unmatched
         self._clocks = clocks
+        self._parameters = parameters
         self._offsets = Offsets()
         self.settled = BEFORE_ALL
 
-    def decide(self, frontier: int, around: Outline, decided: Decided) -> None:
-        """Pair what can be told by now; who has no partner here is `LEFT`.
+    def decide(self, frontier: int, around: BasicFeatures, decided: DecisionRecorder) -> None:
+        """Pair what can be told by now; a half without a partner here is `REMAINING`.
 
         Args:
-            frontier: What ended before it is to be looked at; see `frontier`.
-            around: All halves without a sure partner, those that end within `FAR_ENDS` after the frontier among them.
-            decided: Takes down the pairs.
+            frontier: What ended before it is to be looked at; see `Reach.frontier`.
+            around: All halves without an isolated partner, among them those that end within `Reach.far_ends` after the
+                frontier.
+            decided: Records the pairs.
         """
-        waiting, ev = self._waiting, self._waiting.evidence
-        self.settled = frontier - self._offsets.largest() - EPOCH
-        index = waiting.where(waiting.status == OPEN)
+        unmatched, features, reach = self._unmatched, self._unmatched.features, self._parameters.reach
+        self.settled = frontier - self._offsets.largest() - reach.epoch
+        index = unmatched.where(unmatched.status == OPEN)
         if not len(index):
             return
         self._correct(index, around)
-        settled = self.settled = frontier - self._offsets.largest() - EPOCH
-        status, corrected, classes = waiting.status, waiting.corrected, ev.classes
-        order = index[np.lexsort((corrected[index], classes[index]))]
-        ranges = segments.whole(classes[order], corrected[order], settled)
+        settled = self.settled = frontier - self._offsets.largest() - reach.epoch
+        corrected, keys = unmatched.corrected, features.exact_key
+        order = index[np.lexsort((corrected[index], keys[index]))]
+        ranges = segments.whole(keys[order], corrected[order], settled, reach)
         closed_parts: list[Index] = []
         for start, stop, closed in self._simple(order, ranges, decided):
-            part, again = order[start:stop], order[:0]
-            while first := segments.first_part(corrected[part], ev.outbound[part], settled):
-                torn = len(again) > 0 or 2 * int(ev.outbound[part[:first]].sum()) != first
-                self._match([part[:first]], decided, TORN if torn else 1.0)
-                # Its partner may stand just behind the cut.
-                near = corrected[part[:first]] >= corrected[part[first]] - segments.PAUSE
-                again = part[:first][near & (status[part[:first]] == LEFT)][-segments.CARRIED :]
-                status[again] = OPEN
-                part = np.concatenate([again, part[first:]])
-            if closed and len(again):
-                self._match([part], decided, TORN)
+            part, again = self._cut(order[start:stop], settled, decided)
+            if closed and again:
+                self._match([part], decided, self._parameters.segments.torn)
             elif closed:
                 closed_parts.append(part)
         self._match(closed_parts, decided)
 
-    def _correct(self, index: Index, around: Outline) -> None:
+    def _cut(self, part: Index, settled: int, decided: DecisionRecorder) -> tuple[Index, int]:
+        """Match the front of a segment as long as it is too large.
+
+        Returns:
+            What is left of it, and how many of these halves were looked at before a cut already.
+        """
+        cutting = self._parameters.segments
+        status, corrected, outbound = (
+            self._unmatched.status,
+            self._unmatched.corrected,
+            self._unmatched.features.outbound,
+        )
+        again = part[:0]
+        while first := segments.first_part(corrected[part], outbound[part], settled, cutting):
+            torn = len(again) > 0 or 2 * int(outbound[part[:first]].sum()) != first
+            self._match([part[:first]], decided, cutting.torn if torn else 1.0)
+            # A partner may be just behind the cut.
+            near = corrected[part[:first]] >= corrected[part[first]] - self._parameters.reach.segment_pause
+            again = part[:first][near & (status[part[:first]] == REMAINING)][-cutting.carried :]
+            status[again] = OPEN
+            part = np.concatenate([again, part[first:]])
+        return part, len(again)
+
+    def _correct(self, index: Index, around: BasicFeatures) -> None:
         """Take the clocks' offsets off, epoch by epoch."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        uncorrected = index[waiting.corrected[index] == NO_TIME]
-        epoch_of = ev.time[uncorrected] // EPOCH
+        unmatched, features = self._unmatched, self._unmatched.features
+        uncorrected = index[unmatched.corrected[index] == NO_TIME]
+        epoch_of = features.time[uncorrected] // self._parameters.reach.epoch
         for epoch in np.unique(epoch_of).tolist():
             self._offsets = self._clocks.offsets(epoch, around)
             here = uncorrected[epoch_of == epoch]
-            waiting.corrected[here] = ev.time[here] - self._offsets.of(ev.ztunnel[here])
+            unmatched.corrected[here] = features.time[here] - self._offsets.of(features.ztunnel[here])
 
-    def _simple(self, order: Index, ranges: segments.Ranges, decided: Decided) -> Iterator[tuple[int, int, bool]]:
-        """Decide at one stroke the closed segments of one pair or of one side only; give back the others."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        status = waiting.status
+    def _simple(
+        self, order: Index, ranges: segments.Ranges, decided: DecisionRecorder
+    ) -> Iterator[tuple[int, int, bool]]:
+        """Decide in bulk the closed segments of one pair or of one side only; give back the others."""
+        unmatched, features = self._unmatched, self._unmatched.features
+        status = unmatched.status
         size = ranges.stop - ranges.start
-        outs = np.add.reduceat(ev.outbound[order].astype(np.int64), ranges.start) if len(order) else size
+        outs = np.add.reduceat(features.outbound[order].astype(np.int64), ranges.start) if len(order) else size
         one_sided = ranges.closed & ((outs == 0) | (outs == size))
-        lonely = np.repeat(one_sided, size)
-        status[order[lonely]] = LEFT
+        status[order[np.repeat(one_sided, size)]] = REMAINING
         couple = np.flatnonzero(ranges.closed & (size == 2) & (outs == 1))
         a, b = order[ranges.start[couple]], order[ranges.start[couple] + 1]
-        out, inn = np.where(ev.outbound[a], a, b), np.where(ev.outbound[a], b, a)
-        near = np.abs(waiting.corrected[out] - waiting.corrected[inn]) <= segments.TOGETHER
-        status[out[~near]] = LEFT
-        status[inn[~near]] = LEFT
+        out, inn = np.where(features.outbound[a], a, b), np.where(features.outbound[a], b, a)
+        near = np.abs(unmatched.corrected[out] - unmatched.corrected[inn]) <= self._parameters.reach.together
+        status[out[~near]] = REMAINING
+        status[inn[~near]] = REMAINING
         out, inn = out[near], inn[near]
-        paired, confidence = alone_with_each_other(ev.moved(out), waiting.tunnel[out], waiting.tunnel[inn])
-        decided.pairs(out, inn, paired, 0, confidence)
+        moved, tunnel = features.moved(out), unmatched.tunnel
+        decided.pairs(out, inn, *graded(moved, tunnel[out], tunnel[inn], self._parameters.isolated))
         rest = ~one_sided
         rest[couple] = False
         yield from zip(
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, parts: list[Index], decided: Decided, trust: float = 1.0) -> None:
-        """Assign the halves of each segment; those without a partner become leftovers. Confidence times trust."""
-        waiting, ev = self._waiting, self._waiting.evidence
-        sides = [(part[ev.outbound[part]], part[~ev.outbound[part]]) for part in parts]
+    def _match(self, parts: list[Index], decided: DecisionRecorder, trust: float = 1.0) -> None:
+        """Assign the halves of each segment; those without a partner are `REMAINING`. Confidence times trust."""
+        outbound, matching = self._unmatched.features.outbound, self._parameters.matching
+        sides = [(part[outbound[part]], part[~outbound[part]]) for part in parts]
         for part in parts:
-            waiting.status[part] = LEFT
+            self._unmatched.status[part] = REMAINING
         sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
         candidates = [self._segment(out, inn) for out, inn in sides]
-        for (out, inn), match in zip(sides, match_segments(candidates), strict=True):
+        for (out, inn), match in zip(sides, match_segments(candidates, matching, self._parameters.reach), strict=True):
             confidence = match.confidence * trust
-            paired = np.where(confidence >= SURE, UNIQUE, AMBIGUOUS)
-            decided.pairs(out[match.outbound], inn[match.inbound], paired, match.alternatives, confidence)
+            paired = np.where(confidence >= matching.unique, UNIQUE, AMBIGUOUS)
+            decided.pairs(out[match.outbound], inn[match.inbound], paired, confidence, match.alternatives)
 
     def _segment(self, out: Index, inn: Index) -> Segment:
-        waiting, ev, time = self._waiting, self._waiting.evidence, self._waiting.corrected
-        noted = waiting.noted[out]
+        unmatched, features, time = self._unmatched, self._unmatched.features, self._unmatched.corrected
+        noted = unmatched.noted[out]
         if (noted != NO_TIME).any():  # by the server's clock, like the inbound ends
-            noted = np.where(noted == NO_TIME, NO_TIME, noted - (ev.time[inn[0]] - time[inn[0]]))
-        given = self._clocks.given(int(ev.time[out[-1]]))
-        usual = given.usual_delay(int(ev.ztunnel[out[0]]), int(ev.ztunnel[inn[0]]))
-        return Segment(time[out], ev.duration[out], ev.port[out], time[inn], ev.duration[inn], noted, usual)
+            noted = np.where(noted == NO_TIME, NO_TIME, noted - (features.time[inn[0]] - time[inn[0]]))
+        given = self._clocks.given(int(features.time[out[-1]]))
+        usual = given.usual_delay(int(features.ztunnel[out[0]]), int(features.ztunnel[inn[0]]))
+        return Segment(
+            time[out], features.duration[out], features.port[out], time[inn], features.duration[inn], noted, usual
+        )

@@ -1,7 +1,7 @@
-"""Halves that had no sure partner in time: whatever needs a longer look.
+"""Once an epoch of log: what waits longer than an isolated pair goes through the stages that need a longer look.
 
-They are looked at once an epoch of log, so that a step costs nothing for those that wait long: close-by matching, hops
-behind waypoints, cut connections, and at last the reasons of those that stay alone.
+In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `late_or_cut`, and at last the
+`unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for the halves that wait here.
 """
 
 from __future__ import annotations
@@ -10,99 +10,105 @@ import numpy as np
 
 from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME
 from ztflow.model.vocabulary import Unpaired
-from ztflow.pair.buffers import LEFT, MATCHED, OPEN, Past, Waiting
-from ztflow.pair.clocks.by_epoch import EPOCH, ClockMemory
-from ztflow.pair.features.basic import Outline
-from ztflow.pair.output import AMBIGUOUS, EXACT, RELAXED, UNIQUE, Decided
-from ztflow.pair.stages.isolated import FAR_ENDS
-from ztflow.pair.stages.late_or_cut import REACH, pair_leftovers
-from ztflow.pair.stages.nearby import CloseBy, frontier
-from ztflow.pair.stages.unpaired_reasons import Knowledge
+from ztflow.pair.buffers import MATCHED, OPEN, REMAINING, MatchedHistory, Unmatched
+from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
+from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.output import AMBIGUOUS, EXACT, RELAXED, UNIQUE, DecisionRecorder
+from ztflow.pair.parameters import PairingParameters
+from ztflow.pair.stages.late_or_cut import pair_late_or_cut
+from ztflow.pair.stages.nearby import NearbyStage
+from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 from ztflow.pair.stages.waypoint_hops import chain_hops
 
-RECENT = FAR_ENDS + EPOCH
-"""Microseconds: a matched half that ended so long before what was looked at is no evidence for a clock any more."""
 
-
-class Backlog:
-    """What waits long.
+class EpochStages:
+    """The stages that run once an epoch, and the halves that wait for them.
 
     Attributes:
-        waiting: The halves.
+        unmatched: The halves.
     """
 
-    def __init__(self, clocks: ClockMemory, knowledge: Knowledge) -> None:
-        self.waiting = Waiting()
-        self._clocks = clocks
-        self._knowledge = knowledge
-        self._close_by = CloseBy(self.waiting, clocks)
+    def __init__(self, clocks: OffsetsByEpoch, seen: SeenAddresses, parameters: PairingParameters) -> None:
+        self.unmatched = Unmatched()
+        self._seen = seen
+        self._parameters = parameters
+        self._nearby = NearbyStage(self.unmatched, clocks, parameters)
         self._frontier = BEFORE_ALL
 
-    def look(self, young: Waiting, past: Past, horizon: int, decided: Decided, *, last: bool) -> None:
-        """Take over what has grown too old for a sure partner, and decide what can be told by now.
+    def look(
+        self, recent: Unmatched, history: MatchedHistory, watermark: int, decided: DecisionRecorder, *, last: bool
+    ) -> None:
+        """Take over what has grown too old for an isolated partner, and decide what can be told by now.
 
         Args:
-            young: The halves that came lately.
-            past: Learns of what leaves them.
-            horizon: Everything that ended before this time is at hand.
-            decided: Takes down the decisions, about this table.
+            recent: The halves that came lately.
+            history: Learns of what leaves them.
+            watermark: Everything that ended before this time is at hand.
+            decided: Records the decisions, about this table.
             last: Whether nothing more will come.
         """
-        reached = frontier(horizon)
+        reach = self._parameters.reach
+        reached = reach.frontier(watermark)
         if reached <= self._frontier and not last:
             return
         self._frontier = reached
-        waiting = self.waiting
-        around = Outline.concat([waiting.evidence.outline(slice(None)), young.evidence.outline(young.undecided)])
-        grown = young.undecided & (young.evidence.time < reached)
-        past.add(young.evidence.outline(grown).classes, young.evidence.time[grown])
-        waiting.take_over(young, grown)
-        waiting.sort()
-        self._close_by.decide(reached, around, decided)
+        unmatched = self.unmatched
+        grown = recent.undecided & (recent.features.time < reached)
+        if not unmatched.count and not grown.any():
+            return
+        around = BasicFeatures.concat([unmatched.features.basic(slice(None)), recent.features.basic(recent.undecided)])
+        history.add(recent.features.basic(grown).exact_key, recent.features.time[grown])
+        unmatched.take_over(recent, grown)
+        unmatched.sort()
+        self._nearby.decide(reached, around, decided)
         self._hops(decided)
-        self._leftovers(decided, horizon if last else horizon // EPOCH * EPOCH, last=last)
+        self._late_or_cut(decided, watermark if last else reach.before_epoch(watermark), last=last)
 
     def keep(self) -> None:
         """Drop halves that are in a flow and no evidence any more."""
-        waiting = self.waiting
-        recent = (waiting.status == MATCHED) & (waiting.evidence.time >= self._frontier - RECENT)
-        waiting.keep(waiting.undecided | recent)
+        unmatched, oldest = self.unmatched, self._frontier - self._parameters.reach.recent
+        recent = (unmatched.status == MATCHED) & (unmatched.features.time >= oldest)
+        unmatched.keep(unmatched.undecided | recent)
 
-    def _hops(self, decided: Decided) -> None:
+    def _hops(self, decided: DecisionRecorder) -> None:
         """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
-        waiting, ev = self.waiting, self.waiting.evidence
-        left = waiting.status == LEFT
-        hop_to = waiting.where(left & ev.outbound & ev.elsewhere)
-        hop_from = waiting.where(left & ~ev.outbound & ~ev.early)
+        unmatched, features, partner = self.unmatched, self.unmatched.features, self._parameters.reach.partner
+        remaining = unmatched.status == REMAINING
+        hop_to = unmatched.where(remaining & features.outbound & features.elsewhere)
+        hop_from = unmatched.where(remaining & ~features.outbound & ~features.early)
         if not len(hop_to) or not len(hop_from):
             return
-        is_waypoint = self._knowledge.known("waypoint", ev.source[hop_from], ev.time[hop_from] + 2 * REACH)
-        open_ = waiting.corrected[(waiting.status == OPEN) & (waiting.corrected != NO_TIME)]
-        settled = min(self._close_by.settled, int(open_.min(initial=self._close_by.settled)))
-        to, back = chain_hops(ev, waiting.corrected, hop_to, hop_from[is_waypoint], settled)
+        until = features.time[hop_from] + 2 * partner
+        is_waypoint = self._seen.known("waypoint", features.source[hop_from], until)
+        open_ = unmatched.corrected[(unmatched.status == OPEN) & (unmatched.corrected != NO_TIME)]
+        settled = min(self._nearby.settled, int(open_.min(initial=self._nearby.settled)))
+        to, back = chain_hops(features, unmatched.corrected, hop_to, hop_from[is_waypoint], settled, self._parameters)
         if len(to):
-            decided.alone(to, Unpaired.WAYPOINT_HOP, next_hop=back)
-            decided.alone(back, Unpaired.WAYPOINT_SOURCE)
+            decided.unpaired(to, Unpaired.WAYPOINT_HOP, next_hop=back)
+            decided.unpaired(back, Unpaired.WAYPOINT_SOURCE)
 
-    def _leftovers(self, decided: Decided, horizon: int, *, last: bool) -> None:
-        waiting, ev = self.waiting, self.waiting.evidence
-        index = waiting.where(waiting.status == LEFT)
+    def _late_or_cut(self, decided: DecisionRecorder, watermark: int, *, last: bool) -> None:
+        """Pair late and cut halves; give the reason of those that are given up."""
+        unmatched, features = self.unmatched, self.unmatched.features
+        reach = self._parameters.reach
+        index = unmatched.where(unmatched.status == REMAINING)
         if not len(index):
             return
-        for late in pair_leftovers(ev, waiting.corrected, index, horizon):
-            kind = RELAXED if not late.equal_sizes else UNIQUE if not late.alternatives else AMBIGUOUS
-            proved = kind == UNIQUE and waiting.tunnel[late.outbound] == waiting.tunnel[late.inbound] != 0
+        parameters = self._parameters.late_or_cut
+        for pair in pair_late_or_cut(features, unmatched.corrected, index, watermark, parameters, reach):
+            kind = RELAXED if not pair.equal_sizes else UNIQUE if not pair.alternatives else AMBIGUOUS
+            proved = kind == UNIQUE and unmatched.tunnel[pair.outbound] == unmatched.tunnel[pair.inbound] != 0
             decided.pairs(
-                np.array([late.outbound]),
-                np.array([late.inbound]),
+                np.array([pair.outbound]),
+                np.array([pair.inbound]),
                 EXACT if proved else kind,
-                late.alternatives,
-                1.0 if proved else late.confidence,
+                1.0 if proved else pair.confidence,
+                pair.alternatives,
             )
-        index = index[waiting.status[index] == LEFT]
-        lone = index if last else index[ev.time[index] + 2 * REACH < horizon]
-        if len(lone):
-            reasons = self._knowledge.reasons(ev, lone, REACH)
-            late_ones = waiting.late[lone].tolist()
-            said = [Unpaired.LATE if is_late else r for r, is_late in zip(reasons, late_ones, strict=True)]
-            decided.alone(lone, said)
+        index = index[unmatched.status[index] == REMAINING]
+        given_up = index if last else index[features.time[index] + 2 * reach.partner < watermark]
+        if len(given_up):
+            reasons = self._seen.reasons(features, given_up, reach)
+            late = unmatched.late[given_up].tolist()
+            told = [Unpaired.LATE if came_late else reason for reason, came_late in zip(reasons, late, strict=True)]
+            decided.unpaired(given_up, told)

@@ -6,41 +6,40 @@ What can be missing and why: docs/reference/ztunnel-log.md#why-a-half-can-be-mis
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.columns.dictionaries import NONE, codes_of, encoded, text_hash
-from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, UIntArray
+from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Index, IntArray, UIntArray
 from ztflow.model.vocabulary import Unpaired
-from ztflow.pair.features.basic import Outline
-from ztflow.pair.features.full import Evidence
+from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.features.full import FullFeatures
+from ztflow.pair.reach import Reach
 
-_NEVER = np.iinfo(np.int64).max
-_NOBODY: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+_NONE_SEEN: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
 
-class Knowledge:
+class SeenAddresses:
     """Which addresses were seen in which role, and since when by the log's time.
 
-    Only what the log says up to `REACH` twice after a half counts for that half, so the answer does not depend on how
-    the input was cut.
+    Only what the log says up to twice `Reach.partner` after a half counts for that half, so the answer does not depend
+    on how the input was cut.
     """
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[UIntArray, IntArray]] = {}
 
-    def learn(self, halves: pa.Table, outline: Outline) -> None:
+    def learn(self, halves: pa.Table, features: BasicFeatures) -> None:
         """Take in a batch of halves.
 
         Cost: a few passes over numpy arrays; Python once a distinct address.
         """
-        timed = outline.time != NO_TIME
-        outbound = outline.outbound & timed
+        timed = features.time != NO_TIME
+        outbound = features.outbound & timed
         source, destination = encoded(halves.column("src_ip")), encoded(halves.column("dst_ip"))
-        self._note("outbound_source", source, outline.time, outbound)
-        self._note("inbound_destination", destination, outline.time, timed & ~outline.outbound)
-        if outline.elsewhere.any():
-            self._note("waypoint", destination, outline.time, outbound & outline.elsewhere)
+        self._note("outbound_source", source, features.time, outbound)
+        self._note("inbound_destination", destination, features.time, timed & ~features.outbound)
+        if features.elsewhere.any():
+            self._note("waypoint", destination, features.time, outbound & features.elsewhere)
 
     def _note(self, role: str, addresses: pa.DictionaryArray, time: IntArray, mask: BoolArray) -> None:
         codes, when = codes_of(addresses)[mask], time[mask]
@@ -54,14 +53,14 @@ class Knowledge:
         seen = np.flatnonzero(here)
         words = addresses.dictionary.take(pa.array(seen)).to_pylist()
         hashes = np.array([text_hash(word) for word in words], np.uint64)
-        names, times = self._since.get(role, _NOBODY)
+        names, times = self._since.get(role, _NONE_SEEN)
         news = np.ones(len(seen), np.bool_)
         if len(names):
             place = np.searchsorted(names, hashes).clip(max=len(names) - 1)
             news = (names[place] != hashes) | (times[place] > when.min())
         if not news.any():
             return
-        first = np.full(len(here), _NEVER)
+        first = np.full(len(here), AFTER_ALL)
         first[codes[::-1]] = when[::-1]  # of equal codes the first stays, which mostly is the earliest
         earlier = when < first[codes]
         np.minimum.at(first, codes[earlier], when[earlier])
@@ -72,19 +71,19 @@ class Knowledge:
         new[1:] = names[1:] != names[:-1]
         self._since[role] = (names[new], times[new])
 
-    def known(self, role: str, addresses: UIntArray, until: IntArray) -> npt.NDArray[np.bool_]:
+    def known(self, role: str, addresses: UIntArray, until: IntArray) -> BoolArray:
         """Whether each address was seen in that role by that time."""
-        names, times = self._since.get(role, _NOBODY)
+        names, times = self._since.get(role, _NONE_SEEN)
         if not len(names):
             return np.zeros(len(addresses), np.bool_)
         place = np.searchsorted(names, addresses).clip(max=len(names) - 1)
-        result: npt.NDArray[np.bool_] = (names[place] == addresses) & (times[place] <= until)
+        result: BoolArray = (names[place] == addresses) & (times[place] <= until)
         return result
 
-    def reasons(self, evidence: Evidence, index: npt.NDArray[np.intp], reach: int) -> list[str]:
-        """The reason of each lone half."""
-        part = evidence.take(index)
-        until = part.time + 2 * reach
+    def reasons(self, features: FullFeatures, index: Index, reach: Reach) -> list[str]:
+        """The reason of each half without partner."""
+        part = features.take(index)
+        until = part.time + 2 * reach.partner
         result = np.full(len(index), Unpaired.PARTNER_MISSING.value, dtype=object)
         nothing_moved = (part.request | part.response) == 0
         out = part.outbound

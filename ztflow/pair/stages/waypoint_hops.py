@@ -1,4 +1,4 @@
-"""Which connection of a waypoint or gateway carries on which connection of a client.
+"""Waypoint hops: which connection of a waypoint or gateway continues which connection of a client.
 
 Two connections, two lines, no shared id and no shared address but the waypoint's own
 (docs/reference/ztunnel-log.md#what-both-halves-share): the chain is statistical. A proxy that hands on what it gets
@@ -10,52 +10,60 @@ best assignment. A waypoint that rewrites what it carries (HTTP) gives no chain.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ztflow.columns.dtypes import IntArray
+from ztflow.columns.dtypes import Index, IntArray
 from ztflow.pair.assignment import segments
-from ztflow.pair.assignment.matching import fits, nearest
+from ztflow.pair.assignment.matching import may_match, nearest
 from ztflow.pair.features.basic import combine
-from ztflow.pair.features.full import Evidence
+from ztflow.pair.features.full import FullFeatures
+from ztflow.pair.parameters import DEFAULTS, PairingParameters
 
-Index = npt.NDArray[np.intp]
 
-
-def chain_hops(evidence: Evidence, time: IntArray, hop_to: Index, hop_from: Index, settled: int) -> tuple[Index, Index]:
+def chain_hops(
+    features: FullFeatures,
+    time: IntArray,
+    hop_to: Index,
+    hop_from: Index,
+    settled: int,
+    parameters: PairingParameters = DEFAULTS,
+) -> tuple[Index, Index]:
     """Clients' hops to a waypoint and the hops believed to follow them.
 
     Args:
-        evidence: All halves at hand.
+        features: All halves at hand.
         time: Their ends with the clock offsets taken off.
         hop_to: Outbound halves that went to a waypoint, in canonical order.
         hop_from: Inbound halves that came from one, in canonical order.
         settled: Both lists are complete before this time.
+        parameters: The figures.
 
     Returns:
         Indexes of the halves to a waypoint, and of those that follow each.
     """
     both = np.concatenate([hop_to, hop_from])
-    outbound = evidence.outbound
-    waypoint = np.where(outbound[both], evidence.destination[both], evidence.source[both])
-    classes = combine([waypoint, evidence.sizes[both]])
-    sequence = np.lexsort((time[both], classes))
+    outbound = features.outbound
+    waypoint = np.where(outbound[both], features.destination[both], features.source[both])
+    keys = combine([waypoint, features.sizes[both]])
+    sequence = np.lexsort((time[both], keys))
     order = both[sequence]
-    ranges = segments.whole(classes[sequence], time[order], settled)
+    ranges = segments.whole(keys[sequence], time[order], settled, parameters.reach)
     size = ranges.stop - ranges.start
     hops_to = np.add.reduceat(outbound[order].astype(np.int64), ranges.start) if len(order) else size
-    two_sided = ranges.closed & (hops_to > 0) & (hops_to < size) & (size <= segments.LARGEST)
+    two_sided = ranges.closed & (hops_to > 0) & (hops_to < size) & (size <= parameters.segments.largest)
     couple = ranges.start[two_sided & (size == 2)]
     a, b = order[couple], order[couple + 1]
     to, back = np.where(outbound[a], a, b), np.where(outbound[a], b, a)
-    near = fits(time[to] - time[back], evidence.duration[to] - evidence.duration[back])
+    near = may_match(time[to] - time[back], features.duration[to] - features.duration[back], parameters.matching)
     found = [(to[near], back[near])]
     more = two_sided & (size > 2)
     for start, stop in zip(ranges.start[more].tolist(), ranges.stop[more].tolist(), strict=True):
         part = order[start:stop]
         to, back = part[outbound[part]], part[~outbound[part]]
-        at_to, at_back = nearest(time[to], evidence.duration[to], time[back], evidence.duration[back])
+        at_to, at_back = nearest(
+            time[to], features.duration[to], time[back], features.duration[back], parameters.matching
+        )
         found.append((to[at_to], back[at_back]))
     to, back = (np.concatenate(side) for side in zip(*found, strict=True))
-    services = evidence.service[to], evidence.service[back]
+    services = features.service[to], features.service[back]
     agree = (services[0] == 0) | (services[1] == 0) | (services[0] == services[1])
     return to[agree], back[agree]

@@ -1,4 +1,4 @@
-"""Sure pairs: the rules as a person would apply them to each two halves, against the way they are found in bulk."""
+"""Isolated pairs: the rules applied to each two halves by hand, against how they are found in bulk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ztflow.columns.dictionaries import WordMemory, per_word
 from ztflow.columns.sorting import time_order
-from ztflow.pair.buffers import Past
-from ztflow.pair.features.basic import Outline, outline_of
-from ztflow.pair.stages.isolated import find_sure
+from ztflow.pair.buffers import MatchedHistory
+from ztflow.pair.features.basic import BasicFeatures, basic_features
+from ztflow.pair.stages.isolated import find_isolated
 
 MS = 1_000
 SECOND = 1_000_000
@@ -31,30 +31,31 @@ halves = st.lists(
 )
 
 
-def outline(drawn):
+def features(drawn):
     """Halves as (gap, key, outbound, response, ztunnel)."""
     gap, key, outbound, response, ztunnel = ([*column] for column in zip(*drawn, strict=True)) if drawn else [[]] * 5
     times = T0 + np.cumsum(np.array(gap, np.int64))
     none = np.zeros(len(drawn), np.uint64)
-    return Outline(
+    return BasicFeatures(
         times, np.zeros(len(drawn), np.int64), np.array(outbound, bool), np.ones(len(drawn), bool),
-        np.array(key, np.uint64), none, np.array(response, np.uint64), np.array(ztunnel, np.uint64), none.astype(bool),
+        np.array(key, np.uint64), none.astype(bool), none, np.array(response, np.uint64), np.array(ztunnel, np.uint64),
+        none.astype(bool),
     )  # fmt: skip
 
 
-def by_the_rules(all_halves, gone, horizon):
-    """Every pair of halves held against the words and figures of `docs/explanation/pairing.md`, "Alone"."""
-    time, classes = all_halves.time.tolist(), all_halves.classes.tolist()
+def by_the_rules(all_halves, gone, watermark):
+    """Every pair of halves held against the words and figures of `docs/explanation/pairing.md`."""
+    time, exact_key = all_halves.time.tolist(), all_halves.exact_key.tolist()
     found = set()
     for a, b in combinations(range(len(time)), 2):
-        if classes[a] != classes[b] or all_halves.outbound[a] == all_halves.outbound[b] or gone & {a, b}:
+        if exact_key[a] != exact_key[b] or all_halves.outbound[a] == all_halves.outbound[b] or gone & {a, b}:
             continue
         first, last = sorted([time[a], time[b]])
-        others = [t for k, t in enumerate(time) if classes[k] == classes[a] and k not in {a, b}]
+        others = [t for k, t in enumerate(time) if exact_key[k] == exact_key[a] and k not in {a, b}]
         moved = all_halves.response[a] != 0
 
         def alone(before, after, others=others, first=first, last=last):
-            return all(t < first - before or t > last + after for t in others) and last + after < horizon
+            return all(t < first - before or t > last + after for t in others) and last + after < watermark
 
         apart, one_clock = last - first, all_halves.ztunnel[a] == all_halves.ztunnel[b]
         near = one_clock and apart <= 50 * MS and alone(500 * MS, 500 * MS)
@@ -68,44 +69,44 @@ def by_the_rules(all_halves, gone, horizon):
 @settings(max_examples=300, deadline=None)
 @given(halves, st.data())
 def test_bulk_search_finds_what_the_rules_say(drawn, data):
-    whole = outline(drawn)
+    whole = features(drawn)
     count = len(drawn)
     gone = set(data.draw(st.lists(st.integers(0, max(count - 1, 0)), max_size=4))) & set(range(count))
-    horizon = T0 + data.draw(st.integers(0, 30 * SECOND))
-    past = Past()
+    watermark = T0 + data.draw(st.integers(0, 30 * SECOND))
+    history = MatchedHistory()
     for k in sorted(gone):
-        past.add(whole.classes[[k]], whole.time[[k]])
+        history.add(whole.exact_key[[k]], whole.time[[k]])
     here = data.draw(st.permutations([k for k in range(count) if k not in gone]))
     places = np.array(here, np.intp)
     part = whole.take(places)
-    found = find_sure(part, part.classes, past, horizon)
+    found = find_isolated(part, part.exact_key, history, watermark)
     assert part.outbound[found.outbound].all()
     assert (np.diff(found.outbound) > 0).all()
     pairs = {
         frozenset((here[a], here[b])) for a, b in zip(found.outbound.tolist(), found.inbound.tolist(), strict=True)
     }
-    assert pairs == by_the_rules(whole, gone, horizon)
+    assert pairs == by_the_rules(whole, gone, watermark)
 
 
 @pytest.mark.parametrize(("pause", "at_once"), [(1, False), (5, False), (9, True)])
 def test_what_comes_again_within_seconds_is_not_paired_at_once(pause, at_once):
     """A probe every few seconds: the last one's late half must not meet the next one's, so each waits for the quiet."""
     first, again = T0, T0 + pause * SECOND
-    two = outline([(0, 1, True, 300, 1), (10 * MS, 1, False, 300, 2)])
-    past = Past()
-    past.add(two.classes, np.array([first, first + 10 * MS]))
+    two = features([(0, 1, True, 300, 1), (10 * MS, 1, False, 300, 2)])
+    past = MatchedHistory()
+    past.add(two.exact_key, np.array([first, first + 10 * MS]))
     two = replace(two, time=np.array([again, again + 10 * MS]))
-    assert len(find_sure(two, two.classes, past, again + 200 * MS).outbound) == at_once
-    assert len(find_sure(two, two.classes, Past(), again + 200 * MS).outbound) == 1
+    assert len(find_isolated(two, two.exact_key, past, again + 200 * MS).outbound) == at_once
+    assert len(find_isolated(two, two.exact_key, MatchedHistory(), again + 200 * MS).outbound) == 1
 
 
-def test_classes_that_differ_in_their_lowest_bits_are_two_classes():
+def test_keys_that_differ_in_their_lowest_bits_are_two_keys():
     drawn = [(0, key, side, 0, 1) for key in range(40) for side in (True, False)]
-    part = outline(drawn)
+    part = features(drawn)
     part = part.take(np.random.default_rng(1).permutation(len(part)))
-    found = find_sure(part, part.key, Past(), T0 + 60 * SECOND)
+    found = find_isolated(part, part.blocking_key, MatchedHistory(), T0 + 60 * SECOND)
     assert len(found.outbound) == 40
-    assert (part.key[found.outbound] == part.key[found.inbound]).all()
+    assert (part.blocking_key[found.outbound] == part.blocking_key[found.inbound]).all()
 
 
 @given(
@@ -113,12 +114,12 @@ def test_classes_that_differ_in_their_lowest_bits_are_two_classes():
     st.sets(st.integers(0, 12)), st.integers(0, 60),
 )  # fmt: skip
 def test_the_past_has_what_was_added_and_not_forgotten(batches, wanted, before):
-    past = Past()
+    history = MatchedHistory()
     for batch in batches:
-        past.add(np.array([c for c, _ in batch], np.uint64), np.array([t for _, t in batch], np.int64))
-    past.forget(before)
-    classes, times = past.of(np.array(sorted(wanted), np.uint64))
-    found = sorted(zip(classes.tolist(), times.tolist(), strict=True))
+        history.add(np.array([c for c, _ in batch], np.uint64), np.array([t for _, t in batch], np.int64))
+    history.forget(before)
+    exact_key, times = history.of(np.array(sorted(wanted), np.uint64))
+    found = sorted(zip(exact_key.tolist(), times.tolist(), strict=True))
     all_ends = sorted(end for batch in batches for end in batch if end[0] in wanted)
     assert [end for end in found if end[1] >= before] == [end for end in all_ends if end[1] >= before]
     assert set(found) <= set(all_ends)
@@ -158,4 +159,4 @@ def test_null_words_are_zero_in_any_dictionary():
     assert per_word(batch.column("src_ip"), len, np.int64).tolist() == [0, 8, 8, 8]
     few = batch.slice(0, 2)
     assert per_word(few.column("src_ip"), len, np.int64).tolist() == [0, 8]
-    assert outline_of(batch, WordMemory()).pairable.all()
+    assert basic_features(batch, WordMemory()).pairable.all()

@@ -7,28 +7,29 @@ import pytest
 from halves_by_hand import connection, table
 
 from ztflow.columns.dictionaries import WordMemory
-from ztflow.pair.buffers import Waiting
-from ztflow.pair.features.full import gather
-from ztflow.pair.output import UNIQUE, Decided, alone_with_each_other
+from ztflow.pair.buffers import Unmatched
+from ztflow.pair.features.full import full_features
+from ztflow.pair.output import UNIQUE, DecisionRecorder
+from ztflow.pair.stages.isolated import ISOLATED, graded
 
 NONE = np.zeros(0, np.uint64)
 
 
 def waiting_for(rows):
-    waiting = Waiting()
+    waiting = Unmatched()
     new = waiting.join([table(rows)])
     nothing = np.zeros(len(rows), np.uint64)
-    waiting.add(np.arange(len(rows)), gather(new), nothing == 1, nothing, np.zeros(len(rows), np.int64))
+    waiting.add(np.arange(len(rows)), full_features(new), nothing == 1, nothing, np.zeros(len(rows), np.int64))
     return waiting
 
 
 def made(rows, *, order):
     """Pairs of rows (2k, 2k + 1), decided in this order one after the other."""
     waiting = waiting_for(rows)
-    decided = Decided(waiting)
+    decided = DecisionRecorder(waiting)
     for number in order:
         out, inn = np.array([2 * number]), np.array([2 * number + 1])
-        decided.pairs(out, inn, UNIQUE, 0, 0.9)
+        decided.pairs(out, inn, UNIQUE, 0.9)
     assert waiting.count == len(rows) - 2 * len(order)
     return decided.flows(WordMemory()).to_pylist()
 
@@ -52,9 +53,9 @@ def test_halves_without_a_time_come_last():
 
 def test_what_stays_alone_says_why_and_what_follows_it():
     waiting = waiting_for([*connection(0, line=1), connection(1, line=2)[1]])
-    decided = Decided(waiting)
-    decided.alone(np.array([0]), "waypoint_hop", next_hop=np.array([2]))
-    decided.alone(np.array([1, 2]), ["late", "waypoint_source"])
+    decided = DecisionRecorder(waiting)
+    decided.unpaired(np.array([0]), "waypoint_hop", next_hop=np.array([2]))
+    decided.unpaired(np.array([1, 2]), ["late", "waypoint_source"])
     told = [
         (flow["paired"], flow["outbound_line"], flow["inbound_line"], flow["unpaired_reason"], flow["next_hop_line"])
         for flow in decided.flows(WordMemory()).to_pylist()
@@ -68,15 +69,15 @@ def test_what_stays_alone_says_why_and_what_follows_it():
 
 
 def test_nothing_decided_is_no_flow():
-    assert Decided(waiting_for(connection())).flows(WordMemory()).num_rows == 0
+    assert DecisionRecorder(waiting_for(connection())).flows(WordMemory()).num_rows == 0
 
 
 @pytest.mark.parametrize(
     ("tunnel", "other", "proved"), [(7, 7, True), (7, 8, False), (0, 7, False), (7, 0, False), (0, 0, False)]
 )
 def test_only_one_tunnel_seen_on_both_sides_proves_a_pair(tunnel, other, proved):
-    paired, confidence = alone_with_each_other(
-        np.array([True, False]), np.array([tunnel] * 2, np.uint64), np.array([other] * 2, np.uint64)
+    paired, confidence = graded(
+        np.array([True, False]), np.array([tunnel] * 2, np.uint64), np.array([other] * 2, np.uint64), ISOLATED
     )
     assert (paired == UNIQUE).tolist() == [not proved] * 2
     assert (confidence == 1.0).tolist() == [proved] * 2

@@ -1,18 +1,25 @@
-"""Which rows of a table the answer shows: time limits, filters, the first or the last few."""
+"""Rows of the answer: which are chosen (time limits, filters, the first or the last few), and where they go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
-from ztflow.cli.options import Grid, Reading, Rows
+import pyarrow as pa
+
+from ztflow.cli.options import Grid, Reading, Rows, TableOutput
+from ztflow.cli.output import Behind, Paper, check_destination, chosen_format, destination, paper_for, say
+from ztflow.cli.reading import Reader
+from ztflow.cli.run import Run
 from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side
 from ztflow.filters.masks import Known
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import parse_moment
 from ztflow.model.tables import Flows, Halves
+from ztflow.writers import FORMATS, TableWriter, open_writer
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -48,6 +55,8 @@ class Selection:
 
     def _chosen(self, table: Tabular, known: Known, now: datetime | None = None) -> Tabular:
         """The rows within the limits that pass the filters."""
+        if not self:
+            return table
         known.owners = table.owners
         return self._filter.apply(between(table, self._since, self._until, now=now), known=known)
 
@@ -111,3 +120,60 @@ def _moment(option: str, text: str) -> Moment:
         return parse_moment(text)
     except UsageError as error:
         raise UsageError(f"{option}: {error}") from None
+
+
+def write_rows(
+    run: Run,
+    inputs: Sequence[str],
+    kind: type[Tabular],
+    *,
+    reading: Reading,
+    grid: Grid,
+    rows: Rows,
+    output: TableOutput,
+) -> None:
+    """Read, select and write the rows of one table.
+
+    Args:
+        run: The run.
+        inputs: What to read.
+        kind: Which table.
+        reading: How to read.
+        grid: Filters.
+        rows: First or last.
+        output: Form and place.
+
+    Raises:
+        UsageError: If an option means nothing; before anything is read.
+    """
+    form = chosen_format(output.format, output.output, FORMATS)
+    selection = Selection(kind, reading=reading, grid=grid, rows=rows)
+    sources = run.sources(inputs)
+    check_destination(form, output.output, sources)
+    paper = paper_for(run.talk.color, output.output)
+    reader = Reader(run, reading)
+    total = shown = 0
+    with (
+        destination(output.output) as stream,
+        closing(_writer(form, stream, kind.schema, paper, live=reading.follow)) as writer,
+        closing(reader.rows(kind, sources)) as tables,
+    ):
+
+        def counted() -> Iterator[Tabular]:
+            nonlocal total
+            for table in tables:
+                total += len(table)
+                yield table
+
+        chosen = selection.stream(counted()) if reading.follow else selection.finished(counted(), kind)
+        for part in chosen:
+            shown += len(part)
+            if len(part) or reading.follow:  # nothing new is when a reader that has gone is noticed
+                writer.write(part.to_arrow())
+    if total and not shown and selection:
+        say(f"none of {total:,} rows passed the filters")
+
+
+def _writer(form: str, stream: BinaryIO, schema: pa.Schema, paper: Paper, *, live: bool) -> TableWriter:
+    writer = open_writer(form, stream, schema, width=paper.width, color=paper.color, live=live)
+    return Behind(writer) if live else writer

@@ -1,4 +1,4 @@
-"""Equal connections: who belongs to whom, and how sure that is."""
+"""Equal connections: which half belongs to which, and how likely that is."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from queues_by_hand import burst, in_batches, true_partners
 from ztflow.columns.dtypes import NO_TIME
 from ztflow.pair.assignment.matching import Segment, match_segments, nearest
 from ztflow.pair.hmm import posterior
-from ztflow.pair.hmm.forward_backward import Sums, no_counts
-from ztflow.pair.hmm.transition_rates import LEAST, SHIPPED, USUAL
+from ztflow.pair.hmm.forward_backward import PathSums, no_counts
+from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, default_rates
+from ztflow.pair.reach import REACH
 
 T0 = 1_700_000_000_000_000
 
@@ -37,7 +38,7 @@ def pairs(match):
 # -- single decisions ------------------------------------------------------------------------------------------------
 
 
-def test_one_pair_alone_is_sure():
+def test_one_pair_with_no_other_near_is_certain():
     (match,) = match_segments([segment([(300, 6)], [(0, 5)])])
     assert pairs(match) == [(0, 0)]
     assert match.confidence[0] > 0.999
@@ -45,7 +46,7 @@ def test_one_pair_alone_is_sure():
 
 
 @pytest.mark.parametrize(("out", "inn"), [([], []), ([(0, 1)], []), ([], [(0, 1)])])
-def test_nobody_to_pair_with(out, inn):
+def test_no_half_to_pair_with(out, inn):
     (match,) = match_segments([segment(out, inn)])
     assert pairs(match) == []
 
@@ -134,7 +135,7 @@ segments = st.builds(
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(segments, max_size=4))
-def test_a_result_does_not_depend_on_what_stands_beside_it(several):
+def test_a_result_does_not_depend_on_what_comes_with_it(several):
     together = match_segments(several)
     for one, match in zip(several, together, strict=True):
         (alone,) = match_segments([one])
@@ -198,24 +199,24 @@ def test_where_a_third_is_lost_the_others_are_paired_better_than_by_least_square
 
 
 @pytest.mark.parametrize(("likeliest", "sharp", "found"), [(30, 5, 30), (-70, 5, -70), (30, 1e9, 0), (0, 5, 0)])
-def test_the_least_delay_moves_to_where_all_ways_are_likeliest(likeliest, sharp, found, monkeypatch):
+def test_the_least_delay_moves_to_where_all_paths_are_likeliest(likeliest, sharp, found, monkeypatch):
     tried = []
 
-    def add_up(burst, effort):
-        del effort
+    def sum_paths(burst, beam):
+        del beam
         tried.append(burst.numbers[0])
-        off = (burst.numbers[0] - LEAST - likeliest) / sharp
-        return Sums(np.eye(80), no_counts(), -(off**2))
+        off = (burst.numbers[0] - TRANSITION_RATES.least - likeliest) / sharp
+        return PathSums(np.eye(80), no_counts(), -(off**2))
 
-    monkeypatch.setattr(posterior, "add_up", add_up)
+    monkeypatch.setattr(posterior, "sum_paths", sum_paths)
     ends = np.arange(80) * 20.0
     nothing = np.full(80, np.nan)
     one = posterior.Candidates(
-        ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, USUAL
+        ends + 400, ends - 5000, np.zeros(80, int), ends, ends - 4500, np.arange(80), nothing, REACH.usual_delay
     )
-    posterior.marginals(one, posterior.EFFORT, SHIPPED)
+    posterior.partner_posterior(one, known=default_rates())
     assert len(tried) == 1 + 3 * 3 + 1
-    assert tried[-1] - LEAST == pytest.approx(found, abs=5)
+    assert tried[-1] - TRANSITION_RATES.least == pytest.approx(found, abs=5)
 
 
 # -- debug lines -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Real bursts with their sizes made equal: bars on recall, on what is called sure, and on confidence."""
+"""Real bursts with their sizes made equal: bars on recall, on what is called unique, and on confidence."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_storm_of_equal_connections(masked, skew_us):
 
 
 def test_a_storm_with_wrong_clocks_comes_out_the_same_when_cut(whole):
-    """What unsure halves were unsure for may be forgotten before they are decided: they do not become sure by that."""
+    """The neighbours of undecided halves may be forgotten before these are decided: that does not make them isolated."""
     table = skewed(whole, **{"4k7rb": 500_000, "9xw2d": -500_000}).sort_by("time")
     columns = ("outbound_file", "outbound_line", "inbound_file", "inbound_line", "paired", "confidence")
     one, other = (sorted(str([f[c] for c in columns]) for f in flows_of(table, c)) for c in ((), (6528, 7061, 10418)))

@@ -8,8 +8,8 @@ from halves_by_hand import START, connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.pair.buffers import Waiting
-from ztflow.pair.features.full import gather
+from ztflow.pair.buffers import Unmatched
+from ztflow.pair.features.full import full_features
 
 NO_TIME = np.iinfo(np.int64).min
 
@@ -22,7 +22,7 @@ def take_in(waiting, rows):
     """Add halves as the pairer does; `tunnel` and `noted` carry the line, to be recognised by."""
     new = waiting.join([table(rows)])
     lines = np.array([row["line_number"] for row in rows])
-    waiting.add(np.arange(len(rows)), gather(new), lines % 3 == 0, lines.astype(np.uint64), lines.copy())
+    waiting.add(np.arange(len(rows)), full_features(new), lines % 3 == 0, lines.astype(np.uint64), lines.copy())
 
 
 def held(waiting):
@@ -30,7 +30,7 @@ def held(waiting):
     lines = waiting.table.column("line_number").to_numpy()[waiting.row]
     times = waiting.table.column("time").cast(pa.int64()).to_numpy()[waiting.row]
     clients = waiting.table.column("src_ip").to_pylist()
-    assert waiting.evidence.time.tolist() == times.tolist()
+    assert waiting.features.time.tolist() == times.tolist()
     assert waiting.tunnel.tolist() == waiting.noted.tolist() == lines.tolist()
     assert waiting.late.tolist() == (lines % 3 == 0).tolist()
     assert waiting.corrected.tolist() == [NO_TIME] * len(lines)
@@ -44,7 +44,7 @@ steps = st.lists(st.tuples(st.sampled_from(["add", "over", "keep"]), st.integers
 @settings(max_examples=60, deadline=None)
 @given(steps)
 def test_each_half_keeps_its_row_and_evidence(steps):
-    waiting, young, line = Waiting(), Waiting(), 0
+    waiting, young, line = Unmatched(), Unmatched(), 0
     here, there = [], []
     for what, count, every in steps:
         if what == "add":
@@ -71,23 +71,23 @@ def test_each_half_keeps_its_row_and_evidence(steps):
 
 
 def test_places_are_given_in_order_of_time():
-    waiting = Waiting()
+    waiting = Unmatched()
     take_in(waiting, [half(n, second=(n * 5) % 11, client=n % 7) for n in range(1, 11)])
     waiting.sort()
-    asked = waiting.where(waiting.evidence.time > START + 3_500_000)
-    times = waiting.evidence.time[asked]
+    asked = waiting.where(waiting.features.time > START + 3_500_000)
+    times = waiting.features.time[asked]
     assert len(asked) == sum((n * 5) % 11 >= 4 for n in range(1, 11))
     assert (np.diff(times) >= 0).all()
 
 
 def test_words_that_stand_in_no_row_are_let_go():
-    waiting = Waiting()
+    waiting = Unmatched()
     for step in range(10):
         lines = range(step * 1000, (step + 1) * 1000)
         rows = [connection(line=n, out={"src_workload": f"pod-{n}"})[0] for n in lines]
         new = waiting.join([table(rows)])
         nothing = np.zeros(len(rows), np.uint64)
-        waiting.add(np.arange(len(rows)), gather(new), nothing == 1, nothing, np.full(len(rows), NO_TIME))
+        waiting.add(np.arange(len(rows)), full_features(new), nothing == 1, nothing, np.full(len(rows), NO_TIME))
         waiting.keep(np.arange(len(waiting.row)) % 500 == 0)
     words = waiting.table.column("src_workload").chunk(0).dictionary
     assert len(words) < 6000

@@ -1,4 +1,4 @@
-"""Halves that found no partner near their end: cut connections, and what must stay alone."""
+"""Halves without a partner near their end: late and cut connections, and what must stay unpaired."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from halves_by_hand import START, connection, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.pair.features.full import gather
-from ztflow.pair.stages.late_or_cut import REACH, pair_leftovers
+from ztflow.pair.features.full import full_features
+from ztflow.pair.reach import REACH
+from ztflow.pair.stages.late_or_cut import pair_late_or_cut
 
 
-def found(rows, horizon=START + 10**9):
+def found(rows, watermark=START + 10**9):
     """Pairs as (line of the outbound half, line of the inbound half, late pair)."""
-    evidence = gather(table(rows))
-    index = np.argsort(evidence.time, kind="stable")
+    features = full_features(table(rows))
+    index = np.argsort(features.time, kind="stable")
     lines = [row["line_number"] for row in rows]
-    return [(lines[p.outbound], lines[p.inbound], p) for p in pair_leftovers(evidence, evidence.time, index, horizon)]
+    return [
+        (lines[p.outbound], lines[p.inbound], p) for p in pair_late_or_cut(features, features.time, index, watermark)
+    ]
 
 
 def reset(end, line, *, sent=5000, got=5000, read=5000, wrote=5000, **more):
@@ -29,7 +32,7 @@ def reset(end, line, *, sent=5000, got=5000, read=5000, wrote=5000, **more):
 
 
 @pytest.mark.parametrize("lost", [{"got": 1200}, {"read": 700}, {"got": 0, "read": 0}])
-def test_a_silent_reset_is_a_pair_that_is_less_sure(lost):
+def test_a_silent_reset_is_a_pair_of_less_confidence(lost):
     ((out, inn, pair),) = found(reset(1.0, 1, **lost))
     assert (out, inn) == (1, 1)
     assert not pair.equal_sizes
@@ -61,8 +64,8 @@ def test_two_broken_ones_at_once_are_by_nearness():
 def test_nothing_is_judged_before_its_time():
     rows = reset(1.0, 1, got=1200)
     last = max(row["time"] for row in rows)
-    assert found(rows, last + REACH) == []
-    assert len(found(rows, last + REACH + 1)) == 1
+    assert found(rows, last + REACH.partner) == []
+    assert len(found(rows, last + REACH.partner + 1)) == 1
 
 
 halves = st.lists(
@@ -83,22 +86,25 @@ def made(drawn):
 
 
 def one_by_one(rows):
-    """The same by the plainest means: each possible pair in order of judging, taken when nobody else is as near."""
-    evidence = gather(table(rows))
+    """The same by the plainest means: each possible pair in order of judging, taken when no other half is as near."""
+    features = full_features(table(rows))
     possible = []
-    for o in np.flatnonzero(evidence.outbound).tolist():
-        for i in np.flatnonzero(~evidence.outbound).tolist():
-            if evidence.loose_key[o] != evidence.loose_key[i] or abs(int(evidence.time[o] - evidence.time[i])) > REACH:
+    for o in np.flatnonzero(features.outbound).tolist():
+        for i in np.flatnonzero(~features.outbound).tolist():
+            if (
+                features.without_identity[o] != features.without_identity[i]
+                or abs(int(features.time[o] - features.time[i])) > REACH.partner
+            ):
                 continue
-            ends = abs(int(evidence.time[o] - evidence.time[i])) / 1000
-            spans = int(evidence.duration[o] - evidence.duration[i])
-            starts = abs(int(evidence.time[o] - evidence.time[i]) / 1000 - spans)
+            ends = abs(int(features.time[o] - features.time[i])) / 1000
+            spans = int(features.duration[o] - features.duration[i])
+            starts = abs(int(features.time[o] - features.time[i]) / 1000 - spans)
             asked, answered = (
-                (int(evidence.request[o]), int(evidence.request[i])),
-                (int(evidence.response[i]), int(evidence.response[o])),
+                (int(features.request[o]), int(features.request[i])),
+                (int(features.response[i]), int(features.response[o])),
             )
             equal = asked[0] == asked[1] and answered[0] == answered[1]
-            broken = bool(evidence.failed[o] or evidence.failed[i])
+            broken = bool(features.failed[o] or features.failed[i])
             if equal and (min(starts, ends) <= 60 or abs(spans) <= 60):
                 score = min(starts, ends, abs(spans))
             elif not equal and asked[0] >= asked[1] and answered[0] >= answered[1] and starts <= 60 and (
@@ -107,7 +113,7 @@ def one_by_one(rows):
                 score = starts
             else:
                 continue
-            due = max(int(evidence.time[o]), int(evidence.time[i]))
+            due = max(int(features.time[o]), int(features.time[i]))
             possible.append((due, score, o, i, equal, broken))
     taken, result = set(), []
     for _, score, o, i, equal, broken in sorted(possible):

@@ -10,7 +10,7 @@ from halves_by_hand import START, connection, table
 
 from ztflow.model.provenance import NOBODY, Fact
 from ztflow.pair import exact_evidence
-from ztflow.pair.exact_evidence import Requests
+from ztflow.pair.exact_evidence import ConnectRequests
 
 NO_TIME = np.iinfo(np.int64).min
 
@@ -32,7 +32,7 @@ def known(memory, *ports):
 
 
 def test_both_halves_of_a_connection_are_told_the_same_tunnel():
-    memory = Requests()
+    memory = ConnectRequests()
     memory.learn([asked(50000, tunnel=40000, time=START + 7)])
     halves = table([*connection(), *connection(inn={"src_port": 40001}), *connection(out={"src_port": 50001})])
     tunnel, time = memory.look_up(halves, np.array([True, False] * 3))
@@ -43,7 +43,7 @@ def test_both_halves_of_a_connection_are_told_the_same_tunnel():
 
 
 def test_without_debug_lines_no_tunnel_is_told():
-    tunnel, time = Requests().look_up(table(connection()), np.array([True, False]))
+    tunnel, time = ConnectRequests().look_up(table(connection()), np.array([True, False]))
     assert tunnel.tolist() == [0, 0]
     assert time.tolist() == [NO_TIME, NO_TIME]
 
@@ -53,21 +53,21 @@ def test_without_debug_lines_no_tunnel_is_told():
     [{"kind": "of tomorrow"}, {"client_ip": None}, {"client_port": None}, {"hbone_host": None}, {"peer_port": None}],
 )
 def test_what_names_no_connection_is_not_remembered(change):
-    memory = Requests()
+    memory = ConnectRequests()
     memory.learn([asked(50000, **change)])
     assert known(memory, 50000) == []
 
 
 def test_a_port_that_is_used_again_has_its_latest_request():
-    memory = Requests()
+    memory = ConnectRequests()
     memory.learn([asked(50000, time=START), asked(50000, time=START + 9)])
     _, time = memory.look_up(table(connection()[:1]), np.array([True]))
     assert time.tolist() == [START + 9]
 
 
 def test_of_too_many_the_oldest_are_forgotten(monkeypatch):
-    monkeypatch.setattr(exact_evidence, "KEPT", 20)
-    memory = Requests()
+    monkeypatch.setattr(exact_evidence, "REQUESTS_KEPT", 20)
+    memory = ConnectRequests()
     memory.learn([asked(port) for port in range(10)])
     memory.learn([asked(3)])  # asked again: no longer among the oldest
     memory.learn([asked(port) for port in range(100, 117)])
@@ -77,7 +77,7 @@ def test_of_too_many_the_oldest_are_forgotten(monkeypatch):
 
 
 def test_a_full_memory_fits_beside_everything_else():
-    memory = Requests()
+    memory = ConnectRequests()
     facts = [asked(port) for port in range(1, 5001)]
     tracemalloc.start()
     try:
@@ -85,4 +85,4 @@ def test_a_full_memory_fits_beside_everything_else():
         each = tracemalloc.get_traced_memory()[0] / len(facts)
     finally:
         tracemalloc.stop()
-    assert each * exact_evidence.KEPT < 512 << 20
+    assert each * exact_evidence.REQUESTS_KEPT < 512 << 20

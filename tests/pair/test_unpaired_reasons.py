@@ -8,23 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.columns.dictionaries import WordMemory, text_hash
-from ztflow.pair.features.basic import outline_of
-from ztflow.pair.features.full import gather
-from ztflow.pair.stages.unpaired_reasons import Knowledge
-
-REACH = 35 * SECOND
+from ztflow.pair.features.basic import basic_features
+from ztflow.pair.features.full import full_features
+from ztflow.pair.reach import REACH
+from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 
 
 def told(*batches):
-    knowledge = Knowledge()
+    knowledge = SeenAddresses()
     for rows in batches:
         halves = table(rows)
-        knowledge.learn(halves, outline_of(halves, WordMemory()))
+        knowledge.learn(halves, basic_features(halves, WordMemory()))
     return knowledge
 
 
 def reasons(knowledge, rows):
-    evidence = gather(table(rows))
+    evidence = full_features(table(rows))
     return knowledge.reasons(evidence, np.arange(len(rows)), REACH)
 
 

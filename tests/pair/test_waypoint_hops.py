@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from halves_by_hand import SECOND, START, connection, table
 
-from ztflow.pair.features.full import gather
+from ztflow.pair.features.full import full_features
 from ztflow.pair.stages.waypoint_hops import chain_hops
 
 
@@ -22,7 +22,7 @@ def hops(second=0.0, *, line=1, lag_us=300, sizes=(100, 300), out=None, inn=None
 
 def chained(rows, settled=START + 100 * SECOND):
     """Lines of hops and of those that follow them."""
-    evidence = gather(table(rows))
+    evidence = full_features(table(rows))
     order = np.argsort(evidence.time, kind="stable")
     outbound = evidence.outbound[order]
     to, back = chain_hops(evidence, evidence.time, order[outbound], order[~outbound], settled)
@@ -66,7 +66,7 @@ def test_nothing_is_chained_before_all_rivals_can_be_there():
 
 
 def test_clocks_are_corrected_before_ends_are_compared():
-    evidence = gather(table(hops(lag_us=900_000)))
+    evidence = full_features(table(hops(lag_us=900_000)))
     ahead = np.where(evidence.outbound, 900_000, 0)
     index = np.array([0]), np.array([1])
     late = chain_hops(evidence, evidence.time, *index, START + 100 * SECOND)

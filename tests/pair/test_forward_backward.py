@@ -1,4 +1,4 @@
-"""The sum over all ways to pair, against adding them up one by one."""
+"""Forward-backward over all pairing paths, against adding them up one by one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ztflow.jit import cache
 from ztflow.pair.assignment.matching import match_segments
 from ztflow.pair.hmm import forward_backward, jit
 from ztflow.pair.hmm.backward import both_ways
-from ztflow.pair.hmm.forward_backward import Effort, add_up
-from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER
-from ztflow.pair.hmm.trellis import WINDOW
+from ztflow.pair.hmm.forward_backward import Beam, sum_paths
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
+from ztflow.pair.hmm.trellis import SPAN
 
-ALL = Effort(20_000, 1e6)
+ALL = Beam(20_000, 1e6)
 """No state is left away."""
 EARLY = [0.0, 20, 90, 130, 140]
 LATE = [300.0, 340, 360, 450, 470]
@@ -36,21 +36,21 @@ LATE = [300.0, 340, 360, 450, 470]
         ([300.0, 320, 480, 500, 540, 600], [0.0, 20, 250, 260, 300, 310]),
     ],
 )
-def test_all_ways_together_give_what_adding_them_up_gives(late, early):
+def test_all_paths_together_give_what_adding_them_up_gives(late, early):
     burst = burst_of(late, early, seed=4)
     total, shares = one_by_one(burst)
-    found = add_up(burst, ALL)
+    found = sum_paths(burst, ALL)
     assert found.total == pytest.approx(total)
-    assert found.shares == pytest.approx(shares)
+    assert found.posterior == pytest.approx(shares)
 
 
 def test_what_ended_long_after_is_hardly_looked_at():
     """An early end 0.9 ms after the late one is beyond all reason: nothing is lost by not looking."""
     burst = burst_of([10.0, 20, 30, 40], [0.0, 25, 35, 900], seed=4)
     total, shares = one_by_one(burst)
-    found = add_up(burst, ALL)
+    found = sum_paths(burst, ALL)
     assert found.total == pytest.approx(total, abs=0.03)
-    assert found.shares == pytest.approx(shares, abs=0.03)
+    assert found.posterior == pytest.approx(shares, abs=0.03)
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,19 +61,19 @@ def test_so_it_does_whatever_comes_when(seed, slots, lost):
     late = np.sort(early + rng.exponential(200, slots) + 20)
     burst = burst_of(late, early[: max(1, slots - lost)], seed)
     total, shares = one_by_one(burst)
-    found = add_up(burst, ALL)
+    found = sum_paths(burst, ALL)
     assert found.total == pytest.approx(total, abs=0.001)
-    assert found.shares == pytest.approx(shares, abs=0.001)
+    assert found.posterior == pytest.approx(shares, abs=0.001)
 
 
 def test_few_states_say_nearly_the_same_as_all():
     rng = np.random.default_rng(3)
     early = np.cumsum(rng.exponential(40, 12))
     burst = burst_of(np.sort(early + rng.exponential(200, 12) + 20), early, 3)
-    everything, some = add_up(burst, ALL), add_up(burst, Effort(400, 12.0))
+    everything, some = sum_paths(burst, ALL), sum_paths(burst, Beam(400, 12.0))
     assert some.total < everything.total
     assert some.total == pytest.approx(everything.total, abs=0.05)
-    assert np.abs(some.shares - everything.shares).max() < 0.02
+    assert np.abs(some.posterior - everything.posterior).max() < 0.02
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,7 +81,7 @@ def test_few_states_say_nearly_the_same_as_all():
 def test_each_end_has_one_partner_at_most(seed, late, early, states):
     rng = np.random.default_rng(seed)
     burst = burst_of(np.cumsum(rng.exponential(30, late)) + 100, np.cumsum(rng.exponential(30, early)), seed)
-    shares = add_up(burst, Effort(states, 9.0)).shares
+    shares = sum_paths(burst, Beam(states, 9.0)).posterior
     assert (shares > -1e-9).all()
     assert (shares.sum(axis=0) < 1 + 1e-6).all()
     assert (shares.sum(axis=1) < 1 + 1e-6).all()
@@ -93,8 +93,8 @@ def test_early_ends_that_nothing_follows_are_left_out(lost):
     early = 200.0 * np.arange(12)
     late = np.delete(early, lost) + 150
     burst = burst_of(late, early)
-    fit = burst._replace(fit=-0.001 * (late[:, None] - early - 150) ** 2)
-    shares = add_up(fit, Effort(50, 9.0)).shares
+    fit = burst._replace(emission=-0.001 * (late[:, None] - early - 150) ** 2)
+    shares = sum_paths(fit, Beam(50, 9.0)).posterior
     assert shares.argmax(axis=1).tolist() == np.delete(np.arange(12), lost).tolist()
     assert shares[:, lost].max() < 0.01
 
@@ -105,19 +105,19 @@ def test_what_only_later_ends_tell_is_not_given_up_early():
     late = early + 400
     burst = burst_of(late, early)
     fit = np.where(np.arange(12)[:, None] == np.arange(12)[::-1], 0.0, -9.0)
-    shares = add_up(burst._replace(fit=fit), Effort(5, 30.0)).shares
+    shares = sum_paths(burst._replace(emission=fit), Beam(5, 30.0)).posterior
     assert shares.argmax(axis=1).tolist() == list(range(12))[::-1]
 
 
 def test_an_end_out_of_reach_is_not_taken():
-    count = WINDOW + 40
+    count = SPAN + 40
     early = 20.0 * np.arange(count)
     burst = burst_of(early + 300, early)
     fit = np.full((count, count), -2.0)
     fit[0, count - 1] = 0.0
-    shares = add_up(burst._replace(fit=fit), Effort(4, 9.0)).shares
+    shares = sum_paths(burst._replace(emission=fit), Beam(4, 9.0)).posterior
     assert shares.sum() == pytest.approx(count)
-    assert shares[0, WINDOW:].max() == 0
+    assert shares[0, SPAN:].max() == 0
 
 
 # -- counts ------------------------------------------------------------------------------------------------------------
@@ -128,13 +128,13 @@ def test_steps_are_counted_by_what_they_are(order):
     burst = burst_of(LATE, EARLY)
     fit = np.full((5, 5), -1e9)
     fit[np.arange(5), order] = 0
-    counts = add_up(burst._replace(fit=fit), ALL).counts
+    counts = sum_paths(burst._replace(emission=fit), ALL).counts
     kinds, _ = one_way(burst, order)
     finished = [max(order[:k], default=-1) < min(order[k:]) for k in range(5)]
     inside = [kind for kind, over in zip(kinds, finished, strict=True) if not over]
     assert counts.follows.sum(axis=0) == pytest.approx([inside.count(kind) for kind in range(4)])
     assert counts.gaps.sum(axis=1) == pytest.approx([inside.count(kind) for kind in range(4)])
-    assert counts.own[1].sum() == pytest.approx(inside.count(OTHER))
+    assert counts.own[1].sum() == pytest.approx(inside.count(OTHER_THREAD))
     assert counts.batch[1].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in range(5) if finished[k]))
     began = [k for k in range(5) if finished[k] and kinds[k] == ELSEWHERE]
     assert counts.batch[0].sum() == pytest.approx(sum(burst.later[k, min(order[k:])] for k in began))
@@ -152,11 +152,11 @@ def test_compiled_or_not_the_sum_is_the_same(size, monkeypatch):
     rng = np.random.default_rng(7)
     late, early = (np.cumsum(rng.exponential(40, count)) for count in size)
     burst = burst_of(late + 150, early, 7)
-    compiled = add_up(burst, Effort(30, 9.0))
+    compiled = sum_paths(burst, Beam(30, 9.0))
     monkeypatch.setattr(forward_backward, "_runner", plainly)
-    plain = add_up(burst, Effort(30, 9.0))
+    plain = sum_paths(burst, Beam(30, 9.0))
     assert plain.total == pytest.approx(compiled.total)
-    assert plain.shares == pytest.approx(compiled.shares)
+    assert plain.posterior == pytest.approx(compiled.posterior)
     for one, other in zip(plain.counts, compiled.counts, strict=True):
         assert one == pytest.approx(other)
 
@@ -192,7 +192,7 @@ def test_without_a_compiler_it_adds_up_all_the_same_and_says_so_once_it_is_much(
     def much():
         for seed in range(20):
             burst = burst_of(LATE, EARLY, seed)
-            add_up(burst, Effort(3, 9.0))
+            sum_paths(burst, Beam(3, 9.0))
 
     (line,) = said(much)
     assert line == (
@@ -208,19 +208,19 @@ def test_a_missing_numba_is_said(cold, monkeypatch):
 
     monkeypatch.setattr(jit, "object_code", fail)
     monkeypatch.setattr(forward_backward, "SLOW_FROM", 1)
-    (line,) = said(lambda: add_up(burst_of(LATE, EARLY, 1), Effort(3, 9.0)))
+    (line,) = said(lambda: sum_paths(burst_of(LATE, EARLY, 1), Beam(3, 9.0)))
     assert line.startswith("compiled pairing is not used: No module named 'numba'; ")
 
 
 def test_a_bug_is_not_taken_for_a_machine_that_cannot(cold, monkeypatch):
     monkeypatch.setattr(forward_backward, "linked", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        add_up(burst_of(LATE, EARLY, 1), Effort(3, 9.0))
+        sum_paths(burst_of(LATE, EARLY, 1), Beam(3, 9.0))
 
 
 def test_compiling_once_is_not_worth_a_warning(cold):
     assert said(forward_backward.warmup) == []
-    assert forward_backward.CODE.kept() == ("symbol", b"code")
+    assert forward_backward.TRELLIS_CODE.kept() == ("symbol", b"code")
     assert said(forward_backward._runner) == []
 
 
@@ -232,9 +232,9 @@ def test_a_cache_that_cannot_be_written_is_said(cold, monkeypatch):
 
 def test_a_damaged_cache_is_said_and_made_anew(cold):
     forward_backward.warmup()
-    path = forward_backward.CODE.folder() / "code.o"
+    path = forward_backward.TRELLIS_CODE.folder() / "code.o"
     path.write_bytes(path.read_bytes()[:-1])
     assert said(forward_backward._runner) == [
         f"compiled pairing in {path.parent} is damaged: it is compiled anew, which takes about 5 s"
     ]
-    assert forward_backward.CODE.kept() == ("symbol", b"code")
+    assert forward_backward.TRELLIS_CODE.kept() == ("symbol", b"code")
