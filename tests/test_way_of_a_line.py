@@ -9,7 +9,7 @@ from pathlib import Path
 import ztflow
 
 ROOT = Path(__file__).parents[1]
-MOST = 100
+MOST = 60
 """Modules in which a function is entered from the command's start to the flow on the screen; it should only fall."""
 
 ENTERED = """
@@ -21,7 +21,11 @@ entered = set()
 
 def profile(frame, event, arg):
     code = frame.f_code
-    if event == "call" and code.co_flags & FUNCTION:
+    if event != "call" or not code.co_flags & FUNCTION or code.co_filename in entered:
+        return
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename == "<string>":  # not what a module runs while it is imported
         entered.add(code.co_filename)
 
 threading.setprofile(profile)

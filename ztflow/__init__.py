@@ -52,7 +52,7 @@ _HOME = {
     "Inventory": "ztflow.place",
     "Pairer": "ztflow.pair",
     "Problem": "ztflow.model.provenance",
-    "ReadReport": "ztflow.read",
+    "ReadReport": "ztflow.model.provenance",
     "ReadStats": "ztflow.model.provenance",
     "StreamParser": "ztflow.read",
     "Topology": "ztflow.place",

@@ -62,7 +62,7 @@ class Reader:
         self._run = run
         self._window = _window(reading)
         self._follow = reading.follow
-        self._inventory = read_inventory(*(reading.inventory or ()))
+        self._inventory = read_inventory(*reading.inventory) if reading.inventory else None
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
@@ -74,7 +74,7 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self._inventory, "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory or (), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
@@ -104,7 +104,7 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self._inventory, "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory or (), "report": self._run.report()}
         if self._follow:
             with _interruptible() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)

@@ -9,7 +9,7 @@ from ztflow.reports import Report, render
 
 
 def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> None:
-    """Write a report in one of `options.REPORT_FORMATS`.
+    """Write a report in one of `REPORT_FORMATS`.
 
     Raises:
         UsageError: If the output cannot be written.

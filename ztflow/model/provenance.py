@@ -5,10 +5,12 @@ The contract between reading and parsing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
+from ztflow.errors import SourceError
 from ztflow.model.schema import RECORD
 
 
@@ -147,3 +149,58 @@ def join_host_port(host: str | None, port: int | None) -> str | None:
         return None
     shown = f"[{host}]" if ":" in host else host
     return shown if port is None else f"{shown}:{port}"
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What was read and what became of it: all counts of one reading, kept up to date while it goes on.
+
+    Filters and time limits do not change them. Reading counts lines here, `session.Session` flows.
+
+    Attributes:
+        inputs: Counts of each input, by name, in order; an archive's member is an input.
+        problems: Access lines that could not be read, the first of each input (`limits.PROBLEMS_KEPT`).
+        errors: Inputs that could not be opened or broke off.
+        skipped: Files of directories that do not look like logs.
+        paired_flows: Flows with both halves; None while nothing was paired.
+        ambiguous_flows: Those of them whose partner was one of several equal ones.
+        unpaired_halves: Flows with one half.
+        evicted: Halves given up because a memory bound was hit.
+    """
+
+    inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
+    errors: list[SourceError] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    paired_flows: int | None = None
+    ambiguous_flows: int | None = None
+    unpaired_halves: int | None = None
+    evicted: int = 0
+    _problems: list[list[Problem]] = field(default_factory=list)
+
+    @property
+    def stats(self) -> ReadStats:
+        """All inputs together, so far."""
+        total = ReadStats()
+        for _, one in self.inputs:
+            total.add(one)
+        return total
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Problems of all inputs, so far."""
+        return [problem for part in self._problems for problem in part]
+
+    @classmethod
+    def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
+        """Several readings as one."""
+        whole = cls()
+        for one in readings:
+            for name in cls.__slots__:
+                known, more = getattr(whole, name), getattr(one, name)
+                setattr(whole, name, more if known is None else known if more is None else known + more)
+        return whole
+
+    def register(self, source_file: str, stats: ReadStats, problems: list[Problem]) -> None:
+        """Count a stream among the inputs; what it counts is taken as it grows."""
+        self.inputs.append((source_file, stats))
+        self._problems.append(problems)

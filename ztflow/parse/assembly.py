@@ -11,15 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import (
-    ACCESS_SCOPE,
-    FIELD_BY_KEY,
-    LEVELS,
-    LOG_FIELDS,
-    MESSAGE_TEXT,
-    REQUIRED_KEYS,
-    Kind,
-)
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, REQUIRED_KEYS, Kind
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.values import (
     BYTES_KEYS,
@@ -203,7 +195,6 @@ def check_required(message: Message, level: str | None, keys: Collection[str], l
 
 SOURCE_KEY, DESTINATION_KEY = (field.key for field in LOG_FIELDS if field.kind is Kind.ADDRESS)
 DIRECTION_KEY = next(field.key for field in LOG_FIELDS if field.kind is Kind.DIRECTION)
-_DIRECTIONS = "|".join(Direction)
 _AFTER_DIRECTION = [
     field.key
     for field in LOG_FIELDS[LOG_FIELDS.index(FIELD_BY_KEY[DIRECTION_KEY]) + 1 :]
@@ -223,6 +214,7 @@ _STRAY_PREFIX = re.compile(
     rf"(?:^|[ \t]){ACCESS_SCOPE}:?[ \t]+connection[ \t]+(?:{_WORDS})[ \t]+(?={_KEY})"
     rf"|(?:^|[ \t])connection[ \t]+(?:{_WORDS})[ \t]+(?={re.escape(SOURCE_KEY)}=)"
 )
+_DIRECTIONS = "|".join(Direction)
 _LOST_BEGINNING = re.compile(
     rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:{_DIRECTIONS})\"?[ \t]+"
     rf"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})[ \t]*="

@@ -19,17 +19,7 @@ import orjson
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Origin, Row, micros_from_time
-from ztflow.model.schema import (
-    ACCESS_SCOPE,
-    FIELD_BY_KEY,
-    HALVES,
-    LEVELS,
-    LOG_FIELDS,
-    MESSAGE_TEXT,
-    RECORD,
-    Kind,
-    Type,
-)
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, HALVES, LEVELS, LOG_FIELDS, MESSAGE_TEXT, RECORD, Kind, Type
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, unknown_word
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse, ruin_of
 from ztflow.parse.values import (
@@ -247,8 +237,8 @@ DERIVED = frozenset({"src_addr", "dst_addr", "hbone_addr"})
 _OUR_KEYS = frozenset(column.name for column in HALVES) | DERIVED
 _OUR_MARKS = ("direction", "src_ip", "dst_ip")
 _OUR_TYPES = {column.name: column.type for column in HALVES}
-_OUR_MESSAGES = frozenset(message.value for message in Message)
 _OUR_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
+_OUR_MESSAGES = frozenset(message.value for message in Message)
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
     Type.UINT: (0, 2**64 - 1),

@@ -18,16 +18,7 @@ from typing import Any, NoReturn
 from ztflow.errors import ParseError, Reason
 from ztflow.model.error_classes import classify_error
 from ztflow.model.provenance import Row
-from ztflow.model.schema import (
-    ACCESS_SCOPE,
-    LEVELS,
-    LOG_FIELDS,
-    MESSAGE_TEXT,
-    REQUIRED_KEYS,
-    Kind,
-    LogField,
-    Quoting,
-)
+from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, REQUIRED_KEYS, Kind, LogField, Quoting
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.assembly import (
     DESTINATION_KEY,

@@ -1,8 +1,8 @@
-"""What the log itself shows of places: which ztunnel wrote lines of which pod and address, and what start-up lines say.
+"""What the log itself shows of places: which ztunnel wrote of which pod and address, and what start-up lines say.
 
-An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it; see
-docs/reference/ztunnel-log.md#where-a-line-was-written. A ztunnel is known by its pod, else by the node a shipper named,
-else by the bare file whose start-up block names its node.
+An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
+(docs/reference/ztunnel-log.md#where-a-line-was-written). A ztunnel is known by its pod, else by the node a shipper
+named, else by the bare file whose start-up block names its node.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ztflow.model.provenance import ReadReport
 from ztflow.read.following import follow
-from ztflow.read.inputs import ReadBatch, ReadReport, read_inputs
+from ztflow.read.inputs import ReadBatch, read_inputs
 from ztflow.read.sources.loki import loki_url
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser

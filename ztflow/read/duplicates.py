@@ -7,6 +7,7 @@ lines can be true, so there they count as copies only where a ztunnel's time jum
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from typing import IO, Any, Final
 from weakref import finalize
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import WordMemory, coded_of, codes_of, text_hash
 from ztflow.columns.dtypes import BoolArray, Codes, IntArray, UIntArray
+from ztflow.model.provenance import ReadStats
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS: Final = {
@@ -298,3 +300,21 @@ def _copied(hashes: UIntArray, own: _Stream, near: list[_Stream]) -> BoolArray:
     rank[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
     copies[rows] = came + rank < allowed[rows]
     return copies
+
+
+@dataclass(slots=True)
+class Copies:
+    """Leaves out of one stream's batches what came before, and counts it."""
+
+    overlaps: Overlaps
+    stream: int
+    stats: ReadStats
+
+    def left_out(self, table: pa.Table) -> pa.Table:
+        """The batch without copies."""
+        copies = self.overlaps.copies(self.stream, table)
+        count = int(copies.sum())
+        if not count:
+            return table
+        self.stats.duplicates += count
+        return table.filter(pa.array(np.logical_not(copies)))

@@ -13,10 +13,10 @@ from time import monotonic
 from typing import Any
 
 from ztflow.errors import SourceError
-from ztflow.model.provenance import NOBODY
+from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
-from ztflow.read.duplicates import Overlaps
-from ztflow.read.inputs import Copies, OnError, ReadBatch, ReadReport, read_inputs
+from ztflow.read.duplicates import Copies, Overlaps
+from ztflow.read.inputs import OnError, ReadBatch, read_inputs
 from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
@@ -93,7 +93,7 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
-        live.report.register(self.parser)
+        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-import pyarrow as pa
-
 from ztflow.errors import SourceError
-from ztflow.model.provenance import Fact, Problem, ReadStats
+from ztflow.model.provenance import Fact, ReadReport
 from ztflow.model.tables import Halves
-from ztflow.read.duplicates import Overlaps
+from ztflow.read.duplicates import Copies, Overlaps
 from ztflow.read.sources.files import BIG, Found, Input, Skipped, ahead, find_inputs, open_found
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser
@@ -34,61 +31,6 @@ class ReadBatch:
     halves: Halves
     facts: list[Fact]
     source_file: str
-
-
-@dataclass(slots=True)
-class ReadReport:
-    """What was read and what became of it: all counts of one reading, kept up to date while it goes on.
-
-    Filters and time limits do not change them. Reading counts lines here, `session.Session` flows.
-
-    Attributes:
-        inputs: Counts of each input, by name, in order; an archive's member is an input.
-        problems: Access lines that could not be read, the first of each input (`limits.PROBLEMS_KEPT`).
-        errors: Inputs that could not be opened or broke off.
-        skipped: Files of directories that do not look like logs.
-        paired_flows: Flows with both halves; None while nothing was paired.
-        ambiguous_flows: Those of them whose partner was one of several equal ones.
-        unpaired_halves: Flows with one half.
-        evicted: Halves given up because a memory bound was hit.
-    """
-
-    inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
-    errors: list[SourceError] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    paired_flows: int | None = None
-    ambiguous_flows: int | None = None
-    unpaired_halves: int | None = None
-    evicted: int = 0
-    _problems: list[list[Problem]] = field(default_factory=list)
-
-    @property
-    def stats(self) -> ReadStats:
-        """All inputs together, so far."""
-        total = ReadStats()
-        for _, one in self.inputs:
-            total.add(one)
-        return total
-
-    @property
-    def problems(self) -> list[Problem]:
-        """Problems of all inputs, so far."""
-        return [problem for part in self._problems for problem in part]
-
-    @classmethod
-    def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
-        """Several readings as one."""
-        whole = cls()
-        for one in readings:
-            for name in cls.__slots__:
-                known, more = getattr(whole, name), getattr(one, name)
-                setattr(whole, name, more if known is None else known if more is None else known + more)
-        return whole
-
-    def register(self, parser: StreamParser) -> None:
-        """Count a parser's stream among the inputs; its counts are taken as they grow."""
-        self.inputs.append((parser.source_file, parser.stats))
-        self._problems.append(parser.problems)
 
 
 def read_inputs(
@@ -132,7 +74,7 @@ def read_inputs(
                 parser.expected = one.size or 0
                 if parser.expected >= BIG:
                     chunks = ahead(chunks)  # noqa: PLW2901
-                report.register(parser)
+                report.register(parser.source_file, parser.stats, parser.problems)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                 yield from _batches(parser, chunks, copies, meter)
         except SourceError as error:
@@ -174,24 +116,6 @@ class _Meter:
         self._done += self._within if one.size is None else one.size
         self._within = 0
         self.read(0)
-
-
-@dataclass(slots=True)
-class Copies:
-    """Leaves out of one stream's batches what came before, and counts it."""
-
-    overlaps: Overlaps
-    stream: int
-    stats: ReadStats
-
-    def left_out(self, table: pa.Table) -> pa.Table:
-        """The batch without copies."""
-        copies = self.overlaps.copies(self.stream, table)
-        count = int(copies.sum())
-        if not count:
-            return table
-        self.stats.duplicates += count
-        return table.filter(pa.array(np.logical_not(copies)))
 
 
 def _batches(

@@ -116,7 +116,7 @@ def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, null
 
 
 def _each(texts: pa.StringArray, before: str, after: str) -> list[RowText]:
-    """Texts of their own in every row; the text around them is joined to the parts beside them where none is null."""
+    """Texts of their own in every row; what is around them joins the parts beside them where none is null."""
     if texts.null_count:
         return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), ""))]
     return [before, Fragment(texts), after]

@@ -130,7 +130,7 @@ class TextTable:
 
         Args:
             cells: The texts, one sequence a column; safe to show.
-            days: The day of each row; a line announces it whenever it changes.
+            days: The day of each row, where days are announced.
             above: Further lines of the heading, above the titles.
         """
         heading = not self._widths

@@ -188,7 +188,8 @@ def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
     key += hashes("src_ip") * _ODD[1]
     key += destination * _ODD[2]
     named = memory.per_row(halves, "hbone_host", is_name, np.bool_)
-    if named.any():  # across networks the halves share neither address (format sheet §5.1)
+    if named.any():
+        # Across networks the halves share neither address: docs/reference/ztunnel-log.md#what-both-halves-share.
         key = np.where(named, authority, key)
     key *= _ODD[0]
     key += hashes("src_identity") * _ODD[1]

@@ -6,6 +6,8 @@ In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `late
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME
@@ -32,8 +34,13 @@ class EpochStages:
         self.unmatched = Unmatched()
         self._seen = seen
         self._parameters = parameters
-        self._nearby = NearbyStage(self.unmatched, clocks, parameters)
+        self._clocks = clocks
         self._frontier = BEFORE_ALL
+
+    @cached_property
+    def _nearby(self) -> NearbyStage:
+        """Made with the first half that has to wait."""
+        return NearbyStage(self.unmatched, self._clocks, self._parameters)
 
     def look(
         self, recent: Unmatched, history: MatchedHistory, watermark: int, decided: DecisionRecorder, *, last: bool

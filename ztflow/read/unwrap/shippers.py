@@ -9,12 +9,7 @@ from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.unwrap.content import Content, Cut, merged, text_of
-from ztflow.read.unwrap.metadata import (
-    origin_of_file,
-    origin_of_kubernetes,
-    origin_of_metadata,
-    shared,
-)
+from ztflow.read.unwrap.metadata import origin_of_file, origin_of_kubernetes, origin_of_metadata, shared
 
 _DOCKER_CHUNK = 16 * 1024 - 64
 """Docker cuts at 16 384 bytes; a little less, because bytes it could not decode changed their length."""

@@ -13,12 +13,7 @@ from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.unwrap.content import Content, Cut, Memory, cluster_ending, merged, text_of
-from ztflow.read.unwrap.metadata import (
-    origin_of_file,
-    origin_of_metadata,
-    origin_of_tags,
-    shared,
-)
+from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata, origin_of_tags, shared
 from ztflow.read.unwrap.shippers import content
 
 LINE_COLUMNS = (

@@ -1,4 +1,4 @@
-"""Wrappers that put something in front of the line (docs/reference/wrappers.md#order-of-recognition).
+"""Wrappers of text lines: prefixes, objects behind a text prefix, and tables (docs/reference/wrappers.md).
 
 Each is a function from the whole text to what was inside, or None when the text is not of its kind. Also CSV exports,
 and lines printed as a quoted string.
