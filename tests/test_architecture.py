@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import networkx as nx
@@ -73,6 +74,18 @@ def test_imports_go_down(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_one_concept_a_module(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_a_public_constant_has_one_home_and_one_meaning():
+    homes = defaultdict(set)
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for name in (part for target in targets if target is not None for part in ast.walk(target)):
+                if isinstance(name, ast.Name) and name.id.isupper() and not name.id.startswith("_"):
+                    homes[name.id].add(str(path.relative_to(PACKAGE)))
+    assert homes["NO_TIME"] == {"columns/dtypes.py"}
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 def module_name(path):

@@ -39,7 +39,7 @@ from ztflow.spill import EndOrder, LogOrder
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
 
-KEPT = 1_000_000
+LINES_KEPT = 1_000_000
 """Access lines a `GrowingSession` keeps, so that late ones can be put in their place (some 300 MB)."""
 
 LONGEST_LAG = timedelta(seconds=60)
@@ -261,7 +261,7 @@ class GrowingSession(LiveSession):
         *,
         window: timedelta = LIVE_WINDOW,
         report: ReadReport | None = None,
-        kept: int = KEPT,
+        kept: int = LINES_KEPT,
     ) -> None:
         super().__init__(inventory, window=window, report=report)
         self._legacy = LegacyPairer(wait=None)

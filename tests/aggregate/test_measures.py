@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ztflow.aggregate import View, measure, scalars
-from ztflow.aggregate.measures import NAMES, quantiles
+from ztflow.aggregate.measures import MEASURE_NAMES, quantiles
 from ztflow.text.format import time_text
 
 
@@ -82,7 +82,7 @@ def test_scalars_are_the_measures_without_what_is_unknown(some):
     groups = view.group("path", "src_node")
     named = [f"{number}" if number % 2 else None for number in range(len(groups))]
     for found, wanted, name in zip(scalars(view, groups, name=named), measure(view, groups), named, strict=True):
-        values = {key: getattr(wanted, key) for key in NAMES} | {"name": name}
+        values = {key: getattr(wanted, key) for key in MEASURE_NAMES} | {"name": name}
         texts = {key: time_text(value) if isinstance(value, datetime) else value for key, value in values.items()}
         assert list(found.items()) == [(key, value) for key, value in texts.items() if value is not None]
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from ztflow.cli.app import HEADINGS, program, spelled_out
-from ztflow.cli.options import EXCLUDED, LEVELS, REPORT_FORMATS, ROW_FORMATS
+from ztflow.cli.options import EXCLUDED, GRAPH_LEVELS, REPORT_FORMATS
 from ztflow.cli.run import OK, USAGE
 
 
@@ -132,10 +132,8 @@ def test_a_complaint_names_the_help_page_that_helps(cli, words, where):
 def test_short_lists_are_those_of_the_rooms():
     from ztflow import aggregate
     from ztflow.reports import RENDERERS
-    from ztflow.writers import FORMATS
 
-    assert aggregate.LEVELS == LEVELS
-    assert FORMATS == ROW_FORMATS
+    assert aggregate.LEVELS == GRAPH_LEVELS
     assert set(REPORT_FORMATS) == {"table", *RENDERERS} - {"text"}
 
 

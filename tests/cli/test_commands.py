@@ -128,10 +128,10 @@ def test_every_graph_format(cli, logs, form, begins):
 
 
 def test_graph_formats_are_those_of_the_graph_room(cli):
-    from ztflow.cli.commands.graph import FORMATS
-    from ztflow.graph.formats import FORMATS as MADE
+    from ztflow.cli.commands.graph import GRAPH_WRITERS
+    from ztflow.graph.formats import GRAPH_WRITERS as MADE
 
-    assert set(FORMATS) == {"table", *MADE}
+    assert set(GRAPH_WRITERS) == {"table", *MADE}
 
 
 def test_edges_add_up_to_the_flows(cli, logs):
@@ -150,10 +150,10 @@ def test_every_level(cli, logs, level):
 
 
 def test_report_names_are_those_of_the_report_room():
-    from ztflow.cli.commands.report import NAMES
+    from ztflow.cli.commands.report import REPORT_NAMES
     from ztflow.reports import REPORTS
 
-    assert NAMES == REPORTS
+    assert REPORT_NAMES == REPORTS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ztflow.cli.options import FILTER_OPTIONS
 from ztflow.cli.reference import PAGE, main, page
 from ztflow.cli.run import BUG, FINDINGS, INTERRUPTED, OK, UNREADABLE, USAGE
 from ztflow.filters import make_filter
-from ztflow.writers import FORMATS
+from ztflow.writers import ROW_FORMATS
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "reference" / PAGE).read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def test_every_exit_code_is_told():
 
 
 def test_every_format_is_told():
-    assert re.findall(r"^\| `(\w+)` \| (?:people|programs|spreadsheets)", TEXT, re.MULTILINE) == list(FORMATS)
+    assert re.findall(r"^\| `(\w+)` \| (?:people|programs|spreadsheets)", TEXT, re.MULTILINE) == list(ROW_FORMATS)
 
 
 @pytest.mark.parametrize("option", sorted(FILTER_OPTIONS))

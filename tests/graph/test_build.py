@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ztflow
-from ztflow.aggregate.measures import NAMES
+from ztflow.aggregate.measures import MEASURE_NAMES
 from ztflow.errors import UsageError
 from ztflow.graph import LEVELS, UNKNOWN, build_graph, columns_of
 from ztflow.model.tables import Flows
 
 SEED = Path(__file__).parents[2] / "fixtures" / "seed"
-SUMS = [name for name in NAMES if not name.startswith(("duration_", "first_", "last_"))]
+SUMS = [name for name in MEASURE_NAMES if not name.startswith(("duration_", "first_", "last_"))]
 
 
 def edge_sums(graph):

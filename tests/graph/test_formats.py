@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ztflow.errors import UsageError
 from ztflow.graph import LEVELS, UNKNOWN, build_graph
-from ztflow.graph.formats import FORMATS, write_graph
+from ztflow.graph.formats import GRAPH_WRITERS, write_graph
 from ztflow.graph.formats.mermaid import quoted as mermaid_quoted
 from ztflow.graph.formats.xml_copy import xml_text
 from ztflow.model.tables import Flows
@@ -43,7 +43,7 @@ def plain():
 
 
 @quick
-@given(flows(), st.sampled_from(LEVELS), st.sampled_from(sorted(FORMATS)))
+@given(flows(), st.sampled_from(LEVELS), st.sampled_from(sorted(GRAPH_WRITERS)))
 def test_every_format_writes_every_graph_the_same_way_twice(some, by, name):
     graph = build_graph(some, by)
     text = write_graph(graph, name)
@@ -52,7 +52,7 @@ def test_every_format_writes_every_graph_the_same_way_twice(some, by, name):
     assert text.endswith("\n")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", GRAPH_WRITERS)
 def test_no_control_or_format_character_passes(hostile, name):
     text = write_graph(hostile, name).replace("\n", "")
     # XML has its own rules for what it can hold; everywhere else only printable text stands.
@@ -173,7 +173,7 @@ def test_cytoscape_boxes_vertices_by_node(hostile):
     assert {edge["classes"] for edge in elements["edges"]} == {"same_node", "cross_node", "unknown"}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", GRAPH_WRITERS)
 def test_the_unknown_vertex_is_in_every_format(name):
     graph = build_graph(Flows(table(flow(src_node=None))), "node")
     assert visible(UNKNOWN) in write_graph(graph, name)

@@ -18,8 +18,6 @@ from ztflow.pair.parameters import DEFAULTS
 from ztflow.pair.reach import REACH
 
 PACKAGE = Path(ztflow.__file__).parent
-SHARED_WORDS = {"PAIRED"}
-"""Words of a closed vocabulary: one meaning, wherever they are."""
 
 
 def constants():
@@ -40,7 +38,7 @@ def constants():
 def test_a_constant_of_pairing_has_one_meaning_in_the_tree():
     every = constants()
     assert "SPAN" in every
-    here = {name for name, paths in every.items() if any(path.startswith("pair/") for path in paths)} - SHARED_WORDS
+    here = {name for name, paths in every.items() if any(path.startswith("pair/") for path in paths)}
     assert {name: paths for name, paths in every.items() if name in here and len(paths) > 1} == {}
 
 

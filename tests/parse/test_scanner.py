@@ -407,7 +407,7 @@ def test_parse_line_gives_a_frozen_record():
 def test_memory_of_what_was_seen_is_bounded():
     from ztflow.parse import values
 
-    for number in range(values.KEPT + 10):
+    for number in range(values.VALUES_KEPT + 10):
         scan(
             line(
                 src__addr=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}:1",
@@ -415,7 +415,7 @@ def test_memory_of_what_was_seen_is_bounded():
             )
         )
     for remembered in (values.ip_of, values.identity_parts, values.minute_micros):
-        assert remembered.cache_info().currsize <= remembered.cache_info().maxsize == values.KEPT
+        assert remembered.cache_info().currsize <= remembered.cache_info().maxsize == values.VALUES_KEPT
 
 
 @pytest.mark.parametrize(

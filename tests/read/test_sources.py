@@ -277,7 +277,7 @@ def test_a_bomb_is_refused(tmp_path, monkeypatch):
     batches = list(read_inputs([path], report=report, on_error=lambda _: None))
     assert sum(len(batch.halves) for batch in batches) == ACCESS
     assert "more than 100 times" in report.errors[0].detail
-    assert limits.RATIO > 100
+    assert limits.DECOMPRESSION_RATIO > 100
 
 
 def test_an_unknown_wrapper_is_the_callers_fault(tmp_path):

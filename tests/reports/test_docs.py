@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ztflow.aggregate import LEVELS
-from ztflow.aggregate.measures import NAMES
-from ztflow.graph.formats import FORMATS
+from ztflow.aggregate.measures import MEASURE_NAMES
+from ztflow.graph.formats import GRAPH_WRITERS
 from ztflow.reports import REPORTS
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ EXAMPLE = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```\n", re.DOTALL)
 
 def test_the_graph_page_names_every_level_attribute_and_format():
     text = (REFERENCE / "graph.md").read_text()
-    assert [name for name in (*LEVELS, *NAMES, *FORMATS) if f"`{name}`" not in text] == []
+    assert [name for name in (*LEVELS, *MEASURE_NAMES, *GRAPH_WRITERS) if f"`{name}`" not in text] == []
 
 
 def test_the_reports_page_has_a_section_for_every_report():

@@ -12,7 +12,7 @@ import pytest
 
 from ztflow.cli import main
 from ztflow.simulate import PRESETS, simulate
-from ztflow.simulate.scenario import WRAPPERS
+from ztflow.simulate.scenario import LOG_WRAPPERS
 
 
 class Out(io.TextIOWrapper):
@@ -108,7 +108,7 @@ DOCS = (Path(__file__).parents[2] / "docs" / "how-to" / "simulate.md").read_text
 def test_the_page_names_every_scenario_and_wrapper():
     for name, scenario in PRESETS.items():
         assert f"| `{name}` | {scenario.about} | {scenario.connections:,} in {scenario.duration:,.0f} s |" in DOCS
-    assert all(f"`{wrapper}`" in DOCS for wrapper in WRAPPERS)
+    assert all(f"`{wrapper}`" in DOCS for wrapper in LOG_WRAPPERS)
 
 
 def test_the_page_prints_what_it_says(capsys):

@@ -10,12 +10,12 @@ from simulated import flows, position, reported, rows, texts, true_pairs
 
 from ztflow.simulate import PRESETS, Faults, Shape, simulate
 from ztflow.simulate.live import play
-from ztflow.simulate.scenario import WRAPPERS
+from ztflow.simulate.scenario import LOG_WRAPPERS
 
 SCENARIO = replace(PRESETS["mixed"].scaled(200), unequal_resets=0.0)
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("wrapper", LOG_WRAPPERS)
 @pytest.mark.parametrize(("release", "form"), [("1.22.0", "json"), ("1.22.1", "plain"), ("1.31.0", "json")])
 def test_truth_finds_its_lines_in_every_wrapper(tmp_path, wrapper, release, form):
     capture = simulate(replace(SCENARIO, wrapper=wrapper, release=release, format=form), 1)

@@ -76,7 +76,7 @@ _EXACT = 2**53
 """Integers below this are exact as floats."""
 _LATE = np.iinfo(np.int64).max
 
-NAMES: tuple[str, ...] = tuple(field.name for field in fields(Measures))
+MEASURE_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Measures))
 """Names of all measures, in order."""
 
 
@@ -105,7 +105,7 @@ def measure(view: View, groups: Groups) -> list[Measures]:
 
 
 def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[str, Any]]:
-    """One dictionary a group, as a graph edge carries it: `NAMES`, times as text, absent rather than None.
+    """One dictionary a group, as a graph edge carries it: `MEASURE_NAMES`, times as text, absent rather than None.
 
     Args:
         view: Rows of `schema.FLOWS`.
@@ -116,7 +116,7 @@ def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[s
     """
     columns, times = _columns(view, groups)
     texts = [_texts(found) for found in times]
-    whole: dict[str, list[Any]] = dict(zip(NAMES, (*columns, *texts), strict=True)) | more
+    whole: dict[str, list[Any]] = dict(zip(MEASURE_NAMES, (*columns, *texts), strict=True)) | more
     names = tuple(whole)
     room = dict.fromkeys(names)
     rows = []
@@ -140,7 +140,7 @@ def _texts(times: IntArray) -> list[str | None]:
 
 
 def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray]]:
-    """The measures in the order of `NAMES`, one list each; the two times last, as microseconds."""
+    """The measures in the order of `MEASURE_NAMES`, one list each; the two times last, as microseconds."""
     codes, count = groups.codes, len(groups)
     known = view.known("request_bytes") & view.known("response_bytes")
     verdict_told = view.equals("verdict", *KNOWN_OUTCOME)

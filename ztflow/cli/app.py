@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COMMAND = "summary"
 
-WIDTH = 100
+HELP_WIDTH = 100
 """Widest help page."""
 
 HEADINGS = ("Arguments", OUTPUT, READING, FILTERS, MESSAGES)
@@ -166,7 +166,7 @@ class Program(click.Group):
         return found + [item for taker in takers for item in taker.shell_complete(ctx, incomplete)]
 
 
-_CONTEXT = {"max_content_width": WIDTH}
+_CONTEXT = {"max_content_width": HELP_WIDTH}
 
 program = Program(
     "ztflow",

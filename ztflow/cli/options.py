@@ -16,6 +16,7 @@ import click
 
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
+from ztflow.writers import ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 """Headings of the help page."""
 
-LEVELS = tuple(GraphLevel)
+GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
-
-ROW_FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
-"""What `-o` takes for rows."""
 
 REPORT_FORMATS = ("table", "json", "markdown", "html")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""

@@ -19,7 +19,7 @@ from ztflow.filters.masks import Known
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import parse_moment
 from ztflow.model.tables import Flows, Halves
-from ztflow.writers import FORMATS, TableWriter, open_writer
+from ztflow.writers import ROW_FORMATS, TableWriter, open_writer
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -146,7 +146,7 @@ def write_rows(
     Raises:
         UsageError: If an option means nothing; before anything is read.
     """
-    form = chosen_format(output.format, output.output, FORMATS)
+    form = chosen_format(output.format, output.output, ROW_FORMATS)
     selection = Selection(kind, reading=reading, grid=grid, rows=rows)
     sources = run.sources(inputs)
     check_destination(form, output.output, sources)

@@ -13,7 +13,7 @@ from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray
 
 DAY = 86_400_000_000
 """Microseconds."""
-WIDTH = len("2026-01-02T03:04:05.678901Z")
+TEXT_WIDTH = len("2026-01-02T03:04:05.678901Z")
 
 _FIRST, _END = -719_162 * DAY, 2_932_897 * DAY
 """Years 1 to 9999: those that take four digits."""
@@ -44,7 +44,7 @@ def rfc3339(micros: IntArray, known: BoolArray | None = None) -> pa.StringArray:
     if len(micros) and (int(micros.min()) < _FIRST or int(micros.max()) >= _END):
         texts = pc.strftime(pa.array(micros).cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%SZ")
         return texts if known is None else pc.if_else(pa.array(known), texts, None)
-    offsets = np.arange(0, (len(micros) + 1) * WIDTH, WIDTH, dtype=np.int32)
+    offsets = np.arange(0, (len(micros) + 1) * TEXT_WIDTH, TEXT_WIDTH, dtype=np.int32)
     valid = None if known is None else pa.array(known).buffers()[1]
     text = pa.py_buffer(_text(micros))
     return pa.StringArray.from_buffers(len(micros), pa.py_buffer(offsets), text, valid)
@@ -56,11 +56,11 @@ def rfc3339_texts(micros: IntArray) -> list[str]:
         texts: list[str] = rfc3339(micros).to_pylist()
         return texts
     whole = _text(micros).tobytes().decode("ascii")
-    return [whole[start : start + WIDTH] for start in range(0, len(whole), WIDTH)]
+    return [whole[start : start + TEXT_WIDTH] for start in range(0, len(whole), TEXT_WIDTH)]
 
 
 def _text(micros: IntArray) -> Bytes:
-    text = np.empty((len(micros), WIDTH), np.uint8)
+    text = np.empty((len(micros), TEXT_WIDTH), np.uint8)
     if not len(micros):
         return text
     days = micros // DAY

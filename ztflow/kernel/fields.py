@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ztflow.columns.dtypes import NO_TIME
 from ztflow.kernel.buffers import CHUNK_BYTES
 from ztflow.kernel.machine import (
     byte,
@@ -32,7 +33,6 @@ _NEWLINE = ord("\n")
 
 NO: Final = -1
 """What a function gives for a value it does not accept."""
-NO_TIME: Final = -(1 << 63)
 
 _blanks = bytes_equal(" ")
 _blanks_or_quotes = bytes_equal(" ", '"')

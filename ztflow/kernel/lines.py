@@ -12,6 +12,7 @@ every position is at or before the line end, and every load covers at most `CHUN
 
 from __future__ import annotations
 
+from ztflow.columns.dtypes import NO_TIME
 from ztflow.jit.link import Array
 from ztflow.kernel import field_text
 from ztflow.kernel.buffers import CHUNK_BYTES, LINE, EndGroups, Texts
@@ -27,7 +28,7 @@ from ztflow.kernel.dictionaries import (
 )
 from ztflow.kernel.endpoint_fields import dst_fields, new_dst, new_src, src_fields
 from ztflow.kernel.field_text import KEY
-from ztflow.kernel.fields import NO, NO_TIME, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
+from ztflow.kernel.fields import NO, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
 from ztflow.kernel.json_envelope import envelope_number, inside
 from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
 from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number

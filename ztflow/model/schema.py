@@ -53,7 +53,7 @@ MESSAGE_TEXT = {
 ACCESS_SCOPE = "access"
 """The scope (tracing target) of all three, in every release and both formats."""
 
-LEVELS = tuple(level.value for level in LogLevel)
+LOG_LEVELS = tuple(level.value for level in LogLevel)
 
 _ALL = frozenset(Message)
 _TRACKED = frozenset({Message.COMPLETE, Message.OPENED})

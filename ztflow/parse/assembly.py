@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LEVELS, LOG_FIELDS, MESSAGE_TEXT, REQUIRED_KEYS, Kind
+from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, LOG_LEVELS, MESSAGE_TEXT, REQUIRED_KEYS, Kind
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.values import (
     BYTES_KEYS,
@@ -22,9 +22,9 @@ from ztflow.parse.values import (
     EXTRA,
     LEVEL,
     MESSAGE,
+    ROW_WIDTH,
     TAIL_KEYS,
     TIME,
-    WIDTH,
     ValueFault,
     time_micros,
 )
@@ -109,7 +109,7 @@ def assemble(head: Head, tokens: Sequence[Token], line: str) -> Row:
     message = head.message or message_of(seen)
     assert message is not None
     check_required(message, head.level, seen, line, cut=True)
-    values: list[object] = [None] * WIDTH
+    values: list[object] = [None] * ROW_WIDTH
     extra: dict[str, str] = {}
     values[LEVEL], values[MESSAGE] = head.level, message.value
     if head.time is not None:
@@ -205,7 +205,7 @@ _KEY = "|".join(re.escape(field.key) for field in LOG_FIELDS)
 _WORDS = "|".join(text.removeprefix("connection ") for text in MESSAGE_TEXT.values())
 
 _OTHER_SCOPE = re.compile(
-    rf"[ \t]*\d{{4}}-\d\d-\d\dT[^ \t]*[ \t]+(?i:{'|'.join(LEVELS)})[ \t]+"
+    rf"[ \t]*\d{{4}}-\d\d-\d\dT[^ \t]*[ \t]+(?i:{'|'.join(LOG_LEVELS)})[ \t]+"
     rf"(?!{ACCESS_SCOPE}:?(?:[ \t]|$)|connection[ \t])"
 )
 """A line of another scope; whatever it quotes, it is not an access line."""

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from ztflow.model.provenance import LogLine, Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS
+from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, scan_fields, spans_of
 from ztflow.parse.scanner import scan
@@ -100,7 +100,7 @@ _ALSO_GO = frozenset({"dns", "telemetry", "config", "identity", "proxy", "app"})
 """Of these, words that a Go component of Istio may use as a whole scope too; they count only with more evidence."""
 
 _TIME = r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)"
-_LEVEL = rf"(?:(?i:{'|'.join(LEVELS)})|(?=\S*[^\x00-\x7f])[^\W\d_]+)"
+_LEVEL = rf"(?:(?i:{'|'.join(LOG_LEVELS)})|(?=\S*[^\x00-\x7f])[^\W\d_]+)"
 _BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
 _PLAIN = re.compile(
     rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{_LEVEL})[ \t]++"
@@ -109,7 +109,7 @@ _PLAIN = re.compile(
     re.DOTALL,
 )
 _FULL = re.compile(
-    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{'|'.join(level.upper() for level in LEVELS)})[ \t]++"
+    rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{'|'.join(level.upper() for level in LOG_LEVELS)})[ \t]++"
     rf"(?P<spans>(?:[a-zA-Z_][\w ]*(?:::\w+)*(?:{_BRACES})?:)++[ \t]++)?"
     rf"(?P<scope>{ROOT}(?:::\w+)*|\w+(?:::\w+)+):[ \t]++(?P<rest>.*)",
     re.DOTALL,
@@ -205,7 +205,7 @@ def _statement(match: re.Match[str], spans: list[dict[str, Any]], *, full: bool)
     level = match["level"].lower()
     scope = match["scope"].removeprefix(f"{ROOT}::")
     return Statement(
-        match["time"], level if level in LEVELS else None, scope, spans, match["rest"].strip(" \t"), full=full
+        match["time"], level if level in LOG_LEVELS else None, scope, spans, match["rest"].strip(" \t"), full=full
     )
 
 
@@ -216,7 +216,7 @@ def _is_ours(match: re.Match[str]) -> bool:
     known = scope.partition("::")[0] in _MODULES
     if match["time"] is None:
         # Without a time little is left to tell ztunnel from prose: a known module with a path or a span, a known level.
-        return known and ("::" in scope or bool(spans)) and match["level"].lower() in LEVELS
+        return known and ("::" in scope or bool(spans)) and match["level"].lower() in LOG_LEVELS
     if "::" in scope or (known and spans):
         return True
     if not known or rest[:1] not in {"", " ", "\t"}:
@@ -265,7 +265,7 @@ def _from_json(fields: dict[str, Any]) -> Statement | None:
     level = str(fields.get("level")).lower()
     return Statement(
         time,
-        level if level in LEVELS else None,
+        level if level in LOG_LEVELS else None,
         scope.removeprefix(f"{ROOT}::"),
         list(spans_of(fields)),
         message,

@@ -17,7 +17,7 @@ import pyparsing as pp
 
 from ztflow.errors import Reason
 from ztflow.model.provenance import Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT
+from ztflow.model.schema import ACCESS_SCOPE, LOG_FIELDS, LOG_LEVELS, MESSAGE_TEXT
 from ztflow.model.vocabulary import Message
 from ztflow.parse.assembly import (
     DESTINATION_KEY,
@@ -71,7 +71,9 @@ def rules() -> dict[str, pp.ParserElement]:
 
     # ---- what is before the fields
     time = rule("time", _regex(r"[-:.0-9][^ \t]*|T[0-9][^ \t]*|Z(?=[ \t])"))
-    level = rule("level", _regex(rf"(?i:{'|'.join(LEVELS)})(?=[ \t]|\Z)|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t]|\Z)"))
+    level = rule(
+        "level", _regex(rf"(?i:{'|'.join(LOG_LEVELS)})(?=[ \t]|\Z)|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t]|\Z)")
+    )
     scope = rule("scope", pp.Combine(pp.Literal(ACCESS_SCOPE) + pp.Opt(":")))
     connection = pp.Literal("connection").suppress()
     message = rule("message", connection + blank + pp.MatchFirst([_message(one) for one in Message])("message"))

@@ -19,7 +19,17 @@ import orjson
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Origin, Row, micros_from_time
-from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, HALVES, LEVELS, LOG_FIELDS, MESSAGE_TEXT, RECORD, Kind, Type
+from ztflow.model.schema import (
+    ACCESS_SCOPE,
+    FIELD_BY_KEY,
+    HALVES,
+    LOG_FIELDS,
+    LOG_LEVELS,
+    MESSAGE_TEXT,
+    RECORD,
+    Kind,
+    Type,
+)
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, unknown_word
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse, ruin_of
 from ztflow.parse.values import (
@@ -30,9 +40,9 @@ from ztflow.parse.values import (
     EXTRA,
     LEVEL,
     MESSAGE,
+    ROW_WIDTH,
     TIME,
     U64_MAX,
-    WIDTH,
     ValueFault,
     time_micros,
 )
@@ -96,7 +106,7 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
     message = _MESSAGES.get(said) if isinstance(said, str) else None
     if message is None:
         return None
-    values: list[object] = [None] * WIDTH
+    values: list[object] = [None] * ROW_WIDTH
     extra: dict[str, str] = {}
     values[MESSAGE] = message.value
     values[LEVEL] = _level(fields.get("level"))
@@ -183,7 +193,7 @@ def _place(text: str, key: str) -> int | None:
 
 def _level(value: Any) -> str | None:
     level = value.lower() if isinstance(value, str) else None
-    return level if level in LEVELS else None
+    return level if level in LOG_LEVELS else None
 
 
 def _time(fields: dict[str, Any], extra: dict[str, str], text: str) -> int | None:

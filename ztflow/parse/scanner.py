@@ -18,7 +18,16 @@ from typing import Any, NoReturn
 from ztflow.errors import ParseError, Reason
 from ztflow.model.error_classes import classify_error
 from ztflow.model.provenance import Row
-from ztflow.model.schema import ACCESS_SCOPE, LEVELS, LOG_FIELDS, MESSAGE_TEXT, REQUIRED_KEYS, Kind, LogField, Quoting
+from ztflow.model.schema import (
+    ACCESS_SCOPE,
+    LOG_FIELDS,
+    LOG_LEVELS,
+    MESSAGE_TEXT,
+    REQUIRED_KEYS,
+    Kind,
+    LogField,
+    Quoting,
+)
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.assembly import (
     DESTINATION_KEY,
@@ -34,12 +43,22 @@ from ztflow.parse.assembly import (
     ruin_of,
 )
 from ztflow.parse.jsonlog import scan_json
-from ztflow.parse.values import COLUMNS_OF, ERROR_KEY, LEVEL, MESSAGE, TIME, WIDTH, identity_parts, ip_of, minute_micros
+from ztflow.parse.values import (
+    COLUMNS_OF,
+    ERROR_KEY,
+    LEVEL,
+    MESSAGE,
+    ROW_WIDTH,
+    TIME,
+    identity_parts,
+    ip_of,
+    minute_micros,
+)
 from ztflow.text.escapes import BadEscapeError, decode
 
 # ---- the template of a whole line -----------------------------------------------------------------------------------
 
-_LEVEL_WORDS = "|".join(LEVELS)
+_LEVEL_WORDS = "|".join(LOG_LEVELS)
 _DIRECTION_WORDS = "|".join(Direction)
 _MESSAGE_WORDS = "|".join(MESSAGE_TEXT[message].removeprefix("connection ") for message in Message)
 _IP_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]):([0-9]{1,5}+)"
@@ -97,7 +116,7 @@ _NOTHING = _groups
 
 def _permutation() -> Callable[[list[Any]], Row]:
     """Takes the converted groups of a template into the order of a row."""
-    source = [_NOTHING] * WIDTH
+    source = [_NOTHING] * ROW_WIDTH
     source[TIME], source[LEVEL], source[MESSAGE] = _MINUTE, _LEVEL, _MESSAGE
     added = _NOTHING + 1
     for field in LOG_FIELDS:

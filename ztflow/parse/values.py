@@ -19,7 +19,7 @@ from ztflow.model.provenance import RECORD_NAMES, micros_from_time
 from ztflow.model.schema import LOG_FIELDS, Kind
 from ztflow.model.vocabulary import Direction, Message
 
-KEPT: Final = 8192
+VALUES_KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
 
 U64_MAX: Final = 2**64 - 1
@@ -28,7 +28,7 @@ I64_MAX: Final = 2**63 - 1
 COLUMN: dict[str, int] = {name: at for at, name in enumerate(RECORD_NAMES)}
 """Position of a column in a row."""
 
-WIDTH: Final = len(RECORD_NAMES)
+ROW_WIDTH: Final = len(RECORD_NAMES)
 TIME, LEVEL, MESSAGE, EXTRA = (COLUMN[name] for name in ("time", "level", "message", "extra"))
 
 COLUMNS_OF: dict[str, tuple[int, ...]] = {
@@ -72,7 +72,7 @@ _LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
 _EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=VALUES_KEPT)
 def minute_micros(minute: str) -> int | None:
     """Microseconds since 1970 of `YYYY-MM-DDTHH:MM` in UTC; None when there is no such minute."""
     try:
@@ -126,7 +126,7 @@ _MASKED_PORT = re.compile(r"[xX*#]+|<[^<>]+>")
 _HOST = re.compile(r"[^\s\"\[\]<>:]+")
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=VALUES_KEPT)
 def ip_of(host: str) -> str | None:
     """The address inside `host` (brackets removed) if it is one as ztunnel prints it, else None."""
     try:
@@ -180,7 +180,7 @@ def _port(text: str, offset: int) -> int:
 _SPIFFE = re.compile(r"spiffe://([^/]+)/ns/([^/]+)/sa/([^/]+)")
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=VALUES_KEPT)
 def identity_parts(identity: str) -> tuple[str | None, str | None]:
     """Trust domain and service account of a SPIFFE identity; None for both when it has another form."""
     match = _SPIFFE.fullmatch(identity)

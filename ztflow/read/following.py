@@ -28,7 +28,7 @@ from ztflow.read.stream import StreamParser
 HEARTBEAT = 0.05
 """Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
 
-IDLE = 0.15
+FLUSH_AFTER = 0.15
 """Seconds of silence after which a record that waits for a continuation is taken as it is."""
 
 _BATCH = 4 << 20
@@ -106,7 +106,7 @@ class _Stream:
             yield from self._batch(self.parser.feed(piece))
 
     def idle(self) -> Iterator[ReadBatch]:
-        if self.parser.waiting and monotonic() - self._fed >= IDLE:
+        if self.parser.waiting and monotonic() - self._fed >= FLUSH_AFTER:
             yield from self._batch(self.parser.flush_idle())
 
     def finish(self) -> Iterator[ReadBatch]:

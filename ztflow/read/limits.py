@@ -41,7 +41,7 @@ STREAMS = 4096
 PREFIXES = 4096
 """Wrapper prefixes remembered; a capture has one a pod."""
 
-RATIO = 1000
+DECOMPRESSION_RATIO = 1000
 """Decompressed bytes a compressed byte may yield, once `RATIO_FROM` bytes came out. Logs reach 10 to 40."""
 
 RATIO_FROM = 256 << 20

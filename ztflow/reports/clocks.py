@@ -18,7 +18,7 @@ from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows, Halves
 from ztflow.model.vocabulary import Paired, Verdict
-from ztflow.reports.joins import ABSENT, find, places
+from ztflow.reports.joins import NO_ROW, find, places
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
@@ -145,7 +145,7 @@ def clocks(flows: Flows, halves: Halves) -> Clocks:
     wanted = places(part, "inbound_file", "inbound_line", files)
     row = find(wanted, places(lines, "source_file", "line_number", files))
     time, told = lines.numbers("time")
-    usable = row != ABSENT
+    usable = row != NO_ROW
     usable[usable] = told[row[usable]]
     part, row = part.where(usable), row[usable]
     difference = part.numbers("end")[0].astype(np.int64) - time[row].astype(np.int64)

@@ -21,7 +21,7 @@ from ztflow.text.format import Unit, counted, duration_text, share_text
 
 Change = Literal["new", "gone", "more", "less", "locality", "newly_denied", "newly_failed", "newly_plaintext"]
 
-RATIO = 2.0
+CHANGE_RATIO = 2.0
 """A rate that changed by this factor, beyond chance, is a change."""
 
 _SIGMAS = 3.0
@@ -183,7 +183,7 @@ def diff(
     after: Flows,
     by: str = "workload",
     *,
-    ratio: float = RATIO,
+    ratio: float = CHANGE_RATIO,
 ) -> Diff:
     """What changed from one capture to another.
 

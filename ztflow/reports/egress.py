@@ -13,7 +13,7 @@ from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Report
-from ztflow.reports.refusals import PORTS, wanted_port
+from ztflow.reports.refusals import PORT_NUMBERS, wanted_port
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
@@ -130,7 +130,7 @@ def egress(flows: Flows) -> Egress:
             (source, count),
             (target, count),
             address.part,
-            (port, PORTS),
+            (port, PORT_NUMBERS),
             service.part,
         ],
         len(part),

@@ -10,11 +10,11 @@ from ztflow.columns.dtypes import Integers
 _LINES = 2**40
 """More lines than one input has."""
 
-ABSENT = -1
+NO_ROW = -1
 
 
 def places(view: View, file: str, line: str, files: dict[str, int]) -> Integers:
-    """One integer for (file, line number), `ABSENT` where either is unknown.
+    """One integer for (file, line number), `NO_ROW` where either is unknown.
 
     Args:
         view: The table.
@@ -26,14 +26,14 @@ def places(view: View, file: str, line: str, files: dict[str, int]) -> Integers:
     numbers = np.array([files.setdefault(text, len(files)) for text in labels.words] + [0], dtype=np.int64)
     lines, known = view.numbers(line)
     key: Integers = numbers[labels.codes] * _LINES + lines.astype(np.int64)
-    return np.where(known & (labels.codes >= 0), key, ABSENT)
+    return np.where(known & (labels.codes >= 0), key, NO_ROW)
 
 
 def find(wanted: Integers, among: Integers) -> Integers:
-    """Row of each wanted key among others, `ABSENT` where it does not occur; of equal keys any one."""
+    """Row of each wanted key among others, `NO_ROW` where it does not occur; of equal keys any one."""
     order = np.argsort(among, kind="stable")
     ordered = among[order]
     if not len(ordered):
-        return np.full(len(wanted), ABSENT)
+        return np.full(len(wanted), NO_ROW)
     at = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
-    return np.where((ordered[at] == wanted) & (wanted != ABSENT), order[at], ABSENT)
+    return np.where((ordered[at] == wanted) & (wanted != NO_ROW), order[at], NO_ROW)

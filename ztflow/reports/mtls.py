@@ -15,7 +15,7 @@ from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Count, Report, share
-from ztflow.reports.refusals import PORTS, wanted_port
+from ztflow.reports.refusals import PORT_NUMBERS, wanted_port
 from ztflow.reports.summary import Portion, counts_of, mtls_kinds, parts_of
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
@@ -192,7 +192,9 @@ def _plaintext(view: View, ends: Vertices) -> tuple[Plaintext, ...]:
     side: Integers = np.where(inbound, 1, np.where(outbound, 0, 2)).astype(np.int64)
     port = wanted_port(part)
     count = len(ends.all)
-    groups = group([(source, count), (target, count), (port, PORTS), (side, 3), part.part("dst_service")], len(part))
+    groups = group(
+        [(source, count), (target, count), (port, PORT_NUMBERS), (side, 3), part.part("dst_service")], len(part)
+    )
     service = part.labels("dst_service")
     found = []
     for row, sums in zip(groups.first.tolist(), measure(part, groups), strict=True):

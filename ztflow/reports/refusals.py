@@ -55,7 +55,7 @@ class Refusal:
         return known.summary if known else self.error_class
 
 
-PORTS = 65536
+PORT_NUMBERS = 65536
 
 
 def wanted_port(view: View) -> Integers:
@@ -84,7 +84,7 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> lis
             part.part("policy"),
             (source, count),
             (target, count),
-            (port, PORTS),
+            (port, PORT_NUMBERS),
         ],
         len(part),
     )

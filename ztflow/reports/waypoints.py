@@ -18,7 +18,7 @@ from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import REFUSED, Direction, FlowPath, NodeLocality, Paired
-from ztflow.reports.joins import ABSENT, find, places
+from ztflow.reports.joins import NO_ROW, find, places
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
@@ -121,7 +121,7 @@ def waypoints(flows: Flows) -> Waypoints:
     first = np.flatnonzero(hop)
     second = _second_hops(view)[first]
     hops = view.take(first)
-    target = np.where(second == ABSENT, -1, ends.target[second])
+    target = np.where(second == NO_ROW, -1, ends.target[second])
     count = len(ends.all)
     groups = group(
         [
@@ -137,18 +137,18 @@ def waypoints(flows: Flows) -> Waypoints:
         Basis.of(flows, view),
         _chains(view, ends, hops, first, second, groups.codes, groups.first),
         len(first),
-        int((second != ABSENT).sum()),
+        int((second != NO_ROW).sum()),
     )
 
 
 def _second_hops(view: View) -> Integers:
-    """Row of the flow believed to follow each row, `ABSENT` where there is none."""
+    """Row of the flow believed to follow each row, `NO_ROW` where there is none."""
     files: dict[str, int] = {}
     wanted = places(view, "next_hop_file", "next_hop_line", files)
-    rows = np.full(len(view), ABSENT)
+    rows = np.full(len(view), NO_ROW)
     for half in Direction:
         found = find(wanted, places(view, f"{half}_file", f"{half}_line", files))
-        rows = np.where(rows == ABSENT, found, rows)
+        rows = np.where(rows == NO_ROW, found, rows)
     return rows
 
 
@@ -161,7 +161,7 @@ def _chains(
     refused = tally(codes, count, hops.equals("verdict", *REFUSED)).tolist()
     crossing = view.equals("locality", NodeLocality.CROSS_NODE)
     crossing_first = tally(codes, count, crossing[first]).tolist()
-    linked = second != ABSENT
+    linked = second != NO_ROW
     crossing_second = tally(codes[linked], count, crossing[second[linked]]).tolist()
     # A hop that follows several is one connection: count it once in each group.
     once = group([(codes[linked], count), (second[linked], len(view))], int(linked.sum())).first
@@ -174,7 +174,7 @@ def _chains(
     path, service = hops.labels("path"), hops.labels("dst_service")
     chains = []
     for number, row in enumerate(heads.tolist()):
-        has_second = second[row] != ABSENT
+        has_second = second[row] != NO_ROW
         chains.append(
             Chain(
                 ends.id(int(ends.source[first[row]])),

@@ -14,7 +14,7 @@ import numpy as np
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import UsageError
 from ztflow.model.provenance import join_host_port
-from ztflow.simulate.cluster import NOWHERE, Cluster, Role
+from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
 from ztflow.simulate.kinds import KINDS, Half, Kind
 from ztflow.simulate.layout import Layout, Side
@@ -95,7 +95,7 @@ class Capture:
     @cached_property
     def access_lines(self) -> int:
         """Access lines in the logs, copies included."""
-        return int(sum((self.lines.connection[file.order] != NOWHERE).sum() for file in self.files))
+        return int(sum((self.lines.connection[file.order] != NO_NODE).sum() for file in self.files))
 
     @cached_property
     def truth(self) -> pa.Table:
@@ -120,7 +120,7 @@ class Capture:
             columns[f"{name}_line"] = pa.array(line, mask=line == MISSING)
         columns["outbound_end"] = pa.array(self.course.outbound_end)
         columns["inbound_end"] = pa.array(self.course.inbound_end)
-        columns["tunnel"] = pa.array(self.course.tunnel, mask=self.course.tunnel == NOWHERE)
+        columns["tunnel"] = pa.array(self.course.tunnel, mask=self.course.tunnel == NO_NODE)
         return pa.table(columns)
 
     @cached_property
@@ -144,8 +144,8 @@ class Capture:
         some = slice(begin, end)
         nodes = [node.name for node in cluster.nodes]
         names = [NOTHING if pod.role is Role.OUTSIDE else pod.name for pod in cluster.pods] + [NOTHING]
-        homes = [NOTHING if pod.node == NOWHERE else nodes[pod.node] for pod in cluster.pods] + [NOTHING]
-        through = (made.via != NOWHERE) & ~made.of(Kind.DOUBLE_HBONE)
+        homes = [NOTHING if pod.node == NO_NODE else nodes[pod.node] for pod in cluster.pods] + [NOTHING]
+        through = (made.via != NO_NODE) & ~made.of(Kind.DOUBLE_HBONE)
         seen = np.where(through, made.via, made.server)[some].tolist()
         client = made.client[some].tolist()
         own = zip(

@@ -11,7 +11,7 @@ from ztflow.simulate.scenario import Scenario
 
 NAMESPACE = "istio-system"
 TRUST_DOMAIN = "cluster.local"
-NOWHERE = -1
+NO_NODE = -1
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes draws random name endings from."""
@@ -52,7 +52,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod, or an address outside the cluster (`node` is then `NOWHERE`)."""
+    """A pod, or an address outside the cluster (`node` is then `NO_NODE`)."""
 
     name: str
     namespace: str
@@ -71,7 +71,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service; `waypoint` is a pod's number or `NOWHERE`."""
+    """A service; `waypoint` is a pod's number or `NO_NODE`."""
 
     name: str
     namespace: str
@@ -117,7 +117,7 @@ class Cluster:
             (pod.namespace, pod.name, "1/1", "Running", "0", "3h12m", pod.ip, self.nodes[pod.node].name, "<none>",
              "<none>")
             for pod in self.pods
-            if pod.node != NOWHERE
+            if pod.node != NO_NODE
         ]  # fmt: skip
         return _columns([head, *rows])
 
@@ -194,7 +194,7 @@ class _Builder:
         return self.replica_sets[workload]
 
     def service(
-        self, name: str, namespace: str, pods: list[int], port: int, target: int, role: Role, waypoint: int = NOWHERE
+        self, name: str, namespace: str, pods: list[int], port: int, target: int, role: Role, waypoint: int = NO_NODE
     ) -> None:
         number = len(self.services) + 1
         vip, vip6 = f"10.96.{10 + number // 200}.{number % 200 + 1}", f"fd00:10:96::{number:x}"
@@ -212,14 +212,14 @@ def build_cluster(scenario: Scenario, rng: np.random.Generator) -> Cluster:
     nodes = make.nodes()
     near = [number for number, node in enumerate(nodes) if node.network in {"", "net1"}]
     far = [number for number, node in enumerate(nodes) if node.network == "net2"]
-    waypoint = NOWHERE
+    waypoint = NO_NODE
     if shape.waypoint_services:
         waypoint = make.pod("waypoint", "shop", Role.WAYPOINT, near[-1])
     for number in range(shape.apps):
         name = _NAMES[number % len(_NAMES)] + (str(number // len(_NAMES)) if number >= len(_NAMES) else "")
         pods = [make.pod(name, "shop", Role.APP, make.spread(near)) for _ in range(shape.replicas)]
         port = 8080 if number % 2 else 80
-        through = waypoint if number >= shape.apps - shape.waypoint_services else NOWHERE
+        through = waypoint if number >= shape.apps - shape.waypoint_services else NO_NODE
         make.service(name, "shop", pods, port, 8080, Role.APP, through)
     make.service("db", "data", [make.pod("db", "data", Role.APP, near[-1], stateful=True)], 5432, 5432, Role.APP)
     vault = make.pod("vault", "secure", Role.GUARDED, near[len(near) // 2], stateful=True)
@@ -234,7 +234,7 @@ def build_cluster(scenario: Scenario, rng: np.random.Generator) -> Cluster:
         pods = [make.pod("far", "data", Role.FAR, make.spread(far)) for _ in range(max(2, shape.replicas))]
         make.service("far", "data", pods, 80, 8080, Role.FAR)
     make.pods += [
-        Pod(f"outside-{last}", "", "", "", f"203.0.113.{last}", f"2001:db8:113::{last:x}", NOWHERE, Role.OUTSIDE)
+        Pod(f"outside-{last}", "", "", "", f"203.0.113.{last}", f"2001:db8:113::{last:x}", NO_NODE, Role.OUTSIDE)
         for last in range(10, 16)
     ]
     return Cluster(nodes, tuple(make.pods), tuple(make.services))

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from ztflow.model.provenance import RECORD_NAMES, Row
 from ztflow.model.vocabulary import Direction, LogLevel, Message
-from ztflow.simulate.cluster import NOWHERE, Cluster, Pod, Role, Service
+from ztflow.simulate.cluster import NO_NODE, Cluster, Pod, Role, Service
 from ztflow.simulate.kinds import Half, Kind
 from ztflow.simulate.scenario import Scenario
 
@@ -28,7 +28,7 @@ class Side(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """All that decides the text of a line, but its numbers. Pods and services by number, `NOWHERE` for none."""
+    """All that decides the text of a line, but its numbers. Pods and services by number, `NO_NODE` for none."""
 
     side: Side
     kind: Kind
@@ -92,7 +92,7 @@ class Layout:
 
     def asked(self, speaker: Speaker) -> tuple[str, int]:
         """Address and port the client dials."""
-        if speaker.service != NOWHERE:
+        if speaker.service != NO_NODE:
             service = self._cluster.services[speaker.service]
             return (service.vip6 if speaker.ipv6 else service.vip), speaker.asked_port
         return self._ip(speaker.server, speaker), speaker.asked_port
@@ -108,9 +108,9 @@ class Layout:
             asked = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return text.format(
             asked=asked,
-            server="" if speaker.server == NOWHERE else self._ip(speaker.server, speaker),
-            other="" if speaker.other == NOWHERE else self._ip(speaker.other, speaker),
-            namespace="" if speaker.service == NOWHERE else self._cluster.services[speaker.service].namespace,
+            server="" if speaker.server == NO_NODE else self._ip(speaker.server, speaker),
+            other="" if speaker.other == NO_NODE else self._ip(speaker.other, speaker),
+            namespace="" if speaker.service == NO_NODE else self._cluster.services[speaker.service].namespace,
         )
 
     def _names(self, side: str, pod: Pod, *, identity: bool) -> dict[str, object]:
@@ -134,20 +134,20 @@ class Layout:
         if speaker.kind in _PLAINTEXT:
             values |= self._names("src", client, identity=False) | self._names("dst", server, identity=False)
             return values | {"dst_ip": self._ip(speaker.server, speaker), "dst_port": speaker.port}
-        next_hop = speaker.server if speaker.via == NOWHERE else speaker.via
+        next_hop = speaker.server if speaker.via == NO_NODE else speaker.via
         values |= self._names("src", client, identity=True) | self._names("dst", pods[next_hop], identity=True)
         values |= {"dst_ip": self._ip(next_hop, speaker), "dst_port": HBONE_PORT}
-        if speaker.service != NOWHERE:
+        if speaker.service != NO_NODE:
             values["dst_service"] = self._cluster.services[speaker.service].hostname
         if speaker.kind is Kind.DOUBLE_HBONE:
             values |= self._hostname_authority(speaker)
             if self._version >= (1, 29, 0):
                 # Since 1.29.0 the far side says who it is; it names its workload, not its pod.
                 values |= self._names("dst", server, identity=True) | {"dst_workload": server.workload}
-        elif speaker.via != NOWHERE:
+        elif speaker.via != NO_NODE:
             values["hbone_host"], values["hbone_port"] = self.asked(speaker)
         else:
-            target = speaker.server if speaker.other == NOWHERE else speaker.other
+            target = speaker.server if speaker.other == NO_NODE else speaker.other
             values |= {"hbone_host": self._ip(target, speaker), "hbone_port": speaker.port}
         return values
 
@@ -167,7 +167,7 @@ class Layout:
         if speaker.kind in _PLAINTEXT:
             values |= at | {"dst_port": speaker.port, "src_ip": self._ip(speaker.client, speaker)}
             return values | self._names("src", client, identity=False) | self._names("dst", server, identity=False)
-        dialler = speaker.client if speaker.via == NOWHERE else speaker.via
+        dialler = speaker.client if speaker.via == NO_NODE else speaker.via
         values |= self._names("src", pods[dialler], identity=True) | self._names("dst", server, identity=True)
         port = HBONE_PORT if self._version >= (1, 23, 0) else speaker.port
         values |= at | {"dst_port": port, "src_ip": self._ip(dialler, speaker)}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.columns.dtypes import FloatArray, IntArray
-from ztflow.simulate.cluster import NOWHERE, Cluster
+from ztflow.simulate.cluster import NO_NODE, Cluster
 from ztflow.simulate.kinds import CODE, KINDS, WELL, Half, Kind
 from ztflow.simulate.layout import OF_THEIR_OWN, Layout, Side, Speaker
 from ztflow.simulate.scenario import Clocks, Scenario
@@ -52,7 +52,7 @@ class Lines:
         time: Microseconds since 1970 by the node's clock.
         template: Place in `templates`.
         templates: Texts with holes.
-        connection: Place of its connection; `NOWHERE` for other lines.
+        connection: Place of its connection; `NO_NODE` for other lines.
         side: Which line of the connection (`Side`).
         port: Source port.
         sent: Bytes sent.
@@ -127,7 +127,7 @@ def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[S
                 table[side, place] = halves.index(half)
     half_of = {side: table[side][course.ending] for side in Side}
     # A waypoint writes no line itself; what arrives at the pod behind it is a connection of the waypoint's own.
-    through = (made.via != NOWHERE) & ~made.of(Kind.DOUBLE_HBONE)
+    through = (made.via != NO_NODE) & ~made.of(Kind.DOUBLE_HBONE)
     half_of[Side.HOP] = np.where(through & (half_of[Side.OUTBOUND] == 0), 0, _NO_HALF)
     half_of[Side.INBOUND] = np.where(through, _NO_HALF, half_of[Side.INBOUND])
     return tuple(halves), half_of
@@ -203,7 +203,7 @@ def _others(
         "node": np.array([node for node, _, _ in said], dtype=np.int64),
         "moment": np.array([moment for _, moment, _ in said], dtype=float),
         "template": np.arange(count),
-        "connection": np.full(count, NOWHERE),
-        "side": np.full(count, NOWHERE),
+        "connection": np.full(count, NO_NODE),
+        "side": np.full(count, NO_NODE),
     } | dict.fromkeys(("port", "sent", "received", "duration"), nothing)
     return columns, [templates.other(statement, cluster.nodes[node]) for node, _, statement in said]

@@ -17,9 +17,9 @@ Wrapper: TypeAlias = Literal["files", "cri", "stern", "stern-json", "kubectl-pre
 
 Sizes: TypeAlias = Literal["unique", "mixed", "equal"]
 
-WRAPPERS: tuple[Wrapper, ...] = get_args(Wrapper)
+LOG_WRAPPERS: tuple[Wrapper, ...] = get_args(Wrapper)
 SIZES: tuple[Sizes, ...] = get_args(Sizes)
-FORMATS: tuple[Format, ...] = get_args(Format)
+LOG_FORMATS: tuple[Format, ...] = get_args(Format)
 
 Mix: TypeAlias = tuple[tuple[Kind, float], ...]
 """Kinds and their share of the connections, relative to each other."""
@@ -229,8 +229,8 @@ class Scenario:
 
     def __post_init__(self) -> None:
         release_tuple(self.release)
-        _check(self.format in FORMATS, f"format must be one of {', '.join(FORMATS)}")
-        _check(self.wrapper in WRAPPERS, f"wrapper must be one of {', '.join(WRAPPERS)}")
+        _check(self.format in LOG_FORMATS, f"format must be one of {', '.join(LOG_FORMATS)}")
+        _check(self.wrapper in LOG_WRAPPERS, f"wrapper must be one of {', '.join(LOG_WRAPPERS)}")
         _check(self.sizes in SIZES, f"sizes must be one of {', '.join(SIZES)}")
         _check(0 <= self.connections <= 100_000_000, "connections must be between 0 and 100 million")
         _check(self.duration > 0, "duration must be positive")

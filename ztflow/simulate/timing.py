@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
-from ztflow.simulate.cluster import NOWHERE, Cluster, Role
+from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.congestion import Congestion
 from ztflow.simulate.kinds import DRAIN, KINDS, Ending, Half, Kind, Order, denial, drained, endings
 from ztflow.simulate.scenario import Delays, Scenario
@@ -41,7 +41,7 @@ class Course:
         answered, asked: Bytes the inbound side counted as sent and received.
         client_port: Port of the client's socket.
         tunnel_port: Port of the tunnel at the server's side; the client's where there is no tunnel.
-        tunnel: Number of that tunnel; `NOWHERE` where there is none.
+        tunnel: Number of that tunnel; `NO_NODE` where there is none.
     """
 
     ending: IntArray
@@ -65,7 +65,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     Cost: about 5 µs each, most of it for batches and tunnels.
     """
     ending, every = _choose_endings(scenario, cluster, made, rng)
-    takes = np.array([NOWHERE if one.takes is None else one.takes for one in every])[ending]
+    takes = np.array([NO_NODE if one.takes is None else one.takes for one in every])[ending]
     holds = np.array([one.holds for one in every])[ending]
     outbound_first = np.array([one.order is Order.OUTBOUND for one in every])[ending]
     life = np.where(takes >= 0, takes + rng.exponential(0.0001, made.count), made.life)
@@ -73,7 +73,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     nodes = np.array([pod.node for pod in cluster.pods])
     captured = np.array([pod.role not in _UNCAPTURED for pod in cluster.pods])
     source = nodes[made.client]
-    target = np.where(made.server == NOWHERE, NOWHERE, nodes[made.server])
+    target = np.where(made.server == NO_NODE, NO_NODE, nodes[made.server])
     ways = _Ways(scenario.delays, nodes, made, rng)
     both = np.concatenate([source, target])
 
@@ -98,7 +98,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
     second = np.where(holds, np.maximum(second, inbound_start + holds + rng.exponential(0.003, made.count)), second)
     outbound_end, inbound_end = np.where(outbound_first, first, second), np.where(outbound_first, second, first)
 
-    tunnel = np.full(made.count, NOWHERE)
+    tunnel = np.full(made.count, NO_NODE)
     held = np.flatnonzero(pooled)
     tunnel[held] = assign_tunnels(
         pool[held], inbound_start[held], inbound_end[held], scenario.stream_limit, scenario.tunnel_idle
@@ -126,10 +126,10 @@ class _Ways:
 
     def __init__(self, delays: Delays, nodes: IntArray, made: Connections, rng: np.random.Generator) -> None:
         self._rng, self._spread = rng, delays.way_spread
-        via = np.where(made.via == NOWHERE, made.server, made.via)
-        at = [np.where(pod == NOWHERE, NOWHERE, nodes[pod]) for pod in (made.client, via, made.server)]
+        via = np.where(made.via == NO_NODE, made.server, made.via)
+        at = [np.where(pod == NO_NODE, NO_NODE, nodes[pod]) for pod in (made.client, via, made.server)]
         near, far = (np.where(a == b, delays.same_node, delays.cross_node) for a, b in ((at[0], at[1]), (at[1], at[2])))
-        self._median = near + np.where(made.via == NOWHERE, 0.0, far)
+        self._median = near + np.where(made.via == NO_NODE, 0.0, far)
 
     def arrive(self, pool: IntArray, moment: FloatArray) -> FloatArray:
         """When what leaves at these moments arrives: nothing overtakes in a tunnel."""
@@ -157,7 +157,7 @@ def _pools(made: Connections, cluster: Cluster) -> tuple[BoolArray, IntArray, In
         Kind.PLAINTEXT_IN, Kind.PLAINTEXT_OUT, Kind.EGRESS, Kind.DENIED_PLAINTEXT, Kind.NO_ENDPOINTS,
         Kind.UNKNOWN_ADDRESS, Kind.UNKNOWN_WAYPOINT, Kind.TLS_FAILURE,
     )  # fmt: skip
-    dialler = np.where(made.via == NOWHERE, made.client, made.via)
+    dialler = np.where(made.via == NO_NODE, made.client, made.via)
     pool = ((dialler * len(cluster.pods) + made.server) * 2 + made.ipv6).astype(np.int64)
     # The inner tunnel of double HBONE is not pooled: a pool for each.
     double = made.of(Kind.DOUBLE_HBONE)
@@ -181,7 +181,7 @@ def _setup(
 
 def _tunnel_ports(tunnel: IntArray, dialler: IntArray, start: FloatArray, rng: np.random.Generator) -> IntArray:
     """The port of each connection's tunnel."""
-    held = np.flatnonzero(tunnel != NOWHERE)
+    held = np.flatnonzero(tunnel != NO_NODE)
     ports = np.zeros(len(tunnel), dtype=np.int64)
     if len(held):
         order = held[np.argsort(start[held], kind="stable")]
@@ -232,7 +232,7 @@ def _choose_endings(
         choose(open_then & arrives & leaves, (cut if version >= (1, 23, 0) else Ending(),))
         choose(open_then & ~arrives & ~leaves, endings(Kind.PLAIN, version))
     # A pod that dials itself never passes ztunnel.
-    itself = (made.client == made.server) & (made.via == NOWHERE)
+    itself = (made.client == made.server) & (made.via == NO_NODE)
     choose(itself, (Ending(),))
     return chosen, tuple(every)
 

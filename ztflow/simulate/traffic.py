@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
-from ztflow.simulate.cluster import NOWHERE, Cluster, Role
+from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.kinds import CODE, HEALTHY, KINDS, Kind
 from ztflow.simulate.scenario import Scenario
 
@@ -56,9 +56,9 @@ class Connections:
     Attributes:
         kind: Place in `KINDS`.
         client: Pod.
-        server: Pod that answers in the end; `NOWHERE` where there is none.
-        via: Waypoint or east-west gateway on the way; `NOWHERE` where there is none.
-        service: Service asked for; `NOWHERE` where an address was.
+        server: Pod that answers in the end; `NO_NODE` where there is none.
+        via: Waypoint or east-west gateway on the way; `NO_NODE` where there is none.
+        service: Service asked for; `NO_NODE` where an address was.
         port: Application's port.
         asked_port: Port asked for.
         ipv6: Over IPv6.
@@ -103,7 +103,7 @@ def connect(scenario: Scenario, cluster: Cluster, rng: np.random.Generator) -> C
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _NOTHING
     )
     order = np.argsort(columns["start"], kind="stable")
-    made = Connections(**{name: values[order] for name, values in columns.items()}, other=np.full(len(order), NOWHERE))
+    made = Connections(**{name: values[order] for name, values in columns.items()}, other=np.full(len(order), NO_NODE))
     _route(made, cluster)
     _size(made, scenario, rng)
     _mislead(made, cluster, rng)
@@ -148,7 +148,7 @@ def _of_kind(
         "kind": np.full(count, CODE[kind]),
         "client": client,
         "server": server,
-        "via": np.full(count, NOWHERE),
+        "via": np.full(count, NO_NODE),
         "service": service,
         "port": port,
         "asked_port": np.where(service >= 0, ports[service], port),
@@ -202,9 +202,9 @@ def _ends(
     if kind in {Kind.PLAINTEXT_OUT, Kind.EGRESS, Kind.UNKNOWN_ADDRESS}:
         role = Role.UNMESHED if kind is Kind.PLAINTEXT_OUT else Role.OUTSIDE
         server = rng.choice(cluster.of(role), len(group))
-        return client[group], server, np.full(len(group), NOWHERE)
+        return client[group], server, np.full(len(group), NO_NODE)
     if kind in {Kind.NO_ENDPOINTS, Kind.UNKNOWN_WAYPOINT}:
-        return client[group], np.full(len(group), NOWHERE), service
+        return client[group], np.full(len(group), NO_NODE), service
     drawn = rng.random(groups)[group]
     if kind is Kind.PROBE:
         servers = np.array(cluster.of(Role.APP))
@@ -219,9 +219,9 @@ def _ends(
         # A service is asked by name and answers with any of its pods; an address is always the same pod.
         pick = np.where(by_service[group], rng.random(len(group)), drawn)
         server = members[first[service] + (pick * sizes[service]).astype(int)]
-        service = np.where(by_service[group], service, NOWHERE)
+        service = np.where(by_service[group], service, NO_NODE)
         return client[group], server, service
-    return client[group], server, np.full(len(group), NOWHERE)
+    return client[group], server, np.full(len(group), NO_NODE)
 
 
 def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generator) -> IntArray:
@@ -230,7 +230,7 @@ def _services(kind: Kind, groups: int, cluster: Cluster, rng: np.random.Generato
         return np.full(groups, cluster.services_of(Role.OUTSIDE)[0])
     some = cluster.services_of(*_SERVERS.get(kind, (Role.APP,)))
     if kind is Kind.WAYPOINT:
-        some = [number for number in some if cluster.services[number].waypoint != NOWHERE]
+        some = [number for number in some if cluster.services[number].waypoint != NO_NODE]
     weight = 1.0 / (np.arange(len(some)) + 1.5)
     return np.asarray(rng.choice(some, groups, p=weight / weight.sum()), dtype=np.int64)
 
@@ -251,7 +251,7 @@ def _lives(kind: Kind, group: IntArray, scenario: Scenario, rng: np.random.Gener
 def _route(made: Connections, cluster: Cluster) -> None:
     """Send what asks for a service with a waypoint through it, and what goes far through the east-west gateway."""
     waypoints = np.array([each.waypoint for each in cluster.services])
-    through = made.of(Kind.WAYPOINT, *HEALTHY) & (made.service != NOWHERE)
+    through = made.of(Kind.WAYPOINT, *HEALTHY) & (made.service != NO_NODE)
     made.via[through] = waypoints[made.service[through]]
     far = made.of(Kind.DOUBLE_HBONE)
     if far.any():
@@ -269,7 +269,7 @@ def _size(made: Connections, scenario: Scenario, rng: np.random.Generator) -> No
     elif scenario.sizes == "mixed":
         # A service has a few calls; half of the answers have the call's usual size, the others are free.
         call = rng.integers(0, 4, made.count)
-        place = np.where(made.service == NOWHERE, made.server, made.service + 7919) % 97
+        place = np.where(made.service == NO_NODE, made.server, made.service + 7919) % 97
         request += place * 3 + call * 41
         usual = response + place * 5 + call * 120
         free = (response * np.exp(rng.standard_normal(made.count))).astype(np.int64)

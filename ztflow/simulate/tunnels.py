@@ -12,7 +12,7 @@ import numpy as np
 from ztflow.columns.dtypes import FloatArray, IntArray
 
 FIRST_PORT = 32_768
-PORTS = 28_232
+EPHEMERAL_PORTS = 28_232
 """The kernel's ephemeral ports."""
 
 
@@ -102,6 +102,6 @@ def draw_ports(owner: IntArray, rng: np.random.Generator, parity: int) -> IntArr
     first = np.searchsorted(owners, owners, side="left")
     rank = np.empty(len(owner), dtype=np.int64)
     rank[order] = np.arange(len(owner)) - first
-    begin = rng.integers(0, PORTS // 2, int(owner.max()) + 1)[owner]
+    begin = rng.integers(0, EPHEMERAL_PORTS // 2, int(owner.max()) + 1)[owner]
     # 6 199 has no factor in common with the 14 116 ports of one parity: neighbours in time are not neighbours here.
-    return FIRST_PORT + 2 * ((begin + rank * 6199) % (PORTS // 2)) + parity
+    return FIRST_PORT + 2 * ((begin + rank * 6199) % (EPHEMERAL_PORTS // 2)) + parity

@@ -13,7 +13,7 @@ from ztflow.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
+ROW_FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
 """What `open_writer` can write."""
 
 
@@ -39,7 +39,7 @@ def open_writer(
     """A writer of halves or flows.
 
     Args:
-        format_name: One of `FORMATS`.
+        format_name: One of `ROW_FORMATS`.
         stream: Where the bytes go; it is not closed.
         schema: `HALVES_SCHEMA` or `FLOWS_SCHEMA`.
         width: For `table`: cells of the terminal; None cuts nothing.
@@ -61,8 +61,8 @@ def open_writer(
         from ztflow.writers.parquet import ParquetWriter
 
         return ParquetWriter(stream, schema)
-    if format_name not in FORMATS:
-        raise UsageError(f"no output format {format_name!r}; there are {', '.join(FORMATS)}")
+    if format_name not in ROW_FORMATS:
+        raise UsageError(f"no output format {format_name!r}; there are {', '.join(ROW_FORMATS)}")
     from ztflow.writers import text_columns
     from ztflow.writers.text import TextTable, TextWriter
 

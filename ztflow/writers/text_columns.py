@@ -14,11 +14,8 @@ import pyarrow.compute as pc
 
 from ztflow.model.vocabulary import Direction, LogLevel, NodeLocality, Paired, Verdict
 from ztflow.text.escapes import visible
-from ztflow.text.format import bytes_text, short_duration, short_size
+from ztflow.text.format import ABSENT, bytes_text, short_duration, short_size
 from ztflow.writers.cells import address_text, float_text, joined, map_distinct, time_texts
-
-NONE = "-"
-"""A cell the log says nothing about."""
 
 BOLD, DIM, RED, YELLOW, CYAN, GREEN = "1", "2", "31", "33", "36", "32"
 """SGR codes of the sixteen colours every terminal has."""
@@ -36,7 +33,7 @@ _STYLES: dict[str, str] = {
     LogLevel.WARN: YELLOW,
     "?": DIM,
     Verdict.UNKNOWN: DIM,
-    NONE: DIM,
+    ABSENT: DIM,
 }
 
 Cells = list[str]
@@ -64,7 +61,7 @@ class TextColumn:
 
 
 def _list(array: pa.Array) -> Cells:
-    return [NONE if text is None else text for text in array.to_pylist()]
+    return [ABSENT if text is None else text for text in array.to_pylist()]
 
 
 def _text(array: pa.Array) -> pa.Array:
@@ -81,7 +78,7 @@ def _words(name: str, words: dict[str, str] | None = None) -> Callable[[pa.Recor
 
 
 def _number(name: str, show: Callable[[int], str] = str) -> Callable[[pa.RecordBatch], Cells]:
-    return lambda batch: [NONE if value is None else show(value) for value in batch.column(name).to_pylist()]
+    return lambda batch: [ABSENT if value is None else show(value) for value in batch.column(name).to_pylist()]
 
 
 def _float(name: str) -> Callable[[pa.RecordBatch], Cells]:
@@ -135,7 +132,7 @@ def _nodes(batch: pa.RecordBatch) -> Cells:
         if key not in shown:
             locality, source, target = key
             if source is None and target is None:
-                shown[key] = _SHORT_LOCALITY.get(locality or "", NONE)
+                shown[key] = _SHORT_LOCALITY.get(locality or "", ABSENT)
             elif source == target:
                 shown[key] = visible(source or "")
             else:
@@ -156,7 +153,7 @@ def _place(kind: str) -> Callable[[pa.RecordBatch], Cells]:
 
 
 def _bool(name: str) -> Callable[[pa.RecordBatch], Cells]:
-    return lambda batch: [{True: "yes", False: "no", None: NONE}[value] for value in batch.column(name).to_pylist()]
+    return lambda batch: [{True: "yes", False: "no", None: ABSENT}[value] for value in batch.column(name).to_pylist()]
 
 
 _SHORT_VERDICT: dict[str, str] = {Verdict.FORWARDED: "ok", Verdict.UNKNOWN: "?"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ztflow.cli.options import (
-    LEVELS,
+    GRAPH_LEVELS,
     OUTPUT,
     REPORT_FORMATS,
     Grid,
@@ -24,7 +24,14 @@ from ztflow.cli.run import Run, run_command
 @argument("before", metavar="A", file=True, about="The earlier capture: a file, directory or glob.")
 @argument("after", metavar="B", file=True, about="The later capture.")
 @report_output_options
-@option(OUTPUT, "--by", metavar="|".join(LEVELS), type=Word(LEVELS), default="workload", help="Level to compare at.")
+@option(
+    OUTPUT,
+    "--by",
+    metavar="|".join(GRAPH_LEVELS),
+    type=Word(GRAPH_LEVELS),
+    default="workload",
+    help="Level to compare at.",
+)
 @reading_options
 @filter_options
 @message_options

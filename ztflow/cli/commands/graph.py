@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ztflow.cli.options import (
-    LEVELS,
+    GRAPH_LEVELS,
     OUTPUT,
     Grid,
     Reading,
@@ -27,12 +27,19 @@ if TYPE_CHECKING:
     from ztflow.cli.output import Paper
     from ztflow.graph.traffic import TrafficGraph
 
-FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
+GRAPH_FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
 
 
 @input_arguments
-@option(OUTPUT, "--by", metavar="|".join(LEVELS), type=Word(LEVELS), default="pod", help="What a vertex represents.")
-@option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(FORMATS), help=f"{', '.join(FORMATS)}.")
+@option(
+    OUTPUT,
+    "--by",
+    metavar="|".join(GRAPH_LEVELS),
+    type=Word(GRAPH_LEVELS),
+    default="pod",
+    help="What a vertex represents.",
+)
+@option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(GRAPH_FORMATS), help=f"{', '.join(GRAPH_FORMATS)}.")
 @output_option
 @reading_options
 @filter_options
@@ -52,7 +59,7 @@ def graph(
         from ztflow.graph.formats import write_graph
         from ztflow.model.tables import Flows
 
-        form = chosen_format(format, output, FORMATS)
+        form = chosen_format(format, output, GRAPH_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         check_destination(form, output, sources)

@@ -28,10 +28,10 @@ from ztflow.cli.run import Run, run_command
 if TYPE_CHECKING:
     from ztflow.reports import Prices
 
-NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "loss", "tunnels", "clocks", "waypoints")
+REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "loss", "tunnels", "clocks", "waypoints")
 
 
-@argument("name", metavar="NAME", type=Word(NAMES), about=f"{', '.join(NAMES)}.")
+@argument("name", metavar="NAME", type=Word(REPORT_NAMES), about=f"{', '.join(REPORT_NAMES)}.")
 @input_arguments
 @report_output_options
 @option(

@@ -19,9 +19,9 @@ def _scenarios() -> Iterable[str]:
 
 
 def _wrappers() -> Iterable[str]:
-    from ztflow.simulate.scenario import WRAPPERS
+    from ztflow.simulate.scenario import LOG_WRAPPERS
 
-    return WRAPPERS
+    return LOG_WRAPPERS
 
 
 @option(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Writer: TypeAlias = "Callable[[nx.MultiDiGraph[str]], str]"
 
-FORMATS: dict[str, Writer] = {
+GRAPH_WRITERS: dict[str, Writer] = {
     "json": to_json,
     "dot": to_dot,
     "mermaid": to_mermaid,
@@ -50,10 +50,10 @@ def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
     Raises:
         UsageError: No such format; names those there are.
     """
-    writer = FORMATS.get(name)
+    writer = GRAPH_WRITERS.get(name)
     if writer is None:
-        raise UsageError(f"no graph format {name!r}; choose one of {', '.join(FORMATS)}")
+        raise UsageError(f"no graph format {name!r}; choose one of {', '.join(GRAPH_WRITERS)}")
     return writer(graph)
 
 
-__all__ = ["FORMATS", "Writer", "write_graph"]
+__all__ = ["GRAPH_WRITERS", "Writer", "write_graph"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ztflow.aggregate.measures import NAMES
+from ztflow.aggregate.measures import MEASURE_NAMES
 from ztflow.text.escapes import csv_cell
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PLACES = ("source_node", "target_node", "source_zone", "target_zone")
 """Columns taken from the vertices."""
 
-COLUMNS: tuple[str, ...] = ("source", "target", "path", *PLACES, *NAMES)
+COLUMNS: tuple[str, ...] = ("source", "target", "path", *PLACES, *MEASURE_NAMES)
 
 _TEXTS = frozenset({"source", "target", "path", *PLACES, "first_seen", "last_seen"})
 

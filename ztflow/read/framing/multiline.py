@@ -13,15 +13,15 @@ import re
 from dataclasses import dataclass, field
 
 from ztflow.model.provenance import LogLine, Origin
-from ztflow.model.schema import FIELD_BY_KEY, LEVELS
+from ztflow.model.schema import FIELD_BY_KEY, LOG_LEVELS
 from ztflow.model.vocabulary import Message
 from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
 
 _KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
 _KEY_START = re.compile(rf"(?:{_KEYS})\s*=")
 _OPEN_QUOTE = re.compile(r'([A-Za-z_.]+)\s*=\s*"(?:[^"\\]|\\.)*$')
-_HEAD_WORDS = ("access", "connection", *(word.value for word in Message), *LEVELS)
-_HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LEVELS for what in Message)
+_HEAD_WORDS = ("access", "connection", *(word.value for word in Message), *LOG_LEVELS)
+_HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LOG_LEVELS for what in Message)
 _TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
 _CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
 _ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
@@ -35,7 +35,7 @@ def unfinished_head(text: str) -> bool:
     """Whether a text is the beginning of an access line that stops before its first field."""
     time = _TIMES.match(text)
     rest = " ".join((text[time.end() :] if time else text).split())
-    if not time and not rest.startswith(tuple(f"{level} access" for level in LEVELS)):
+    if not time and not rest.startswith(tuple(f"{level} access" for level in LOG_LEVELS)):
         return False
     return any(head.startswith(rest) for head in _HEADS)
 

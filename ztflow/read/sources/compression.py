@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ztflow.errors import SourceError
-from ztflow.read.limits import RATIO, RATIO_FROM
+from ztflow.read.limits import DECOMPRESSION_RATIO, RATIO_FROM
 
 _PIECE = 1 << 20
 _ARROW_PIECE = 1 << 15
@@ -84,7 +84,7 @@ def decompressed(chunks: Iterator[bytes], name: str, source: str) -> Iterator[by
         source: The input as the user named it, for errors.
 
     Raises:
-        SourceError: The stream is cut or damaged, or yields more than `limits.RATIO` times its size.
+        SourceError: The stream is cut or damaged, or yields more than `limits.DECOMPRESSION_RATIO` times its size.
     """
     guard = _Guard(source)
     pieces = _members(chunks, name, source, guard) if name in _MAKERS else _arrow(chunks, name, source, guard)
@@ -103,9 +103,11 @@ class _Guard:
 
     def gave(self, piece: bytes) -> None:
         self.given += len(piece)
-        if self.given > RATIO_FROM and self.given > RATIO * self.taken:
+        if self.given > RATIO_FROM and self.given > DECOMPRESSION_RATIO * self.taken:
             raise SourceError(
-                self._source, f"decompresses to more than {RATIO} times its size", hint="no log does; it is not read on"
+                self._source,
+                f"decompresses to more than {DECOMPRESSION_RATIO} times its size",
+                hint="no log does; it is not read on",
             )
 
 

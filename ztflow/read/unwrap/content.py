@@ -12,7 +12,7 @@ from ztflow.model.provenance import NOBODY, Origin
 from ztflow.model.vocabulary import LogLevel
 from ztflow.read.limits import PREFIXES
 
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
+RFC3339_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 """RFC 3339 as kubelets, runtimes and shippers print it."""
 
 HEAD = (

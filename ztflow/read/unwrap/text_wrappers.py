@@ -14,16 +14,16 @@ import orjson
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import POD_NAME, origin_of_path
-from ztflow.read.unwrap.content import TIME, Content, Cut, Memory, find_head, merged
+from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
 
 _KUBECTL = re.compile(r"\[(?:pod|[a-z]+)/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
-_CRI = re.compile(rf"{TIME} (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
-_TWO_TIMES = re.compile(rf"{TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
+_CRI = re.compile(rf"{RFC3339_TIME} (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
+_TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
 _KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
-_GRAFANA = re.compile(rf"\d{{13,19}}\t{TIME}\t")
+_GRAFANA = re.compile(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
 _KAIL = re.compile(r"([a-z0-9][a-z0-9.-]*)/([a-z0-9][a-z0-9.-]*)\[([^\]\s]+)\]: ")
 _START = re.compile(r"==== START logs for container (\S+) of pod ([^/\s]+)/(\S+) ====")
 _END = re.compile(r"==== END logs for container \S+ of pod \S+ ====")
@@ -31,7 +31,9 @@ _FOUND = re.compile(r"Found \d+ pods?, using pod/(\S+)$")
 _LIFECYCLE = re.compile(r"[+-] (?:(\S+) )?(\S+) \u203a (\S+)$")
 _SHORT_TIME = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d ")
 _NAME = r"[A-Za-z0-9<][A-Za-z0-9.<>_-]*"
-_NAMES = re.compile(rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")")
+_NAMES = re.compile(
+    rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({RFC3339_TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")"
+)
 _LEADING_NAMES = re.compile(rf"({_NAME} {_NAME})(?: ({_NAME}))?(?: |$)")
 _SUFFIX = re.compile(r" \(([^()/\s]*)/([^()/\s]*)/([^()/\s]*)/([^()/\s]*)\)$")
 _JSON_HEAD = re.compile(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
@@ -69,7 +71,7 @@ def kubetail(text: str, memory: Memory) -> list[Content] | None:
 
 
 def cri(text: str, memory: Memory) -> list[Content] | None:
-    """`TIME stdout F LINE`: containerd and CRI-O files; `P` is a part."""
+    """`RFC3339_TIME stdout F LINE`: containerd and CRI-O files; `P` is a part."""
     del memory
     found = _CRI.match(text)
     if found is None:
@@ -79,14 +81,14 @@ def cri(text: str, memory: Memory) -> list[Content] | None:
 
 
 def timestamps(text: str, memory: Memory) -> list[Content] | None:
-    """`TIME LINE`: `kubectl logs --timestamps`, `stern -o raw -t`, a log viewer's `TIME | LINE`."""
+    """`RFC3339_TIME LINE`: `kubectl logs --timestamps`, `stern -o raw -t`, a log viewer's `RFC3339_TIME | LINE`."""
     del memory
     found = _TWO_TIMES.match(text) or _KUBELET_TIME.match(text)
     return [Content(text[found.end() :])] if found else None
 
 
 def grafana(text: str, memory: Memory) -> list[Content] | None:
-    """`MILLIS⇥TIME⇥LINE`: Grafana's "Download logs" as text."""
+    """`MILLIS⇥RFC3339_TIME⇥LINE`: Grafana's "Download logs" as text."""
     found = _GRAFANA.match(text)
     return [Content(text[found.end() :], origin=memory.common)] if found else None
 
@@ -220,12 +222,12 @@ _STDOUT = re.compile(r"\[\d+\] (\S+): \[\[?\d+\.\d+, \{")
 _RUBY_PAIR = re.compile(r'"([^"\s]+)"=>"([^"]*)"')
 _RUBY_LINE = re.compile(r'"(?:log|message)"=>"')
 _FLUENT_FILE = re.compile(r"(\S+): \[\d+(?:\.\d+)?, (\{.*\})\]$", re.DOTALL)
-_FLUENTD_FILE = re.compile(rf"{TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
+_FLUENTD_FILE = re.compile(rf"{RFC3339_TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
 _FLUENTD_STDOUT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
 _AWS_TAIL = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)? (?:(\S+) )?(?=[{\[]|\d{4}-\d\d-\d\dT)"
 )
-_LOGCLI = re.compile(rf'{TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
+_LOGCLI = re.compile(rf'{RFC3339_TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
 _COMMON = re.compile(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?Common labels: (\{.*\})\s*$")
 _REPR = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),?""", re.DOTALL)
 
@@ -268,7 +270,7 @@ def tagged_json(text: str, memory: Memory) -> list[Content] | None:
 
 
 def logcli_text(text: str, memory: Memory) -> list[Content] | None:
-    """`TIME {labels} LINE`, padded to a common width; and the labels common to all lines, printed once."""
+    """`RFC3339_TIME {labels} LINE`, padded to a common width; and the labels common to all lines, printed once."""
     if found := _COMMON.match(text):
         memory.common = labels_of(found[1]) if "=" in found[1] else _json_labels(found[1])
         return [Content(text, final=True)]
@@ -287,7 +289,7 @@ def _json_labels(text: str) -> Origin:
 
 
 def aws_tail(text: str, memory: Memory) -> list[Content] | None:
-    """`aws logs tail`: `TIME STREAM MESSAGE`, or `TIME MESSAGE` without a zone."""
+    """`aws logs tail`: `RFC3339_TIME STREAM MESSAGE`, or `RFC3339_TIME MESSAGE` without a zone."""
     del memory
     found = _AWS_TAIL.match(text)
     if found is None:

@@ -11,13 +11,14 @@ from ztflow.errors import UsageError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.read.limits import LINE_BYTES, NESTING, STREAMS
 from ztflow.read.unwrap import shippers, stores, text_wrappers
-from ztflow.read.unwrap.content import TIME, Content, Cut, HostColumn, Memory, find_head, merged
+from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
 from ztflow.read.unwrap.json_text import decoded, dumped, opens_document, starts_json
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 from ztflow.text.escapes import strip_residue, strip_sequences
 
 _TIMED = re.compile(
-    rf"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?{TIME}(?: std(?:out|err) F)? "
+    r"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?"
+    rf"{RFC3339_TIME}(?: std(?:out|err) F)? "
 )
 
 _VARYING = re.compile(r"\d\d:\d\d|[{\"]|:\d+:|^\s*\d+\s|-\d+-")
