@@ -83,7 +83,7 @@ def module_name(path):
 def imported_modules(path, known):
     """Modules of ours that one imports anywhere; also inside functions, and also where only a type checker looks.
 
-    Those cost nothing at run time, but whoever wants to understand one of two modules has to read the other as well.
+    Those cost nothing at run time, but to understand one of two modules one has to read the other as well.
     """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -41,7 +41,7 @@ def read_records(
     Args:
         inputs: Files, directories, globs, `-` for stdin, or open binary files.
         inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
-        wrapper: What stands around the lines, where it cannot be told from them; see docs/reference/inputs.md.
+        wrapper: Format the lines are wrapped in; detected automatically by default; see docs/reference/inputs.md.
         since: Leave out lines before this time, or from earlier than this before the last line.
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.

@@ -1,7 +1,7 @@
 """The kernel's texts as Python and Arrow see them: decoded, judged and derived once per distinct text.
 
 What the kernel cannot prove by bytes alone is settled here with the slow path's own functions: escapes in an error, its
-class, the parts of an identity. A text that does not stand the test is refused, and its lines go the slow way.
+class, the parts of an identity. A text that fails the test is refused, and its lines take the slow path.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: What stood around lines, by number: before them, or an envelope (`inside`), which has a line end.
+        prefixes: Text around lines, by number: a prefix, or an envelope (`inside`), which has a line end.
         refused_errors: Numbers of errors that are not what they seem.
     """
 

@@ -182,7 +182,7 @@ def _pieces(count: int) -> list[tuple[int, int]]:
 
 
 def text_at(text: str) -> Callable[[int], bool]:
-    """A function `address -> bool`: whether just these bytes stand there. Loads not one byte more than the text."""
+    """A function `address -> bool`: whether exactly these bytes are there. Loads no byte past the text."""
     encoded = text.encode()
 
     def build(builder: Any, values: Any) -> Any:

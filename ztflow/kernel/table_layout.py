@@ -41,7 +41,7 @@ TIME_LENGTH: Final = len("2024-11-05T12:00:01.013201Z")
 PREFIX_BYTES: Final = 256
 """Longest prefix looked at."""
 AROUND_BYTES: Final = 8192
-"""Longest envelope looked at: what stands before and behind a line inside JSON."""
+"""Longest envelope looked at: the text before and behind a line inside JSON."""
 INSIDE_BYTES: Final = 4000
 """Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
 

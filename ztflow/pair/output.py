@@ -109,7 +109,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
 
     Args:
-        halves: The rows the decisions speak of.
+        halves: The rows the decisions are about.
         decisions: Which half belongs to which.
         memory: What is known of the rows' words.
 

@@ -84,7 +84,7 @@ class Pairer:
         self.evicted = 0
 
     def learn(self, facts: Iterable[Fact]) -> None:
-        """Take in what other lines said, before the halves they tell of."""
+        """Learn from lines other than access lines, before the halves they are about."""
         self._requests.learn(facts)
 
     def push(self, halves: Halves | pa.Table, *, before: int | None = None) -> Flows:

@@ -58,7 +58,7 @@ class Topology:
             self._sightings.observe(halves)
 
     def learn_from_flows(self, flows: pa.Table) -> None:
-        """Take in what flows still tell of the halves they were made of, where those are not at hand."""
+        """Learn from flows what their halves said, where the halves are not at hand."""
         self._sightings.introduce(flows)
 
     @property
@@ -324,7 +324,7 @@ class Topology:
         return stated
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
-        """Place of an address at a time; None where the pod that has it is not the one the line speaks of."""
+        """Place of an address at a time; None where the pod that has it is not the one the line names."""
         ip = end.ip
         assert ip is not None
         seen: dict[int, Span] = {}
@@ -360,7 +360,7 @@ class Topology:
         return None
 
     def _agrees(self, end: End, namespace: str | None, name: str) -> bool:
-        """Whether the pod found at an address can be the one the line speaks of; else the address was another's."""
+        """Whether the pod found at an address can be the one the line names; else the address was another's."""
         said = end.namespace or end.owner_namespace
         if said is not None and namespace is not None and said != namespace:
             return False
@@ -377,7 +377,7 @@ class Topology:
         zone = self.register.node_zone.get(node) if node is not None else None
         if zone is None and answer.pod is not None:
             namespace, _, name = answer.pod.partition("/")
-            # Where the node has no name, a statement that names one speaks of another place.
+            # Where the node has no name, a statement that names one is about another place.
             known = [pod for pod in self.register.lookup(namespace, name) if node is not None or pod.node is None]
             zones = {self.register.zone(pod) for pod in known} - {None}
             zone = zones.pop() if len(zones) == 1 else None

@@ -57,7 +57,7 @@ class SlowPath:
 
     Attributes:
         read: Reads these whole lines; the first has this number.
-        unwrapper: Knows who wrote what, by what is before a line.
+        unwrapper: Knows which ztunnel wrote a line, by the text before it.
         settled: Whether nothing is held that the next line could change.
         counts: Whether other lines need only be counted.
     """
@@ -292,7 +292,7 @@ class _Settling:
         self._row, self._other = row, other
 
     def _assign(self) -> None:
-        """Write down who wrote the rows accepted since the last time, by what is known now."""
+        """Fill in the ztunnel of the rows accepted since the last time, by what is known now."""
         rows = slice(self._assigned, self._row)
         self._origin[rows] = self._behind.lookup[self._prefix[rows] + 1]
         self._assigned = self._row

@@ -33,7 +33,7 @@ IDLE = 0.15
 
 _BATCH = 4 << 20
 _SLOW_BATCH = 512 << 10
-"""Bytes read at once line by line: they take about 20 ms, so that nobody waits long for the first of them."""
+"""Bytes read at once line by line: they take about 20 ms, so that the first of them is shown soon."""
 _RESCAN = 1.0
 """Seconds between looks for new files in followed directories."""
 

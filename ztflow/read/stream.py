@@ -247,7 +247,7 @@ class StreamParser:
     # ---- wrapped records
 
     def _hold(self, line: LogLine, width: int) -> None:
-        """Keep a line whose end may stand on the next physical line."""
+        """Keep a line whose end may be on the next physical line."""
         self._pending = WrappedRecord(line.origin)
         self._pending.add(line.text, width or len(line.text), line.line_number)
 

@@ -231,7 +231,7 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
 def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """A stream in big chunks; while one is worked on the next is read and decompressed on another thread.
 
-    Not for pipes: they should give what they have, and who stops would still have to wait for their next byte.
+    Not for pipes: they should give what they have, and stopping would still have to wait for their next byte.
     """
     broken: list[SourceError] = []
 

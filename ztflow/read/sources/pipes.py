@@ -35,7 +35,7 @@ class PipeReader:
 
     Args:
         fd: What to read; it is not closed.
-        changed: Notified when something came or the end; for who waits for several.
+        changed: Notified of new bytes and of the end; for waiting on several pipes.
 
     Memory: 17 MiB, as far as it was ever needed.
     """

@@ -62,9 +62,9 @@ def text_of(value: Any) -> str | None:
 
 
 def merged(inner: Origin, outer: Origin) -> Origin:
-    """The ztunnel, when both a wrapper (`outer`) and something inside it (`inner`) say who it is.
+    """The ztunnel, when both a wrapper (`outer`) and something inside it (`inner`) name one.
 
-    The inner one is nearer to ztunnel. The outer one fills gaps only while it speaks of the same pod: around a
+    The inner one is nearer to ztunnel. The outer one fills gaps only if it names the same pod: around a
     shipper's own output it describes the shipper.
     """
     if inner is NOBODY or inner == NOBODY:
@@ -80,7 +80,7 @@ class Memory:
 
     Attributes:
         prefixes: Wrapper prefix, letter by letter → the ztunnel it names. Only prefixes without a time.
-        names: Names before a line (`POD C`, `NS POD C`) → who they mean; tells continuation lines from noise.
+        names: Names before a line (`POD C`, `NS POD C`) → the ztunnel they name; tells continuation lines from noise.
         section: Writer of bare lines from here on: a START marker, `Found 3 pods, using pod/X`.
         common: Labels printed once for all lines of a Loki query.
         columns: Header of the CSV being read.

@@ -137,7 +137,7 @@ class Unwrapper:
         return other
 
     def state(self) -> object:
-        """Whatever it depends on who wrote a line; equal as long as that cannot have changed."""
+        """Everything the ztunnel named for a line depends on; equal as long as that cannot have changed."""
         memory = self.memory
         return self.bare(), self.waiting, memory.common, memory.hosts is None, memory.changes
 
