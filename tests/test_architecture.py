@@ -1,4 +1,4 @@
-"""The house stands as it is drawn: imports go down only, and the front door costs nothing."""
+"""Imports go from higher layers to lower ones only, and `import ztflow` is cheap."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The front door: files and pipes in, tables out; thin verbs over `ztflow.session`.
+"""Public reading functions: files and pipes in, tables out. Each is a thin layer over `ztflow.session`.
 
-`read_*` gives one table, `iter_*` the same in tables of bounded size, `follow_*` what comes while it comes. The command
-line uses these functions. What is wrong with an inventory is raised when a function is called, before anything is read.
+`read_*` gives one table, `iter_*` the same in tables of bounded size, `follow_*` live input as it comes. The command
+line uses these functions. An invalid inventory raises when the function is called, before anything is read.
 """
 
 from __future__ import annotations

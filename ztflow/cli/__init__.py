@@ -1,4 +1,4 @@
-"""The command line: one module per command, printers for people, writers for programs, documented exit codes.
+"""The command line: `main` starts it; the commands are in `commands`, the exit codes in `run`.
 
 Click reads the words; nothing heavier is imported before a command needs it.
 """

@@ -1,4 +1,4 @@
-"""Where output goes and in which form: stdout, a file or stderr; a terminal of some size or something endless."""
+"""Where output goes (stdout, stderr or a file), and how wide and high it may be there."""
 
 from __future__ import annotations
 

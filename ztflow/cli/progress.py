@@ -1,4 +1,4 @@
-"""What is said on stderr while reading takes longer than a moment: a progress bar, a word about an endless pipe."""
+"""Messages on stderr while reading takes long: a progress bar, a hint when a pipe does not end."""
 
 from __future__ import annotations
 

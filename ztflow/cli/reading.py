@@ -1,4 +1,4 @@
-"""Inputs to tables for one run: a progress bar, a word about a pipe that does not end, Ctrl-C. All else is in `api`."""
+"""Reads a command's inputs through `api`, with a progress bar, a hint when a pipe does not end, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Reader:
         reading: The options.
 
     Raises:
-        UsageError: If an option means nothing.
+        UsageError: If an option is invalid.
         InventoryError: If nothing could be recognised in an inventory file.
     """
 

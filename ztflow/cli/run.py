@@ -1,4 +1,4 @@
-"""One run of a command: reading with counts, talk on stderr, and the code it ends with.
+"""One run of a command: its counts, its messages on stderr and its exit code.
 
 | code | |
 |---|---|

@@ -1,4 +1,4 @@
-"""Columns of times: as microseconds, and as RFC 3339 text many at once (one time is `text.format.time_text`)."""
+"""Converts columns of times to microseconds and to RFC 3339 text (for a single time: `text.format.time_text`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the compiled reader over blocks of whole lines; sees to buffer ends and full dictionaries.
+"""Runs the compiled reader over blocks of whole lines; handles buffer ends and full dictionaries.
 
 A reader keeps its dictionaries from block to block, so that equal texts have equal numbers in all of them. It belongs
 to one thread at a time; the GIL is free while the kernel works.

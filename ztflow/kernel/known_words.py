@@ -1,4 +1,4 @@
-"""The kernel's texts as Python and Arrow see them: decoded, judged and derived once per distinct text.
+"""Converts the kernel's texts for Python and Arrow: decoded, checked and taken apart once per distinct text.
 
 What the kernel cannot prove by bytes alone is settled here with the slow path's own functions: escapes in an error, its
 class, the parts of an identity. A text that fails the test is refused, and its lines take the slow path.

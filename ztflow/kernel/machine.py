@@ -1,4 +1,4 @@
-"""What the kernel needs of the machine and Numba does not offer: unaligned words, byte masks, fixed texts.
+"""Low-level operations that Numba lacks: unaligned loads, masks of 64 bytes, comparison with fixed texts.
 
 Everything here works on addresses (`int64`) and makes no bounds check; `lines` proves for every load that the 64 bytes
 from its address on belong to the buffer. Only little-endian machines are served (`ztflow.kernel.policy` refuses

@@ -1,4 +1,4 @@
-"""Decides when big inputs are read by compiled code: never at the price of a wait, and a refusal is said once.
+"""Decides when big inputs are read by compiled code: reading never waits for it; one warning if it is unusable.
 
 Measured (2-core virtual machine, CPython 3.11, Numba 0.68): linking the compiled code takes less than 0.1 s, compiling
 about 10 s. The slow path reads 2 to 4 MB in that tenth of a second, so smaller inputs never load the kernel. When the

@@ -1,4 +1,4 @@
-"""What reading hands on: where a line came from, its row, facts beside access lines, problems, counts.
+"""What the reader produces besides tables: the origin of a line, its row, facts, problems, counts.
 
 The contract between reading and parsing.
 """

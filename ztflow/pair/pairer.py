@@ -1,4 +1,4 @@
-"""`Pairer`: push halves, get flows. Holds the watermark and runs the stages in order.
+"""`Pairer`: push halves, get flows. It moves the watermark and runs the stages in order.
 
 The *watermark* is the newest line's time less the *allowed lateness*: everything that ended before it is at hand. All
 that decides looks only at a bounded neighbourhood of a half in log time (`reach`), and is evaluated when the watermark

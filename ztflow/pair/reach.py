@@ -1,4 +1,4 @@
-"""All time distances of pairing in one table: how far apart in time two lines may be and still matter to each other.
+"""All time distances of pairing in one table: how far apart two lines may be and still affect each other.
 
 Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark changes one figure with
 `dataclasses.replace(REACH, far_ends=…)` and whatever follows from it moves along.

@@ -1,4 +1,4 @@
-"""What lines other than access lines tell placement and pairing, as typed facts.
+"""Facts for placement and pairing from lines other than access lines.
 
 Kinds and their `values` (a key is left out, or None, where the line does not say):
 

@@ -1,4 +1,4 @@
-"""Lone halves that a ztunnel's dump explains: the other side was still open when that ztunnel was asked."""
+"""Unpaired halves that a ztunnel's dump explains: the other side's connection was still open when it was taken."""
 
 from __future__ import annotations
 

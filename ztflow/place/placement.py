@@ -140,7 +140,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
 
 
 def _by_ztunnel(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
-    """Answers from the ztunnel that wrote the end's half, and the rows these settle (also their zone, unless pods have one)."""
+    """Answers from the ztunnel that wrote the end's half; the rows they settle, with zone unless pods have zones."""
     groups = group([ztunnel.part, node.part], len(ztunnel.codes))
     words = (column.texts(groups.first) for column in (ztunnel, node))
     answers = [topology.of_ztunnel(pod, shipped) for pod, shipped in zip(*words, strict=True)]

@@ -1,4 +1,4 @@
-"""What the log itself shows of places: which ztunnel wrote of which pod and address, and what start-up lines say.
+"""Evidence about places from the log itself: which ztunnel logged which pod and address, and its start-up lines.
 
 An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
 (docs/reference/ztunnel-log.md#where-a-line-was-written). A ztunnel is known by its pod, else by the node a shipper

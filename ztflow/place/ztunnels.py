@@ -1,4 +1,4 @@
-"""Which node each ztunnel of the log is on: ztunnels become places, whose node has a known name or not.
+"""Which node each ztunnel of the log is on. The result are places: nodes with or without a known name.
 
 A place is a number. A node with a known name is one place; the node of a ztunnel without one is a place of its own, so
 that two things known to be with that ztunnel are known to be on one node.

@@ -1,4 +1,4 @@
-"""Big blocks: read by the compiled kernel, what it leaves by the slow path, everything in the order of the lines.
+"""Reads big blocks: by the compiled kernel, and what it leaves by the slow path, in the order of the lines.
 
 The kernel decides about each line alone. What a line means may also depend on the lines before it: a record that waits
 for its end, a JSON document that is open, a section marker. So the lines are taken in stretches between those the slow

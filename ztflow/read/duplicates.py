@@ -1,7 +1,7 @@
-"""Lines that several captures hold (a rotated and a current file, two exports), told by a fingerprint and left out.
+"""Removes lines that several captures hold (a rotated and a current file, two exports), found by a fingerprint.
 
 Two lines are one when time (to the microsecond), ends, direction, sizes and duration are equal. Within one stream equal
-lines can be true, so there they count as copies only where a ztunnel's time jumped back to lines that came before.
+lines can be two connections: there they are copies only where a ztunnel's time jumped back to lines seen before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`follow`: pipes and growing files, as their bytes come."""
+"""`follow`: reads pipes and growing files as their bytes come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`read_inputs`: everything a user names, to batches of halves."""
+"""`read_inputs`: reads all inputs a user names into batches of halves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`StreamParser`: bytes in, halves, counts and facts out. Sans-I/O."""
+"""`StreamParser`: bytes of one stream in; halves, counts and facts out. It does no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Egress: connections that left the mesh, and those no service accounts for."""
+"""Egress: connections that left the mesh, and those to addresses of no known service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every report is: a typed result and its basis, as a dictionary, as tables and as text (`render`)."""
+"""Base class of reports: a typed result and its basis, as a dictionary, as tables and as text (`render`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summary: what a person wants to know of a capture first, on one screen."""
+"""Summary: the most important figures of a capture on one screen."""
 
 from __future__ import annotations
 

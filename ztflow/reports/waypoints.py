@@ -1,4 +1,4 @@
-"""Waypoints: client → waypoint → server as one path, where the second hop is believed to follow the first.
+"""Waypoints: client → waypoint → server as one path, where pairing inferred which second hop continues the first.
 
 The two hops are two connections that share no id, and a waypoint may send many requests over one of them. Which hop
 follows which is therefore an inference made while pairing (`next_hop_file`, `next_hop_line`), right per service rather

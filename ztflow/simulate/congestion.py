@@ -1,4 +1,4 @@
-"""How long work waits at a node, and in which order it leaves: batches, threads that are away, work that is stolen.
+"""How long work waits at a simulated node and in which order it leaves: batches, busy threads, work stealing.
 
 Captured storms show the same picture everywhere: nothing happens for a millisecond or more, then everything that has
 come meanwhile is read in one go and handled 14 to 22 µs apart, and the other node does the same with what this one

@@ -1,4 +1,4 @@
-"""Which fields each line has: the record of every side of every path, release by release.
+"""Which fields each simulated line has, by path, side and release.
 
 Source: `Which fields` is decided in istio/ztunnel `src/proxy/metrics.rs`; the paths are those of captured runs.
 """

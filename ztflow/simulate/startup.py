@@ -1,4 +1,4 @@
-"""What a ztunnel says besides access lines: its start, its pods, its control plane, its end."""
+"""Simulated lines other than access lines: start, pods, control plane, shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each side saw a connection begin and end, and what each side counted: the true course of events."""
+"""Simulated truth of each connection: when each side saw it begin and end, and the bytes each side counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who connects to whom, when, for how long and with how many bytes: the client's and the server's own doing."""
+"""Simulated traffic: client, server, time, duration and bytes of each connection, before any mesh effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trellis: the arrays in which all likely ways to pair a burst are followed at once, and how a state is found.
+"""The trellis: arrays that hold all likely ways to pair a burst at once, and the look-up of a state.
 
 A *pairing path* gives each late end in turn the early end it belongs to (or none). Where two paths have taken the same
 early ends by some late end, and all that the next step depends on is equal, they are in one *state*: whatever follows
@@ -14,7 +14,7 @@ it will fit any to come is penalised for it.
 Either side may have more ends than the other. Surplus late ends go without partner, at no cost. Of surplus early ends
 some remain at the end; before that, one is given up when the next to its right is taken in its place, at a cost.
 
-Plain Python that uses nothing but numbers, arrays and `math`; `jit` compiles it. States of a column and of the next are
+Plain Python that uses only numbers, arrays and `math`; `jit` compiles it. States of a column and of the next are
 rows 0 and 1 of each array, by turns.
 """
 

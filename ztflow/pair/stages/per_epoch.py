@@ -1,4 +1,4 @@
-"""Once an epoch of log: what waits longer than an isolated pair goes through the stages that need a longer look.
+"""Once per epoch of log time: runs the slower stages on the halves that are not isolated pairs.
 
 In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `late_or_cut`, and at last the
 `unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for the halves that wait here.

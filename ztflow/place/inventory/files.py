@@ -1,4 +1,4 @@
-"""`read_inventory`: which files say which pod, address and zone is where. Formats are recognised by content."""
+"""`read_inventory`: reads files that say on which node pods and addresses are. Formats are recognised by content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a wrapper gives back, what earlier lines taught about wrappers, and the patterns all of them share."""
+"""Shared by all wrappers: what one returns, what earlier lines taught, and common patterns."""
 
 from __future__ import annotations
 
