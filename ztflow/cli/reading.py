@@ -112,7 +112,7 @@ class Reader:
             return api.read_capture(*inputs, progress=bar, **how)
 
     def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
-        """Inputs to look at while they grow: a session, and what feeds it; that gives whether something was read."""
+        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
         report = self._run.report()
         session = GrowingSession(self._inventory, window=self._window, report=report)
         return session, self._feed(session, inputs, report)
@@ -129,7 +129,7 @@ class Reader:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """While it lasts, Ctrl-C asks the reading to end; a second one interrupts whatever is going on."""
+    """While it is open, Ctrl-C ends the reading; a second Ctrl-C interrupts everything."""
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -34,7 +34,7 @@ def rfc3339(micros: IntArray, known: BoolArray | None = None) -> pa.StringArray:
     """RFC 3339 with six digits and `Z`.
 
     Args:
-        micros: IntArrayeconds since 1970 UTC.
+        micros: Microseconds since 1970 UTC.
         known: Where they are times; elsewhere the text is null. None where all are.
 
     Cost: about 40 ns a time; Arrow's own `strftime` takes a microsecond.

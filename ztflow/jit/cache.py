@@ -27,7 +27,7 @@ READY = "ready"
 """File in the folder that says the compilation was finished and its result passed its test."""
 
 UNUSED_DAYS = 30
-"""A folder that nothing was loaded from for so long is of a version that is gone."""
+"""Folders that nothing was loaded from for so long are deleted: they are of older versions."""
 _DAY = 24 * 3600.0
 
 _CODE = "code.o"
@@ -35,7 +35,7 @@ _CODE = "code.o"
 
 
 def _processor() -> str:
-    """What tells processors with different instructions apart."""
+    """Text that differs between processors with different instructions."""
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")

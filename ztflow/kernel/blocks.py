@@ -39,7 +39,7 @@ from ztflow.model.tables import HALVES_SCHEMA
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _ROW_BYTES: Final = 200
-"""ByteRow a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
+"""Bytes assumed for a line when room is made; with shorter lines the kernel stops and goes on in a new part."""
 _LEAST: Final = 64
 _PAD: Final = 2 * CHUNK_BYTES
 

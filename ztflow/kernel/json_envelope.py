@@ -63,7 +63,7 @@ _is_error = text_at('error"')
 _BLANK, _ONE = ord(" "), ord("1")
 _BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 _CLOCK_DIGITS = 10
-"""Seconds since 1970 have so many digits since 2001, and will for some time."""
+"""Digits of the seconds since 1970, from 2001 to 2286."""
 _NO_ESCAPES = flag(False)
 _KEY_BYTES = 24
 """No key of an access line is longer."""

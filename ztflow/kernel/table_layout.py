@@ -79,8 +79,8 @@ class Call(NamedTuple):
 
     Attributes:
         base: Address of the buffer.
-        stop: ByteRow of it to read.
-        limit: ByteRow of it that may be looked at.
+        stop: Bytes of it to read.
+        limit: Bytes of it that may be looked at.
         texts: Every text of every column.
         src: Stretches of the source.
         dst: Stretches of the destination.

@@ -93,17 +93,17 @@ class Reach:
 
     @property
     def settle(self) -> int:
-        """After this it is known whether a half has an isolated partner."""
+        """After this time it is known whether a half has an isolated partner."""
         return self.far_gap + self.far_ends
 
     @property
     def recent(self) -> int:
-        """A matched half that ended so long before what was looked at last is no evidence for a clock any more."""
+        """A matched half that ended this long before the last one looked at is no longer evidence for a clock."""
         return self.far_ends + self.epoch
 
     @property
     def for_clocks(self) -> int:
-        """What ended this much before the watermark is not asked for by the clocks any more."""
+        """The clocks no longer need halves that ended this long before the watermark."""
         return self.settle + self.far_ends + self.epoch + self.recent
 
     @property

@@ -73,7 +73,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
 
 
 def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers, list[_Key | None]]:
-    """Which connection each lone half lacks, once per distinct one."""
+    """Which connection each unpaired half lacks, once per distinct one."""
     names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
     parts = [coded(flows, name).take(rows) for name in names]
     ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(NONE).to_numpy()

@@ -43,7 +43,7 @@ class Topology:
         with gc_paused():
             self.register = Register(self.inventory)
         self.has_halves = False
-        """Whether it has seen access lines; without them the flows to place have to tell what they told."""
+        """Whether it has seen access lines; if not, it learns from the flows to place instead."""
         self._sightings = Sightings()
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
         self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
@@ -51,7 +51,7 @@ class Topology:
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
-        """Take in more of the log, in any order and cut. Cost: about 60 ns a half."""
+        """Learn from more of the log, in any order and cut. Cost: about 60 ns a half."""
         self._sightings.note(facts)
         if halves is not None:
             self.has_halves = True
@@ -304,7 +304,7 @@ class Topology:
         stated: Answer | None,
         time: int | None,
     ) -> Answer | None:
-        """The strongest evidence that holds at a time; a snapshot not known to hold then comes after the log's word.
+        """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
 
         `Answer()` where two places claim that moment with equal right, None where nothing speaks.
         """

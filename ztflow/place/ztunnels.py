@@ -136,7 +136,7 @@ class Ztunnels:
         return found
 
     def _name(self, ztunnel: Ztunnel, ranks: list[tuple[str, set[str]]]) -> None:
-        """Place a ztunnel by the strongest kind of evidence that speaks, if that speaks with one voice."""
+        """Place a ztunnel by its strongest kind of evidence, if that names one node only."""
         said = [(how, nodes) for how, nodes in ranks if nodes]
         self.place_of[ztunnel], self.how[ztunnel] = NOWHERE, ""
         if len({node for _, nodes in said for node in nodes}) > 1:
@@ -214,7 +214,7 @@ class Ztunnels:
         return votes
 
     def _majority(self, ztunnel: Ztunnel, votes: Counter[str]) -> set[str]:
-        """The node most votes are for; all of them if none has more than twice the votes of the next."""
+        """The node with most votes; all of them if none has more than twice the votes of the next."""
         ranked = votes.most_common()
         if len(ranked) > 1:
             statements = tuple(f"{node} (inventory, {count} of its pods)" for node, count in sorted(votes.items()))

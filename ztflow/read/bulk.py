@@ -39,7 +39,7 @@ _SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
 LEAST: Final = 32 << 10
 """Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
 _THREADS: Final = 4
-"""More do not pay: what is done in Python stays behind one."""
+"""More threads bring nothing: the part done in Python is single-threaded."""
 _PIECE: Final = 8 << 20
 """Bytes one thread reads at a time."""
 _NO_LINE: Final = 1 << 62
@@ -86,7 +86,7 @@ class SlowPath:
         return self.unwrapper.quick_prefix(prefix) if known is None else known
 
     def state(self) -> object:
-        """Whatever `origin` depends on."""
+        """Everything `origin` depends on."""
         return self.unwrapper.state()
 
 
@@ -192,7 +192,7 @@ class _Prefixes:
         self.all_known = not (self.lookup < 0).any()
 
     def left(self, prefix: int) -> None:
-        """A line behind this prefix had to be looked at; when that goes on the kernel need not read them any more."""
+        """Count a line behind this prefix that took the slow path; after many the kernel leaves all of them to it."""
         if prefix < 0 or self.lookup[prefix + 1] >= 0:
             return
         self._left[prefix] = self._left.get(prefix, 0) + 1

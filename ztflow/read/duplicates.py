@@ -97,7 +97,7 @@ class Counted:
         self._older: list[UIntArray] = []
 
     def add(self, hashes: UIntArray) -> None:
-        """These came."""
+        """Add hashes."""
         self._new.append(hashes)
         self._size += len(hashes)
         if self._size < self._limit:
@@ -111,7 +111,7 @@ class Counted:
         self._new, self._runs, self._size = [], [], 0
 
     def count(self, hashes: UIntArray) -> IntArray:
-        """How often each of these came."""
+        """How often each of these was added."""
         self._sort()
         total = np.zeros(len(hashes), dtype=np.int64)
         for run in (*self._older, *self._runs, *(self._file.runs() if self._file is not None else ())):
@@ -280,7 +280,7 @@ class Overlaps:
 
 
 def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
-    """Who wrote each row, as a place in a list of names; the last is None, for unknown."""
+    """The ztunnel of each row, as a place in a list of names; the last is None, for unknown."""
     ztunnels = coded_of(pods)
     return ztunnels.codes, [*ztunnels.words, None]  # null has the code -1, the place of the last
 

@@ -19,7 +19,7 @@ from ztflow.text.format import counted, duration_text, json_text, share_text, ti
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a report rests on; printed with every one.
+    """Time window and counts of a report; printed with it.
 
     Attributes:
         first_seen: Start of the observed window; None when no line carries a time.
@@ -125,7 +125,7 @@ class Report(ABC):
         return 0
 
     def notes(self) -> list[str]:
-        """What a reader has to know to read the numbers rightly."""
+        """Notes that are needed to read the numbers correctly."""
         return []
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Side(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """All that decides the text of a line, but its numbers. Pods and services by number, `NOWHERE` for none."""
+    """What decides the text of a line, except its numbers. Pods and services by number, `NOWHERE` for none."""
 
     side: Side
     kind: Kind

@@ -60,7 +60,7 @@ class Course:
 
 
 def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator) -> Course:
-    """Let the connections happen.
+    """Compute the course of the connections.
 
     Cost: about 5 µs each, most of it for batches and tunnels.
     """
@@ -257,7 +257,7 @@ def _stop(
 def _bytes(
     scenario: Scenario, made: Connections, refused: BoolArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """What each side counted: equal and swapped, unless nothing was said or a reset lost something."""
+    """Byte counts of each side: equal and swapped, except for empty connections and bytes lost in a reset."""
     request = np.where(refused, 0, made.request)
     response = np.where(refused, 0, made.response)
     unequal = rng.random(made.count) < scenario.unequal_resets

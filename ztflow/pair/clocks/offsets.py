@@ -179,7 +179,7 @@ def _delays(
 
 
 def _quantile(size: IntArray, parameters: ClockParameters) -> FloatArray:
-    """Which quantile of isolated pairs is used: of few the middle, as some end the other way round; of many a low."""
+    """Quantile of isolated pairs used: the middle of few, because some end the other way round; a low one of many."""
     low = parameters.low_of_many
     quantile: FloatArray = low + (0.5 - low) / (1 + size / parameters.few)
     return quantile
@@ -270,7 +270,7 @@ def _between(
 def _solve(
     size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray, parameters: ClockParameters
 ) -> FloatArray:
-    """Offsets over the graph of ztunnels by least absolute deviations, mean 0: one wrong edge of a circle gives way."""
+    """Offsets over the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a circle is outvoted."""
     weight: FloatArray = 1 / spread**2
     solution: FloatArray = np.zeros(size)
     for _ in range(parameters.rounds):

@@ -34,7 +34,7 @@ BUCKETS = 128
 TRANSITIONS_PER_STATE = 8
 """Room for transitions in a column, for each state kept."""
 LOG_ZERO = -1e300
-"""The logarithm of nothing."""
+"""The logarithm of probability 0."""
 
 
 class States(NamedTuple):
@@ -87,7 +87,7 @@ class Transitions(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room to work in.
+    """Working memory.
 
     Attributes:
         slot: Hash table: state, or -1.
@@ -194,7 +194,7 @@ def free_after(states: States, column: int, state: int, j: int, count: int) -> i
 
 
 def place_of(states: States, scratch: Scratch, column: int, state: int, early: int) -> int:
-    """Where in the hash table a new state belongs: where one equal to it is, or a free place, marked as its now."""
+    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken."""
     state_hash = int(states.taken_hash[column, state])
     kind = states.kind[column, state]
     if states.highest[column, state] > states.lowest[column, state]:

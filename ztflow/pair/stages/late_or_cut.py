@@ -55,7 +55,7 @@ class LateOrCutPair(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Probability that the partner is right, shared with the others that would have fitted, too."""
+        """Probability that the partner is right, given the others that would also have fitted."""
         return self.trust / (1 + self.alternatives)
 
 
@@ -115,12 +115,12 @@ class _Partners:
         self._sorted = False
 
     def add(self, score: float, other: int) -> None:
-        """Take in one; all before anything is asked."""
+        """Add one. All have to be added before the first query."""
         self.ranked.append((score, other))
         self.left += 1
 
     def best_but(self, partner: int, taken: BoolArray) -> float:
-        """The score of the best that is free and not this one; infinite when there is none."""
+        """Score of the best other partner that is free; infinite when there is none."""
         if not self._sorted:
             self.ranked.sort()
             self._sorted = True
@@ -183,7 +183,7 @@ def _candidate_pairs(
 
 
 def _places(key: IntArray, time: IntArray, of_key: IntArray, of_time: IntArray) -> Index:
-    """Where each (key, time) would be among sorted ones."""
+    """Where each (key, time) would be inserted among sorted ones."""
     if not len(key) or not len(of_key):
         return np.zeros(len(of_key), np.intp)
     both_keys, both_times = np.concatenate([key, of_key]), np.concatenate([time, of_time])
@@ -204,7 +204,7 @@ def _judged(
     parameters: LateOrCutParameters,
     reach: Reach,
 ) -> _CandidatePairs:
-    """Those of some pairs that can be one."""
+    """Which of these candidates can be pairs."""
     o, i = index[out], index[inn]
     agree = reach.same_start / 1000
     ends = np.abs(time[o] - time[i]) / 1000

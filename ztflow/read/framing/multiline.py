@@ -1,9 +1,9 @@
 """Records over several physical lines: broken by a terminal or a mail program, or ztunnel's configuration.
 
 Records are broken in one of two ways: at words or fields (a blank was at the break), or at a fixed column (nothing was
-there). Which one is decided for the whole record by the widths of its lines, and is right only if the parser can read the
-result. A block of ztunnel's configuration names the node (`localNode`); each of its lines counts as one other line, and
-blocks of several ztunnels may be interleaved.
+there). Which one is decided for the whole record by the widths of its lines; the parser tells whether it was right. A
+block of ztunnel's configuration names the node (`localNode`); each of its lines counts as one other line, and blocks of
+several ztunnels may be interleaved.
 """
 
 from __future__ import annotations

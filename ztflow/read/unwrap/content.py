@@ -57,7 +57,7 @@ class Content(NamedTuple):
 
 
 def text_of(value: Any) -> str | None:
-    """`value` when it is text that says something."""
+    """`value` if it is a non-empty text."""
     return value if isinstance(value, str) and value else None
 
 
@@ -120,7 +120,7 @@ _CLUSTER = re.compile(r"-[A-Za-z][A-Za-z0-9-]{2,}")
 """A cluster's name has to be a word: node names of one pool share shorter endings and numbers by chance."""
 
 HELD = 1000
-"""Rows kept back until a second node shows; an export of one node alone cannot tell, and keeps the whole name."""
+"""Rows held until a second node is seen; an export of one node alone keeps the whole name."""
 
 
 def cluster_ending(hosts: Collection[str]) -> str:
@@ -166,7 +166,7 @@ class HostColumn(Generic[T]):
         return self.finish()
 
     def finish(self) -> list[T]:
-        """All rows held; nothing more will tell."""
+        """All rows held, at the end of the input."""
         if self._ending is None:
             self._ending = cluster_ending(self.hosts)
         held, self._held = self._held, []

@@ -29,7 +29,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "bytes_recv": 22, "duration": "333ms",
 }  # fmt: skip
 _TAIL: Final = {"error": 'a,Line,Host,message,log: 1 (b/c/d/e) stdout F [0, {"log": 2}] - POD C: x'}
-"""Holds what the wrappers look for, so that one that looks inside the line betrays itself."""
+"""A line that holds what wrappers look for, to detect a wrapper that looks inside the line."""
 
 _FIRST, _SECOND = {**_HEAD, **_FIELDS}, {**_HEAD, "level": "error", **_FIELDS, **_TAIL}
 _STAMP = re.compile(r"0000-00-00T[0:.,+-]*")
