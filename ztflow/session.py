@@ -230,7 +230,7 @@ class LiveSession(Session):
 
 
 class GrowingSession(LiveSession):
-    """Input that is looked at before its end, and whenever it is.
+    """Finite input that can be looked at before its end, at any time.
 
     Each line is paired once, as it comes. A picture holds the flows decided so far, and of the lines still pending what
     they would give if nothing more came: pairs as pairs, and halves without a partner with no reason, because it may

@@ -74,7 +74,7 @@ class EndGroups(NamedTuple):
         lengths: How many bytes.
         codes: Numbers of its fields, `NO_CODE` for a field that is not there. Shape: groups, fields.
         guesses: Group seen last behind the same first bytes, else `NO_CODE`.
-        used: EndGroups.
+        used: How many groups.
     """
 
     slots: Int32Row

@@ -30,7 +30,7 @@ TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(
 SLOW_ROWS: Final = ("line", "lines", "start", "stop")
 """Rows of `Columns.slow`: neighbouring lines for the slow path, as one span."""
 OTHER_ROWS: Final = ("line", "prefix", "start")
-"""Rows of `Columns.other`: lines of ztunnel that only count."""
+"""Rows of `Columns.other`: lines of ztunnel that are only counted."""
 
 POSITION, LINES, ROWS, SPANS, OTHERS, STATE = range(6)
 """Places in `progress`: next byte, next line, and how much of the columns is filled; why the kernel stopped."""

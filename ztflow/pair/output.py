@@ -54,7 +54,7 @@ class Decisions:
         alternatives: How many other partners would have fitted; negative is null.
         confidence: Probability that the partner is right; NaN is null.
         reason: Why it is unpaired: index into `REASONS`; `NONE` when paired.
-        next_hop: Row of the half believed to be the hop behind this one's waypoint, or `NONE`.
+        next_hop: Row of the half inferred to be the hop behind this one's waypoint, or `NONE`.
     """
 
     outbound: IntArray

@@ -1,7 +1,7 @@
 """All time distances of pairing in one table: how far apart two lines may be and still affect each other.
 
-Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark changes one figure with
-`dataclasses.replace(REACH, far_ends=…)` and whatever follows from it moves along.
+Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark can change one figure
+with `dataclasses.replace(REACH, far_ends=…)`; all that is derived from it changes too.
 
 How long after its end a half is decided, by stage: how far the watermark has to have moved on (not to scale).
 

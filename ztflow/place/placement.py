@@ -81,7 +81,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
 
 def place_ztunnels(halves: pa.Table, topology: Topology) -> pa.Table:
-    """Fill `ztunnel_node` of access lines where it is null: the node of the end a ztunnel speaks for is its own.
+    """Fill `ztunnel_node` of access lines where it is null: the end whose half a ztunnel wrote is on its node.
 
     Args:
         halves: Columns `schema.HALVES`.

@@ -306,7 +306,7 @@ class Topology:
     ) -> Answer | None:
         """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
 
-        `Answer()` where two places claim that moment with equal right, None where nothing speaks.
+        `Answer()` where evidence of equal strength names two places, None where there is none.
         """
         now = during(seen, time)
         shipped = [place for place in now if place in self._ztunnels.shipped]

@@ -161,7 +161,7 @@ class Ztunnels:
     def _name_by_pods(self, ztunnels: list[Ztunnel], stays: dict[PodName, dict[Ztunnel, Span]]) -> list[Ztunnel]:
         """Place ztunnels by where the inventory has their pods. Returns those still without one.
 
-        A bare file may hold several ztunnels' lines; then its one start-up block does not speak for all of them.
+        A bare file may hold several ztunnels' lines; then its one start-up block is not about all of them.
         """
         announced: defaultdict[Ztunnel, set[PodName]] = defaultdict(set)
         for pod, spans in stays.items():

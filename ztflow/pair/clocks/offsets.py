@@ -270,7 +270,7 @@ def _between(
 def _solve(
     size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray, parameters: ClockParameters
 ) -> FloatArray:
-    """Offsets over the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a circle is outvoted."""
+    """Offsets in the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a cycle is outvoted."""
     weight: FloatArray = 1 / spread**2
     solution: FloatArray = np.zeros(size)
     for _ in range(parameters.rounds):

@@ -146,7 +146,7 @@ class _Model:
         self._by_start = self._starts.given()
 
     def by_outbound(self, cells: FloatArray) -> FloatArray:
-        """What is laid out by late ends (rows), by outbound halves instead; and the other way round."""
+        """Transpose from rows by late end to rows by outbound half where these differ, or back."""
         return cells.T if self._turned else cells
 
     def sums(self, beam: Beam, exponent: float) -> PathSums:
