@@ -1,8 +1,8 @@
 """One typed filter for library and command line: Hubble's grid over both ends, verdict, direction, expressions.
 
 Different conditions must all hold; the values of one condition are alternatives. An excluded condition (`--not`)
-removes what it matches, each on its own. A row with an unknown value never matches: neither `--pod X` nor
-`--not --pod X` touches it.
+removes what it matches, each on its own. A row with an unknown value never matches: `--pod X` leaves it out,
+`--not --pod X` keeps it.
 
 Importing this module is cheap; Arrow is loaded when a filter meets a table.
 """
