@@ -77,7 +77,7 @@ class Pipeline(ABC, Generic[Tabular]):
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
-        """Take in a batch; what is certain by now."""
+        """Feed a batch; returns what is certain by now."""
 
     @abstractmethod
     def finish(self) -> Iterator[Tabular]:
@@ -158,7 +158,7 @@ class Session(Pipeline[Flows]):
         return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Take in what a batch says beside its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
         return self._legacy.push(batch.facts)

@@ -29,7 +29,7 @@ from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_byt
 
 NO_CODE: Final = -1
 TOO_MANY_ALIKE: Final = -2
-"""Too many texts of nearly one hash, as in an attack on the table. The line goes the slow way."""
+"""Too many texts of nearly one hash, as in an attack on the table. The line takes the slow path."""
 
 _PROBES = 64
 _NEW_A_LINE = 16

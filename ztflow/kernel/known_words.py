@@ -150,7 +150,7 @@ class Vocabulary:
         self.derived["error_class"].add(None if text is None else classify_error(text))
 
     def refuse_prefix(self, code: int) -> None:
-        """Lines behind this prefix go the slow way from the next block on."""
+        """Lines behind this prefix take the slow path from the next block on."""
         self._texts.refused[self._prefix_entries[code]] = 1
 
 

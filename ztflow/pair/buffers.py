@@ -89,8 +89,8 @@ class Unmatched:
         status: `OPEN`, `REMAINING`, `MATCHED` or `GONE`.
         corrected: Its end with the clock's offset taken off; `NO_TIME` while that is not known.
         late: Whether it came so late that its partner may have been given up.
-        tunnel: Hash of the tunnel it came through, 0 where no debug line tells.
-        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line tells.
+        tunnel: Hash of the tunnel it came through, 0 where no debug line says it.
+        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line says it.
     """
 
     def __init__(self) -> None:

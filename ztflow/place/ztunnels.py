@@ -22,7 +22,7 @@ NOWHERE = -1
 
 
 class Ztunnels:
-    """Places of ztunnels, settled anew when something new was seen.
+    """Places of ztunnels, computed again when something new was seen.
 
     Cost: a few microseconds a ztunnel; without a direct statement of its node, some per pod when it wrote of another.
 
@@ -279,7 +279,7 @@ class Ztunnels:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What ztunnels and facts settle by themselves, whatever pods there are."""
+    """What ztunnels and facts settle by themselves, without any pods."""
 
     version: int
     contradictions: list[Contradiction] = field(default_factory=list)

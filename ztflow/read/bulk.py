@@ -2,7 +2,7 @@
 
 The kernel decides about each line alone. What a line means may also depend on the lines before it: a record that waits
 for its end, a JSON document that is open, a section marker. So the lines are taken in stretches between those the slow
-path reads, and a stretch only while the slow path would take its quick way, too; else its next line goes the slow way.
+path reads, and a stretch only while the slow path could take its short cut, too; else its next line is read there.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ class _Settling:
         return _woven(table, bulk.builder.take(bulk.source_file), places)
 
     def _read(self, line: int, start: int, stop: int) -> None:
-        """Some lines the slow way."""
+        """Read some lines by the slow path."""
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
         self._places += [line] * (len(self._bulk.builder) - len(self._places))
         if self._behind.outdated:
@@ -273,7 +273,7 @@ class _Settling:
             self._leave(line)
 
     def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
-        """The first row and the first other line that must go the slow way, by what is known now."""
+        """The first row and the first other line that must take the slow path, by what is known now."""
         if not self._slow.settled():
             return self._row, self._other
         lookup, prefix, refused, others = self._behind.lookup, self._prefix, self._refused, self._others[1]
@@ -298,7 +298,7 @@ class _Settling:
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:
-        """The next row or other line goes the slow way."""
+        """The next row or other line takes the slow path."""
         self._assign()
         if self._row < self._part.rows and self._lines[self._row] == line:
             start, prefix = int(self._starts[self._row]), int(self._prefix[self._row])

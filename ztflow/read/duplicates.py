@@ -28,7 +28,7 @@ _FACTORS: Final = {
         "duration_ms",
     )
 }  # fmt: skip
-"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
+"""What identifies a line: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
 numbers times these are as good as never equal."""
 
 _NULL = np.uint64(0xD6E8FEB86659FD93)
@@ -85,7 +85,7 @@ class Counted:
     Memory: with *keep*, 16 bytes a hash to be kept. Without, 8 bytes a hash up to `SEGMENT` hashes; then they go to a
     temporary file that has no name, and stay in memory only where there is none to be had.
 
-    Cost: nothing but an append when never asked; O(log² n) a hash when asked after every batch.
+    Cost: an append when never queried; O(log² n) a hash when queried after every batch.
     """
 
     def __init__(self, keep: int | None = None, segment: int = SEGMENT) -> None:

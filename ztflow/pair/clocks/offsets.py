@@ -28,7 +28,7 @@ from ztflow.pair.reach import REACH
 
 @dataclass(frozen=True)
 class ClockParameters:
-    """How differences are chosen, and weighed against each other; distances in time are in `Reach`.
+    """Figures for choosing and weighting differences; distances in time are in `Reach`.
 
     Attributes:
         delay_varies: How much the usual delay differs between two ztunnels and any other two, µs. Chosen.
@@ -48,7 +48,7 @@ class ClockParameters:
         rounds: Of reweighting, in which evidence that contradicts the rest loses its weight. Chosen.
         faint: Weight of the wish that a clock is right, as a share of that of the weakest evidence. Chosen.
         most_isolated: Isolated pairs looked at, at most, the latest ones: a busy log has them within a second. Chosen.
-        fewest_in_burst: Ends of a burst that is laid on another, at least. Chosen.
+        fewest_in_burst: Fewest ends of a burst that is aligned with another. Chosen.
         most_bursts: Bursts an epoch, the largest ones. Chosen.
         candidates: Possible partners on each side of a half that the cross-correlation looks at. Chosen.
     """
@@ -139,7 +139,7 @@ def estimate(
 
     Args:
         isolated: Differences of isolated pairs.
-        bursts: Differences within bursts laid on each other: nearly right each, but a burst can be the wrong one.
+        bursts: Differences within aligned bursts: nearly all right, but a burst can be the wrong one.
         crowd: Differences of halves that may belong together, right ones among wrong ones.
         parameters: The figures.
         usual_delay: Delay where nothing is known.

@@ -25,7 +25,7 @@ _SERVICES = np.geomspace(6.0, 150.0, 40)
 
 @dataclass(frozen=True)
 class TransitionRateParameters:
-    """How a burst's pace and rates are told from its ends.
+    """Figures for estimating a burst's pace and rates from its ends.
 
     Attributes:
         prior: Steps' worth of trust in the default rates, for each rate. Chosen.

@@ -6,8 +6,8 @@ with starts or durations that agree; or counts that obey the inequality of a cut
 either an error on one side or, as a reset leaves none since 1.22.4, ends that agree too and no other half that would
 fit. Each must be the other's best.
 
-Candidates are at most `Reach.partner` apart. A pair is judged when the log has moved on by that much and a half is
-given up when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
+Candidates are at most `Reach.partner` apart. A pair is decided when the log has moved on by that much and a half is
+given up when it has moved on by twice that, so decisions are in the order of the log, whatever the cut of the input.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def pair_late_or_cut(
     parameters: LateOrCutParameters = LATE_OR_CUT,
     reach: Reach = REACH,
 ) -> list[LateOrCutPair]:
-    """The pairs among the remaining halves that can be judged by now.
+    """The pairs among the remaining halves that can be decided by now.
 
     Args:
         features: All halves at hand.
@@ -132,10 +132,10 @@ class _Partners:
 
 @dataclass(frozen=True, slots=True)
 class _CandidatePairs:
-    """Candidate pairs in the order of judging; halves by position among the remaining ones.
+    """Candidate pairs in the order of decision; halves by position among the remaining ones.
 
     Attributes:
-        due: When each can be judged.
+        due: When each can be decided.
         outbound: The outbound half.
         inbound: The inbound half.
         apart: How far apart they are, ms.

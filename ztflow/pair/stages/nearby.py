@@ -1,7 +1,7 @@
 """Nearby halves: clock offsets, then the best assignment, for halves of one exact key that ended within a second.
 
 A half is looked at when the log has moved on so far that everything is known that ended within `Reach.far_ends` of it
-and that the clocks' offsets are told from. Most segments are one pair, or of one side only, and are decided in bulk.
+and that clock offsets are estimated from. Most segments are one pair, or of one side only, and are decided in bulk.
 """
 
 from __future__ import annotations

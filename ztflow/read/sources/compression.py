@@ -1,4 +1,4 @@
-"""Compressed bytes to bytes: gzip, bzip2, xz, Zstandard, LZ4, told by their first bytes, not by the file's name.
+"""Compressed bytes to bytes: gzip, bzip2, xz, Zstandard, LZ4, recognised by their first bytes, not by name.
 
 Members that are behind each other (`cat a.gz b.gz`, rotated and appended logs) are read as one. A stream that ends
 early gives what it holds before the error.

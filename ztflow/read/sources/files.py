@@ -34,7 +34,7 @@ BIG = 32 << 20
 """Bytes from which an input counts as big."""
 
 _HEAD = 512
-"""Bytes looked at to tell compression and archives; a tar header is 512 bytes long."""
+"""Bytes needed to recognise compression and archives; a tar header is 512 bytes long."""
 
 _LOG_NAME = re.compile(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|(?:^|/)logs\.txt(?:\.|$)", re.IGNORECASE)
 _MAYBE_NAME = re.compile(
@@ -259,7 +259,7 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _piped(stream: Any) -> int | None:
-    """The number of a pipe or socket; None for what is no such thing."""
+    """The file descriptor of a pipe or socket; None for anything else."""
     try:
         fd: int = stream.fileno()
         mode = os.fstat(fd).st_mode

@@ -54,7 +54,7 @@ class PipeReader:
         self._thread.start()
 
     def due(self) -> float | None:
-        """Seconds until what is there should be taken: 0 for now, None when there is nothing.
+        """Seconds until the bytes should be taken: 0 for now, None when there are none.
 
         Call it with the condition held.
         """

@@ -1,7 +1,7 @@
 """Which ztunnel wrote the lines inside an envelope (the JSON around them), found once per distinct envelope.
 
 The compiled kernel proves what is in the middle and hands over what was around it. Here lines of known content
-are put into the middle and read the careful way; when they come out as they went in, so do all that the kernel proved
+are put into the middle and read by the slow path; when they come out as they went in, so do all that the kernel proved
 there. That what a wrapper means is known in one place only is worth the detour.
 """
 
