@@ -9,7 +9,7 @@
 A RUN_DIR holds `ztunnel-*.log[.gz]` and `truth.tsv[.gz]` (columns `kind, src_pod, dst_pod, asked, outbound, inbound,
 next_hop_inbound`, halves as `file:line`); `pods.txt`, where it is there, is the inventory. Each run is scored as it is,
 with clocks set off by half a second, with one node's log missing, with sizes masked (equal within a class of
-connections, as in much real traffic), and masked with each of the others. Beside ztflow stand two baselines that get
+connections, as in much real traffic), and masked with each of the others. Two baselines get
 the same halves and the same candidates (equal addresses, identity and sizes): the nearest end first (greedy), and the
 assignment with the least squared differences of ends (weight 1) and durations (¼), within a second.
 

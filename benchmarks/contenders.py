@@ -26,7 +26,7 @@ LINE = (
     r'dst.workload="([^"]*)" dst.namespace="([^"]*)" dst.identity="([^"]*)" direction="(inbound|outbound)" '
     r'bytes_sent=(\d+) bytes_recv=(\d+) duration="(\d+)ms"'
 )
-"""The line as somebody would match it who does not know the rest."""
+"""The line as a quick script would match it that handles no other form."""
 NAMES = ["pod", "c", "ts", "sa", "sw", "sn", "si", "da", "hb", "ds", "dw", "dn", "di", "dir", "bs", "br", "du"]
 
 Prepared = Callable[[], Any]
@@ -266,7 +266,7 @@ PARSE: dict[str, Callable[[str], Prepared]] = {
     "re match": re_match,
 }
 BARE_LINES = ("ztflow to objects", "ztflow grammar (pyparsing)")
-"""Contenders that know nothing of what stands around a line."""
+"""Contenders that do not read wrappers."""
 if shutil.which("mawk"):
     PARSE["mawk"] = _command("mawk", MAWK)
 if shutil.which("mlr"):

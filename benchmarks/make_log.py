@@ -2,7 +2,7 @@
 
 `production` is what `stern -n istio-system ztunnel` prints on a mixed cluster: direct connections, waypoints, denials,
 failures with escaped quotes, egress, clients outside the mesh, IPv6, host names, bare names of 1.22.1, other lines of
-ztunnel. Lines stand nearly in order of time, as from a merged stream. `plain` has only direct connections, two lines
+ztunnel. Lines are nearly in order of time, as from a merged stream. `plain` has only direct connections, two lines
 each, so that a short SQL script can do the whole job and answers can be compared.
 
 Wrappers: `stern` is its default output, `stern-json` its `-o json` with the labels and annotations of a Helm
@@ -43,7 +43,7 @@ class Pod:
 
     @property
     def shown(self) -> str:
-        """Its address as it stands before a port."""
+        """Its address as written before a port."""
         return f"[{self.ip}]" if ":" in self.ip else self.ip
 
     @property

@@ -1,6 +1,6 @@
 """Faults put into the code by hand, each with the tests that must notice it and why it matters.
 
-`python benchmarks/mutate.py` tries them. The old text must stand in its file exactly once.
+`python benchmarks/mutate.py` tries them. The old text must be in its file exactly once.
 """
 
 from __future__ import annotations

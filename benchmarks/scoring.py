@@ -106,7 +106,7 @@ def share(part: float, whole: float) -> float | None:
 
 
 def place_of(row: dict[str, Any], side: str) -> str | None:
-    """Where one half of a flow stands."""
+    """File and line of one half of a flow."""
     name, line = row[f"{side}_file"], row[f"{side}_line"]
     return None if name is None or line is None else position(name, line)
 

@@ -1,4 +1,4 @@
-"""The house stands as it is drawn: imports go down only, and the front door costs nothing."""
+"""Imports go from higher layers to lower ones only, and `import ztflow` is cheap."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def module_name(path):
 def imported_modules(path, known):
     """Modules of ours that one imports anywhere; also inside functions, and also where only a type checker looks.
 
-    Those cost nothing at run time, but whoever wants to understand one of two modules has to read the other as well.
+    Those cost nothing at run time, but to understand one of two modules one has to read the other as well.
     """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

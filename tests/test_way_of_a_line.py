@@ -1,4 +1,4 @@
-"""Two access lines on a pipe pass through few modules: whoever follows one through the code reads no more than these."""
+"""Two access lines on a pipe pass through few modules: a reader who follows one through the code reads only these."""
 
 from __future__ import annotations
 

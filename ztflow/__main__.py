@@ -1,4 +1,4 @@
-"""`python -m ztflow`."""
+"""`python -m ztflow`: the command line."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The front door: files and pipes in, tables out; thin verbs over `ztflow.session`.
+"""Public reading functions: files and pipes in, tables out. Each is a thin layer over `ztflow.session`.
 
-`read_*` gives one table, `iter_*` the same in tables of bounded size, `follow_*` what comes while it comes. The command
-line uses these functions. What is wrong with an inventory is raised when a function is called, before anything is read.
+`read_*` gives one table, `iter_*` the same in tables of bounded size, `follow_*` live input as it comes. The command
+line uses these functions. An invalid inventory raises when the function is called, before anything is read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_records(
     Args:
         inputs: Files, directories, globs, `-` for stdin, or open binary files.
         inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
-        wrapper: What stands around the lines, where it cannot be told from them; see docs/reference/inputs.md.
+        wrapper: Format the lines are wrapped in; detected automatically by default; see docs/reference/inputs.md.
         since: Leave out lines before this time, or from earlier than this before the last line.
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.

@@ -46,7 +46,7 @@ LONGEST_LAG = timedelta(seconds=60)
 """Lines that are late by more are no lagging stream but an older log, which a `GrowingSession` does not wait for."""
 
 SMALL_TABLE, FEW_TABLES = 4096, 64
-"""Rows of a table that is small, and how many small ones may stand side by side."""
+"""Rows of a small table, and how many small ones are kept before they are joined."""
 
 _UNBOUNDED = 1 << 62
 
@@ -54,7 +54,7 @@ Tabular = TypeVar("Tabular", Flows, Halves)
 
 
 class Pipeline(ABC, Generic[Tabular]):
-    """What all sessions have: places, owners, counts. Used in a `with` statement, which removes its files."""
+    """What all sessions have: topology, owners, counts. Used in a `with` statement, which removes its files."""
 
     def __init__(self, inventory: Inventory | None, report: ReadReport | None) -> None:
         self.report = ReadReport() if report is None else report
@@ -77,7 +77,7 @@ class Pipeline(ABC, Generic[Tabular]):
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
-        """Take in a batch; what is certain by now."""
+        """Feed a batch; returns what is certain by now."""
 
     @abstractmethod
     def finish(self) -> Iterator[Tabular]:
@@ -125,7 +125,7 @@ class Session(Pipeline[Flows]):
         inventory: What `place.read_inventory` gave; None for none.
         report: Takes the counts.
 
-    Memory: `order.IN_MEMORY` halves and `order.FLOWS_IN_MEMORY` flows, however large the input; more waits on disk.
+    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the input; more waits on disk.
     """
 
     def __init__(self, inventory: Inventory | None = None, *, report: ReadReport | None = None) -> None:
@@ -158,7 +158,7 @@ class Session(Pipeline[Flows]):
         return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Take in what a batch says beside its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
         return self._legacy.push(batch.facts)
@@ -230,7 +230,7 @@ class LiveSession(Session):
 
 
 class GrowingSession(LiveSession):
-    """Input that is looked at before its end, and whenever it is.
+    """Finite input that can be looked at before its end, at any time.
 
     Each line is paired once, as it comes. A picture holds the flows decided so far, and of the lines still pending what
     they would give if nothing more came: pairs as pairs, and halves without a partner with no reason, because it may

@@ -1,4 +1,4 @@
-"""Putting rows in order of time with bounded memory: halves before pairing, flows after it.
+"""Sorts rows by time with bounded memory: halves before pairing, flows after it.
 
 `LogOrder` takes halves in any order and gives them back in slices of log time. `EndOrder` holds flows back until none
 that ends earlier can come. Past a limit both keep sorted runs in temporary files, which `Runs` writes and reads.

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for tests against ztunnel's log: rows, records, lines, and lines gone wrong.
+"""Hypothesis strategies for tests against ztunnel's log: rows, records, lines, and damaged lines.
 
 Needs hypothesis: `pip install 'ztflow[testing]'`.
 

@@ -1,4 +1,4 @@
-"""No load leaves the buffer: the bytes stand beside a page that kills whoever touches it."""
+"""No load leaves the buffer: the bytes are beside a page whose access kills the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions of a step become flows: in order of their end, whoever decided first, and exact only by proof."""
+"""Decisions of a step become flows: in order of their end, whichever stage decided first, and exact only by proof."""
 
 from __future__ import annotations
 

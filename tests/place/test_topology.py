@@ -89,7 +89,7 @@ class TestTime:
         topology = Topology(None, facts, lines)
         assert where(topology, "data/db-0", 50) == ("a", "other lines")
         assert where(topology, "data/db-0", 250) == ("b", "other lines")
-        # between the two sightings nobody knows
+        # between the two sightings it is unknown
         assert where(topology, "data/db-0", 150) == (None, None)
         assert topology.contradictions == ()
 

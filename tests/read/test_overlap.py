@@ -70,7 +70,7 @@ def test_twins_in_one_stream_are_kept(tmp_path):
 
 
 def test_threads_that_write_a_little_out_of_order_repeat_nothing(tmp_path):
-    """Equal lines 30 ms back are twins that two threads wrote; a second back, somebody ran the command again."""
+    """Equal lines 30 ms back are twins that two threads wrote; a second back, the command was run again."""
     one, other = lines(0, 1), [line.replace("12:00:00.100000", "12:00:00.030000") for line in lines(1, 1)]
     assert counted(write(tmp_path / "a.log", one, other, one)) == ([0, 0, 1], 0)
     assert counted(write(tmp_path / "b.log", one, lines(10, 1), one)) == ([0, 10], 1)

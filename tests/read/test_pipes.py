@@ -1,4 +1,4 @@
-"""Pipes are emptied ahead of whoever reads them: nothing is lost, nothing waits, memory is bounded."""
+"""Pipes are emptied ahead of their reader: nothing is lost, nothing waits, memory is bounded."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ moments = st.lists(st.floats(0, 1000, allow_nan=False), max_size=60)
 
 
 QUIET = Delays(pauses=0.0, crowding=0.0, stirred=0.0, stolen=0.0, wake=0.00005, wake_spread=0.0)
-"""Nobody is away, nothing is put off or stolen; what comes within 50 µs is read in one go."""
+"""No thread is away, nothing is put off or stolen; what comes within 50 µs is read in one go."""
 
 
 def batches(size: int, count: int, delays: Delays, pool: np.ndarray | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for flows tables, and names somebody hostile might give."""
+"""Hypothesis strategies for flows tables, and hostile names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the kernel on bytes that stand directly before, or directly behind, a page nobody may touch.
+"""Run the kernel on bytes directly before, or directly behind, a page that must not be touched.
 
 Run as a program: `guarded_bytes.py SEED CASES` reads so many blocks and prints how many lines were proved;
 `guarded_bytes.py trespass` loads one byte too many, to show that the fence is there.

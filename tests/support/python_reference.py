@@ -1,6 +1,6 @@
 """`docs/reference/python.md`, made from the public names: `python tests/support/python_reference.py` writes it.
 
-Public is what stands in `__all__` of `ztflow` and of the modules in `MODULES`; signatures and docstrings are the program's.
+Public is what is in `__all__` of `ztflow` and of the modules in `MODULES`; signatures and docstrings are the program's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is measured of a group of connections: counts, bytes, durations, times; exact, whatever the sizes."""
+"""Measures of a group of connections: counts, bytes, durations, times; exact however big the sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table as numpy columns and codes, made when first asked for: grouping needs no text and no Python per row."""
+"""Columns of a table as numpy arrays and dictionary codes, made on first use, so that grouping is fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: one module per command, printers for people, writers for programs, documented exit codes.
+"""The command line: `main` starts it; the commands are in `commands`, the exit codes in `run`.
 
 Click reads the words; nothing heavier is imported before a command needs it.
 """
@@ -62,8 +62,8 @@ def spare_pandas() -> None:
 
     pyarrow asks for pandas the first time it is handed a Python list (`pa.array` wants to know whether it is a Series)
     and does without when it is not there; nothing the command line does turns a table into a DataFrame. Measured with
-    pyarrow 26 and pandas 3.1: 0.13 of 0.65 s for a capture of four lines. Only for a process of our own: in somebody
-    else's, `to_pandas` would fail afterwards.
+    pyarrow 26 and pandas 3.1: 0.13 of 0.65 s for a capture of four lines. Only for ztflow's own process: in a
+    program that uses ztflow as a library `to_pandas` would fail afterwards.
     """
     if "pandas" not in sys.modules and "pyarrow" not in sys.modules:
         sys.meta_path.insert(0, _NotHere("pandas"))

@@ -1,4 +1,4 @@
-"""`python -m ztflow.cli`."""
+"""`python -m ztflow.cli`: the command line."""
 
 import sys
 

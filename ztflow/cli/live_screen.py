@@ -19,7 +19,7 @@ REFRESH = 0.5
 """Seconds between pictures."""
 
 SHARE_OF_TIME = 0.2
-"""Most of the time that may go into pictures; the rest is for reading."""
+"""Largest share of the time spent on pictures; the rest is for reading."""
 
 
 class LiveScreen:
@@ -33,7 +33,7 @@ class LiveScreen:
         self._live: Live | None = None
 
     def tick(self, *, news: bool) -> None:
-        """Something came, or nothing did: paint when it is time and there is something new."""
+        """Called with or without new lines: paint when it is time and there is something new."""
         self._news |= news
         if self._paper.width is None or not self._news or monotonic() < self._due:
             return

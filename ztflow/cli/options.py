@@ -319,7 +319,7 @@ class Grid:
         """The filter that was asked for, for a table of these columns.
 
         Raises:
-            UsageError: If a value means nothing.
+            UsageError: If a value is invalid.
         """
         from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
 

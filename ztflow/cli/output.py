@@ -1,4 +1,4 @@
-"""Where output goes and in which form: stdout, a file or stderr; a terminal of some size or something endless."""
+"""Where output goes (stdout, stderr or a file), and how wide and high it may be there."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """One line of talk on stderr, `ztflow: …`; whatever is in it is made safe to show."""
+    """Print one line on stderr, `ztflow: …`, made safe to show."""
     tell(f"ztflow: {text}")
 
 
 def tell(text: str) -> None:
-    """One line on stderr as it is, made safe to show. A closed stderr is no error."""
+    """Print one line on stderr, made safe to show. A closed stderr is no error."""
     try:
         sys.stderr.write(visible(text) + "\n")
         sys.stderr.flush()
@@ -87,7 +87,7 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
 
 
 def check_destination(format_name: str, output: str | None, inputs: Sequence[str]) -> None:
-    """See that the answer can go where it shall.
+    """Check that the output can be written.
 
     Raises:
         UsageError: If binary output would reach a terminal, or the output file is an input.
@@ -105,7 +105,7 @@ def check_destination(format_name: str, output: str | None, inputs: Sequence[str
 
 @contextmanager
 def destination(output: str | None) -> Iterator[BinaryIO]:
-    """The stream the answer goes to; a file is closed at the end, stdout is not.
+    """The output stream; a file is closed at the end, stdout is not.
 
     Raises:
         UsageError: If the file cannot be written.
@@ -187,7 +187,7 @@ class Behind:
         self._pending: Future[None] | None = None
 
     def write(self, table: pa.Table) -> None:
-        """Have a table written when the one before it is."""
+        """Queue a table behind the one being written."""
         self._settle()
         if table.num_rows:
             self._pending = self._thread.submit(self._writer.write, table)

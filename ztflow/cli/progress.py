@@ -1,4 +1,4 @@
-"""What is said on stderr while reading takes longer than a moment: a progress bar, a word about an endless pipe."""
+"""Messages on stderr while reading takes long: a progress bar, a hint when a pipe does not end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE = 1.0
-"""Seconds of reading without a word."""
+"""Seconds of reading before the progress bar appears."""
 
 ENDLESS = 2.0
-"""Seconds a pipe may take to end until it is said that nothing comes before that; `stern` never ends."""
+"""Seconds until the hint that output comes only when the pipe ends; `stern` never ends."""
 
 
 class ReadingBar:
@@ -75,7 +75,7 @@ class ReadingBar:
 
 
 class EndlessPipe:
-    """Says once, on stderr, that standard input is read to its end, when it is a pipe that has not ended yet.
+    """Prints once, on stderr, that standard input is read to its end, when it is a pipe that has not ended yet.
 
     Args:
         inputs: What is read.

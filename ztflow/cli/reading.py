@@ -1,4 +1,4 @@
-"""Inputs to tables for one run: a progress bar, a word about a pipe that does not end, Ctrl-C. All else is in `api`."""
+"""Reads a command's inputs through `api`, with a progress bar, a hint when a pipe does not end, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Reader:
         reading: The options.
 
     Raises:
-        UsageError: If an option means nothing.
+        UsageError: If an option is invalid.
         InventoryError: If nothing could be recognised in an inventory file.
     """
 
@@ -112,7 +112,7 @@ class Reader:
             return api.read_capture(*inputs, progress=bar, **how)
 
     def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
-        """Inputs to look at while they grow: a session, and what feeds it; that gives whether something was read."""
+        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
         report = self._run.report()
         session = GrowingSession(self._inventory, window=self._window, report=report)
         return session, self._feed(session, inputs, report)
@@ -129,7 +129,7 @@ class Reader:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """While it lasts, Ctrl-C asks the reading to end; a second one interrupts whatever is going on."""
+    """While it is open, Ctrl-C ends the reading; a second Ctrl-C interrupts everything."""
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Reports to where they shall go, in the form that was asked for."""
+"""Writes reports in the requested format to stdout or a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the answer: which are chosen (time limits, filters, the first or the last few), and where they go."""
+"""Rows a command prints: selection (time limits, filters, first or last N) and output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Selection:
             rows: First or last.
 
         Raises:
-            UsageError: If an option means nothing.
+            UsageError: If an option is invalid.
         """
         self._since = None if reading.since is None else _moment("--since", reading.since)
         self._until = None if reading.until is None else _moment("--until", reading.until)
@@ -144,7 +144,7 @@ def write_rows(
         output: Form and place.
 
     Raises:
-        UsageError: If an option means nothing; before anything is read.
+        UsageError: If an option is invalid; before anything is read.
     """
     form = chosen_format(output.format, output.output, ROW_FORMATS)
     selection = Selection(kind, reading=reading, grid=grid, rows=rows)

@@ -1,4 +1,4 @@
-"""One run of a command: reading with counts, talk on stderr, and the code it ends with.
+"""One run of a command: its counts, its messages on stderr and its exit code.
 
 | code | |
 |---|---|
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OK, FINDINGS, USAGE, UNREADABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
 TOLD = 3
-"""Problems, and inputs without anything of ours, told one by one; all are counted."""
+"""Problems, and inputs without ztunnel lines, that are named one by one; all are counted."""
 
 
 class NoInputError(UsageError):
@@ -78,14 +78,14 @@ class Run:
         return self.reports[-1]
 
     def code(self) -> int:
-        """The code to end with when nothing broke."""
+        """The exit code of a run without errors."""
         if self._unreadable:
             return UNREADABLE
         strict = self.talk.strict and any(report.stats.problems for report in self.reports)
         return FINDINGS if self.findings or strict else OK
 
     def close(self) -> None:
-        """Say what has to be known about the input, and the counts if they were asked for, last of all."""
+        """Print the messages about the input and, last, the counts if they were asked for."""
         if not self.reports and self.talk.stats is not Stats.JSON:
             return
         from ztflow.read import ReadReport
@@ -102,7 +102,7 @@ class Run:
 
 
 def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
-    """Run a command's body and turn whatever ends it into a code and at most a few lines on stderr."""
+    """Run a command's body and turn every error into an exit code and a few lines on stderr."""
     run = Run(talk)
     try:
         with slow_paths_said():
@@ -244,7 +244,7 @@ def as_text(counts: ReadReport) -> Iterator[str]:
 
 
 def remarks(counts: ReadReport, said: int) -> Iterator[str]:
-    """What has to be said unasked: what was empty, had nothing of ours, was left out, or could not be read.
+    """Messages printed in any case: inputs that were empty, held no ztunnel lines, were left out or unreadable.
 
     Args:
         counts: The counts.
@@ -269,7 +269,7 @@ def remarks(counts: ReadReport, said: int) -> Iterator[str]:
 
 
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:
-    """The inputs that gave nothing, and why; one sentence when that is all of them."""
+    """Inputs without access lines, and why; one sentence when that is all inputs."""
     from ztflow.text.format import counted
 
     stats = counts.stats

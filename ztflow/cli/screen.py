@@ -1,4 +1,4 @@
-"""The first answer on one screen: window, counts, how far traffic goes, who talks to whom, what was refused.
+"""The summary as text on one screen: window, counts, locality, top connections, denials.
 
 Plain text with a little colour, readable without it. On a terminal everything fits its width and height; elsewhere
 nothing is cut.

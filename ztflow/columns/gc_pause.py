@@ -1,4 +1,4 @@
-"""The cyclic garbage collector, stopped while millions of small containers are made."""
+"""Pauses Python's cyclic garbage collector while millions of small containers are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row numbers of big arrays in order of time or of class.
+"""Sorts big arrays: row numbers in order of time or of class.
 
 numpy sorts plain 64-bit integers with SIMD, about ten times faster than it finds the places of an order. So a value and
 its place are packed into one integer wherever both fit.

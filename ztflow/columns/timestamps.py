@@ -1,4 +1,4 @@
-"""Columns of times: as microseconds, and as RFC 3339 text many at once (one time is `text.format.time_text`)."""
+"""Converts columns of times to microseconds and to RFC 3339 text (for a single time: `text.format.time_text`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rfc3339(micros: IntArray, known: BoolArray | None = None) -> pa.StringArray:
     """RFC 3339 with six digits and `Z`.
 
     Args:
-        micros: IntArrayeconds since 1970 UTC.
+        micros: Microseconds since 1970 UTC.
         known: Where they are times; elsewhere the text is null. None where all are.
 
     Cost: about 40 ns a time; Arrow's own `strftime` takes a microsecond.

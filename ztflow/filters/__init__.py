@@ -1,8 +1,8 @@
 """One typed filter for library and command line: Hubble's grid over both ends, verdict, direction, expressions.
 
 Different conditions must all hold; the values of one condition are alternatives. An excluded condition (`--not`)
-removes what it matches, each on its own. What is unknown matches no value, so it is never selected by a name and never
-removed by one.
+removes what it matches, each on its own. A row with an unknown value never matches: `--pod X` leaves it out,
+`--not --pod X` keeps it.
 
 Importing this module is cheap; Arrow is loaded when a filter meets a table.
 """
@@ -154,7 +154,7 @@ def end_condition(side: Side, kind: Kind, values: Iterable[str], *, exclude: boo
     """A checked condition on an end.
 
     Raises:
-        UsageError: If a value means nothing for this kind.
+        UsageError: If a value is invalid for this kind.
     """
     condition = EndCondition(side, kind, tuple(values), exclude)
     for value in condition.values:

@@ -44,7 +44,7 @@ Value = str | int | float | bool | datetime | re.Pattern[str] | None
 
 
 class ExpressionError(UsageError):
-    """A filter expression that means nothing.
+    """An invalid filter expression.
 
     Attributes:
         detail: What is wrong.

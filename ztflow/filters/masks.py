@@ -54,7 +54,7 @@ class Known:
     services: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
 
     def learn(self, table: pa.Table) -> None:
-        """Take in who served what in this table."""
+        """Remember which workloads served which services in this table."""
         columns = (table["dst_namespace"], table["dst_workload"], table["dst_service"])
         for namespace, workload, service in combinations(columns)[0]:
             if workload is not None and service is not None:

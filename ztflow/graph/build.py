@@ -85,7 +85,7 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
 
 
 def _ranks(texts: list[str]) -> Integers:
-    """Place of each text when they are sorted."""
+    """Rank of each text in sorted order."""
     ranks = np.zeros(len(texts), np.int32)
     ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
     return ranks

@@ -1,4 +1,4 @@
-"""How a graph shows itself in a notebook: the map as inline SVG, then its busiest edges."""
+"""HTML of a graph for notebooks: the map as inline SVG, then the busiest edges."""
 
 from __future__ import annotations
 

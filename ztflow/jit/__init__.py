@@ -1,1 +1,1 @@
-"""Machine code made from Python: `build` compiles it with Numba once, `cache` keeps it, `link` calls it."""
+"""Compiled Python functions: `build` compiles them with Numba once, `cache` keeps the code, `link` calls it."""

@@ -24,10 +24,10 @@ from pathlib import Path
 from ztflow.version import __version__
 
 READY = "ready"
-"""File in the folder that says the compilation was finished and its result stood the test."""
+"""File in the folder that says the compilation was finished and its result passed its test."""
 
 UNUSED_DAYS = 30
-"""A folder that nothing was loaded from for so long is of a version that is gone."""
+"""Folders that nothing was loaded from for so long are deleted: they are of older versions."""
 _DAY = 24 * 3600.0
 
 _CODE = "code.o"
@@ -35,7 +35,7 @@ _CODE = "code.o"
 
 
 def _processor() -> str:
-    """What tells processors with different instructions apart."""
+    """Text that differs between processors with different instructions."""
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
@@ -66,7 +66,7 @@ class Cache:
 
     Args:
         name: What its folders are called.
-        sources: Modules it is made from; a package stands for all its modules.
+        sources: Modules it is made from; a package means all its modules.
     """
 
     def __init__(self, name: str, *sources: str) -> None:
@@ -143,7 +143,7 @@ class Cache:
                 (place / _CODE).unlink(missing_ok=True)
 
     def good(self) -> Path | None:
-        """Say that what was kept stood the test, and delete what is outdated.
+        """Mark the kept code as tested, and delete what is outdated.
 
         Returns:
             Where it is kept; None when there is nowhere to keep it.
@@ -190,7 +190,7 @@ def _is_unused(place: Path) -> bool:
 
 
 def _made(place: Path) -> bool:
-    """Whether a folder is there that we can write and nobody else can; made if need be."""
+    """Whether a folder is there that only this user can write to; made if need be."""
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
@@ -208,7 +208,7 @@ def _takes_a_file(place: Path) -> bool:
 
 
 def _is_private(place: Path) -> bool:
-    """Whether a folder belongs to us or to root, is no link, and nobody else can write it."""
+    """Whether a folder belongs to this user or to root, is no link, and no other user can write to it."""
     try:
         about = place.lstat()
     except OSError:

@@ -121,7 +121,7 @@ class ArgumentTable:
 
 @cache
 def _layout(declared: Structure) -> tuple[int, dict[str, tuple[slice, Callable[[Any], list[int]]]]]:
-    """How many numbers a table holds; where each argument's stand, and how they are made of it."""
+    """How many numbers a table holds; which of them belong to each argument, and how they are made from it."""
     end, found = 0, {}
     for name, field in fields_of(declared).items():
         start, end = end, end + numbers_in(field)

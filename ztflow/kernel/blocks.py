@@ -1,4 +1,4 @@
-"""Runs the compiled reader over blocks of whole lines; sees to buffer ends and full dictionaries.
+"""Runs the compiled reader over blocks of whole lines; handles buffer ends and full dictionaries.
 
 A reader keeps its dictionaries from block to block, so that equal texts have equal numbers in all of them. It belongs
 to one thread at a time; the GIL is free while the kernel works.
@@ -39,7 +39,7 @@ from ztflow.model.tables import HALVES_SCHEMA
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _ROW_BYTES: Final = 200
-"""ByteRow a line is taken to have when room is made; with shorter ones the kernel stops and goes on in a new part."""
+"""Bytes assumed for a line when room is made; with shorter lines the kernel stops and goes on in a new part."""
 _LEAST: Final = 64
 _PAD: Final = 2 * CHUNK_BYTES
 

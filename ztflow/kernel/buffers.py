@@ -14,14 +14,14 @@ from ztflow.jit.link import ByteRow, Int32Row, Int32Table, IntRow, UIntRow
 from ztflow.kernel.field_text import COLUMN_WORDS, DST_FIELDS, SRC_FIELDS, TEXT_COLUMNS, WORD_COLUMNS
 
 CHUNK_BYTES: Final = 64
-"""ByteRow a mask covers, and so how far a load reaches past its address."""
+"""Bytes a mask covers, and so how far a load reaches past its address."""
 
 ENTRIES: Final = 1 << 17
 """Texts of all columns a dictionary holds."""
 GROUPS: Final = 1 << 16
 """Distinct stretches held of each end."""
 ARENA: Final = 48 << 20
-"""ByteRow of all texts and stretches."""
+"""Bytes of all texts and stretches."""
 LINE: Final = 1 << 15
 """Longest line the kernel looks at, and so about the most one line can add to the arena."""
 
@@ -74,7 +74,7 @@ class EndGroups(NamedTuple):
         lengths: How many bytes.
         codes: Numbers of its fields, `NO_CODE` for a field that is not there. Shape: groups, fields.
         guesses: Group seen last behind the same first bytes, else `NO_CODE`.
-        used: EndGroups.
+        used: How many groups.
     """
 
     slots: Int32Row

@@ -42,10 +42,10 @@ class BlockPart:
 
     Attributes:
         rows: How many rows were proved.
-        columns: Where they stand; room past `rows` is not written.
+        columns: Their values; room past `rows` is not written.
         vocabulary: What their numbers mean.
         slow: Lines left to the slow path, in order.
-        others: Lines of ztunnel that only count: index, number of the prefix (-1 for none), first byte.
+        others: Lines of ztunnel that are only counted: index, number of the prefix (-1 for none), first byte.
             Shape: (3, lines).
     """
 

@@ -1,7 +1,7 @@
 """Numbers texts and whole stretches of a line: hash tables of those seen so far, filled by compiled code.
 
 A text is found by hash and then compared byte by byte; two texts never share a number. A group is a stretch of a line
-with several fields (all that a line says about one end): found as one text, it stands for the numbers of its fields,
+with several fields (all that a line says about one end): found as one text, it gives the numbers of all its fields,
 so a line whose ends were seen before costs two comparisons instead of a dozen look-ups.
 
 When one is nearly full the kernel stops and the caller starts afresh (`has_room`), so memory is bounded whatever the
@@ -29,7 +29,7 @@ from ztflow.kernel.machine import called, flag, i64, inlined, put_word, same_byt
 
 NO_CODE: Final = -1
 TOO_MANY_ALIKE: Final = -2
-"""Too many texts of nearly one hash, as in an attack on the table. The line goes the slow way."""
+"""Too many texts of nearly one hash, as in an attack on the table. The line takes the slow path."""
 
 _PROBES = 64
 _NEW_A_LINE = 16
@@ -163,7 +163,7 @@ def number(texts: Texts, column: int, at: int, count: int) -> int:
 
 @inlined
 def is_group(texts: Texts, groups: EndGroups, group: int, at: int) -> bool:
-    """Whether just this group's bytes stand there."""
+    """Whether exactly this group's bytes are at `at`."""
     return same(i64(texts.arena.ctypes.data) + groups.starts[group], at, groups.lengths[group])
 
 
@@ -206,7 +206,7 @@ def group_hash(texts: Texts, at: int, count: int) -> int:
 
 @inlined
 def guess_slot(at: int) -> int:
-    """Where the guess for a stretch with these first bytes stands. Loads 56 bytes."""
+    """Slot of the guess for a stretch with these first bytes. Loads 56 bytes."""
     found = word(at) * _A + word(at + 8) * _B + word(at + 16) * _C + word(at + 24) * _D
     found = (found ^ (found >> u64(31))) * _E + word(at + 40) * _A + word(at + 48) * _B
     found ^= found >> u64(32)

@@ -55,7 +55,7 @@ def dst_fields(at: int, spots: Array) -> int:
     """The destination's fields, which begin here with its address: to `spots`; where `direction="` is over, or `NO`.
 
     Spots: address, port, authority, its port, service, workload, namespace, identity, cluster. A port's length is 0,
-    its number stands in the place of where it begins.
+    its value is in place of where it begins.
     """
     spots[0:9, 1] = 0
     spots[3, 0] = NO
@@ -134,7 +134,7 @@ def new_dst(texts: Texts, dst: EndGroups, at: int, count: int, spots: Array) -> 
     if group != NO_CODE:
         return group
     for field in range(9):
-        if field not in (1, 3):  # the ports stand there as they are
+        if field not in (1, 3):  # ports are kept as plain numbers
             code = _code(texts, DST_IP + (0 if field == 0 else 1 if field == 2 else field - 2), spots, field)
             if code == TOO_MANY_ALIKE:
                 return TOO_MANY_ALIKE

@@ -1,4 +1,4 @@
-"""The compiled reader in this process: linked from the cache, compiled when it is not there."""
+"""Loads the compiled reader into this process: from the cache, or by compiling it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ KEY: Final[dict[str, str]] = {field.columns[0]: f"{field.key}=" for field in LOG
 
 
 def _between(first: str, last: str) -> tuple[LogField, ...]:
-    """The fields that stand between two others in a line."""
+    """The fields between two others in a line."""
     keys = [field.key for field in LOG_FIELDS]
     return LOG_FIELDS[keys.index(first) + 1 : keys.index(last)]
 
@@ -43,7 +43,7 @@ TEXT_COLUMNS: Final = (
     "prefix",
 )
 """Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. `prefix` is no column of the
-table: it is what stood before the line, whole."""
+table: it is the whole text before the line."""
 
 WORD_COLUMNS: Final = ("level", "message", "direction")
 """Columns of a closed vocabulary."""
@@ -56,4 +56,4 @@ COLUMN_WORDS: Final[tuple[tuple[str, ...], ...]] = (
 """Their words, in the order of the numbers the kernel gives them."""
 
 IN_STRING, OWN_JSON, OWN_JSON_IN_STRING = "s", "o", "e"
-"""What stood in the middle of an envelope: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""
+"""What the middle of an envelope is: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""

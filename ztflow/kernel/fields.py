@@ -72,7 +72,7 @@ def digits_at(at: int) -> int:
 
 @inlined
 def some_digits(at: int, count: int) -> int:
-    """The number of the 1 to 8 digits that stand here."""
+    """The number made of the 1 to 8 digits here."""
     return eight_digits((word(at) - _ZEROS) << u64(8 * (8 - count)))
 
 
@@ -126,7 +126,7 @@ def _two(at: int) -> int:
 
 @called
 def minute_at(at: int) -> int:
-    """Microseconds since 1970 of `YYYY-MM-DDTHH:MM`; `NO_TIME` when no such minute stands here."""
+    """Microseconds since 1970 of `YYYY-MM-DDTHH:MM`; `NO_TIME` when no such minute is here."""
     year, month, day = _two(at) * 100 + _two(at + 2), _two(at + 5), _two(at + 8)
     hour, minute = _two(at + 11), _two(at + 14)
     signs = byte(at + 4) == ord("-") and byte(at + 7) == ord("-") and byte(at + 10) == ord("T")
@@ -249,7 +249,7 @@ def _is_ipv6(at: int, end: int) -> bool:
 
 @called
 def is_host(at: int, count: int) -> bool:
-    """Whether these bytes are a host name that nobody can take for an address or a masked one."""
+    """Whether these bytes are a host name that cannot be taken for an address or a masked one."""
     if byte(at) < _A or byte(at) > _Z or (count == 8 and _is_redacted(at)):
         return False
     told = False

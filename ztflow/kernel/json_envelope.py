@@ -1,10 +1,10 @@
 r"""Takes a line out of the JSON around it, or turns ztunnel's own JSON into a plain line; keeps what was around it.
 
 `{"message":"TIME\tinfo\taccess\t…","nodeName":…}` is an envelope around a plain line. The kernel proves only that the
-middle is a JSON string (or ztunnel's own object) and undoes its escapes; that it really stands where a string may
-stand, and who wrote it, is asked once for each distinct envelope of the code that takes wrappers off (`read.unwrap`).
-An envelope is written down as what stood before, a line end, one of `spelling.IN_STRING…`, what stood behind; times in
-it have zeros for digits, or ones where they are numbers, so that it is the same around every line.
+middle is a JSON string (or ztunnel's own object) and undoes its escapes. `read.unwrap` is asked once per distinct
+envelope whether that string really is a log line, and which ztunnel wrote it. An envelope is kept as the text before, a
+line end, one of `field_text.IN_STRING…`, and the text behind; times in it have zeros for digits, or ones where they are
+numbers, so that it is the same around every line.
 
 Nothing is loaded past `CHUNK_BYTES` bytes behind the line end, for the reasons in `lines`. What is written stays within
 the rooms of `LineScratch`: they are `4 * CHUNK_BYTES` longer than what is allowed in them.
@@ -63,7 +63,7 @@ _is_error = text_at('error"')
 _BLANK, _ONE = ord(" "), ord("1")
 _BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 _CLOCK_DIGITS = 10
-"""Seconds since 1970 have so many digits since 2001, and will for some time."""
+"""Digits of the seconds since 1970, from 2001 to 2286."""
 _NO_ESCAPES = flag(False)
 _KEY_BYTES = 24
 """No key of an access line is longer."""
@@ -285,7 +285,7 @@ def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: L
 def inside(start: int, end: int, scratch: LineScratch) -> tuple[int, int, int]:
     """The line inside a physical line that ends in `}`: where it begins and ends, and the length of its envelope.
 
-    It stands in one of the rooms of `scratch`, a line end behind it. `NO` when there is none such.
+    It is in one of the buffers of `scratch`, followed by a line end. `NO` when there is none.
     """
     at = start
     while at < end:

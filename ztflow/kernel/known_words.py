@@ -1,7 +1,7 @@
-"""The kernel's texts as Python and Arrow see them: decoded, judged and derived once per distinct text.
+"""Converts the kernel's texts for Python and Arrow: decoded, checked and taken apart once per distinct text.
 
 What the kernel cannot prove by bytes alone is settled here with the slow path's own functions: escapes in an error, its
-class, the parts of an identity. A text that does not stand the test is refused, and its lines go the slow way.
+class, the parts of an identity. A text that fails the test is refused, and its lines take the slow path.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: What stood around lines, by number: before them, or an envelope (`inside`), which has a line end.
+        prefixes: Text around lines, by number: a prefix, or an envelope (`inside`), which has a line end.
         refused_errors: Numbers of errors that are not what they seem.
     """
 
@@ -150,7 +150,7 @@ class Vocabulary:
         self.derived["error_class"].add(None if text is None else classify_error(text))
 
     def refuse_prefix(self, code: int) -> None:
-        """Lines behind this prefix go the slow way from the next block on."""
+        """Lines behind this prefix take the slow path from the next block on."""
         self._texts.refused[self._prefix_entries[code]] = 1
 
 

@@ -112,7 +112,7 @@ def _word_code(texts: Texts, column: int, which: int) -> int:
 
 @inlined
 def _around_number(texts: Texts, start: int, before: int, around: int, scratch: LineScratch) -> int:
-    """Number of what stands around a line: its envelope, or its prefix."""
+    """Number of the envelope or prefix around a line."""
     if around == 0:
         return prefix_number(texts, start, before, scratch)
     return envelope_number(texts, around, scratch)
@@ -132,7 +132,7 @@ def _line(
 ) -> int:
     """One line from `start` up to its line end at `end`: a row, another line, or left alone.
 
-    `around` is the length of its envelope when it stood inside JSON, else 0.
+    `around` is the length of its envelope when the line was inside JSON, else 0.
     """
     clock = scratch.clock
     at = start

@@ -1,4 +1,4 @@
-"""What the kernel needs of the machine and Numba does not offer: unaligned words, byte masks, fixed texts.
+"""Low-level operations that Numba lacks: unaligned loads, masks of 64 bytes, comparison with fixed texts.
 
 Everything here works on addresses (`int64`) and makes no bounds check; `lines` proves for every load that the 64 bytes
 from its address on belong to the buffer. Only little-endian machines are served (`ztflow.kernel.policy` refuses
@@ -182,7 +182,7 @@ def _pieces(count: int) -> list[tuple[int, int]]:
 
 
 def text_at(text: str) -> Callable[[int], bool]:
-    """A function `address -> bool`: whether just these bytes stand there. Loads not one byte more than the text."""
+    """A function `address -> bool`: whether exactly these bytes are there. Loads no byte past the text."""
     encoded = text.encode()
 
     def build(builder: Any, values: Any) -> Any:

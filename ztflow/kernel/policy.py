@@ -1,4 +1,4 @@
-"""Decides when big inputs are read by compiled code: never at the price of a wait, and a refusal is said once.
+"""Decides when big inputs are read by compiled code: reading never waits for it; one warning if it is unusable.
 
 Measured (2-core virtual machine, CPython 3.11, Numba 0.68): linking the compiled code takes less than 0.1 s, compiling
 about 10 s. The slow path reads 2 to 4 MB in that tenth of a second, so smaller inputs never load the kernel. When the
@@ -23,16 +23,16 @@ from typing import Final
 from ztflow.errors import CompilerError, SlowPathWarning
 
 WARM_FROM: Final = 2 << 20
-"""ByteRow of input from which loading compiled code pays."""
+"""Bytes of input from which loading compiled code pays."""
 COLD_FROM: Final = 64 << 20
-"""ByteRow of input from which it is compiled, beside the reading."""
+"""Bytes of input from which it is compiled, beside the reading."""
 
 SWITCH: Final = "ZTFLOW_KERNEL"
 """Environment variable: `off` never uses the kernel."""
 
 _COMPILING = "compiling"
 _GIVEN_UP_AFTER = 300.0
-"""Seconds after which another process's compilation is taken for dead."""
+"""Seconds after which another process's compilation counts as failed."""
 
 _SAMPLE = (
     b"2024-11-05T12:00:01.013201Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:80 dst.addr=10.0.0.2:90 "
@@ -61,7 +61,7 @@ class Policy:
         """Whether to use the kernel now.
 
         Args:
-            size: ByteRow the input has, or has had so far.
+            size: Bytes the input has, or has had so far.
 
         Cost: nothing once it is decided; loading the code (0.1 s) the first time it pays.
         """
@@ -82,7 +82,7 @@ class Policy:
         return self._state is State.READY
 
     def _try(self, size: int) -> None:
-        """Load what is there; have it compiled when it is not, and pays.
+        """Load the compiled code if it is there; else have it compiled if that pays.
 
         Raises:
             CompilerError: This will not work in this process.
@@ -196,7 +196,7 @@ def _claimed(mark: Path) -> bool:
 
 
 POLICY: Final = Policy()
-"""That of this process."""
+"""The policy of this process."""
 
 
 def warmup() -> Path | None:

@@ -42,7 +42,7 @@ _BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
 def without_times(at: int, count: int) -> None:
     """Turn the digits of every time that begins `YYYY-MM-DDTHH:` into zeros, up to a blank or a quote.
 
-    So what stands around a line is the same around every line. Loads up to `CHUNK_BYTES` bytes past the text.
+    So the text around a line is the same for every line. Loads up to `CHUNK_BYTES` bytes past the text.
     """
     passed = 0
     while passed < count:
@@ -68,7 +68,7 @@ def without_times(at: int, count: int) -> None:
 
 @inlined
 def _may_hold_time(at: int, count: int) -> bool:
-    """Whether a prefix has a colon: most have none, and are looked up where they stand."""
+    """Whether a prefix has a colon: most have none, and are looked up in place."""
     passed = 0
     while passed < count:
         if lowest(_colons(at + passed)) < count - passed:
@@ -79,7 +79,7 @@ def _may_hold_time(at: int, count: int) -> bool:
 
 @called
 def prefix_number(texts: Texts, at: int, count: int, scratch: LineScratch) -> int:
-    """Number of what stands before a line; `NO_CODE` for nothing, `TOO_MANY_ALIKE` also for a prefix refused before."""
+    """Number of the prefix of a line; `NO_CODE` for none, `TOO_MANY_ALIKE` also for one refused before."""
     if count == 0:
         return NO_CODE
     if _may_hold_time(at, count):
@@ -98,7 +98,7 @@ def prefix_number(texts: Texts, at: int, count: int, scratch: LineScratch) -> in
 
 @called
 def is_silent(at: int, end: int) -> bool:
-    """Whether a line of another scope, from the tab before its scope on, surely says nothing but that it is there."""
+    """Whether a line of another scope, from the tab before its scope on, surely only needs to be counted."""
     http = _at_http(at)
     if http:
         at += _HTTP_LENGTH

@@ -30,7 +30,7 @@ TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(
 SLOW_ROWS: Final = ("line", "lines", "start", "stop")
 """Rows of `Columns.slow`: neighbouring lines for the slow path, as one span."""
 OTHER_ROWS: Final = ("line", "prefix", "start")
-"""Rows of `Columns.other`: lines of ztunnel that only count."""
+"""Rows of `Columns.other`: lines of ztunnel that are only counted."""
 
 POSITION, LINES, ROWS, SPANS, OTHERS, STATE = range(6)
 """Places in `progress`: next byte, next line, and how much of the columns is filled; why the kernel stopped."""
@@ -41,7 +41,7 @@ TIME_LENGTH: Final = len("2024-11-05T12:00:01.013201Z")
 PREFIX_BYTES: Final = 256
 """Longest prefix looked at."""
 AROUND_BYTES: Final = 8192
-"""Longest envelope looked at: what stands before and behind a line inside JSON."""
+"""Longest envelope looked at: the text before and behind a line inside JSON."""
 INSIDE_BYTES: Final = 4000
 """Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
 
@@ -79,8 +79,8 @@ class Call(NamedTuple):
 
     Attributes:
         base: Address of the buffer.
-        stop: ByteRow of it to read.
-        limit: ByteRow of it that may be looked at.
+        stop: Bytes of it to read.
+        limit: Bytes of it that may be looked at.
         texts: Every text of every column.
         src: Stretches of the source.
         dst: Stretches of the destination.

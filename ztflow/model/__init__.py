@@ -1,1 +1,1 @@
-"""What every room speaks of: the words, and later the tables and objects made of them."""
+"""The data model: column schema, closed vocabularies, error classes, provenance, the two tables, row objects."""

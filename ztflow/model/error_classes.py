@@ -279,7 +279,7 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
 alone decides."""
 
 COPY_PREFIXES = ("while closing connection: ", "send: ", "receive: ")
-"""Stand before a copy failure: at which step, in which direction."""
+"""Prefixes of a copy failure: at which step, in which direction."""
 
 IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("Connection refused", ErrorClass.REFUSED),

@@ -1,6 +1,6 @@
 """One row of the tables as an object: `AccessRecord` of the halves, `Flow` of the flows.
 
-Made only when asked for. Cost: importing this module imports pydantic (about 60 ms), so the tables load it late.
+Cost: importing this module imports pydantic (about 60 ms), so the tables load it late.
 """
 
 from __future__ import annotations

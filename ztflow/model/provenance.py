@@ -1,4 +1,4 @@
-"""What reading hands on: where a line came from, its row, facts beside access lines, problems, counts.
+"""What the reader produces besides tables: the origin of a line, its row, facts, problems, counts.
 
 The contract between reading and parsing.
 """
@@ -37,7 +37,7 @@ class LogLine(NamedTuple):
     Attributes:
         text: ztunnel's own text, without a line end. For a JSON line the JSON text.
         line_number: First physical line in its input, from 1.
-        origin: Who wrote it.
+        origin: The ztunnel that wrote it.
         fields: The decoded object, where a wrapper delivered ztunnel's JSON as an object or the text is JSON.
         repaired: Whether the reader mended damage in it.
     """

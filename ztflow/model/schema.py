@@ -1,4 +1,4 @@
-"""The field table and the column tables: the one home of every name, type, unit and origin.
+"""The fields of the log and the columns of the tables: name, type, unit and origin of each, declared once.
 
 `LOG_FIELDS` says what ztunnel writes (key, quoting, presence, first release) and drives the grammar, the scanner, the
 JSON reader, the renderer and `docs/reference/fields.md`. `HALVES` and `FLOWS` declare the two tables everything

@@ -1,4 +1,4 @@
-"""`Halves` and `Flows`: the two Arrow tables everything else is about, with a declared schema each.
+"""`Halves` and `Flows`: the two Arrow tables of ztflow, each with a declared schema.
 
 Cost: importing this module imports pyarrow (about 90 ms); the package root therefore loads it late.
 """

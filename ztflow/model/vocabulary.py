@@ -4,7 +4,7 @@ This is the one place that spells these sets out; column tables, filters, docs p
 here. A table holds plain text: a member equals its text, and `member.value` is that text. The `…Word` types are the
 same sets for type checkers, which complete and check plain strings with them.
 
-Importing this module is cheap: nothing but the standard library.
+Importing this module is cheap: it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class GraphLevel(Word):
 
 
 class ErrorClass(Word):
-    """The kind of failure an error text tells of; verdict, likely cause and advice are in `causes.ERROR_CLASSES`."""
+    """What kind of failure an error text means; verdict, likely cause and advice: `error_classes.ERROR_CLASSES`."""
 
     POLICY_DENIED = "policy_denied", "refused by an authorization policy"
     POLICY_CHANGED = "policy_changed", "running connection cut by a policy change"

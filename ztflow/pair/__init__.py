@@ -1,4 +1,4 @@
-"""Pairing: halves in, flows out. Which two lines tell of one connection. Start reading here.
+"""Pairing: halves in, flows out. Finds the two lines of each connection. Start reading here.
 
 A *half* is one access line; a connection leaves two, and nothing in them joins them. `Pairer` (`pairer`) takes
 halves in any portions, holds them until the *watermark* has passed, and sends them through these stages; each decides

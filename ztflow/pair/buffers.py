@@ -89,8 +89,8 @@ class Unmatched:
         status: `OPEN`, `REMAINING`, `MATCHED` or `GONE`.
         corrected: Its end with the clock's offset taken off; `NO_TIME` while that is not known.
         late: Whether it came so late that its partner may have been given up.
-        tunnel: Hash of the tunnel it came through, 0 where no debug line tells.
-        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line tells.
+        tunnel: Hash of the tunnel it came through, 0 where no debug line says it.
+        noted: When the server saw its request, by the server's clock; `NO_TIME` where no debug line says it.
     """
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class Unmatched:
         return int(np.count_nonzero(self.undecided))
 
     def join(self, tables: list[pa.Table]) -> pa.Table:
-        """Put tables before the one at hand, so that their dictionaries lead; they as one.
+        """These tables and the current one behind them as one table, so that their dictionaries come first.
 
         Their halves are taken in by `add`.
         """
@@ -155,7 +155,7 @@ class Unmatched:
         other.status[moved] = GONE
 
     def sort(self) -> None:
-        """Find the canonical order anew."""
+        """Compute the canonical order again."""
         self._canonical = canonical_order(self.features.time, self.row, self.table)
 
     def where(self, mask: BoolArray) -> Index:

@@ -64,7 +64,7 @@ class ConnectRequests:
         self._tunnel: dict[int, tuple[int, int]] = {}
 
     def learn(self, facts: Iterable[Fact]) -> None:
-        """Take in facts of any kind."""
+        """Learn from facts of any kind."""
         for fact in facts:
             if fact.kind != REQUEST:
                 continue

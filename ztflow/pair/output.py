@@ -54,7 +54,7 @@ class Decisions:
         alternatives: How many other partners would have fitted; negative is null.
         confidence: Probability that the partner is right; NaN is null.
         reason: Why it is unpaired: index into `REASONS`; `NONE` when paired.
-        next_hop: Row of the half believed to be the hop behind this one's waypoint, or `NONE`.
+        next_hop: Row of the half inferred to be the hop behind this one's waypoint, or `NONE`.
     """
 
     outbound: IntArray
@@ -109,7 +109,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
 
     Args:
-        halves: The rows the decisions speak of.
+        halves: The rows the decisions are about.
         decisions: Which half belongs to which.
         memory: What is known of the rows' words.
 

@@ -1,4 +1,4 @@
-"""`Pairer`: push halves, get flows. Holds the watermark and runs the stages in order.
+"""`Pairer`: push halves, get flows. It moves the watermark and runs the stages in order.
 
 The *watermark* is the newest line's time less the *allowed lateness*: everything that ended before it is at hand. All
 that decides looks only at a bounded neighbourhood of a half in log time (`reach`), and is evaluated when the watermark
@@ -84,7 +84,7 @@ class Pairer:
         self.evicted = 0
 
     def learn(self, facts: Iterable[Fact]) -> None:
-        """Take in what other lines said, before the halves they tell of."""
+        """Learn from lines other than access lines, before the halves they are about."""
         self._requests.learn(facts)
 
     def push(self, halves: Halves | pa.Table, *, before: int | None = None) -> Flows:
@@ -103,7 +103,7 @@ class Pairer:
         return self._step(self._ahead.newest - self._lateness + past // timedelta(microseconds=1))
 
     def _step(self, watermark: int) -> Flows:
-        """Process when the log has moved on far enough to be worth it, or too much has come."""
+        """Run the stages when the log has moved on far enough, or when too many halves wait."""
         enough = watermark >= self._watermark + self._reach.step or self.pending > self._capacity
         if self._ahead.newest == NO_TIME or not enough:
             return Flows(evicted=self.evicted)
@@ -117,7 +117,7 @@ class Pairer:
         return self._process(newest + 10 * self._reach.partner, last=True)
 
     def fork(self) -> Self:
-        """A pairer in the same state that goes its own way; both keep learning from facts together.
+        """An independent copy in the same state; only the facts learned are shared by both.
 
         `fork().finish()` is what the input up to now would give. Cost: a copy of what is pending.
         """
@@ -126,7 +126,7 @@ class Pairer:
 
     @property
     def watermark(self) -> int:
-        """Whatever ended before this time (microseconds) has been looked at; a half from before it comes late."""
+        """Time (microseconds) up to which everything was looked at; a half that ended before it comes late."""
         return self._watermark
 
     @property
@@ -136,7 +136,7 @@ class Pairer:
 
     @property
     def settled(self) -> int:
-        """No flow that ends before this time (microseconds) is still to come, but from lines that come late."""
+        """Only late lines can still give a flow that ends before this time (microseconds)."""
         return min(
             int(unmatched.features.time[unmatched.undecided].min(initial=self._watermark))
             for unmatched in (self._recent, self._epoch_stages.unmatched)
@@ -186,7 +186,7 @@ class Pairer:
         wait(fresh[~taken])
 
     def _without_partner(self, decided: DecisionRecorder) -> None:
-        """Lines that have no partner by their nature, and early denials that say too little to find it."""
+        """Lines that never have a partner, and early denials that say too little to find it."""
         recent = self._recent
         index = np.flatnonzero(recent.undecided & ~recent.features.pairable)
         if len(index):

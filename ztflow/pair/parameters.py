@@ -32,7 +32,7 @@ class PairingParameters:
         reach: Time distances, of all stages.
         isolated: Confidence of isolated pairs.
         clocks: Estimating the offsets of the nodes' clocks.
-        segments: Cutting equal halves into segments small enough to be weighed at once.
+        segments: Cutting equal halves into segments small enough to be assigned at once.
         matching: Weighing equal halves; holds those of the hidden Markov model.
         late_or_cut: Halves whose partner ended much later or counted other bytes.
     """

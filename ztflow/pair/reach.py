@@ -1,7 +1,7 @@
-"""All time distances of pairing in one table: how far apart in time two lines may be and still matter to each other.
+"""All time distances of pairing in one table: how far apart two lines may be and still affect each other.
 
-Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark changes one figure with
-`dataclasses.replace(REACH, far_ends=…)` and whatever follows from it moves along.
+Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark can change one figure
+with `dataclasses.replace(REACH, far_ends=…)`; all that is derived from it changes too.
 
 How long after its end a half is decided, by stage: how far the watermark has to have moved on (not to scale).
 
@@ -16,7 +16,7 @@ How long after its end a half is decided, by stage: how far the watermark has to
 
 and how long a half that is in a flow is remembered for the sake of those around it:
 
-    for_clocks    = settle + far_ends + epoch + recent    an end older than that tells the clocks nothing any more
+    for_clocks    = settle + far_ends + epoch + recent    an older end is no longer used for clock offsets
     for_isolation = for_clocks + fresh_past               an end older than that is no neighbour of an undecided half
     recent        = far_ends + epoch                      as `for_clocks`, but from the last epoch that was looked at
 
@@ -52,9 +52,9 @@ class Reach:
         learn_isolated: How far back isolated pairs inform the clocks. Chosen: long enough to be many, short enough to
             follow a drift.
         learn_nearby: How far back halves do that only might belong together. Chosen.
-        burst_pause: No end of the same kind and side for this long ends a burst, where bursts are laid on each other.
+        burst_pause: No end of the same kind and side for this long ends a burst, where bursts are aligned.
             Chosen.
-        burst_alike: Differences within two bursts laid on each other vary by at most this if they are one. Chosen.
+        burst_alike: Differences within two aligned bursts vary by at most this if they are one. Chosen.
         segment_pause: No half of the same kind for this long ends a segment of equal halves. Chosen: offsets are taken
             off by then.
         together: The two ends of one connection in a segment of two are at most this far apart. Chosen.
@@ -93,26 +93,26 @@ class Reach:
 
     @property
     def settle(self) -> int:
-        """After this it is known whether a half has an isolated partner."""
+        """After this time it is known whether a half has an isolated partner."""
         return self.far_gap + self.far_ends
 
     @property
     def recent(self) -> int:
-        """A matched half that ended so long before what was looked at last is no evidence for a clock any more."""
+        """A matched half that ended this long before the last one looked at is no longer evidence for a clock."""
         return self.far_ends + self.epoch
 
     @property
     def for_clocks(self) -> int:
-        """What ended this much before the watermark is not asked for by the clocks any more."""
+        """The clocks no longer need halves that ended this long before the watermark."""
         return self.settle + self.far_ends + self.epoch + self.recent
 
     @property
     def for_isolation(self) -> int:
-        """An end this much older than the watermark is no neighbour of a half that is still to be judged."""
+        """An end this much older than the watermark is no neighbour of a half that is still to be decided."""
         return self.for_clocks + self.fresh_past
 
     def frontier(self, watermark: int) -> int:
-        """Up to when nearby halves can be weighed, at this watermark: a whole number of epochs."""
+        """Up to when nearby halves can be assigned, at this watermark: a whole number of epochs."""
         return (watermark - self.settle - self.far_ends) // self.epoch * self.epoch
 
     def before_epoch(self, watermark: int) -> int:

@@ -20,7 +20,7 @@ from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, U
 from ztflow.pair.reach import REACH
 
 WAIT = timedelta(microseconds=REACH.trace_wait)
-"""How much log a connection's other messages are waited for when following."""
+"""Log time to wait for the other messages of a connection when following."""
 CONNECTIONS_KEPT = 200_000
 """Connections in progress kept at most; beyond it the oldest come out as they are."""
 
@@ -58,7 +58,7 @@ class LegacyPairer:
         return _table([self._open.pop(key) for key in done])
 
     def so_far(self) -> pa.Table:
-        """The flows of everything that is still here, as far as it has come."""
+        """The flows of all connections so far, also incomplete ones."""
         return _table(list(self._open.values()))
 
     def finish(self) -> pa.Table:

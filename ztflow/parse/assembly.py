@@ -1,4 +1,4 @@
-"""From the fields a tokenizer found to a row, or to the reason why not; also for text that holds no whole access line.
+"""Makes a row from the fields a tokenizer found, or says why it cannot; also for incomplete access lines.
 
 Shared by the scanner, the grammar and the JSON reader, because all must say the same about what none can read.
 """

@@ -1,4 +1,4 @@
-"""What a log line is: an access line, another statement of ztunnel (taken apart), or not ours.
+"""What a log line is: an access line, another line of ztunnel (taken apart), or not ztunnel's.
 
 ztunnel's lines have time, level, scope, spans, message and fields in one of three forms: P (plain, 1.22.0 and later),
 F (tracing-subscriber's "full", 1.18 to 1.21), and both JSON shapes. A copy with blanks for tabs is read too; where

@@ -1,4 +1,4 @@
-"""How a line was read, or why not: for `ztflow explain` and the library.
+"""Explains how a line was read, or why it could not be: for `ztflow explain` and the library.
 
 Imports pyparsing (about 70 ms), so load it only when it is asked for.
 """

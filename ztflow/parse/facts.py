@@ -1,4 +1,4 @@
-"""What lines other than access lines tell placement and pairing, as typed facts.
+"""Facts for placement and pairing from lines other than access lines.
 
 Kinds and their `values` (a key is left out, or None, where the line does not say):
 
@@ -15,7 +15,7 @@ Kinds and their `values` (a key is left out, or None, where the line does not sa
 | `connect_request` | a server saw a client's CONNECT | `trace_id, peer_ip, peer_port, peer_identity, dst_ip, dst_port, hbone_host, hbone_port, client_ip, client_port, service, baggage, pod` |
 | `outbound_trace` | an outbound connection started or ended, by trace id | `trace_id, event` (`started, completed`)`, duration_us, pod` |
 | `dns_query` | a pod asked for a name | `src_workload, src_namespace, query, domain, result` |
-| `legacy_start`, `legacy_end` | 1.18 to 1.21, see `legacy` | |
+| `legacy_start`, `legacy_end` | 1.18 to 1.21, see `trace_id_messages` | |
 
 Source: istio/ztunnel at 1.18.0 … 1.31.0-rc.0, checked against captured runs of 1.22.0, 1.22.1, 1.24.6 and 1.29.5.
 """  # noqa: E501  a Markdown table row is one line
@@ -281,4 +281,4 @@ _READERS: tuple[tuple[str, str, Callable[[Statement], tuple[str, Values] | None]
     ("proxy::outbound", "connection completed", _outbound_trace),
     ("dns", "", _dns_query),
 )
-"""Scope, how the message begins, and who reads it."""
+"""Scope, how the message begins, and the function that reads it."""

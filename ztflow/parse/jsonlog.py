@@ -286,10 +286,10 @@ def is_own_record(fields: dict[str, Any]) -> bool:
 
 
 def own_record(fields: dict[str, Any]) -> OwnRecord | None:
-    """The record of a decoded JSON object; None when it is not one of ours.
+    """The record of a decoded JSON object; None when ztflow did not write it.
 
     Raises:
-        ParseError: `BAD_VALUE` or `BAD_TIME`: one of ours, changed so that a value does not fit its column.
+        ParseError: `BAD_VALUE` or `BAD_TIME`: written by ztflow, then changed so that a value does not fit its column.
     """
     if not is_own_record(fields):
         return None

@@ -1,4 +1,4 @@
-"""A record back to the line a ztunnel of a given release would write; the inverse of `scan`.
+"""Turns a record back into the line a ztunnel of a given release would write; the inverse of `scan`.
 
 Parsing what is rendered gives back the record. Rendering what was parsed gives back the line, for plain lines of
 1.22.0 and later as ztunnel wrote them; damage that reading tolerated is not put back, and the quoted addresses of the

@@ -1,4 +1,4 @@
-"""Releases 1.18 to 1.21: no access log, but start and end messages whose trace id both sides share.
+"""Reads ztunnel 1.18 to 1.21, which has no access log: start and end messages with a trace id both sides share.
 
 `legacy_start` values: `trace_id` (None for plaintext inbound), `direction`, `path` (`hbone`, `waypoint`, `plaintext`,
 `fast_path`), `src_ip, src_port, src_identity` (inbound), `dst_ip, dst_port` (the application's), `via_ip, via_port`

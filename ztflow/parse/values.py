@@ -1,4 +1,4 @@
-"""From the text of a field to its columns: the part the scanner, the grammar and the JSON reader share.
+"""Turns the text of a field into its columns; shared by the scanner, the grammar and the JSON reader.
 
 They differ only in how they find a line's fields; turning each into its columns, checking what must be there and
 naming what is wrong happens here, once, driven by `schema.LOG_FIELDS`.

@@ -1,4 +1,4 @@
-"""Which pod, node and zone is it: inventories, the topology they and the log add up to, and the placing of flows."""
+"""Placement: finds pod, node and zone of both ends of a flow, from inventories and from the log itself."""
 
 from ztflow.place.endpoints import Placement
 from ztflow.place.inventory.facts import (

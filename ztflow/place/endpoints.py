@@ -1,4 +1,4 @@
-"""One end of a flow: what the flow says of it, and the answer where it is."""
+"""One end of a flow: what the flow says about it, and the answer where it is."""
 
 from __future__ import annotations
 

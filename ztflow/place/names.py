@@ -1,4 +1,4 @@
-"""What names tell: which pod names can come back, which workload a pod name belongs to, which labels name a zone."""
+"""What can be read from names: whether a pod name is unique, a pod's workload, labels that hold a zone."""
 
 from __future__ import annotations
 

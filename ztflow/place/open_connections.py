@@ -1,4 +1,4 @@
-"""Lone halves that a ztunnel's dump explains: the other side was still open when that ztunnel was asked."""
+"""Unpaired halves that a ztunnel's dump explains: the other side's connection was still open when it was taken."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
 
 
 def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers, list[_Key | None]]:
-    """Which connection each lone half lacks, once per distinct one."""
+    """Which connection each unpaired half lacks, once per distinct one."""
     names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
     parts = [coded(flows, name).take(rows) for name in names]
     ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(NONE).to_numpy()

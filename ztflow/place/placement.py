@@ -81,7 +81,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
 
 def place_ztunnels(halves: pa.Table, topology: Topology) -> pa.Table:
-    """Fill `ztunnel_node` of access lines where it is null: the node of the end a ztunnel speaks for is its own.
+    """Fill `ztunnel_node` of access lines where it is null: the end whose half a ztunnel wrote is on its node.
 
     Args:
         halves: Columns `schema.HALVES`.
@@ -140,7 +140,7 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
 
 
 def _by_ztunnel(ztunnel: Coded, node: Coded, topology: Topology) -> tuple[list[Answer], Codes, BoolArray]:
-    """Answers by who wrote the end's half, and the rows these settle: placed, and zoned unless pods have zones."""
+    """Answers from the ztunnel that wrote the end's half; the rows they settle, with zone unless pods have zones."""
     groups = group([ztunnel.part, node.part], len(ztunnel.codes))
     words = (column.texts(groups.first) for column in (ztunnel, node))
     answers = [topology.of_ztunnel(pod, shipped) for pod, shipped in zip(*words, strict=True)]

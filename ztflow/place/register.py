@@ -269,7 +269,7 @@ def _agree(first: str | None, second: str | None) -> bool:
 
 
 def _combine(known: PodFact, fact: PodFact) -> PodFact:
-    """Two statements about one pod: addresses together, the first word on everything else but phase and end."""
+    """Merge two statements about one pod: all addresses; the first statement wins, except for phase and end."""
     values: list[Any] = [mine if mine is not None else theirs for mine, theirs in zip(known, fact, strict=True)]
     both = PodFact(*values)
     owner = known if known.owner_kind is not None or fact.owner_kind is None else fact

@@ -1,4 +1,4 @@
-"""What the log itself shows of places: which ztunnel wrote of which pod and address, and what start-up lines say.
+"""Evidence about places from the log itself: which ztunnel logged which pod and address, and its start-up lines.
 
 An outbound line's source pod and an inbound line's destination pod are on the node of the ztunnel that wrote it
 (docs/reference/ztunnel-log.md#where-a-line-was-written). A ztunnel is known by its pod, else by the node a shipper
@@ -151,7 +151,7 @@ class Sightings:
         return self._version, self._pairs
 
     def observe(self, halves: pa.Table) -> None:
-        """Take in a table of halves. Cost: about 100 ns a half, and 3 µs a distinct end once pods are asked for."""
+        """Learn from a table of halves. Cost: about 100 ns a half, and 3 µs a distinct end once pods are asked for."""
         if not halves.num_rows:
             return
         direction = coded(halves, "direction")
@@ -225,7 +225,7 @@ class Sightings:
                     self._note_pair(ztunnel, None, ip, span)
 
     def _note_pair(self, ztunnel: Ztunnel, pod: PodName | None, ip: str | None, span: Span) -> None:
-        """Take in that a ztunnel wrote of a pod or an address for the first time."""
+        """Note that a ztunnel wrote of a pod or an address for the first time."""
         self._pairs += 1
         self._pairs_of[ztunnel] += 1
         if ip is not None:
@@ -256,7 +256,7 @@ class Sightings:
         return self._version
 
     def introduce(self, flows: pa.Table) -> None:
-        """Take in a table of flows: the ends whose own half was seen, as `observe` does of the halves.
+        """Learn from a table of flows: the ends whose own half was seen, as `observe` does of the halves.
 
         The far end of double HBONE carries the names of the near side's line and is left out.
         """
@@ -273,7 +273,7 @@ class Sightings:
                 self._add(spans)
 
     def note(self, facts: Iterable[Fact]) -> None:
-        """Take in what non-access lines say: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""
+        """Learn from non-access lines: `local_node`, `pod_here`, `pod_kept`, `pod_gone`."""
         for fact in facts:
             ztunnel = _ztunnel_of_fact(fact)
             if ztunnel is None or fact.kind not in {"local_node", "pod_here", "pod_kept", "pod_gone"}:

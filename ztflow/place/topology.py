@@ -43,7 +43,7 @@ class Topology:
         with gc_paused():
             self.register = Register(self.inventory)
         self.has_halves = False
-        """Whether it has seen access lines; without them the flows to place have to tell what they told."""
+        """Whether it has seen access lines; if not, it learns from the flows to place instead."""
         self._sightings = Sightings()
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
         self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
@@ -51,14 +51,14 @@ class Topology:
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
-        """Take in more of the log, in any order and cut. Cost: about 60 ns a half."""
+        """Learn from more of the log, in any order and cut. Cost: about 60 ns a half."""
         self._sightings.note(facts)
         if halves is not None:
             self.has_halves = True
             self._sightings.observe(halves)
 
     def learn_from_flows(self, flows: pa.Table) -> None:
-        """Take in what flows still tell of the halves they were made of, where those are not at hand."""
+        """Learn from flows what their halves said, where the halves are not at hand."""
         self._sightings.introduce(flows)
 
     @property
@@ -304,9 +304,9 @@ class Topology:
         stated: Answer | None,
         time: int | None,
     ) -> Answer | None:
-        """The strongest evidence that holds at a time; a snapshot not known to hold then comes after the log's word.
+        """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
 
-        `Answer()` where two places claim that moment with equal right, None where nothing speaks.
+        `Answer()` where evidence of equal strength names two places, None where there is none.
         """
         now = during(seen, time)
         shipped = [place for place in now if place in self._ztunnels.shipped]
@@ -324,7 +324,7 @@ class Topology:
         return stated
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
-        """Place of an address at a time; None where the pod that has it is not the one the line speaks of."""
+        """Place of an address at a time; None where the pod that has it is not the one the line names."""
         ip = end.ip
         assert ip is not None
         seen: dict[int, Span] = {}
@@ -360,7 +360,7 @@ class Topology:
         return None
 
     def _agrees(self, end: End, namespace: str | None, name: str) -> bool:
-        """Whether the pod found at an address can be the one the line speaks of; else the address was another's."""
+        """Whether the pod found at an address can be the one the line names; else the address was another's."""
         said = end.namespace or end.owner_namespace
         if said is not None and namespace is not None and said != namespace:
             return False
@@ -377,7 +377,7 @@ class Topology:
         zone = self.register.node_zone.get(node) if node is not None else None
         if zone is None and answer.pod is not None:
             namespace, _, name = answer.pod.partition("/")
-            # Where the node has no name, a statement that names one speaks of another place.
+            # Where the node has no name, a statement that names one is about another place.
             known = [pod for pod in self.register.lookup(namespace, name) if node is not None or pod.node is None]
             zones = {self.register.zone(pod) for pod in known} - {None}
             zone = zones.pop() if len(zones) == 1 else None

@@ -1,4 +1,4 @@
-"""Which node each ztunnel of the log is on: ztunnels become places, whose node has a known name or not.
+"""Which node each ztunnel of the log is on. The result are places: nodes with or without a known name.
 
 A place is a number. A node with a known name is one place; the node of a ztunnel without one is a place of its own, so
 that two things known to be with that ztunnel are known to be on one node.
@@ -22,7 +22,7 @@ NOWHERE = -1
 
 
 class Ztunnels:
-    """Places of ztunnels, settled anew when something new was seen.
+    """Places of ztunnels, computed again when something new was seen.
 
     Cost: a few microseconds a ztunnel; without a direct statement of its node, some per pod when it wrote of another.
 
@@ -136,7 +136,7 @@ class Ztunnels:
         return found
 
     def _name(self, ztunnel: Ztunnel, ranks: list[tuple[str, set[str]]]) -> None:
-        """Place a ztunnel by the strongest kind of evidence that speaks, if that speaks with one voice."""
+        """Place a ztunnel by its strongest kind of evidence, if that names one node only."""
         said = [(how, nodes) for how, nodes in ranks if nodes]
         self.place_of[ztunnel], self.how[ztunnel] = NOWHERE, ""
         if len({node for _, nodes in said for node in nodes}) > 1:
@@ -161,7 +161,7 @@ class Ztunnels:
     def _name_by_pods(self, ztunnels: list[Ztunnel], stays: dict[PodName, dict[Ztunnel, Span]]) -> list[Ztunnel]:
         """Place ztunnels by where the inventory has their pods. Returns those still without one.
 
-        A bare file may hold several ztunnels' lines; then its one start-up block does not speak for all of them.
+        A bare file may hold several ztunnels' lines; then its one start-up block is not about all of them.
         """
         announced: defaultdict[Ztunnel, set[PodName]] = defaultdict(set)
         for pod, spans in stays.items():
@@ -214,7 +214,7 @@ class Ztunnels:
         return votes
 
     def _majority(self, ztunnel: Ztunnel, votes: Counter[str]) -> set[str]:
-        """The node most votes are for; all of them if none has more than twice the votes of the next."""
+        """The node with most votes; all of them if none has more than twice the votes of the next."""
         ranked = votes.most_common()
         if len(ranked) > 1:
             statements = tuple(f"{node} (inventory, {count} of its pods)" for node, count in sorted(votes.items()))
@@ -279,7 +279,7 @@ class Ztunnels:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What ztunnels and facts settle by themselves, whatever pods there are."""
+    """What ztunnels and facts settle by themselves, without any pods."""
 
     version: int
     contradictions: list[Contradiction] = field(default_factory=list)

@@ -1,8 +1,8 @@
-"""Big blocks: read by the compiled kernel, what it leaves by the slow path, everything in the order of the lines.
+"""Reads big blocks: by the compiled kernel, and what it leaves by the slow path, in the order of the lines.
 
 The kernel decides about each line alone. What a line means may also depend on the lines before it: a record that waits
 for its end, a JSON document that is open, a section marker. So the lines are taken in stretches between those the slow
-path reads, and a stretch only while the slow path would take its quick way, too; else its next line goes the slow way.
+path reads, and a stretch only while the slow path could take its short cut, too; else its next line is read there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SOME_HEAD: Final = "2024-11-05T12:00:01.013201Z\tinfo\t"
 LEAST: Final = 32 << 10
 """Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
 _THREADS: Final = 4
-"""More do not pay: what is done in Python stays behind one."""
+"""More threads bring nothing: the part done in Python is single-threaded."""
 _PIECE: Final = 8 << 20
 """Bytes one thread reads at a time."""
 _NO_LINE: Final = 1 << 62
@@ -57,7 +57,7 @@ class SlowPath:
 
     Attributes:
         read: Reads these whole lines; the first has this number.
-        unwrapper: Knows who wrote what, by what is before a line.
+        unwrapper: Knows which ztunnel wrote a line, by the text before it.
         settled: Whether nothing is held that the next line could change.
         counts: Whether other lines need only be counted.
     """
@@ -86,7 +86,7 @@ class SlowPath:
         return self.unwrapper.quick_prefix(prefix) if known is None else known
 
     def state(self) -> object:
-        """Whatever `origin` depends on."""
+        """Everything `origin` depends on."""
         return self.unwrapper.state()
 
 
@@ -192,7 +192,7 @@ class _Prefixes:
         self.all_known = not (self.lookup < 0).any()
 
     def left(self, prefix: int) -> None:
-        """A line behind this prefix had to be looked at; when that goes on the kernel need not read them any more."""
+        """Count a line behind this prefix that took the slow path; after many the kernel leaves all of them to it."""
         if prefix < 0 or self.lookup[prefix + 1] >= 0:
             return
         self._left[prefix] = self._left.get(prefix, 0) + 1
@@ -249,7 +249,7 @@ class _Settling:
         return _woven(table, bulk.builder.take(bulk.source_file), places)
 
     def _read(self, line: int, start: int, stop: int) -> None:
-        """Some lines the slow way."""
+        """Read some lines by the slow path."""
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
         self._places += [line] * (len(self._bulk.builder) - len(self._places))
         if self._behind.outdated:
@@ -273,7 +273,7 @@ class _Settling:
             self._leave(line)
 
     def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
-        """The first row and the first other line that must go the slow way, by what is known now."""
+        """The first row and the first other line that must take the slow path, by what is known now."""
         if not self._slow.settled():
             return self._row, self._other
         lookup, prefix, refused, others = self._behind.lookup, self._prefix, self._refused, self._others[1]
@@ -292,13 +292,13 @@ class _Settling:
         self._row, self._other = row, other
 
     def _assign(self) -> None:
-        """Write down who wrote the rows accepted since the last time, by what is known now."""
+        """Fill in the ztunnel of the rows accepted since the last time, by what is known now."""
         rows = slice(self._assigned, self._row)
         self._origin[rows] = self._behind.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
     def _leave(self, line: int) -> None:
-        """The next row or other line goes the slow way."""
+        """The next row or other line takes the slow path."""
         self._assign()
         if self._row < self._part.rows and self._lines[self._row] == line:
             start, prefix = int(self._starts[self._row]), int(self._prefix[self._row])

@@ -1,7 +1,7 @@
-"""Lines that several captures hold (a rotated and a current file, two exports), told by a fingerprint and left out.
+"""Removes lines that several captures hold (a rotated and a current file, two exports), found by a fingerprint.
 
 Two lines are one when time (to the microsecond), ends, direction, sizes and duration are equal. Within one stream equal
-lines can be true, so there they count as copies only where a ztunnel's time jumped back to lines that came before.
+lines can be two connections: there they are copies only where a ztunnel's time jumped back to lines seen before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FACTORS: Final = {
         "duration_ms",
     )
 }  # fmt: skip
-"""What tells lines apart: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
+"""What identifies a line: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
 numbers times these are as good as never equal."""
 
 _NULL = np.uint64(0xD6E8FEB86659FD93)
@@ -85,7 +85,7 @@ class Counted:
     Memory: with *keep*, 16 bytes a hash to be kept. Without, 8 bytes a hash up to `SEGMENT` hashes; then they go to a
     temporary file that has no name, and stay in memory only where there is none to be had.
 
-    Cost: nothing but an append when never asked; O(log² n) a hash when asked after every batch.
+    Cost: an append when never queried; O(log² n) a hash when queried after every batch.
     """
 
     def __init__(self, keep: int | None = None, segment: int = SEGMENT) -> None:
@@ -97,7 +97,7 @@ class Counted:
         self._older: list[UIntArray] = []
 
     def add(self, hashes: UIntArray) -> None:
-        """These came."""
+        """Add hashes."""
         self._new.append(hashes)
         self._size += len(hashes)
         if self._size < self._limit:
@@ -111,7 +111,7 @@ class Counted:
         self._new, self._runs, self._size = [], [], 0
 
     def count(self, hashes: UIntArray) -> IntArray:
-        """How often each of these came."""
+        """How often each of these was added."""
         self._sort()
         total = np.zeros(len(hashes), dtype=np.int64)
         for run in (*self._older, *self._runs, *(self._file.runs() if self._file is not None else ())):
@@ -280,7 +280,7 @@ class Overlaps:
 
 
 def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
-    """Who wrote each row, as a place in a list of names; the last is None, for unknown."""
+    """The ztunnel of each row, as a place in a list of names; the last is None, for unknown."""
     ztunnels = coded_of(pods)
     return ztunnels.codes, [*ztunnels.words, None]  # null has the code -1, the place of the last
 

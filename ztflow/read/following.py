@@ -1,4 +1,4 @@
-"""`follow`: pipes and growing files, as their bytes come."""
+"""`follow`: reads pipes and growing files as their bytes come."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FLUSH_AFTER = 0.15
 
 _BATCH = 4 << 20
 _SLOW_BATCH = 512 << 10
-"""Bytes read at once line by line: they take about 20 ms, so that nobody waits long for the first of them."""
+"""Bytes read at once line by line: they take about 20 ms, so that the first of them is shown soon."""
 _RESCAN = 1.0
 """Seconds between looks for new files in followed directories."""
 
@@ -131,21 +131,21 @@ class _Pipe:
             self.reader = PipeReader(file.fileno(), live.changed)
 
     def read(self) -> bytes | None:
-        """What is there now; None at the end. Called when something is there."""
+        """The bytes that are there now; None at the end. Called when there are some."""
         if self.reader is None:
             data: bytes = getattr(self.file, "read1", self.file.read)(_BATCH)
             return bytes(data) or None
         return self.reader.now() or None
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self.reader is not None:
             self.reader.close()
             self.reader = None
 
 
 class _Tail:
-    """A question to Loki that is asked again and again, as a pipe."""
+    """A Loki query that is repeated, read like a pipe."""
 
     def __init__(self, query: LokiQuery) -> None:
         self.error: SourceError | None = None
@@ -193,7 +193,7 @@ class _File:
         self.stream = _Stream(self.name, self._live)
 
     def turn(self) -> Iterator[ReadBatch]:
-        """Take what was written since the last look."""
+        """Read what was written since the last look."""
         yield from self._grown()
         try:
             about = Path(self.path).stat()
@@ -246,7 +246,7 @@ class _Live:
 
     @property
     def over(self) -> bool:
-        """Whether nothing can come any more."""
+        """Whether all inputs have ended."""
         return not self._pipes and not self._files and not self._folders
 
     def start(self, inputs: Sequence[Input]) -> Iterator[ReadBatch]:

@@ -1,4 +1,4 @@
-"""`read_inputs`: everything a user names, to batches of halves."""
+"""`read_inputs`: reads all inputs a user names into batches of halves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_inputs(
         SourceError: As above. What came before the error was yielded.
         UsageError: If *wrapper* is not known.
 
-    Memory: one batch, and up to 32 MB a stream where copies are looked for (`counted`).
+    Memory: one batch, and up to 32 MB a stream where copies are looked for (`duplicates`).
     """
     report = ReadReport() if report is None else report
     skipped = Skipped(report.skipped)

@@ -1,4 +1,4 @@
-"""Every bound of the reader, each with its reason. Past a bound something is counted; nothing else is lost."""
+"""Every bound of the reader, each with its reason. What exceeds a bound is counted, and nothing else is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`StreamParser`: bytes in, halves, counts and facts out. Sans-I/O."""
+"""`StreamParser`: bytes of one stream in; halves, counts and facts out. It does no I/O."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class StreamParser:
     # ---- wrapped records
 
     def _hold(self, line: LogLine, width: int) -> None:
-        """Keep a line whose end may stand on the next physical line."""
+        """Keep a line whose end may be on the next physical line."""
         self._pending = WrappedRecord(line.origin)
         self._pending.add(line.text, width or len(line.text), line.line_number)
 

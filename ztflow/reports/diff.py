@@ -1,7 +1,7 @@
-"""Diff: what changed between two captures, with the windows and the chance of it allowed for.
+"""Diff: what changed between two captures, allowing for their lengths and for chance.
 
-Windows of different length and traffic that comes by chance make naive differences: counts are compared as rates, and
-an edge that is gone carries the probability that so long a silence means nothing (Poisson).
+Counts are compared as rates, because the captures may differ in length. An edge that is gone carries the probability
+that so long a silence is chance (Poisson).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Egress: connections that left the mesh, and those no service accounts for."""
+"""Egress: connections that left the mesh, and those to addresses of no known service."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Egress(Report):
 
     @property
     def findings(self) -> int:
-        """Ways out that no service accounts for."""
+        """Ways out that belong to no known service."""
         return sum(way.kind == "no_service" for way in self.ways)
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:

@@ -1,4 +1,4 @@
-"""Where a flow's halves are in the input, as keys that two tables can be joined by."""
+"""Keys of halves (their place in the input), to join flows with halves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every report is: a typed result and its basis, as a dictionary, as tables and as text (`render`)."""
+"""Base class of reports: a typed result and its basis, as a dictionary, as tables and as text (`render`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ztflow.text.format import counted, duration_text, json_text, share_text, ti
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a report rests on; printed with every one.
+    """Time window and counts of a report; printed with it.
 
     Attributes:
         first_seen: Start of the observed window; None when no line carries a time.
@@ -125,7 +125,7 @@ class Report(ABC):
         return 0
 
     def notes(self) -> list[str]:
-        """What a reader has to know to read the numbers rightly."""
+        """Notes that are needed to read the numbers correctly."""
         return []
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def render(
         report: Any.
         form: One of `RENDERERS`.
         limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
-        width: For `text`: cells of the terminal it shall fit; None cuts nothing.
+        width: For `text`: width of the terminal in cells; None cuts nothing.
         color: For `text`: whether to style.
 
     Raises:

@@ -38,7 +38,7 @@ class Coverage:
         source: Client.
         target: Server.
         measures: Sums; `plaintext` and `mtls_unknown` among them.
-        mtls_share: Of the connections of which the log tells; None when it tells of none.
+        mtls_share: Of the connections for which the log says it; None when it says it of none.
     """
 
     source: str

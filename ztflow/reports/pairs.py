@@ -1,4 +1,4 @@
-"""Who talks to whom: rows by (source, destination), shared by several reports."""
+"""Rows by (source, destination), shared by several reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summary: what a person wants to know of a capture first, on one screen."""
+"""Summary: the most important figures of a capture on one screen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something unknown: so many connections are without it.
+    """A property that is unknown for so many connections.
 
     Attributes:
         what: What they are without, to be read after `without`.
@@ -53,7 +53,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Summary(Report):
-    """The first answer.
+    """The summary.
 
     Attributes:
         totals: Sums over all connections; None when there are none.
@@ -219,7 +219,7 @@ def mtls_kinds(view: View) -> dict[str, BoolArray]:
 
 
 def summary(flows: Flows) -> Summary:
-    """The first answer to a capture.
+    """The summary of a capture.
 
     Args:
         flows: Connections.

@@ -1,4 +1,4 @@
-"""Neutral tables, and the page of them that a report shows: cells and units, no formatting."""
+"""Tables of a report before formatting: cells with units, and the page they make up."""
 
 from __future__ import annotations
 

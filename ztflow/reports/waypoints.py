@@ -1,4 +1,4 @@
-"""Waypoints: client → waypoint → server as one path, where the second hop is believed to follow the first.
+"""Waypoints: client → waypoint → server as one path, where pairing inferred which second hop continues the first.
 
 The two hops are two connections that share no id, and a waypoint may send many requests over one of them. Which hop
 follows which is therefore an inference made while pairing (`next_hop_file`, `next_hop_line`), right per service rather
@@ -36,7 +36,7 @@ class Chain:
         target: Server's workload; None where the second hop was not found.
         flows: Connections of the first hop.
         first_bytes: Their payload both ways.
-        second_flows: Connections of the second hop believed to follow, each counted once.
+        second_flows: Connections of the second hop inferred to follow, each counted once.
         second_bytes: Their payload both ways; None without a second hop.
         crossing_first: First hops that crossed nodes.
         crossing_second: Second hops, one per first hop, that crossed nodes.
@@ -64,7 +64,7 @@ class Waypoints(Report):
     Attributes:
         chains: Ways through, busiest first.
         first_hops: Connections to a waypoint or gateway.
-        linked: Of those, with a second hop believed to follow.
+        linked: Of those, with an inferred second hop.
     """
 
     name: ClassVar[str] = "waypoints"
@@ -142,7 +142,7 @@ def waypoints(flows: Flows) -> Waypoints:
 
 
 def _second_hops(view: View) -> Integers:
-    """Row of the flow believed to follow each row, `NO_ROW` where there is none."""
+    """Row of the flow inferred to follow each row, `NO_ROW` where there is none."""
     files: dict[str, int] = {}
     wanted = places(view, "next_hop_file", "next_hop_line", files)
     rows = np.full(len(view), NO_ROW)

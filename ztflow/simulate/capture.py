@@ -104,7 +104,7 @@ class Capture:
 
     @cached_property
     def halves(self) -> pa.Table:
-        """Where each connection's lines stand and when they were truly written, for judges that know everything.
+        """File and line of each connection's halves and the true time of each: the truth that pairing is scored by.
 
         Columns: `id` int64; `outbound_file`, `outbound_line`, `inbound_file`, `inbound_line`, `next_hop_file`,
         `next_hop_line` (null where there is none); `outbound_end`, `inbound_end` in true seconds since the beginning,

@@ -1,4 +1,4 @@
-"""How long work waits at a node, and in which order it leaves: batches, threads that are away, work that is stolen.
+"""How long work waits at a simulated node and in which order it leaves: batches, busy threads, work stealing.
 
 Captured storms show the same picture everywhere: nothing happens for a millisecond or more, then everything that has
 come meanwhile is read in one go and handled 14 to 22 µs apart, and the other node does the same with what this one
@@ -54,7 +54,7 @@ class Congestion:
             )
             begins.sort()
             length = delays.pause * np.exp(rng.standard_normal(len(begins)) * delays.pause_spread)
-            # Who is away cannot go away.
+            # A thread that is away cannot go away again.
             away, back = [], [-inf]
             for begin, end in zip(begins.tolist(), (begins + length).tolist(), strict=True):
                 if begin >= back[-1]:
@@ -166,7 +166,7 @@ class _Run:
         return ahead + [piece for some in tunnels for piece in some], len(ahead)
 
     def _shared(self, queue: list[int], clock: float, settling: bool) -> float:
-        """Handle what waits with two threads, of which the one without work takes half of the other's.
+        """Handle what waits with two threads; the idle one takes half of the other's work.
 
         Args:
             queue: What waits, in order.

@@ -1,4 +1,4 @@
-"""From ztunnel to the reader: in which file and order lines stand, what is lost, late or there twice."""
+"""Delivery of simulated lines to the reader: their files and order, and which are lost, late or duplicated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class File:
 
     Attributes:
         name: Its name.
-        order: Lines in it, by their place in `Lines`; a line can stand twice.
+        order: Lines in it, by their place in `Lines`; a line can be there twice.
         arrival: True seconds at which each arrives; never falls.
     """
 

@@ -1,4 +1,4 @@
-"""What a client can do, and which halves of it ztunnel logs with which words, release by release.
+"""Kinds of simulated connections, and which halves ztunnel logs for each with which texts, release by release.
 
 The words are those of ztunnel (istio/ztunnel at the tags named beside them); kinds, order of ends and bytes cut short
 were seen in captured runs of real ztunnels, `POLICY_CHANGE` and the early denials are built from the sources.

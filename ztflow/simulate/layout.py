@@ -1,4 +1,4 @@
-"""Which fields each line has: the record of every side of every path, release by release.
+"""Which fields each simulated line has, by path, side and release.
 
 Source: `Which fields` is decided in istio/ztunnel `src/proxy/metrics.rs`; the paths are those of captured runs.
 """
@@ -28,7 +28,7 @@ class Side(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """All that decides the text of a line, but its numbers. Pods and services by number, `NO_NODE` for none."""
+    """What decides the text of a line, except its numbers. Pods and services by number, `NO_NODE` for none."""
 
     side: Side
     kind: Kind

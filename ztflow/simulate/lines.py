@@ -1,4 +1,4 @@
-"""Every line the ztunnels write, as columns: who writes it, when, which template, which numbers."""
+"""Every line the simulated ztunnels write, as columns: ztunnel, time, template, numbers."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ztflow.simulate.timing import run_course
 from ztflow.simulate.traffic import connect
 
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-"""When simulated traffic begins unless somebody says otherwise."""
+"""When simulated traffic begins by default."""
 
 
 def simulate(scenario: Scenario | str = "mixed", seed: int = 0, *, begin: datetime = BEGIN) -> Capture:

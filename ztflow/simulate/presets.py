@@ -1,4 +1,4 @@
-"""Scenarios by name."""
+"""Ready-made scenarios by name."""
 
 from __future__ import annotations
 

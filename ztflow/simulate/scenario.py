@@ -13,7 +13,7 @@ from ztflow.parse.render import Format, release_tuple
 from ztflow.simulate.kinds import SINCE, Kind, Release
 
 Wrapper: TypeAlias = Literal["files", "cri", "stern", "stern-json", "kubectl-prefix"]
-"""What stands around a line: nothing or the container runtime's prefix in one file per ztunnel, or one merged file."""
+"""How lines are wrapped: bare or with the container runtime's prefix in one file per ztunnel, or one merged file."""
 
 Sizes: TypeAlias = Literal["unique", "mixed", "equal"]
 

@@ -1,4 +1,4 @@
-"""What a ztunnel says besides access lines: its start, its pods, its control plane, its end."""
+"""Simulated lines other than access lines: start, pods, control plane, shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Statement:
 
     Attributes:
         scope: Module path without `ztunnel::`.
-        message: As it stands; may have several lines.
+        message: As logged; may have several lines.
         fields: Keys and values; text is quoted in plain, numbers, flags and `Display` values (`shown`) are not.
         spans: Names and fields of the enclosing spans.
         level: Lower case.

@@ -1,4 +1,4 @@
-"""Lines with holes: `render_line` writes each kind of line once, its numbers are filled in by the million."""
+"""Line templates: `render_line` writes each kind of line once; numbers are filled in for millions of lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each side saw a connection begin and end, and what each side counted: the true course of events."""
+"""Simulated truth of each connection: when each side saw it begin and end, and the bytes each side counted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Course:
 
 
 def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator) -> Course:
-    """Let the connections happen.
+    """Compute the course of the connections.
 
     Cost: about 5 µs each, most of it for batches and tunnels.
     """
@@ -152,7 +152,7 @@ class _Ways:
 
 
 def _pools(made: Connections, cluster: Cluster) -> tuple[BoolArray, IntArray, IntArray]:
-    """Which connections reach their server in a tunnel, who dialled it, and from which pool it comes."""
+    """Which connections reach their server in a tunnel, which pod opened it, and from which pool it comes."""
     plain = made.of(
         Kind.PLAINTEXT_IN, Kind.PLAINTEXT_OUT, Kind.EGRESS, Kind.DENIED_PLAINTEXT, Kind.NO_ENDPOINTS,
         Kind.UNKNOWN_ADDRESS, Kind.UNKNOWN_WAYPOINT, Kind.TLS_FAILURE,
@@ -169,7 +169,7 @@ def _setup(
     scenario: Scenario, made: Connections, pool: IntArray, pooled: BoolArray, start: FloatArray, life: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:  # fmt: skip
-    """Seconds until a connection is through its tunnel: a handshake for the first, the rest of it for who waits."""
+    """Seconds until a connection is through its tunnel: a handshake for the first, the rest of it for later ones."""
     delays = scenario.delays
     setup = delays.setup * np.exp(rng.standard_normal(made.count) * delays.setup_spread)
     held = np.flatnonzero(pooled)
@@ -196,7 +196,7 @@ def _tunnel_ports(tunnel: IntArray, dialler: IntArray, start: FloatArray, rng: n
 def _choose_endings(
     scenario: Scenario, cluster: Cluster, made: Connections, rng: np.random.Generator
 ) -> tuple[IntArray, tuple[Ending, ...]]:
-    """An ending for each connection, by kind, chance, and who stands where."""
+    """An ending for each connection, by kind, chance, and the places of its two pods."""
     every: list[Ending] = []
     chosen = np.zeros(made.count, dtype=np.int64)
 
@@ -257,12 +257,12 @@ def _stop(
 def _bytes(
     scenario: Scenario, made: Connections, refused: BoolArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """What each side counted: equal and swapped, unless nothing was said or a reset lost something."""
+    """Byte counts of each side: equal and swapped, except for empty connections and bytes lost in a reset."""
     request = np.where(refused, 0, made.request)
     response = np.where(refused, 0, made.response)
     unequal = rng.random(made.count) < scenario.unequal_resets
     kept = rng.random(made.count)
-    # Whoever resets throws away what is on its way to it, and what it sent but the other side had not yet passed on.
+    # A reset drops the bytes under way to the side that resets, and those it sent that were not yet passed on.
     to_client = made.of(Kind.SERVER_RESET, Kind.CLIENT_RESET) & unequal
     to_server = made.of(Kind.CLIENT_RESET, Kind.POLICY_CHANGE) & unequal
     received = np.where(to_client, (response * kept).astype(np.int64), response)

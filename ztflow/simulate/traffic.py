@@ -1,4 +1,4 @@
-"""Who connects to whom, when, for how long and with how many bytes: the client's and the server's own doing."""
+"""Simulated traffic: client, server, time, duration and bytes of each connection, before any mesh effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ztflow.simulate.kinds import CODE, HEALTHY, KINDS, Kind
 from ztflow.simulate.scenario import Scenario
 
 REFUSED_PORT = 9099
-"""Where nobody listens."""
+"""A port on which nothing listens."""
 
 _LIFE: dict[Kind, tuple[float, float]] = {
     Kind.PLAIN: (0.010, 1.4), Kind.PROBE: (0.0018, 0.45), Kind.BURST: (0.012, 0.45), Kind.STORM: (0.011, 0.8),
@@ -192,7 +192,7 @@ def _ends(
     if kind is Kind.ALLOWED:
         client = rng.choice([pod for pod in cluster.of(Role.APP) if cluster.pods[pod].workload == "web"], groups)
     if kind is Kind.DENIED:
-        # web may call what is guarded; everybody else, and web where nobody is allowed, is refused.
+        # Only web may call guarded services; other clients are refused, and so is web where no client is allowed.
         others = [pod for pod in clients if cluster.pods[pod].workload != "web"]
         client = rng.choice(others, groups)
     service = _services(kind, groups, cluster, rng)[group]

@@ -91,7 +91,7 @@ def draw_ports(owner: IntArray, rng: np.random.Generator, parity: int) -> IntArr
     """A port for each thing, never the same twice among 14 000 neighbours of one owner.
 
     Args:
-        owner: Pod that needs the port; its things stand in the order in which they come to be.
+        owner: Pod that needs the port; what one pod owns is in order of creation.
         rng: Where each owner's ports begin.
         parity: 0 or 1, so that two callers never clash.
     """

@@ -1,4 +1,4 @@
-"""How values look to a person: text by unit, sizes and durations, HTML tables that escape everything.
+"""Formats values for people: text by unit, sizes, durations, and HTML tables that escape everything.
 
 Text out of a log may hold anything, so nothing here passes a value on unescaped. Units are decimal (1 kB = 1000 B),
 as network prices are. Pure Python; no state.

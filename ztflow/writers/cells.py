@@ -1,4 +1,4 @@
-"""Columns of a table as columns of text, made by Arrow rather than by a loop over cells.
+"""Turns columns of a table into columns of text, with Arrow instead of a loop over cells.
 
 Text is escaped once per distinct value, numbers are cast in bulk; what comes out is one `pa.StringArray` a column.
 """

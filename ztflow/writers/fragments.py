@@ -1,4 +1,4 @@
-"""Rows of text put together from fragments, most of them made once per distinct value rather than once per row.
+"""Builds rows of text from fragments, most of them made once per distinct value instead of once per row.
 
 A table of flows repeats itself: all columns of one pod come together, and most of the rest has a handful of values.
 Fragments side by side are joined for each distinct combination of their values, as long as there are few;

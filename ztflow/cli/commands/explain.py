@@ -1,4 +1,4 @@
-"""`ztflow explain`: how a line was read, or why not."""
+"""`ztflow explain`: how a line was read, or why it could not be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ztflow report NAME`: one question, answered in tables."""
+"""`ztflow report NAME`: one report as tables."""
 
 from __future__ import annotations
 

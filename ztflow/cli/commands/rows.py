@@ -1,4 +1,4 @@
-"""`ztflow records` and `ztflow flows`: access lines, and the connections they tell of, one row each."""
+"""`ztflow records` and `ztflow flows`: access lines, and the connections they belong to, one row each."""
 
 from __future__ import annotations
 

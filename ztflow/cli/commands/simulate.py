@@ -1,4 +1,4 @@
-"""`ztflow simulate`: logs as ztunnel would write them, with known truth."""
+"""`ztflow simulate`: writes logs as ztunnel would, and which lines belong together."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _scenario(
     name: str, connections: int | None, duration: float | None, release: str | None, log_format: str | None,
     wrapper: str,
 ) -> Scenario:  # fmt: skip
-    """The scenario with what was asked for on top; the dataclass refuses what means nothing."""
+    """The scenario with what was asked for on top; the dataclass refuses invalid values."""
     from dataclasses import replace
     from typing import Any
 

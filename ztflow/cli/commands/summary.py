@@ -1,4 +1,4 @@
-"""`ztflow` alone: the first answer, updated while lines come in on a terminal, once at the end otherwise."""
+"""`ztflow` without a command: the summary, updated live on a terminal, printed once at the end otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which box a vertex is drawn in: the Kubernetes node it is on, or the next best place."""
+"""Which box a vertex is drawn in: its Kubernetes node, else the best place known."""
 
 from __future__ import annotations
 

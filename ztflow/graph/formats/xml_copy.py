@@ -1,4 +1,4 @@
-"""A copy of the graph that XML can carry, for GraphML and GEXF."""
+"""Copies the graph with values that GraphML and GEXF can hold."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _assign(cost: FloatArray) -> tuple[Index, Index]:
 
 
 def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> Iterator[_Piece]:
-    """The segment cut where a pause finds no half without a partner; halves too far from all others left out."""
+    """The segment cut at pauses at which no half is unpaired; halves too far from all others left out."""
     rows, columns, cost = _least_squares(
         segment.out_time, segment.out_duration, segment.in_time, segment.in_duration, parameters
     )
@@ -267,7 +267,7 @@ def _alike(posterior: FloatArray, halves: Candidates) -> FloatArray:
 
 
 def _overtaken(halves: Candidates, rows: Index, columns: Index, parameters: MatchingParameters) -> FloatArray:
-    """The chance, for each pair, that it changed places with its nearest neighbour in a way the model does not know."""
+    """Probability of each pair that it overtook its nearest neighbour in a way the model does not cover."""
 
     def apart(values: FloatArray) -> FloatArray:
         return np.abs(np.subtract.outer(values, values))

@@ -68,7 +68,7 @@ def whole(keys: UIntArray, time: IntArray, settled: int, reach: Reach = REACH) -
 
 
 def first_part(time: IntArray, outbound: BoolArray, settled: int, parameters: SegmentParameters = SEGMENTS) -> int:
-    """Where to cut a segment that is too large: how many halves go first; 0 when it cannot be told yet."""
+    """Where to cut a segment that is too large: how many halves go first; 0 when this is not known yet."""
     largest = parameters.largest
     if len(time) <= largest or time[largest] >= settled:
         return 0

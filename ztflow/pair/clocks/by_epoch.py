@@ -39,7 +39,7 @@ class OffsetsByEpoch:
         self._given: dict[int, Offsets] = {}
 
     def remember(self, features: BasicFeatures, out: Index, inn: Index) -> None:
-        """Take in isolated pairs; they are put in order when offsets are asked for."""
+        """Add isolated pairs; they are sorted when offsets are requested."""
         if not len(out):
             return
         a, b = features.time[out], features.time[inn]
@@ -99,7 +99,7 @@ def _nearby(
     """End differences between unmatched outbound halves of an epoch and the inbound ones they might belong to.
 
     Returns:
-        Those within bursts laid on each other, and those of halves in no such burst.
+        Those within aligned bursts, and those of halves in no such burst.
     """
     time, far = features.time, reach.far_ends
     near = np.flatnonzero((time >= start - far) & (time < stop + far))
@@ -131,7 +131,7 @@ def _nearby(
 def _bursts(
     features: BasicFeatures, near: Index, rank: IntArray, parameters: ClockParameters, reach: Reach
 ) -> tuple[Index, Index, BoolArray]:
-    """Bursts of outbound ends laid on bursts of as many inbound ends of their exact key, first to first.
+    """Align bursts of outbound ends with bursts of as many inbound ends of their exact key, first to first.
 
     Which burst belongs to which does not ask for right clocks: of those within `Reach.far_ends` that have as many ends,
     it is the one whose gaps are most alike, so that all differences are nearly the same.
@@ -144,7 +144,7 @@ def _bursts(
         reach: Time distances.
 
     Returns:
-        Indexes of the outbound and the inbound ends laid on each other; for each of `near` whether it is one of them.
+        Indexes of the outbound and the inbound ends that were aligned; for each of `near` whether it is one of them.
     """
     laid = np.zeros(len(near), np.bool_)
     if not len(near):

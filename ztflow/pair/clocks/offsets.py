@@ -28,7 +28,7 @@ from ztflow.pair.reach import REACH
 
 @dataclass(frozen=True)
 class ClockParameters:
-    """How differences are chosen, and weighed against each other; distances in time are in `Reach`.
+    """Figures for choosing and weighting differences; distances in time are in `Reach`.
 
     Attributes:
         delay_varies: How much the usual delay differs between two ztunnels and any other two, µs. Chosen.
@@ -48,7 +48,7 @@ class ClockParameters:
         rounds: Of reweighting, in which evidence that contradicts the rest loses its weight. Chosen.
         faint: Weight of the wish that a clock is right, as a share of that of the weakest evidence. Chosen.
         most_isolated: Isolated pairs looked at, at most, the latest ones: a busy log has them within a second. Chosen.
-        fewest_in_burst: Ends of a burst that is laid on another, at least. Chosen.
+        fewest_in_burst: Fewest ends of a burst that is aligned with another. Chosen.
         most_bursts: Bursts an epoch, the largest ones. Chosen.
         candidates: Possible partners on each side of a half that the cross-correlation looks at. Chosen.
     """
@@ -139,7 +139,7 @@ def estimate(
 
     Args:
         isolated: Differences of isolated pairs.
-        bursts: Differences within bursts laid on each other: nearly right each, but a burst can be the wrong one.
+        bursts: Differences within aligned bursts: nearly all right, but a burst can be the wrong one.
         crowd: Differences of halves that may belong together, right ones among wrong ones.
         parameters: The figures.
         usual_delay: Delay where nothing is known.
@@ -179,7 +179,7 @@ def _delays(
 
 
 def _quantile(size: IntArray, parameters: ClockParameters) -> FloatArray:
-    """Which quantile of isolated pairs is used: of few the middle, as some end the other way round; of many a low."""
+    """Quantile of isolated pairs used: the middle of few, because some end the other way round; a low one of many."""
     low = parameters.low_of_many
     quantile: FloatArray = low + (0.5 - low) / (1 + size / parameters.few)
     return quantile
@@ -270,7 +270,7 @@ def _between(
 def _solve(
     size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray, parameters: ClockParameters
 ) -> FloatArray:
-    """Offsets over the graph of ztunnels by least absolute deviations, mean 0: one wrong edge of a circle gives way."""
+    """Offsets in the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a cycle is outvoted."""
     weight: FloatArray = 1 / spread**2
     solution: FloatArray = np.zeros(size)
     for _ in range(parameters.rounds):

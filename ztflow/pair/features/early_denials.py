@@ -7,7 +7,7 @@ which the refusal names in its text. No other inbound line goes with a 400: deni
 applications with 503.
 
 A call to one of ztunnel's own ports is refused in words that name nothing, with 400 before 1.26.0 and with 503 since.
-There the port asked for tells: nothing but a refusal ever comes of one.
+There the port asked for decides: a request to it is always refused.
 
 Not joined, because the line says too little: TLS failures, of which the client may see anything or nothing; unknown
 host names, where halves of two networks share no address; a server's pod that its ztunnel does not know yet (503, as

@@ -26,7 +26,7 @@ IMPOSSIBLE: Final = 1e-9
 
 @dataclass(frozen=True)
 class EmissionParameters:
-    """What starts are told from.
+    """Figures for estimating starts.
 
     Attributes:
         neighbours: In port order on each side, that are asked. Chosen.

@@ -37,7 +37,7 @@ WORST = 30.0
 """Look-ahead: how much worse than the best an early end fits late ends to come, at most; a logarithm."""
 
 SLOW_FROM = 100
-"""Late ends added up in Python before it is said that this is slow: one to ten seconds of work."""
+"""Late ends added up in Python before a warning that this is slow: one to ten seconds of work."""
 
 TRELLIS_CODE = Cache(
     "lattice", "ztflow.pair.hmm.transitions", "ztflow.pair.hmm.trellis", "ztflow.pair.hmm.forward",
@@ -177,7 +177,7 @@ def _code() -> tuple[str, bytes]:
 
 @cache
 def _runner() -> Callable[[BothWays], None]:
-    """What adds up: compiled, or Python where it must."""
+    """The function that adds up: compiled, or Python where it cannot be compiled."""
     try:
         call = linked(*_code())
     except CompilerError as error:
@@ -192,7 +192,7 @@ def _runner() -> Callable[[BothWays], None]:
 
 
 class _InPython:
-    """Adds up without compiled code, and says so once when there is much to do.
+    """Adds up without compiled code, and warns once when there is much to do.
 
     Source: the ratio is what `benchmarks/slow_paths.py` prints for a burst of 60.
     """

@@ -146,11 +146,11 @@ class _Model:
         self._by_start = self._starts.given()
 
     def by_outbound(self, cells: FloatArray) -> FloatArray:
-        """What is laid out by late ends (rows), by outbound halves instead; and the other way round."""
+        """Transpose from rows by late end to rows by outbound half where these differ, or back."""
         return cells.T if self._turned else cells
 
     def sums(self, beam: Beam, exponent: float) -> PathSums:
-        """Add up all pairing paths, with what is known so far."""
+        """Add up all pairing paths with the rates and lags learned so far."""
         late, early = self._ends
         least = self._pace.least + self._shift
         emission = self.by_outbound(self._by_start) + transitions.too_early(late, early, least)
@@ -175,7 +175,7 @@ class _Model:
         return sums
 
     def learn(self, sums: PathSums) -> None:
-        """Take transition rates, unless they are known, and start lags from what all paths together say."""
+        """Learn start lags, and transition rates unless they are given, from all paths together."""
         if self._known is None:
             self._rates = default_rates().moved(sums.counts, self._parameters.rates)
         self._by_start = self._starts.given(self.by_outbound(sums.posterior), self._order)

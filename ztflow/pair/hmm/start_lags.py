@@ -1,4 +1,4 @@
-"""Start lags: how long after the outbound start of a connection its inbound one follows, told by its neighbours.
+"""Start lags: how long after the outbound start of a connection its inbound one follows, estimated from its neighbours.
 
 Connections that start one after the other wait in the same queues, so their lags are alike: mostly near that of the one
 before, now and then any. That is a hidden Markov chain along the order of starts. What is observed of it are the likely

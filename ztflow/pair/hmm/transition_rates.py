@@ -25,7 +25,7 @@ _SERVICES = np.geomspace(6.0, 150.0, 40)
 
 @dataclass(frozen=True)
 class TransitionRateParameters:
-    """How a burst's pace and rates are told from its ends.
+    """Figures for estimating a burst's pace and rates from its ends.
 
     Attributes:
         prior: Steps' worth of trust in the default rates, for each rate. Chosen.
@@ -110,7 +110,7 @@ class TransitionRates:
 
     @staticmethod
     def counted(counts: TransitionCounts) -> TransitionRates:
-        """The rates that counts show; those of what was counted rarely lean on those of all."""
+        """The rates the counts show; where a kind was counted rarely, they lean on the rates of all kinds."""
         return TransitionRates(
             _shares(counts.follows.reshape(4, 3, 4), 3.0).reshape(12, 4),
             _shares(counts.gaps, 8.0),
@@ -121,7 +121,7 @@ class TransitionRates:
     def moved(
         self, counts: TransitionCounts, parameters: TransitionRateParameters = TRANSITION_RATES
     ) -> TransitionRates:
-        """These, moved to what was counted."""
+        """These rates, moved towards what was counted."""
         prior = parameters.prior
 
         def share(before: FloatArray, seen: FloatArray) -> FloatArray:
@@ -188,6 +188,6 @@ _COUNTED_BATCH = (
 
 @lru_cache(maxsize=1)
 def default_rates() -> TransitionRates:
-    """What every burst starts from."""
+    """Rates every burst starts with."""
     tables = (_COUNTED_FOLLOWS, _COUNTED_GAPS, _COUNTED_OWN, _COUNTED_BATCH)
     return TransitionRates.counted(TransitionCounts(*(np.array(rows, np.float64) for rows in tables)))

@@ -65,7 +65,7 @@ FLOOR = 1e-9
 
 
 class Burst(NamedTuple):
-    """Ends and all that weighs them.
+    """Ends, and what their weights are computed from.
 
     Attributes:
         sizes: Late ends, early ends.

@@ -1,4 +1,4 @@
-"""The trellis: the arrays in which all likely ways to pair a burst are followed at once, and how a state is found.
+"""The trellis: arrays that hold all likely ways to pair a burst at once, and the look-up of a state.
 
 A *pairing path* gives each late end in turn the early end it belongs to (or none). Where two paths have taken the same
 early ends by some late end, and all that the next step depends on is equal, they are in one *state*: whatever follows
@@ -14,7 +14,7 @@ it will fit any to come is penalised for it.
 Either side may have more ends than the other. Surplus late ends go without partner, at no cost. Of surplus early ends
 some remain at the end; before that, one is given up when the next to its right is taken in its place, at a cost.
 
-Plain Python that uses nothing but numbers, arrays and `math`; `jit` compiles it. States of a column and of the next are
+Plain Python that uses only numbers, arrays and `math`; `jit` compiles it. States of a column and of the next are
 rows 0 and 1 of each array, by turns.
 """
 
@@ -34,7 +34,7 @@ BUCKETS = 128
 TRANSITIONS_PER_STATE = 8
 """Room for transitions in a column, for each state kept."""
 LOG_ZERO = -1e300
-"""The logarithm of nothing."""
+"""The logarithm of probability 0."""
 
 
 class States(NamedTuple):
@@ -87,7 +87,7 @@ class Transitions(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room to work in.
+    """Working memory.
 
     Attributes:
         slot: Hash table: state, or -1.
@@ -194,7 +194,7 @@ def free_after(states: States, column: int, state: int, j: int, count: int) -> i
 
 
 def place_of(states: States, scratch: Scratch, column: int, state: int, early: int) -> int:
-    """Where in the hash table a new state belongs: where one equal to it is, or a free place, marked as its now."""
+    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken."""
     state_hash = int(states.taken_hash[column, state])
     kind = states.kind[column, state]
     if states.highest[column, state] > states.lowest[column, state]:

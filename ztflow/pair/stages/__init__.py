@@ -1,1 +1,1 @@
-"""The steps of pairing, each deciding what it can be sure of and leaving the rest to the next."""
+"""The stages of pairing. Each pairs what is certain for it and leaves the rest to the next."""

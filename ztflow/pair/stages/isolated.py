@@ -123,7 +123,7 @@ def graded(
 
     Args:
         moved: Whether each moved bytes.
-        tunnel: Hash of the tunnel of each outbound half, 0 where no debug line tells.
+        tunnel: Hash of the tunnel of each outbound half, 0 where no debug line says it.
         other: Hash of the tunnel of each inbound half.
         parameters: The confidences.
     """

@@ -6,8 +6,8 @@ with starts or durations that agree; or counts that obey the inequality of a cut
 either an error on one side or, as a reset leaves none since 1.22.4, ends that agree too and no other half that would
 fit. Each must be the other's best.
 
-Candidates are at most `Reach.partner` apart. A pair is judged when the log has moved on by that much and a half is
-given up when it has moved on by twice that, so the order of judging is that of the log, whatever the cut of the input.
+Candidates are at most `Reach.partner` apart. A pair is decided when the log has moved on by that much and a half is
+given up when it has moved on by twice that, so decisions are in the order of the log, whatever the cut of the input.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LateOrCutPair(NamedTuple):
 
     @property
     def confidence(self) -> float:
-        """Probability that the partner is right, shared with the others that would have fitted, too."""
+        """Probability that the partner is right, given the others that would also have fitted."""
         return self.trust / (1 + self.alternatives)
 
 
@@ -67,7 +67,7 @@ def pair_late_or_cut(
     parameters: LateOrCutParameters = LATE_OR_CUT,
     reach: Reach = REACH,
 ) -> list[LateOrCutPair]:
-    """The pairs among the remaining halves that can be judged by now.
+    """The pairs among the remaining halves that can be decided by now.
 
     Args:
         features: All halves at hand.
@@ -115,12 +115,12 @@ class _Partners:
         self._sorted = False
 
     def add(self, score: float, other: int) -> None:
-        """Take in one; all before anything is asked."""
+        """Add one. All have to be added before the first query."""
         self.ranked.append((score, other))
         self.left += 1
 
     def best_but(self, partner: int, taken: BoolArray) -> float:
-        """The score of the best that is free and not this one; infinite when there is none."""
+        """Score of the best other partner that is free; infinite when there is none."""
         if not self._sorted:
             self.ranked.sort()
             self._sorted = True
@@ -132,10 +132,10 @@ class _Partners:
 
 @dataclass(frozen=True, slots=True)
 class _CandidatePairs:
-    """Candidate pairs in the order of judging; halves by position among the remaining ones.
+    """Candidate pairs in the order of decision; halves by position among the remaining ones.
 
     Attributes:
-        due: When each can be judged.
+        due: When each can be decided.
         outbound: The outbound half.
         inbound: The inbound half.
         apart: How far apart they are, ms.
@@ -183,7 +183,7 @@ def _candidate_pairs(
 
 
 def _places(key: IntArray, time: IntArray, of_key: IntArray, of_time: IntArray) -> Index:
-    """Where each (key, time) would be among sorted ones."""
+    """Where each (key, time) would be inserted among sorted ones."""
     if not len(key) or not len(of_key):
         return np.zeros(len(of_key), np.intp)
     both_keys, both_times = np.concatenate([key, of_key]), np.concatenate([time, of_time])
@@ -204,7 +204,7 @@ def _judged(
     parameters: LateOrCutParameters,
     reach: Reach,
 ) -> _CandidatePairs:
-    """Those of some pairs that can be one."""
+    """Which of these candidates can be pairs."""
     o, i = index[out], index[inn]
     agree = reach.same_start / 1000
     ends = np.abs(time[o] - time[i]) / 1000

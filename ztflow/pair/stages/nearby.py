@@ -1,7 +1,7 @@
 """Nearby halves: clock offsets, then the best assignment, for halves of one exact key that ended within a second.
 
 A half is looked at when the log has moved on so far that everything is known that ended within `Reach.far_ends` of it
-and that the clocks' offsets are told from. Most segments are one pair, or of one side only, and are decided in bulk.
+and that clock offsets are estimated from. Most segments are one pair, or of one side only, and are decided in bulk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NearbyStage:
         self.settled = BEFORE_ALL
 
     def decide(self, frontier: int, around: BasicFeatures, decided: DecisionRecorder) -> None:
-        """Pair what can be told by now; a half without a partner here is `REMAINING`.
+        """Pair what can be decided by now; a half without a partner here is `REMAINING`.
 
         Args:
             frontier: What ended before it is to be looked at; see `Reach.frontier`.
@@ -88,7 +88,7 @@ class NearbyStage:
         return part, len(again)
 
     def _correct(self, index: Index, around: BasicFeatures) -> None:
-        """Take the clocks' offsets off, epoch by epoch."""
+        """Subtract the clock offsets, epoch by epoch."""
         unmatched, features = self._unmatched, self._unmatched.features
         uncorrected = index[unmatched.corrected[index] == NO_TIME]
         epoch_of = features.time[uncorrected] // self._parameters.reach.epoch

@@ -1,4 +1,4 @@
-"""Once an epoch of log: what waits longer than an isolated pair goes through the stages that need a longer look.
+"""Once per epoch of log time: runs the slower stages on the halves that are not isolated pairs.
 
 In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `late_or_cut`, and at last the
 `unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for the halves that wait here.
@@ -45,7 +45,7 @@ class EpochStages:
     def look(
         self, recent: Unmatched, history: MatchedHistory, watermark: int, decided: DecisionRecorder, *, last: bool
     ) -> None:
-        """Take over what has grown too old for an isolated partner, and decide what can be told by now.
+        """Take over halves too old for an isolated partner, and decide those that can be decided by now.
 
         Args:
             recent: The halves that came lately.
@@ -72,7 +72,7 @@ class EpochStages:
         self._late_or_cut(decided, watermark if last else reach.before_epoch(watermark), last=last)
 
     def keep(self) -> None:
-        """Drop halves that are in a flow and no evidence any more."""
+        """Drop halves that are in a flow and no longer needed as evidence."""
         unmatched, oldest = self.unmatched, self._frontier - self._parameters.reach.recent
         recent = (unmatched.status == MATCHED) & (unmatched.features.time >= oldest)
         unmatched.keep(unmatched.undecided | recent)

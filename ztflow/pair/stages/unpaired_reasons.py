@@ -29,7 +29,7 @@ class SeenAddresses:
         self._since: dict[str, tuple[UIntArray, IntArray]] = {}
 
     def learn(self, halves: pa.Table, features: BasicFeatures) -> None:
-        """Take in a batch of halves.
+        """Learn from a batch of halves.
 
         Cost: a few passes over numpy arrays; Python once a distinct address.
         """

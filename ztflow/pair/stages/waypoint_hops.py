@@ -27,7 +27,7 @@ def chain_hops(
     settled: int,
     parameters: PairingParameters = DEFAULTS,
 ) -> tuple[Index, Index]:
-    """Clients' hops to a waypoint and the hops believed to follow them.
+    """Clients' hops to a waypoint and the inferred hops that follow them.
 
     Args:
         features: All halves at hand.

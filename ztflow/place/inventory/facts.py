@@ -47,8 +47,8 @@ class PodFact(NamedTuple):
         ips: Its addresses; several with dual stack.
         node: Node it was scheduled to.
         host_network: True when it uses its node's addresses.
-        host_ip: Its node's address, where told.
-        phase: `Pending`, `Running`, `Succeeded`, `Failed`, as far as told.
+        host_ip: Its node's address, where stated.
+        phase: `Pending`, `Running`, `Succeeded`, `Failed`, where stated.
         owner_kind: Kind of the owner: `Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, …
         owner: Name of the owner; `owner_kind` `Pod` means that nothing owns it.
         service_account: Its service account.
@@ -128,7 +128,7 @@ class ZtunnelFact(NamedTuple):
 
 
 class OpenConnection(NamedTuple):
-    """A connection that was open when a ztunnel was asked (`workloadState` of its dump).
+    """A connection that was open when a ztunnel's dump was taken (its `workloadState`).
 
     Attributes:
         namespace: Namespace of the pod whose proxy holds it.
@@ -138,7 +138,7 @@ class OpenConnection(NamedTuple):
         original_dst: What was asked for: `ip:port` or a host name; None when not stated.
         actual_dst: Where it went: outbound the next hop, inbound the application.
         protocol: `HBONE` or `TCP`, from 1.23 on.
-        node: Node of the ztunnel that was asked.
+        node: Node of that ztunnel.
         evidence: The file that says this.
     """
 
@@ -163,7 +163,7 @@ class Inventory:
         addresses: Addresses of pods that are named by nothing else (lists, endpoint slices).
         services: Virtual addresses.
         ztunnels: Which node a ztunnel is on.
-        connections: Connections that were open when a ztunnel was asked.
+        connections: Connections that were open when a ztunnel's dump was taken.
         unused: Rows and objects that gave nothing, by reason; every row is a statement above or counted here.
         files: The files read.
     """

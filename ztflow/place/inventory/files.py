@@ -1,4 +1,4 @@
-"""`read_inventory`: which files say which pod, address and zone is where. Formats are recognised by content."""
+"""`read_inventory`: reads files that say on which node pods and addresses are. Formats are recognised by content."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_inventory(*paths: str | Path) -> Inventory:
     ztunnel's `/config_dump` of any release, and CSV with `ip,pod,namespace,node,zone`. gzip, bz2 and xz are unpacked.
 
     Args:
-        paths: The files; what each is, is told by its content.
+        paths: The files; their formats are recognised by content.
 
     Returns:
         Every statement, and by reason how many rows gave none (`Inventory.unused`).

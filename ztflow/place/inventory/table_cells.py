@@ -1,4 +1,4 @@
-"""Cells of printed tables: the headers, the cells under them, and rows that tell what they are without one.
+"""Cells of printed tables: the headers, the cells under them, and rows recognised without a header.
 
 Sources: kubernetes pkg/printers/internalversion/printers.go and cli-runtime tabwriter (at least three blanks between
 columns, single blanks inside cells); istio istioctl/pkg/writer/ztunnel/configdump (one blank).

@@ -1,4 +1,4 @@
-"""What a ztunnel knows: its `/config_dump` and the JSON or YAML of `istioctl ztunnel-config`.
+"""Inventories from a ztunnel itself: its `/config_dump` and the JSON or YAML of `istioctl ztunnel-config`.
 
 Shapes: `workloads` a list (1.23+) or a map by `NETWORK/IP` (1.22), maps `by_addr`/`by_uid` at top level before that;
 istioctl prints one of the lists alone. Sources: ztunnel src/admin.rs, src/state.rs, src/state/workload.rs,

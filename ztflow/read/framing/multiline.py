@@ -1,10 +1,9 @@
 """Records over several physical lines: broken by a terminal or a mail program, or ztunnel's configuration.
 
-Two kinds: at words or fields (a blank was at the break) and hard, at a fixed column (nothing was there). Which one
-is decided for the whole record by the widths of its lines; the parser is the judge of every guess.
-
-Every line of it counts as one other line; the whole tells the node (`localNode`). Several pods' blocks may arrive
-interleaved, so there is one for each ztunnel.
+Records are broken in one of two ways: at words or fields (a blank was at the break), or at a fixed column (nothing was
+there). Which one is decided for the whole record by the widths of its lines; the parser tells whether it was right. A
+block of ztunnel's configuration names the node (`localNode`); each of its lines counts as one other line, and blocks of
+several ztunnels may be interleaved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compressed bytes to bytes: gzip, bzip2, xz, Zstandard, LZ4, told by their first bytes, not by the file's name.
+"""Compressed bytes to bytes: gzip, bzip2, xz, Zstandard, LZ4, recognised by their first bytes, not by name.
 
 Members that are behind each other (`cat a.gz b.gz`, rotated and appended logs) are read as one. A stream that ends
 early gives what it holds before the error.
@@ -28,7 +28,7 @@ _MAGIC = (
     (b"\x04\x22\x4d\x18", "lz4"),
 )
 MAGIC_BYTES = 6
-"""How many first bytes tell."""
+"""First bytes needed to recognise a compression."""
 
 
 class _Decompressor(Protocol):
@@ -94,7 +94,7 @@ def decompressed(chunks: Iterator[bytes], name: str, source: str) -> Iterator[by
 
 
 class _Guard:
-    """Watches how much comes out of how little."""
+    """Limits the ratio of decompressed to compressed bytes."""
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -34,7 +34,7 @@ BIG = 32 << 20
 """Bytes from which an input counts as big."""
 
 _HEAD = 512
-"""Bytes looked at to tell compression and archives; a tar header is 512 bytes long."""
+"""Bytes needed to recognise compression and archives; a tar header is 512 bytes long."""
 
 _LOG_NAME = re.compile(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|(?:^|/)logs\.txt(?:\.|$)", re.IGNORECASE)
 _MAYBE_NAME = re.compile(
@@ -231,7 +231,7 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
 def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """A stream in big chunks; while one is worked on the next is read and decompressed on another thread.
 
-    Not for pipes: they should give what they have, and who stops would still have to wait for their next byte.
+    Not for pipes: they should give what they have, and stopping would still have to wait for their next byte.
     """
     broken: list[SourceError] = []
 
@@ -259,7 +259,7 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _piped(stream: Any) -> int | None:
-    """The number of a pipe or socket; None for what is no such thing."""
+    """The file descriptor of a pipe or socket; None for anything else."""
     try:
         fd: int = stream.fileno()
         mode = os.fstat(fd).st_mode

@@ -48,7 +48,7 @@ Entry: TypeAlias = tuple[int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class LokiQuery:
-    """What to ask.
+    """A query.
 
     Attributes:
         name: The input's name without credentials.
@@ -90,7 +90,7 @@ def loki_url(address: str, query: str, **options: str) -> str:
 
 
 def parse_loki(name: str, *, environ: Mapping[str, str] | None = None, now: int | None = None) -> LokiQuery:
-    """What an input's name asks for.
+    """The query in an input's name.
 
     Args:
         name: `loki[+https]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]?query=…[&since=1h|&start=…][&end=…][&limit=N][&org=T]`.

@@ -1,4 +1,4 @@
-"""One question to Loki over HTTP and its answer; apart, because few need it and HTTP and TLS take 15 ms to import."""
+"""One request to Loki over HTTP; a module of its own because HTTP and TLS take 15 ms to import."""
 
 from __future__ import annotations
 

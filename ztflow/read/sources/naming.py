@@ -1,4 +1,4 @@
-"""What a file's name says about who wrote it.
+"""Which ztunnel wrote a file, as far as its name tells.
 
 Sources: kubernetes/kubernetes `pkg/kubelet/kuberuntime/{helpers,legacy}.go` (`/var/log/pods`, `/var/log/containers`),
 istio/istio `tools/bug-report` (`proxies/NS/POD/`), kubernetes/kubectl `clusterinfo_dump.go` (`NS/POD/logs.txt`).

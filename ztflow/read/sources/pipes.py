@@ -21,10 +21,10 @@ _HELD: Final = 16 << 20
 """Bytes held until they are taken; past this the writing program waits."""
 
 _ENOUGH: Final = 4 << 20
-"""Bytes that are given without gathering more."""
+"""Bytes that are delivered at once, without waiting for more."""
 
 _GATHER: Final = 0.03
-"""Seconds between two givings of a pipe that never falls silent, until there is enough."""
+"""Seconds between two deliveries of a pipe that never falls silent, unless enough came before."""
 
 Selector = selectors.PollSelector if hasattr(selectors, "PollSelector") else selectors.SelectSelector
 """Serves also terminals and devices."""
@@ -35,7 +35,7 @@ class PipeReader:
 
     Args:
         fd: What to read; it is not closed.
-        changed: Notified when something came or the end; for who waits for several.
+        changed: Notified of new bytes and of the end; for waiting on several pipes.
 
     Memory: 17 MiB, as far as it was ever needed.
     """
@@ -54,7 +54,7 @@ class PipeReader:
         self._thread.start()
 
     def due(self) -> float | None:
-        """Seconds until what is there should be taken: 0 for now, None when there is nothing.
+        """Seconds until the bytes should be taken: 0 for now, None when there are none.
 
         Call it with the condition held.
         """
@@ -82,7 +82,7 @@ class PipeReader:
         return data
 
     def take(self) -> bytes:
-        """`now`, but waiting until it is due."""
+        """`now`, but waits until the bytes are due."""
         with self._changed:
             while (due := self.due()) != 0:
                 self._changed.wait(due)

@@ -1,6 +1,6 @@
 """Taking wrappers off: what stern, kubectl, a runtime, a shipper or a store put around a line of ztunnel.
 
-Decided line by line, the wrapper inside the wrapper next, as deep as it goes.
+Decided line by line; wrappers inside wrappers are taken off in turn.
 """
 
 from __future__ import annotations

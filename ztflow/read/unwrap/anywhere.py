@@ -1,4 +1,4 @@
-"""JSON of unknown make: a line or ztunnel's fields somewhere in it, pod and node under names that mean them.
+"""JSON of unknown shape: finds a line or ztunnel's fields anywhere in it, and pod and node by their usual names.
 
 Key paths of Vector, Fluent Bit, OpenTelemetry and Loki labels are configurable, so known shapes are not enough.
 """

@@ -1,4 +1,4 @@
-"""What a wrapper gives back, what earlier lines taught about wrappers, and the patterns all of them share."""
+"""Shared by all wrappers: what one returns, what earlier lines taught, and common patterns."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Content(NamedTuple):
 
 
 def text_of(value: Any) -> str | None:
-    """`value` when it is text that says something."""
+    """`value` if it is a non-empty text."""
     return value if isinstance(value, str) and value else None
 
 
 def merged(inner: Origin, outer: Origin) -> Origin:
-    """The ztunnel, when both a wrapper (`outer`) and something inside it (`inner`) say who it is.
+    """The ztunnel, when both a wrapper (`outer`) and something inside it (`inner`) name one.
 
-    The inner one is nearer to ztunnel. The outer one fills gaps only while it speaks of the same pod: around a
+    The inner one is nearer to ztunnel. The outer one fills gaps only if it names the same pod: around a
     shipper's own output it describes the shipper.
     """
     if inner is NOBODY or inner == NOBODY:
@@ -80,7 +80,7 @@ class Memory:
 
     Attributes:
         prefixes: Wrapper prefix, letter by letter → the ztunnel it names. Only prefixes without a time.
-        names: Names before a line (`POD C`, `NS POD C`) → who they mean; tells continuation lines from noise.
+        names: Names before a line (`POD C`, `NS POD C`) → the ztunnel they name; tells continuation lines from noise.
         section: Writer of bare lines from here on: a START marker, `Found 3 pods, using pod/X`.
         common: Labels printed once for all lines of a Loki query.
         columns: Header of the CSV being read.
@@ -120,7 +120,7 @@ _CLUSTER = re.compile(r"-[A-Za-z][A-Za-z0-9-]{2,}")
 """A cluster's name has to be a word: node names of one pool share shorter endings and numbers by chance."""
 
 HELD = 1000
-"""Rows kept back until a second node shows; an export of one node alone cannot tell, and keeps the whole name."""
+"""Rows held until a second node is seen; an export of one node alone keeps the whole name."""
 
 
 def cluster_ending(hosts: Collection[str]) -> str:
@@ -166,7 +166,7 @@ class HostColumn(Generic[T]):
         return self.finish()
 
     def finish(self) -> list[T]:
-        """All rows held; nothing more will tell."""
+        """All rows held, at the end of the input."""
         if self._ending is None:
             self._ending = cluster_ending(self.hosts)
         held, self._held = self._held, []

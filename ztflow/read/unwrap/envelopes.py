@@ -1,7 +1,7 @@
-"""Which ztunnel wrote the lines that are inside an envelope, asked once for each distinct one.
+"""Which ztunnel wrote the lines inside an envelope (the JSON around them), found once per distinct envelope.
 
 The compiled kernel proves what is in the middle and hands over what was around it. Here lines of known content
-are put into the middle and read the careful way; when they come out as they went in, so do all that the kernel proved
+are put into the middle and read by the slow path; when they come out as they went in, so do all that the kernel proved
 there. That what a wrapper means is known in one place only is worth the detour.
 """
 
@@ -29,7 +29,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "bytes_recv": 22, "duration": "333ms",
 }  # fmt: skip
 _TAIL: Final = {"error": 'a,Line,Host,message,log: 1 (b/c/d/e) stdout F [0, {"log": 2}] - POD C: x'}
-"""Holds what the wrappers look for, so that one that looks inside the line betrays itself."""
+"""A line that holds what wrappers look for, to detect a wrapper that looks inside the line."""
 
 _FIRST, _SECOND = {**_HEAD, **_FIELDS}, {**_HEAD, "level": "error", **_FIELDS, **_TAIL}
 _STAMP = re.compile(r"0000-00-00T[0:.,+-]*")

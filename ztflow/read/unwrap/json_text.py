@@ -1,4 +1,4 @@
-"""JSON as it is written in logs: where it begins, and its value in spite of what copying does to it."""
+"""JSON in logs: where it begins, and its value, also where copying damaged it."""
 
 from __future__ import annotations
 

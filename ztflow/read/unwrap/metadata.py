@@ -1,4 +1,4 @@
-"""Who wrote a record, from the metadata a shipper or store keeps beside it."""
+"""Which ztunnel wrote a record, from the metadata a shipper or store keeps beside it."""
 
 from __future__ import annotations
 

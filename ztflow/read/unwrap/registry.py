@@ -66,7 +66,7 @@ ALIASES = {
     "json-file": "docker", "kibana": "elastic", "opensearch": "elastic", "opentelemetry": "otel", "otlp": "otel",
     "raw": "bare", "stern-json": "stern", "vector": "fluent",
 }  # fmt: skip
-"""Other names people have for them."""
+"""Other common names of wrappers."""
 
 JSON_NAMES = frozenset({"bare", "logcli", *dict(JSON_WRAPPERS)})
 """Names under which JSON may be outermost."""

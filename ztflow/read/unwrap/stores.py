@@ -141,7 +141,7 @@ def _event(event: dict[str, Any]) -> list[Content]:
 
 
 def cells_content(cells: dict[str, Any]) -> list[Content]:
-    """A row of a table with named columns: the line, and who wrote it."""
+    """A row of a table with named columns: the line, and the ztunnel that wrote it."""
     line = next((cells[name] for name in LINE_COLUMNS if cells.get(name)), None)
     if line is None:
         return []

@@ -187,7 +187,7 @@ def opaque(text: str, memory: Memory) -> list[Content] | None:
 
 
 def _named(first: str, second: str, third: str | None) -> Origin:
-    """Which of two or three names is what: the ztunnel pod by its look, the rest by stern's order."""
+    """Roles of two or three names: the ztunnel pod by its look, the rest by stern's order."""
     pods = [POD_NAME.fullmatch(name) is not None for name in (first, second, third) if name]
     if third is None:
         if pods == [False, True]:

@@ -80,13 +80,13 @@ class Unwrapper:
         self._rows: HostColumn[Piece] = HostColumn(_on_shorter_node)
 
     def known(self, prefix: str) -> Origin | None:
-        """Who a prefix names that was seen before, exactly so; the fast path's question."""
+        """The ztunnel that a prefix seen before names; asked by the fast path."""
         origin = self.memory.prefixes.get(prefix)
         return None if origin is None else merged(origin, self.bare_origin)
 
     @property
     def bare_origin(self) -> Origin:
-        """Who wrote a line without any wrapper here."""
+        """The ztunnel that wrote a line without a wrapper here."""
         section = self.memory.section
         return self.origin if section is NOBODY else merged(section, self.origin)
 
@@ -115,11 +115,11 @@ class Unwrapper:
         return LogLine(line, number, merged(origin, self.bare_origin))
 
     def bare(self) -> Origin | None:
-        """Who wrote a bare line; None while rows of a table are expected."""
+        """The ztunnel that wrote a bare line; None while rows of a table are expected."""
         return None if self.memory.columns else self.bare_origin
 
     def quick_prefix(self, prefix: str) -> Origin | None:
-        """Who wrote the line behind a prefix of the kinds that hold a time and so differ from line to line."""
+        """The ztunnel named by a prefix that holds a time and so differs from line to line."""
         found = _TIMED.fullmatch(prefix)
         if found is None or self._open or self._wrapper is not None:
             return None
@@ -130,7 +130,7 @@ class Unwrapper:
         return None if origin is None else merged(origin, self.bare_origin)
 
     def trial(self) -> Unwrapper | None:
-        """Another one that knows the same and may be changed; None while something is held or rows of a table come."""
+        """An independent copy; None while a part of a line is held or rows of a table are expected."""
         if self.waiting or self.memory.columns or self.memory.hosts is not None:
             return None
         other = Unwrapper(self.origin, self._wrapper)
@@ -138,7 +138,7 @@ class Unwrapper:
         return other
 
     def state(self) -> object:
-        """Whatever it depends on who wrote a line; equal as long as that cannot have changed."""
+        """Everything the ztunnel named for a line depends on; equal as long as that cannot have changed."""
         memory = self.memory
         return self.bare(), self.waiting, memory.common, memory.hosts is None, memory.changes
 

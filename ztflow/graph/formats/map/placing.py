@@ -1,4 +1,4 @@
-"""Where everything is drawn on the map: vertices in boxes, boxes on shelves, edges as curves.
+"""Layout of the map: vertices in boxes, boxes in rows, edges as curves.
 
 Deterministic and without a force simulation, so that two captures of one cluster look alike. Pixels throughout.
 """
