@@ -128,10 +128,10 @@ def test_every_graph_format(cli, logs, form, begins):
 
 
 def test_graph_formats_are_those_of_the_graph_room(cli):
-    from ztflow.cli.commands.graph import GRAPH_WRITERS
+    from ztflow.cli.commands.graph import GRAPH_FORMATS
     from ztflow.graph.formats import GRAPH_WRITERS as MADE
 
-    assert set(GRAPH_WRITERS) == {"table", *MADE}
+    assert set(GRAPH_FORMATS) == {"table", *MADE}
 
 
 def test_edges_add_up_to_the_flows(cli, logs):

@@ -270,7 +270,7 @@ def test_progress_ends_at_the_total(tmp_path):
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ztflow.read.sources.compression.RATIO_FROM", 1 << 20)
-    monkeypatch.setattr("ztflow.read.sources.compression.RATIO", 100)
+    monkeypatch.setattr("ztflow.read.sources.compression.DECOMPRESSION_RATIO", 100)
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(DATA) + gzip.compress(b"\n" * (8 << 20)))
     report = ReadReport()
