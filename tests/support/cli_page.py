@@ -1,6 +1,4 @@
-"""`docs/reference/cli.md`, made from the commands: `python -m ztflow.cli.reference docs/reference`."""
-
-# ruff: noqa: E501 - rows of Markdown tables cannot be broken
+"""`docs/reference/cli.md`, made from the commands: `python tests/support/cli_page.py docs/reference`."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ PAGE = "cli.md"
 
 _HEAD = """# Command line
 
-Made by `python -m ztflow.cli.reference docs/reference` from the program itself; a test keeps it current.
+Made by `python tests/support/cli_page.py docs/reference` from the program itself; a test keeps it current.
 
 ```text
 ztflow [OPTIONS] [INPUT]...            the summary

@@ -1,4 +1,4 @@
-"""The reference pages that are made from tables: `python -m ztflow.parse.reference docs/reference` writes them.
+"""The reference pages that are made from tables: `python tests/support/field_pages.py docs/reference` writes them.
 
 A test holds them current, so a page and the code cannot disagree.
 """
@@ -19,7 +19,7 @@ from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
 from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED
 
-_MADE = "<!-- Made by `python -m ztflow.parse.reference docs/reference`; edit the tables in the code instead. -->\n"
+_MADE = "<!-- Made by `python tests/support/field_pages.py docs/reference`; edit the tables in the code instead. -->\n"
 
 
 def pages() -> dict[str, str]:

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from field_pages import main, pages
 
 from ztflow.parse.grammar import rules
-from ztflow.parse.reference import main, pages
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 GRAMMAR = (DOCS / "grammar.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ SAMPLES = re.findall(r"^\| `([a-z_]+)` \| `(.*)` \|$", GRAMMAR, re.MULTILINE)
 @pytest.mark.parametrize("name", pages())
 def test_a_made_page_is_current(name):
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], (
-        "run: python -m ztflow.parse.reference docs/reference"
+        "run: python tests/support/field_pages.py docs/reference"
     )
 
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from cli_page import PAGE, main, page
 
 from ztflow.cli.options import FILTER_OPTIONS
-from ztflow.cli.reference import PAGE, main, page
 from ztflow.cli.run import BUG, FINDINGS, INTERRUPTED, OK, UNREADABLE, USAGE
 from ztflow.filters import make_filter
 from ztflow.writers import ROW_FORMATS
@@ -18,7 +18,7 @@ TEXT = (DOCS / "reference" / PAGE).read_text(encoding="utf-8")
 
 
 def test_the_page_is_current(tmp_path):
-    assert page() == TEXT, "run: python -m ztflow.cli.reference docs/reference"
+    assert page() == TEXT, "run: python tests/support/cli_page.py docs/reference"
     main(str(tmp_path))
     assert (tmp_path / PAGE).read_text(encoding="utf-8") == TEXT
 
