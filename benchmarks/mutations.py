@@ -140,7 +140,7 @@ MUTATIONS = (
         "ztflow/pair/features/full.py",
         "if len(tied):\n        part = order[tied]\n        order[tied] = part[",
         "if False:\n        part = order[tied]\n        order[tied] = part[",
-        ("tests/pair/test_any_cut.py",),
+        ("tests/pair/test_full.py",),
         "the same log gives other flows when its files are read in another order",
     ),
     # -- reading -------------------------------------------------------------------------------------------------------

@@ -73,6 +73,17 @@ def test_real_lines(path: Path) -> None:
         assert proved >= data.count(b"\taccess\tconnection complete\t")
 
 
+DAYS = ["2024-04-31", "2024-06-31", "2024-09-31", "2024-11-31", "2024-01-32", "2023-02-29", "2024-02-29", "2100-02-29"]
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_the_kernel_knows_no_day_that_the_scanner_does_not(day: str) -> None:
+    """A line that is right but for its day, among right ones."""
+    line = (FIXTURES / "captured/1.29.5-multinetwork/ztunnel-4k7rb.log").read_bytes().splitlines(keepends=True)
+    right = next(one for one in line if b"\taccess\tconnection complete\t" in one)
+    assert expect_equal(right + day.encode() + right[10:] + right) >= 2
+
+
 def test_there_are_real_lines() -> None:
     assert len(CAPTURES) >= 40
     assert {path.parent.name for path in CAPTURES} >= PROVED
