@@ -159,7 +159,8 @@ def read_block(
         left.append(LineSpan(line, 1, start, raw.index(b"\n", start) + 1))
 
     for part in block.parts:
-        found = [origin_of(prefix) for prefix in ("", *part.vocabulary.prefixes)]
+        prefixes = ("", *part.vocabulary.prefixes)
+        found = [None if prefix is None else origin_of(prefix) for prefix in prefixes]
         origins = [origin for origin in found if origin is not None]
         places = iter(range(len(origins)))
         lookup: Codes = np.array([-1 if origin is None else next(places) for origin in found], np.int32)

@@ -72,7 +72,8 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: Text around lines, by number: a prefix, or an envelope (`inside`), which has a line end.
+        prefixes: Text around lines, by number: a prefix, or an envelope (`inside`), which has a line end. None for one
+            that holds more than printable ASCII: a CR, a NUL or a stray byte there changes how its line is read.
         refused_errors: Numbers of errors that are not what they seem.
     """
 
@@ -87,7 +88,7 @@ class Vocabulary:
                 "error_class",
             )
         }
-        self.prefixes: list[str] = []
+        self.prefixes: list[str | None] = []
         self._prefix_entries: list[int] = []
         self.refused_errors: list[int] = []
 
@@ -123,11 +124,11 @@ class Vocabulary:
             self._add_error(entry, raw)
             return
         if column == "prefix":
-            text = raw.decode("utf-8", "replace")
-            self.prefixes.append(text)
+            text = raw.decode("ascii", "replace")
+            is_clean = text.isascii() and all(map(str.isprintable, text.split("\n")))
+            self.prefixes.append(text if is_clean else None)
             self._prefix_entries.append(entry)
-            before, _, behind = text.partition("\n")
-            if not (text.isascii() and before.isprintable() and behind.isprintable()):
+            if not is_clean:
                 self.refuse_prefix(len(self.prefixes) - 1)
             return
         text = raw.decode("ascii")

@@ -201,7 +201,8 @@ class _Prefixes:
 
     def _code(self, prefix: int) -> int:
         origins = self._bulk.origins
-        origin = self._bulk.slow.origin("" if prefix < 0 else self._prefixes[prefix])
+        text = "" if prefix < 0 else self._prefixes[prefix]
+        origin = None if text is None else self._bulk.slow.origin(text)
         return -1 if origin is None else origins.setdefault(origin, len(origins))
 
 
