@@ -23,6 +23,9 @@ HEAD = (
 
 find_head = re.compile(HEAD).search
 
+cri_head = re.compile(rf"({RFC3339_TIME}) (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)").match
+"""The head a runtime puts before each line or part of one: time, output, tag."""
+
 
 class Cut(Enum):
     """Whether a runtime cut the line apart."""
@@ -43,8 +46,11 @@ class Content(NamedTuple):
         origin: What the wrapper says about the ztunnel.
         part: Whether it is only a part of a line.
         stream: `stdout` or `stderr` where known; parts are joined per ztunnel and stream.
+        stamp: The runtime's time of a part, as written; parts of one line mostly share it.
         mended: Whether reading it meant undoing damage, not only taking a wrapper off.
         final: The text is not to be unwrapped again.
+        place: Where it was found, when no known reader proposed it.
+        problem: Why a line that was here cannot be read, when its shipper left it out.
     """
 
     text: str = ""
@@ -54,6 +60,9 @@ class Content(NamedTuple):
     stream: str = ""
     mended: bool = False
     final: bool = False
+    stamp: str = ""
+    place: str = ""
+    problem: str = ""
 
 
 def text_of(value: Any) -> str | None:

@@ -14,13 +14,12 @@ import orjson
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import POD_NAME, origin_of_path
-from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, find_head, merged
+from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
 
 _KUBECTL = re.compile(r"\[(?:pod|[a-z]+)/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
-_CRI = re.compile(rf"{RFC3339_TIME} (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
 _TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
 _KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
 _GRAFANA = re.compile(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
@@ -73,11 +72,11 @@ def kubetail(text: str, memory: Memory) -> list[Content] | None:
 def cri(text: str, memory: Memory) -> list[Content] | None:
     """`RFC3339_TIME stdout F LINE`: containerd and CRI-O files; `P` is a part."""
     del memory
-    found = _CRI.match(text)
+    found = cri_head(text)
     if found is None:
         return None
-    part = Cut.MORE if found[2] == "P" else Cut.END
-    return [Content(text[found.end() :], part=part, stream=found[1])]
+    part = Cut.MORE if found[3] == "P" else Cut.END
+    return [Content(text[found.end() :], part=part, stream=found[2], stamp=found[1])]
 
 
 def timestamps(text: str, memory: Memory) -> list[Content] | None:
