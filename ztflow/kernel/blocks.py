@@ -64,7 +64,7 @@ class Block:
     @property
     def slow(self) -> list[LineSpan]:
         """Lines left to the slow path, in order, neighbours together."""
-        return merged(span for part in self.parts for span in part.slow)
+        return merged(span for part in self.parts for span in part.slow if span.lines)
 
 
 class BlockReader:
@@ -107,11 +107,12 @@ class BlockReader:
                 base, limit, copied = rest.ctypes.data - position, position + len(rest), True
                 self._table.put(base=base, limit=limit)
                 self._read_lines(self._table)
+            lines = int(progress[LINES]) - block.lines
             position, block.lines = int(progress[POSITION]), int(progress[LINES])
             self.vocabulary.learn()
             spans = [LineSpan(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
             others = columns.other[:, : int(progress[OTHERS])]
-            block.parts.append(BlockPart(int(progress[ROWS]), columns, self.vocabulary, spans, others))
+            block.parts.append(BlockPart(int(progress[ROWS]), columns, self.vocabulary, spans, others, lines))
             if progress[STATE] == NO_ROOM:
                 self._renew()
         return block

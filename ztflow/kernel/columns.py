@@ -21,19 +21,21 @@ _ORIGIN_COLUMNS = {"ztunnel_pod": 0, "ztunnel_namespace": 1, "ztunnel_node": 2}
 
 
 class LineSpan(NamedTuple):
-    """Neighbouring lines the kernel leaves to the slow path.
+    """Neighbouring lines the kernel leaves to the slow path, or a line inside the JSON of a physical line.
 
     Attributes:
         line: Index of the first in the block, from 0.
-        lines: How many.
+        lines: How many; 0 for a line inside JSON, while others on the same physical line were proved.
         start: Its first byte in the block.
-        stop: Where the last one's line end is over.
+        stop: Where the last one's line end is over; where the line inside JSON stops.
+        prefix: Number of what is around the line inside JSON; -1 for whole lines.
     """
 
     line: int
     lines: int
     start: int
     stop: int
+    prefix: int = -1
 
 
 @dataclass(slots=True)
@@ -45,8 +47,9 @@ class BlockPart:
         columns: Their values; room past `rows` is not written.
         vocabulary: What their numbers mean.
         slow: Lines left to the slow path, in order.
-        others: Lines of ztunnel that are only counted: index, number of the prefix (-1 for none), first byte.
-            Shape: (3, lines).
+        others: Lines of ztunnel that are only counted: index, number of the prefix (-1 for none), first byte, and where
+            they stop. Shape: (4, lines).
+        lines: Physical lines.
     """
 
     rows: int
@@ -54,6 +57,7 @@ class BlockPart:
     vocabulary: Vocabulary
     slow: list[LineSpan]
     others: IntArray
+    lines: int
 
     def codes(self, name: str) -> Codes:
         """Numbers of a column's texts, -1 where there is none. Shape: rows."""

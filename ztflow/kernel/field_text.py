@@ -41,9 +41,10 @@ TEXT_COLUMNS: Final = (
     *(field.columns[0] for field in DST_FIELDS),
     "error",
     "prefix",
+    "around",
 )
-"""Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. `prefix` is no column of the
-table: it is the whole text before the line."""
+"""Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. The last two are no columns of the
+table: `prefix` is the whole text before the line, or stands for what is `around` a line inside JSON."""
 
 WORD_COLUMNS: Final = ("level", "message", "direction")
 """Columns of a closed vocabulary."""
@@ -57,3 +58,8 @@ COLUMN_WORDS: Final[tuple[tuple[str, ...], ...]] = (
 
 IN_STRING, OWN_JSON, OWN_JSON_IN_STRING = "s", "o", "e"
 """What the middle of an envelope is: a plain line as a JSON string, ztunnel's own JSON as such or as a string."""
+
+AROUND = b"\n\n"
+"""Begins the `prefix` of a line inside JSON; then come its kind and eight bytes that tell what is around it."""
+AROUND_BYTES_OF_KEY = len(AROUND) + 9
+"""Length of such a prefix; the text of `around` is it and what it stands for."""

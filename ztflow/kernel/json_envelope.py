@@ -1,10 +1,9 @@
-r"""Takes a line out of the JSON around it, or turns ztunnel's own JSON into a plain line; keeps what was around it.
+r"""Takes a line out of a JSON string, or turns ztunnel's own JSON into a plain line.
 
 `{"message":"TIME\tinfo\taccess\t…","nodeName":…}` is an envelope around a plain line. The kernel proves only that the
 middle is a JSON string (or ztunnel's own object) and undoes its escapes. `read.unwrap` is asked once per distinct
-envelope whether that string really is a log line, and which ztunnel wrote it. An envelope is kept as the text before, a
-line end, one of `field_text.IN_STRING…`, and the text behind; times in it have zeros for digits, or ones where they are
-numbers, so that it is the same around every line.
+envelope whether that string really is a log line, and which ztunnel wrote it. What is around a line is told apart in
+`json_tree`; before ztunnel's own JSON there can only be a prefix, whose times have zeros for digits.
 
 Nothing is loaded past `CHUNK_BYTES` bytes behind the line end, for the reasons in `lines`. What is written stays within
 the rooms of `LineScratch`: they are `4 * CHUNK_BYTES` longer than what is allowed in them.
@@ -14,11 +13,10 @@ from __future__ import annotations
 
 from ztflow.kernel.buffers import CHUNK_BYTES, Texts
 from ztflow.kernel.dictionaries import TOO_MANY_ALIKE, number
-from ztflow.kernel.field_text import IN_STRING, OWN_JSON, OWN_JSON_IN_STRING
+from ztflow.kernel.field_text import IN_STRING, OWN_JSON
 from ztflow.kernel.fields import NO
 from ztflow.kernel.machine import (
     byte,
-    bytes_equal,
     called,
     copy_chunk,
     flag,
@@ -33,21 +31,18 @@ from ztflow.kernel.machine import (
     word,
 )
 from ztflow.kernel.prefix_or_envelope import without_times
-from ztflow.kernel.table_layout import AROUND_BYTES, INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, LineScratch
+from ztflow.kernel.table_layout import INSIDE_BYTES, PREFIX_TEXT, TIME_LENGTH, LineScratch
 from ztflow.model.schema import ACCESS_SCOPE
 from ztflow.model.vocabulary import LogLevel
 
-_IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN_JSON, OWN_JSON_IN_STRING))
+_IN_STRING, _OWN = (i64(ord(kind)) for kind in (IN_STRING, OWN_JSON))
 
-_braces_or_escapes = bytes_equal("{", "\\")
-_colons = bytes_equal(":")
-_at_spelled_tab = text_at("\\u0009")
 
 _QUOTE, _ESCAPE, _SLASH, _COMMA, _COLON, _OPEN, _CLOSE = (ord(char) for char in '"\\/,:{}')
 _T, _N, _U, _B, _A, _F, _Z, _ZERO, _NINE, _DOT, _LOW_LINE = (ord(char) for char in "tnubafz09._")
 
 _BEGIN = '{"level":"'
-_at_own, _BEGIN_LENGTH = text_at(_BEGIN), len(_BEGIN)
+at_own, _BEGIN_LENGTH = text_at(_BEGIN), len(_BEGIN)
 _at_info, _at_warn, _at_error = text_at('info"'), text_at('warn"'), text_at('error"')
 _TIME_KEY = ',"time":"'
 _at_time, _TIME_KEY_LENGTH = text_at(_TIME_KEY), len(_TIME_KEY)
@@ -60,10 +55,7 @@ _put_info, _put_warn, _put_error = (
 _put_complete, _put_failed = put_text("connection complete\t"), put_text("connection failed\t")
 _ends_address = text_at("addr")
 _is_error = text_at('error"')
-_BLANK, _ONE = ord(" "), ord("1")
-_BUT_FIRST = u64(0xFFFFFFFFFFFFFF00)
-_CLOCK_DIGITS = 10
-"""Digits of the seconds since 1970, from 2001 to 2286."""
+_BLANK, _NEWLINE = ord(" "), ord("\n")
 _NO_ESCAPES = flag(False)
 _KEY_BYTES = 24
 """No key of an access line is longer."""
@@ -143,7 +135,7 @@ def _string(at: int, target: int, limit: int, escapes: bool) -> tuple[int, int]:
 
 
 @called
-def _in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
+def in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
     """Ztunnel's own JSON access line, from here on, as its plain line: its length in `room`, and where the object ends.
 
     Says nothing about keys and values that the reader of plain lines does not see by itself; only what that could not
@@ -225,7 +217,7 @@ def _in_plain_layout(at: int, end: int, room: int) -> tuple[int, int]:
 
 
 @called
-def _copied(at: int, end: int, target: int) -> int:
+def copied(at: int, end: int, target: int) -> int:
     """Copy some bytes; where the copy ends."""
     while at < end:
         count = min(end - at, i64(CHUNK_BYTES))
@@ -236,97 +228,53 @@ def _copied(at: int, end: int, target: int) -> int:
 
 
 @called
-def _without_clocks(at: int, count: int) -> None:
-    """Turn the digits of every value that is a number of ten or more digits into ones: a time since 1970."""
-    passed = 0
-    while passed < count:
-        marks = _colons(at + passed)
-        while marks != u64(0):
-            begin = at + passed + lowest(marks) + 1
-            marks &= marks - u64(1)
-            if byte(begin) == _BLANK:
-                begin += 1
-            if begin + _CLOCK_DIGITS >= at + count or byte(begin) == _ZERO:
-                continue
-            end = begin
-            while end < at + count and _ZERO <= byte(end) <= _NINE:
-                end += 1
-            if end - begin < _CLOCK_DIGITS:
-                continue
-            if byte(end) == _DOT:
-                end += 1
-                while end < at + count and _ZERO <= byte(end) <= _NINE:
-                    end += 1
-            if end < at + count and byte(end - 1) != _DOT and (byte(end) == _COMMA or byte(end) == _CLOSE):
-                while begin < end:
-                    if byte(begin) != _DOT:
-                        put_word(begin, (word(begin) & _BUT_FIRST) | u64(_ONE))
-                    begin += 1
-        passed += CHUNK_BYTES
+def own_json(start: int, root: int, end: int, scratch: LineScratch) -> tuple[int, int, int]:
+    """Ztunnel's own JSON line, from `root` on behind some prefix, as its plain line.
 
-
-@called
-def _envelope(start: int, begin: int, kind: int, stop: int, end: int, scratch: LineScratch) -> int:
-    """Write an envelope down; its length, `NO` when it is too long."""
-    if begin - start + end - stop > AROUND_BYTES - 2:
-        return NO
-    room = i64(scratch.prefix.ctypes.data)
-    middle = _copied(start, begin, room)
-    put_word(middle, u64(0x0A) | (u64(kind) << u64(8)))
-    target = _copied(stop, end, middle + 2)
-    without_times(room, middle - room)
-    without_times(middle + 2, target - middle - 2)
-    _without_clocks(room, middle - room)
-    _without_clocks(middle + 2, target - middle - 2)
-    return target - room
-
-
-@called
-def inside(start: int, end: int, scratch: LineScratch) -> tuple[int, int, int]:
-    """The line inside a physical line that ends in `}`: where it begins and ends, and the length of its envelope.
-
-    It is in one of the buffers of `scratch`, followed by a line end. `NO` when there is none.
+    Where that begins and ends, in a buffer of `scratch` and followed by a line end, and the length of its envelope in
+    another: the prefix, a line end, the kind. `NO` when it is something else.
     """
-    at = start
-    while at < end:
-        marks = _braces_or_escapes(at)
-        while marks != u64(0):
-            place = at + lowest(marks)
-            marks &= marks - u64(1)
-            if place >= end or place - start > AROUND_BYTES:
-                return NO, NO, NO
-            kind, begin = _OWN, place
-            if byte(place) == _OPEN:
-                if not _at_own(place):
-                    continue
-                length, stop = _in_plain_layout(place, end, i64(scratch.plain.ctypes.data))
-            else:
-                kind, begin = _IN_STRING, place - TIME_LENGTH
-                if byte(place + 1) == _QUOTE:
-                    kind, begin = _OWN_IN_STRING, place - 1
-                elif byte(place + 1) != _T and not _at_spelled_tab(place):
-                    return NO, NO, NO
-                if begin <= start or byte(begin - 1) != _QUOTE:
-                    return NO, NO, NO
-                length, stop = _unescaped(begin, i64(scratch.inside.ctypes.data))
-                if length == NO:
-                    return NO, NO, NO
-                text = i64(scratch.inside.ctypes.data)
-                put_word(text + length, u64(0x0A))
-                if kind == _OWN_IN_STRING:
-                    if not _at_own(text):
-                        return NO, NO, NO
-                    inner = text + length
-                    length, over = _in_plain_layout(text, inner, i64(scratch.plain.ctypes.data))
-                    if over != inner:
-                        return NO, NO, NO
-            if length == NO:
-                return NO, NO, NO
-            text = i64(scratch.inside.ctypes.data) if kind == _IN_STRING else i64(scratch.plain.ctypes.data)
-            put_word(text + length, u64(0x0A))
-            return text, text + length, _envelope(start, begin, kind, stop, end, scratch)
-        at += CHUNK_BYTES
-    return NO, NO, NO
+    room, around = i64(scratch.plain.ctypes.data), i64(scratch.prefix.ctypes.data)
+    length, stop = in_plain_layout(root, end, room)
+    if length == NO or stop != end:
+        return NO, NO, NO
+    put_word(room + length, u64(_NEWLINE))
+    behind = copied(start, root, around)
+    without_times(around, root - start)
+    put_word(behind, u64(_NEWLINE) | (u64(_OWN) << u64(8)))
+    return room, room + length, behind + 2 - around
+
+
+@called
+def taken_out(begin: int, stop: int, kind: int, end: int, scratch: LineScratch) -> tuple[int, int]:
+    """A line inside JSON as its plain line, in a buffer of `scratch` and followed by a line end; where it ends.
+
+    `NO` for what is not just that.
+    """
+    room = i64(scratch.plain.ctypes.data)
+    if kind == _OWN:
+        length, over = in_plain_layout(begin, end, room)
+        if over != stop:
+            return NO, NO
+    else:
+        text = i64(scratch.inside.ctypes.data)
+        length, over = _unescaped(begin, text)
+        if length == NO or over != stop:
+            return NO, NO
+        if kind == _IN_STRING:
+            room = text
+        else:
+            inner = text + length
+            put_word(inner, u64(_NEWLINE))
+            if not at_own(text):
+                return NO, NO
+            length, over = in_plain_layout(text, inner, room)
+            if over != inner:
+                return NO, NO
+    if length == NO:
+        return NO, NO
+    put_word(room + length, u64(_NEWLINE))
+    return room, room + length
 
 
 @inlined

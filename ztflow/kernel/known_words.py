@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import Codes
 from ztflow.kernel.buffers import Texts
-from ztflow.kernel.field_text import COLUMN_WORDS, TEXT_COLUMNS, WORD_COLUMNS
+from ztflow.kernel.field_text import AROUND, AROUND_BYTES_OF_KEY, COLUMN_WORDS, TEXT_COLUMNS, WORD_COLUMNS
 from ztflow.model.error_classes import classify_error
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import BadEscapeError, decode
@@ -72,8 +72,9 @@ class Vocabulary:
     Attributes:
         columns: Distinct values by column name.
         derived: Trust domains, service accounts and error classes by column name.
-        prefixes: Text around lines, by number: a prefix, or an envelope (`inside`), which has a line end. None for one
-            that holds more than printable ASCII: a CR, a NUL or a stray byte there changes how its line is read.
+        prefixes: Text around lines, by number: a prefix, or an envelope, which has a line end. None for one that holds
+            more than printable ASCII (a CR, a NUL or a stray byte there changes how its line is read), or is too long.
+        inside: Which of them are around a line inside JSON, maybe one of many on its physical line.
         refused_errors: Numbers of errors that are not what they seem.
     """
 
@@ -89,6 +90,7 @@ class Vocabulary:
             )
         }
         self.prefixes: list[str | None] = []
+        self.inside: list[bool] = []
         self._prefix_entries: list[int] = []
         self.refused_errors: list[int] = []
 
@@ -124,12 +126,15 @@ class Vocabulary:
             self._add_error(entry, raw)
             return
         if column == "prefix":
-            text = raw.decode("ascii", "replace")
-            is_clean = text.isascii() and all(map(str.isprintable, text.split("\n")))
-            self.prefixes.append(text if is_clean else None)
+            self.inside.append(raw.startswith(AROUND))
+            self.prefixes.append(None)
             self._prefix_entries.append(entry)
-            if not is_clean:
-                self.refuse_prefix(len(self.prefixes) - 1)
+            if not self.inside[-1]:
+                self._set_prefix(len(self.prefixes) - 1, raw)
+            return
+        if column == "around":
+            # it follows the prefix that stands for it, but for other texts
+            self._set_prefix(len(self.prefixes) - 1, raw[AROUND_BYTES_OF_KEY:])
             return
         text = raw.decode("ascii")
         if column in _ADDRESSES:
@@ -140,6 +145,13 @@ class Vocabulary:
             side = column[:3]
             self.derived[f"{side}_trust_domain"].add(trust_domain)
             self.derived[f"{side}_service_account"].add(account)
+
+    def _set_prefix(self, code: int, raw: bytes) -> None:
+        text = raw.decode("ascii", "replace")
+        if text.isascii() and all(map(str.isprintable, text.split("\n"))):
+            self.prefixes[code] = text
+        else:
+            self.refuse_prefix(code)
 
     def _add_error(self, entry: int, raw: bytes) -> None:
         values = self.columns["error"].values

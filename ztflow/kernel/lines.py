@@ -2,7 +2,7 @@
 
 For each physical line it decides whether it can prove that it reads it exactly as the scanner and the unwrapper would:
 a `connection complete` or `connection failed` line in ztunnel's plain layout, bare or behind a fixed prefix, or the
-same inside JSON (`inside`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry
+same inside JSON (`json_tree`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry
 no fact it only counts.
 
 Why no load leaves the buffer: a line is looked at only when `CHUNK_BYTES` readable bytes follow its line end, every
@@ -29,10 +29,13 @@ from ztflow.kernel.dictionaries import (
 from ztflow.kernel.endpoint_fields import dst_fields, new_dst, new_src, src_fields
 from ztflow.kernel.field_text import KEY
 from ztflow.kernel.fields import NO, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
-from ztflow.kernel.json_envelope import envelope_number, inside
+from ztflow.kernel.json_envelope import at_own, envelope_number, own_json, taken_out
+from ztflow.kernel.json_tree import lines_inside, number_all, root_of
 from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
 from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number
 from ztflow.kernel.table_layout import (
+    BEGIN,
+    CODE,
     DIRECTION_ROW,
     DONE,
     DST_IP,
@@ -43,6 +46,7 @@ from ztflow.kernel.table_layout import (
     FULL,
     HBONE_HOST,
     INFO,
+    KIND,
     LEVEL_ROW,
     LINE_ROW,
     LINES,
@@ -60,6 +64,7 @@ from ztflow.kernel.table_layout import (
     SRC_TEXT,
     START_ROW,
     STATE,
+    STOP,
     TAIL,
     TEXTS,
     TIME_LENGTH,
@@ -112,9 +117,11 @@ def _word_code(texts: Texts, column: int, which: int) -> int:
 
 @inlined
 def _around_number(texts: Texts, start: int, before: int, around: int, scratch: LineScratch) -> int:
-    """Number of the envelope or prefix around a line."""
+    """Number of what is around a line."""
     if around == 0:
         return prefix_number(texts, start, before, scratch)
+    if around < 0:
+        return -around - 1
     return envelope_number(texts, around, scratch)
 
 
@@ -132,7 +139,8 @@ def _line(
 ) -> int:
     """One line from `start` up to its line end at `end`: a row, another line, or left alone.
 
-    `around` is the length of its envelope when the line was inside JSON, else 0.
+    `around` is the length of its envelope when it is ztunnel's own JSON; for a line inside JSON -1 - the number of what
+    is around it; else 0.
     """
     clock = scratch.clock
     at = start
@@ -297,6 +305,27 @@ def _line(
 
 
 @inlined
+def _leave(slow: Array, span: int, line: int, lines: int, start: int, stop: int, prefix: int) -> None:
+    """Write a span for the slow path."""
+    slow[0, span] = line
+    slow[1, span] = lines
+    slow[2, span] = start
+    slow[3, span] = stop
+    slow[4, span] = prefix
+
+
+@inlined
+def _leave_line(slow: Array, span: int, line: int, start: int, stop: int) -> int:
+    """Leave a physical line to the slow path; a span goes on where the previous one stopped. Gives how many there are."""
+    if span > 0 and slow[3, span - 1] == start and slow[1, span - 1] > 0:
+        slow[1, span - 1] += 1
+        slow[3, span - 1] = stop
+        return span
+    _leave(slow, span, line, i64(1), start, stop, i64(NO_CODE))
+    return span + 1
+
+
+@inlined
 def read_lines(
     base: int,
     stop: int,
@@ -315,7 +344,7 @@ def read_lines(
     position, line = progress[POSITION], progress[LINES]
     row, span, other = progress[ROWS], progress[SPANS], progress[OTHERS]
     rows, spans, others = columns.numbers.shape[1], columns.slow.shape[1], columns.other.shape[1]
-    state = DONE
+    state, began, records = DONE, position, scratch.records
     while position < stop:
         if row >= rows or span >= spans or other >= others:
             state = FULL
@@ -335,14 +364,34 @@ def read_lines(
             state = TAIL
             break
         end = found + lowest(newlines)
-        what = _LEFT
-        if start < end <= start + LINE:
-            text, text_end, around = start, end, i64(0)
-            if byte(end - 1) == ord("}"):
-                text, text_end, around = inside(start, end, scratch)
+        text, text_end, around, count, is_tree = start, end, i64(0), i64(1), False
+        if start < end and (byte(end - 1) == ord("}") or byte(end - 1) == ord("]")):
+            root = root_of(start, end)
+            if root != NO and at_own(root):
+                if end <= start + LINE:
+                    text, text_end, around = own_json(start, root, end, scratch)
                 if around == NO:
                     text, text_end, around = start, end, i64(0)
-            what = _line(text, text_end, around, row, texts, src, dst, columns, scratch)
+            elif root != NO:
+                count = lines_inside(start, end, texts, scratch)
+                is_tree = count > 0 and number_all(texts, start, end, count, scratch)
+                if not is_tree:
+                    count = i64(1)
+        if row + count > rows or span + count > spans or other + count > others:
+            if position > began:
+                state = FULL
+                break
+            count, is_tree = i64(1), False  # it fits into no columns that there will be
+        row_before, span_before, other_before = row, span, other
+        record, is_full = i64(0), False
+        while record < count and not is_full:
+            at, stop_at, what = start, end, _LEFT
+            if is_tree:
+                at, stop_at = records[record, BEGIN], records[record, STOP]
+                around = -1 - records[record, CODE]
+                text, text_end = taken_out(at, stop_at, records[record, KIND], end, scratch)
+            if start < end and text != NO and (is_tree or end <= start + LINE):
+                what = _line(text, text_end, around, row, texts, src, dst, columns, scratch)
             if what == _OTHER:
                 tab = text
                 while byte(tab) != ord("\t"):
@@ -353,23 +402,26 @@ def read_lines(
                 else:
                     columns.other[0, other] = line
                     columns.other[1, other] = prefix
-                    columns.other[2, other] = position
+                    columns.other[2, other] = at - base
+                    columns.other[3, other] = stop_at - base
                     other += 1
-        if what == _ROW:
-            columns.numbers[LINE_ROW, row] = line
-            columns.numbers[START_ROW, row] = position
-            row += 1
-        elif what == _LEFT:
-            # A span goes on where the previous one stopped.
-            if span > 0 and columns.slow[3, span - 1] == position:
-                columns.slow[1, span - 1] += 1
-                columns.slow[3, span - 1] = end + 1 - base
-            else:
-                columns.slow[0, span] = line
-                columns.slow[1, span] = 1
-                columns.slow[2, span] = position
-                columns.slow[3, span] = end + 1 - base
+            if what == _ROW:
+                columns.numbers[LINE_ROW, row] = line
+                columns.numbers[START_ROW, row] = at - base
+                row += 1
+            elif what == _LEFT and is_tree:
+                _leave(columns.slow, span, line, i64(0), at - base, stop_at - base, records[record, CODE])
                 span += 1
+            elif what == _LEFT:
+                span = _leave_line(columns.slow, span, line, position, end + 1 - base)
+            record += 1
+            is_full = is_tree and record < count and not has_room(texts, src, dst)
+        if is_full:
+            row, span, other = row_before, span_before, other_before
+            if position > began:
+                state = NO_ROOM
+                break
+            span = _leave_line(columns.slow, span, line, position, end + 1 - base)
         position = end + 1 - base
         line += 1
     progress[POSITION], progress[LINES], progress[ROWS] = position, line, row

@@ -114,6 +114,15 @@ def _copy_chunk(builder: Any, values: Any) -> Any:
     return ir.Constant(_I64, 0)
 
 
+def _copy_digitless(builder: Any, values: Any) -> Any:
+    chunk = loaded(builder, values[1], _CHUNK)
+    above = builder.icmp_unsigned(">=", chunk, _all(ord("0")))
+    digits = builder.and_(above, builder.icmp_unsigned("<=", chunk, _all(ord("9"))))
+    zeros = builder.select(digits, _all(ord("0")), chunk)
+    builder.store(zeros, builder.inttoptr(values[0], _CHUNK.as_pointer())).align = 1
+    return ir.Constant(_I64, 0)
+
+
 def _unplain(*more: str) -> Callable[..., Any]:
     """Which of 64 bytes are one of these characters or no printable ASCII."""
 
@@ -147,6 +156,9 @@ same_bytes: Callable[[int, int], int] = _intrinsic(_same, types.uint64, types.in
 
 copy_chunk: Callable[[int, int], int] = _intrinsic(_copy_chunk, types.int64, types.int64, types.int64)
 """`copy_chunk(to, from)`: copy 64 bytes."""
+
+copy_digitless: Callable[[int, int], int] = _intrinsic(_copy_digitless, types.int64, types.int64, types.int64)
+"""`copy_digitless(to, from)`: copy 64 bytes, every digit as a zero."""
 
 stops: Callable[[int], int] = _intrinsic(_unplain('"', "\\", "["), types.uint64, types.int64)
 """`stops(address)`: which of 64 bytes may end a plain value: quote, backslash, `[`, and all but printable ASCII."""

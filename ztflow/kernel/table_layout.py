@@ -13,8 +13,9 @@ from ztflow.kernel.buffers import CHUNK_BYTES, EndGroups, Texts
 
 i64 = cast("Callable[..., int]", np.int64)
 _COLUMN = {name: i64(at) for at, name in enumerate(field_text.TEXT_COLUMNS)}  # typed: a literal would be compiled anew
-SRC_IP, SRC_TEXT, DST_IP, HBONE_HOST, DST_TEXT, ERROR_TEXT, PREFIX_TEXT = (
-    _COLUMN[name] for name in ("src_ip", "src_workload", "dst_ip", "hbone_host", "dst_service", "error", "prefix")
+SRC_IP, SRC_TEXT, DST_IP, HBONE_HOST, DST_TEXT, ERROR_TEXT, PREFIX_TEXT, AROUND_TEXT = (
+    _COLUMN[name]
+    for name in ("src_ip", "src_workload", "dst_ip", "hbone_host", "dst_service", "error", "prefix", "around")
 )
 LEVEL_ROW, MESSAGE_ROW, DIRECTION_ROW = (i64(at) for at in range(3))
 INFO, ERROR, WARN = (i64(at) for at in range(3))
@@ -27,9 +28,10 @@ NUMBER_ROWS: Final = ("time", "bytes_sent", "bytes_recv", "duration_ms", "line",
 """Rows of `Columns.numbers`; the last two are the line's index and its first byte."""
 TIME_ROW, SENT_ROW, RECEIVED_ROW, DURATION_ROW, LINE_ROW, START_ROW = range(len(NUMBER_ROWS))
 
-SLOW_ROWS: Final = ("line", "lines", "start", "stop")
-"""Rows of `Columns.slow`: neighbouring lines for the slow path, as one span."""
-OTHER_ROWS: Final = ("line", "prefix", "start")
+SLOW_ROWS: Final = ("line", "lines", "start", "stop", "prefix")
+"""Rows of `Columns.slow`: neighbouring lines for the slow path, as one span; or a line inside JSON with others, where
+`lines` is 0 and `prefix` tells what is around it."""
+OTHER_ROWS: Final = ("line", "prefix", "start", "stop")
 """Rows of `Columns.other`: lines of ztunnel that are only counted."""
 
 POSITION, LINES, ROWS, SPANS, OTHERS, STATE = range(6)
@@ -42,6 +44,17 @@ PREFIX_BYTES: Final = 256
 """Longest prefix looked at."""
 AROUND_BYTES: Final = 8192
 """Longest envelope looked at: the text before and behind a line inside JSON."""
+RECORDS: Final = 1 << 15
+"""Most lines inside one physical line; an answer of Loki has 5000, of Elasticsearch 10 000."""
+DEPTH: Final = 32
+"""Objects and arrays inside each other; the deepest known envelope has ten."""
+BEGIN, STOP, KIND, FRAME, CODE = range(5)
+"""Columns of `LineScratch.records`: where a line inside JSON begins and stops, its kind, what is around it, as a hash
+and as the number of that text."""
+KEY, SUM, FIRST, ARRAY, INDEX, DIRECT, THROUGH, OUT, KEPT, PENDING = range(10)
+"""Columns of `LineScratch.levels`, an open object or array: its key; sum of its members; lines before it; whether it is
+an array; its current element; lines in it, but for those in elements of arrays; whether there are such; where what is
+copied of it begins; whether an element of it was kept; whether a comma is to be written before the next."""
 INSIDE_BYTES: Final = 4000
 """Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
 
@@ -65,6 +78,8 @@ class LineScratch(NamedTuple):
         prefix: Room for a prefix or an envelope.
         inside: Room for a line taken out of a JSON string.
         plain: Room for ztunnel's own JSON line in the plain layout.
+        levels: Objects and arrays that are open, by depth.
+        records: Lines inside the JSON of the physical line.
     """
 
     clock: IntRow
@@ -72,6 +87,8 @@ class LineScratch(NamedTuple):
     prefix: ByteRow
     inside: ByteRow
     plain: ByteRow
+    levels: IntTable
+    records: IntTable
 
 
 class Call(NamedTuple):
@@ -103,7 +120,9 @@ class Call(NamedTuple):
 def new_scratch() -> LineScratch:
     """Nothing seen yet."""
     rooms = (np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
-    return LineScratch(np.zeros(3, np.int64), np.zeros((10, 2), np.int64), *rooms)
+    tables = (np.zeros(shape, np.int64) for shape in ((10, 2), (DEPTH, PENDING + 1), (RECORDS, CODE + 1)))
+    spots, levels, records = tables
+    return LineScratch(np.zeros(3, np.int64), spots, *rooms, levels, records)
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:

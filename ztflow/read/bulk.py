@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel import POLICY
+from ztflow.kernel.columns import LineSpan
 from ztflow.model.provenance import Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
 from ztflow.read.limits import PREFIXES
@@ -168,9 +169,10 @@ class _Prefixes:
     def __init__(self, bulk: Bulk, vocabulary: Vocabulary) -> None:
         self.lookup: Codes = np.zeros(0, np.int32)
         self.all_known = False
+        self.inside: BoolArray = np.zeros(1, np.bool_)
+        """Which are around lines inside JSON, likewise."""
         self._bulk = bulk
-        self._prefixes = vocabulary.prefixes
-        self._refuse = vocabulary.refuse_prefix
+        self._vocabulary = vocabulary
         self._state: object = None
         self._left: dict[int, int] = {}
 
@@ -184,12 +186,17 @@ class _Prefixes:
         state = self._bulk.slow.state()
         done = len(self.lookup) if state == self._state else 0
         self._state = state
-        count = len(self._prefixes) + 1
+        count = len(self._vocabulary.prefixes) + 1
         if done == count:
             return
         found = [self._code(prefix) for prefix in range(done - 1, count - 1)]
         self.lookup = np.concatenate([self.lookup[:done], np.array(found, np.int32)])
+        self.inside = np.array([False, *self._vocabulary.inside])
         self.all_known = not (self.lookup < 0).any()
+
+    def text(self, prefix: int) -> str:
+        """What is around a line inside JSON."""
+        return self._vocabulary.prefixes[prefix] or ""
 
     def left(self, prefix: int) -> None:
         """Count a line behind this prefix that took the slow path; after many the kernel leaves all of them to it."""
@@ -197,17 +204,21 @@ class _Prefixes:
             return
         self._left[prefix] = self._left.get(prefix, 0) + 1
         if self._left[prefix] == _REFUSED_AFTER:
-            self._refuse(prefix)
+            self._vocabulary.refuse_prefix(prefix)
 
     def _code(self, prefix: int) -> int:
         origins = self._bulk.origins
-        text = "" if prefix < 0 else self._prefixes[prefix]
+        text = "" if prefix < 0 else self._vocabulary.prefixes[prefix]
         origin = None if text is None else self._bulk.slow.origin(text)
         return -1 if origin is None else origins.setdefault(origin, len(origins))
 
 
 class _Settling:
-    """One part's way to tables."""
+    """One part's way to tables.
+
+    Lines are in order of their first bytes, which tells lines inside the JSON of one physical line apart, too. Such a
+    physical line is taken line by line only if that is sure of all of them; else the slow path gets it whole.
+    """
 
     def __init__(self, bulk: Bulk, part: BlockPart, data: memoryview, number: int) -> None:
         self._bulk = bulk
@@ -222,37 +233,68 @@ class _Settling:
         self._others: Any = part.others
         self._row = 0
         self._other = 0
+        self._over = 0
+        """Where the last physical line is over that the slow path read though it was taken apart."""
+        self._whole = 0
+        """Physical lines the slow path read."""
         self._origin: Codes = np.full(part.rows, -1, np.int32)
         self._places = [-1] * len(bulk.builder)
-        """For each row of the slow path: the line it came with."""
+        """For each row of the slow path: the first byte of what it came with."""
         self._behind = bulk.known(part.vocabulary)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
+        self._unsure: set[int] = set()
+        """Physical lines that were taken apart and are not sure."""
         self._assigned = 0
         """Rows before this one have their origin, or were left."""
 
     def tables(self) -> list[pa.Table]:
         """Settle the part; its rows and those of the slow path, in order of their lines."""
         self._resolve()
-        others = self._others[0]
-        lines = [span.line for span in self._part.slow]
-        stops = np.searchsorted(self._lines, lines).tolist(), np.searchsorted(others, lines).tolist()
-        for span, row_stop, other_stop in zip(self._part.slow, *stops, strict=True):
-            self._take(row_stop, other_stop)
-            self._read(span.line, span.start, span.stop)
-        self._take(self._part.rows, len(others))
+        spans = self._part.slow
+        starts = [span.start for span in spans]
+        stops = np.searchsorted(self._starts, starts).tolist(), np.searchsorted(self._others[2], starts).tolist()
+        for span, row_stop, other_stop in zip(spans, *stops, strict=True):
+            if span.start >= self._over:
+                self._take(row_stop, other_stop)
+            if span.start < self._over:
+                continue
+            if span.lines:
+                self._read(span.line, span.start, span.stop)
+            elif span.line in self._unsure:
+                self._leave_whole(span.line, span.start)
+            else:
+                self._read_inside(span)
+        self._take(self._part.rows, len(self._others[0]))
         self._assign()
         bulk = self._bulk
+        self._stats.physical_lines += self._part.lines - self._whole
         table = self._part.table(list(bulk.origins), self._origin, bulk.source_file, self._number)
         if not len(bulk.builder):
             return [table] if table.num_rows else []
-        places = np.searchsorted(self._lines[self._origin >= 0], self._places)
+        places = np.searchsorted(self._starts[self._origin >= 0], self._places)
         return _woven(table, bulk.builder.take(bulk.source_file), places)
 
     def _read(self, line: int, start: int, stop: int) -> None:
         """Read some lines by the slow path."""
+        before = self._stats.physical_lines
         self._slow.read(bytes(self._data[start:stop]), self._number + line)
-        self._places += [line] * (len(self._bulk.builder) - len(self._places))
+        self._whole += self._stats.physical_lines - before
+        self._learn(start)
+
+    def _read_inside(self, span: LineSpan) -> None:
+        """Read one of the lines inside JSON by the slow path, as if it were alone there."""
+        before, _, behind = self._behind.text(span.prefix).partition("\n")
+        text = b"%b%b%b\n" % (before.encode(), self._data[span.start : span.stop], behind[1:].encode())
+        stats = self._stats
+        lines = stats.physical_lines, stats.slow_lines
+        self._slow.read(text, self._number + span.line)
+        stats.physical_lines, stats.slow_lines = lines
+        self._learn(span.start)
+
+    def _learn(self, start: int) -> None:
+        """Note where new rows of the slow path belong, and what it learned."""
+        self._places += [start] * (len(self._bulk.builder) - len(self._places))
         if self._behind.outdated:
             self._resolve()
 
@@ -263,30 +305,36 @@ class _Settling:
                 self._accept(row_stop, other_stop)
                 return
             row, other = self._first_to_leave(row_stop, other_stop)
-            line = min(
-                int(self._lines[row]) if row < row_stop else _NO_LINE,
-                int(self._others[0, other]) if other < other_stop else _NO_LINE,
+            start = min(
+                int(self._starts[row]) if row < row_stop else _NO_LINE,
+                int(self._others[2, other]) if other < other_stop else _NO_LINE,
             )
-            if line == _NO_LINE:
+            if start == _NO_LINE:
                 self._accept(row_stop, other_stop)
                 return
-            self._accept(int(np.searchsorted(self._lines, line)), int(np.searchsorted(self._others[0], line)))
-            self._leave(line)
+            self._leave(start)
 
     def _first_to_leave(self, row_stop: int, other_stop: int) -> tuple[int, int]:
         """The first row and the first other line that must take the slow path, by what is known now."""
         if not self._slow.settled():
             return self._row, self._other
         lookup, prefix, refused, others = self._behind.lookup, self._prefix, self._refused, self._others[1]
-        row = _first(self._row, row_stop, lambda rows: refused[rows] | (lookup[prefix[rows] + 1] < 0))
-        if not self._slow.counts():
-            return row, self._other
-        return row, _first(self._other, other_stop, lambda lines: lookup[others[lines] + 1] < 0)
+        unsure = [*self._unsure]
+
+        def rows(at: slice) -> BoolArray:
+            found = refused[at] | (lookup[prefix[at] + 1] < 0)
+            return found | np.isin(self._lines[at], unsure) if unsure else found
+
+        def counted(at: slice) -> BoolArray:
+            found = lookup[others[at] + 1] < 0
+            return found | np.isin(self._others[0, at], unsure) if unsure else found
+
+        row = _first(self._row, row_stop, rows)
+        return row, _first(self._other, other_stop, counted) if self._slow.counts() else self._other
 
     def _accept(self, row: int, other: int) -> None:
         """Rows and other lines up to these are read as they are."""
         count, counted = row - self._row, other - self._other
-        self._stats.physical_lines += count + counted
         self._stats.lines += count + counted
         self._stats.access += count
         self._stats.other += counted
@@ -298,23 +346,58 @@ class _Settling:
         self._origin[rows] = self._behind.lookup[self._prefix[rows] + 1]
         self._assigned = self._row
 
-    def _leave(self, line: int) -> None:
-        """The next row or other line takes the slow path."""
+    def _leave(self, start: int) -> None:
+        """Accept what is before the row or other line that begins here, and leave that to the slow path."""
+        row, other = self._place(start)
+        is_row = row < self._part.rows and self._starts[row] == start
+        line, prefix = (self._lines[row], self._prefix[row]) if is_row else self._others[:2, other].tolist()
+        line, prefix = int(line), int(prefix)
+        if self._behind.inside[prefix + 1] and (is_row or line in self._unsure or not self._slow.settled()):
+            self._leave_whole(line, start)
+            return
+        self._accept(row, other)
         self._assign()
-        if self._row < self._part.rows and self._lines[self._row] == line:
-            start, prefix = int(self._starts[self._row]), int(self._prefix[self._row])
+        if is_row:
             self._row += 1
             self._assigned = self._row
         else:
-            start, prefix = int(self._others[2, self._other]), int(self._others[1, self._other])
             self._other += 1
+        if self._behind.inside[prefix + 1]:
+            self._read_inside(LineSpan(line, 0, start, int(self._others[3, other]), prefix))
+            return
         self._read(line, start, _line_end(self._data, start))
         self._behind.left(prefix)
+
+    def _leave_whole(self, line: int, start: int) -> None:
+        """Accept what is before the physical line in which this byte is, and leave all that is in it."""
+        begin, self._over = _line_begin(self._data, start), _line_end(self._data, start)
+        self._accept(*self._place(begin))
+        self._assign()
+        row, other = self._place(self._over)
+        prefixes = {*self._prefix[self._row : row].tolist(), *self._others[1, self._other : other].tolist()}
+        self._row = self._assigned = row
+        self._other = other
+        self._read(line, begin, self._over)
+        for prefix in prefixes:
+            self._behind.left(prefix)
+
+    def _place(self, start: int) -> tuple[int, int]:
+        """The first row and the first other line that do not begin before this byte."""
+        return int(np.searchsorted(self._starts, start)), int(np.searchsorted(self._others[2], start))
 
     def _resolve(self) -> None:
         """Which ztunnel writes behind each prefix, by what is known now."""
         self._assign()
         self._behind.renew()
+        self._unsure = set()
+        inside = self._behind.inside
+        if not inside.any() or (self._behind.all_known and not self._any_refused):
+            return
+        unknown = inside & (self._behind.lookup < 0)
+        rows = unknown[self._prefix + 1] | (self._refused & inside[self._prefix + 1])
+        self._unsure.update(self._lines[rows].tolist())
+        self._unsure.update(self._others[0, unknown[self._others[1] + 1]].tolist())
+        self._unsure.update(span.line for span in self._part.slow if not span.lines and unknown[span.prefix + 1])
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:
@@ -350,6 +433,18 @@ def _line_end(data: memoryview, start: int) -> int:
         if found >= 0:
             return start + found + 1
         start += width
+
+
+def _line_begin(data: memoryview, start: int) -> int:
+    """Where the line begins that holds this byte."""
+    width, stop = 4096, start
+    while stop > 0:
+        found = bytes(data[max(0, stop - width) : stop]).rfind(b"\n")
+        if found >= 0:
+            return max(0, stop - width) + found + 1
+        stop -= width
+        width *= 2
+    return 0
 
 
 def _processors() -> int:
