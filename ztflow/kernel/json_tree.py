@@ -13,9 +13,9 @@ left at the first byte that does not belong to it.
 from __future__ import annotations
 
 from ztflow.jit.link import Array
-from ztflow.kernel.buffers import CHUNK_BYTES, SALT, Texts
+from ztflow.kernel.buffers import CHUNK_BYTES, LINE, SALT, Texts
 from ztflow.kernel.field_text import AROUND_BYTES_OF_KEY, IN_STRING, OWN_JSON, OWN_JSON_IN_STRING
-from ztflow.kernel.dictionaries import NO_CODE, TOO_MANY_ALIKE, column_hash, find, number
+from ztflow.kernel.dictionaries import NO_CODE, TOO_MANY_ALIKE, column_hash, find, number, same
 from ztflow.kernel.fields import NO
 from ztflow.kernel.json_envelope import at_own, in_plain_layout
 from ztflow.kernel.json_envelope import copied as copied_to
@@ -25,6 +25,7 @@ from ztflow.kernel.machine import (
     called,
     copy_chunk,
     copy_digitless,
+    flag,
     i64,
     inlined,
     lowest,
@@ -46,9 +47,15 @@ from ztflow.kernel.table_layout import (
     FIRST,
     FRAME,
     INDEX,
+    JSON_BYTES,
     KEPT,
+    KEPT_BITS,
+    KEPT_BYTES,
+    KEPT_LENGTH,
+    KEPT_VALUE,
     KEY,
     KIND,
+    OPENED,
     OUT,
     PENDING,
     PREFIX_BYTES,
@@ -58,6 +65,7 @@ from ztflow.kernel.table_layout import (
     SUM,
     THROUGH,
     TIME_LENGTH,
+    VARIES,
     LineScratch,
 )
 
@@ -66,8 +74,9 @@ _QUOTE, _ESCAPE, _COMMA, _COLON, _OPEN, _CLOSE, _BLANK = (ord(char) for char in 
 _OPEN_ARRAY, _CLOSE_ARRAY, _NEWLINE, _N, _T, _ZED, _ZERO, _NINE, _DASH = (ord(char) for char in "[]\nntZ09-")
 
 _structure = bytes_equal('"', "{", "}", "[", "]", ",", "\n")
-_quotes = bytes_equal('"')
+_quotes, _escapes = bytes_equal('"'), bytes_equal("\\")
 _digits = bytes_equal("0")
+_of_numbers = bytes_equal("0", ".")
 _of_times = bytes_equal("0", ":", ".", ",", "+", "-", "T", "Z")
 _token_ends = bytes_equal(",", "}", "]", " ", "\n")
 _at_spelled_tab = text_at("\\u0009")
@@ -81,12 +90,14 @@ _TIME_BYTES = 40
 """No time is spelled longer."""
 _TAIL_BYTES = 64
 """Longest text behind the JSON."""
+_LOOKED_AT = 96
+"""Bytes by which a longer object is looked up."""
 
 _A, _B, _C, _D = (
     u64(number) for number in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
 )
-_ONE = u64(1)
-_TEXT, _NUMBER, _TIME, _CLOCK, _OBJECT, _LIST, _LINE = (u64(number) for number in range(1, 8))
+_ONE, _LAST = u64(1), u64(63)
+_TEXT, _NUMBER, _VARYING, _OBJECT, _LIST, _LINE = (u64(number) for number in range(1, 7))
 
 
 @inlined
@@ -128,6 +139,15 @@ def string_end(at: int) -> int:
         if marks == u64(0):
             at += CHUNK_BYTES
             continue
+        escapes, quotes = _escapes(at), _quotes(at)
+        if escapes & (escapes << _ONE) == u64(0):
+            closing = lowest(quotes & ~(escapes << _ONE))
+            if lowest(marks & ~escapes & ~quotes) < closing:
+                return NO
+            if closing < CHUNK_BYTES:
+                return at + closing
+            at += CHUNK_BYTES - i64(escapes >> _LAST)
+            continue
         at += lowest(marks)
         char = byte(at)
         if char == _QUOTE:
@@ -158,21 +178,33 @@ def line_stop(begin: int, stop: int) -> int:
 
 @called
 def _leaf(at: int, count: int, salt: int, room: int) -> int:
-    """Hash of a text that is no line; times and clocks are the same as all others of their length."""
+    """Hash of a text that is no line; 0 for a time or a clock, which may be another in the next record."""
     char = byte(at)
     if _ZERO <= char <= _NINE and _CLOCK_DIGITS <= count <= _TIME_BYTES:
         copy_digitless(room, at)
         behind = u64(CHUNK_BYTES - count)
         if _digits(room) << behind == (~u64(0)) << behind:
-            return mixed(_CLOCK, u64(count), salt)
+            return u64(0)
         if (
             byte(room + 4) == _DASH
             and byte(room + 7) == _DASH
             and byte(room + 10) == ord("T")
             and _of_times(room) << behind == (~u64(0)) << behind
         ):
-            return mixed(_TIME, _hash(room, count, salt), salt)
-    return mixed(_TEXT, _hash(at, count, salt), salt)
+            return u64(0)
+    return mixed(_TEXT, _hash(at, count, salt), salt) | _ONE
+
+
+@inlined
+def _scalar(at: int, length: int, salt: int, room: int) -> int:
+    """Hash of a number or a word; 0 for a number of three or more characters, which may be another in the next record."""
+    char = byte(at)
+    if _ZERO <= char <= _NINE and _LEAST_DIGITS <= length <= _TIME_BYTES:
+        copy_digitless(room, at)
+        behind = u64(CHUNK_BYTES - length)
+        if _of_numbers(room) << behind == (~u64(0)) << behind:
+            return u64(0)
+    return mixed(_NUMBER, _hash(at, length, salt), salt) | _ONE
 
 
 @inlined
@@ -197,7 +229,50 @@ def _opened(levels: Array, depth: int, key: int, count: int, is_array: int) -> i
     levels[depth, INDEX] = 0
     levels[depth, DIRECT] = 0
     levels[depth, THROUGH] = 0
+    levels[depth, VARIES] = 0
     return 0
+
+
+@inlined
+def _slot(at: int) -> int:
+    """Where an object with these first 32 bytes is kept."""
+    found = word(at) * _A + word(at + 8) * _B + word(at + 16) * _C + word(at + 24) * _D
+    found = (found ^ (found >> u64(31))) * _B
+    return i64(found >> u64(64 - KEPT_BITS))
+
+
+@inlined
+def _longer_slot(at: int, slot: int) -> int:
+    """Where one that is longer is kept, by its first 96 bytes."""
+    found = u64(slot)
+    for place in range(32, _LOOKED_AT, 16):
+        found = (found ^ (found >> u64(29)) ^ word(at + place)) * _A + word(at + place + 8) * _B
+    found = (found ^ (found >> u64(31))) * _B
+    return i64(found >> u64(64 - KEPT_BITS))
+
+
+@inlined
+def _is_kept(scratch: LineScratch, slot: int, at: int, end: int) -> bool:
+    """Whether the object or array that begins here is the one kept there."""
+    length = scratch.kept[slot, KEPT_LENGTH]
+    return flag(
+        length > 0
+        and at + length <= end
+        and same(i64(scratch.kept_texts.ctypes.data) + slot * KEPT_BYTES, at, length)
+    )
+
+
+@called
+def _keep(scratch: LineScratch, at: int, stop: int, end: int, value: int) -> None:
+    """Keep an object or array without lines, times and numbers, so that it is known when it comes again."""
+    length = stop - at
+    if length > KEPT_BYTES or at + _LOOKED_AT >= end:
+        return
+    slot = _slot(at)
+    if length >= _LOOKED_AT:
+        slot = _longer_slot(at, slot)
+    copied_to(at, stop, i64(scratch.kept_texts.ctypes.data) + slot * KEPT_BYTES)
+    scratch.kept[slot, KEPT_LENGTH], scratch.kept[slot, KEPT_VALUE] = length, i64(value)
 
 
 @called
@@ -209,7 +284,7 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
     levels, records, salt = scratch.levels, scratch.records, u64(texts.used[SALT])
     room = i64(scratch.inside.ctypes.data)
     root = at = root_of(start, end)
-    if root == NO:
+    if root == NO or end - start > (JSON_BYTES if root == start else LINE):
         return NO
     count, depth, key = i64(0), i64(0), u64(0)
     wants_key = False
@@ -241,15 +316,38 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
                 levels[depth, DIRECT] += 1
             else:
                 value = _leaf(begin, stop - begin, salt, room)
+                if value == u64(0):
+                    value = _VARYING
+                    levels[depth, VARIES] = 1
         elif wants_key:
             return NO
         elif char == _OPEN or char == _OPEN_ARRAY:  # noqa: PLR1714
-            over = i64(NO)
-            if char == _OPEN and depth > 0 and at_own(at):
+            over, is_own = i64(NO), False
+            if depth > 0 and at + _LOOKED_AT < end:
+                slot = _slot(at)
+                if not _is_kept(scratch, slot, at, end):
+                    slot = _longer_slot(at, slot)
+                if _is_kept(scratch, slot, at, end):
+                    value = u64(scratch.kept[slot, KEPT_VALUE])
+                    over = at + scratch.kept[slot, KEPT_LENGTH]
+            if over == NO and char == _OPEN and depth > 0 and at_own(at):
                 length, over = in_plain_layout(at, end, i64(scratch.plain.ctypes.data))
-                if length == NO:
+                is_own = length != NO
+                if not is_own:
                     over = i64(NO)
-            if over != NO:
+            if over == NO:
+                depth += 1
+                if depth == DEPTH:
+                    return NO
+                _opened(levels, depth, key, count, 1 if char == _OPEN_ARRAY else 0)
+                levels[depth, OPENED] = at
+                at += 1 if byte(at + 1) != _BLANK else 2
+                wants_key = char == _OPEN
+                key = _LIST
+                if byte(at) != _CLOSE and byte(at) != _CLOSE_ARRAY:
+                    continue
+                key = u64(0)  # an empty one is closed below, and nothing is added to it
+            elif is_own:
                 if count == RECORDS:
                     return NO
                 records[count, BEGIN], records[count, STOP], records[count, KIND] = at, over, _OWN
@@ -259,27 +357,18 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
                 levels[depth, DIRECT] += 1
                 at = over
             else:
-                depth += 1
-                if depth == DEPTH:
-                    return NO
-                _opened(levels, depth, key, count, 1 if char == _OPEN_ARRAY else 0)
-                at += 1 if byte(at + 1) != _BLANK else 2
-                wants_key = char == _OPEN
-                key = _LIST
-                if byte(at) != _CLOSE and byte(at) != _CLOSE_ARRAY:
-                    continue
-                value = _ONE  # an empty one is closed below, and nothing is added to it
-                key = u64(0)
+                at = over
+                if levels[depth, ARRAY] != 0:
+                    key = _LIST
         else:
             ends = _token_ends(at)
             length = lowest(ends)
             if length == 0 or length == CHUNK_BYTES:  # noqa: PLR1714
                 return NO
-            if _LEAST_DIGITS <= length <= _TIME_BYTES and (char == _DASH or _ZERO <= char <= _NINE):
-                copy_digitless(room, at)
-                value = mixed(_NUMBER, _hash(room, length, salt), salt)
-            else:
-                value = mixed(_NUMBER, _hash(at, length, salt), salt)
+            value = _scalar(at, length, salt, room)
+            if value == u64(0):
+                value = _VARYING
+                levels[depth, VARIES] = 1
             at += length
         if key != u64(0):
             levels[depth, SUM] = i64(u64(levels[depth, SUM]) + mixed(key, value, salt))
@@ -308,6 +397,10 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
             depth -= 1
             if depth == 0:
                 break
+            if levels[depth + 1, VARIES] != 0:
+                levels[depth, VARIES] = 1
+            elif count == first:
+                _keep(scratch, levels[depth + 1, OPENED], at, end, value)
             if levels[depth, ARRAY] != 0:
                 if count > first:
                     for record in range(first, count):

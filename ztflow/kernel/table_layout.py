@@ -46,15 +46,23 @@ AROUND_BYTES: Final = 8192
 """Longest envelope looked at: the text before and behind a line inside JSON."""
 RECORDS: Final = 1 << 15
 """Most lines inside one physical line; an answer of Loki has 5000, of Elasticsearch 10 000."""
+JSON_BYTES: Final = 32 << 20
+"""Longest physical line that is taken apart; below what the careful way holds of a document."""
 DEPTH: Final = 32
 """Objects and arrays inside each other; the deepest known envelope has ten."""
 BEGIN, STOP, KIND, FRAME, CODE = range(5)
 """Columns of `LineScratch.records`: where a line inside JSON begins and stops, its kind, what is around it, as a hash
 and as the number of that text."""
-KEY, SUM, FIRST, ARRAY, INDEX, DIRECT, THROUGH, OUT, KEPT, PENDING = range(10)
+KEY, SUM, FIRST, ARRAY, INDEX, DIRECT, THROUGH, OPENED, VARIES, OUT, KEPT, PENDING = range(12)
 """Columns of `LineScratch.levels`, an open object or array: its key; sum of its members; lines before it; whether it is
-an array; its current element; lines in it, but for those in elements of arrays; whether there are such; where what is
-copied of it begins; whether an element of it was kept; whether a comma is to be written before the next."""
+an array; its current element; lines in it, but for those in elements of arrays; whether there are such; where it
+begins; whether it holds what may be another in the next record; where what is copied of it begins; whether an element of it was kept; whether a comma is to be written before the next."""
+KEPT_BITS: Final = 11
+"""So many objects are kept, as a power of two: a pod's labels and the like come again with every record."""
+KEPT_BYTES: Final = 640
+"""Longest one that is kept."""
+KEPT_LENGTH, KEPT_VALUE = range(2)
+"""Columns of `LineScratch.kept`."""
 INSIDE_BYTES: Final = 4000
 """Longest line taken out of JSON; from four kilobytes on Docker's chunks need a closer look."""
 
@@ -80,6 +88,8 @@ class LineScratch(NamedTuple):
         plain: Room for ztunnel's own JSON line in the plain layout.
         levels: Objects and arrays that are open, by depth.
         records: Lines inside the JSON of the physical line.
+        kept: Objects seen before: how long, and the hash of each.
+        kept_texts: Their texts.
     """
 
     clock: IntRow
@@ -89,6 +99,8 @@ class LineScratch(NamedTuple):
     plain: ByteRow
     levels: IntTable
     records: IntTable
+    kept: IntTable
+    kept_texts: ByteRow
 
 
 class Call(NamedTuple):
@@ -120,9 +132,10 @@ class Call(NamedTuple):
 def new_scratch() -> LineScratch:
     """Nothing seen yet."""
     rooms = (np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
-    tables = (np.zeros(shape, np.int64) for shape in ((10, 2), (DEPTH, PENDING + 1), (RECORDS, CODE + 1)))
-    spots, levels, records = tables
-    return LineScratch(np.zeros(3, np.int64), spots, *rooms, levels, records)
+    shapes = ((10, 2), (DEPTH, PENDING + 1), (RECORDS, CODE + 1), (1 << KEPT_BITS, KEPT_VALUE + 1))
+    spots, *tables = (np.zeros(shape, np.int64) for shape in shapes)
+    texts = np.zeros((KEPT_BYTES << KEPT_BITS) + CHUNK_BYTES, np.uint8)
+    return LineScratch(np.zeros(3, np.int64), spots, *rooms, *tables, texts)
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:

@@ -21,11 +21,12 @@ import pyarrow as pa
 from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel import POLICY
 from ztflow.kernel.columns import LineSpan
-from ztflow.model.provenance import Origin, ReadStats
+from ztflow.model.provenance import LogLine, Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
 from ztflow.read.limits import PREFIXES
 from ztflow.read.unwrap import Unwrapper
 from ztflow.read.unwrap.content import find_head
+from ztflow.read.unwrap.envelopes import alone, plain_inside
 from ztflow.text.escapes import may_have_residue
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class SlowPath:
 
     Attributes:
         read: Reads these whole lines; the first has this number.
+        record: Takes a line with everything around it off.
         unwrapper: Knows which ztunnel wrote a line, by the text before it.
         settled: Whether nothing is held that the next line could change.
         counts: Whether other lines need only be counted.
     """
 
     read: Callable[[bytes, int], None]
+    record: Callable[[LogLine], None]
     unwrapper: Unwrapper
     settled: Callable[[], bool]
     counts: Callable[[], bool]
@@ -128,10 +131,10 @@ class Bulk:
             self._known[vocabulary] = _Prefixes(self, vocabulary)
         return self._known[vocabulary]
 
-    def read(self, data: memoryview, number: int) -> tuple[pa.Table, int]:
+    def read(self, blocks: list[memoryview], number: int) -> tuple[pa.Table, int]:
         """Read whole lines behind the line of this number; all rows, the builder's too, and the last line's number."""
         tables: list[pa.Table] = []
-        for piece, block in self._blocks(data):
+        for piece, block in self._blocks(blocks):
             for part in block.parts:
                 tables += _Settling(self, part, piece, number + 1).tables()
             number += block.lines
@@ -140,9 +143,9 @@ class Bulk:
             tables.append(self.builder.take(self.source_file))
         return tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries(), number
 
-    def _blocks(self, data: memoryview) -> Iterator[tuple[memoryview, Block]]:
-        """The block in pieces cut at line ends, each as soon as it is read; the kernel is ahead on other threads."""
-        pieces = list(_pieces(data))
+    def _blocks(self, blocks: list[memoryview]) -> Iterator[tuple[memoryview, Block]]:
+        """The blocks in pieces cut at line ends, each as soon as it is read; the kernel is ahead on other threads."""
+        pieces = [piece for block in blocks for piece in _pieces(block)]
         if len(pieces) < 2:
             yield from ((piece, self._readers[0].read(piece)) for piece in pieces)
             return
@@ -241,6 +244,7 @@ class _Settling:
         self._places = [-1] * len(bulk.builder)
         """For each row of the slow path: the first byte of what it came with."""
         self._behind = bulk.known(part.vocabulary)
+        self._origins = list(bulk.origins)
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._unsure: set[int] = set()
@@ -284,12 +288,16 @@ class _Settling:
 
     def _read_inside(self, span: LineSpan) -> None:
         """Read one of the lines inside JSON by the slow path, as if it were alone there."""
-        before, _, behind = self._behind.text(span.prefix).partition("\n")
-        text = b"%b%b%b\n" % (before.encode(), self._data[span.start : span.stop], behind[1:].encode())
-        stats = self._stats
-        lines = stats.physical_lines, stats.slow_lines
-        self._slow.read(text, self._number + span.line)
-        stats.physical_lines, stats.slow_lines = lines
+        around, raw = self._behind.text(span.prefix), bytes(self._data[span.start : span.stop])
+        line = plain_inside(around, raw)
+        if line is not None:
+            origin = self._origins[self._behind.lookup[span.prefix + 1]]
+            self._slow.record(LogLine(line, self._number + span.line, origin))
+        else:
+            stats = self._stats
+            lines = stats.physical_lines, stats.slow_lines
+            self._slow.read(alone(around, raw), self._number + span.line)
+            stats.physical_lines, stats.slow_lines = lines
         self._learn(span.start)
 
     def _learn(self, start: int) -> None:
@@ -389,6 +397,7 @@ class _Settling:
         """Which ztunnel writes behind each prefix, by what is known now."""
         self._assign()
         self._behind.renew()
+        self._origins = list(self._bulk.origins)
         self._unsure = set()
         inside = self._behind.inside
         if not inside.any() or (self._behind.all_known and not self._any_refused):

@@ -72,9 +72,9 @@ class StreamParser:
         if bulk is None:
             self._read(self._splitter.feed(data))
             return self._taken()
-        lines, block = self._splitter.split(data)
+        lines, blocks = self._splitter.split(data)
         self._read(lines)
-        table, self._number = bulk.read(block, self._number)
+        table, self._number = bulk.read(blocks, self._number)
         return Halves(table)
 
     def finish(self) -> Halves:
@@ -121,7 +121,7 @@ class StreamParser:
         if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
             return None
         if self._bulk is None:
-            way = SlowPath(self._read_again, self._unwrapper, self._settled, lambda: not self._blocks)
+            way = SlowPath(self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._blocks)
             self._bulk = Bulk(way, self._builder, self.stats, self.source_file)
         return None if self._bulk.useless else self._bulk
 
@@ -129,6 +129,10 @@ class StreamParser:
         """Whole lines the kernel left."""
         self._number = number - 1
         self._read(self._splitter.lines(block))
+
+    def _record_inside(self, line: LogLine) -> None:
+        """A line inside JSON, of which the kernel knows all but what it says."""
+        self._record(line, closed=True)
 
     def _settled(self) -> bool:
         return self._pending is None and not self._document.active

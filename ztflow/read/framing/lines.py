@@ -67,8 +67,8 @@ class LineSplitter:
         """Whether no byte is held back."""
         return not self._tail and not self._head
 
-    def split(self, data: bytes) -> tuple[Lines, memoryview]:
-        """Lines these bytes complete, and behind them the other whole lines, to be given to `lines` in pieces.
+    def split(self, data: bytes) -> tuple[Lines, list[memoryview]]:
+        """Lines these bytes complete, and behind them the other whole lines, in blocks to be given to `lines` in pieces.
 
         When the bytes are not plain enough for that, all lines, and nothing behind.
         """
@@ -77,15 +77,20 @@ class LineSplitter:
         first = data.find(b"\n") + 1
         cut = data.rfind(b"\n") + 1
         if self._head is not None or self._decoder is not None or self._bom or not first:
-            return self.feed(data), memoryview(b"")
-        if not self._dropping and (not self._tail or len(data) <= _JOINED):
-            block = memoryview(b"".join((self._tail, data[:cut])) if self._tail else data)[: len(self._tail) + cut]
-            self._tail.clear()
+            return self.feed(data), []
+        if self._dropping:
+            lines = self.feed(data[:first])
             self._keep(data[cut:])
-            return _NO_LINES, block
-        lines = self.feed(data[:first])
+            return lines, [memoryview(data)[first:cut]]
+        if not self._tail:
+            blocks = [memoryview(data)[:cut]]
+        elif len(data) <= _JOINED:
+            blocks = [memoryview(b"".join((self._tail, data[:cut])))]
+        else:
+            blocks = [memoryview(b"".join((self._tail, data[:first]))), memoryview(data)[first:cut]]
+        self._tail.clear()
         self._keep(data[cut:])
-        return lines, memoryview(data)[first:cut]
+        return _NO_LINES, [block for block in blocks if block]
 
     def lines(self, block: bytes) -> Lines:
         """The lines of a block, whose last byte is a line end."""

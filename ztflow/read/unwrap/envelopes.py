@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import cycle
 from typing import Any, Final
 
 import orjson
 
 from ztflow.kernel.field_text import IN_STRING, OWN_JSON
 from ztflow.model.provenance import LogLine, Origin
+from ztflow.read.unwrap.content import find_head
 from ztflow.read.unwrap.json_text import decoded
+from ztflow.read.unwrap.marks import mark_count
 from ztflow.read.unwrap.unwrapper import Unwrapper
 from ztflow.text.escapes import may_have_residue
 
@@ -45,7 +47,7 @@ _VARYING: Final = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT[0-9:.,+-]*)|\"(?P<clock>\d{10,})\"|(?<=[:,\[ ])-?\d[\d.eE+-]{2,}(?=[,}\] ]|$)"
 )
 """What the kernel takes for the same in all envelopes: times, texts of digits, numbers of three or more characters."""
-_DIGIT: Final = re.compile(r"\d")
+_DIGIT, _FRACTION = re.compile(r"\d"), re.compile(r"(?<=\.)\d+")
 _ROOT: Final = re.compile(r"\[[{\[]|[^{]*?(?=\{)")
 
 
@@ -91,19 +93,32 @@ def origin_inside(unwrapper: Unwrapper, before: str, kind: str, behind: str) -> 
 def _shapes(text: str) -> Iterator[str]:
     """The same envelope with other times and numbers, then with its members in another order."""
     yield text
-    numbers = count()
-    for digit in (lambda _: "1", lambda _: "7", lambda at: str(1 + at % 9), lambda at: str(9 - at % 9)):
-        yield _VARYING.sub(lambda found, digit=digit: _DIGIT.sub(digit(next(numbers)), found[0]), text)  # type: ignore[misc]
+    for digit, longer in (("1", 0), ("7", 4)):
+        yield _VARYING.sub(lambda found, digit=digit, longer=longer: _other_digits(found, digit, longer), text)  # type: ignore[misc]
+    for digits in "123456789", "987654321":
+        numbers = cycle(digits)
+        yield _VARYING.sub(lambda found, numbers=numbers: _other_digits(found, next(numbers), 0), text)  # type: ignore[misc]
     head, value, tail = _parsed(text)
     for key in (None, lambda pair: pair[0]):
         yield head + _dumped(_sorted(value, key)) + tail
+
+
+def _other_digits(found: re.Match[str], digit: str, longer: int) -> str:
+    """A time or a number with another digit everywhere, and some more of them at its end, or of its fraction."""
+    text = _DIGIT.sub(digit, found[0])
+    if not longer or found["clock"]:
+        return text
+    if found["time"]:
+        return _FRACTION.sub(lambda fraction: fraction[0] + digit * longer, text)
+    return text + digit * longer
 
 
 def _crowds(text: str) -> Iterator[str]:
     """The record between others, in each array it is an element of, or part of one."""
     head, value, tail = _parsed(text)
     for path in _arrays(value):
-        yield head + _dumped(_crowded(value, path)) + tail
+        for other in (lambda text: f"zz-{text}", lambda text: f"zz{text[text.rfind('-'):]}"):
+            yield head + _dumped(_crowded(value, path, other)) + tail
 
 
 def _parsed(text: str) -> tuple[str, Any, str]:
@@ -149,30 +164,30 @@ def _arrays(value: Any) -> Iterator[tuple[int, ...]]:
             yield from ((place, *path) for path in _arrays(inner))
 
 
-def _crowded(value: Any, path: tuple[int, ...]) -> Any:
+def _crowded(value: Any, path: tuple[int, ...], other: Callable[[str], str]) -> Any:
     """A value in which the array at a path has three elements for the one with the line: it, another like it, and it."""
     if path:
         place, *rest = path
         inner = [*value]
         if isinstance(value, _Members):
-            inner[place] = value[place][0], _crowded(value[place][1], tuple(rest))
+            inner[place] = value[place][0], _crowded(value[place][1], tuple(rest), other)
             return _Members(inner)
-        inner[place] = _crowded(value[place], tuple(rest))
+        inner[place] = _crowded(value[place], tuple(rest), other)
         return inner
     found: list[Any] = []
     for one in value:
         is_it = isinstance(one, list) and _MARK in _dumped(one)
-        found += [one, _other(one), one] if is_it else [one]
+        found += [one, _other(one, other), one] if is_it else [one]
     return found
 
 
-def _other(value: Any) -> Any:
+def _other(value: Any, other: Callable[[str], str]) -> Any:
     """A value whose texts are others."""
     if isinstance(value, _Members):
-        return _Members((name, _other(inner)) for name, inner in value)
+        return _Members((name, _other(inner, other)) for name, inner in value)
     if isinstance(value, list):
-        return [_other(one) for one in value]
-    return f"zz-{value}" if isinstance(value, str) and _MARK not in value else value
+        return [_other(one, other) for one in value]
+    return other(value) if isinstance(value, str) and _MARK not in value else value
 
 
 def _origin(unwrapper: Unwrapper, shape: str, kind: str, fields: dict[str, Any]) -> Origin | None:
@@ -214,3 +229,29 @@ def _carefully(unwrapper: Unwrapper, text: str) -> list[LogLine]:
     if not all(piece.closed and not (piece.mended or piece.deep or piece.place or piece.problem) for piece in pieces):
         return []
     return [LogLine(piece.text, 1, piece.origin, piece.fields) for piece in pieces]
+
+
+def plain_inside(around: str, raw: bytes) -> str | None:
+    """The text of a line inside a proved envelope, when nothing else has to be taken off it; None for all other cases.
+
+    Args:
+        around: The envelope: the text before, a line end, the kind of the line, the text behind.
+        raw: The line as it is in its JSON string.
+    """
+    if around[around.index("\n") + 1] != IN_STRING:
+        return None
+    try:
+        text = orjson.loads(b'"%b"' % raw)
+    except ValueError:
+        return None
+    assert isinstance(text, str)
+    head = find_head(text)
+    if head is None or head.start() or text[-1:] in {")", "="} or mark_count(text) > 1:
+        return None
+    return None if may_have_residue(text) or not text.replace("\t", "").isprintable() else text
+
+
+def alone(around: str, raw: bytes) -> bytes:
+    """A physical line with a line inside a proved envelope, as if no other had been there."""
+    before, _, behind = around.partition("\n")
+    return b"%b%b%b\n" % (before.encode(), raw, behind[1:].encode())
