@@ -1,9 +1,10 @@
 r"""Lines a second out of each envelope, as a share of the raw log's: `python benchmarks/bench_envelopes.py [LINES]`.
 
 One log (`make_log.py`, mix `production`, seed 7) is written bare and as the programs print it: their order of keys,
-spacing and escapes, numbers and times that differ from record to record. Each file is read to its table of access lines
-(`ztflow.read_records`) in a process that has done so before, so all are warm; they take turns, so that a busy machine is
-busy for all; the best of the runs counts. `--other PYTHON` measures another build, by its interpreter, in the same turns.
+spacing and escapes, numbers and times that differ from record to record. Each file is read to its table of access
+lines (`ztflow.iter_records`) in a process that has done so before, so all are warm; they take turns, so that a busy
+machine is busy for all; the best of the runs counts. `--other PYTHON` measures another build, by its interpreter, in
+the same turns.
 
 `of raw` is lines a second over those of the raw log (the bar is 60 % for the ten commonest), `CPU` the same by
 processor seconds, `slow` the share of physical lines that the compiled reader left to the careful way. The last two are
@@ -111,7 +112,11 @@ def filebeat(lines: Iterable[Line]) -> Iterator[str]:
         offset = offsets.get(line.pod, 0)
         offsets[line.pod] = offset + len(line.text) + 45
         log = {"offset": offset, "file": {"path": line.file}}
-        node = {"name": line.node, "uid": UID, "labels": {"kubernetes_io/hostname": line.node, "kubernetes_io/os": "linux"}}
+        node = {
+            "name": line.node,
+            "uid": UID,
+            "labels": {"kubernetes_io/hostname": line.node, "kubernetes_io/os": "linux"},
+        }
         parts: dict[str, Any] = {
             "stream": "stdout", "message": line.text, "log": log, "input": {"type": "filestream"},
             "agent": {"name": line.node, "type": "filebeat", "version": "7.17.29", "hostname": line.node, "id": UID},
@@ -123,7 +128,10 @@ def filebeat(lines: Iterable[Line]) -> Iterator[str]:
                 "container": {"name": "istio-proxy"}, "daemonset": {"name": "ztunnel"},
             },
         }  # fmt: skip
-        head = {"@timestamp": f"{line.text[:23]}Z", "@metadata": {"beat": "filebeat", "type": "_doc", "version": "7.17.29"}}
+        head = {
+            "@timestamp": f"{line.text[:23]}Z",
+            "@metadata": {"beat": "filebeat", "type": "_doc", "version": "7.17.29"},
+        }
         yield go(head | shuffled(parts, chance))
 
 
@@ -157,21 +165,37 @@ def open_telemetry(size: int) -> Callable[[Iterable[Line]], Iterator[str]]:
             ]  # fmt: skip
             records = [
                 {
-                    "timeUnixNano": str(line.nanos), "observedTimeUnixNano": str(line.nanos + chance.randrange(9 * 10**9)),
+                    "timeUnixNano": str(line.nanos),
+                    "observedTimeUnixNano": str(line.nanos + chance.randrange(9 * 10**9)),
                     "body": {"stringValue": line.text}, "attributes": chance.sample(own, 4),
                 }
                 for line in batch
             ]  # fmt: skip
-            scope = {"name": "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver", "version": "0.165.0"}
+            scope = {
+                "name": "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver",
+                "version": "0.165.0",
+            }
             logs = {"scope": scope, "logRecords": records}
-            yield go({"resourceLogs": [{"resource": {"attributes": chance.sample(resource, len(resource))}, "scopeLogs": [logs]}]})
+            yield go(
+                {
+                    "resourceLogs": [
+                        {"resource": {"attributes": chance.sample(resource, len(resource))}, "scopeLogs": [logs]}
+                    ]
+                }
+            )
 
     return requests
 
 
 def loki_labels(line: Line) -> dict[str, str]:
     """A stream's labels."""
-    return {"container": "istio-proxy", "namespace": "istio-system", "node_name": line.node, "pod": line.pod, "stream": "stdout"}
+    return {
+        "container": "istio-proxy",
+        "namespace": "istio-system",
+        "node_name": line.node,
+        "pod": line.pod,
+        "stream": "stdout",
+    }
 
 
 def loki_push(lines: Iterable[Line]) -> Iterator[str]:
@@ -209,7 +233,9 @@ RAW = "raw"
 ENVELOPES: dict[str, Callable[[Iterable[Line]], Iterator[str]]] = {
     RAW: each(lambda line: line.text),
     "stern": each(lambda line: f"{line.pod} istio-proxy {line.text}"),
-    "stern -o json": each(lambda line: make_log.stern_json(line.pod, int.from_bytes(line.pod[-1:].encode()), line.text)),
+    "stern -o json": each(
+        lambda line: make_log.stern_json(line.pod, int.from_bytes(line.pod[-1:].encode()), line.text)
+    ),
     "kubectl --prefix": each(lambda line: f"[pod/{line.pod}/istio-proxy] {line.text}"),
     "CRI file": each(lambda line: f"{line.stamp} stdout F {line.text}"),
     "Docker json-file": each(lambda line: make_log.docker(line.pod, 0, line.text)),
@@ -266,7 +292,9 @@ class Build:
     """A process that measures one build."""
 
     def __init__(self, python: str) -> None:
-        self._process = subprocess.Popen([python, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [python, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def read(self, path: Path) -> list[float]:
         """Read a file once."""

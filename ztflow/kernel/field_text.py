@@ -43,8 +43,8 @@ TEXT_COLUMNS: Final = (
     "prefix",
     "around",
 )
-"""Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. The last two are no columns of the
-table: `prefix` is the whole text before the line, or stands for what is `around` a line inside JSON."""
+"""Columns whose texts the kernel keeps in dictionaries, in the order of their numbers. The last two are no columns
+of the table: `prefix` is the whole text before the line, or stands for what is `around` a line inside JSON."""
 
 WORD_COLUMNS: Final = ("level", "message", "direction")
 """Columns of a closed vocabulary."""

@@ -2,8 +2,8 @@
 
 For each physical line it decides whether it can prove that it reads it exactly as the scanner and the unwrapper would:
 a `connection complete` or `connection failed` line in ztunnel's plain layout, bare or behind a fixed prefix, or the
-same inside JSON (`json_tree`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely carry
-no fact it only counts.
+same inside JSON (`json_tree`). What it cannot prove it leaves, as spans, in order. Lines of other scopes that surely
+carry no fact it only counts.
 
 Why no load leaves the buffer: a line is looked at only when `CHUNK_BYTES` readable bytes follow its line end, every
 text it is compared with is free of line ends, and no position moves past a byte that was not compared or classified. So
@@ -29,9 +29,12 @@ from ztflow.kernel.dictionaries import (
 from ztflow.kernel.endpoint_fields import dst_fields, new_dst, new_src, src_fields
 from ztflow.kernel.field_text import KEY
 from ztflow.kernel.fields import NO, address_end, integer, is_ip, minute_at, port, quoted_end, seconds
+from ztflow.kernel.json_around import number_all
 from ztflow.kernel.json_envelope import at_own, envelope_number, own_json, taken_out
-from ztflow.kernel.json_tree import lines_inside, number_all, root_of
+from ztflow.kernel.json_tree import lines_inside
+from ztflow.kernel.json_values import root_of
 from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, lowest, text_at, u64, word
+from ztflow.kernel.outcomes import leave, leave_line, word_code
 from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number
 from ztflow.kernel.table_layout import (
     BEGIN,
@@ -101,18 +104,6 @@ _newlines = bytes_equal("\n")
 _tabs = bytes_equal("\t")
 
 _LEFT, _ROW, _OTHER = range(3)
-
-
-@inlined
-def _word_code(texts: Texts, column: int, which: int) -> int:
-    """Number of a word of a closed vocabulary, in the order the words were met."""
-    code = i64(texts.words[column, which])
-    if code == NO_CODE:
-        last = texts.words.shape[1] - 1
-        code = i64(texts.words[column, last]) + 1
-        texts.words[column, last] = code
-        texts.words[column, which] = code
-    return code
 
 
 @inlined
@@ -282,9 +273,9 @@ def _line(
         return _LEFT
 
     codes, ports, numbers = columns.codes, columns.ports, columns.numbers
-    codes[LEVEL_ROW, row] = _word_code(texts, LEVEL_ROW, level)
-    codes[MESSAGE_ROW, row] = _word_code(texts, MESSAGE_ROW, failed)
-    codes[DIRECTION_ROW, row] = _word_code(texts, DIRECTION_ROW, inbound)
+    codes[LEVEL_ROW, row] = word_code(texts, LEVEL_ROW, level)
+    codes[MESSAGE_ROW, row] = word_code(texts, MESSAGE_ROW, failed)
+    codes[DIRECTION_ROW, row] = word_code(texts, DIRECTION_ROW, inbound)
     codes[TEXTS + SRC_IP, row] = texts.codes[src_entry]
     for field in range(4):
         codes[TEXTS + SRC_TEXT + field, row] = src.codes[src_group, field]
@@ -302,27 +293,6 @@ def _line(
     numbers[RECEIVED_ROW, row] = i64(received)
     numbers[DURATION_ROW, row] = duration
     return _ROW
-
-
-@inlined
-def _leave(slow: Array, span: int, line: int, lines: int, start: int, stop: int, prefix: int) -> None:
-    """Write a span for the slow path."""
-    slow[0, span] = line
-    slow[1, span] = lines
-    slow[2, span] = start
-    slow[3, span] = stop
-    slow[4, span] = prefix
-
-
-@inlined
-def _leave_line(slow: Array, span: int, line: int, start: int, stop: int) -> int:
-    """Leave a physical line to the slow path; a span goes on where the previous one stopped. Gives how many there are."""
-    if span > 0 and slow[3, span - 1] == start and slow[1, span - 1] > 0:
-        slow[1, span - 1] += 1
-        slow[3, span - 1] = stop
-        return span
-    _leave(slow, span, line, i64(1), start, stop, i64(NO_CODE))
-    return span + 1
 
 
 @inlined
@@ -410,10 +380,10 @@ def read_lines(
                 columns.numbers[START_ROW, row] = at - base
                 row += 1
             elif what == _LEFT and is_tree:
-                _leave(columns.slow, span, line, i64(0), at - base, stop_at - base, records[record, CODE])
+                leave(columns.slow, span, line, i64(0), at - base, stop_at - base, records[record, CODE])
                 span += 1
             elif what == _LEFT:
-                span = _leave_line(columns.slow, span, line, position, end + 1 - base)
+                span = leave_line(columns.slow, span, line, position, end + 1 - base)
             record += 1
             is_full = is_tree and record < count and not has_room(texts, src, dst)
         if is_full:
@@ -421,7 +391,7 @@ def read_lines(
             if position > began:
                 state = NO_ROOM
                 break
-            span = _leave_line(columns.slow, span, line, position, end + 1 - base)
+            span = leave_line(columns.slow, span, line, position, end + 1 - base)
         position = end + 1 - base
         line += 1
     progress[POSITION], progress[LINES], progress[ROWS] = position, line, row

@@ -55,8 +55,9 @@ BEGIN, STOP, KIND, FRAME, CODE = range(5)
 and as the number of that text."""
 KEY, SUM, FIRST, ARRAY, INDEX, DIRECT, THROUGH, OPENED, VARIES, OUT, KEPT, PENDING = range(12)
 """Columns of `LineScratch.levels`, an open object or array: its key; sum of its members; lines before it; whether it is
-an array; its current element; lines in it, but for those in elements of arrays; whether there are such; where it
-begins; whether it holds what may be another in the next record; where what is copied of it begins; whether an element of it was kept; whether a comma is to be written before the next."""
+an array; its current element; lines in it, but for those in elements of arrays; whether there are such; its beginning;
+whether it holds what may be another in the next record; where what is copied of it begins; whether an element of it was
+kept; whether a comma is to be written before the next."""
 KEPT_BITS: Final = 11
 """So many objects are kept, as a power of two: a pod's labels and the like come again with every record."""
 KEPT_BYTES: Final = 640
@@ -131,11 +132,14 @@ class Call(NamedTuple):
 
 def new_scratch() -> LineScratch:
     """Nothing seen yet."""
-    rooms = (np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES))
+    clock = np.zeros(3, np.int64)
+    prefix, inside, plain = (
+        np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES)
+    )
     shapes = ((10, 2), (DEPTH, PENDING + 1), (RECORDS, CODE + 1), (1 << KEPT_BITS, KEPT_VALUE + 1))
-    spots, *tables = (np.zeros(shape, np.int64) for shape in shapes)
+    spots, levels, records, kept = (np.zeros(shape, np.int64) for shape in shapes)
     texts = np.zeros((KEPT_BYTES << KEPT_BITS) + CHUNK_BYTES, np.uint8)
-    return LineScratch(np.zeros(3, np.int64), spots, *rooms, *tables, texts)
+    return LineScratch(clock, spots, prefix, inside, plain, levels, records, kept, texts)
 
 
 def new_columns(rows: int, spans: int, others: int) -> Columns:

@@ -9,12 +9,13 @@ from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, Read
 from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.parse.jsonlog import is_own_record, own_record
-from ztflow.read.bulk import Bulk, SlowPath, pays
+from ztflow.read.bulk import Bulk, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, mended
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.slow_path import SlowPath
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
@@ -121,8 +122,11 @@ class StreamParser:
         if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
             return None
         if self._bulk is None:
-            way = SlowPath(self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._blocks)
-            self._bulk = Bulk(way, self._builder, self.stats, self.source_file)
+            way = SlowPath(
+                self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._blocks,
+                self._builder, self.stats, self.source_file,
+            )  # fmt: skip
+            self._bulk = Bulk(way)
         return None if self._bulk.useless else self._bulk
 
     def _read_again(self, block: bytes, number: int) -> None:

@@ -68,7 +68,7 @@ class LineSplitter:
         return not self._tail and not self._head
 
     def split(self, data: bytes) -> tuple[Lines, list[memoryview]]:
-        """Lines these bytes complete, and behind them the other whole lines, in blocks to be given to `lines` in pieces.
+        """Lines these bytes complete, and the other whole lines behind, in blocks to be given to `lines` in pieces.
 
         When the bytes are not plain enough for that, all lines, and nothing behind.
         """

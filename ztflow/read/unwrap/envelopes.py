@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 import orjson
@@ -48,7 +49,6 @@ _VARYING: Final = re.compile(
 )
 """What the kernel takes for the same in all envelopes: times, texts of digits, numbers of three or more characters."""
 _DIGIT, _FRACTION = re.compile(r"\d"), re.compile(r"(?<=\.)\d+")
-_ROOT: Final = re.compile(r"\[[{\[]|[^{]*?(?=\{)")
 
 
 class _Members(list[tuple[str, Any]]):
@@ -117,14 +117,13 @@ def _crowds(text: str) -> Iterator[str]:
     """The record between others, in each array it is an element of, or part of one."""
     head, value, tail = _parsed(text)
     for path in _arrays(value):
-        for other in (lambda text: f"zz-{text}", lambda text: f"zz{text[text.rfind('-'):]}"):
+        for other in (lambda text: f"zz-{text}", lambda text: f"zz{text[text.rfind('-') :]}"):
             yield head + _dumped(_crowded(value, path, other)) + tail
 
 
 def _parsed(text: str) -> tuple[str, Any, str]:
     """The JSON of a text, with what is before and behind it."""
-    root = _ROOT.match(text)
-    start = 0 if root is None or root[0][:1] == "[" and root[0][1:] in {"[", "{"} else root.end()
+    start = 0 if text.startswith(("[{", "[[")) else text.index("{")
     value, stop = _DECODER.raw_decode(text, start)
     return text[:start], value, text[stop:]
 
@@ -135,10 +134,19 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_Members)
 def _dumped(value: Any) -> str:
     """JSON, compact."""
     if isinstance(value, _Members):
-        return "{" + ",".join(f"{json.dumps(key)}:{_dumped(inner)}" for key, inner in value) + "}"
+        return "{" + ",".join(f"{encode_basestring(key)}:{_dumped(inner)}" for key, inner in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_dumped, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return encode_basestring(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _holds(value: Any) -> bool:
+    """Whether the line is in a value."""
+    if isinstance(value, _Members):
+        return any(_holds(inner) for _, inner in value)
+    if isinstance(value, list):
+        return any(map(_holds, value))
+    return isinstance(value, str) and _MARK in value
 
 
 def _sorted(value: Any, key: Callable[[tuple[str, Any]], str] | None) -> Any:
@@ -158,14 +166,14 @@ def _arrays(value: Any) -> Iterator[tuple[int, ...]]:
         return
     for place, one in enumerate(value):
         inner = one[1] if isinstance(value, _Members) else one
-        if isinstance(inner, list) and _MARK in _dumped(inner):
+        if isinstance(inner, list) and _holds(inner):
             if not isinstance(value, _Members):
                 yield ()
             yield from ((place, *path) for path in _arrays(inner))
 
 
 def _crowded(value: Any, path: tuple[int, ...], other: Callable[[str], str]) -> Any:
-    """A value in which the array at a path has three elements for the one with the line: it, another like it, and it."""
+    """A value in which the array at a path has three elements for the one with the line: it, another, and it."""
     if path:
         place, *rest = path
         inner = [*value]
@@ -176,7 +184,7 @@ def _crowded(value: Any, path: tuple[int, ...], other: Callable[[str], str]) -> 
         return inner
     found: list[Any] = []
     for one in value:
-        is_it = isinstance(one, list) and _MARK in _dumped(one)
+        is_it = isinstance(one, list) and _holds(one)
         found += [one, _other(one, other), one] if is_it else [one]
     return found
 

@@ -174,6 +174,10 @@ class Unwrapper:
         memory = self.memory
         return self.bare(), self.waiting, memory.common, memory.hosts is None, memory.changes
 
+    def json_state(self) -> object:
+        """The same for a line with nothing but JSON around it."""
+        return self.bare(), self.waiting, self.memory.common, self.memory.hosts is None
+
     @property
     def takes_json(self) -> bool:
         """Whether JSON on the outside may be taken for a wrapper."""
