@@ -15,7 +15,7 @@ from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import unproposed
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
 from ztflow.read.unwrap.json_text import decoded, dumped, object_within, opens_document, starts_json
-from ztflow.read.unwrap.marks import is_marked, mark_count, marked_leaves
+from ztflow.read.unwrap.marks import is_line, is_marked, mark_count, marked_leaves
 from ztflow.read.unwrap.parts import Part, Parts, lines_of
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 from ztflow.text.escapes import strip_residue, strip_sequences
@@ -209,8 +209,9 @@ class Unwrapper:
     def finish(self) -> list[Piece]:
         """Lines of which only parts came: the last part of a stopped container is often a whole line."""
         pieces: list[Piece] = self._rows.finish()
-        for held in self.parts.finish():
-            self._text(held.content, held.line_number, held.origin, pieces, 1, closed=held.closed)
+        while self.parts:  # what is in the end of a line may be a part again
+            for held in self.parts.finish():
+                self._text(held.content, held.line_number, held.origin, pieces, held.depth, closed=held.closed)
         return pieces
 
     @property
@@ -259,8 +260,8 @@ class Unwrapper:
         elif one.part is Cut.WHOLE:
             self._text(one, number, origin, pieces, depth + 1, closed=closed)
         else:
-            for line in self.parts.take(Part(one, number, origin, closed)):
-                self._text(line.content, line.line_number, line.origin, pieces, depth + 1, closed=line.closed)
+            for line in self.parts.take(Part(one, number, origin, closed, depth + 1)):
+                self._text(line.content, line.line_number, line.origin, pieces, line.depth, closed=line.closed)
 
     def _value(
         self,
@@ -281,9 +282,11 @@ class Unwrapper:
                 for one in cells:
                     self._content(one, number, origin, pieces, depth, closed=True, mended=mended)
                 return
-            if depth <= NESTING and any(isinstance(one, dict | list) for one in value):
-                for one in value:
-                    self._value(one, "", number, origin, pieces, depth + 1, mended=mended)
+            inside = [one for one in value if isinstance(one, dict | list) or (isinstance(one, str) and is_line(one))]
+            if inside and depth <= NESTING:
+                for inner in inside:
+                    kept = Content(inner) if isinstance(inner, str) else Content(value=inner)
+                    self._content(kept, number, origin, pieces, depth, closed=True, mended=mended)
                 return
             pieces.append(Piece(text, number, origin, closed=True, deep=depth > NESTING))
             return
@@ -345,7 +348,7 @@ class Unwrapper:
         self, found: list[Content] | None, name: str, reader: Callable[..., Any], depth: int, *, marked: bool
     ) -> bool:
         """Whether a reader's proposal is taken: where there are marks of an access line, only if they are in it."""
-        taken = bool(found) and not (marked and not any(map(_is_promising, found or ())))
+        taken = any(map(_is_promising if marked else _is_something, found or ()))
         if self.tried is not None:
             shape = (reader.__doc__ or name).strip().split("\n")[0]
             verdict = TAKEN if taken else _OTHER_SHAPE if found is None else _NOTHING
@@ -380,6 +383,10 @@ class Unwrapper:
             if reader is shippers.stern_json and "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
                 return None
         return [] if empty and not marked else None
+
+
+def _is_something(one: Content) -> bool:
+    return bool(one.text or one.value or one.problem) or one.part is not Cut.WHOLE or one.final
 
 
 def _is_promising(one: Content) -> bool:
