@@ -27,6 +27,9 @@ Five letters that may be a word are none: `ztunnel-debug.log`.
 POD_NAME = re.compile(rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])")
 """A pod of a ztunnel DaemonSet, also a revisioned or renamed one, wherever it is in a text."""
 
+ends_like_pod = re.compile(rf"[a-z0-9][a-z0-9.-]*-{_DRAWN}").fullmatch
+"""Whether a whole name ends in what Kubernetes draws for a pod."""
+
 KIND_FILES = frozenset({
     "alternatives.log", "containerd.log", "images.log", "inspect.json", "journal.log", "kubelet.log",
     "kubernetes-version.txt", "serial.log",

@@ -23,6 +23,9 @@ HEAD = (
 
 find_head = re.compile(HEAD).search
 
+cri_head = re.compile(rf"({RFC3339_TIME}) (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)").match
+"""The head a runtime puts before each line or part of one: time, output, tag."""
+
 
 class Cut(Enum):
     """Whether a runtime cut the line apart."""
@@ -43,6 +46,7 @@ class Content(NamedTuple):
         origin: What the wrapper says about the ztunnel.
         part: Whether it is only a part of a line.
         stream: `stdout` or `stderr` where known; parts are joined per ztunnel and stream.
+        stamp: The runtime's time of a part, as written; parts of one line mostly share it.
         mended: Whether reading it meant undoing damage, not only taking a wrapper off.
         final: The text is not to be unwrapped again.
     """
@@ -54,6 +58,7 @@ class Content(NamedTuple):
     stream: str = ""
     mended: bool = False
     final: bool = False
+    stamp: str = ""
 
 
 def text_of(value: Any) -> str | None:
@@ -85,6 +90,9 @@ class Memory:
         common: Labels printed once for all lines of a Loki query.
         columns: Header of the CSV being read.
         hosts: Hosts seen in its `Host` column, when it has one; None otherwise.
+        padded: Header of the table padded with blanks that is being read.
+        resource: Writer of the records of the OpenTelemetry dump that is being read.
+        attributes: Its resource's attributes, while they are being listed.
         changes: How often a prefix or names were learned.
     """
 
@@ -94,6 +102,9 @@ class Memory:
     common: Origin = NOBODY
     columns: list[str] | None = None
     hosts: set[str] | None = None
+    padded: list[str] | None = None
+    resource: Origin = NOBODY
+    attributes: dict[str, str] | None = None
     changes: int = 0
 
     def learn_prefix(self, prefix: str, origin: Origin) -> None:
@@ -111,7 +122,10 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that may be changed apart from this one."""
-        return replace(self, prefixes=dict(self.prefixes), names=dict(self.names), hosts=self.hosts and set(self.hosts))
+        return replace(
+            self, prefixes=dict(self.prefixes), names=dict(self.names), hosts=self.hosts and set(self.hosts),
+            attributes=self.attributes and dict(self.attributes),
+        )  # fmt: skip
 
 
 T = TypeVar("T")
