@@ -110,7 +110,7 @@ def kail(text: str, memory: Memory) -> list[Content] | None:
 
 
 def sections(text: str, memory: Memory) -> list[Content] | None:
-    """Markers that name the ztunnel of the bare lines after them; a marker may be glued to a line, but not in a value."""
+    """Markers that name the ztunnel of the bare lines after them; one may be glued to a line, but not in a value."""
     if "==== " in text:
         started, ended = _START.search(text), _END.search(text)
         found = started or ended
