@@ -16,6 +16,7 @@ TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
 JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]
 
 TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
+    ("fluent", fluent_text.csv_row),
     ("csv", tables.table_row),
     ("kubectl", text_wrappers.kubectl),
     ("fluent", fluent_text.ruby),
@@ -34,7 +35,6 @@ TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
     ("kail", text_wrappers.kail),
     ("fluent", fluent_text.tagged_json),
     ("fluent", fluent_text.ltsv),
-    ("fluent", fluent_text.csv_row),
     ("cluster-info", text_wrappers.sections),
     ("stern", text_wrappers.lifecycle),
     ("stern", text_wrappers.names),

@@ -56,18 +56,18 @@ def syslog(text: str, memory: Memory) -> list[Content] | None:
     rest = text[found.end() :]
     if found["iso"] and rest[:1] in "{[\t":
         return None
+    stamp = found["bsd"] or found["iso"]
+    eaten = _EATEN_CRI.match(rest) if stamp else None
+    if eaten is not None:
+        return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], "")]
     inside = _INSIDE.search(rest, 0, _HEAD_CHARS)
     if inside is not None:
         if not inside.start() and found["iso"]:
             return None  # two times behind each other: `kubectl logs --timestamps`
         return [_behind(rest[: inside.start()], rest[inside.start() :])]
-    if found["bsd"] or found["iso"]:
-        eaten = _EATEN_CRI.match(rest)
-        if eaten is not None:
-            return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], "")]
-        cut = _without_time(found["bsd"] or found["iso"], rest)
-        if cut is not None:
-            return [cut]
+    cut = _without_time(stamp, rest) if stamp else None
+    if cut is not None:
+        return [cut]
     tagged = _TAGGED.match(rest)
     if tagged is None:
         return None
