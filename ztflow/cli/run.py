@@ -244,7 +244,8 @@ def as_text(counts: ReadReport) -> Iterator[str]:
 
 
 def remarks(counts: ReadReport, said: int) -> Iterator[str]:
-    """Messages printed in any case: inputs that were empty, held no ztunnel lines, were left out or unreadable.
+    """Messages printed in any case: inputs that were empty, held no ztunnel lines, were left out or unreadable,
+    and times that lost their date or digits.
 
     Args:
         counts: The counts.
@@ -257,6 +258,8 @@ def remarks(counts: ReadReport, said: int) -> Iterator[str]:
         names = ", ".join(counts.skipped[:said]) + (", …" if len(counts.skipped) > said else "")
         what = counted(len(counts.skipped), "file that looks", "files that look")
         yield f"left out {what} like no log: {names}"
+    if cut := counts.stats.cut_times:
+        yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
     problems = counts.stats.problems
     if not problems:
         return

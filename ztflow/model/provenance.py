@@ -61,6 +61,7 @@ class ReadStats:
         not_ours: Everything else.
         problems: Access lines that could not be read.
         repaired: Lines among `access` and `other` that needed mending.
+        cut_times: Lines among `access` whose time was cut or lost on the way: none, or whole seconds.
         duplicates: Access lines counted in `access` but left out as copies of another input's line.
         bytes: Bytes read, after decompression.
         slow_lines: Physical lines read one by one; the compiled kernel read the others in bulk. Says how, not what was
@@ -74,6 +75,7 @@ class ReadStats:
     not_ours: int = 0
     problems: int = 0
     repaired: int = 0
+    cut_times: int = 0
     duplicates: int = 0
     bytes: int = 0
     slow_lines: int = field(default=0, compare=False)

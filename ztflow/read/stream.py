@@ -9,6 +9,7 @@ from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, Read
 from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.parse.jsonlog import is_own_record, own_record
+from ztflow.parse.values import EXTRA, TIME
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
@@ -17,6 +18,7 @@ from ztflow.read.framing.repair import is_access_like, is_escaped_access, mended
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
+from ztflow.read.unwrap.endings import parted, without_foreign_fields
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
 
@@ -322,6 +324,8 @@ class StreamParser:
             read = self._attempt(line)
             if read is not None:
                 self._access(*read)
+            elif self._is_several(line):
+                return
             elif not closed and line.fields is None and unfinished(line.text):
                 self._hold(line, width)
             else:
@@ -329,7 +333,10 @@ class StreamParser:
             return
         if what is Outcome.ACCESS:
             assert row is not None
-            self._access(row, line)
+            bare = without_foreign_fields(line) if row[EXTRA] else None
+            self._access(row, line) if bare is None else self._record(bare, closed=closed)
+        elif self._is_several(line, 2):
+            return
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
             self._access(*read)
         elif line.fields is None and is_escaped_access(line.text):
@@ -341,11 +348,19 @@ class StreamParser:
             self.stats.lines += 1
             self.stats.not_ours += 1
 
+    def _is_several(self, line: LogLine, least: int = 1) -> bool:
+        """Read the lines that a text which is none turned out to hold."""
+        lines = parted(line) if line.fields is None and is_access_like(line.text) else []
+        for one in lines if len(lines) >= least else ():
+            self._record(one, closed=True)
+        return len(lines) >= least
+
     def _access(self, row: Row, line: LogLine) -> None:
         self.stats.lines += 1
         self.stats.access += 1
         if line.repaired or (line.fields is None and was_damaged(line.text)):
             self.stats.repaired += 1
+            self.stats.cut_times += not (isinstance(time := row[TIME], int) and time % 1_000_000)
         self._builder.append(row, line.origin, line.line_number)
 
     def _other(self, line: LogLine) -> None:
