@@ -158,11 +158,19 @@ def test_half_characters_by_escape_in_json():
 
 
 def test_the_last_part_of_a_stopped_container():
-    data = f"2024-06-16T12:40:48.1Z stdout P {ACCESS[0]}\n"
+    other = "2024-06-16T12:26:24.154500Z\tinfo\txds\tStream established\t"
     parser = StreamParser()
-    assert len(parser.feed(data.encode())) == 0
+    assert len(parser.feed(f"2024-06-16T12:40:48.1Z stdout P {other}\n".encode())) == 0
     assert parser.waiting
-    assert len(parser.flush_idle()) == 1
+    parser.flush_idle()
+    assert not parser.waiting
+    assert parser.stats.other == 1
+
+
+def test_a_whole_record_tagged_as_a_part_came_joined():
+    halves, parser = read(f"2024-06-16T12:40:48.1Z stdout P {ACCESS[0]}\n2024-06-16T12:40:48.2Z stdout F {ACCESS[1]}\n")
+    assert len(halves) == 2
+    assert (parser.stats.joined, parser.stats.came_joined) == (0, 1)
 
 
 def test_parts_are_joined_per_stream_and_bounded():

@@ -215,6 +215,8 @@ def as_json(counts: ReadReport) -> str:
             "problems": stats.problems,
             "repaired": stats.repaired,
             "duplicates": stats.duplicates,
+            "joined": stats.joined,
+            "came_joined": stats.came_joined,
             "halves": stats.access - stats.duplicates,
             "paired_flows": counts.paired_flows,
             "ambiguous_flows": counts.ambiguous_flows,
@@ -233,6 +235,8 @@ def as_text(counts: ReadReport) -> Iterator[str]:
         f"{stats.other:,} other ztunnel, {stats.not_ours:,} not ours, {stats.problems:,} problems"
     )
     yield f"mended    {stats.repaired:,} repaired, {stats.duplicates:,} duplicates left out"
+    if stats.joined or stats.came_joined:
+        yield f"parts     {stats.joined:,} lines joined from parts, {stats.came_joined:,} came joined by their shipper"
     if stats.slow_lines < stats.physical_lines:
         share = (stats.physical_lines - stats.slow_lines) / stats.physical_lines
         yield f"bulk      {share:.1%} of the lines by the compiled reader, {stats.slow_lines:,} one by one"

@@ -63,6 +63,8 @@ class ReadStats:
         repaired: Lines among `access` and `other` that needed mending.
         cut_times: Lines among `access` whose time was cut or lost on the way: none, or whole seconds.
         duplicates: Access lines counted in `access` but left out as copies of another input's line.
+        joined: Lines put together from the parts a runtime had cut them into.
+        came_joined: Lines that their shipper had put together, and that still carry the tag of a part.
         bytes: Bytes read, after decompression.
         slow_lines: Physical lines read one by one; the compiled kernel read the others in bulk. Says how, not what was
             read, so it does not count in comparisons.
@@ -77,6 +79,8 @@ class ReadStats:
     repaired: int = 0
     cut_times: int = 0
     duplicates: int = 0
+    joined: int = 0
+    came_joined: int = 0
     bytes: int = 0
     slow_lines: int = field(default=0, compare=False)
 

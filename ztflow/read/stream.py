@@ -14,8 +14,9 @@ from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
-from ztflow.read.framing.repair import is_access_like, is_escaped_access, mended
+from ztflow.read.framing.repair import is_access_like, mended
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.endings import parted, without_foreign_fields
@@ -113,6 +114,8 @@ class StreamParser:
         return facts
 
     def _taken(self) -> Halves:
+        parts = self._unwrapper.parts
+        self.stats.joined, self.stats.came_joined = parts.joined, parts.came_joined
         return Halves(self._builder.take(self.source_file)) if len(self._builder) else Halves()
 
     def _bulk_for(self, data: bytes) -> Bulk | None:
@@ -210,9 +213,14 @@ class StreamParser:
             text = healed(text)
             origin = Origin(*(part and healed(part) for part in piece.origin))
             piece = piece._replace(text=text, origin=origin)
-        if piece.deep:
+        if piece.deep or piece.problem:
             self._flush()
-            self._count_unread(piece, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")
+            if piece.deep:
+                self._count_unread(piece, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")
+            else:
+                self._problem(
+                    LogLine(text, piece.line_number, piece.origin), ParseError(Reason.MISSING_FIELD, piece.problem)
+                )
             return
         if self._pending is not None and self._continues(piece, width):
             return
@@ -231,7 +239,7 @@ class StreamParser:
         if not piece.closed and len(text) < _HEAD_CHARS and unfinished_head(text):
             self._hold(line, width)
             return
-        self._record(line, width=width, closed=piece.closed)
+        self._record(line, width=width, closed=piece.closed, place=piece.place)
 
     def _own(self, piece: Piece, fields: dict[str, Any]) -> None:
         """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
@@ -293,19 +301,15 @@ class StreamParser:
 
     def _attempt(self, line: LogLine) -> tuple[Row, LogLine] | None:
         """The row of a line if it is an access line that can be read, perhaps after mending."""
-        error: ParseError | None = None
         try:
             what, row = outcome(line)
-            if what is Outcome.ACCESS:
-                assert row is not None
+            if what is Outcome.ACCESS and row is not None:
                 return row, line
             if line.fields is not None or not is_access_like(line.text):
                 return None
-        except ParseError as found:
-            error = found
+        except ParseError:
             if line.fields is not None:
                 return None
-        del error
         for text in mended(line.text):
             better = line._replace(text=text, repaired=True)
             try:
@@ -316,7 +320,7 @@ class StreamParser:
                 return row, better
         return None
 
-    def _record(self, line: LogLine, *, width: int = 0, closed: bool = False) -> None:
+    def _record(self, line: LogLine, *, width: int = 0, closed: bool = False, place: str = "") -> None:
         """One log line: count it as one of the four outcomes, and keep what it says."""
         try:
             what, row = outcome(line)
@@ -339,9 +343,8 @@ class StreamParser:
             return
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
             self._access(*read)
-        elif line.fields is None and is_escaped_access(line.text):
-            detail = "the JSON object around an access line is broken"
-            self._problem(line, ParseError(Reason.BAD_JSON, detail, hint="the export may be cut"))
+        elif (problem := unread(line, what, place)) is not None:
+            self._problem(line, problem)
         elif what is Outcome.OTHER:
             self._other(line)
         else:

@@ -1,30 +1,37 @@
-"""JSON of unknown shape: finds a line or ztunnel's fields anywhere in it, and pod and node by their usual names.
+"""JSON of unknown shape: finds the lines and ztunnel's fields anywhere in it, and pod and node by their usual names.
 
 Key paths of Vector, Fluent Bit, OpenTelemetry and Loki labels are configurable, so known shapes are not enough.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from ztflow.model.provenance import Origin
-from ztflow.read.unwrap.content import Content, Cut, find_head
+from ztflow.errors import ParseError
+from ztflow.model.provenance import NOBODY, Origin, Row
+from ztflow.parse import scan, scan_fields
+from ztflow.parse.values import COLUMN
+from ztflow.read.unwrap.content import Content, cri_head, find_head, merged
+from ztflow.read.unwrap.marks import Leaf, marked_leaves, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_metadata
-from ztflow.read.unwrap.shippers import content, ztunnel_fields
+from ztflow.read.unwrap.shippers import LINE_KEYS, content, tagged_part, ztunnel_fields
 
-_LINE_KEYS = (
-    "log", "message", "msg", "line", "textPayload", "body", "Body", "content", "_raw", "raw", "event", "text",
-    "MESSAGE", "log.original", "event.original", "LogEntry", "LogMessage", "log_line", "entry",
-)  # fmt: skip
 _DEPTH = 5
 
 
 def anywhere(value: dict[str, Any]) -> list[Content] | None:
-    """The line inside an object, looked up by name and by look; None when nothing like one is there."""
+    """The lines inside an object: those that show the marks of access lines, else one found by name and by look.
+
+    None when nothing like a line is there.
+    """
+    found = unproposed(value, ())
+    if found:
+        return found
     origin = origin_of_metadata(value)
-    found = _search(value, origin, 0)
-    if found is not None:
-        return [found]
+    one = _search(value, origin, 0)
+    if one is not None:
+        return [one]
     lists = [inner for inner in value.values() if isinstance(inner, list) and inner and isinstance(inner[0], dict)]
     contents = [
         Content(value=one)
@@ -35,20 +42,82 @@ def anywhere(value: dict[str, Any]) -> list[Content] | None:
     return contents or None
 
 
+def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> list[Content]:
+    """What shows the marks of an access line in a decoded object and is not among what a reader proposed.
+
+    A copy of a line in the same array element (`message` and `event.original`, a line and its parsed fields) is that
+    line. A nested string is one text here: what is in it is looked at when it is unwrapped.
+    """
+    given = [Content(value=value)] if proposed is None else list(proposed)
+    texts = {one.text for one in given if one.value is None}
+    objects = {id(one.value) for one in given if one.value is not None}
+    known: dict[tuple[type, str], set[Row]] = {}
+    for one in given:
+        line = one.text if one.value is None else one.value
+        if isinstance(line, str | dict) and (row := _row(line)) is not None:
+            known.setdefault((type(line), ""), set()).add(row)
+    seen: set[tuple[str, str]] = set()
+    found: list[Content] = []
+    for leaf in marked_leaves(value):
+        kind: type = type(leaf.value)
+        other: type = dict if kind is str else str
+        text = leaf.value.removesuffix("\n") if isinstance(leaf.value, str) else None
+        if text in texts or (text is not None and (leaf.record, text) in seen) or id(leaf.value) in objects:
+            continue
+        if any(id(around) in objects for around in leaf.around):
+            continue
+        row = _row(leaf.value)
+        if row is not None:
+            if any(row in known.get((other, place), ()) for place in ("", leaf.record or ".")):
+                continue
+            if kind is dict and row in known.get((dict, ""), ()):
+                continue
+            known.setdefault((kind, leaf.record or "."), set()).add(row)
+        if text is not None:
+            seen.add((leaf.record, text))
+        found.append(_content_of(leaf))
+    return found
+
+
+def _content_of(leaf: Leaf) -> Content:
+    origin = NOBODY
+    for around in reversed(leaf.around):
+        origin = merged(origin, origin_of_metadata(around))
+    place = f"the key `{leaf.path}`" if leaf.path else "the object"
+    if isinstance(leaf.value, dict):
+        return Content(value=ztunnel_fields(leaf.value) or leaf.value, origin=origin, place=place)
+    holder = leaf.around[-1] if leaf.around else {}
+    return tagged_part(content(leaf.value, origin), holder)._replace(place=place)
+
+
+_SAME = tuple(
+    COLUMN[name]
+    for name in ("direction", "src_ip", "src_port", "dst_ip", "dst_port", "bytes_sent", "bytes_recv", "duration_ms")
+)
+"""What a line and its parsed fields have in common; shippers replace the time by their own."""
+
+
+def _row(line: str | dict[str, Any]) -> Row | None:
+    try:
+        row = scan(line) if isinstance(line, str) else scan_fields(ztunnel_fields(line) or line)
+    except ParseError:
+        return None
+    return None if row is None else tuple(row[at] for at in _SAME)
+
+
 def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None:
     fields = ztunnel_fields(value)
     if fields is not None:
         return Content(value=fields, origin=origin)
-    for key in _LINE_KEYS:
+    for key in LINE_KEYS:
         inner = value.get(key)
-        if isinstance(inner, list) and len(inner) == 1:
-            inner = inner[0]
-        if isinstance(inner, str) and (_looks_like_line(inner) or (depth == 0 and origin.pod)):
-            part = Cut.MORE if value.get("_p") == "P" or value.get("logtag") == "P" else Cut.WHOLE
-            return content(inner, origin)._replace(part=part)
+        if isinstance(inner, list):
+            inner = inner[0] if len(inner) == 1 else text_of_bytes(inner)
+        if isinstance(inner, str) and inner and (_looks_like_line(inner) or (depth == 0 and origin.pod)):
+            return tagged_part(content(inner, origin), value)
     for key, inner in value.items():
-        if isinstance(inner, str) and key not in _LINE_KEYS and _looks_like_line(inner):
-            return content(inner, origin)
+        if isinstance(inner, str) and key not in LINE_KEYS and _looks_like_line(inner):
+            return tagged_part(content(inner, origin), value)
     if depth < _DEPTH:
         for inner in value.values():
             if isinstance(inner, dict):
@@ -61,4 +130,4 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
 def _looks_like_line(text: str) -> bool:
     if text.startswith("{"):
         return '"scope"' in text or '"log"' in text or '"message"' in text
-    return find_head(text[:4096]) is not None
+    return find_head(text[:4096]) is not None or cri_head(text) is not None

@@ -49,6 +49,8 @@ class Content(NamedTuple):
         stamp: The runtime's time of a part, as written; parts of one line mostly share it.
         mended: Whether reading it meant undoing damage, not only taking a wrapper off.
         final: The text is not to be unwrapped again.
+        place: Where it was found, when no known reader proposed it.
+        problem: Why a line that was here cannot be read, when its shipper left it out.
     """
 
     text: str = ""
@@ -59,6 +61,8 @@ class Content(NamedTuple):
     mended: bool = False
     final: bool = False
     stamp: str = ""
+    place: str = ""
+    problem: str = ""
 
 
 def text_of(value: Any) -> str | None:

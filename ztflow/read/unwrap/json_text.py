@@ -14,6 +14,8 @@ from ztflow.read.limits import JOIN_CHARS
 starts_json = re.compile(r"\s*(?:\{|\[\s*[\[{\"])").match
 """Whether a text may be a JSON object or an array of them."""
 
+_TRIES = 16
+_DECODER = json.JSONDecoder(strict=False)
 _OPENS = re.compile(r"\s*(?:\{\s*(?:\"|\Z)|\[\s*(?:[{\[]|\Z))")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _SURROGATE = re.compile(r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -38,6 +40,22 @@ def decoded(text: str) -> Any:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return None
+
+
+def object_within(text: str) -> dict[str, Any] | None:
+    """The first whole JSON object in a text that ends behind it or goes on; None when none of the first few is one."""
+    at = -1
+    for _ in range(_TRIES):
+        at = text.find("{", at + 1)
+        if at < 0:
+            return None
+        try:
+            value, _end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            continue
+        if value:
+            return value if isinstance(value, dict) else None
+    return None
 
 
 def dumped(value: Any) -> str:

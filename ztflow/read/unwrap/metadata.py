@@ -35,6 +35,12 @@ _ROLE_BY_NAME = {
     "zone": "zone",
 }
 _PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "tag", "fluentbittag", "filepath"}
+_OTHERS = frozenset({
+    "src", "dst", "source", "destination", "peer", "client", "server", "upstream", "downstream", "agent", "collector",
+})  # fmt: skip
+"""First words of keys that describe somebody else than the writer of the line."""
+
+_SELECTOR = re.compile(r'([A-Za-z_][\w./-]*)="((?:[^"\\]|\\.)*)"')
 _SEPARATORS = re.compile(r"[^a-z0-9]")
 _DEPTH = 5
 _STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
@@ -44,6 +50,8 @@ _STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
 @lru_cache(maxsize=4096)
 def _role(path: str) -> str | None:
     """What a key path means: `pod`, `node`, …, `path` for one that holds a log file's path, or None."""
+    if re.split(r"[._/]", path.lower(), maxsplit=1)[0] in _OTHERS:
+        return None
     plain = _SEPARATORS.sub("", path.lower())
     for ending, role in _ROLE_BY_ENDING:
         if plain.endswith(ending):
@@ -87,6 +95,9 @@ def origin_of_metadata(value: Mapping[str, Any]) -> Origin:
     any depth; the first of each role wins. A log file's path fills what is missing.
     """
     found: dict[str, str] = {}
+    selector = value.get("_stream")
+    if isinstance(selector, str) and selector[:1] == "{":  # VictoriaLogs: all that tells the writer, in one text
+        value = {**value, **dict(_SELECTOR.findall(selector))}
     for path, text in _leaves(value):
         role = _role(path)
         if role is not None:

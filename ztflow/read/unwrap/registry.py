@@ -6,14 +6,14 @@ The page is docs/reference/wrappers.md#order-of-recognition.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ztflow.read.unwrap import collector, fluent_text, logfmt, shippers, stores, syslog, tables, text_wrappers
 from ztflow.read.unwrap.anywhere import anywhere
 from ztflow.read.unwrap.content import Content, Memory
 
 TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
-JsonWrapper: TypeAlias = Callable[[dict[str, Any]], list[Content] | None]
+JsonWrapper: TypeAlias = Callable[..., list[Content] | None]
 
 TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
     ("fluent", fluent_text.csv_row),
@@ -48,6 +48,7 @@ TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
 
 JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("stern", shippers.stern_json),
+    ("logcli", stores.logcli),
     ("fluent", shippers.kubernetes),
     ("docker", shippers.docker),
     ("otel", shippers.otlp),
@@ -60,9 +61,10 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("datadog", stores.datadog),
     ("stern", shippers.stern_extjson),
     ("otel", shippers.otel_row),
+    ("journald", shippers.journald),
     ("json", anywhere),
 )
-"""Wrappers that are JSON objects, in order; `logcli` needs the labels seen earlier and is handled apart."""
+"""Wrappers that are JSON objects, in order: from the object (`logcli`: and what earlier lines taught) to its inside."""
 
 WRAPPERS: tuple[str, ...] = (
     "bare",
@@ -78,5 +80,5 @@ ALIASES = {
 }  # fmt: skip
 """Other common names of wrappers."""
 
-JSON_NAMES = frozenset({"bare", "logcli", *dict(JSON_WRAPPERS)})
+JSON_NAMES = frozenset({"bare", *dict(JSON_WRAPPERS)})
 """Names under which JSON may be outermost."""

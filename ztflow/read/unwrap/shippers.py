@@ -5,14 +5,18 @@ Each function takes the decoded object and gives what was inside, or None when t
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.read.unwrap.content import Content, Cut, merged, text_of
+from ztflow.read.unwrap.content import Content, Cut, find_head, merged, text_of
+from ztflow.read.unwrap.marks import is_marked, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_kubernetes, origin_of_metadata, shared
 
 _DOCKER_CHUNK = 16 * 1024 - 64
 """Docker cuts at 16 384 bytes; a little less, because bytes it could not decode changed their length."""
+
+_KAIL_KEYS = {"namespace", "name", "container", "message"}
 
 _DOCKER_KEYS = {"log", "stream", "time", "attrs"}
 
@@ -23,13 +27,25 @@ _AROUND = frozenset({
 })  # fmt: skip
 """Keys that shippers set beside a line they have flattened into their own record."""
 
+LINE_KEYS = (
+    "log", "message", "msg", "_msg", "line", "textPayload", "body", "Body", "content", "_raw", "raw", "event", "text",
+    "MESSAGE", "log.original", "event.original", "LogEntry", "LogMessage", "log_line", "entry",
+)  # fmt: skip
+"""Keys under which shippers and stores keep the line, in the order they are tried."""
+
 
 def ztunnel_fields(value: dict[str, Any]) -> dict[str, Any] | None:
     """The fields of ztunnel's own JSON line, alone or flattened into a shipper's record; None when `value` is not one.
 
-    1.22.1 and later have `scope`, 1.22.0 `target`. A shipper's keys are left out.
+    1.22.1 and later have `scope`, 1.22.0 `target`. A shipper's keys are left out. An object of another tool may have
+    all three keys too: what its message holds is then a whole line, or its scope is no text.
     """
-    if "message" not in value or "level" not in value or not ("scope" in value or "target" in value):
+    message = value.get("message")
+    if not isinstance(message, str) or "level" not in value:
+        return None
+    if not (isinstance(value.get("scope"), str) or isinstance(value.get("target"), str)):
+        return None
+    if message[:1] == "{" or find_head(message[:512]) is not None or is_marked(message):
         return None
     if _AROUND.isdisjoint(value):
         return value
@@ -52,8 +68,9 @@ def stern_json(value: dict[str, Any]) -> list[Content] | None:
 
 
 def stern_extjson(value: dict[str, Any]) -> list[Content] | None:
-    """`stern -o extjson` and `ppextjson`, kail's and similar JSON: `pod`, `container`, `message`."""
-    pod, message = value.get("pod"), value.get("message")
+    """`stern -o extjson` and `ppextjson`, kail's and similar JSON: `pod` (kail: `name`), `container`, `message`."""
+    message = value.get("message")
+    pod = value.get("name" if value.keys() == _KAIL_KEYS else "pod")
     if not isinstance(pod, str) or "container" not in value or message is None:
         return None
     origin = shared(
@@ -85,7 +102,7 @@ def docker(value: dict[str, Any]) -> list[Content] | None:
 
 
 def kubernetes(value: dict[str, Any]) -> list[Content] | None:
-    """Fluent Bit, Fluentd, Vector: `log` or `message` beside a `kubernetes` object.
+    """Fluent Bit, Fluentd, Vector, Filebeat: `log` or `message` beside a `kubernetes` object.
 
     With `Merge_Log` the line's own fields are lifted beside or below it, and the line itself may be gone.
     """
@@ -99,20 +116,23 @@ def kubernetes(value: dict[str, Any]) -> list[Content] | None:
     fields = ztunnel_fields(value)
     if fields is not None:
         return [Content(value=fields, origin=origin)]
-    line = value.get("log")
-    if line is None:
-        line = value.get("message")
-    if line is None:
-        line = next((inner for inner in value.values() if isinstance(inner, dict) and ztunnel_fields(inner)), None)
-    if line is None:
-        return None
-    partial = value.get("_p") == "P" or value.get("logtag") == "P" or value.get("_partial") is True
-    inside = content(line, origin)
-    tagged = partial or "_p" in value or "logtag" in value or "_partial" in value
-    if tagged and not inside.value:
-        part = Cut.MORE if partial else Cut.END
-        inside = inside._replace(part=part, stream=text_of(value.get("stream")) or "")
-    return [inside]
+    texts = [inner for key in LINE_KEYS if isinstance(inner := value.get(key), str) and inner]
+    line: Any = next(filter(is_marked, texts), None) or next(iter(texts), None)
+    if line is None or (len(texts) > 1 and find_head(line[:512]) is None):
+        lifted = next((inner for inner in value.values() if isinstance(inner, dict) and ztunnel_fields(inner)), None)
+        line = line if lifted is None else lifted
+    return None if line is None else [tagged_part(content(line, origin), value)]
+
+
+def tagged_part(inside: Content, holder: dict[str, Any]) -> Content:
+    """A line with the tag its runtime gave it (`_p`, `logtag`: P or F; `_partial`), where its record keeps one."""
+    tag = holder.get("_p", holder.get("logtag"))
+    partial = tag == "P" or holder.get("_partial") is True
+    if inside.value is not None or not (partial or isinstance(tag, str) or "_partial" in holder):
+        return inside
+    stream = text_of(holder.get("stream")) or text_of(holder.get("log.iostream")) or ""
+    stamp = next((time for key in ("time", "_time", "@timestamp") if (time := text_of(holder.get(key)))), "")
+    return inside._replace(part=Cut.MORE if partial else Cut.END, stream=stream, stamp=stamp)
 
 
 def otlp(value: dict[str, Any]) -> list[Content] | None:
@@ -138,10 +158,7 @@ def _otlp_record(record: dict[str, Any], about: dict[str, Any]) -> list[Content]
     if body is None:
         return []
     inside = content(body, origin)
-    if "logtag" in own and not inside.value:
-        part = Cut.MORE if own["logtag"] == "P" else Cut.END
-        inside = inside._replace(part=part, stream=text_of(own.get("log.iostream")) or "")
-    return [inside]
+    return [tagged_part(inside, {**own, "_time": record.get("timeUnixNano")})]
 
 
 def otel_row(value: dict[str, Any]) -> list[Content] | None:
@@ -156,12 +173,30 @@ def otel_row(value: dict[str, Any]) -> list[Content] | None:
 
 
 def content(line: Any, origin: Origin) -> Content:
-    """A line that came as text or already decoded."""
+    """A line that came as text, as bytes, or already decoded."""
     if isinstance(line, dict):
         return Content(value=line, origin=origin)
-    if isinstance(line, list) and len(line) == 1:
-        return content(line[0], origin)
+    if isinstance(line, list):
+        if len(line) == 1:
+            return content(line[0], origin)
+        line = text_of_bytes(line)
     return Content(line.removesuffix("\n") if isinstance(line, str) else "", origin=origin)
+
+
+_CONTAINER_NAME = re.compile(r"k8s_([^_]+)_([^_]+)_([^_]+)_")
+"""How Docker's journald driver calls a container of Kubernetes: container, pod, namespace."""
+
+
+def journald(value: dict[str, Any]) -> list[Content] | None:
+    """`journalctl -o json`. The host is a machine's name, not surely the node's."""
+    if "__CURSOR" not in value or "MESSAGE" not in value:
+        return None
+    message = value["MESSAGE"]
+    if message is None:
+        return [Content(problem="MESSAGE is null: journalctl leaves long messages out; export with `--all`")]
+    named = _CONTAINER_NAME.match(text_of(value.get("CONTAINER_NAME")) or "")
+    origin = NOBODY if named is None else shared(Origin(pod=named[2], namespace=named[3], container=named[1]))
+    return [content(message, origin)]
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def elastic(value: dict[str, Any]) -> list[Content] | None:
     hits = value.get("hits")
     if isinstance(hits, dict) and isinstance(hits.get("hits"), list):
         return [inside for hit in hits["hits"] for inside in _document(hit)]
-    if isinstance(value.get("_source"), dict) or isinstance(value.get("fields"), dict):
+    if isinstance(value.get("_source"), dict) or (isinstance(value.get("fields"), dict) and "_index" in value):
         return _document(value)
     return None
 

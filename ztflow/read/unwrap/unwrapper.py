@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 
 from ztflow.errors import UsageError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
-from ztflow.read.limits import LINE_BYTES, NESTING, STREAMS
+from ztflow.read.limits import NESTING
 from ztflow.read.unwrap import shippers, stores, text_wrappers
+from ztflow.read.unwrap.anywhere import unproposed
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
-from ztflow.read.unwrap.json_text import decoded, dumped, opens_document, starts_json
+from ztflow.read.unwrap.json_text import decoded, dumped, object_within, opens_document, starts_json
+from ztflow.read.unwrap.marks import is_marked, mark_count, marked_leaves
+from ztflow.read.unwrap.parts import Part, Parts, lines_of
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 from ztflow.text.escapes import strip_residue, strip_sequences
 
@@ -37,6 +41,8 @@ class Piece(NamedTuple):
         closed: It came as one record of a store or shipper: it cannot go on in the next physical line.
         mended: Reading it meant undoing damage.
         deep: Wrappers went on past the nesting limit.
+        place: Where it was found, when no known reader proposed it.
+        problem: Why a line that was here cannot be read.
     """
 
     text: str
@@ -47,15 +53,31 @@ class Piece(NamedTuple):
     closed: bool = False
     mended: bool = False
     deep: bool = False
+    place: str = ""
+    problem: str = ""
 
 
-class _Open(NamedTuple):
-    """A line of which parts have come."""
+class Tried(NamedTuple):
+    """One reader on one text or object, as `ztflow explain` tells it.
 
-    text: str
-    line_number: int
-    origin: Origin
-    closed: bool
+    Attributes:
+        depth: How many wrappers were already off.
+        name: The reader's name in `WRAPPERS`.
+        shape: What it reads, in one line.
+        verdict: `taken`, or why not.
+        origin: The ztunnel it names.
+    """
+
+    depth: int
+    name: str
+    shape: str
+    verdict: str
+    origin: Origin = NOBODY
+
+
+TAKEN = "taken"
+_NOTHING = "has its shape, but nothing in it reads as a line"
+_OTHER_SHAPE = "not its shape"
 
 
 class Unwrapper:
@@ -64,6 +86,13 @@ class Unwrapper:
     Args:
         origin: Who wrote the input when a line's own wrapper does not say (a file's name).
         wrapper: One of `WRAPPERS` to allow only that one on the outside; None decides line by line.
+
+    Attributes:
+        parts: What a runtime cut apart, and how often it was joined.
+        tried: Set to a list to learn which readers were tried; None on the common way.
+
+    A reader only proposes. Where an access line shows its marks (`marks`), the first reader is taken whose proposal
+    shows them too; what no reader proposed is searched for in all texts and objects.
 
     Raises:
         UsageError: If *wrapper* is not a known name.
@@ -76,7 +105,8 @@ class Unwrapper:
         self.origin = origin
         self.memory = Memory()
         self._wrapper = wrapper
-        self._open: dict[tuple[Origin, str], _Open] = {}
+        self.parts = Parts()
+        self.tried: list[Tried] | None = None
         self._rows: HostColumn[Piece] = HostColumn(_on_shorter_node)
 
     def known(self, prefix: str) -> Origin | None:
@@ -100,14 +130,16 @@ class Unwrapper:
             return None
         if not isinstance(value, dict):
             return None
-        found = self._opened(value, 0)
+        found = self._opened(value, 0, is_marked(text))
         if found is None:
             own = shippers.ztunnel_fields(value) is value
             return LogLine(text, number, self.bare_origin, value) if own else None
-        if len(found) != 1:
+        if len(found) != 1 or mark_count(text) > 1:
             return None
         line, inner, origin, part, *_ = found[0]
-        if inner is not None or part is Cut.MORE or (part is Cut.END and self._open):
+        if inner is not None or part is Cut.MORE or (part is Cut.END and self.parts) or found[0].problem:
+            return None
+        if "\n" in line or found[0].place:
             return None
         head = find_head(line)
         if head is None or head.start() or line[-1:] == ")" or "\x1b" in line:
@@ -121,7 +153,7 @@ class Unwrapper:
     def quick_prefix(self, prefix: str) -> Origin | None:
         """The ztunnel named by a prefix that holds a time and so differs from line to line."""
         found = _TIMED.fullmatch(prefix)
-        if found is None or self._open or self._wrapper is not None:
+        if found is None or self.parts or self._wrapper is not None:
             return None
         pod, container, stern = found.group(1, 2, 3)
         if not pod and not stern:
@@ -176,17 +208,15 @@ class Unwrapper:
 
     def finish(self) -> list[Piece]:
         """Lines of which only parts came: the last part of a stopped container is often a whole line."""
-        held = sorted(self._open.values(), key=lambda one: one.line_number)
-        self._open.clear()
         pieces: list[Piece] = self._rows.finish()
-        for one in held:
-            self._text(Content(one.text), one.line_number, one.origin, pieces, 1, closed=one.closed)
+        for held in self.parts.finish():
+            self._text(held.content, held.line_number, held.origin, pieces, 1, closed=held.closed)
         return pieces
 
     @property
     def waiting(self) -> bool:
         """Whether a part of a line is held."""
-        return bool(self._open) or self._rows.waiting
+        return bool(self.parts) or self._rows.waiting
 
     def _text(
         self, inside: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool
@@ -195,46 +225,42 @@ class Unwrapper:
         if depth > NESTING:
             pieces.append(Piece(text, number, origin, closed=True, deep=True))
             return
+        if depth and "\n" in text:
+            lines = list(lines_of(text))
+            if len(lines) > 1:
+                for line in lines:
+                    self._text(inside._replace(text=line), number, origin, pieces, depth, closed=True)
+                return
         if not inside.final:
             if starts_json(text) and self._allows_json(depth):
                 value = decoded(text)
                 if value is not None:
-                    self._value(value, text, number, origin, pieces, depth, closed=closed, mended=inside.mended)
+                    self._value(value, text, number, origin, pieces, depth, mended=inside.mended, place=inside.place)
                     return
             found = self._taken_off(text, depth)
             if found is not None:
                 for one in found:
-                    self._content(
-                        one, number, merged(one.origin, origin), pieces, depth, closed=closed, mended=inside.mended
-                    )
+                    self._content(one, number, origin, pieces, depth, closed=closed, mended=inside.mended)
                 return
         head = find_head(text)
         headed = inside.final or depth > 0 or (head is not None and head.start() == 0)
-        pieces.append(Piece(text, number, origin, None, headed, closed, inside.mended))
+        pieces.append(
+            Piece(text, number, origin, None, headed, closed, inside.mended, place=inside.place, problem=inside.problem)
+        )
 
     def _content(
-        self, one: Content, number: int, origin: Origin, pieces: list[Piece], depth: int, *, closed: bool, mended: bool
+        self, one: Content, number: int, outer: Origin, pieces: list[Piece], depth: int, *, closed: bool, mended: bool
     ) -> None:
         """What was inside a wrapper: joined when it is a part, then unwrapped further."""
-        mended = mended or one.mended
+        origin = merged(one.origin, outer)
+        one = one._replace(mended=mended or one.mended)
         if one.value is not None:
-            self._value(one.value, "", number, origin, pieces, depth + 1, closed=True, mended=mended)
-            return
-        if one.part is not Cut.WHOLE:
-            key = (origin, one.stream)
-            held = self._open.get(key)
-            if one.part is Cut.MORE and (held is None or len(held.text) + len(one.text) <= LINE_BYTES):
-                if held is not None:
-                    self._open[key] = held._replace(text=held.text + one.text)
-                    return
-                if len(self._open) < STREAMS:
-                    self._open[key] = _Open(one.text, number, origin, closed)
-                    return
-            elif held is not None:
-                del self._open[key]
-                one = one._replace(text=held.text + one.text)
-                number = held.line_number
-        self._text(one._replace(mended=mended), number, origin, pieces, depth + 1, closed=closed)
+            self._value(one.value, "", number, origin, pieces, depth + 1, mended=one.mended, place=one.place)
+        elif one.part is Cut.WHOLE:
+            self._text(one, number, origin, pieces, depth + 1, closed=closed)
+        else:
+            for line in self.parts.take(Part(one, number, origin, closed)):
+                self._text(line.content, line.line_number, line.origin, pieces, depth + 1, closed=line.closed)
 
     def _value(
         self,
@@ -245,15 +271,15 @@ class Unwrapper:
         pieces: list[Piece],
         depth: int,
         *,
-        closed: bool = True,
         mended: bool = False,
+        place: str = "",
     ) -> None:
-        del closed  # a JSON record is closed by its brace, whatever is around it
+        """A JSON value; a record in it is closed by its brace, whatever is around it."""
         if isinstance(value, list):
             cells = stores.insights_row(value)
             if cells is not None:
                 for one in cells:
-                    self._content(one, number, merged(one.origin, origin), pieces, depth, closed=True, mended=mended)
+                    self._content(one, number, origin, pieces, depth, closed=True, mended=mended)
                 return
             if depth <= NESTING and any(isinstance(one, dict | list) for one in value):
                 for one in value:
@@ -267,14 +293,18 @@ class Unwrapper:
         if depth > NESTING:
             pieces.append(Piece(text or dumped(value), number, origin, closed=True, deep=True))
             return
-        found = self._opened(value, depth)
-        if found is None:
-            pieces.append(Piece(text or dumped(value), number, origin, value, closed=True, mended=mended))
-            return
-        for one in found:
-            self._content(one, number, merged(one.origin, origin), pieces, depth, closed=True, mended=mended)
+        marks = mark_count(text) if is_marked(text) else 0 if text else sum(1 for _ in marked_leaves(value))
+        found = self._opened(value, depth, marks > 0)
+        more = unproposed(value, found) if marks > len(found or ".") and self._searches(depth) else ()
         if not found:
-            pieces.append(Piece(text or dumped(value), number, origin, closed=True))
+            own = value if found is None else None
+            pieces.append(Piece(text or dumped(value), number, origin, own, closed=True, mended=mended, place=place))
+        for one in (*(found or ()), *more):
+            self._content(one, number, origin, pieces, depth, closed=True, mended=mended)
+
+    def _searches(self, depth: int) -> bool:
+        """Whether what no reader proposed may be searched for: not outside the one wrapper that is allowed."""
+        return depth > 0 or self._wrapper is None
 
     def _allows_json(self, depth: int) -> bool:
         return depth > 0 or self._wrapper is None or self._wrapper in JSON_NAMES
@@ -290,22 +320,38 @@ class Unwrapper:
                 if head and head.start() == 2:
                     return [Content(text[2:])]
         if text[-1:] == "=" and only in {None, "cluster-info"}:
-            marked = text_wrappers.sections(text, self.memory)
-            if marked is not None:
-                return marked
+            section = text_wrappers.sections(text, self.memory)
+            if section is not None:
+                return section
         if only == "bare":
             return None
         head = find_head(text)
         if head is not None and head.start() == 0:
             return None
-        for name, wrapper in TEXT_WRAPPERS:
+        marked = is_marked(text)
+        for name, reader in TEXT_WRAPPERS:
             if only is not None and name != only:
                 continue
-            found = wrapper(text, self.memory)
-            if found is not None:
+            found = reader(text, self.memory)
+            if self._takes(found, name, reader, depth, marked=marked):
+                assert found is not None
                 self._learn(text, head.start() if head else 0, found, depth)
                 return found
+        if marked and only is None and (inside := object_within(text)) is not None:
+            return [Content(value=inside, place="an object in the text")]
         return None
+
+    def _takes(
+        self, found: list[Content] | None, name: str, reader: Callable[..., Any], depth: int, *, marked: bool
+    ) -> bool:
+        """Whether a reader's proposal is taken: where there are marks of an access line, only if they are in it."""
+        taken = bool(found) and not (marked and not any(map(_is_promising, found or ())))
+        if self.tried is not None:
+            shape = (reader.__doc__ or name).strip().split("\n")[0]
+            verdict = TAKEN if taken else _OTHER_SHAPE if found is None else _NOTHING
+            origin = found[0].origin if taken and found else NOBODY
+            self.tried.append(Tried(depth, name, shape, verdict, origin))
+        return taken
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
         """Remember a prefix that will be before every line of this ztunnel in just these bytes."""
@@ -317,26 +363,29 @@ class Unwrapper:
         if len(found[0].text) == len(text) - start and start < 200 and not _VARYING.search(prefix):
             self.memory.learn_prefix(prefix, found[0].origin)
 
-    def _opened(self, value: dict[str, Any], depth: int) -> list[Content] | None:
-        """What was inside the first JSON wrapper that knows this object; None for ztunnel's own and foreign ones."""
+    def _opened(self, value: dict[str, Any], depth: int, marked: bool) -> list[Content] | None:
+        """What was inside the first JSON wrapper whose proposal is taken.
+
+        Empty for the container of a store that holds nothing, None for ztunnel's own and foreign objects.
+        """
         only = self._wrapper if depth == 0 else None
-        if only is None or only == "stern":
-            found = shippers.stern_json(value)
-            if found is not None:
-                return found
-        if "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
-            return None
-        if only is None or only == "logcli":
-            found = stores.logcli(value, self.memory)
-            if found is not None:
-                return found
-        for name, wrapper in JSON_WRAPPERS[1:]:
+        empty = False
+        for name, reader in JSON_WRAPPERS:
             if only is not None and name != only:
                 continue
-            found = wrapper(value)
-            if found is not None:
+            found = reader(value) if reader is not stores.logcli else reader(value, self.memory)
+            if self._takes(found, name, reader, depth, marked=marked):
                 return found
-        return None
+            empty |= found == []
+            if reader is shippers.stern_json and "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
+                return None
+        return [] if empty and not marked else None
+
+
+def _is_promising(one: Content) -> bool:
+    if one.value is not None:
+        return any(True for _ in marked_leaves(one.value))
+    return one.part is not Cut.WHOLE or one.final or bool(one.problem) or is_marked(one.text)
 
 
 def _on_shorter_node(piece: Piece, ending: str) -> Piece:

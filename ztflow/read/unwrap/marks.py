@@ -1,0 +1,104 @@
+"""What an access line shows wherever it is: its message and the key of an address, in one text or one object.
+
+A reader of envelopes only proposes; these marks decide whether anything it proposes can be an access line, and whether
+all of them were proposed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ztflow.model.schema import MESSAGE_TEXT
+from ztflow.model.vocabulary import Message
+
+_MESSAGES = frozenset(MESSAGE_TEXT[message] for message in (Message.COMPLETE, Message.FAILED))
+_MESSAGE = re.compile("|".join(sorted(_MESSAGES)))
+_ADDRESS = re.compile(r"(?:src|dst)[._]addr")
+_NESTED = re.compile(r'"(?:src|dst)\\*"\s*:\s*\{')
+_DEPTH = 64
+_LEAVES = 100_000
+"""How much of one value is looked through; a 64 MB answer of a store has about as many strings."""
+
+
+class Leaf(NamedTuple):
+    """Something in a decoded value that shows the marks.
+
+    Attributes:
+        path: The keys that lead to it, as a person writes them: `hits[3]._source.message`.
+        value: The text, or the object whose keys are the fields of a record.
+        record: The path of the array element it is in; empty outside arrays. Copies of one line in one element
+            (`message` and `event.original`) are one line.
+        around: The objects it is in, outermost first.
+    """
+
+    path: str
+    value: str | dict[str, Any]
+    record: str
+    around: tuple[dict[str, Any], ...]
+
+
+def is_marked(text: str) -> bool:
+    r"""Whether a text shows the marks of an access line.
+
+    Examples:
+        >>> is_marked("connection complete\tsrc.addr=10.0.0.1:80"), is_marked("connection complete")
+        (True, False)
+    """
+    return (
+        "connection " in text
+        and _MESSAGE.search(text) is not None
+        and (_ADDRESS.search(text) is not None or _NESTED.search(text) is not None)
+    )
+
+
+def mark_count(text: str) -> int:
+    """How many access lines a text can hold at most."""
+    return sum(1 for _ in _MESSAGE.finditer(text))
+
+
+def is_marked_object(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a record itself: one value is the message, and a key is one of an address."""
+    said = any(isinstance(inner, str) and inner in _MESSAGES for inner in value.values())
+    return said and any(
+        _ADDRESS.fullmatch(key) or (key in {"src", "dst"} and isinstance(inner, dict) and "addr" in inner)
+        for key, inner in value.items()
+    )
+
+
+def marked_leaves(value: Any) -> Iterator[Leaf]:
+    """Every text and object in a decoded value that shows the marks, in the order of the document.
+
+    Cost: one look at each string; bounded in depth and number.
+    """
+    left = _LEAVES
+    waiting: list[tuple[str, Any, str, tuple[dict[str, Any], ...]]] = [("", value, "", ())]
+    while waiting and left:
+        left -= 1
+        path, inner, record, around = waiting.pop()
+        if isinstance(inner, str):
+            if is_marked(inner):
+                yield Leaf(path, inner, record, around)
+        elif isinstance(inner, dict):
+            if is_marked_object(inner):
+                yield Leaf(path, inner, record, around)
+            if len(around) < _DEPTH:
+                within = (*around, inner)
+                dot = "." if path else ""
+                waiting += [(f"{path}{dot}{key}", one, record, within) for key, one in reversed(inner.items())]
+        elif isinstance(inner, list):
+            if (text := text_of_bytes(inner)) is not None:
+                waiting.append((path, text, record, around))
+            elif len(path) < 1 << 12:
+                places = [f"{path}[{at}]" for at in range(len(inner))]
+                waiting += [
+                    (place, one, place, around) for place, one in zip(reversed(places), reversed(inner), strict=True)
+                ]
+
+
+def text_of_bytes(value: list[Any]) -> str | None:
+    """The text of a list of byte values, as `journalctl -o json` prints what it does not take for text."""
+    if len(value) < 2 or not all(type(one) is int and 0 <= one < 256 for one in value):
+        return None
+    return bytes(value).decode("utf-8", "replace")
