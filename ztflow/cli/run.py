@@ -248,8 +248,7 @@ def as_text(counts: ReadReport) -> Iterator[str]:
 
 
 def remarks(counts: ReadReport, said: int) -> Iterator[str]:
-    """Messages printed in any case: inputs that were empty, held no ztunnel lines, were left out or unreadable,
-    and times that lost their date or digits.
+    """Messages printed in any case: inputs that gave nothing, were left out or unreadable; times that were cut.
 
     Args:
         counts: The counts.

@@ -19,7 +19,7 @@ from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
-from ztflow.read.unwrap.endings import parted, without_foreign_fields
+from ztflow.read.unwrap.endings import parted
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
 
@@ -337,8 +337,8 @@ class StreamParser:
             return
         if what is Outcome.ACCESS:
             assert row is not None
-            bare = without_foreign_fields(line) if row[EXTRA] else None
-            self._access(row, line) if bare is None else self._record(bare, closed=closed)
+            if not row[EXTRA] or not self._is_several(line):
+                self._access(row, line)
         elif self._is_several(line, 2):
             return
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:

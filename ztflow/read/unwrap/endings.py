@@ -1,6 +1,7 @@
 """What stands behind a line on its physical line: the next line, glued to it, or what a viewer or template put there.
 
-Asked only for a text that cannot be read as it is, so that nothing ztunnel wrote is taken for an ending.
+Asked only for a text that cannot be read as it is, or has fields that ztunnel does not write, so that nothing of
+ztunnel's is taken for an ending.
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ _LONGEST = 4096
 
 
 def parted(line: LogLine) -> list[LogLine]:
-    """The lines in a text that cannot be read as one; empty when it is not of several, and has no known ending.
+    """The lines in a text that is not one as it stands; empty when it is not of several, and has no known ending.
 
     Of names between two lines it is told by the end of the text whom they name: where something stands behind the last
     line, each ending belongs to the line before it.
     """
+    bare = without_attributes(line.text)
+    if bare is not None:
+        return [line._replace(text=bare[0], origin=merged(bare[1], line.origin))]
     texts = _at_heads(line.text)
     if not texts:
         return []
@@ -51,12 +55,6 @@ def parted(line: LogLine) -> list[LogLine]:
             text += ending  # noqa: PLW2901 - whatever this is, it is part of the problem
         found.append(line._replace(text=text, origin=merged(_named(names), line.origin), repaired=True))
     return found
-
-
-def without_foreign_fields(line: LogLine) -> LogLine | None:
-    """A line without the attributes that a collector printed behind it; None when there are none."""
-    found = without_attributes(line.text) if line.fields is None else None
-    return None if found is None else line._replace(text=found[0], origin=merged(found[1], line.origin))
 
 
 def _at_heads(text: str) -> list[str]:

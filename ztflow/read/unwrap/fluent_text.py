@@ -27,7 +27,7 @@ _RUBY_KEY = re.compile(r'[{ ]"([^"\s]{1,200})"\s?=>\s?')
 _TAGGED = re.compile(r"(\S+): \[\[?\d+(?:\.\d+)?(?:, \{[^{}]*\}\])?, (\{.*\})\]$", re.DOTALL)
 _FLUENTD_FILE = re.compile(rf"{RFC3339_TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
 _FLUENTD_STDOUT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
-_CSV_TIME = re.compile(r"\d{9,10}(?:\.\d{1,9})?([,\t ;|])(?=\")")
+_CSV_TIME = re.compile(r"\d{9,10}(?:\.\d{1,9})?([,\t ;|])(?=\"|\{\")")
 _LTSV_FIELD = re.compile(r'\t(?="[^"\t]{1,200}":)')
 _LTSV_BARE = re.compile(r"\t(?=(?:time|stream|_p|logtag|log|message|tag|file|path|kubernetes)\:)")
 _STAMP = re.compile(RFC3339_TIME)
@@ -62,7 +62,11 @@ def ltsv(text: str, memory: Memory) -> list[Content] | None:
     fields: dict[str, Any] = {}
     for field in (_LTSV_FIELD if text[0] == '"' else _LTSV_BARE).split(text)[1:]:
         key, _, value = field.partition(":")
-        fields[key.strip('"')] = value[1:-1] if value[:1] == value[-1:] == '"' and len(value) > 1 else value
+        key = key.strip('"')
+        if value.startswith('{"') and "=>" in value:
+            fields |= {f"{key}.{name}": inner for name, inner in _ruby_fields(value, 0).items()}
+            continue
+        fields[key] = value[1:-1] if value[:1] == value[-1:] == '"' and len(value) > 1 else value
     return _record(fields, Origin()) if fields else None
 
 
@@ -73,10 +77,14 @@ def csv_row(text: str, memory: Memory) -> list[Content] | None:
     if found is None:
         return None
     by = re.escape(found[1])
-    cells = re.split(rf'"{by}(?:(?:-?[\d.]+|true|false|null){by})*(?="|\{{")', text[found.end() + 1 :])
+    fields: dict[str, Any] = {}
+    rest = text[found.end() :]
+    if (own := re.search(rf'(?:^|{by})"(\{{".*\}})"(?={by}|$)', rest, re.DOTALL)) is not None:
+        fields["log"] = own[1]  # ztunnel's JSON, whose quotes are not escaped either
+        rest = rest[: own.start()] + rest[own.end() :]
+    cells = re.split(rf'(?:"|\}}){by}(?:(?:-?[\d.]+|true|false|null){by})*(?="|\{{")', rest)
     cells = [cell.removeprefix('"') for cell in cells]
     cells[-1] = re.sub(rf'"(?:{by}[^"]*)?$', "", cells[-1])
-    fields: dict[str, Any] = {}
     for cell in cells:
         if cell.startswith('{"'):
             fields |= {f"kubernetes.{key}": value for key, value in _ruby_fields(cell, 0).items()}

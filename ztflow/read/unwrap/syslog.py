@@ -28,11 +28,11 @@ _JOURNAL = (
 )
 """`-o short-full` and `with-unit`, `short-unix`, `short-monotonic` and `short-delta`."""
 
-_STAMPED = re.compile(rf"(?:\d{{1,7}} )?(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})|(?P<iso>{_ISO})|{_JOURNAL}):? (?! )")
+_STAMPED = re.compile(rf"(?:\d{{1,7}} (?=<))?(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})|(?P<iso>{_ISO})|{_JOURNAL}):? (?! )")
 _ELEMENT = r'\[[^\s\]="]{1,64}(?: [^\s\]="]{1,64}="(?:[^"\\\]]|\\.)*+")*+\]'
 _RFC5424 = re.compile(
-    rf"(?:\d{{1,7}} )?(?:<\d{{1,3}}>)?1 (?:-|{_ISO}) (?P<host>\S{{1,255}}) (?P<app>\S{{1,255}}) \S{{1,128}} \S{{1,32}} "
-    rf"(?P<data>-|(?:{_ELEMENT})++)(?: \ufeff?|$)"
+    rf"(?:\d{{1,7}} (?=<))?(?:<\d{{1,3}}>)?1 (?:-|{_ISO}) (?P<host>\S{{1,255}}) (?P<app>\S{{1,255}}) "
+    rf"\S{{1,128}} \S{{1,32}} (?P<data>-|(?:{_ELEMENT})++)(?: \ufeff?|$)"
 )
 _PARAMETER = re.compile(r' ([^\s\]="]{1,64})="((?:[^"\\\]]|\\.)*+)"')
 _OWN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(?=[\t \xa0#\\^])"
@@ -138,9 +138,11 @@ _OCTAL_BYTES = re.compile(r"(?:#[23][0-7]{2})+")
 _OCTAL = re.compile(r"#(0[0-3][0-7]|177)")
 _BACKSLASH = re.compile(r"\\(0[0-3][0-7]|177)")
 _CARET = re.compile(r"\^([@-_])")
+_SPELLED_ESCAPE = r"(?:#033|\\033|\^\[)(?:\[[0-9;]*+m)?"
+"""A colour's, of which only the first character may be left: what follows was told as residue and removed."""
+
 _SPELLED_HEAD = re.compile(
-    r"(?:#033\[[0-9;]*+m|\\033\[[0-9;]*+m|\^\[\[[0-9;]*+m)*+\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-    r"(?:#033\[[0-9;]*+m|\\033\[[0-9;]*+m|\^\[\[[0-9;]*+m)*+(?:#011|\\011|\^I)"
+    rf"(?:{_SPELLED_ESCAPE})*+\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z(?:{_SPELLED_ESCAPE})*+(?:#011|\\011|\^I)"
 )
 
 
@@ -149,9 +151,9 @@ def controls(text: str, memory: Memory) -> list[Content] | None:
     del memory
     if "\t" in text or _SPELLED_HEAD.match(text) is None:
         return None
-    undone = spelled_out(text)
+    undone = strip_sequences(spelled_out(text)).replace("\x1b", "")
     lines = [line for line in undone.split("\n") if line]
-    head = find_head(strip_sequences(lines[0])) if lines else None
+    head = find_head(lines[0]) if lines else None
     return [Content(line) for line in lines] if head is not None and not head.start() else None
 
 
