@@ -48,6 +48,7 @@ from ztflow.parse.values import (
     ERROR_KEY,
     LEVEL,
     MESSAGE,
+    RELAYED_TIME,
     ROW_WIDTH,
     TIME,
     identity_parts,
@@ -211,7 +212,7 @@ def _row(match: re.Match[str]) -> Row | None:
 # ---- field by field -------------------------------------------------------------------------------------------------
 
 _KNOWN = "|".join(sorted((re.escape(field.key) for field in LOG_FIELDS), key=len, reverse=True))
-_TIME = r"(?:[-:.0-9][^ \t]*+|T[0-9][^ \t]*+|Z(?=[ \t]))"
+_TIME = rf"(?:{RELAYED_TIME}(?=[ \t])|[-:.0-9][^ \t]*+|T[0-9][^ \t]*+|Z(?=[ \t]))"
 _FOREIGN_WORD = r"(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+"
 """A translated level word; told by a letter that is not ASCII."""
 

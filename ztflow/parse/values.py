@@ -67,6 +67,13 @@ class ValueFault(Exception):  # noqa: N818  never leaves this package
 _FULL_TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
+RELAYED_TIME: Final = (
+    r"(?:[0-9]{4} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-9][0-9] (?:[0-9]{4} )?"
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+)
+"""Pattern of what a syslog relay leaves of a time: no zone, mostly no year."""
+
+_RELAYED = re.compile(RELAYED_TIME)
 _LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
 
 _EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
@@ -87,15 +94,15 @@ def minute_micros(minute: str) -> int | None:
 def time_micros(text: str) -> int | None:
     """Microseconds since 1970 UTC of a time as ztunnel or a shipper writes it.
 
-    The zone must be there; digits past the sixth are cut. None when the date was cut away (`23:25:37.932494Z`): such a
-    time is kept as text, never completed.
+    The zone must be there; digits past the sixth are cut. None when the date was cut away (`23:25:37.932494Z`), or the
+    year and the zone by a relay (`Nov 23 00:37:30`): such a time is kept as text, never completed.
 
     Raises:
         ValueFault: Neither a time nor the rest of one.
     """
     match = _FULL_TIME.fullmatch(text)
     if match is None:
-        if len(text) < 27 and _LOST_DATE.fullmatch(text) and text[-1:] == "Z":
+        if (len(text) < 27 and _LOST_DATE.fullmatch(text) and text[-1:] == "Z") or _RELAYED.fullmatch(text):
             return None
         raise ValueFault(Reason.BAD_TIME, "not a time like 2024-11-05T12:00:01.013201Z")
     year, month, day, hour, minute, second, fraction, sign, off_hours, off_minutes = match.groups()

@@ -9,6 +9,7 @@ from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, Read
 from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.parse import Outcome, fact_of, outcome, was_damaged
 from ztflow.parse.jsonlog import is_own_record, own_record
+from ztflow.parse.values import EXTRA, TIME
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
@@ -18,6 +19,7 @@ from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
+from ztflow.read.unwrap.endings import parted
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
 
@@ -326,6 +328,8 @@ class StreamParser:
             read = self._attempt(line)
             if read is not None:
                 self._access(*read)
+            elif self._is_several(line):
+                return
             elif not closed and line.fields is None and unfinished(line.text):
                 self._hold(line, width)
             else:
@@ -333,7 +337,10 @@ class StreamParser:
             return
         if what is Outcome.ACCESS:
             assert row is not None
-            self._access(row, line)
+            if not row[EXTRA] or not self._is_several(line):
+                self._access(row, line)
+        elif self._is_several(line, 2):
+            return
         elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
             self._access(*read)
         elif (problem := unread(line, what, place)) is not None:
@@ -344,11 +351,19 @@ class StreamParser:
             self.stats.lines += 1
             self.stats.not_ours += 1
 
+    def _is_several(self, line: LogLine, least: int = 1) -> bool:
+        """Read the lines that a text which is none turned out to hold."""
+        lines = parted(line) if line.fields is None and is_access_like(line.text) else []
+        for one in lines if len(lines) >= least else ():
+            self._record(one, closed=True)
+        return len(lines) >= least
+
     def _access(self, row: Row, line: LogLine) -> None:
         self.stats.lines += 1
         self.stats.access += 1
         if line.repaired or (line.fields is None and was_damaged(line.text)):
             self.stats.repaired += 1
+            self.stats.cut_times += not (isinstance(time := row[TIME], int) and time % 1_000_000)
         self._builder.append(row, line.origin, line.line_number)
 
     def _other(self, line: LogLine) -> None:

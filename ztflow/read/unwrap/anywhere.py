@@ -18,6 +18,8 @@ from ztflow.read.unwrap.metadata import origin_of_metadata
 from ztflow.read.unwrap.shippers import LINE_KEYS, content, tagged_part, ztunnel_fields
 
 _DEPTH = 5
+_TAGS = frozenset({"_p", "logtag", "_partial"})
+"""Keys of a runtime's tag: beside them even a text that does not look like a line is one, or a part of one."""
 
 
 def anywhere(value: dict[str, Any]) -> list[Content] | None:
@@ -113,7 +115,8 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
         inner = value.get(key)
         if isinstance(inner, list):
             inner = inner[0] if len(inner) == 1 else text_of_bytes(inner)
-        if isinstance(inner, str) and inner and (_looks_like_line(inner) or (depth == 0 and origin.pod)):
+        told = depth == 0 and (origin.pod or not _TAGS.isdisjoint(value))
+        if isinstance(inner, str) and inner and (_looks_like_line(inner) or told):
             return tagged_part(content(inner, origin), value)
     for key, inner in value.items():
         if isinstance(inner, str) and key not in LINE_KEYS and _looks_like_line(inner):
