@@ -39,11 +39,14 @@ from ztflow.parse.values import (
     EXPECTED,
     EXTRA,
     LEVEL,
+    LONGEST_MS,
     MESSAGE,
     ROW_WIDTH,
     TIME,
     U64_MAX,
     ValueFault,
+    check_name,
+    in_range,
     time_micros,
 )
 
@@ -248,11 +251,16 @@ _OUR_KEYS = frozenset(column.name for column in HALVES) | DERIVED
 _OUR_MARKS = ("direction", "src_ip", "dst_ip")
 _OUR_TYPES = {column.name: column.type for column in HALVES}
 _OUR_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
+_OUR_NAMES = frozenset(
+    column.name for column in HALVES if column.type is Type.CATEGORY and column.words is None
+) - {"source_file"}
+"""Columns that hold names; a file may be called anything."""
+
 _OUR_MESSAGES = frozenset(message.value for message in Message)
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
     Type.UINT: (0, 2**64 - 1),
-    Type.INT: (-(2**63), 2**63 - 1),
+    Type.INT: (0, LONGEST_MS),
     Type.LINE: (1, 2**63 - 1),
 }
 
@@ -315,16 +323,26 @@ def _own_value(name: str, value: Any) -> Any:
     elif isinstance(value, str):
         wrong = name in _OUR_WORDS and unknown_word(_OUR_WORDS[name], name, value)
         if not wrong:
-            return value
+            return _own_name(name, value) if name in _OUR_NAMES else value
         if name == "error_class":
             return ErrorClass.OTHER.value  # a later ztflow knows more classes
         raise ParseError(Reason.BAD_VALUE, wrong)
     raise ParseError(Reason.BAD_VALUE, f"{name} is not of the type its column has ({kind.value})")
 
 
+def _own_name(name: str, value: str) -> str:
+    try:
+        check_name(value)
+    except ValueFault as fault:
+        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None
+    return value
+
+
 def _own_time(name: str, value: Any) -> int:
     try:
         time = datetime.fromisoformat(value)
-        return micros_from_time(time)
+        return in_range(micros_from_time(time))
     except (TypeError, ValueError):
         raise ParseError(Reason.BAD_TIME, f"{name} is not an RFC 3339 time with a zone") from None
+    except ValueFault as fault:
+        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None

@@ -43,10 +43,12 @@ from ztflow.parse.assembly import (
     ruin_of,
 )
 from ztflow.parse.jsonlog import scan_json
+from ztflow.parse.names import KNOWN_KEYS, PLAIN_NAME, stamp_in_error
 from ztflow.parse.values import (
     COLUMNS_OF,
     ERROR_KEY,
     LEVEL,
+    LONGEST_MS,
     MESSAGE,
     ROW_WIDTH,
     TIME,
@@ -62,12 +64,12 @@ _LEVEL_WORDS = "|".join(LOG_LEVELS)
 _DIRECTION_WORDS = "|".join(Direction)
 _MESSAGE_WORDS = "|".join(MESSAGE_TEXT[message].removeprefix("connection ") for message in Message)
 _IP_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]):([0-9]{1,5}+)"
-_HOST_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]|(?!redacted:)(?=[^ \"]*[a-wyz])[^\s\"\[\]<>:]++):([0-9]{1,5}+)"
+_HOST_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]|(?!redacted:)(?=[^ \"]*[a-wyz])[0-9A-Za-z._-]++):([0-9]{1,5}+)"
 
 _VALUE: dict[Kind, str] = {
     Kind.ADDRESS: _IP_PORT,
     Kind.AUTHORITY: _HOST_PORT,
-    Kind.IDENTITY: r'"([^"\\]++)"',
+    Kind.IDENTITY: rf'"((?:spiffe://)?+{PLAIN_NAME}++)"',
     Kind.DIRECTION: f'"({_DIRECTION_WORDS})"',
     Kind.INTEGER: r"([0-9]{1,19}+)",
     Kind.DURATION: r'"([0-9]{1,18}+)ms"',
@@ -79,7 +81,8 @@ def _value(field: LogField, *, bare: bool) -> str:
         return r'"((?:[^"\\]|\\.)++)"'
     if field.kind is not Kind.TEXT:
         return _VALUE[field.kind]
-    return r"([^ \t\"\r\n]++)" if bare and field.quoting is Quoting.BARE_BEFORE_1_22_2 else r'"([^"\\]++)"'
+    name = rf"({PLAIN_NAME}++)"
+    return name if bare and field.quoting is Quoting.BARE_BEFORE_1_22_2 else f'"{name}"'
 
 
 def _template(*, bare: bool) -> re.Pattern[str]:
@@ -156,6 +159,8 @@ def scan(text: str) -> Row | None:
 
 def _row(match: re.Match[str]) -> Row | None:
     """The row of a template match; None when the tokenizer must look: a value out of range, an escape, a gap."""
+    if "..." in match.string:  # a name may have been abridged
+        return None
     values: list[Any] = list(match.groups())
     minute = minute_micros(match[1])
     if minute is None:
@@ -184,7 +189,9 @@ def _row(match: re.Match[str]) -> Row | None:
             return None
         values[_SENT] = int(values[_SENT])
         values[_RECEIVED] = int(values[_RECEIVED])
-        values[_DURATION] = int(duration)
+        values[_DURATION] = millis = int(duration)
+        if millis > LONGEST_MS:
+            return None
     elif message == "complete" or values[_SENT] is not None or values[_RECEIVED] is not None:
         return None
     values.append(None)
@@ -204,13 +211,14 @@ def _row(match: re.Match[str]) -> Row | None:
                 error = values[_ERROR] = decode(error)
             except BadEscapeError:
                 return None
+        if stamp_in_error(error) is not None:
+            return None
         values.append(classify_error(error))
     return _ROW(values)
 
 
 # ---- field by field -------------------------------------------------------------------------------------------------
 
-_KNOWN = "|".join(sorted((re.escape(field.key) for field in LOG_FIELDS), key=len, reverse=True))
 _TIME = r"(?:[-:.0-9][^ \t]*+|T[0-9][^ \t]*+|Z(?=[ \t]))"
 _FOREIGN_WORD = r"(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+"
 """A translated level word; told by a letter that is not ASCII."""
@@ -227,7 +235,7 @@ _HEADLESS = re.compile(rf"[ \t]*+(?={re.escape(SOURCE_KEY)}[ \t]*=)")
 _BARE_MESSAGE_NEEDS = tuple(re.compile(rf"(?:^|[ \t]){re.escape(key)}[ \t]*=") for key in (SOURCE_KEY, DESTINATION_KEY))
 
 _FIELD = re.compile(
-    rf"(?:(?P<known>{_KNOWN})[ \t]*+|(?P<key>[A-Za-z_][\w.:/-]*+))="
+    rf"(?:(?P<known>{KNOWN_KEYS})[ \t]*+|(?P<key>[A-Za-z_][\w.:/-]*+))="
     r'(?:[ \t]*+"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?![ \t]*")(?P<bare>[^ \t"\r\n]*+))(?=[ \t]|\Z)[ \t]*+',
     re.DOTALL | re.ASCII,
 )
