@@ -28,7 +28,9 @@ RIGHT = [
     "web-6b7f9c5d4-x2x9q", "NetworkGateway/network-b/2001:db8::1/0", "spiffe://cluster.local/ns/shop/sa/web", "日本", "Kubernetes",
     "backup-2026-11-23t00-37", "a=b", 'a"b', "é", "*.example.com", "_http._tcp", "spiffe://a:8080/b",
 ]  # fmt: skip
-WIDE_DAMAGE = st.sampled_from(["\n", "\t", " ", "\r\n", "\x00", "2026-11-23T00:37:31.2139Z ", "\u00a0", "dst.service=", "..."])
+WIDE_DAMAGE = st.sampled_from(
+    ["\n", "\t", " ", "\r\n", "\x00", "2026-11-23T00:37:31.2139Z ", "\u00a0", "dst.service=", "..."]
+)
 
 
 def as_fields(**change):
@@ -65,7 +67,9 @@ def test_no_road_takes_a_wrong_name(key, text):
         assert caught.value.reason is Reason.BAD_VALUE
 
 
-@pytest.mark.parametrize("text", ["prober-59f8c7d6b-h5j6ksrc.namespace=monitoring", "web...", "web2026-11-23T00:37:31Z"])
+@pytest.mark.parametrize(
+    "text", ["prober-59f8c7d6b-h5j6ksrc.namespace=monitoring", "web...", "web2026-11-23T00:37:31Z"]
+)
 def test_a_bare_name_that_swallowed_something(text):
     assert refusal(line(src__workload=text)).reason is Reason.BAD_VALUE
 
@@ -97,13 +101,19 @@ def test_a_stamp_in_a_word_of_an_error():
     text = "io error: Connec2026-11-23T00:37:31.213900000Z tion refused"
     assert stamp_in_error(text) == 16
     assert refusal(line(error=f'"{text}"')).reason is Reason.BAD_VALUE
-    table, _, _ = read_block(f'{line(error=chr(34) + text + chr(34))}\n'.encode())
+    table, _, _ = read_block(f"{line(error=chr(34) + text + chr(34))}\n".encode())
     assert not table.num_rows
     assert stamp_in_error("certificate has expired: current time 2026-11-23T00:37:31.213900000Z is after 2026") is None
 
 
 MINUTE = "T00:00:00.000000Z"
-RANGES = [("1970-01-01", True), ("2261-12-31", True), ("1969-12-31", False), ("2262-01-01", False), ("0001-01-01", False)]
+RANGES = [
+    ("1970-01-01", True),
+    ("2261-12-31", True),
+    ("1969-12-31", False),
+    ("2262-01-01", False),
+    ("0001-01-01", False),
+]
 
 
 @pytest.mark.parametrize(("day", "is_read"), RANGES)
@@ -126,10 +136,15 @@ def test_years_that_are_believed(day, is_read):
 
 
 def test_a_zone_does_not_lead_out_of_the_years():
-    assert refusal(line(head="1970-01-01T00:30:00.000000+01:00\terror\taccess\tconnection complete\t")).reason is Reason.BAD_TIME
+    assert (
+        refusal(line(head="1970-01-01T00:30:00.000000+01:00\terror\taccess\tconnection complete\t")).reason
+        is Reason.BAD_TIME
+    )
 
 
-@pytest.mark.parametrize(("millis", "is_read"), [(3_155_760_000_000, True), (3_155_760_000_001, False), (2**63 - 1, False)])
+@pytest.mark.parametrize(
+    ("millis", "is_read"), [(3_155_760_000_000, True), (3_155_760_000_001, False), (2**63 - 1, False)]
+)
 def test_a_hundred_years_is_the_longest_duration(millis, is_read):
     text = line(duration=f'"{millis}ms"')
     own = {"message": "complete", "direction": "inbound", "duration_ms": millis}

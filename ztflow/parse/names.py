@@ -52,11 +52,11 @@ class Wrong(NamedTuple):
 
 @lru_cache(maxsize=_KEPT)
 def wrong_name(text: str) -> Wrong | None:
-    """What shows that a text is no name, or not only one; None for a name.
+    r"""What shows that a text is no name, or not only one; None for a name.
 
     Examples:
         >>> wrong_name("spiffe://cluster.local/ns/shop/sa/web")
-        >>> wrong_name("web-6b\\n7f9c5d4-x2x9q")
+        >>> wrong_name("web-6b\n7f9c5d4-x2x9q")
         Wrong(detail='a name with a control character in it', offset=6)
     """
     found = _WRONG.search(text)

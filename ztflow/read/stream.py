@@ -7,11 +7,12 @@ from typing import Any
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import Halves, HalvesBuilder
-from ztflow.parse import Outcome, fact_of, outcome, was_damaged
+from ztflow.parse import Outcome, fact_of, has_near_key, outcome, was_damaged
 from ztflow.parse.jsonlog import is_own_record, own_record
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
+from ztflow.read.framing.margins import Margin, margin_of
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, is_escaped_access, mended
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
@@ -55,6 +56,7 @@ class StreamParser:
         self._blocks = ConfigBlocks()
         self._pending: WrappedRecord | None = None
         self._width: int | None = None
+        self._margin: Margin | None = None
         self._number = 0
         self._bulk: Bulk | None = None
         self.expected = 0
@@ -173,25 +175,36 @@ class StreamParser:
             text = healed(text)  # a runtime may have cut a character apart; elsewhere the bytes stay undecodable
         if "\x1b" in text:
             text = strip_sequences(text)
+        inside = self._without_margin(text)
+        is_mended, text = is_mended or inside is not text, inside
         if self._document.active:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
         opening = self._unwrapper.document_start(text) if "{" in text or text.startswith("[") else None
         if opening is not None:
-            inside, self._document_origin = opening
-            value = decoded(inside)
+            opened, self._document_origin = opening
+            value = decoded(opened)
             self._flush()
-            parts = [Value(value, text, number)] if value is not None else self._document.feed(inside, number)
+            parts = [Value(value, text, number)] if value is not None else self._document.feed(opened, number)
             for found in parts:
                 self._document_part(found)
             return
         self._plain_line(text, number, is_mended=is_mended)
 
+    def _without_margin(self, text: str) -> str:
+        """A line without the marks that stand on every line of its record."""
+        if self._settled():
+            self._margin = None
+        margin = margin_of(text)
+        if margin is not None:
+            self._margin = margin
+        return text if self._margin is None else self._margin.off(text)
+
     def _document_part(self, found: object) -> None:
         if isinstance(found, Value):
             for piece in self._unwrapper.value(found.value, found.text, found.line_number, self._document_origin):
-                self._piece(piece, 0)
+                self._piece(piece if self._margin is None else piece._replace(mended=True), 0)
         else:
             assert isinstance(found, tuple)
             text, number = found
@@ -344,7 +357,7 @@ class StreamParser:
     def _access(self, row: Row, line: LogLine) -> None:
         self.stats.lines += 1
         self.stats.access += 1
-        if line.repaired or (line.fields is None and was_damaged(line.text)):
+        if line.repaired or was_damaged(line.text, line.fields) or has_near_key(row):
             self.stats.repaired += 1
         self._builder.append(row, line.origin, line.line_number)
 
