@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.tables import HALVES_SCHEMA, HalvesBuilder
-from ztflow.parse.names import wrong_name
 from ztflow.parse.jsonlog import is_own_record, own_record
+from ztflow.parse.names import wrong_name
 from ztflow.writers import open_writer
 
 FULL = {

@@ -6,8 +6,10 @@ import html
 import re
 from collections.abc import Callable, Iterator
 
-from ztflow.model.provenance import NOBODY
+from ztflow.errors import ParseError
+from ztflow.model.provenance import NOBODY, LogLine, Row
 from ztflow.model.vocabulary import LogLevel, Message
+from ztflow.parse import Outcome, outcome
 from ztflow.parse.names import KNOWN_KEYS
 from ztflow.parse.near import corrected, near_keys
 from ztflow.read.framing.margins import margin_of, without_border
@@ -64,6 +66,29 @@ def is_escaped_access(text: str) -> bool:
 
 
 _REPAIRS: tuple[Callable[[str], str], ...]
+
+
+def read_mended(line: LogLine) -> tuple[Row, LogLine] | None:
+    """The row of a line if it is an access line that can be read, as it is or mended, and the line so read."""
+    try:
+        what, row = outcome(line)
+        if what is Outcome.ACCESS:
+            assert row is not None
+            return row, line
+        if line.fields is not None or not is_access_like(line.text):
+            return None
+    except ParseError:
+        if line.fields is not None:
+            return None
+    for text in mended(line.text):
+        better = line._replace(text=text, repaired=True)
+        try:
+            what, row = outcome(better)
+        except ParseError:
+            continue
+        if what is Outcome.ACCESS and row is not None:
+            return row, better
+    return None
 
 
 def mended(text: str) -> Iterator[str]:
