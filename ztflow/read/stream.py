@@ -7,14 +7,16 @@ from typing import Any
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import Halves, HalvesBuilder
-from ztflow.parse import Outcome, fact_of, outcome, was_damaged
+from ztflow.parse import Outcome, fact_of, has_near_key, outcome, was_damaged
 from ztflow.parse.jsonlog import is_own_record, own_record
 from ztflow.parse.values import EXTRA, TIME
 from ztflow.read.bulk import Bulk, SlowPath, pays
-from ztflow.read.framing.documents import Document, Value
+from ztflow.read.framing.documents import Document, Part, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
+from ztflow.read.framing.margins import Margin, margin_of
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
-from ztflow.read.framing.repair import is_access_like, mended
+from ztflow.read.framing.repair import is_access_like, read_mended
+from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
@@ -58,6 +60,7 @@ class StreamParser:
         self._blocks = ConfigBlocks()
         self._pending: WrappedRecord | None = None
         self._width: int | None = None
+        self._margin: Margin | None = None
         self._number = 0
         self._bulk: Bulk | None = None
         self.expected = 0
@@ -178,29 +181,52 @@ class StreamParser:
             text = healed(text)  # a runtime may have cut a character apart; elsewhere the bytes stay undecodable
         if "\x1b" in text:
             text = strip_sequences(text)
+        inside = self._without_margin(text)
+        is_mended, text = is_mended or inside is not text, inside
         if self._document.active:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
+        if is_orphan(text) and self._pending is None:
+            self._document.begin_broken(text, number)
+            return
         opening = self._unwrapper.document_start(text) if "{" in text or text.startswith("[") else None
         if opening is not None:
-            inside, self._document_origin = opening
-            value = decoded(inside)
+            opened, self._document_origin = opening
+            value = decoded(opened)
             self._flush()
-            parts = [Value(value, text, number)] if value is not None else self._document.feed(inside, number)
+            parts = [Value(value, text, number)] if value is not None else self._document.feed(opened, number)
             for found in parts:
                 self._document_part(found)
             return
+        start = row_start(text)
+        if start is not None:
+            self._plain_line(text[:start], number, is_mended=is_mended)
+            self._line(text[start:], overlong, is_mended)
+            return
         self._plain_line(text, number, is_mended=is_mended)
 
-    def _document_part(self, found: object) -> None:
+    def _without_margin(self, text: str) -> str:
+        """A line without the marks that stand on every line of its record."""
+        if self._settled():
+            self._margin = None
+        margin = margin_of(text)
+        if margin is not None:
+            self._margin = margin
+        return text if self._margin is None else self._margin.off(text)
+
+    def _document_part(self, found: Part) -> None:
         if isinstance(found, Value):
             for piece in self._unwrapper.value(found.value, found.text, found.line_number, self._document_origin):
-                self._piece(piece, 0)
+                self._piece(piece if self._margin is None else piece._replace(mended=True), 0)
+        elif isinstance(found, Wreck) and found.is_access:
+            self._flush()
+            line = LogLine(found.text, found.lines[0].line_number, self._unwrapper.bare_origin)
+            detail = "an access line as JSON over several lines is broken"
+            self._problem(line, ParseError(Reason.BAD_JSON, detail, hint="its beginning or end may be lost"))
         else:
-            assert isinstance(found, tuple)
-            text, number = found
-            self._plain_line(text, number, is_mended=False)
+            for text, number in found.lines if isinstance(found, Wreck) else [found]:
+                self._plain_line(text, number, is_mended=False)
 
     def _plain_line(self, text: str, number: int, *, is_mended: bool) -> None:
         for piece in self._unwrapper.line(text, number):
@@ -271,7 +297,7 @@ class StreamParser:
         pending.add(piece.text, width, piece.line_number)
         for text in pending.candidates(self._width):
             line = LogLine(text, pending.numbers[0], pending.origin, None, True)
-            read = self._attempt(line)
+            read = read_mended(line)
             if read is None:
                 continue
             row, line = read
@@ -299,33 +325,12 @@ class StreamParser:
 
     # ---- outcomes
 
-    def _attempt(self, line: LogLine) -> tuple[Row, LogLine] | None:
-        """The row of a line if it is an access line that can be read, perhaps after mending."""
-        try:
-            what, row = outcome(line)
-            if what is Outcome.ACCESS and row is not None:
-                return row, line
-            if line.fields is not None or not is_access_like(line.text):
-                return None
-        except ParseError:
-            if line.fields is not None:
-                return None
-        for text in mended(line.text):
-            better = line._replace(text=text, repaired=True)
-            try:
-                what, row = outcome(better)
-            except ParseError:
-                continue
-            if what is Outcome.ACCESS and row is not None:
-                return row, better
-        return None
-
     def _record(self, line: LogLine, *, width: int = 0, closed: bool = False, place: str = "") -> None:
         """One log line: count it as one of the four outcomes, and keep what it says."""
         try:
             what, row = outcome(line)
         except ParseError as error:
-            read = self._attempt(line)
+            read = read_mended(line)
             if read is not None:
                 self._access(*read)
             elif self._is_several(line):
@@ -341,7 +346,7 @@ class StreamParser:
                 self._access(row, line)
         elif self._is_several(line, 2):
             return
-        elif line.fields is None and is_access_like(line.text) and (read := self._attempt(line)) is not None:
+        elif line.fields is None and is_access_like(line.text) and (read := read_mended(line)) is not None:
             self._access(*read)
         elif (problem := unread(line, what, place)) is not None:
             self._problem(line, problem)
@@ -361,7 +366,7 @@ class StreamParser:
     def _access(self, row: Row, line: LogLine) -> None:
         self.stats.lines += 1
         self.stats.access += 1
-        if line.repaired or (line.fields is None and was_damaged(line.text)):
+        if line.repaired or was_damaged(line.text, line.fields) or has_near_key(row):
             self.stats.repaired += 1
             self.stats.cut_times += not (isinstance(time := row[TIME], int) and time % 1_000_000)
         self._builder.append(row, line.origin, line.line_number)

@@ -12,8 +12,8 @@ from ztflow.errors import ParseError
 from ztflow.model.provenance import NOBODY, Origin, Row
 from ztflow.parse import scan, scan_fields
 from ztflow.parse.values import COLUMN
-from ztflow.read.unwrap.content import Content, cri_head, find_head, merged
-from ztflow.read.unwrap.marks import Leaf, marked_leaves, text_of_bytes
+from ztflow.read.unwrap.content import Content, merged
+from ztflow.read.unwrap.marks import Leaf, is_line, marked_leaves, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_metadata
 from ztflow.read.unwrap.shippers import LINE_KEYS, content, tagged_part, ztunnel_fields
 
@@ -133,4 +133,4 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
 def _looks_like_line(text: str) -> bool:
     if text.startswith("{"):
         return '"scope"' in text or '"log"' in text or '"message"' in text
-    return find_head(text[:4096]) is not None or cri_head(text) is not None
+    return is_line(text)

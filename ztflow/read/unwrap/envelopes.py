@@ -95,7 +95,7 @@ def _carefully(unwrapper: Unwrapper, text: str) -> LogLine | None:
     else:
         value = decoded(opening[0])
         pieces = [] if value is None else trial.value(value, text, 1, opening[1])
-    if len(pieces) != 1 or trial.memory != unwrapper.memory or trial.waiting:
+    if len(pieces) != 1 or trial.memory != unwrapper.memory or trial.waiting or trial.parts.came_joined:
         return None
     piece: Piece = pieces[0]
     if not piece.closed or piece.mended or piece.deep:

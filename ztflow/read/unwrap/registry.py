@@ -49,6 +49,7 @@ TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
 JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("stern", shippers.stern_json),
     ("logcli", stores.logcli),
+    ("journald", shippers.journald),
     ("fluent", shippers.kubernetes),
     ("docker", shippers.docker),
     ("otel", shippers.otlp),
@@ -61,7 +62,6 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("datadog", stores.datadog),
     ("stern", shippers.stern_extjson),
     ("otel", shippers.otel_row),
-    ("journald", shippers.journald),
     ("json", anywhere),
 )
 """Wrappers that are JSON objects, in order: from the object (`logcli`: and what earlier lines taught) to its inside."""

@@ -14,6 +14,7 @@ import orjson
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import POD_NAME, ends_like_pod, origin_of_path
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
+from ztflow.read.unwrap.marks import is_line
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import labels_of
 from ztflow.read.unwrap.syslog import writer_of
@@ -310,6 +311,6 @@ def quoted(text: str, memory: Memory) -> list[Content] | None:
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if not isinstance(value, str) or not (value.startswith("{") or find_head(value)):
+    if not isinstance(value, str) or not (value[:1] in {"{", "[", '"'} or is_line(value)):
         return None
     return [Content(value.rstrip("\n"), mended=True)]
