@@ -37,7 +37,13 @@ def test_what_a_viewer_put_behind_a_line(line, ending):
 
 @pytest.mark.parametrize("line", LINES)
 def test_names_that_a_template_put_behind_a_line(line):
-    for ending in (f" ({POD})", f" [istio-system/{POD}]", f" (node-b/istio-system/{POD}/istio-proxy)"):
+    for ending in (
+        f" {POD}",
+        f" <- {POD}",
+        f" ({POD})",
+        f" [istio-system/{POD}]",
+        f" (node-b/istio-system/{POD}/istio-proxy)",
+    ):
         rows, stats, _ = read(line + ending)
         assert said(rows) == said(read(line)[0])
         assert [row["ztunnel_pod"] for row in rows] == [POD]

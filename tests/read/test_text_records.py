@@ -47,6 +47,14 @@ def test_the_writer_in_a_record_of_fluent(output):
     holds(made(turned), LINE)
 
 
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_end_in_a_record_of_fluents_stdout(line):
+    text = OUTPUTS["stdout of 1.x"]({"log": f"{line}\n", "stream": "stdout"})
+    rows, stats, _ = read(text)
+    assert said(rows) == said(read(line)[0])
+    assert (stats.access, stats.problems, stats.not_ours) == (1, 0, 1)
+
+
 @pytest.mark.parametrize("output", ["stdout", "stdout of 1.x", "file", "fluentd stdout", "fluentd file"])
 def test_the_tag_of_a_container_file_tells_the_writer(output):
     text = OUTPUTS[output](record(LINE)).replace("tail.0", TAG)
