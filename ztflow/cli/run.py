@@ -217,6 +217,7 @@ def as_json(counts: ReadReport) -> str:
             "duplicates": stats.duplicates,
             "joined": stats.joined,
             "came_joined": stats.came_joined,
+            "cut_times": stats.cut_times,
             "halves": stats.access - stats.duplicates,
             "paired_flows": counts.paired_flows,
             "ambiguous_flows": counts.ambiguous_flows,

@@ -15,7 +15,7 @@ _RESOURCE = re.compile(r"(?:\d{4}-\d\d-\d\dT\S+\t\w+\t)?ResourceLog #\d+(?: (?P<
 _SCOPE = re.compile(r"ScopeLogs? #\d+")
 _ATTRIBUTE = re.compile(r"\s+-> ([\w./-]+): \w+\((.*)\)$", re.DOTALL)
 _BODY = re.compile(r"\s*Body: (?:Str|Map|Bytes)\((.*)\)$", re.DOTALL)
-_PAIR = re.compile(r"([A-Za-z_][\w./-]*+)=((?:(?! [A-Za-z_][\w./-]*+=).)*+)(?: |$)", re.DOTALL)
+_PAIR = re.compile(r"(?<!\S)([A-Za-z_][\w./-]*+)=((?:(?! [A-Za-z_][\w./-]*+=).)*+)(?: |$)", re.DOTALL)
 _KNOWN = re.compile(r" (?:log\.(?:file\.[a-z_]++|iostream)|logtag|k8s\.[\w.]++|container\.[\w.]++)=")
 """Attributes that the collector's receivers and processors give a log record; ztunnel has no such field."""
 

@@ -11,6 +11,7 @@ import re
 from ztflow.errors import ParseError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.parse import scan
+from ztflow.parse.values import RELAYED_TIME
 from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.collector import without_attributes
 from ztflow.read.unwrap.content import HEAD, RFC3339_TIME, find_head, merged
@@ -18,8 +19,11 @@ from ztflow.read.unwrap.content import HEAD, RFC3339_TIME, find_head, merged
 _HEADS = re.compile(HEAD)
 _LAST_FIELD = re.compile(r'[ \t](?:duration|error)="(?:[^"\\]|\\.)*+"')
 _QUOTE = re.compile(r'\\.|(")', re.DOTALL)
+_STAMP = (
+    rf"(?:{RFC3339_TIME}|{RELAYED_TIME}|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?|\d{{10}}(?:\.\d{{1,9}})?)"
+)
 _ENDING = re.compile(
-    rf"[\s|([]*+{RFC3339_TIME}[\s|)\]]*$"  # a stamp
+    rf"[\s|(\[@]*+{_STAMP}[\s|)\]]*$"
     r"|\s*[\u2500-\u259f\u23d0|].*$"  # a frame, and what is in the next pane
     r"|\s*[(\[<{][^\"]*[)\]>}]\s*$"  # a template's names
     r"|[\s\"'`)\]}>,;\\]++$",  # what closes a quotation
@@ -46,12 +50,12 @@ def parted(line: LogLine) -> list[LogLine]:
     behind = pieces[-1][1].strip() != ""
     if len(texts) == 1:
         text, ending = pieces[0]
-        if not behind or not _ENDING.match(ending) or not _is_read(text):
+        if not behind or not _is_ending(ending) or not _is_read(text):
             return []
     found: list[LogLine] = []
     for at, (text, ending) in enumerate(pieces):
         names = ending if behind else pieces[at - 1][1] if at else ""
-        if behind and ending.strip() and not _ENDING.match(ending) and not POD_NAME.search(ending[:_LONGEST]):
+        if behind and ending.strip() and not _is_ending(ending):
             text += ending  # noqa: PLW2901 - whatever this is, it is part of the problem
         found.append(line._replace(text=text, origin=merged(_named(names), line.origin), repaired=True))
     return found
@@ -78,6 +82,13 @@ def _without_ending(text: str) -> tuple[str, str]:
     for last in _LAST_FIELD.finditer(text):
         end = last.end()
     return text[:end], text[end:]
+
+
+def _is_ending(text: str) -> bool:
+    """Whether a text behind a line is one of those that viewers and templates put there, not a rest of the line."""
+    if _ENDING.match(text) is not None:
+        return True
+    return "=" not in text and '"' not in text and POD_NAME.search(text[:_LONGEST]) is not None
 
 
 def _named(ending: str) -> Origin:

@@ -113,6 +113,8 @@ def _ruby_fields(text: str, at: int) -> dict[str, Any]:
             path.append(key[1])
             continue
         end = raw.rfind('"') if raw[0] == '"' else -1
+        if end >= 0 and stop == len(text) and raw[-1:] not in {"]", "}"}:
+            end = len(raw)  # a line end in the value: its closing quote is on the next physical line
         closing = raw[end + 1 :]
         name = ".".join([*path, key[1]])
         fields[name] = _string(raw[1:end]) if end > 0 else _scalar(raw.rstrip(" ,]})"))

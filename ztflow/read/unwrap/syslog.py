@@ -13,6 +13,7 @@ import re
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
+from ztflow.parse.assembly import SOURCE_KEY
 from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata, shared
@@ -135,15 +136,22 @@ def _without_time(stamp: str, rest: str) -> Content | None:
 # ---- control characters that a relay spelled out --------------------------------------------------------------------
 
 _OCTAL_BYTES = re.compile(r"(?:#[23][0-7]{2})+")
-_OCTAL = re.compile(r"#(0[0-3][0-7]|177)")
-_BACKSLASH = re.compile(r"\\(0[0-3][0-7]|177)")
-_CARET = re.compile(r"\^([@-_])")
-_SPELLED_ESCAPE = r"(?:#033|\\033|\^\[)(?:\[[0-9;]*+m)?"
+_SPELLINGS = (
+    ("#011", re.compile(r"#(0[0-3][0-7]|177)"), 8),
+    ("\\011", re.compile(r"\\(0[0-3][0-7]|177)"), 8),
+    ("\\t", re.compile(r"\\(t|n|r|e|x[01][0-9a-fA-F])"), 16),
+    ("^I", re.compile(r"\^([@-_])"), 0),
+)
+"""rsyslog; BSD's and other C programs, in octal and by letter (`parser.escapeControlCharactersCStyle`); `cat -A`."""
+
+_LETTERS = {"t": 9, "n": 10, "r": 13, "e": 27}
+_ESCAPE = r"(?:#033|\\033|\\e|\\x1[bB]|\^\[)(?:\[[0-9;]*+m)?"
 """A colour's, of which only the first character may be left: what follows was told as residue and removed."""
 
 _SPELLED_HEAD = re.compile(
-    rf"(?:{_SPELLED_ESCAPE})*+\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z(?:{_SPELLED_ESCAPE})*+(?:#011|\\011|\^I)"
+    rf"(?:{_ESCAPE})*+\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z(?:{_ESCAPE})*+(?:#011|\\011|\\t|\^I)"
 )
+_LINE_END = re.compile(r"(?:#012|\\012|\\n|\^J)(?=\d{4}-\d\d-\d\dT|\Z)")
 
 
 def controls(text: str, memory: Memory) -> list[Content] | None:
@@ -151,22 +159,33 @@ def controls(text: str, memory: Memory) -> list[Content] | None:
     del memory
     if "\t" in text or _SPELLED_HEAD.match(text) is None:
         return None
-    undone = strip_sequences(spelled_out(text)).replace("\x1b", "")
-    lines = [line for line in undone.split("\n") if line]
-    head = find_head(lines[0]) if lines else None
+    lines = [spelled_out(line) for line in _LINE_END.split(text) if line]
+    head = find_head(lines[0])
     return [Content(line) for line in lines] if head is not None and not head.start() else None
 
 
 def spelled_out(text: str) -> str:
-    """Control characters and bytes in place of their spelling, where tabs are spelled."""
-    if "#011" in text:
-        text = _OCTAL_BYTES.sub(lambda found: _bytes_of(found[0]), text)
-        return _OCTAL.sub(lambda found: chr(int(found[1], 8)), text)
-    if "\\011" in text:
-        return _BACKSLASH.sub(lambda found: chr(int(found[1], 8)), text)
-    if "^I" in text:
-        return _CARET.sub(lambda found: chr(ord(found[1]) - 64), text.removesuffix("$"))
-    return text
+    """Control characters in place of their spelling before the fields, where tabs are spelled.
+
+    In a value ztunnel itself writes control characters as escapes: what looks like a relay's spelling there is none.
+    """
+    end = text.find(f"{SOURCE_KEY}=")
+    head, fields = (text, "") if end < 0 else (text[:end], text[end:])
+    for tab, pattern, base in _SPELLINGS:
+        if tab in head:
+            pieces = pattern.split(head)
+            pieces[1::2] = [chr(_code(code, base)) for code in pieces[1::2]]
+            head = strip_sequences("".join(pieces)).replace("\x1b", "")
+            if tab == "^I":
+                fields = fields.removesuffix("$")
+            break
+    return head + _OCTAL_BYTES.sub(lambda found: _bytes_of(found[0]), fields)
+
+
+def _code(spelled: str, base: int) -> int:
+    if base == 8:
+        return int(spelled, 8)
+    return _LETTERS.get(spelled) or (int(spelled[1:], 16) if base else ord(spelled) - 64)
 
 
 def _bytes_of(run: str) -> str:
