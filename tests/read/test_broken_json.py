@@ -92,7 +92,7 @@ def damages(draw):
     return shape, kind, hit, damaged
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=1500)
 @given(damages())
 def test_one_damage_hides_no_other_record(case):
     shape, kind, hit, text = case
