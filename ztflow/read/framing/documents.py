@@ -11,7 +11,7 @@ import itertools
 import re
 from typing import Any, NamedTuple, TypeAlias
 
-from ztflow.read.framing.wrecks import PlainLine, Wreck, Wreckage, indent_of
+from ztflow.read.framing.wrecks import PlainLine, Wreck, Wreckage, indent_of, row_start
 from ztflow.read.limits import DOCUMENT_CHARS, DOCUMENT_PIECE_CHARS
 from ztflow.read.unwrap.json_text import decoded
 
@@ -120,15 +120,17 @@ class Document:
 
     def _fed(self, text: str, number: int) -> list[Part]:
         out: list[Part] = []
+        at = 0
         if self._wreckage is not None:
             if self._wreckage.takes(text, number):
                 return self._wrecked() if self._wreckage.ended else []
             out = self._wrecked()
-            if text.lstrip()[:1] not in _CLOSER:
-                return [*out, PlainLine(text, number)]
+            at = row_start(text) or 0
+            if at or text.lstrip()[:1] not in _CLOSER:
+                out.append(PlainLine(text[:at] if at else text, number))
+                at = at or len(text)
         if self._frames:
             self._lines.append(_Held(text, number, 0))
-        at = 0
         while at < len(text):
             at = self._read(text, at, number, out)
         if self._frames:

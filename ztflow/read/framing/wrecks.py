@@ -75,7 +75,7 @@ def is_orphan(text: str) -> bool:
     )
 
 
-_DATE = re.compile(r"^\W{0,3}\d{4}-\d\d-\d\d|^\w{3} +\d")
+_DATE = re.compile(r'^\W{0,3}\d{4}-\d\d-\d\d[T ][^"\s]*[ \t]|^\w{3} +\d')
 _LATER = re.compile(r'(?<=[{},])[\s,]*(?=\{\s*"(?:level|timestamp)"\s*:)')
 
 
@@ -118,6 +118,8 @@ class Wreckage:
         begin = text.lstrip()[:1]
         goes_on = self._is_fold and 0 < len(text) <= self._width and not _SOME_TIME.search(text)
         if begins_record(text.lstrip()) or begin in {"{", "["} or not (goes_on or _PIECE.match(text)):
+            return False
+        if row_start(text) is not None:
             return False
         if len(self._lines) >= JOIN_LINES or self._size + len(text) > JOIN_CHARS:
             return False
