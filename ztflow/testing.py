@@ -26,6 +26,7 @@ from ztflow.model.objects import AccessRecord
 from ztflow.model.provenance import RECORD_NAMES, Row
 from ztflow.model.vocabulary import Direction, LogLevel, Message
 from ztflow.parse import render_line
+from ztflow.parse.names import wrong_name
 from ztflow.parse.render import Format, release_tuple
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import quote
@@ -49,6 +50,10 @@ _odd_texts = st.one_of(
         ['a"b', "tab\there", "new\nline", "back\\slash", "k=v src.addr=1.2.3.4:5", "é日本😀", "u\u0301", "\x1b[31m"]
     ),
 )
+_odd_names = st.one_of(
+    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40),
+    st.sampled_from(['a"b', "back\\slash", "é日本😀", "u\u0301", "a=b:c"]),
+).filter(lambda text: wrong_name(text) is None)
 _services = st.builds("{}.{}.svc.cluster.local".format, _label, _label)
 _identities = st.builds("spiffe://{}/ns/{}/sa/{}".format, st.just("cluster.local"), _label, _label)
 _known_errors = st.sampled_from(ERROR_TEXTS).flatmap(
@@ -61,7 +66,7 @@ _known_errors = st.sampled_from(ERROR_TEXTS).flatmap(
 
 
 def _names(release: tuple[int, int, int]) -> st.SearchStrategy[str]:
-    return _plain_names if release < _QUOTED_NAMES else st.one_of(_plain_names, _plain_names, _odd_texts)
+    return _plain_names if release < _QUOTED_NAMES else st.one_of(_plain_names, _plain_names, _odd_names)
 
 
 def _errors(release: tuple[int, int, int]) -> st.SearchStrategy[str]:

@@ -210,6 +210,28 @@ def test_explain_takes_a_line_apart_wherever_it_comes_from(cli, seed):
     assert cli("explain", stdin=b"\xff\xfe\x00\x1b[2J\n").code == OK
 
 
+def test_explain_shows_the_envelopes_and_those_that_were_not(cli, seed):
+    line = (seed / "same-node.log").read_text().splitlines()[2].partition(" istio-proxy ")[2]
+    document = {"log": {"offset": 3}, "kubernetes": {"pod": {"name": "ztunnel-4k7rb"}}, "data": {}, "message": line}
+    pretty = json.dumps(document, indent=2)
+    told = cli("explain", stdin=pretty.encode())
+    assert told.out.startswith("envelope   fluent: ")
+    assert "not its shape: stern, logcli" in told.out
+    assert "written by pod ztunnel-4k7rb" in told.out
+    assert "src.workload" in told.out
+    assert told.out == cli("explain", json.dumps(document)).out
+    nested = cli(
+        "explain", json.dumps({"message": json.dumps({"podName": "p", "containerName": "c", "message": line})})
+    )
+    assert nested.out.index("envelope   json: ") < nested.out.index("envelope   stern: ")
+    empty = cli("explain", json.dumps({"events": [], "x": {"y": line}}))
+    assert "its shape, but nothing in it reads as a line: cloudwatch" in empty.out
+    assert "found in   the key `x.y`" in empty.out
+    prose = cli("explain", "--strict", json.dumps({"a": ["connection complete at src.addr of a pod"]}))
+    assert prose.code == FINDINGS
+    assert "problem: the key `a[0]` holds an access line, in no form that is known" in prose.out
+
+
 def test_explain_is_deaf_to_hostile_lines(cli, seed):
     line = (seed / "same-node.log").read_text().splitlines()[2].replace("doks-debug", "\x1b[31mdoks\u202e")
     assert "\x1b" not in cli("explain", line).out

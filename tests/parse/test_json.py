@@ -6,7 +6,7 @@ import pytest
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import RECORD_NAMES
-from ztflow.parse import scan, scan_fields, was_damaged
+from ztflow.parse import has_near_key, scan, scan_fields, was_damaged
 
 ISTIO = {
     "level": "info",
@@ -68,20 +68,73 @@ def test_a_span_of_another_kind_gives_no_trace_id(spans):
 
 
 @pytest.mark.parametrize(
+    "fields", [but(scope="ztunnel::state"), but(scope=["access"]), but(scope="proxy"), but(scope=5), {}]
+)
+def test_the_scope_must_say_that_it_is_one(fields):
+    assert scan_fields(fields) is None
+
+
+@pytest.mark.parametrize("message", ["connection reset", 5, ["connection complete"], "x" * 10_000])
+def test_an_unknown_message_with_all_fields_is_a_problem(message):
+    assert refusal(but(message=message)).reason is Reason.BAD_VALUE
+    assert scan_fields({"scope": "access", "message": message, "src.addr": "10.0.0.1:1"}) is None
+
+
+def renamed(key, to):
+    return {to if name == key else name: value for name, value in ISTIO.items()}
+
+
+@pytest.mark.parametrize(
     "fields",
     [
-        without("scope"),
-        but(scope="ztunnel::state"),
-        but(scope=None),
-        but(scope=["access"]),
-        without("message"),
-        but(message="connection reset"),
-        but(message=5),
-        {},
+        without("scope"), but(scope=None), without("message"), but(scope="acess"), but(scope="Access"), but(scope="acecss"),
+        but(message="conection complete"), but(message="connection completed"), but(message="connection  complete"),
+        but(message="Connection Complete"), renamed("scope", "scpe"), renamed("scope", "scopee"), renamed("message", "mesage"),
+        renamed("message", "messgae"), renamed("time", "tim"), renamed("level", "levle"), but(level="inof"),
+        {**renamed("scope", "tarket"), "timestamp": ISTIO["time"]}, renamed("time", "timestmap"),
+    ],
+)  # fmt: skip
+def test_a_damaged_word_beside_whole_fields_is_read_and_told(fields):
+    assert {name: value for name, value in read(fields).items() if name != "extra"} == {
+        name: value for name, value in read(ISTIO).items() if name != "extra"
+    }
+    assert was_damaged("", fields)
+    assert was_damaged(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ISTIO, {**ISTIO, "_time": "2026-11-23T00:37:31Z", "@timestamp": "2026-11-23T00:37:31Z"},
+        {"timestamp": ISTIO["time"], **without("time", "level"), "level": "INFO"}, without("time"), without("level"),
+    ],
+)  # fmt: skip
+def test_what_is_no_damage_in_json(fields):
+    assert scan_fields(fields) is not None
+    assert not was_damaged("", fields)
+
+
+def test_a_time_of_a_store_is_not_taken_for_the_lines_own():
+    row = read({**without("time"), "times": "2026-11-23T00:37:31.213900000Z"})
+    assert row["time"] is None
+    assert dict(row["extra"]) == {"times": "2026-11-23T00:37:31.213900000Z"}
+
+
+@pytest.mark.parametrize(
+    ("key", "is_near"),
+    [
+        ("src.adr", True),
+        ("dst.namespce", True),
+        ("durations", True),
+        ("src_zone", False),
+        ("_error", False),
+        ("code", False),
     ],
 )
-def test_scope_and_message_must_say_that_it_is_one(fields):
-    assert scan_fields(fields) is None
+def test_a_key_one_edit_from_a_known_one_is_told_and_kept(key, is_near):
+    row = scan_fields({**ISTIO, key: "x"})
+    assert dict(zip(RECORD_NAMES, row, strict=True))["extra"] == {key: "x"}
+    assert has_near_key(row) is is_near
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_a_broken_line_gets_a_caret(change, at, expected):
 
 
 def test_the_caret_stands_right_behind_wide_and_hidden_characters():
-    line = LINE.replace('"sleep-1"', '"日本\x1b"').replace("spiffe://", "s").replace("[2001:db8::1]", "x.y.z")
+    line = LINE.replace(" dst.addr=", ' x="日本\x1b" dst.addr=').replace("[2001:db8::1]", "x.y.z")
     shown, caret = explain(line).caret
     assert "日本\\u{1b}" in shown
     assert shown.index("x.y.z") + 2 == len(caret) - 1, "two wide characters take two columns more"

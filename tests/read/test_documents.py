@@ -9,7 +9,8 @@ from tests.read import layouts
 from tests.read.support import FIXTURES, column
 from ztflow.model.tables import Halves
 from ztflow.read import StreamParser, limits
-from ztflow.read.framing.documents import Document, PlainLine, Value
+from ztflow.read.framing.documents import Document, Value
+from ztflow.read.framing.wrecks import PlainLine, Wreck
 
 LINES = [
     line
@@ -49,7 +50,8 @@ def test_values(text, values):
 
 def test_a_broken_document_gives_its_lines_back():
     text = '{\n "a": 1,\n 2024-06-16T12:40:48Z plain'
-    assert fed(text) == [PlainLine(line, number) for number, line in enumerate(text.split("\n"), 1)]
+    lines = [PlainLine(line, number) for number, line in enumerate(text.split("\n"), 1)]
+    assert fed(text) == [Wreck((lines[0], lines[1])), lines[2]]
     assert fed('{"a": 1} tail') == [Value({"a": 1}, '{"a": 1}', 1), PlainLine(" tail", 1)]
     assert fed('{"a": [1}') == [PlainLine('{"a": [1}', 1)]
 

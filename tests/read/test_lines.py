@@ -125,10 +125,11 @@ def test_nesting_is_bounded():
     for _ in range(limits.NESTING - 2):
         text = json.dumps({"log": text, "stream": "stdout", "time": "t"})
     parser = StreamParser()
-    assert len(parser.feed(text.encode() + b"\n")) == 1
+    assert len(parser.feed(text.encode() + b"\n")) + len(parser.finish()) == 1
     for _ in range(4):
         text = json.dumps({"log": text, "stream": "stdout", "time": "t"})
     parser = StreamParser()
     assert len(parser.feed(text.encode() + b"\n" + LINE + b"\n")) == 1
+    parser.finish()
     assert parser.stats.problems == 1
     assert parser.problems[0].reason == "too deep"

@@ -17,6 +17,7 @@ import pytest
 
 from tests.read.support import FIXTURES, column, read
 from ztflow.errors import SourceError, UsageError
+from ztflow.model.provenance import NOBODY
 from ztflow.read import ReadReport, limits, read_inputs
 from ztflow.read.sources.naming import origin_of_path
 
@@ -299,6 +300,24 @@ def test_an_unknown_wrapper_is_the_callers_fault(tmp_path):
         (f"/var/log/containers/ztunnel-fv5f8_istio-system_istio-proxy-{'3b' * 32}.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
         ("bug-report/proxies/istio-system/ztunnel-fv5f8/istio-proxy.log", "ztunnel-fv5f8", "istio-system", None),
         ("dump/istio-system/ztunnel-fv5f8/logs.txt", "ztunnel-fv5f8", "istio-system", None),
+        (f"kube.var.log.containers.ztunnel-fv5f8_istio-system_istio-proxy-{'3b' * 32}.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        (f"kube.ztunnel-fv5f8_istio-system_istio-proxy-{'3b' * 32}.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        (f"x.var.log.pods.istio-system_ztunnel-fv5f8_{'3b' * 16}.istio-proxy.0.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        ("kube.istio-system.ztunnel-fv5f8.istio-proxy", "ztunnel-fv5f8", None, None),
+        (f"k8s_istio-proxy_ztunnel-fv5f8_istio-system_{'3b' * 16}_0", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        ("ns/namespaces/istio-system/pods/ztunnel-fv5f8/istio-proxy/istio-proxy/logs/current.log", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        ("namespaces/istio-system/pods/ztunnel-fv5f8/istio-proxy/istio-proxy/logs/rotated/0.log.20261123-003731.gz", "ztunnel-fv5f8", "istio-system", "istio-proxy"),
+        ("istio-system-ztunnel-4k7rb-1795565000000000000.log", "ztunnel-4k7rb", "istio-system", None),
+        ("mesh-ztunnel-4k7rb-1795565000000000000.log", "ztunnel-4k7rb", "mesh", None),
+        ("mesh-a-ztunnel-4k7rb-1795565000000000000.log", None, None, None),
+        ("istio-system-ztunnel-1795565000000000000.log", None, None, None),
+        ("istio-system-canary-ztunnel-4k7rb.log", "canary-ztunnel-4k7rb", "istio-system", None),
+        ("ztunnel-4k7rb-node1.log", "ztunnel-4k7rb", None, None),
+        ("ztunnel-v2345-4k7rb.log", "ztunnel-v2345-4k7rb", None, None),
+        ("ztunnel-v2245-4k7rb.log", None, None, None),
+        ("ztunnel-4k7rb/istio-proxy.log", "ztunnel-4k7rb", None, None),
+        ("ztunnel-4k7rb/ztunnel-9xw2d.log", "ztunnel-9xw2d", None, None),
+        ("home/me/logs.txt", None, None, None),
         ("ztunnel-0a1e3.log", "ztunnel-0a1e3", None, None),
         ("ztunnel.log", None, None, None),
         ("ztunnel-debug.log", None, None, None),
@@ -311,3 +330,23 @@ def test_an_unknown_wrapper_is_the_callers_fault(tmp_path):
 def test_what_a_file_name_says(path, pod, namespace, container):
     origin = origin_of_path(path)
     assert (origin.pod, origin.namespace, origin.container, origin.node) == (pod, namespace, container, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "beside", "node"),
+    [
+        ("out/node-a/pods/istio-system_ztunnel-fv5f8_6f1f-2d/istio-proxy/0.log", {"kubelet.log", "journal.log", "pods"}, "node-a"),
+        (f"node-a/containers/ztunnel-fv5f8_istio-system_istio-proxy-{'3b' * 32}.log", {"inspect.json", "serial.log"}, "node-a"),
+        ("mesh-control-plane/pods/istio-system_ztunnel-fv5f8_6f1f-2d/istio-proxy/0.log", (), "mesh-control-plane"),
+        ("kind-worker2/pods/istio-system_ztunnel-fv5f8_6f1f-2d/istio-proxy/0.log", (), "kind-worker2"),
+        ("case-17/pods/istio-system_ztunnel-fv5f8_6f1f-2d/istio-proxy/0.log", {"pods", "journal.log"}, None),
+        ("/var/log/pods/istio-system_ztunnel-fv5f8_6f1f-2d/istio-proxy/0.log", (), None),
+    ],
+)  # fmt: skip
+def test_a_node_is_named_only_by_the_layout_of_kind(path, beside, node):
+    assert origin_of_path(path, beside) == ("ztunnel-fv5f8", "istio-system", node, "istio-proxy", None)
+
+
+def test_hostile_paths_cost_nothing():
+    for path in ("a" * 4000, "ztunnel-" * 500, "a-" * 2000 + "_", "pods/" * 800, "/" * 4000, "a" * 10_000_000):
+        assert origin_of_path(path) == NOBODY

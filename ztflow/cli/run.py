@@ -217,6 +217,7 @@ def as_json(counts: ReadReport) -> str:
             "duplicates": stats.duplicates,
             "joined": stats.joined,
             "came_joined": stats.came_joined,
+            "cut_times": stats.cut_times,
             "halves": stats.access - stats.duplicates,
             "paired_flows": counts.paired_flows,
             "ambiguous_flows": counts.ambiguous_flows,
@@ -248,7 +249,7 @@ def as_text(counts: ReadReport) -> Iterator[str]:
 
 
 def remarks(counts: ReadReport, said: int) -> Iterator[str]:
-    """Messages printed in any case: inputs that were empty, held no ztunnel lines, were left out or unreadable.
+    """Messages printed in any case: inputs that gave nothing, were left out or unreadable; times that were cut.
 
     Args:
         counts: The counts.
@@ -261,6 +262,8 @@ def remarks(counts: ReadReport, said: int) -> Iterator[str]:
         names = ", ".join(counts.skipped[:said]) + (", …" if len(counts.skipped) > said else "")
         what = counted(len(counts.skipped), "file that looks", "files that look")
         yield f"left out {what} like no log: {names}"
+    if cut := counts.stats.cut_times:
+        yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
     problems = counts.stats.problems
     if not problems:
         return

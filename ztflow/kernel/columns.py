@@ -86,9 +86,11 @@ class BlockPart:
         return table if kept.all() else table.filter(pa.array(kept))
 
     def refused(self) -> BoolArray:
-        """Which rows have an error that the vocabulary refused. Shape: rows."""
-        refused = self.vocabulary.refused_errors
-        return np.isin(self.codes("error"), refused) if refused else np.zeros(self.rows, np.bool_)
+        """Which rows have a text that the vocabulary refused. Shape: rows."""
+        found = np.zeros(self.rows, np.bool_)
+        for column, codes in self.vocabulary.refused.items():
+            found |= np.isin(self.codes(column), codes)
+        return found
 
     def _array(
         self, field: pa.Field, origins: Sequence[Origin], writers: Codes, source_file: str, first_line: int

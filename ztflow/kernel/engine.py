@@ -8,7 +8,7 @@ from functools import cache
 from ztflow.jit.cache import Cache
 from ztflow.jit.link import ArgumentTable, kept_or_made, linked
 
-KERNEL = Cache("kernel", "ztflow.kernel", "ztflow.model.schema", "ztflow.model.vocabulary")
+KERNEL = Cache("kernel", "ztflow.kernel", "ztflow.model.schema", "ztflow.model.vocabulary", "ztflow.parse.values")
 """Where its code is kept."""
 
 

@@ -24,6 +24,7 @@ from ztflow.kernel.machine import (
     u64,
     word,
 )
+from ztflow.parse.values import FIRST_YEAR, LAST_YEAR
 
 QUOTE: Final = ord('"')
 BLANK: Final = ord(" ")
@@ -132,7 +133,17 @@ def minute_at(at: int) -> int:
     signs = byte(at + 4) == ord("-") and byte(at + 7) == ord("-") and byte(at + 10) == ord("T")
     if not signs or byte(at + 13) != _COLON:
         return NO_TIME
-    if year < 1 or month < 1 or month > 12 or day < 1 or hour < 0 or hour > 23 or minute < 0 or minute > 59:
+    if (
+        year < FIRST_YEAR
+        or year > LAST_YEAR
+        or month < 1
+        or month > 12
+        or day < 1
+        or hour < 0
+        or hour > 23
+        or minute < 0
+        or minute > 59
+    ):
         return NO_TIME
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     short = 30 if month in (4, 6, 9, 11) else 31

@@ -15,6 +15,7 @@ from ztflow.columns.dtypes import Codes
 from ztflow.kernel.buffers import Texts
 from ztflow.kernel.field_text import AROUND, AROUND_BYTES_OF_KEY, COLUMN_WORDS, TEXT_COLUMNS, WORD_COLUMNS
 from ztflow.model.error_classes import classify_error
+from ztflow.parse.names import stamp_in_error, wrong_name
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import BadEscapeError, decode
 
@@ -75,7 +76,7 @@ class Vocabulary:
         prefixes: Text around lines, by number: a prefix, or an envelope, which has a line end. None for one that holds
             more than printable ASCII (a CR, a NUL or a stray byte there changes how its line is read), or is too long.
         inside: Which of them are around a line inside JSON, maybe one of many on its physical line.
-        refused_errors: Numbers of errors that are not what they seem.
+        refused: By column name, numbers of texts that are not what they seem: no name, an error to look at.
     """
 
     def __init__(self, texts: Texts) -> None:
@@ -92,7 +93,7 @@ class Vocabulary:
         self.prefixes: list[str | None] = []
         self.inside: list[bool] = []
         self._prefix_entries: list[int] = []
-        self.refused_errors: list[int] = []
+        self.refused: dict[str, list[int]] = {}
 
     def learn(self) -> None:
         """Take over what the kernel added since the last call."""
@@ -139,6 +140,8 @@ class Vocabulary:
         text = raw.decode("ascii")
         if column in _ADDRESSES:
             text = text.strip("[]")
+        if wrong_name(text) is not None:
+            self.refused.setdefault(column, []).append(len(self.columns[column].values))
         self.columns[column].values.append(text)
         if column in _IDENTITIES:
             trust_domain, account = identity_parts(text)
@@ -158,7 +161,7 @@ class Vocabulary:
         text = _error_text(raw)
         if text is None:
             self._texts.refused[entry] = 1
-            self.refused_errors.append(len(values))
+            self.refused.setdefault("error", []).append(len(values))
         values.append(text)
         self.derived["error_class"].add(None if text is None else classify_error(text))
 
@@ -173,6 +176,7 @@ def _error_text(raw: bytes) -> str | None:
     if not body.isascii() or not body.isprintable() or "[" in body:
         return None
     try:
-        return decode(body)
+        text = decode(body)
     except BadEscapeError:
         return None
+    return text if stamp_in_error(text) is None else None

@@ -77,6 +77,7 @@ from ztflow.kernel.table_layout import (
     LineScratch,
 )
 from ztflow.model.vocabulary import LogLevel
+from ztflow.parse.values import LONGEST_MS
 
 _ACCESS_LENGTH = len(field_text.ACCESS)
 _at_access = text_at(field_text.ACCESS)
@@ -93,6 +94,7 @@ _at_received, _RECEIVED_LENGTH = text_at(_RECEIVED), len(_RECEIVED)
 _DURATION = f' {KEY["duration_ms"]}"'
 _at_duration, _DURATION_LENGTH = text_at(_DURATION), len(_DURATION)
 _at_millis, _MILLIS_LENGTH = text_at('ms"'), 3
+_LONGEST = u64(LONGEST_MS)
 _ERROR = f' {KEY["error"]}"'
 _at_error, _ERROR_LENGTH = text_at(_ERROR), len(_ERROR)
 
@@ -238,7 +240,7 @@ def _line(
         if at == NO or not _at_duration(at):
             return _LEFT
         millis, at = integer(at + _DURATION_LENGTH)
-        if at == NO or not _at_millis(at):
+        if at == NO or not _at_millis(at) or millis > _LONGEST:
             return _LEFT
         duration = i64(millis)
         at += _MILLIS_LENGTH

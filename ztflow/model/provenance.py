@@ -61,6 +61,7 @@ class ReadStats:
         not_ours: Everything else.
         problems: Access lines that could not be read.
         repaired: Lines among `access` and `other` that needed mending.
+        cut_times: Lines among `access` whose time was cut or lost on the way: none, or whole seconds.
         duplicates: Access lines counted in `access` but left out as copies of another input's line.
         joined: Lines put together from the parts a runtime had cut them into.
         came_joined: Lines that their shipper had put together, and that still carry the tag of a part.
@@ -76,6 +77,7 @@ class ReadStats:
     not_ours: int = 0
     problems: int = 0
     repaired: int = 0
+    cut_times: int = 0
     duplicates: int = 0
     joined: int = 0
     came_joined: int = 0

@@ -8,7 +8,7 @@ from ztflow.parse.classify import Outcome, outcome
 from ztflow.parse.facts import fact_of
 from ztflow.parse.jsonlog import scan_fields
 from ztflow.parse.render import render_line
-from ztflow.parse.scanner import scan, was_damaged
+from ztflow.parse.scanner import has_near_key, scan, was_damaged
 
 if TYPE_CHECKING:
     from ztflow.model.objects import AccessRecord
@@ -61,6 +61,7 @@ __all__ = [
     "Outcome",
     "explain",
     "fact_of",
+    "has_near_key",
     "outcome",
     "parse_line",
     "render_line",

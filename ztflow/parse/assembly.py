@@ -13,6 +13,7 @@ from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Row
 from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, LOG_LEVELS, MESSAGE_TEXT, REQUIRED_KEYS, Kind
 from ztflow.model.vocabulary import Direction, Message
+from ztflow.parse.near import corrected
 from ztflow.parse.values import (
     BYTES_KEYS,
     COLUMNS_OF,
@@ -232,6 +233,11 @@ def ruin_of(text: str) -> ParseError | None:
     """
     if SOURCE_KEY not in text and DIRECTION_KEY not in text:
         return None
+    if corrected(text) is not None:
+        return ParseError(
+            Reason.BAD_SYNTAX, "the words before the fields are not quite those of an access line", line=text, column=1,
+            hint="`info`, `access` or `connection complete` may have been damaged",
+        )  # fmt: skip
     if _OTHER_SCOPE.match(text):
         return None
     stray = _STRAY_PREFIX.search(text)

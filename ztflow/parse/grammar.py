@@ -32,7 +32,7 @@ from ztflow.parse.assembly import (
     ruin_of,
 )
 from ztflow.parse.jsonlog import scan_json
-from ztflow.parse.values import ERROR_KEY
+from ztflow.parse.values import ERROR_KEY, RELAYED_TIME
 
 
 class Broken(NamedTuple):
@@ -70,7 +70,7 @@ def rules() -> dict[str, pp.ParserElement]:
     gap = pp.Opt(blank)
 
     # ---- what is before the fields
-    time = rule("time", _regex(r"[-:.0-9][^ \t]*|T[0-9][^ \t]*|Z(?=[ \t])"))
+    time = rule("time", _regex(rf"{RELAYED_TIME}(?=[ \t])|[-:.0-9][^ \t]*|T[0-9][^ \t]*|Z(?=[ \t])"))
     level = rule(
         "level", _regex(rf"(?i:{'|'.join(LOG_LEVELS)})(?=[ \t]|\Z)|(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+(?=[ \t]|\Z)")
     )

@@ -27,11 +27,13 @@ from ztflow.model.schema import (
     LOG_LEVELS,
     MESSAGE_TEXT,
     RECORD,
+    REQUIRED_KEYS,
     Kind,
     Type,
 )
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, unknown_word
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse, ruin_of
+from ztflow.parse.near import mended_fields
 from ztflow.parse.values import (
     COLUMN,
     COLUMNS_OF,
@@ -39,11 +41,14 @@ from ztflow.parse.values import (
     EXPECTED,
     EXTRA,
     LEVEL,
+    LONGEST_MS,
     MESSAGE,
     ROW_WIDTH,
     TIME,
     U64_MAX,
     ValueFault,
+    check_name,
+    in_range,
     time_micros,
 )
 
@@ -85,12 +90,21 @@ def scan_json(text: str) -> Row | None:
     return scan_fields(decoded, text) if isinstance(decoded, dict) else None
 
 
+def is_damaged_json(text: str) -> bool:
+    """Whether an access line in JSON, as text, could only be read by putting words right."""
+    try:
+        decoded = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(decoded, dict) and mended_fields(decoded) is not decoded
+
+
 def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
     """The row of an already decoded ztunnel JSON object.
 
-    `scope` or `target` must say `access`. Keys may be dotted (`src.addr`), rewritten (`src_addr`) or nested
-    (`{"src": {"addr": …}}`); numbers may arrive as text. Unknown scalars go to `extra`, unknown objects are left out;
-    null is absent.
+    `scope` or `target` must say `access`, but for damage that `near.mended_fields` puts right. Keys may be dotted
+    (`src.addr`), rewritten (`src_addr`) or nested (`{"src": {"addr": …}}`); numbers may arrive as text. Unknown scalars
+    go to `extra`, unknown objects are left out; null is absent.
 
     Args:
         fields: The object.
@@ -99,12 +113,15 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
     Raises:
         ParseError: `BAD_JSON` for a value of the wrong JSON type, else as `scan`.
     """
+    fields = mended_fields(fields)
     scope = next((fields[key] for key in SCOPE_KEYS if key in fields), None)
     if scope != ACCESS_SCOPE:
         return None
     said = fields.get("message")
     message = _MESSAGES.get(said) if isinstance(said, str) else None
     if message is None:
+        if all(key in fields for key in REQUIRED_KEYS[Message.COMPLETE]):
+            refuse(Reason.BAD_VALUE, "a message that no release writes, with the fields of an access line", text)
         return None
     values: list[object] = [None] * ROW_WIDTH
     extra: dict[str, str] = {}
@@ -248,11 +265,16 @@ _OUR_KEYS = frozenset(column.name for column in HALVES) | DERIVED
 _OUR_MARKS = ("direction", "src_ip", "dst_ip")
 _OUR_TYPES = {column.name: column.type for column in HALVES}
 _OUR_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
+_OUR_NAMES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY and column.words is None) - {
+    "source_file"
+}
+"""Columns that hold names; a file may be called anything."""
+
 _OUR_MESSAGES = frozenset(message.value for message in Message)
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
     Type.UINT: (0, 2**64 - 1),
-    Type.INT: (-(2**63), 2**63 - 1),
+    Type.INT: (0, LONGEST_MS),
     Type.LINE: (1, 2**63 - 1),
 }
 
@@ -315,16 +337,26 @@ def _own_value(name: str, value: Any) -> Any:
     elif isinstance(value, str):
         wrong = name in _OUR_WORDS and unknown_word(_OUR_WORDS[name], name, value)
         if not wrong:
-            return value
+            return _own_name(name, value) if name in _OUR_NAMES else value
         if name == "error_class":
             return ErrorClass.OTHER.value  # a later ztflow knows more classes
         raise ParseError(Reason.BAD_VALUE, wrong)
     raise ParseError(Reason.BAD_VALUE, f"{name} is not of the type its column has ({kind.value})")
 
 
+def _own_name(name: str, value: str) -> str:
+    try:
+        check_name(value)
+    except ValueFault as fault:
+        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None
+    return value
+
+
 def _own_time(name: str, value: Any) -> int:
     try:
         time = datetime.fromisoformat(value)
-        return micros_from_time(time)
+        return in_range(micros_from_time(time))
     except (TypeError, ValueError):
         raise ParseError(Reason.BAD_TIME, f"{name} is not an RFC 3339 time with a zone") from None
+    except ValueFault as fault:
+        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None

@@ -18,12 +18,12 @@ from ztflow.model.error_classes import classify_error
 from ztflow.model.provenance import RECORD_NAMES, micros_from_time
 from ztflow.model.schema import LOG_FIELDS, Kind
 from ztflow.model.vocabulary import Direction, Message
+from ztflow.parse.names import stamp_in_error, wrong_name
 
 VALUES_KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
 
 U64_MAX: Final = 2**64 - 1
-I64_MAX: Final = 2**63 - 1
 
 COLUMN: dict[str, int] = {name: at for at, name in enumerate(RECORD_NAMES)}
 """Position of a column in a row."""
@@ -67,14 +67,31 @@ class ValueFault(Exception):  # noqa: N818  never leaves this package
 _FULL_TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
+RELAYED_TIME: Final = (
+    r"(?:[0-9]{4} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-9][0-9] (?:[0-9]{4} )?"
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+)
+"""Pattern of what a syslog relay leaves of a time: no zone, mostly no year."""
+
+_RELAYED = re.compile(RELAYED_TIME)
 _LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
 
-_EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2261
+"""Years of times that are believed: 64-bit nanoseconds, which pandas counts in, end in April 2262."""
+
+_EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (FIRST_YEAR, LAST_YEAR + 1))
+_OUT_OF_RANGE = f"a time outside {FIRST_YEAR} to {LAST_YEAR}"
+
+LONGEST_MS: Final = 100 * 31_557_600_000
+"""A hundred years in milliseconds. No connection lasts longer; with more the begin of a flow leaves the calendar."""
 
 
 @lru_cache(maxsize=VALUES_KEPT)
 def minute_micros(minute: str) -> int | None:
-    """Microseconds since 1970 of `YYYY-MM-DDTHH:MM` in UTC; None when there is no such minute."""
+    """Microseconds since 1970 of `YYYY-MM-DDTHH:MM` in UTC; None when there is no such minute, or not in our years."""
+    if not FIRST_YEAR <= int(minute[:4]) <= LAST_YEAR:
+        return None
     try:
         moment = datetime(
             int(minute[:4]), int(minute[5:7]), int(minute[8:10]), int(minute[11:13]), int(minute[14:16]), tzinfo=UTC
@@ -87,19 +104,21 @@ def minute_micros(minute: str) -> int | None:
 def time_micros(text: str) -> int | None:
     """Microseconds since 1970 UTC of a time as ztunnel or a shipper writes it.
 
-    The zone must be there; digits past the sixth are cut. None when the date was cut away (`23:25:37.932494Z`): such a
-    time is kept as text, never completed.
+    The zone must be there; digits past the sixth are cut. None when the date was cut away (`23:25:37.932494Z`), or the
+    year and the zone by a relay (`Nov 23 00:37:30`): such a time is kept as text, never completed.
 
     Raises:
         ValueFault: Neither a time nor the rest of one.
     """
     match = _FULL_TIME.fullmatch(text)
     if match is None:
-        if len(text) < 27 and _LOST_DATE.fullmatch(text) and text[-1:] == "Z":
+        if (len(text) < 27 and _LOST_DATE.fullmatch(text) and text[-1:] == "Z") or _RELAYED.fullmatch(text):
             return None
         raise ValueFault(Reason.BAD_TIME, "not a time like 2024-11-05T12:00:01.013201Z")
     year, month, day, hour, minute, second, fraction, sign, off_hours, off_minutes = match.groups()
     start = minute_micros(f"{year}-{month}-{day}T{hour}:{minute}")
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
+        raise ValueFault(Reason.BAD_TIME, _OUT_OF_RANGE)
     if start is None or int(second) > 59:
         raise ValueFault(Reason.BAD_TIME, "no such date or time of day")
     micros = start + int(second) * 1_000_000 + int((fraction or "0")[:6].ljust(6, "0"))
@@ -108,8 +127,17 @@ def time_micros(text: str) -> int | None:
             raise ValueFault(Reason.BAD_TIME, "no such time zone")
         offset = (int(off_hours) * 60 + int(off_minutes)) * 60_000_000
         micros += -offset if sign == "+" else offset
-        if not _EARLIEST <= micros <= _LATEST:
-            raise ValueFault(Reason.BAD_TIME, "a time outside the calendar")
+    return in_range(micros)
+
+
+def in_range(micros: int) -> int:
+    """A time as it is.
+
+    Raises:
+        ValueFault: It is outside `FIRST_YEAR` to `LAST_YEAR`.
+    """
+    if not _EARLIEST <= micros < _LATEST:
+        raise ValueFault(Reason.BAD_TIME, _OUT_OF_RANGE)
     return micros
 
 
@@ -156,6 +184,7 @@ def _address(text: str, *, names: bool = False) -> Converted:
     if colon and _is_masked(host):
         return (None, _masked_port(port, len(host) + 1)), True
     if names and colon and _HOST.fullmatch(host):
+        check_name(host)
         return (host, _port(port, len(host) + 1)), False
     raise ValueFault(Reason.BAD_VALUE, "not an address or `host:port`" if names else "not an address")
 
@@ -187,17 +216,35 @@ def identity_parts(identity: str) -> tuple[str | None, str | None]:
     return (None, None) if match is None else (match[1], match[3])
 
 
+def check_name(text: str) -> None:
+    """Refuse a text that cannot be a name.
+
+    Raises:
+        ValueFault: `BAD_VALUE`, with the place of what gives it away.
+    """
+    wrong = wrong_name(text)
+    if wrong is not None:
+        raise ValueFault(Reason.BAD_VALUE, wrong.detail, wrong.offset)
+
+
 def _identity(text: str) -> Converted:
     if not text:
         return (None, None, None), True
+    check_name(text)
     return (text, *identity_parts(text)), False
 
 
-def _text(text: str) -> Converted:
-    return ((text,), False) if text else ((None,), True)
+def _name(text: str) -> Converted:
+    if not text:
+        return (None,), True
+    check_name(text)
+    return (text,), False
 
 
 def _error(text: str) -> Converted:
+    stamp = stamp_in_error(text)
+    if stamp is not None:
+        raise ValueFault(Reason.BAD_VALUE, "a text with the time of a kubelet in a word", stamp)
     return ((text, classify_error(text)), False) if text else ((None, None), True)
 
 
@@ -222,15 +269,15 @@ def _duration(text: str) -> Converted:
     number = text.removesuffix("ms")
     if number == text or not (number.isascii() and number.isdigit()):
         raise ValueFault(Reason.BAD_VALUE, "not a duration in whole milliseconds")
-    if len(number) > 19 or int(number) > I64_MAX:
-        raise ValueFault(Reason.BAD_VALUE, "a number past 64 bits")
+    if len(number) > 19 or int(number) > LONGEST_MS:
+        raise ValueFault(Reason.BAD_VALUE, "a duration of more than 100 years")
     return (int(number),), False
 
 
 _BY_KIND: dict[Kind, Callable[[str], Converted]] = {
     Kind.ADDRESS: _address,
     Kind.AUTHORITY: partial(_address, names=True),
-    Kind.TEXT: _text,
+    Kind.TEXT: _name,
     Kind.IDENTITY: _identity,
     Kind.DIRECTION: _direction,
     Kind.INTEGER: _integer,

@@ -17,7 +17,7 @@ An Elasticsearch answer is capped at 10 000 hits (about 15 MB), a Loki answer at
 DOCUMENT_PIECE_CHARS = 1 << 20
 """A JSON document over several lines is given in pieces of about this length, whole elements each."""
 
-NESTING = 8
+NESTING = 12
 """Wrappers inside wrappers. The deepest real case (Logs Insights: JSON, JSON, text) has four."""
 
 PROBLEMS_KEPT = 1000

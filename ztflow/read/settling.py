@@ -12,7 +12,7 @@ from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel.columns import LineSpan
 from ztflow.model.provenance import LogLine
 from ztflow.read.slow_path import Prefixes, SlowPath
-from ztflow.read.unwrap.envelopes import alone, plain_inside
+from ztflow.read.unwrap.envelopes import alone, is_read_whole, plain_inside, string_stop
 
 if TYPE_CHECKING:
     from ztflow.kernel.columns import BlockPart
@@ -95,7 +95,7 @@ class Settling:
 
     def _read_inside(self, span: LineSpan) -> None:
         """Read one of the lines inside JSON by the slow path, as if it were alone there."""
-        around, raw = self._behind.text(span.prefix), bytes(self._data[span.start : span.stop])
+        around, raw = self._behind.texts[span.prefix] or "", bytes(self._data[span.start : span.stop])
         line = plain_inside(around, raw)
         if line is not None:
             origin = self._origins[self._behind.lookup[span.prefix + 1]]
@@ -168,7 +168,8 @@ class Settling:
         is_row = row < self._part.rows and self._starts[row] == start
         line, prefix = (self._lines[row], self._prefix[row]) if is_row else self._others[:2, other].tolist()
         line, prefix = int(line), int(prefix)
-        if self._behind.inside[prefix + 1] and (is_row or line in self._unsure or not self._slow.settled()):
+        is_inside = bool(self._behind.inside[prefix + 1])
+        if is_inside and (line in self._unsure or not self._slow.settled()):
             self._leave_whole(line, start)
             return
         self._accept(row, other)
@@ -178,8 +179,9 @@ class Settling:
             self._assigned = self._row
         else:
             self._other += 1
-        if self._behind.inside[prefix + 1]:
-            self._read_inside(LineSpan(line, 0, start, int(self._others[3, other]), prefix))
+        if is_inside:
+            stop = string_stop(self._data, start) if is_row else int(self._others[3, other])
+            self._read_inside(LineSpan(line, 0, start, stop, prefix))
             return
         self._read(line, start, line_end(self._data, start))
         self._behind.left(prefix)
@@ -209,19 +211,16 @@ class Settling:
         inside = self._behind.inside
         if not inside.any():
             return
-        # what has to be read alone could be damaged, and behind a prefix damage is undone for the physical line
-        self._unsure = {
-            span.line
-            for span in self._part.slow
-            if not span.lines and self._behind.text(span.prefix)[:1] not in {"{", "["}
-        }
+        lookup, prefix, others = self._behind.lookup, self._prefix, self._others
+        unknown = inside & (lookup < 0)
+        # behind a prefix damage is undone for the physical line as a whole
+        together = inside & np.array([False, *map(is_read_whole, self._behind.texts)])
+        left = [span for span in self._part.slow if not span.lines]
+        self._unsure = {span.line for span in left if (unknown | together)[span.prefix + 1]}
         if self._behind.all_known and not self._any_refused:
             return
-        unknown = inside & (self._behind.lookup < 0)
-        rows = unknown[self._prefix + 1] | (self._refused & inside[self._prefix + 1])
-        self._unsure.update(self._lines[rows].tolist())
-        self._unsure.update(self._others[0, unknown[self._others[1] + 1]].tolist())
-        self._unsure.update(span.line for span in self._part.slow if not span.lines and unknown[span.prefix + 1])
+        self._unsure.update(self._lines[unknown[prefix + 1] | (self._refused & together[prefix + 1])].tolist())
+        self._unsure.update(others[0, unknown[others[1] + 1]].tolist())
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:

@@ -125,9 +125,10 @@ class Prefixes:
         self.inside = np.array([False, *self._vocabulary.inside])
         self.all_known = not (self.lookup < 0).any()
 
-    def text(self, prefix: int) -> str:
-        """What is around a line inside JSON."""
-        return self._vocabulary.prefixes[prefix] or ""
+    @property
+    def texts(self) -> list[str | None]:
+        """The prefixes and envelopes, by number."""
+        return self._vocabulary.prefixes
 
     def left(self, prefix: int) -> None:
         """Count a line behind this prefix that took the slow path; after many the kernel leaves all of them to it."""

@@ -10,7 +10,7 @@ from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
     from ztflow.model.provenance import Origin
-    from ztflow.parse.explanation import Explanation
+    from ztflow.read.unwrap.proposals import Tried
 
 
 @argument(
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @message_options
 def explain(line: Sequence[str], talk: Talk) -> int:
-    """Show how a log line is parsed, field by field, or why it is not."""
+    """Show how a log line is parsed, field by field, or why it is not; and which envelopes were around it."""
 
     def body(run: Run) -> None:
         import sys
@@ -31,9 +31,9 @@ def explain(line: Sequence[str], talk: Talk) -> int:
         with destination(None) as stream:
             between = b""
             for text in texts:
-                for origin, explanation in _explained(text):
-                    run.findings |= talk.strict and explanation.error is not None
-                    shown = "\n".join([*_written_by(origin), explanation.to_text()])
+                for heading, told, failed in _explained(text):
+                    run.findings |= talk.strict and failed
+                    shown = "\n".join([*heading, told])
                     stream.write(between + shown.encode(errors="backslashreplace") + b"\n")
                     between = b"\n"
         sys.stdout.flush()
@@ -42,26 +42,70 @@ def explain(line: Sequence[str], talk: Talk) -> int:
 
 
 def _piped() -> Iterator[str]:
+    """Lines of standard input; those of one JSON document as one text."""
     import sys
 
-    for line in sys.stdin.buffer:
+    from ztflow.read.framing.documents import Document
+    from ztflow.read.unwrap import Unwrapper, decoded
+
+    unwrapper, document = Unwrapper(), Document()
+    for number, line in enumerate(sys.stdin.buffer, 1):
         text = line.decode(errors="replace").rstrip("\r\n")
-        if text.strip():
+        if document.active or (unwrapper.document_start(text) is not None and decoded(text) is None):
+            yield from (part.text for part in document.feed(text, number))
+        elif text.strip():
             yield text
+    yield from (part.text for part in document.finish())
 
 
-def _explained(text: str) -> Iterator[tuple[Origin, Explanation]]:
-    """Each record of a physical line, wrappers off; where damage had to be undone, the reading after that."""
+def _explained(text: str) -> Iterator[tuple[list[str], str, bool]]:
+    """Each record of a text, wrappers off: what to say before it, how it was read, and whether it could not be.
+
+    Where damage had to be undone, the reading after that.
+    """
+    from ztflow.model.provenance import LogLine
+    from ztflow.parse import Outcome
     from ztflow.parse import explain as explain_text
     from ztflow.read.framing.repair import mended
+    from ztflow.read.unread import unread
     from ztflow.read.unwrap import Unwrapper
+    from ztflow.text.escapes import visible
 
     unwrapper = Unwrapper()
-    for piece in (*unwrapper.line(text, 1), *unwrapper.finish()):
+    unwrapper.proposals.layers = []
+    pieces = (*unwrapper.line(text, 1), *unwrapper.finish())
+    heading = list(_envelopes(unwrapper.proposals.layers))
+    for piece in pieces:
         first = explain_text(piece.text)
         better = (explain_text(other) for other in mended(piece.text))
         found = first if first.record else next((other for other in better if other.record is not None), first)
-        yield piece.origin, found
+        problem = piece.problem
+        if found.outcome in {Outcome.OTHER, Outcome.NOT_OURS} and not problem:
+            line = LogLine(piece.text, 1, piece.origin, piece.fields)
+            error = unread(line, Outcome(found.outcome), piece.place)
+            problem = "" if error is None else error.detail
+        where = [visible(f"found in   {piece.place}")] if piece.place else []
+        told = visible(f"problem: {problem}") if problem else found.to_text()
+        yield [*heading, *_written_by(piece.origin), *where], told, bool(problem) or found.error is not None
+        heading = []
+
+
+def _envelopes(layers: Sequence[Sequence[Tried]]) -> Iterator[str]:
+    """Which readers of envelopes were tried, layer by layer, and why those not taken were not; equal layers once."""
+    from textwrap import wrap
+
+    from ztflow.read.unwrap.proposals import TAKEN
+    from ztflow.text.escapes import visible
+
+    for layer in dict.fromkeys(map(tuple, layers)):
+        taken = [one for one in layer if one.verdict == TAKEN]
+        yield visible(f"envelope   {taken[0].name}: {taken[0].shape}") if taken else "envelope   none that is known"
+        refused: dict[str, dict[str, None]] = {}
+        for one in layer:
+            if one.name not in {other.name for other in taken}:
+                refused.setdefault(one.verdict, {})[one.name] = None
+        for verdict, names in refused.items():
+            yield from wrap(f"{verdict}: {', '.join(names)}", 100, initial_indent=" " * 11, subsequent_indent=" " * 13)
 
 
 def _written_by(origin: Origin) -> list[str]:

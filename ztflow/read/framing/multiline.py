@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ztflow.model.provenance import LogLine, Origin
 from ztflow.model.schema import FIELD_BY_KEY, LOG_LEVELS
 from ztflow.model.vocabulary import Message
+from ztflow.read.framing.margins import begins_record
 from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
 
 _KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
@@ -26,6 +27,7 @@ _CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
 _ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
 _ERROR_FIELD = re.compile(r"\serror\s*=")
 _ENDED = re.compile(r"duration\s*=|connection\s*failed")
+_SAID = re.compile(r"connection\s*(?:complete|failed|opened)")
 _MIN_WIDTH = 20
 _TAB_WIDTH = 8
 
@@ -73,6 +75,8 @@ class WrappedRecord:
     def accepts(self, text: str) -> bool:
         """Whether a line without any wrapper can go on here."""
         if not text.strip() or len(self.texts) >= JOIN_LINES or self._size + len(text) > JOIN_CHARS:
+            return False
+        if begins_record(text) and _SAID.search(self.texts[0]):
             return False
         begin = text.lstrip()
         if _KEY_START.match(begin) or begin.startswith(_HEAD_WORDS):

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from ztflow.errors import ParseError
+from ztflow.model.provenance import NOBODY, LogLine, Row
 from ztflow.model.vocabulary import LogLevel, Message
+from ztflow.parse import Outcome, outcome
+from ztflow.parse.names import KNOWN_KEYS
+from ztflow.parse.near import corrected, near_keys
+from ztflow.read.framing.margins import margin_of, without_border
+from ztflow.read.framing.multiline import WrappedRecord
 
 _TYPOGRAPHY = str.maketrans({
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u00ab": '"', "\u00bb": '"', "\uff02": '"',
@@ -20,9 +27,29 @@ _TYPOGRAPHY = str.maketrans({
 _MARKDOWN = re.compile(r"\\([_*\[\]`<>#.=-])")
 _CELL = re.compile(r'((?:[^"]|"")*)"(?:,|$)')
 _BARE_TIME = re.compile(rf"^\s*\d\d:\d\d:\d\d\.\d{{6}}Z\s+(?=(?:{'|'.join(LogLevel)})\b)")
-_KUBELET_TIME = re.compile(r"(?<=.)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ", re.DOTALL)
+_RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
+_KUBELET_TIME = re.compile(
+    rf"(?<=.){_RFC3339} (?![ \t]*(?i:{'|'.join(LogLevel)})\b)(?:std(?:out|err) [FP] )?|(?<=.)std(?:out|err) [FP] ",
+    re.DOTALL,
+)
+_LAST_CHARS = 100
+_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+_VIEWERS_TIMES = (
+    _RFC3339,
+    rf"\d{{4}}-\d\d-\d\d {_CLOCK}(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?",
+    rf"[A-Z][a-z]{{2}} \d{{1,2}}, \d{{4}} @ {_CLOCK}",
+    rf"\d\d/[A-Z][a-z]{{2}}/\d{{4}}:{_CLOCK} [+-]\d{{4}}",
+    r"\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?",
+)
+_TIME_AT_END = re.compile(
+    rf"""(?<=[\w"')\].])(?:[\s,;|]+["'])?[\s,;|]*[\[(<]?(?:{"|".join(_VIEWERS_TIMES)})[\])"'>]?\s*\Z"""
+)
+"""A time that a viewer put behind the line: RFC 3339, with a blank for the `T`, Kibana's, a web server's, Unix time."""
+
+_TOUCHING = re.compile(rf'(?<=\S)(?<!=")(?=(?:{KNOWN_KEYS})=)')
+_SOME_KEY = re.compile(r"(?<=[ \t])([A-Za-z_][\w.]*)(?=[ \t]*=)")
 _SPELLED_TAB = re.compile(r"\\t|\\u0009")
-_MARKS = re.compile(r"^(?:\s*(?:[>#|*`$-]+|\d+[.:|]?)\s+)+(?=\S)")
+_MARKS = re.compile(r"^(?:\s*(?:[>#|*`$+<;%!-]+|//+|[│┃║▏▌┆┊╎]|\d+[.:|]?)\s+)+(?=\S)")
 _ENDED = f"{Message.COMPLETE}|{Message.FAILED}"
 _HALLMARK = re.compile(rf"connection\s+(?:{_ENDED})\b.*(?:src|dst)\.addr", re.DOTALL)
 _ESCAPED = re.compile(rf"connection (?:{_ENDED})\\+(?:t|u0009)(?:src|dst)\.addr=")
@@ -38,13 +65,55 @@ def is_escaped_access(text: str) -> bool:
     return "\\" in text and _ESCAPED.search(text) is not None
 
 
+_REPAIRS: tuple[Callable[[str], str], ...]
+
+
+def read_mended(line: LogLine) -> tuple[Row, LogLine] | None:
+    """The row of a line if it is an access line that can be read, as it is or mended, and the line so read."""
+    try:
+        what, row = outcome(line)
+        if what is Outcome.ACCESS:
+            assert row is not None
+            return row, line
+        if line.fields is not None or not is_access_like(line.text):
+            return None
+    except ParseError:
+        if line.fields is not None:
+            return None
+    for text in mended(line.text):
+        better = line._replace(text=text, repaired=True)
+        try:
+            what, row = outcome(better)
+        except ParseError:
+            continue
+        if what is Outcome.ACCESS and row is not None:
+            return row, better
+    return None
+
+
 def mended(text: str) -> Iterator[str]:
     """Readings of a damaged text, each one repair further than the last; only such as change something."""
-    for repair in (_typography, _entities, _markdown, _doubled_quotes, _escaped, _marks, _dateless, _stamped):
-        better = repair(text)
-        if better != text:
-            text = better
-            yield text
+    for reading in (text, *_unfolded(text)):
+        if reading is not text:
+            yield reading
+        for repair in _REPAIRS:
+            better = repair(reading)
+            if better != reading:
+                reading = better  # noqa: PLW2901  each repair goes on from the last
+                yield reading
+
+
+def _unfolded(text: str) -> list[str]:
+    """A record with line ends inside, as one line: a fold that came inside a JSON string."""
+    first, *rest = text.strip("\r\n").splitlines() or [""]
+    if not rest:
+        return []
+    margin = margin_of(first)
+    record = WrappedRecord(NOBODY)
+    for number, line in enumerate((first, *rest)):
+        inside = line if margin is None else margin.off(line)
+        record.add(inside, len(inside), number)
+    return record.candidates(None)
 
 
 def _typography(text: str) -> str:
@@ -75,8 +144,8 @@ def _escaped(text: str) -> str:
 
 
 def _marks(text: str) -> str:
-    """Quote marks, list bullets, comment signs, line numbers, code fences before the line."""
-    return _MARKS.sub("", text).rstrip("`")
+    """Quote marks, list bullets, comment signs, line numbers, code fences before the line; a frame around it."""
+    return without_border(_MARKS.sub("", text)).rstrip("`")
 
 
 def _dateless(text: str) -> str:
@@ -87,3 +156,32 @@ def _dateless(text: str) -> str:
 def _stamped(text: str) -> str:
     """Old kubelets stamped each part of a line that the runtime had cut; the stamps are in the middle then."""
     return _KUBELET_TIME.sub("", text)
+
+
+def _timed_at_end(text: str) -> str:
+    """A viewer's own time behind the line."""
+    end = text[-_LAST_CHARS:]
+    return text[: -len(end)] + _TIME_AT_END.sub("", end)
+
+
+def _touching(text: str) -> str:
+    """Two fields between which the blank was lost: at the end of a trimmed part, or in copying."""
+    return _TOUCHING.sub(" ", text)
+
+
+def _words(text: str) -> str:
+    """Level, scope and message, some letters from right."""
+    return corrected(text) or text
+
+
+def _keys(text: str) -> str:
+    """Keys one letter from right, where the right one is missing."""
+    keys = _SOME_KEY.findall(text)
+    right = {key: known for key, known in near_keys(keys) if known not in keys}
+    return _SOME_KEY.sub(lambda found: right.get(found[1], found[1]), text) if right else text
+
+
+_REPAIRS = (
+    _typography, _entities, _markdown, _doubled_quotes, _escaped, _marks, _dateless, _stamped, _timed_at_end, _touching,
+    _words, _keys,
+)  # fmt: skip

@@ -12,12 +12,14 @@ from ztflow.errors import ParseError
 from ztflow.model.provenance import NOBODY, Origin, Row
 from ztflow.parse import scan, scan_fields
 from ztflow.parse.values import COLUMN
-from ztflow.read.unwrap.content import Content, cri_head, find_head, merged
-from ztflow.read.unwrap.marks import Leaf, marked_leaves, text_of_bytes
+from ztflow.read.unwrap.content import Content, merged
+from ztflow.read.unwrap.marks import Leaf, is_line, marked_leaves, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_metadata
 from ztflow.read.unwrap.shippers import LINE_KEYS, content, tagged_part, ztunnel_fields
 
 _DEPTH = 5
+_TAGS = frozenset({"_p", "logtag", "_partial"})
+"""Keys of a runtime's tag: beside them even a text that does not look like a line is one, or a part of one."""
 
 
 def anywhere(value: dict[str, Any]) -> list[Content] | None:
@@ -59,6 +61,8 @@ def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> lis
     seen: set[tuple[str, str]] = set()
     found: list[Content] = []
     for leaf in marked_leaves(value):
+        if leaf.value is value:
+            continue  # itself is what it is read as when nothing is in it
         kind: type = type(leaf.value)
         other: type = dict if kind is str else str
         text = leaf.value.removesuffix("\n") if isinstance(leaf.value, str) else None
@@ -113,7 +117,8 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
         inner = value.get(key)
         if isinstance(inner, list):
             inner = inner[0] if len(inner) == 1 else text_of_bytes(inner)
-        if isinstance(inner, str) and inner and (_looks_like_line(inner) or (depth == 0 and origin.pod)):
+        told = depth == 0 and (origin.pod or not _TAGS.isdisjoint(value))
+        if isinstance(inner, str) and inner and (_looks_like_line(inner) or told):
             return tagged_part(content(inner, origin), value)
     for key, inner in value.items():
         if isinstance(inner, str) and key not in LINE_KEYS and _looks_like_line(inner):
@@ -130,4 +135,4 @@ def _search(value: dict[str, Any], origin: Origin, depth: int) -> Content | None
 def _looks_like_line(text: str) -> bool:
     if text.startswith("{"):
         return '"scope"' in text or '"log"' in text or '"message"' in text
-    return find_head(text[:4096]) is not None or cri_head(text) is not None
+    return is_line(text)

@@ -94,6 +94,9 @@ class Memory:
         common: Labels printed once for all lines of a Loki query.
         columns: Header of the CSV being read.
         hosts: Hosts seen in its `Host` column, when it has one; None otherwise.
+        padded: Header of the table padded with blanks that is being read.
+        resource: Writer of the records of the OpenTelemetry dump that is being read.
+        attributes: Its resource's attributes, while they are being listed.
         changes: How often a prefix or names were learned.
     """
 
@@ -103,6 +106,9 @@ class Memory:
     common: Origin = NOBODY
     columns: list[str] | None = None
     hosts: set[str] | None = None
+    padded: list[str] | None = None
+    resource: Origin = NOBODY
+    attributes: dict[str, str] | None = None
     changes: int = 0
 
     def learn_prefix(self, prefix: str, origin: Origin) -> None:
@@ -120,7 +126,10 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that may be changed apart from this one."""
-        return replace(self, prefixes=dict(self.prefixes), names=dict(self.names), hosts=self.hosts and set(self.hosts))
+        return replace(
+            self, prefixes=dict(self.prefixes), names=dict(self.names), hosts=self.hosts and set(self.hosts),
+            attributes=self.attributes and dict(self.attributes),
+        )  # fmt: skip
 
 
 T = TypeVar("T")

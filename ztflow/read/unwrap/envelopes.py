@@ -21,6 +21,8 @@ import orjson
 
 from ztflow.kernel.field_text import IN_STRING, OWN_JSON
 from ztflow.model.provenance import LogLine, Origin
+from ztflow.read.framing.margins import margin_of
+from ztflow.read.framing.wrecks import is_orphan, row_start
 from ztflow.read.unwrap.content import find_head
 from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.marks import mark_count
@@ -48,6 +50,7 @@ _VARYING: Final = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT[0-9:.,+-]*)|\"(?P<clock>\d{10,})\"|(?<=[:,\[ ])-?\d[\d.eE+-]{2,}(?=[,}\] ]|$)"
 )
 """What the kernel takes for the same in all envelopes: times, texts of digits, numbers of three or more characters."""
+_STRING: Final = re.compile(rb'(?:[^"\\]|\\.)*+')
 _DIGIT, _FRACTION = re.compile(r"\d"), re.compile(r"(?<=\.)\d+")
 
 
@@ -226,6 +229,8 @@ def _carefully(unwrapper: Unwrapper, text: str) -> list[LogLine]:
     trial = unwrapper.trial()
     if trial is None:
         return []
+    if is_orphan(text) or row_start(text) is not None or margin_of(text) is not None:
+        return []
     opening = trial.document_start(text) if "{" in text or text[0] == "[" else None
     if opening is None:
         pieces = trial.line(text, 1)
@@ -263,3 +268,15 @@ def alone(around: str, raw: bytes) -> bytes:
     """A physical line with a line inside a proved envelope, as if no other had been there."""
     before, _, behind = around.partition("\n")
     return b"%b%b%b\n" % (before.encode(), raw, behind[1:].encode())
+
+
+def is_read_whole(around: str | None) -> bool:
+    """Whether a physical line with this envelope has to be read as one when something in it may be damaged."""
+    return around is None or around[:1] not in {"{", "["} or around[around.index("\n") + 1] == OWN_JSON
+
+
+def string_stop(data: memoryview, start: int) -> int:
+    """Where the line stops that begins here in a JSON string: before its closing quote, or the line end before that."""
+    found = _STRING.match(data, start)
+    assert found is not None
+    return found.end() - 2 if found[0].endswith(b"\\n") and not found[0].endswith(b"\\\\n") else found.end()

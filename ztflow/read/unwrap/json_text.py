@@ -11,8 +11,8 @@ import orjson
 from ztflow.read.framing.lines import healed
 from ztflow.read.limits import JOIN_CHARS
 
-starts_json = re.compile(r"\s*(?:\{|\[\s*[\[{\"])").match
-"""Whether a text may be a JSON object or an array of them."""
+starts_json = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"]|(?:null|true|false|-?\d+)\s*,))").match
+"""Whether a text may be a JSON object, or an array that may hold one."""
 
 _TRIES = 16
 _DECODER = json.JSONDecoder(strict=False)

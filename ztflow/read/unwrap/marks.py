@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ztflow.model.schema import MESSAGE_TEXT
 from ztflow.model.vocabulary import Message
+from ztflow.read.unwrap.content import cri_head, find_head
 
 _MESSAGES = frozenset(MESSAGE_TEXT[message] for message in (Message.COMPLETE, Message.FAILED))
 _MESSAGE = re.compile("|".join(sorted(_MESSAGES)))
@@ -51,6 +52,11 @@ def is_marked(text: str) -> bool:
         and _MESSAGE.search(text) is not None
         and (_ADDRESS.search(text) is not None or _NESTED.search(text) is not None)
     )
+
+
+def is_line(text: str) -> bool:
+    """Whether a text looks like a line of ztunnel's, or holds one that a runtime or another tool wrapped."""
+    return is_marked(text) or find_head(text[:4096]) is not None or cri_head(text) is not None
 
 
 def mark_count(text: str) -> int:

@@ -83,7 +83,7 @@ def shared(origin: Origin) -> Origin:
 @lru_cache(maxsize=4096)
 def origin_of_file(path: str) -> Origin:
     """What a log file's path, a tag made of one, or a CloudWatch stream name says."""
-    if found := _STREAM_NAME.search(path):
+    if found := _STREAM_NAME.match(path):
         return origin_of_path(found[2])._replace(node=found[1])
     return origin_of_path(path)
 

@@ -33,12 +33,14 @@ class Part(NamedTuple):
         line_number: The physical line it began on.
         origin: Who wrote it.
         closed: Whether it came in records that cannot go on in the next physical line.
+        depth: How many wrappers were off.
     """
 
     content: Content
     line_number: int
     origin: Origin
     closed: bool
+    depth: int
 
 
 class Parts:
@@ -173,16 +175,16 @@ def _are_near(first: str, second: str) -> bool:
 
 def lines_of(text: str) -> Iterator[str]:
     """The lines in a text of several; a line end inside a record does not divide it."""
-    held = ""
+    held: list[str] = []
+    whole = False
     for line in text.split("\n"):
         line = line.removesuffix("\r")  # noqa: PLW2901 - the line end of some systems
-        if held and _is_line_start(line):
-            yield held
-            held = line
-        else:
-            held = f"{held}\n{line}" if held else line
-    if held:
-        yield held
+        if held and (whole or _is_line_start(line)):
+            yield "\n".join(held)
+            held = []
+        whole = not held and is_marked(line) and _is_whole(line)
+        held.append(line)
+    yield "\n".join(held)
 
 
 def _is_line_start(line: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ztflow.read.unwrap import shippers, stores, text_wrappers
+from ztflow.read.unwrap import collector, fluent_text, logfmt, shippers, stores, syslog, tables, text_wrappers
 from ztflow.read.unwrap.anywhere import anywhere
 from ztflow.read.unwrap.content import Content, Memory
 
@@ -16,22 +16,32 @@ TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
 JsonWrapper: TypeAlias = Callable[..., list[Content] | None]
 
 TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
-    ("csv", text_wrappers.table_row),
+    ("fluent", fluent_text.csv_row),
+    ("csv", tables.table_row),
     ("kubectl", text_wrappers.kubectl),
-    ("fluent", text_wrappers.fluent_stdout),
+    ("fluent", fluent_text.ruby),
+    ("otel", collector.debug_dump),
+    ("otel", collector.debug_record),
     ("kubetail", text_wrappers.kubetail),
+    ("kubetail", tables.padded_row),
     ("cri", text_wrappers.cri),
     ("kubectl", text_wrappers.timestamps),
     ("logcli", text_wrappers.logcli_text),
+    ("syslog", syslog.syslog),
+    ("syslog", syslog.rfc5424),
+    ("syslog", syslog.controls),
     ("cloudwatch", text_wrappers.aws_tail),
     ("grafana", text_wrappers.grafana),
     ("kail", text_wrappers.kail),
-    ("fluent", text_wrappers.tagged_json),
+    ("fluent", fluent_text.tagged_json),
+    ("fluent", fluent_text.ltsv),
     ("cluster-info", text_wrappers.sections),
     ("stern", text_wrappers.lifecycle),
     ("stern", text_wrappers.names),
+    ("logfmt", logfmt.logfmt),
     ("quoted", text_wrappers.quoted),
-    ("csv", text_wrappers.table_header),
+    ("csv", tables.table_header),
+    ("kubetail", tables.padded_header),
     ("prefix", text_wrappers.opaque),
 )
 """Wrappers of text lines, in order. Several kinds of one product share a name."""
@@ -39,6 +49,7 @@ TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
 JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("stern", shippers.stern_json),
     ("logcli", stores.logcli),
+    ("journald", shippers.journald),
     ("fluent", shippers.kubernetes),
     ("docker", shippers.docker),
     ("otel", shippers.otlp),
@@ -51,7 +62,6 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("datadog", stores.datadog),
     ("stern", shippers.stern_extjson),
     ("otel", shippers.otel_row),
-    ("journald", shippers.journald),
     ("json", anywhere),
 )
 """Wrappers that are JSON objects, in order: from the object (`logcli`: and what earlier lines taught) to its inside."""

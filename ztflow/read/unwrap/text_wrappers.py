@@ -1,22 +1,23 @@
-"""Wrappers of text lines: prefixes, objects behind a text prefix, and tables (docs/reference/wrappers.md).
+"""Wrappers of text lines: prefixes of tailers, runtimes and stores, section markers, quoted lines.
 
-Each is a function from the whole text to what was inside, or None when the text is not of its kind. Also CSV exports,
-and lines printed as a quoted string.
+Each is a function from the whole text to what was inside, or None when the text is not of its kind. Other kinds have
+rooms of their own: `syslog`, `fluent_text`, `collector`, `logfmt`, `tables`. Page: docs/reference/wrappers.md.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
 import re
 
 import orjson
 
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.read.sources.naming import POD_NAME, origin_of_path
+from ztflow.read.sources.naming import POD_NAME, ends_like_pod, origin_of_path
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
+from ztflow.read.unwrap.marks import is_line
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
-from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content, labels_of
+from ztflow.read.unwrap.stores import labels_of
+from ztflow.read.unwrap.syslog import writer_of
 
 _KUBECTL = re.compile(r"\[(?:pod|[a-z]+)/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
@@ -24,11 +25,15 @@ _TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
 _KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
 _GRAFANA = re.compile(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
 _KAIL = re.compile(r"([a-z0-9][a-z0-9.-]*)/([a-z0-9][a-z0-9.-]*)\[([^\]\s]+)\]: ")
-_START = re.compile(r"==== START logs for container (\S+) of pod ([^/\s]+)/(\S+) ====")
-_END = re.compile(r"==== END logs for container \S+ of pod \S+ ====")
+_START = re.compile(r"==== START logs for container (\S+) of pod ([^/\s]+)/(\S+) ====$")
+_END = re.compile(r"==== END logs for container \S+ of pod \S+ ====$")
+_QUOTE = re.compile(r'\\.|(")', re.DOTALL)
 _FOUND = re.compile(r"Found \d+ pods?, using pod/(\S+)$")
 _LIFECYCLE = re.compile(r"[+-] (?:(\S+) )?(\S+) \u203a (\S+)$")
 _SHORT_TIME = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d ")
+_CONTAINER = "istio-proxy"
+"""ztunnel's container."""
+
 _NAME = r"[A-Za-z0-9<][A-Za-z0-9.<>_-]*"
 _NAMES = re.compile(
     rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({RFC3339_TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")"
@@ -40,6 +45,10 @@ _JSON_HEAD = re.compile(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
 
 _MARKS = re.compile(r"[\s>#|*`-]+")
 """What quoting, comments and indentation put before a line."""
+
+_CRI = re.compile(rf"(?:^|(?<=[^\w.:-])){RFC3339_TIME} std(?:out|err) [FP](?:[ :]|$)")
+_PREFIX_CHARS = 1024
+"""Longest prefix in which names and a runtime's head are looked for."""
 
 _GREP = re.compile(r"([^\s:][^:\n]*?)(?::\d+:|:|-\d+-|-)$")
 
@@ -66,7 +75,10 @@ def kubectl(text: str, memory: Memory) -> list[Content] | None:
 def kubetail(text: str, memory: Memory) -> list[Content] | None:
     """`[POD] LINE` or `[POD CONTAINER] LINE`; log viewers (Kiali) do the same."""
     found = _KUBETAIL.match(text)
-    return [Content(text[found.end() :], origin=_origin(memory, None, found[1], found[2]))] if found else None
+    if found is None:
+        return None
+    origin = _origin(memory, None, found[1], found[2]) if _is_pod(found[1]) else NOBODY
+    return [Content(text[found.end() :], origin=origin)]
 
 
 def cri(text: str, memory: Memory) -> list[Content] | None:
@@ -99,24 +111,30 @@ def kail(text: str, memory: Memory) -> list[Content] | None:
 
 
 def sections(text: str, memory: Memory) -> list[Content] | None:
-    """Markers that name the ztunnel of the bare lines after them; a marker may be glued to a line."""
+    """Markers that name the ztunnel of the bare lines after them; one may be glued to a line, but not in a value."""
     if "==== " in text:
-        if started := _START.search(text):
+        started, ended = _START.search(text), _END.search(text)
+        found = started or ended
+        if found is None or _is_in_value(text[: found.start()]):
+            return None
+        before = text[: found.start()]
+        if started:
             memory.section = Origin(pod=started[3], namespace=started[2], container=started[1])
-            before = text[: started.start()]
-        elif ended := _END.search(text):
-            before = text[: ended.start()]
+        elif ended:
             section, memory.section = memory.section, NOBODY
             if before:
                 return [Content(before, origin=section), Content(ended[0], final=True)]
-        else:
-            return None
         marker = Content(text[len(before) :], final=True)
         return [Content(before), marker] if before else [marker]
     if found := _FOUND.match(text):
         memory.section = Origin(pod=found[1])
         return [Content(text, final=True)]
     return None
+
+
+def _is_in_value(before: str) -> bool:
+    """Whether a line goes on behind this: a quote is open, or a bare value has begun."""
+    return before.endswith("=") or sum(found[1] is not None for found in _QUOTE.finditer(before)) % 2 == 1
 
 
 def lifecycle(text: str, memory: Memory) -> list[Content] | None:
@@ -170,36 +188,54 @@ def suffix(text: str) -> tuple[str, Origin] | None:
 def opaque(text: str, memory: Memory) -> list[Content] | None:
     """Anything before ztunnel's time or its JSON: grep's `FILE:`, quote marks, line numbers, another tool's columns.
 
-    A file name, or the one name in it that looks like a ztunnel pod, names the ztunnel; nothing else is guessed.
+    A file name, or the one name in it that looks like a ztunnel pod, names the ztunnel; nothing else is guessed. A
+    runtime's head between the two is kept: it may stand before a part.
     """
+    part = _CRI.search(text, 0, _PREFIX_CHARS)
+    if part is not None and part.start():
+        (inside,) = cri(text[part.start() :], memory) or [Content(text)]
+        before = text[: part.start()]
+        return [inside._replace(origin=_origin_before(before, memory), stream=f"{writer_of(before)} {inside.stream}")]
     head = find_head(text) or (_JSON_HEAD.search(text) if text.endswith("}") else None)
     if head is None or not head.start():
         return None
     before = text[: head.start()]
-    origin = NOBODY
+    mended = _MARKS.fullmatch(before) is not None
+    return [Content(text[head.start() :], origin=_origin_before(before, memory), mended=mended)]
+
+
+def _origin_before(before: str, memory: Memory) -> Origin:
+    """The ztunnel that any text before a line names."""
     if grep := _GREP.match(before):
         origin = origin_of_path(grep[1])
-    if origin is NOBODY:
-        pods = set(POD_NAME.findall(before))
-        origin = _origin(memory, None, pods.pop(), None) if len(pods) == 1 else NOBODY
-    return [Content(text[head.start() :], origin=origin, mended=_MARKS.fullmatch(before) is not None)]
+        if origin is not NOBODY:
+            return origin
+    pods = set(POD_NAME.findall(before[-_PREFIX_CHARS:]))
+    return _origin(memory, None, pods.pop(), None) if len(pods) == 1 else NOBODY
 
 
 def _named(first: str, second: str, third: str | None) -> Origin:
     """Roles of two or three names: the ztunnel pod by its look, the rest by stern's order."""
     pods = [POD_NAME.fullmatch(name) is not None for name in (first, second, third) if name]
+    if not any(pods) and not any(map(_is_pod, (first, second))) and _CONTAINER not in {second, third}:
+        return NOBODY  # words of another tool: a wrong name is worse than none
     if third is None:
         if pods == [False, True]:
             # `POD C` turned round by a template: a namespace or a node is first
             return Origin(pod=second, namespace=first) if _is_namespace(first) else Origin(pod=second, node=first)
         return Origin(pod=first, container=second)
     if pods == [True, False, False]:
-        return Origin(pod=first, container=second) if second == "istio-proxy" else Origin(pod=first)
+        return Origin(pod=first, container=second) if second == _CONTAINER else Origin(pod=first)
     if pods == [False, False, True]:
         if _is_namespace(first):
             return Origin(pod=third, namespace=first, node=second)
         return Origin(pod=third, namespace=second, node=first)
     return Origin(pod=second, namespace=first, container=third)
+
+
+def _is_pod(name: str) -> bool:
+    """Whether a name ends as Kubernetes ends those of pods, or begins as ztunnel's do; it may be of any DaemonSet."""
+    return name.startswith("ztunnel-") or ends_like_pod(name) is not None
 
 
 def _is_namespace(name: str) -> bool:
@@ -217,55 +253,12 @@ def _origin(memory: Memory, namespace: str | None, pod: str | None, container: s
     return origin
 
 
-_STDOUT = re.compile(r"\[\d+\] (\S+): \[\[?\d+\.\d+, \{")
-_RUBY_PAIR = re.compile(r'"([^"\s]+)"=>"([^"]*)"')
-_RUBY_LINE = re.compile(r'"(?:log|message)"=>"')
-_FLUENT_FILE = re.compile(r"(\S+): \[\d+(?:\.\d+)?, (\{.*\})\]$", re.DOTALL)
-_FLUENTD_FILE = re.compile(rf"{RFC3339_TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
-_FLUENTD_STDOUT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
 _AWS_TAIL = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)? (?:(\S+) )?(?=[{\[]|\d{4}-\d\d-\d\dT)"
 )
 _LOGCLI = re.compile(rf'{RFC3339_TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
 _COMMON = re.compile(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?Common labels: (\{.*\})\s*$")
 _REPR = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),?""", re.DOTALL)
-
-_COLUMN_NAMES = frozenset(LINE_COLUMNS) | {
-    "TimeGenerated [UTC]", "TimeGenerated", "Computer", "PodName", "PodNamespace", "ContainerName", "@timestamp",
-    "@logStream", "Date", "Host", "Service", "kubernetes.pod_name", "kubernetes.host", "_time", "timestamp", "Time",
-}  # fmt: skip
-
-
-def fluent_stdout(text: str, memory: Memory) -> list[Content] | None:
-    """Fluent Bit's stdout: a Ruby look whose strings are not escaped, so it is cut at what follows the line."""
-    del memory
-    found = _STDOUT.match(text)
-    line = _RUBY_LINE.search(text, found.end()) if found else None
-    if found is None or line is None:
-        return None
-    end = text.find('", "kubernetes"=>{', line.end())
-    if end < 0:
-        end = text.rfind('"}]')
-    inside = text[line.end() : end if end >= line.end() else len(text)]
-    around = text[: line.start()] + text[end:] if end >= line.end() else text[: line.start()]
-    pairs = dict(_RUBY_PAIR.findall(around))
-    kubernetes = {
-        f"kubernetes.{key}": value
-        for key, value in pairs.items()
-        if key in {"pod_name", "namespace_name", "host", "container_name"}
-    }
-    origin = merged(origin_of_metadata(kubernetes), origin_of_file(found[1]))
-    part = Cut.MORE if pairs.get("_p") == "P" or pairs.get("logtag") == "P" else Cut.END
-    return [Content(inside, origin=origin, part=part, stream=pairs.get("stream", ""))]
-
-
-def tagged_json(text: str, memory: Memory) -> list[Content] | None:
-    """`TAG: [sec, {…}]` (Fluent Bit file), `TIME⇥TAG⇥{…}` (Fluentd file), `TIME TAG: {…}` (Fluentd stdout)."""
-    del memory
-    if not text.endswith(("}", "]")):
-        return None
-    found = _FLUENT_FILE.match(text) or _FLUENTD_FILE.match(text) or _FLUENTD_STDOUT.match(text)
-    return [Content(found[2], origin=origin_of_file(found[1]))] if found else None
 
 
 def logcli_text(text: str, memory: Memory) -> list[Content] | None:
@@ -318,45 +311,6 @@ def quoted(text: str, memory: Memory) -> list[Content] | None:
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if not isinstance(value, str) or not (value.startswith("{") or find_head(value)):
+    if not isinstance(value, str) or not (value[:1] in {"{", "[", '"'} or is_line(value)):
         return None
     return [Content(value.rstrip("\n"), mended=True)]
-
-
-def table_header(text: str, memory: Memory) -> list[Content] | None:
-    """The header of a CSV export: a known line column beside another known name."""
-    if "," not in text or len(text) > 4096:
-        return None
-    cells = _row(text)
-    known = sum(cell in _COLUMN_NAMES for cell in cells)
-    if known < 2 or not any(cell in LINE_COLUMNS for cell in cells):
-        return None
-    memory.columns = cells
-    memory.hosts = set() if "Host" in cells else None
-    return [Content(text, final=True)]
-
-
-def table_row(text: str, memory: Memory) -> list[Content] | None:
-    """A row under that header; or, the header lost, a row one of whose cells is a line."""
-    if memory.columns is not None:
-        cells = _row(text)
-        if len(cells) == len(memory.columns):
-            found = cells_content(dict(zip(memory.columns, cells, strict=True)))
-            # a line of another kind may have as many commas; then its time is outside the column
-            if found and (find_head(text) is None or ((head := find_head(found[0].text)) and not head.start())):
-                if memory.hosts is not None and found[0].origin.node:
-                    memory.hosts.add(found[0].origin.node)
-                return found
-    if '""' in text and '"' in text[:1] + text[text.find(",") + 1 :][:1]:
-        for cell in _row(text):
-            head = find_head(cell)
-            if head and head.start() == 0:
-                return [Content(cell)]
-    return None
-
-
-def _row(text: str) -> list[str]:
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:  # a field past csv's own limit, or a NUL
-        return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,8 +14,9 @@ from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import unproposed
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
 from ztflow.read.unwrap.json_text import decoded, dumped, object_within, opens_document, starts_json
-from ztflow.read.unwrap.marks import is_marked, mark_count, marked_leaves
+from ztflow.read.unwrap.marks import is_line, is_marked, mark_count, marked_leaves
 from ztflow.read.unwrap.parts import Part, Parts, lines_of
+from ztflow.read.unwrap.proposals import Proposals
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 from ztflow.text.escapes import strip_residue, strip_sequences
 
@@ -57,29 +57,6 @@ class Piece(NamedTuple):
     problem: str = ""
 
 
-class Tried(NamedTuple):
-    """One reader on one text or object, as `ztflow explain` tells it.
-
-    Attributes:
-        depth: How many wrappers were already off.
-        name: The reader's name in `WRAPPERS`.
-        shape: What it reads, in one line.
-        verdict: `taken`, or why not.
-        origin: The ztunnel it names.
-    """
-
-    depth: int
-    name: str
-    shape: str
-    verdict: str
-    origin: Origin = NOBODY
-
-
-TAKEN = "taken"
-_NOTHING = "has its shape, but nothing in it reads as a line"
-_OTHER_SHAPE = "not its shape"
-
-
 class Unwrapper:
     """Takes the wrappers off lines, remembering what earlier lines taught.
 
@@ -89,7 +66,7 @@ class Unwrapper:
 
     Attributes:
         parts: What a runtime cut apart, and how often it was joined.
-        tried: Set to a list to learn which readers were tried; None on the common way.
+        proposals: Which reader is taken; keeps a record of those tried when asked to.
 
     A reader only proposes. Where an access line shows its marks (`marks`), the first reader is taken whose proposal
     shows them too; what no reader proposed is searched for in all texts and objects.
@@ -106,7 +83,7 @@ class Unwrapper:
         self.memory = Memory()
         self._wrapper = wrapper
         self.parts = Parts()
-        self.tried: list[Tried] | None = None
+        self.proposals = Proposals()
         self._rows: HostColumn[Piece] = HostColumn(_on_shorter_node)
 
     def known(self, prefix: str) -> Origin | None:
@@ -213,8 +190,9 @@ class Unwrapper:
     def finish(self) -> list[Piece]:
         """Lines of which only parts came: the last part of a stopped container is often a whole line."""
         pieces: list[Piece] = self._rows.finish()
-        for held in self.parts.finish():
-            self._text(held.content, held.line_number, held.origin, pieces, 1, closed=held.closed)
+        while self.parts:  # what is in the end of a line may be a part again
+            for held in self.parts.finish():
+                self._text(held.content, held.line_number, held.origin, pieces, held.depth, closed=held.closed)
         return pieces
 
     @property
@@ -263,8 +241,8 @@ class Unwrapper:
         elif one.part is Cut.WHOLE:
             self._text(one, number, origin, pieces, depth + 1, closed=closed)
         else:
-            for line in self.parts.take(Part(one, number, origin, closed)):
-                self._text(line.content, line.line_number, line.origin, pieces, depth + 1, closed=line.closed)
+            for line in self.parts.take(Part(one, number, origin, closed, depth + 1)):
+                self._text(line.content, line.line_number, line.origin, pieces, line.depth, closed=line.closed)
 
     def _value(
         self,
@@ -285,9 +263,11 @@ class Unwrapper:
                 for one in cells:
                     self._content(one, number, origin, pieces, depth, closed=True, mended=mended)
                 return
-            if depth <= NESTING and any(isinstance(one, dict | list) for one in value):
-                for one in value:
-                    self._value(one, "", number, origin, pieces, depth + 1, mended=mended)
+            inside = [one for one in value if isinstance(one, dict | list) or (isinstance(one, str) and is_line(one))]
+            if inside and depth <= NESTING:
+                for inner in inside:
+                    kept = Content(inner) if isinstance(inner, str) else Content(value=inner)
+                    self._content(kept, number, origin, pieces, depth, closed=True, mended=mended)
                 return
             pieces.append(Piece(text, number, origin, closed=True, deep=depth > NESTING))
             return
@@ -332,30 +312,19 @@ class Unwrapper:
         head = find_head(text)
         if head is not None and head.start() == 0:
             return None
+        self.proposals.begin()
         marked = is_marked(text)
         for name, reader in TEXT_WRAPPERS:
             if only is not None and name != only:
                 continue
             found = reader(text, self.memory)
-            if self._takes(found, name, reader, depth, marked=marked):
+            if self.proposals.takes(found, name, reader, marked=marked):
                 assert found is not None
                 self._learn(text, head.start() if head else 0, found, depth)
                 return found
         if marked and only is None and (inside := object_within(text)) is not None:
             return [Content(value=inside, place="an object in the text")]
         return None
-
-    def _takes(
-        self, found: list[Content] | None, name: str, reader: Callable[..., Any], depth: int, *, marked: bool
-    ) -> bool:
-        """Whether a reader's proposal is taken: where there are marks of an access line, only if they are in it."""
-        taken = bool(found) and not (marked and not any(map(_is_promising, found or ())))
-        if self.tried is not None:
-            shape = (reader.__doc__ or name).strip().split("\n")[0]
-            verdict = TAKEN if taken else _OTHER_SHAPE if found is None else _NOTHING
-            origin = found[0].origin if taken and found else NOBODY
-            self.tried.append(Tried(depth, name, shape, verdict, origin))
-        return taken
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
         """Remember a prefix that will be before every line of this ztunnel in just these bytes."""
@@ -374,22 +343,17 @@ class Unwrapper:
         """
         only = self._wrapper if depth == 0 else None
         empty = False
+        self.proposals.begin()
         for name, reader in JSON_WRAPPERS:
             if only is not None and name != only:
                 continue
             found = reader(value) if reader is not stores.logcli else reader(value, self.memory)
-            if self._takes(found, name, reader, depth, marked=marked):
+            if self.proposals.takes(found, name, reader, marked=marked):
                 return found
             empty |= found == []
             if reader is shippers.stern_json and "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
                 return None
         return [] if empty and not marked else None
-
-
-def _is_promising(one: Content) -> bool:
-    if one.value is not None:
-        return any(True for _ in marked_leaves(one.value))
-    return one.part is not Cut.WHOLE or one.final or bool(one.problem) or is_marked(one.text)
 
 
 def _on_shorter_node(piece: Piece, ending: str) -> Piece:
