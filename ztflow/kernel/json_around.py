@@ -12,17 +12,17 @@ from ztflow.kernel.machine import byte, bytes_equal, called, i64, lowest, put_wo
 from ztflow.kernel.table_layout import (
     AROUND_BYTES,
     AROUND_TEXT,
-    ARRAY,
-    BEGIN,
-    CODE,
-    FIRST,
-    FRAME,
-    KEPT,
-    KIND,
-    OUT,
-    PENDING,
+    LEVEL_ARRAY,
+    LEVEL_FIRST,
+    LEVEL_KEPT,
+    LEVEL_OUT,
+    LEVEL_PENDING,
     PREFIX_TEXT,
-    STOP,
+    RECORD_BEGIN,
+    RECORD_CODE,
+    RECORD_FRAME,
+    RECORD_KIND,
+    RECORD_STOP,
     LineScratch,
 )
 
@@ -45,7 +45,7 @@ def surroundings(start: int, end: int, wanted: int, count: int, scratch: LineScr
     target, copied = room, start
     at = root_of(start, end)
     depth, seen = i64(0), i64(0)
-    levels[0, ARRAY] = 0
+    levels[0, LEVEL_ARRAY] = 0
     while True:
         marks = _structure(at)
         if marks == u64(0):
@@ -57,16 +57,16 @@ def surroundings(start: int, end: int, wanted: int, count: int, scratch: LineScr
         if target - room + at - copied > AROUND_BYTES - 2:
             return NO
         char = byte(at)
-        own = seen < count and records[seen, BEGIN] == at
-        if own or (char == _QUOTE and seen < count and records[seen, BEGIN] == at + 1):
+        own = seen < count and records[seen, RECORD_BEGIN] == at
+        if own or (char == _QUOTE and seen < count and records[seen, RECORD_BEGIN] == at + 1):
             if seen == wanted:
-                target = copied_to(copied, records[seen, BEGIN], target)
-                put_word(target, u64(_NEWLINE) | (u64(records[seen, KIND]) << u64(8)))
+                target = copied_to(copied, records[seen, RECORD_BEGIN], target)
+                put_word(target, u64(_NEWLINE) | (u64(records[seen, RECORD_KIND]) << u64(8)))
                 target += 2
-                copied = records[seen, STOP]
+                copied = records[seen, RECORD_STOP]
             else:
-                copied = records[seen, STOP]
-            at = records[seen, STOP] if own else string_end(at + 1) + 1
+                copied = records[seen, RECORD_STOP]
+            at = records[seen, RECORD_STOP] if own else string_end(at + 1) + 1
             seen += 1
         elif char == _QUOTE:
             at = string_end(at + 1) + 1
@@ -74,32 +74,32 @@ def surroundings(start: int, end: int, wanted: int, count: int, scratch: LineScr
             target = copied_to(copied, at, target)
             copied = at
             depth += 1
-            levels[depth, OUT] = target
-            levels[depth, FIRST] = seen
-            levels[depth, ARRAY] = 1 if char == _OPEN_ARRAY else 0
-            levels[depth, KEPT] = 0
-            levels[depth, PENDING] = 0
-            if levels[depth - 1, ARRAY] and levels[depth - 1, PENDING]:
-                if levels[depth - 1, KEPT]:
+            levels[depth, LEVEL_OUT] = target
+            levels[depth, LEVEL_FIRST] = seen
+            levels[depth, LEVEL_ARRAY] = 1 if char == _OPEN_ARRAY else 0
+            levels[depth, LEVEL_KEPT] = 0
+            levels[depth, LEVEL_PENDING] = 0
+            if levels[depth - 1, LEVEL_ARRAY] and levels[depth - 1, LEVEL_PENDING]:
+                if levels[depth - 1, LEVEL_KEPT]:
                     put_word(target, u64(_COMMA))
                     target += 1
-                levels[depth - 1, PENDING] = 0
+                levels[depth - 1, LEVEL_PENDING] = 0
             at += 1
         elif char == _COMMA:
             after = at + 1 if byte(at + 1) != _BLANK else at + 2
-            if levels[depth, ARRAY] and (byte(after) == _OPEN or byte(after) == _OPEN_ARRAY):
+            if levels[depth, LEVEL_ARRAY] and (byte(after) == _OPEN or byte(after) == _OPEN_ARRAY):
                 target = copied_to(copied, at, target)
                 copied = after
-                levels[depth, PENDING] = 1
+                levels[depth, LEVEL_PENDING] = 1
             at += 1
         else:
-            first = levels[depth, FIRST]
+            first = levels[depth, LEVEL_FIRST]
             at += 1
-            if depth > 1 and levels[depth - 1, ARRAY]:
+            if depth > 1 and levels[depth - 1, LEVEL_ARRAY]:
                 if seen > first and not first <= wanted < seen:
-                    target, copied = levels[depth, OUT], at
+                    target, copied = levels[depth, LEVEL_OUT], at
                 else:
-                    levels[depth - 1, KEPT] = 1
+                    levels[depth - 1, LEVEL_KEPT] = 1
             depth -= 1
             if depth <= 0:
                 break
@@ -112,7 +112,7 @@ def surroundings(start: int, end: int, wanted: int, count: int, scratch: LineScr
 def _number_of(texts: Texts, start: int, end: int, record: int, count: int, scratch: LineScratch) -> int:
     """Number of what is around a line, its text kept when it is new; `TOO_MANY_ALIKE` also for one refused before."""
     room = i64(scratch.prefix.ctypes.data)
-    kind, frame = u64(scratch.records[record, KIND]), u64(scratch.records[record, FRAME])
+    kind, frame = u64(scratch.records[record, RECORD_KIND]), u64(scratch.records[record, RECORD_FRAME])
     put_word(room, u64(_NEWLINE) | (u64(_NEWLINE) << u64(8)) | (kind << u64(16)))
     put_word(room + 3, frame)
     entry = find(
@@ -141,8 +141,8 @@ def number_all(texts: Texts, start: int, end: int, count: int, scratch: LineScra
     records = scratch.records
     known = texts.used[USED_ENTRIES]
     for record in range(count):
-        if record > 0 and records[record, FRAME] == records[record - 1, FRAME]:
-            records[record, CODE] = records[record - 1, CODE]
+        if record > 0 and records[record, RECORD_FRAME] == records[record - 1, RECORD_FRAME]:
+            records[record, RECORD_CODE] = records[record - 1, RECORD_CODE]
             continue
         used = texts.used[USED_ENTRIES]
         if used - known > _NEW_AT_ONCE or used + 2 >= ENTRIES or texts.used[USED_ARENA] + LINE >= ARENA:
@@ -150,5 +150,5 @@ def number_all(texts: Texts, start: int, end: int, count: int, scratch: LineScra
         code = _number_of(texts, start, end, record, count, scratch)
         if code == TOO_MANY_ALIKE:
             return False
-        records[record, CODE] = code
+        records[record, RECORD_CODE] = code
     return True

@@ -47,25 +47,25 @@ from ztflow.kernel.machine import (
 )
 from ztflow.kernel.prefix_or_envelope import without_times
 from ztflow.kernel.table_layout import (
-    ARRAY,
-    BEGIN,
     DEPTH,
-    DIRECT,
-    FIRST,
-    FRAME,
-    INDEX,
     JSON_BYTES,
     KEPT_LENGTH,
     KEPT_VALUE,
-    KEY,
-    KIND,
-    OPENED,
+    LEVEL_ARRAY,
+    LEVEL_DIRECT,
+    LEVEL_FIRST,
+    LEVEL_INDEX,
+    LEVEL_KEY,
+    LEVEL_OPENED,
+    LEVEL_SUM,
+    LEVEL_THROUGH,
+    LEVEL_VARIES,
+    RECORD_BEGIN,
+    RECORD_FRAME,
+    RECORD_KIND,
+    RECORD_STOP,
     RECORDS,
-    STOP,
-    SUM,
-    THROUGH,
     TIME_LENGTH,
-    VARIES,
     LineScratch,
 )
 
@@ -104,14 +104,14 @@ def line_stop(begin: int, stop: int) -> int:
 @called
 def _opened(levels: Array, depth: int, key: int, count: int, is_array: int) -> int:
     """Enter an object or array."""
-    levels[depth, KEY] = i64(key)
-    levels[depth, SUM] = 0
-    levels[depth, FIRST] = count
-    levels[depth, ARRAY] = is_array
-    levels[depth, INDEX] = 0
-    levels[depth, DIRECT] = 0
-    levels[depth, THROUGH] = 0
-    levels[depth, VARIES] = 0
+    levels[depth, LEVEL_KEY] = i64(key)
+    levels[depth, LEVEL_SUM] = 0
+    levels[depth, LEVEL_FIRST] = count
+    levels[depth, LEVEL_ARRAY] = is_array
+    levels[depth, LEVEL_INDEX] = 0
+    levels[depth, LEVEL_DIRECT] = 0
+    levels[depth, LEVEL_THROUGH] = 0
+    levels[depth, LEVEL_VARIES] = 0
     return 0
 
 
@@ -149,16 +149,20 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
                 if count == RECORDS or depth == 0:
                     return NO
                 stop = line_stop(begin, stop)
-                records[count, BEGIN], records[count, STOP], records[count, KIND] = begin, stop, kind
+                records[count, RECORD_BEGIN], records[count, RECORD_STOP], records[count, RECORD_KIND] = (
+                    begin,
+                    stop,
+                    kind,
+                )
                 value = mixed(LINE_INSIDE, u64(kind) + u64((at - stop) << 8), salt)
-                records[count, FRAME] = i64(value)
+                records[count, RECORD_FRAME] = i64(value)
                 count += 1
-                levels[depth, DIRECT] += 1
+                levels[depth, LEVEL_DIRECT] += 1
             else:
                 value = leaf(begin, stop - begin, salt, room)
                 if value == u64(0):
                     value = VARYING
-                    levels[depth, VARIES] = 1
+                    levels[depth, LEVEL_VARIES] = 1
         elif wants_key:
             return NO
         elif char == _OPEN or char == _OPEN_ARRAY:  # noqa: PLR1714, SIM109
@@ -180,7 +184,7 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
                 if depth == DEPTH:
                     return NO
                 _opened(levels, depth, key, count, 1 if char == _OPEN_ARRAY else 0)
-                levels[depth, OPENED] = at
+                levels[depth, LEVEL_OPENED] = at
                 at += 1 if byte(at + 1) != _BLANK else 2
                 wants_key = char == _OPEN
                 key = LIST
@@ -190,15 +194,15 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
             elif is_own:
                 if count == RECORDS:
                     return NO
-                records[count, BEGIN], records[count, STOP], records[count, KIND] = at, over, _OWN
+                records[count, RECORD_BEGIN], records[count, RECORD_STOP], records[count, RECORD_KIND] = at, over, _OWN
                 value = mixed(LINE_INSIDE, u64(_OWN), salt)
-                records[count, FRAME] = i64(value)
+                records[count, RECORD_FRAME] = i64(value)
                 count += 1
-                levels[depth, DIRECT] += 1
+                levels[depth, LEVEL_DIRECT] += 1
                 at = over
             else:
                 at = over
-                if levels[depth, ARRAY] != 0:
+                if levels[depth, LEVEL_ARRAY] != 0:
                     key = LIST
         else:
             ends = _token_ends(at)
@@ -208,49 +212,49 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
             value = scalar(at, length, salt, room)
             if value == u64(0):
                 value = VARYING
-                levels[depth, VARIES] = 1
+                levels[depth, LEVEL_VARIES] = 1
             at += length
         if key != u64(0):
-            levels[depth, SUM] = i64(u64(levels[depth, SUM]) + mixed(key, value, salt))
+            levels[depth, LEVEL_SUM] = i64(u64(levels[depth, LEVEL_SUM]) + mixed(key, value, salt))
         # behind a value: the next one, or the end of what it is in
         while True:
             char = byte(at)
             if char == _BLANK:
                 at += 1
                 char = byte(at)
-            is_array = levels[depth, ARRAY]
+            is_array = levels[depth, LEVEL_ARRAY]
             if char == _COMMA:
                 at += 1 if byte(at + 1) != _BLANK else 2
-                levels[depth, INDEX] += 1
-                key = u64(levels[depth, INDEX]) + LIST
+                levels[depth, LEVEL_INDEX] += 1
+                key = u64(levels[depth, LEVEL_INDEX]) + LIST
                 wants_key = is_array == 0
                 break
             if char != (_CLOSE if is_array == 0 else _CLOSE_ARRAY):
                 return NO
             at += 1
             wants_key = False
-            value = mixed(LIST if is_array else OBJECT, u64(levels[depth, SUM]), salt)
-            first, key = levels[depth, FIRST], u64(levels[depth, KEY])
-            direct, through = levels[depth, DIRECT], levels[depth, THROUGH]
+            value = mixed(LIST if is_array else OBJECT, u64(levels[depth, LEVEL_SUM]), salt)
+            first, key = levels[depth, LEVEL_FIRST], u64(levels[depth, LEVEL_KEY])
+            direct, through = levels[depth, LEVEL_DIRECT], levels[depth, LEVEL_THROUGH]
             if direct > 1 or (direct == 1 and through != 0):
                 return NO
             depth -= 1
             if depth == 0:
                 break
-            if levels[depth + 1, VARIES] != 0:
-                levels[depth, VARIES] = 1
+            if levels[depth + 1, LEVEL_VARIES] != 0:
+                levels[depth, LEVEL_VARIES] = 1
             elif count == first:
-                keep_object(scratch, levels[depth + 1, OPENED], at, end, value)
-            if levels[depth, ARRAY] != 0:
+                keep_object(scratch, levels[depth + 1, LEVEL_OPENED], at, end, value)
+            if levels[depth, LEVEL_ARRAY] != 0:
                 if count > first:
                     for record in range(first, count):
-                        records[record, FRAME] = i64(mixed(u64(records[record, FRAME]), value, salt))
-                    levels[depth, THROUGH] = 1
+                        records[record, RECORD_FRAME] = i64(mixed(u64(records[record, RECORD_FRAME]), value, salt))
+                    levels[depth, LEVEL_THROUGH] = 1
                     continue
                 key = LIST  # objects in an array in any order: attributes have none
-            levels[depth, DIRECT] += direct
-            levels[depth, THROUGH] |= through
-            levels[depth, SUM] = i64(u64(levels[depth, SUM]) + mixed(key, value, salt))
+            levels[depth, LEVEL_DIRECT] += direct
+            levels[depth, LEVEL_THROUGH] |= through
+            levels[depth, LEVEL_SUM] = i64(u64(levels[depth, LEVEL_SUM]) + mixed(key, value, salt))
         if depth == 0:
             break
     if end - at > _TAIL_BYTES:
@@ -263,5 +267,5 @@ def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> in
         without_times(text, root - start)
         around = mixed(around, hash_of_text(text, root - start, salt), salt)
     for record in range(count):
-        records[record, FRAME] = i64(mixed(u64(records[record, FRAME]), around, salt))
+        records[record, RECORD_FRAME] = i64(mixed(u64(records[record, RECORD_FRAME]), around, salt))
     return count

@@ -37,8 +37,6 @@ from ztflow.kernel.machine import byte, bytes_equal, constant, i64, inlined, low
 from ztflow.kernel.outcomes import leave, leave_line, word_code
 from ztflow.kernel.prefix_or_envelope import is_silent, prefix_number
 from ztflow.kernel.table_layout import (
-    BEGIN,
-    CODE,
     DIRECTION_ROW,
     DONE,
     DST_IP,
@@ -49,7 +47,6 @@ from ztflow.kernel.table_layout import (
     FULL,
     HBONE_HOST,
     INFO,
-    KIND,
     LEVEL_ROW,
     LINE_ROW,
     LINES,
@@ -60,6 +57,10 @@ from ztflow.kernel.table_layout import (
     PREFIX_BYTES,
     PREFIX_TEXT,
     RECEIVED_ROW,
+    RECORD_BEGIN,
+    RECORD_CODE,
+    RECORD_KIND,
+    RECORD_STOP,
     ROWS,
     SENT_ROW,
     SPANS,
@@ -67,7 +68,6 @@ from ztflow.kernel.table_layout import (
     SRC_TEXT,
     START_ROW,
     STATE,
-    STOP,
     TAIL,
     TEXTS,
     TIME_LENGTH,
@@ -359,9 +359,9 @@ def read_lines(
         while record < count and not is_full:
             at, stop_at, what = start, end, _LEFT
             if is_tree:
-                at, stop_at = records[record, BEGIN], records[record, STOP]
-                around = -1 - records[record, CODE]
-                text, text_end = taken_out(at, stop_at, records[record, KIND], end, scratch)
+                at, stop_at = records[record, RECORD_BEGIN], records[record, RECORD_STOP]
+                around = -1 - records[record, RECORD_CODE]
+                text, text_end = taken_out(at, stop_at, records[record, RECORD_KIND], end, scratch)
             if start < end and text != NO and (is_tree or end <= start + LINE):
                 what = _line(text, text_end, around, row, texts, src, dst, columns, scratch)
             if what == _OTHER:
@@ -382,7 +382,7 @@ def read_lines(
                 columns.numbers[START_ROW, row] = at - base
                 row += 1
             elif what == _LEFT and is_tree:
-                leave(columns.slow, span, line, i64(0), at - base, stop_at - base, records[record, CODE])
+                leave(columns.slow, span, line, i64(0), at - base, stop_at - base, records[record, RECORD_CODE])
                 span += 1
             elif what == _LEFT:
                 span = leave_line(columns.slow, span, line, position, end + 1 - base)

@@ -50,10 +50,23 @@ JSON_BYTES: Final = 32 << 20
 """Longest physical line that is taken apart; below what the careful way holds of a document."""
 DEPTH: Final = 32
 """Objects and arrays inside each other; the deepest known envelope has ten."""
-BEGIN, STOP, KIND, FRAME, CODE = range(5)
+RECORD_BEGIN, RECORD_STOP, RECORD_KIND, RECORD_FRAME, RECORD_CODE = range(5)
 """Columns of `LineScratch.records`: where a line inside JSON begins and stops, its kind, what is around it, as a hash
 and as the number of that text."""
-KEY, SUM, FIRST, ARRAY, INDEX, DIRECT, THROUGH, OPENED, VARIES, OUT, KEPT, PENDING = range(12)
+(
+    LEVEL_KEY,
+    LEVEL_SUM,
+    LEVEL_FIRST,
+    LEVEL_ARRAY,
+    LEVEL_INDEX,
+    LEVEL_DIRECT,
+    LEVEL_THROUGH,
+    LEVEL_OPENED,
+    LEVEL_VARIES,
+    LEVEL_OUT,
+    LEVEL_KEPT,
+    LEVEL_PENDING,
+) = range(12)
 """Columns of `LineScratch.levels`, an open object or array: its key; sum of its members; lines before it; whether it is
 an array; its current element; lines in it, but for those in elements of arrays; whether there are such; its beginning;
 whether it holds what may be another in the next record; where what is copied of it begins; whether an element of it was
@@ -136,7 +149,7 @@ def new_scratch() -> LineScratch:
     prefix, inside, plain = (
         np.zeros(size + 4 * CHUNK_BYTES, np.uint8) for size in (AROUND_BYTES, INSIDE_BYTES, INSIDE_BYTES)
     )
-    shapes = ((10, 2), (DEPTH, PENDING + 1), (RECORDS, CODE + 1), (1 << KEPT_BITS, KEPT_VALUE + 1))
+    shapes = ((10, 2), (DEPTH, LEVEL_PENDING + 1), (RECORDS, RECORD_CODE + 1), (1 << KEPT_BITS, KEPT_VALUE + 1))
     spots, levels, records, kept = (np.zeros(shape, np.int64) for shape in shapes)
     texts = np.zeros((KEPT_BYTES << KEPT_BITS) + CHUNK_BYTES, np.uint8)
     return LineScratch(clock, spots, prefix, inside, plain, levels, records, kept, texts)
