@@ -10,7 +10,7 @@ the same turns.
 processor seconds, `slow` the share of physical lines that the compiled reader left to the careful way. The last two are
 envelopes that no reader knows, the second log twice as long: their lines a second should be alike.
 
-`--only TEXT` picks envelopes, `--keep FOLDER` leaves the files there.
+`--only TEXT` picks envelopes, `--keep FOLDER` leaves the files there; with `ZTFLOW_KERNEL=off` all goes the careful way.
 """
 
 from __future__ import annotations
@@ -237,6 +237,7 @@ ENVELOPES: dict[str, Callable[[Iterable[Line]], Iterator[str]]] = {
         lambda line: make_log.stern_json(line.pod, int.from_bytes(line.pod[-1:].encode()), line.text)
     ),
     "kubectl --prefix": each(lambda line: f"[pod/{line.pod}/istio-proxy] {line.text}"),
+    "kubectl --timestamps": each(lambda line: f"{line.stamp} {line.text}"),
     "CRI file": each(lambda line: f"{line.stamp} stdout F {line.text}"),
     "Docker json-file": each(lambda line: make_log.docker(line.pod, 0, line.text)),
     "Fluent Bit json_lines": each(fluent_bit),
@@ -274,10 +275,11 @@ def written(lines: int, folder: Path, only: str) -> dict[str, tuple[Path, int]]:
 
 
 WORKER = """
-import json, sys, time, ztflow
+import json, os, sys, time, ztflow
 from ztflow.read import ReadReport
 from ztflow.kernel import warmup
-warmup()
+if os.environ.get("ZTFLOW_KERNEL") != "off":
+    warmup()
 for path in sys.stdin:
     report, wall, cpu = ReadReport(), time.perf_counter(), time.process_time()
     rows = sum(map(len, ztflow.iter_records(path.rstrip(), report=report)))

@@ -32,13 +32,33 @@ def test_addresses_stay_whole_numbers() -> None:
     """Numba makes a float of a signed and an unsigned number; an address that is one is no address any more."""
     from numba.core.dispatcher import Dispatcher
 
-    from ztflow.kernel import dictionaries, endpoint_fields, fields, json_envelope, lines, prefix_or_envelope
+    from ztflow.kernel import (
+        dictionaries,
+        endpoint_fields,
+        fields,
+        json_around,
+        json_envelope,
+        json_tree,
+        json_values,
+        lines,
+        prefix_or_envelope,
+    )
     from ztflow.kernel.entry import object_code
 
     object_code()
     signatures = [
         str(signature)
-        for module in (prefix_or_envelope, dictionaries, endpoint_fields, fields, json_envelope, lines)
+        for module in (
+            prefix_or_envelope,
+            dictionaries,
+            endpoint_fields,
+            fields,
+            json_around,
+            json_envelope,
+            json_tree,
+            json_values,
+            lines,
+        )
         for function in vars(module).values()
         if isinstance(function, Dispatcher)
         for signature in function.nopython_signatures

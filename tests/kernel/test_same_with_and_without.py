@@ -37,13 +37,13 @@ def kernel(monkeypatch):
 
     def switch(*, on: bool) -> None:
         monkeypatch.setattr(bulk, "LEAST", 1)
-        monkeypatch.setattr(bulk, "POLICY", _Always(on))
+        monkeypatch.setattr(bulk, "POLICY", Always(on))
         monkeypatch.setattr(bulk, "_ACCESS", b"")
 
     return switch
 
 
-class _Always:
+class Always:
     def __init__(self, answer: bool) -> None:
         self.answer = answer
 
@@ -217,7 +217,8 @@ WRAPPED = [ENVELOPES[place] for place in (0, 1, 3, 4, 5, 6, 7, 9)]
 )
 def test_json_lines_take_the_fast_way(kernel, before, envelope, inside):
     text = CLEAN if inside == "text" else own_json(CLEAN).replace(r"\\\"", r"\"").replace(r"\\\\", r"\\")
-    lines = [before + envelope.replace("%s", text if envelope == "%s" else escaped(text, how)) for how in (0, 1, 2)]
+    ways = (0, 1, 2) if inside == "text" else (0, 1, 0)  # nobody spells the letters of a key as numbers
+    lines = [before + envelope.replace("%s", text if envelope == "%s" else escaped(text, how)) for how in ways]
     data = "".join(f"{line}\n" for line in lines * 40).encode()
     same(kernel, data, [len(data) // 3])
     kernel(on=True)

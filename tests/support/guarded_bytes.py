@@ -33,6 +33,16 @@ OWN = (
     b'"src.addr":"10.0.0.1:80","src.workload":"a-1","dst.addr":"[2001:db8::1]:15008","dst.hbone_addr":"[2001:db8::1]:8080",'
     b'"direction":"outbound","bytes_sent":111,"bytes_recv":123456789012,"duration":"77ms","error":"a \\"b\\" c"}'
 )
+NODE = b'{"key":"k8s.node.name","value":{"stringValue":"node-with-a-name-that-is-longer-than-what-is-looked-at-first-012345678"}}'
+BATCH = (
+    b'{"resourceLogs":[{"resource":{"attributes":[' + NODE + b']},"scopeLogs":[{"logRecords":['
+    + b",".join(
+        b'{"timeUnixNano":"179539424759451195%d","body":{"stringValue":%b},"attributes":[%b,%b]}'
+        % (number, JSON[11 : JSON.index(b'","nodeName') + 1], NODE, b'{"key":"logtag","value":{"stringValue":"F"}}')
+        for number in range(3)
+    )
+    + b'],"x":[{},[],{"a":[1.5,true,-2e9]}]}]}]}'
+)  # fmt: skip
 SPECIAL = b'" =\t\n\\[]:.0Z{},'
 
 
@@ -59,7 +69,7 @@ def case(chance: random.Random) -> bytes:
     """One block: whole, cut, glued, edited or random lines."""
     lines = []
     for _ in range(chance.randint(1, 6)):
-        line = bytearray(chance.choice([LINE, LINE, OTHER, LINE[26:], JSON, JSON, OWN, b"k " + OWN]))
+        line = bytearray(chance.choice([LINE, LINE, OTHER, LINE[26:], JSON, JSON, OWN, b"k " + OWN, BATCH, BATCH]))
         if chance.random() < 0.5:
             cut = chance.randrange(len(line))
             line = line[:cut] if chance.random() < 0.5 else line[cut:]

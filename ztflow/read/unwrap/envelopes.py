@@ -126,7 +126,7 @@ def _crowds(text: str) -> Iterator[str]:
 
 def _parsed(text: str) -> tuple[str, Any, str]:
     """The JSON of a text, with what is before and behind it."""
-    start = 0 if text.startswith(("[{", "[[")) else text.index("{")
+    start = 0 if is_json(text) else text.index("{")
     value, stop = _DECODER.raw_decode(text, start)
     return text[:start], value, text[stop:]
 
@@ -270,9 +270,14 @@ def alone(around: str, raw: bytes) -> bytes:
     return b"%b%b%b\n" % (before.encode(), raw, behind[1:].encode())
 
 
+def is_json(text: str) -> bool:
+    """Whether nothing is before the JSON of an envelope."""
+    return text.startswith(("{", "[{", "[["))
+
+
 def is_read_whole(around: str | None) -> bool:
     """Whether a physical line with this envelope has to be read as one when something in it may be damaged."""
-    return around is None or around[:1] not in {"{", "["} or around[around.index("\n") + 1] == OWN_JSON
+    return around is None or not is_json(around) or f"\n{OWN_JSON}" in around
 
 
 def string_stop(data: memoryview, start: int) -> int:
