@@ -10,7 +10,8 @@ the same turns.
 processor seconds, `slow` the share of physical lines that the compiled reader left to the careful way. The last two are
 envelopes that no reader knows, the second log twice as long: their lines a second should be alike.
 
-`--only TEXT` picks envelopes, `--keep FOLDER` leaves the files there; with `ZTFLOW_KERNEL=off` all goes the careful way.
+`--only TEXT` picks envelopes, `--keep FOLDER` leaves the files there; with `ZTFLOW_KERNEL=off` all goes the
+careful way.
 """
 
 from __future__ import annotations
