@@ -156,9 +156,6 @@ def read_block(
     counted = 0
     raw = bytes(data)
 
-    def leave(line: int, start: int) -> None:
-        left.append(LineSpan(line, 1, start, raw.index(b"\n", start) + 1))
-
     for part in block.parts:
         prefixes = ("", *part.vocabulary.prefixes)
         found = [None if prefix is None else origin_of(prefix) for prefix in prefixes]
@@ -167,12 +164,16 @@ def read_block(
         lookup: Codes = np.array([-1 if origin is None else next(places) for origin in found], np.int32)
         writers = lookup[part.codes("prefix") + 1]
         writers[part.refused()] = -1
-        for row in np.flatnonzero(writers < 0).tolist():
-            leave(int(part.number("line")[row]), int(part.number("start")[row]))
-        for line, prefix, start in part.others.T.tolist():
-            if lookup[prefix + 1] < 0:
-                leave(line, start)
-            else:
-                counted += 1
+        unknown = np.flatnonzero(writers < 0)
+        # a physical line of which a part is left is left as a whole
+        unsure = dict(zip(part.number("line")[unknown].tolist(), part.number("start")[unknown].tolist(), strict=True))
+        unsure |= {line: start for line, prefix, start, _ in part.others.T.tolist() if lookup[prefix + 1] < 0}
+        unsure |= {span.line: span.start for span in part.slow if not span.lines}
+        left += [
+            LineSpan(line, 1, raw.rfind(b"\n", 0, start) + 1, raw.index(b"\n", start) + 1)
+            for line, start in unsure.items()
+        ]
+        writers[np.isin(part.number("line"), [*unsure])] = -1
+        counted += sum(line not in unsure for line in part.others[0].tolist())
         tables.append(part.table(origins, writers, source_file, first_line))
     return pa.concat_tables(tables).unify_dictionaries(), merged(sorted(left)), counted
