@@ -12,6 +12,7 @@ from ztflow.kernel.machine import byte, bytes_equal, called, i64, lowest, put_wo
 from ztflow.kernel.table_layout import (
     AROUND_BYTES,
     AROUND_TEXT,
+    DEPTH,
     LEVEL_ARRAY,
     LEVEL_FIRST,
     LEVEL_KEPT,
@@ -66,14 +67,22 @@ def surroundings(start: int, end: int, wanted: int, count: int, scratch: LineScr
                 copied = records[seen, RECORD_STOP]
             else:
                 copied = records[seen, RECORD_STOP]
-            at = records[seen, RECORD_STOP] if own else string_end(at + 1) + 1
+            stop = records[seen, RECORD_STOP] - 1 if own else string_end(at + 1)
             seen += 1
+            if stop == NO:
+                return NO
+            at = stop + 1
         elif char == _QUOTE:
-            at = string_end(at + 1) + 1
+            stop = string_end(at + 1)
+            if stop == NO:
+                return NO
+            at = stop + 1
         elif char == _OPEN or char == _OPEN_ARRAY:  # noqa: PLR1714, SIM109
             target = copied_to(copied, at, target)
             copied = at
             depth += 1
+            if depth == DEPTH:  # what was known by its text was not looked into
+                return NO
             levels[depth, LEVEL_OUT] = target
             levels[depth, LEVEL_FIRST] = seen
             levels[depth, LEVEL_ARRAY] = 1 if char == _OPEN_ARRAY else 0

@@ -73,7 +73,7 @@ _IN_STRING, _OWN, _OWN_IN_STRING = (i64(ord(kind)) for kind in (IN_STRING, OWN_J
 _QUOTE, _ESCAPE, _COMMA, _COLON, _OPEN, _CLOSE, _BLANK = (ord(char) for char in '"\\,:{} ')
 _OPEN_ARRAY, _CLOSE_ARRAY, _N, _T, _ZED, _ZERO, _NINE = (ord(char) for char in "[]ntZ09")
 
-_token_ends = bytes_equal(",", "}", "]", " ", "\n")
+_token_ends = bytes_equal(",", "}", "]", " ", "\n", '"', "\\", "{", "[", ":")
 _at_spelled_tab = text_at("\\u0009")
 _at_escaped_own = text_at('{\\"level\\":\\"')
 
