@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel.columns import LineSpan
+from ztflow.kernel.table_layout import INSIDE_BYTES
 from ztflow.model.provenance import LogLine
 from ztflow.read.slow_path import Prefixes, SlowPath
 from ztflow.read.unwrap.envelopes import alone, is_read_whole, plain_inside, string_stop
@@ -216,7 +217,11 @@ class Settling:
         # behind a prefix damage is undone for the physical line as a whole
         together = inside & np.array([False, *map(is_read_whole, self._behind.texts)])
         left = [span for span in self._part.slow if not span.lines]
-        self._unsure = {span.line for span in left if (unknown | together)[span.prefix + 1]}
+        self._unsure = {
+            span.line
+            for span in left
+            if (unknown | together)[span.prefix + 1] or span.stop - span.start > INSIDE_BYTES  # maybe a part of a line
+        }
         if self._behind.all_known and not self._any_refused:
             return
         self._unsure.update(self._lines[unknown[prefix + 1] | (self._refused & together[prefix + 1])].tolist())

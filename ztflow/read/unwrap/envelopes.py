@@ -126,7 +126,7 @@ def _crowds(text: str) -> Iterator[str]:
 
 def _parsed(text: str) -> tuple[str, Any, str]:
     """The JSON of a text, with what is before and behind it."""
-    start = 0 if is_json(text) else text.index("{")
+    start = 0 if is_json(text) else text.index("{" if "{" in text else f'"{_MARK}"')
     value, stop = _DECODER.raw_decode(text, start)
     return text[:start], value, text[stop:]
 
