@@ -107,12 +107,12 @@ def _shapes(text: str) -> Iterator[str]:
 
 
 def _other_digits(found: re.Match[str], digit: str, longer: int) -> str:
-    """A time or a number with another digit everywhere, and some more of them at its end, or of its fraction."""
+    """A time or a number with another digit everywhere, and with more of them, or other fractions of a second."""
     text = _DIGIT.sub(digit, found[0])
     if not longer or found["clock"]:
         return text
     if found["time"]:
-        return _FRACTION.sub(lambda fraction: fraction[0] + digit * longer, text)
+        return _FRACTION.sub(digit * (3 if "." in text and len(text.partition(".")[2]) > 4 else 6), text)
     return text + digit * longer
 
 
