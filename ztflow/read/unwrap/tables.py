@@ -1,4 +1,4 @@
-"""Tables: CSV exports, and columns padded with blanks (docs/reference/wrappers.md#tables)."""
+"""Tables: CSV exports, and columns padded with blanks (docs/reference/wrappers.md#tailers)."""
 
 from __future__ import annotations
 
