@@ -218,12 +218,14 @@ class StreamParser:
     def _document_part(self, found: Part) -> None:
         if isinstance(found, Value):
             for piece in self._unwrapper.value(found.value, found.text, found.line_number, self._document_origin):
-                self._piece(piece if self._margin is None else piece._replace(mended=True), 0)
+                is_mended = piece.mended or found.mended or self._margin is not None
+                self._piece(piece._replace(mended=is_mended), 0)
         elif isinstance(found, Wreck) and found.is_access:
             self._flush()
             line = LogLine(found.text, found.lines[0].line_number, self._unwrapper.bare_origin)
-            detail = "an access line as JSON over several lines is broken"
-            self._problem(line, ParseError(Reason.BAD_JSON, detail, hint="its beginning or end may be lost"))
+            error = ParseError(Reason.BAD_JSON, "an access line as JSON is broken", hint="an end of it may be lost")
+            for _ in range(found.records):
+                self._problem(line, error)
         else:
             for text, number in found.lines if isinstance(found, Wreck) else [found]:
                 self._plain_line(text, number, is_mended=False)

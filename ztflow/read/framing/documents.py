@@ -11,7 +11,7 @@ import itertools
 import re
 from typing import Any, NamedTuple, TypeAlias
 
-from ztflow.read.framing.wrecks import PlainLine, Wreck, Wreckage, indent_of
+from ztflow.read.framing.wrecks import PlainLine, Wreck, Wreckage, indent_of, row_start
 from ztflow.read.limits import DOCUMENT_CHARS, DOCUMENT_PIECE_CHARS
 from ztflow.read.unwrap.json_text import decoded
 
@@ -31,12 +31,24 @@ _DEEPER = 8
 """How much longer a value must have grown before it is divided at an array that is one deeper."""
 
 
+_READ_AGAIN = 16
+"""How often a character may be read again, on average, when what it was part of is broken."""
+
+
 class Value(NamedTuple):
-    """One JSON value, or a part of a long one with what is around it; and where it began."""
+    """One JSON value, or a part of a long one with what is around it.
+
+    Attributes:
+        value: The value.
+        text: Its text.
+        line_number: Where it began.
+        mended: Whether it was broken at a fixed column.
+    """
 
     value: Any
     text: str
     line_number: int
+    mended: bool = False
 
 
 Part: TypeAlias = Value | PlainLine | Wreck
@@ -94,6 +106,7 @@ class Document:
         self._last = ""
         self._key: str | None = None
         self._wreckage: Wreckage | None = None
+        self._allowance = 0
 
     @property
     def active(self) -> bool:
@@ -102,16 +115,22 @@ class Document:
 
     def feed(self, text: str, number: int) -> list[Part]:
         """One physical line; gives the values it completes, and what turned out to be no JSON or broken."""
+        self._allowance = min(self._allowance + _READ_AGAIN * len(text), _READ_AGAIN * DOCUMENT_CHARS)
+        return self._fed(text, number)
+
+    def _fed(self, text: str, number: int) -> list[Part]:
         out: list[Part] = []
+        at = 0
         if self._wreckage is not None:
             if self._wreckage.takes(text, number):
                 return self._wrecked() if self._wreckage.ended else []
             out = self._wrecked()
-            if text.lstrip()[:1] not in _CLOSER:
-                return [*out, PlainLine(text, number)]
+            at = row_start(text) or 0
+            if at or text.lstrip()[:1] not in _CLOSER:
+                out.append(PlainLine(text[:at] if at else text, number))
+                at = at or len(text)
         if self._frames:
             self._lines.append(_Held(text, number, 0))
-        at = 0
         while at < len(text):
             at = self._read(text, at, number, out)
         if self._frames:
@@ -188,7 +207,8 @@ class Document:
     def _closed(self) -> Part:
         text = "".join(self._parts)
         value = decoded(text)
-        if value is None and "\n" in self._parts:  # broken at a fixed column, inside a number
+        folded = value is None and "\n" in self._parts
+        if folded:  # inside a number
             value = decoded("".join(part for part in self._parts if part != "\n"))
         number = self._number
         self._reset()
@@ -197,7 +217,7 @@ class Document:
             return Wreck(lines) if len(lines) > 1 else lines[0]
         key = _FIRST_KEY.match(text)
         self._key = None if key is None else key[1]
-        return Value(value, text, number)
+        return Value(value, text, number, folded)
 
     def _is_long(self) -> bool:
         """Whether the element that just ended is where a long value is divided: in its outermost array, if it can."""
@@ -245,9 +265,9 @@ class Document:
             # the line may be none of the value's: it is looked at apart
             del self._lines[-1:]
             out += self._broken(0, 0, more=True)
-            out += self.feed(text, number)
+            out += self._fed(text, number)
         elif self._frames:
-            out += self._broken(stop, number, more=begun_before and not again)
+            out += self._broken(stop, number, more=not again and (begun_before or text[place] == '"'))
         elif text[closed:stop].strip(" \t\r,"):
             out.append(PlainLine(text[closed:stop], number))
         return stop
@@ -255,21 +275,26 @@ class Document:
     def _next_start(self, text: str, begun: int, place: int) -> int:
         """Where the next record on a line begins whose value broke at a place; the line's end when none does.
 
-        An object that begins with the key all records begin with can be no part of one; the last before the place may
-        be the one that the damage swallowed. Behind the place any object behind another may be one.
+        An object that begins with the key all records begin with can be no part of one; one before the place may have
+        been swallowed by the damage. Behind the place any object behind another may be one.
         """
         behind = _NEXT.search(text, place)
         stop = len(text) if behind is None else behind.end()
-        first = self._key if self._key is not None else (found := _FIRST_KEY.search(text, begun + 1)) and found[1]
-        if first is None:
-            return stop
-        before = None
-        for start in re.compile(rf'\{{\s*"{re.escape(first)}"\s*:').finditer(text, begun + 1):
-            if start.start() > place:
-                stop = min(stop, start.start())
-                break
-            before = start.start()
-        return stop if before is None else before
+        start = self._second(text, begun, place)
+        return stop if start is None else start if start <= place else min(start, stop)
+
+    def _second(self, text: str, begun: int, place: int) -> int | None:
+        """Where behind its beginning a broken value has an object that begins as records do."""
+        own = _FIRST_KEY.search(text, max(begun, 0))
+        keys = {re.escape(key) for key in (self._key, own and own[1]) if key is not None}
+        if not keys:
+            return None
+        for start in re.compile(rf'\{{\s*"(?:{"|".join(keys)})"\s*:').finditer(text, begun + 1):
+            again = place - start.start()
+            if again <= self._allowance:
+                self._allowance -= max(again, 0)
+                return start.start()
+        return None
 
     @property
     def _indent(self) -> int:
@@ -285,26 +310,52 @@ class Document:
             number: The number of that line; 0 when it holds all its lines to their end.
             more: Whether lines that follow may be the rest of it.
         """
+        held = [
+            PlainLine(line.text[line.start : stop if line.number == number else None], line.number)
+            for line in self._lines
+        ]
+        text = "\n".join(line.text for line in held)
+        second = self._second(text, 0, len(text)) if held else None
+        if second is not None:
+            return self._read_again(held, second, more=more)
         rescued, last, end = self._rescued()
         left: list[PlainLine] = []
-        for line in self._lines:
-            if line.number < last:
-                continue
-            text = line.text[: stop if line.number == number else None][end if line.number == last else line.start :]
-            # behind a whole element there may be nothing but brackets
-            if text.strip(" \t\r,]}") or (left and text.strip()):
-                left.append(PlainLine(text, line.number))
+        for line, (inside, at) in zip(self._lines, held, strict=True):
+            if at == last:
+                inside = inside[max(end - line.start, 0) :]  # noqa: PLW2901  behind the last whole element
+            # there may be nothing but brackets
+            if at >= last and (inside.strip(" \t\r,]}") or (left and inside.strip())):
+                left.append(PlainLine(inside, at))
         indent = self._indent if self._frames else 0
         self._reset()
         if more and left:
             self._wreckage = Wreckage(indent, left)
             return list(rescued)
-        return [*rescued, *(left if len(left) < 2 else [Wreck(tuple(left))])]
+        return [*rescued, *_together(left)]
+
+    def _read_again(self, held: list[PlainLine], second: int, *, more: bool) -> list[Part]:
+        """The lines of a broken value that swallowed records: its own, and the others read anew from the second on."""
+        self._reset()
+        first: list[PlainLine] = []
+        while second > len(held[0].text):
+            second -= len(held[0].text) + 1
+            first.append(held.pop(0))
+        begin, at = held[0]
+        if begin[:second].strip():
+            first.append(PlainLine(begin[:second], at))
+        out = _together(first)
+        for text, number in (PlainLine(begin[second:], at), *held[1:]):
+            out += self._fed(text, number)
+        return [*out, *self._broken(0, 0, more=more), *([] if more else self._wrecked())]
 
     def _wrecked(self) -> list[Part]:
         """The broken value whose lines were collected, if there is one."""
         wreckage, self._wreckage = self._wreckage, None
-        return [] if wreckage is None else [wreckage.wreck()]
+        if wreckage is None:
+            return []
+        if wreckage.value is None:
+            return [*wreckage.parts()]
+        return [Value(wreckage.value, wreckage.text, wreckage.first.line_number, mended=True)]
 
     def _rescued(self) -> tuple[list[Value], int, int]:
         """The whole elements of what breaks off; the last line they are on, and where they end on it."""
@@ -324,6 +375,11 @@ class Document:
     def _reset(self) -> None:
         self._lines, self._parts, self._frames, self._size, self._divided = [], [], [], 0, False
         self._last = ""
+
+
+def _together(lines: list[PlainLine]) -> list[Part]:
+    """What is left of a broken value, as one."""
+    return [*lines] if len(lines) < 2 else [Wreck(tuple(lines))]
 
 
 def _closers(frames: list[_Frame]) -> str:

@@ -61,6 +61,8 @@ def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> lis
     seen: set[tuple[str, str]] = set()
     found: list[Content] = []
     for leaf in marked_leaves(value):
+        if leaf.value is value:
+            continue  # itself is what it is read as when nothing is in it
         kind: type = type(leaf.value)
         other: type = dict if kind is str else str
         text = leaf.value.removesuffix("\n") if isinstance(leaf.value, str) else None
