@@ -130,3 +130,11 @@ def test_kubetails_columns_in_any_order(names, headed):
     assert {row["ztunnel_pod"] for row in found} <= {POD if "POD" in names else None, None if not headed else POD}
     if headed:
         assert {row["ztunnel_namespace"] for row in found} == {"istio-system" if "NAMESPACE" in names else None}
+
+
+@pytest.mark.parametrize("names", [("timestamp", "pod", "zone", "node", "message"), ("node", "message", "pod")])
+def test_the_tsv_of_kubetails_dashboard(names):
+    cells = {"timestamp": "2026-11-23T00:37:30.769382588Z", "pod": POD, "zone": "", "node": "node-b"}
+    lines = [line.replace("\t", " ") for line in LINES]
+    rows = ["\t".join({**cells, "message": line}[name] for name in names) for line in lines]
+    holds("\n".join(["\t".join(names), *rows]), *lines, pod=POD, node="node-b")
