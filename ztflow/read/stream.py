@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ztflow.errors import ParseError, Reason
-from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin, Problem, ReadStats, Row
-from ztflow.model.tables import Halves, HalvesBuilder
-from ztflow.parse import Outcome, fact_of, has_near_key, outcome, was_damaged
-from ztflow.parse.jsonlog import is_own_record, own_record
-from ztflow.parse.values import EXTRA, TIME
+from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin
+from ztflow.model.tables import Halves
+from ztflow.parse import Outcome, outcome
+from ztflow.parse.jsonlog import is_own_record
+from ztflow.parse.values import EXTRA
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Part, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
 from ztflow.read.framing.margins import Margin, margin_of
-from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
+from ztflow.read.framing.multiline import WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
-from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.tally import Tally
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
@@ -48,16 +46,14 @@ class StreamParser:
 
     def __init__(self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
         self.source_file = healed(source_file)
-        self.stats = ReadStats()
-        self.problems: list[Problem] = []
-        self._facts: list[Fact] = []
-        self._builder = HalvesBuilder()
+        self._tally = Tally(self.source_file)
+        self.stats = self._tally.stats
+        self.problems = self._tally.problems
         self._splitter = LineSplitter()
         self._unwrapper = Unwrapper(origin, wrapper)
         self._plain = wrapper is None or ALIASES.get(wrapper, wrapper) in {*JSON_NAMES, "kubectl", "kubetail", "prefix"}
         self._document = Document()
         self._document_origin = NOBODY
-        self._blocks = ConfigBlocks()
         self._pending: WrappedRecord | None = None
         self._width: int | None = None
         self._margin: Margin | None = None
@@ -90,8 +86,8 @@ class StreamParser:
         for piece in self._unwrapper.finish():
             self._piece(piece, len(piece.text))
         self._flush()
-        for line in self._blocks.finish():
-            self._fact(line)
+        for line in self._tally.blocks.finish():
+            self._tally.fact(line)
         return self._taken()
 
     def flush_idle(self) -> Halves:
@@ -113,21 +109,20 @@ class StreamParser:
 
     def take_facts(self) -> list[Fact]:
         """What other lines said since the last call."""
-        facts, self._facts = self._facts, []
-        return facts
+        return self._tally.take_facts()
 
     def _taken(self) -> Halves:
         parts = self._unwrapper.parts
         self.stats.joined, self.stats.came_joined = parts.joined, parts.came_joined
-        return Halves(self._builder.take(self.source_file)) if len(self._builder) else Halves()
+        return Halves(self._tally.builder.take(self.source_file)) if len(self._tally.builder) else Halves()
 
     def _bulk_for(self, data: bytes) -> Bulk | None:
         """The compiled kernel, when it pays for these bytes."""
         if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
             return None
         if self._bulk is None:
-            way = SlowPath(self._read_again, self._unwrapper, self._settled, lambda: not self._blocks)
-            self._bulk = Bulk(way, self._builder, self.stats, self.source_file)
+            way = SlowPath(self._read_again, self._unwrapper, self._settled, lambda: not self._tally.blocks)
+            self._bulk = Bulk(way, self._tally.builder, self.stats, self.source_file)
         return None if self._bulk.useless else self._bulk
 
     def _read_again(self, block: bytes, number: int) -> None:
@@ -170,7 +165,9 @@ class StreamParser:
             for found in self._document.finish():
                 self._document_part(found)
             self._flush()
-            self._too_long(text, number)
+            long = Piece(healed(text), number)
+            origin = self._unwrapper.bare_origin
+            self._tally.past_limit(long, origin, Reason.TOO_LONG, "the line is longer than the reader keeps")
             return
         if "\r" in text:
             # a progress display: each CR starts the line anew
@@ -225,7 +222,7 @@ class StreamParser:
             line = LogLine(found.text, found.lines[0].line_number, self._unwrapper.bare_origin)
             error = ParseError(Reason.BAD_JSON, "an access line as JSON is broken", hint="an end of it may be lost")
             for _ in range(found.records):
-                self._problem(line, error)
+                self._tally.problem(line, error)
         else:
             for text, number in found.lines if isinstance(found, Wreck) else [found]:
                 self._plain_line(text, number, is_mended=False)
@@ -244,43 +241,31 @@ class StreamParser:
         if piece.deep or piece.problem:
             self._flush()
             if piece.deep:
-                self._count_unread(piece, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")
+                origin = merged(piece.origin, self._unwrapper.bare_origin)
+                self._tally.past_limit(piece, origin, Reason.TOO_DEEP, "wrappers inside wrappers, past the limit")
             else:
-                self._problem(
+                self._tally.problem(
                     LogLine(text, piece.line_number, piece.origin), ParseError(Reason.MISSING_FIELD, piece.problem)
                 )
             return
         if self._pending is not None and self._continues(piece, width):
             return
         if piece.fields is not None and is_own_record(piece.fields):
-            self._own(piece, piece.fields)
+            self._tally.own_record(piece, piece.fields)
             return
         head = find_head(text) if piece.fields is None else None
         timeless = piece.fields is None and (head is None or head.start() > 0)
-        if timeless and self._blocks and self._blocks.takes(text, piece.origin):
-            self._count_other(mended=False)
-            whole = self._blocks.ended_by(text, piece.origin)
+        if timeless and self._tally.blocks and self._tally.blocks.takes(text, piece.origin):
+            self._tally.count_other(mended=False)
+            whole = self._tally.blocks.ended_by(text, piece.origin)
             if whole is not None:
-                self._fact(whole)
+                self._tally.fact(whole)
             return
         line = LogLine(text, piece.line_number, piece.origin, piece.fields, piece.mended)
         if not piece.closed and len(text) < _HEAD_CHARS and unfinished_head(text):
             self._hold(line, width)
             return
         self._record(line, width=width, closed=piece.closed, place=piece.place)
-
-    def _own(self, piece: Piece, fields: dict[str, Any]) -> None:
-        """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
-        try:
-            record = own_record(fields)
-        except ParseError as error:
-            self._problem(LogLine(piece.text, piece.line_number, piece.origin, fields), error)
-            return
-        assert record is not None
-        self.stats.lines += 1
-        self.stats.access += 1
-        number = piece.line_number if record.line_number is None else record.line_number
-        self._builder.append(record.row, record.origin, number, record.source_file)
 
     # ---- wrapped records
 
@@ -306,7 +291,7 @@ class StreamParser:
             if len(pending.texts) > 2 and pending.is_hard(self._width):
                 self._width = max(pending.widths[:-1])
             self._pending = None
-            self._access(row, line)
+            self._tally.access(row, line)
             return True
         return True
 
@@ -334,29 +319,28 @@ class StreamParser:
         except ParseError as error:
             read = read_mended(line)
             if read is not None:
-                self._access(*read)
+                self._tally.access(*read)
             elif self._is_several(line):
                 return
             elif not closed and line.fields is None and unfinished(line.text):
                 self._hold(line, width)
             else:
-                self._problem(line, error)
+                self._tally.problem(line, error)
             return
         if what is Outcome.ACCESS:
             assert row is not None
             if not row[EXTRA] or not self._is_several(line):
-                self._access(row, line)
+                self._tally.access(row, line)
         elif self._is_several(line, 2):
             return
         elif line.fields is None and is_access_like(line.text) and (read := read_mended(line)) is not None:
-            self._access(*read)
+            self._tally.access(*read)
         elif (problem := unread(line, what, place)) is not None:
-            self._problem(line, problem)
+            self._tally.problem(line, problem)
         elif what is Outcome.OTHER:
-            self._other(line)
+            self._tally.other(line)
         else:
-            self.stats.lines += 1
-            self.stats.not_ours += 1
+            self._tally.not_ours()
 
     def _is_several(self, line: LogLine, least: int = 1) -> bool:
         """Read the lines that a text which is none turned out to hold."""
@@ -364,57 +348,3 @@ class StreamParser:
         for one in lines if len(lines) >= least else ():
             self._record(one, closed=True)
         return len(lines) >= least
-
-    def _access(self, row: Row, line: LogLine) -> None:
-        self.stats.lines += 1
-        self.stats.access += 1
-        if line.repaired or was_damaged(line.text, line.fields) or has_near_key(row):
-            self.stats.repaired += 1
-            self.stats.cut_times += not (isinstance(time := row[TIME], int) and time % 1_000_000)
-        self._builder.append(row, line.origin, line.line_number)
-
-    def _other(self, line: LogLine) -> None:
-        self._count_other(mended=line.repaired)
-        if line.fields is None and STARTS in line.text:
-            previous = self._blocks.start(line)
-            if previous is not None:
-                self._fact(previous)
-            return
-        if self._blocks:
-            passed = self._blocks.passed_by(line.origin)
-            if passed is not None:
-                self._fact(passed)
-        self._fact(line)
-
-    def _count_other(self, *, mended: bool) -> None:
-        self.stats.lines += 1
-        self.stats.other += 1
-        self.stats.repaired += mended
-
-    def _fact(self, line: LogLine) -> None:
-        fact = fact_of(line, self.source_file)
-        if fact is not None:
-            self._facts.append(fact)
-
-    def _problem(self, line: LogLine, error: ParseError) -> None:
-        self.stats.lines += 1
-        self.stats.problems += 1
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(
-                Problem(
-                    self.source_file, line.line_number, error.reason.value, error.detail, error.column,
-                    line.text[:PROBLEM_CHARS],
-                )
-            )  # fmt: skip
-
-    def _count_unread(self, piece: Piece, reason: Reason, detail: str) -> None:
-        """A line past a limit: a problem when it shows an access line, otherwise not ours."""
-        if "connection complete" in piece.text or "connection failed" in piece.text:
-            line = LogLine(piece.text, piece.line_number, merged(piece.origin, self._unwrapper.bare_origin))
-            self._problem(line, ParseError(reason, detail))
-        else:
-            self.stats.lines += 1
-            self.stats.not_ours += 1
-
-    def _too_long(self, text: str, number: int) -> None:
-        self._count_unread(Piece(healed(text), number), Reason.TOO_LONG, "the line is longer than the reader keeps")

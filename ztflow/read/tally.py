@@ -1,0 +1,112 @@
+"""What came of the lines of one stream: counts, rows, facts, problems. Each line ends in exactly one of the counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ztflow.errors import ParseError, Reason
+from ztflow.model.provenance import Fact, LogLine, Origin, Problem, ReadStats, Row
+from ztflow.model.tables import HalvesBuilder
+from ztflow.parse import fact_of, has_near_key, was_damaged
+from ztflow.parse.jsonlog import own_record
+from ztflow.parse.values import TIME
+from ztflow.read.framing.multiline import STARTS, ConfigBlocks
+from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.unwrap import Piece
+from ztflow.read.unwrap.marks import mark_count
+
+
+class Tally:
+    """Counts and keeps what came of each line.
+
+    Attributes:
+        stats: The counts.
+        problems: The first `limits.PROBLEMS_KEPT` problems.
+        builder: Rows that were read one by one.
+        blocks: Configuration blocks that are being read.
+    """
+
+    def __init__(self, source_file: str) -> None:
+        self.source_file = source_file
+        self.stats = ReadStats()
+        self.problems: list[Problem] = []
+        self.builder = HalvesBuilder()
+        self.blocks = ConfigBlocks()
+        self._facts: list[Fact] = []
+
+    def take_facts(self) -> list[Fact]:
+        """What other lines said since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def access(self, row: Row, line: LogLine) -> None:
+        """An access line that was read."""
+        self.stats.lines += 1
+        self.stats.access += 1
+        if line.repaired or was_damaged(line.text, line.fields) or has_near_key(row):
+            self.stats.repaired += 1
+            self.stats.cut_times += not (isinstance(time := row[TIME], int) and time % 1_000_000)
+        self.builder.append(row, line.origin, line.line_number)
+
+    def other(self, line: LogLine) -> None:
+        """Another line of ztunnel's: it may say something, or begin a block."""
+        self.count_other(mended=line.repaired)
+        if line.fields is None and STARTS in line.text:
+            previous = self.blocks.start(line)
+            if previous is not None:
+                self.fact(previous)
+            return
+        if self.blocks:
+            passed = self.blocks.passed_by(line.origin)
+            if passed is not None:
+                self.fact(passed)
+        self.fact(line)
+
+    def count_other(self, *, mended: bool) -> None:
+        """Another line of ztunnel's that says nothing by itself."""
+        self.stats.lines += 1
+        self.stats.other += 1
+        self.stats.repaired += mended
+
+    def fact(self, line: LogLine) -> None:
+        """Keep what a line or block says, if it says something."""
+        fact = fact_of(line, self.source_file)
+        if fact is not None:
+            self._facts.append(fact)
+
+    def problem(self, line: LogLine, error: ParseError) -> None:
+        """An access line that could not be read."""
+        self.stats.lines += 1
+        self.stats.problems += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(
+                Problem(
+                    self.source_file, line.line_number, error.reason.value, error.detail, error.column,
+                    line.text[:PROBLEM_CHARS],
+                )
+            )  # fmt: skip
+
+    def not_ours(self) -> None:
+        """A line of another program."""
+        self.stats.lines += 1
+        self.stats.not_ours += 1
+
+    def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
+        """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""
+        if mark_count(piece.text):
+            self.problem(LogLine(piece.text, piece.line_number, origin), ParseError(reason, detail))
+        else:
+            self.not_ours()
+
+    def own_record(self, piece: Piece, fields: dict[str, Any]) -> None:
+        """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
+        try:
+            record = own_record(fields)
+        except ParseError as error:
+            self.problem(LogLine(piece.text, piece.line_number, piece.origin, fields), error)
+            return
+        assert record is not None
+        self.stats.lines += 1
+        self.stats.access += 1
+        number = piece.line_number if record.line_number is None else record.line_number
+        self.builder.append(record.row, record.origin, number, record.source_file)
