@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,22 @@ def test_a_runtime_head_in_the_debug_exporter():
 @pytest.mark.parametrize("line", [*LINES, JSON])
 def test_the_debug_exporter_with_detailed_verbosity(line):
     holds(detailed(line), line, pod=POD, node="node-b", namespace="istio-system")
+
+
+def test_the_debug_exporter_without_scopes_or_in_json():
+    other = LINE.replace("35692", "35693")
+    plain = (
+        detailed(LINE) + "\n" + detailed(other).partition("Resource SchemaURL")[0].replace("ResourceLog", "LogRecord")
+    )
+    plain += f"\nBody: Str({other})\nAttributes:\n     -> k8s.pod.name: Str(ztunnel-4k7rb)"
+    without = "\n".join(line for line in plain.split("\n") if "Scope" not in line)
+    holds(without, LINE, other, pod=POD, node="node-b", namespace="istio-system")
+    logged = json.dumps({"level": "info", "ts": "2026-11-29T07:15:46.193Z", "msg": plain})
+    holds(logged, LINE, other, pod=POD, node="node-b", namespace="istio-system")
+    normal = (
+        f"ResourceLog #0{pairs(RESOURCE)}\nScopeLog #0 a@1\n{LINE}{pairs(ATTRIBUTES)}\n{other}{pairs(ATTRIBUTES)}\n"
+    )
+    holds(json.dumps({"level": "info", "msg": normal}), LINE, other, pod=POD, namespace="istio-system")
 
 
 def test_a_resource_does_not_stick_to_the_next():
