@@ -97,11 +97,22 @@ def test_a_marker_counts_as_a_whole_line_or_glued_behind_one(chunk):
 
 
 @pytest.mark.parametrize("prefix", [
-    "[node-a] ", "[INFO] ", "node-a prod ", "web-1 app ", "[stdout] ", "relay01 forwarded ", "Nov 29 07:04:16 ztunnel: ",
+    "[node-a] ", "[INFO] ", "node-a prod ", "web-1 app ", "[stdout] ", "[level/info/x] ", "daemon/worker[17]: ", "a/b[c]: ", "relay01 forwarded ", "Nov 29 07:04:16 ztunnel: ",
     "prod node-a ztunnel-plain ", "[k8s] [ztunnel] ",
 ])  # fmt: skip
 def test_words_before_a_line_are_no_pod(prefix):
     holds(prefix + LINE, LINE)
+
+
+@pytest.mark.parametrize("prefix", [f"INFO {POD} ", f"stdout {POD} ", f"[{POD}] ", f"{POD}: ", f"app/{POD}: "])
+def test_words_beside_a_pod_are_no_node_and_no_namespace(prefix):
+    holds(prefix + LINE, LINE, pod=POD)
+
+
+@pytest.mark.parametrize("ending", [f" (istio-system/{POD}/istio-proxy/node-b)", f" ({POD}/a/b/c)"])
+def test_four_names_behind_a_line_in_another_order(ending):
+    rows, *_ = read(LINE + ending)
+    assert [(row["ztunnel_pod"], row["ztunnel_node"]) for row in rows] == [(POD, None)]
 
 
 NAME = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)
