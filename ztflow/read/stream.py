@@ -182,7 +182,7 @@ class StreamParser:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
-        if is_orphan(text) and self._pending is None:
+        if '":' in text and self._pending is None and is_orphan(text):
             self._document.begin_broken(text, number)
             return
         opening = self._unwrapper.document_start(text) if "{" in text or text.startswith("[") else None
@@ -194,7 +194,7 @@ class StreamParser:
             for found in parts:
                 self._document_part(found)
             return
-        start = row_start(text)
+        start = row_start(text) if "}" in text else None
         if start is not None:
             self._plain_line(text[:start], number, is_mended=is_mended)
             self._line(text[start:], overlong, is_mended)
@@ -205,6 +205,8 @@ class StreamParser:
         """A line without the marks that stand on every line of its record."""
         if self._settled():
             self._margin = None
+        if self._margin is None and (text[:1].isalnum() and text[-1:].isascii() or text.strip(text[:1]) == ""):
+            return text
         margin = margin_of(text)
         if margin is not None:
             self._margin = margin

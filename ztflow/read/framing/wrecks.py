@@ -70,9 +70,7 @@ def indent_of(text: str) -> int:
 
 def is_orphan(text: str) -> bool:
     """Whether a line can only be from within an object of ztunnel's own JSON, spread over lines."""
-    return '"' in text and (
-        _OWN_KEY.match(text) is not None or (text[:1].isspace() and _HEAD.match(text.lstrip()) is not None)
-    )
+    return _OWN_KEY.match(text) is not None or (text[:1].isspace() and _HEAD.match(text.lstrip()) is not None)
 
 
 _DATE = re.compile(r'^\W{0,3}\d{4}-\d\d-\d\d[T ][^"\s]*[ \t]|^\w{3} +\d')
@@ -81,7 +79,7 @@ _LATER = re.compile(r'(?<=[{},])[\s,]*(?=\{\s*"(?:level|timestamp)"\s*:)')
 
 def row_start(text: str) -> int | None:
     """Where the first whole record of a row of them begins on a line that begins in the middle of another one."""
-    found = _LATER.search(text) if "}" in text else None
+    found = _LATER.search(text)
     if found is None:
         return None
     before = text[: found.end()]
