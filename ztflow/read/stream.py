@@ -12,7 +12,7 @@ from ztflow.parse.jsonlog import is_own_record, own_record
 from ztflow.read.bulk import Bulk, SlowPath, pays
 from ztflow.read.framing.documents import Document, Part, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
-from ztflow.read.framing.margins import Margin, margin_of
+from ztflow.read.framing.margins import MARKS, Margin, margin_of
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks, WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, is_escaped_access, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
@@ -205,7 +205,7 @@ class StreamParser:
         """A line without the marks that stand on every line of its record."""
         if self._settled():
             self._margin = None
-        if self._margin is None and (text[:1].isalnum() and text[-1:].isascii() or text.strip(text[:1]) == ""):
+        if self._margin is None and (MARKS.isdisjoint(text[:1] + text[-1:]) or not text.strip(text[:1])):
             return text
         margin = margin_of(text)
         if margin is not None:

@@ -14,6 +14,9 @@ from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
 _BORDER = "│┃║▏▎▍▌▕▐┆┊╎┇┋"
 """Vertical lines that screens are divided with. A plain `|` is one only when it stands at both ends."""
 
+MARKS = frozenset(f"{_BORDER}>|#/-;%*!<+: \t")
+"""What a line with a margin at its left begins with."""
+
 _LEFT = re.compile(rf"[ \t]{{0,16}}(?:(?:>|\||[{_BORDER}]|\#{{1,6}}|//+|--|;+|%+|\*|!|<|\+|:)[ \t]?){{1,12}}")
 _LEVELS = "|".join(LOG_LEVELS)
 _BEGINS = re.compile(
