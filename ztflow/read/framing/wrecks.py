@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ztflow.errors import ParseError, Reason
 from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, MESSAGE_TEXT
 from ztflow.read.framing.margins import begins_record
 from ztflow.read.limits import JOIN_CHARS, JOIN_LINES
@@ -55,6 +56,12 @@ class Wreck(NamedTuple):
         return _HEAD.search(text) is not None or (
             len(set(_KEY.findall(text))) > 1 and _OWN_KEY.search(text) is not None
         )
+
+    @property
+    def error(self) -> ParseError:
+        """What to say of it."""
+        hint = "its beginning or its end may be lost"
+        return ParseError(Reason.BAD_JSON, "an access line as JSON is broken", line=self.text, hint=hint)
 
     @property
     def records(self) -> int:
