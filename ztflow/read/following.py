@@ -20,6 +20,7 @@ from ztflow.read.inputs import OnError, ReadBatch, read_inputs
 from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
+from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.loki import LokiQuery, tail
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
@@ -287,7 +288,7 @@ class _Live:
                 self._add_pipe(found.name, opened)
                 return
             with Path(found.path).open("rb") as file:
-                packed = compression_of(file.read(MAGIC_BYTES)) is not None
+                packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(found.name)
             if packed:
                 yield from read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report)
                 return
