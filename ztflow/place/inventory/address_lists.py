@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from ztflow.place.inventory.facts import AddressFact, Evidence, Inventory, NodeFact, PodFact, canonical_ips
+from ztflow.place.inventory.facts import AddressFact, Evidence, Inventory, NodeFact, PodFact, canonical_ips, is_elided
 
 _ROLE = {
     "ip": "ip", "ips": "ip", "address": "ip", "podip": "ip", "pod_ip": "ip", "pod ip": "ip",
@@ -50,7 +50,8 @@ def _rows(lines: list[str], roles: list[str | None], delimiter: str, evidence: E
         cells = {role: cell.strip() for role, cell in zip(roles, row, strict=False) if role and cell.strip()}
         ips = canonical_ips(cells.get("ip", "").replace(";", " ").replace(",", " ").split())
         namespace, slash, name = cells.get("pod", "").rpartition("/")
-        node, zone = cells.get("node"), cells.get("zone")
+        node, zone = inventory.node_of(cells.get("node"), evidence.file), cells.get("zone")
+        zone = None if zone is None or is_elided(zone) else zone
         if name and (ips or node or zone):
             inventory.pods.append(
                 PodFact(
