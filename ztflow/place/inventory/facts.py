@@ -200,7 +200,9 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
 
 
-_ELIDED = re.compile(r"[-.…*?_#]+|<[^>]*>|\[[^]]*\]|x{2,}|n/?a|none|null|nil|unknown|undefined|redacted|elided", re.I)
+_ELIDED = re.compile(
+    r"[-.…*?_#]+|<[^>]*>|\[[^]]*\]|x{2,}|n/?a|none|null|nil|unknown|undefined|redacted|elided", re.IGNORECASE
+)
 
 
 def is_elided(text: str) -> bool:

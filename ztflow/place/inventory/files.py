@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import contextlib
-import gzip
 import json
-import lzma
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.inventory.address_lists import read_list
+from ztflow.place.inventory.descriptions import is_description, read_descriptions
 from ztflow.place.inventory.facts import Inventory
 from ztflow.place.inventory.kubectl_tables import read_tables
-from ztflow.place.inventory.kubernetes_objects import read_object
+from ztflow.place.inventory.kubernetes_objects import READ_KINDS, read_object
 from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump, read_listing
+from ztflow.read.sources.compression import MAGIC_BYTES, compression_of, decompressed
 
-_UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
 _NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
-_JSON_TRIES = 1000
-"""Openings of JSON that may turn out to be none before the rest of a text is taken for something else."""
+_JSON_TRIES = 64
+"""How often a text is gone through for openings of JSON that turn out to be none."""
 _YAML_TRIES = 4
+_SMALL = 1 << 16
+_KUBECTL_LIST = re.compile(r"(?:---\n)?apiVersion: v1\nitems:\n")
+_ITEM = re.compile(r"^- apiVersion: ", re.MULTILINE)
+_ITEM_KIND = re.compile(r"^  kind: (\w+)$", re.MULTILINE)
+_AFTER_ITEMS = re.compile(r"^[^-\s]", re.MULTILINE)
 _HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
     "`istioctl ztunnel-config workloads -o json`"
@@ -73,7 +75,7 @@ def _read_file(name: str, inventory: Inventory) -> None:
     except OSError as error:
         raise SourceError(name, error.strerror or "cannot be read") from error
     before = len(inventory) + inventory.unused.total()
-    data = _unpack(name, data)
+    data = unpacked(name, data)
     recognised = parse_inventory(data, name, inventory, modified=modified)
     if not recognised:
         what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
@@ -83,14 +85,19 @@ def _read_file(name: str, inventory: Inventory) -> None:
     inventory.files.append(name)
 
 
-def _unpack(name: str, data: bytes) -> bytes:
-    for magic, unpack in _UNPACK.items():
-        if data.startswith(magic):
-            try:
-                return unpack(data)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise SourceError(name, f"broken archive: {error}") from error
-    return data
+def unpacked(name: str, data: bytes) -> bytes:
+    """The bytes of an inventory, decompressed if need be.
+
+    Raises:
+        SourceError: If they are damaged, or far more than compression can explain.
+    """
+    compression = compression_of(data[:MAGIC_BYTES])
+    if compression is None:
+        return data
+    try:
+        return b"".join(decompressed(iter((data,)), compression, name))
+    except SourceError as error:
+        raise SourceError(name, error.detail) from error
 
 
 def _decode(data: bytes) -> str:
@@ -115,6 +122,11 @@ def parse_inventory(data: bytes | str, name: str, inventory: Inventory, *, modif
     Returns:
         Whether anything in it was recognised.
     """
+    if data[:64].lstrip()[:1] not in {b"{", b"[", "{", "["}:
+        data = data if isinstance(data, str) else _decode(data)
+        if is_description(data):
+            read_descriptions(data, name, modified, inventory)
+            return True
     documents, rest = _documents(data)
     taken = [_take(document, name, modified, inventory) for document in documents]
     recognised = any(taken)
@@ -168,14 +180,18 @@ def _json_documents(text: str) -> tuple[list[Any], str]:
     documents: list[Any] = []
     around: list[str] = []
     position = failed = 0
-    while failed < _JSON_TRIES and (start := _JSON_START.search(text, position)) is not None:
+    left = _JSON_TRIES * max(len(text), _JSON_TRIES)
+    while failed < left and (start := _JSON_START.search(text, position)) is not None:
         begin = start.end() - 1
         try:
             document, end = decoder.raw_decode(text, begin)
-        except (json.JSONDecodeError, RecursionError):
+        except (json.JSONDecodeError, RecursionError) as error:
             around.append(text[position : start.end()])
             position = start.end()
-            failed += 1
+            # A string that does not end was looked for to the end of the text.
+            ended = isinstance(error, json.JSONDecodeError) and not error.msg.startswith("Unterminated string")
+            looked_at = error.pos if isinstance(error, json.JSONDecodeError) and ended else len(text)
+            failed += _JSON_TRIES + looked_at - begin
             continue
         around.append(text[position:begin])
         while isinstance(document, (dict, list)):
@@ -196,6 +212,7 @@ def _yaml_documents(text: str) -> list[Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = _of_use(text)
     for _ in range(_YAML_TRIES):
         try:
             documents = list(yaml.load_all(text, Loader=loader))
@@ -207,3 +224,20 @@ def _yaml_documents(text: str) -> list[Any]:
         else:
             return [document for document in documents if isinstance(document, (dict, list))]
     return []
+
+
+def _of_use(text: str) -> str:
+    """A list as kubectl prints it in YAML without the items nobody reads, which may be most of it.
+
+    Cost: decoding YAML takes about a second for two megabytes.
+    """
+    if len(text) < _SMALL or _KUBECTL_LIST.match(text) is None:
+        return text
+    starts = [found.start() for found in _ITEM.finditer(text)]
+    if not starts:
+        return text
+    last = _AFTER_ITEMS.search(text, starts[-1])
+    ends = [*starts[1:], last.start() if last else len(text)]
+    items = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    kept = [item for item in items if (kind := _ITEM_KIND.search(item)) is None or kind[1] in READ_KINDS]
+    return text[: starts[0]] + "".join(kept) + text[ends[-1] :]

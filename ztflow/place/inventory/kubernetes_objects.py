@@ -254,3 +254,6 @@ _READERS = {
     "Endpoints": _endpoints,
     "Service": _service,
 }
+
+READ_KINDS = frozenset(_READERS)
+"""Kinds of objects that state something of use."""

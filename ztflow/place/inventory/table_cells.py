@@ -152,7 +152,8 @@ def _table_kind(roles: set[str]) -> str:
         return "workloads" if istioctl and "namespace" in roles else "pods"
     if "node" in roles or ("ip" in roles and "name" in roles and "pod_ranges" not in roles):
         return "pods"
-    if "name" in roles and (roles & {"roles", "internal_ip", "version", "pod_ranges"} or roles <= {"name", "zone", "region"}):
+    of_nodes = roles & {"roles", "internal_ip", "version", "pod_ranges"} or roles <= {"name", "zone", "region"}
+    if "name" in roles and of_nodes:
         return "nodes"
     return "other"
 
