@@ -148,3 +148,32 @@ def pod_at(
         return None
     others = set(seen) - {None, (fact.namespace, fact.name)}
     return fact if not others or surely_holds(fact, time) else None
+
+
+def in_time(
+    seen: dict[int, Span],
+    announced: dict[int, Span],
+    fact: PodFact | None,
+    stated: Answer | None,
+    time: int | None,
+    shipped_places: Collection[int],
+) -> Answer | None:
+    """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
+
+    `Answer()` where evidence of equal strength names two places, None where there is none. `shipped_places` are those whose
+    name a shipper gave.
+    """
+    now = during(seen, time)
+    shipped = [place for place in now if place in shipped_places]
+    if shipped:
+        return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
+    if stated is not None and fact is not None and surely_holds(fact, time):
+        return stated
+    if stated is not None and {*seen, *announced} <= {stated.place}:
+        return stated
+    arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
+    if arrived:
+        return Answer(arrived[-1], evidence="start-up lines")
+    if now:
+        return Answer(now[0], evidence="other lines") if len(now) == 1 else Answer()
+    return stated

@@ -21,8 +21,8 @@ from ztflow.place.endpoints import (
     End,
     Placement,
     agrees,
-    during,
     in_cluster,
+    in_time,
     may_have,
     only,
     pod_at,
@@ -315,38 +315,11 @@ class Topology:
         if fact is not None and fact.namespace != pod[0] and (ip is None or ip not in fact.ips):
             fact = None
         stated = self._stated(fact, key, _BY_NAME) if fact is not None else None
-        answer = self._in_time(self._seen(pod), self._announced(pod), fact, stated, time)
+        answer = in_time(self._seen(pod), self._announced(pod), fact, stated, time, self._ztunnels.shipped)
         if answer is not None:
             return answer if answer.place == NOWHERE else self._with_zone(answer._replace(pod=key))
         ever = {*self._seen(pod), *self._announced(pod)}
         return self._with_zone(Answer(ever.pop(), None, key, "other lines")) if len(ever) == 1 and not known else None
-
-    def _in_time(
-        self,
-        seen: dict[int, Span],
-        announced: dict[int, Span],
-        fact: PodFact | None,
-        stated: Answer | None,
-        time: int | None,
-    ) -> Answer | None:
-        """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
-
-        `Answer()` where evidence of equal strength names two places, None where there is none.
-        """
-        now = during(seen, time)
-        shipped = [place for place in now if place in self._ztunnels.shipped]
-        if shipped:
-            return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
-        if stated is not None and fact is not None and surely_holds(fact, time):
-            return stated
-        if stated is not None and {*seen, *announced} <= {stated.place}:
-            return stated
-        arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
-        if arrived:
-            return Answer(arrived[-1], evidence="start-up lines")
-        if now:
-            return Answer(now[0], evidence="other lines") if len(now) == 1 else Answer()
-        return stated
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
         """Place of an address at a time; None where the pod that has it is not the one the line names."""
@@ -367,7 +340,7 @@ class Topology:
         if fact is not None and agrees(self.register, end, fact.namespace, fact.name):
             pod_name = f"{fact.namespace}/{fact.name}" if fact.namespace is not None else None
             stated = self._stated(fact, pod_name, "inventory address")
-        answer = self._in_time(seen, {}, fact, stated, time)
+        answer = in_time(seen, {}, fact, stated, time, self._ztunnels.shipped)
         if answer is not None:
             return (
                 answer
