@@ -160,8 +160,8 @@ def in_time(
 ) -> Answer | None:
     """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
 
-    `Answer()` where evidence of equal strength names two places, None where there is none. `shipped_places` are those whose
-    name a shipper gave.
+    `Answer()` where evidence of equal strength names two places, None where there is none. `shipped_places` are those
+    whose name a shipper gave.
     """
     now = during(seen, time)
     shipped = [place for place in now if place in shipped_places]

@@ -189,6 +189,22 @@ class Inventory:
         self.elided[file] += 1
         return None
 
+    def add(self, more: Inventory) -> None:
+        """Put the statements of another one behind these."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(more, name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                mine.extend(theirs)
+
+    def of_file(self, file: str) -> Inventory:
+        """What one file states; what gave nothing is known only of all together."""
+        found = Inventory(unused=self.unused)
+        for name in ("pods", "nodes", "addresses", "services", "ztunnels", "connections"):
+            getattr(found, name).extend(fact for fact in getattr(self, name) if fact.evidence.file == file)
+        return found
+
     def __len__(self) -> int:
         objects = len(self.pods) + len(self.nodes) + len(self.services)
         return objects + len(self.addresses) + len(self.ztunnels) + len(self.connections)

@@ -1,4 +1,4 @@
-"""`read_inventory`: reads files that say on which node pods and addresses are. Formats are recognised by content."""
+"""`parse_inventory`: what one file says of pods, nodes and addresses. Formats are recognised by content."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import codecs
 import contextlib
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-from ztflow.columns.gc_pause import gc_paused
-from ztflow.errors import InventoryError, SourceError
+from ztflow.errors import SourceError
 from ztflow.place.inventory.address_lists import read_list
 from ztflow.place.inventory.descriptions import is_description, read_descriptions
 from ztflow.place.inventory.facts import Inventory
@@ -31,58 +29,6 @@ _KUBECTL_LIST = re.compile(r"(?:---\n)?apiVersion: v1\nitems:\n")
 _ITEM = re.compile(r"^- apiVersion: ", re.MULTILINE)
 _ITEM_KIND = re.compile(r"^  kind: (\w+)$", re.MULTILINE)
 _AFTER_ITEMS = re.compile(r"^[^-\s]", re.MULTILINE)
-_HINT = (
-    "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
-    "`istioctl ztunnel-config workloads -o json`"
-)
-
-
-def read_inventory(*paths: str | Path) -> Inventory:
-    """Read one or more inventory files; their statements are kept side by side, with their evidence.
-
-    Recognised: `kubectl get pods|nodes|endpointslices|services` as table, JSON or YAML (lists, single, concatenated and
-    multi-document objects), `istioctl ztunnel-config workloads|services|connections|all` as table, JSON or YAML,
-    ztunnel's `/config_dump` of any release, and CSV with `ip,pod,namespace,node,zone`. gzip, bz2 and xz are unpacked.
-
-    Args:
-        paths: The files; their formats are recognised by content.
-
-    Returns:
-        Every statement, and by reason how many rows gave none (`Inventory.unused`).
-
-    Raises:
-        SourceError: If a file cannot be read.
-        InventoryError: If nothing in a file is recognised.
-
-    Examples:
-        >>> import ztflow
-        >>> inventory = ztflow.read_inventory("fixtures/seed/pods-wide-1.txt")
-        >>> ztflow.Topology(inventory).pod("istio-system", "ztunnel-fv5f8").node
-        'ambient-worker'
-    """
-    inventory = Inventory()
-    with gc_paused():
-        for path in paths:
-            _read_file(str(path), inventory)
-    return inventory
-
-
-def _read_file(name: str, inventory: Inventory) -> None:
-    path = Path(name)
-    try:
-        data = path.read_bytes()
-        modified = int(path.stat().st_mtime * 1_000_000)
-    except OSError as error:
-        raise SourceError(name, error.strerror or "cannot be read") from error
-    before = len(inventory) + inventory.unused.total()
-    data = unpacked(name, data)
-    recognised = parse_inventory(data, name, inventory, modified=modified)
-    if not recognised:
-        what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
-        raise InventoryError(name, what, hint=_HINT)
-    if len(inventory) + inventory.unused.total() == before:
-        raise InventoryError(name, "is an inventory without a single row", hint=_HINT)
-    inventory.files.append(name)
 
 
 def unpacked(name: str, data: bytes) -> bytes:
