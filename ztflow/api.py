@@ -220,7 +220,9 @@ def _known(inventory: Known, inputs: Sequence[Source]) -> Inventory | None:
     if inventory is None or isinstance(inventory, Inventory):
         return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    return (read_inventory(*paths) if paths else inventory_beside(inputs).inventory) or None
+    if paths:
+        return read_inventory(*paths) or None
+    return inventory_beside(inputs).inventory or None
 
 
 def _batches(

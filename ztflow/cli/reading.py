@@ -85,7 +85,7 @@ class Reader:
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
         """What was named, else what stands beside the logs; says what that is."""
-        if not self._beside:
+        if not self._beside or inputs == ["-"]:
             return self._named
         beside = inventory_beside(inputs)
         for line in what_was_beside(beside):

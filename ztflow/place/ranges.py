@@ -32,12 +32,9 @@ class Ranges:
 
         self._find = lru_cache(1 << 18)(self._search)
 
-    def __bool__(self) -> bool:
-        return bool(self._nodes)
-
     def node_of(self, ip: str) -> str | None:
         """The node in whose range an address is, by the longest prefix; None when that is none or not one."""
-        return self._find(ip) if self._nodes else None
+        return self._find(ip)
 
     def _search(self, ip: str) -> str | None:
         try:

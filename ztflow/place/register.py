@@ -119,15 +119,17 @@ class Register:
         self._index_addresses()
         self._check_names()
 
-    def _ranges(self, inventory: Inventory) -> Ranges:
+    def _ranges(self, inventory: Inventory) -> Ranges | None:
+        if not any(node.pod_ranges for node in inventory.nodes):
+            return None
         ranges = Ranges(inventory.nodes)
         pods = ((ip, pod.node) for ip, pods in self.by_ip.items() for pod in pods if not pod.over)
-        wrong = ranges.contradicted(pods) if ranges else None
+        wrong = ranges.contradicted(pods)
         if wrong is None:
             return ranges
         ip, node, ranged = wrong
         self.contradictions.append(Contradiction("ranges of pods", (f"{ip} is on {node}", f"{ip} is {ranged}'s")))
-        return Ranges(())
+        return None
 
     def _index_addresses(self) -> None:
         shared: defaultdict[str, list[PodFact]] = defaultdict(list)

@@ -265,7 +265,7 @@ class Ztunnels:
     def node_by_range(self, ip: str | None) -> str | None:
         """The node whose pods have addresses of that range, unless the log has one of them on another node."""
         ranges, seen = self._register.ranges, self._sightings
-        if not ranges or ip is None:
+        if ranges is None or ip is None:
             return None
         if self._ranges_at != self.settled:
             self._ranges_at = self.settled
