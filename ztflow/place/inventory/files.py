@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ztflow.errors import SourceError
-from ztflow.place.inventory.address_lists import read_list
+from ztflow.place.inventory.address_lists import read_flat, read_list
 from ztflow.place.inventory.descriptions import is_description, read_descriptions
 from ztflow.place.inventory.facts import Inventory
 from ztflow.place.inventory.kubectl_tables import read_tables
@@ -97,7 +97,7 @@ def _take(document: Any, name: str, modified: int | None, inventory: Inventory) 
     if is_dump(document):
         read_dump(document, name, modified, inventory)
         return True
-    return False
+    return read_flat(document, name, modified, inventory)
 
 
 def _documents(data: bytes | str) -> tuple[list[Any], str]:
@@ -134,10 +134,9 @@ def _json_documents(text: str) -> tuple[list[Any], str]:
         except (json.JSONDecodeError, RecursionError) as error:
             around.append(text[position : start.end()])
             position = start.end()
-            # A string that does not end was looked for to the end of the text.
+            # Counting the lines before the fault costs as much; a string that does not end is looked for to the end.
             ended = isinstance(error, json.JSONDecodeError) and not error.msg.startswith("Unterminated string")
-            looked_at = error.pos if isinstance(error, json.JSONDecodeError) and ended else len(text)
-            failed += _JSON_TRIES + looked_at - begin
+            failed += _JSON_TRIES + (error.pos if isinstance(error, json.JSONDecodeError) and ended else len(text))
             continue
         around.append(text[position:begin])
         while isinstance(document, (dict, list)):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 DNS_NAME = re.compile(_NAME)
 _IP_CHARS = r"[0-9a-fA-F.:]+"
+_LEFT_OUT = r"[-a-z0-9.]{0,253}(?:\.\.\.|…)[-a-z0-9.]{0,253}"
+"""A name of which somebody left out a part, or all."""
 
 _PHRASES = frozenset({
     "POD NAME", "NOMINATED NODE", "READINESS GATES", "SERVICE NAME", "SERVICE VIP", "POLICY NAME", "CERTIFICATE NAME",
@@ -53,7 +55,7 @@ _USED = frozenset({
 _POD_ROW = re.compile(
     rf"\s*(?:(?P<namespace>{_NAME})\s+)?(?:pods?/)?(?P<name>{_NAME})\s+(?P<ready>\d+/\d+)\s+(?P<status>\S.*?)\s+"
     rf"(?P<restarts>\d+(?:\s+\([^()]*\))?)\s+(?P<age>\S+)\s+(?P<ip>{_IP_CHARS}|<[^<>]+>)\s+"
-    rf"(?P<node>{_NAME}|<[^<>]+>)(?=\s|$)(?P<rest>.*)"
+    rf"(?P<node>{_NAME}|<[^<>]+>|{_LEFT_OUT})(?=\s|$)(?P<rest>.*)"
 )
 """A pod row by itself: READY anchors it, status and age may be translated."""
 
@@ -65,7 +67,7 @@ _NODE_ROW = re.compile(
 
 _WORKLOAD_ROW = re.compile(
     rf"\s*(?P<namespace>{_NAME})\s+(?P<name>\S+)\s+(?P<ip>{_IP_CHARS}(?:,{_IP_CHARS})*)\s+"
-    rf"(?:(?P<node>{_NAME})\s+)?(?P<waypoint>None|NA|{_NAME})\s+(?P<protocol>HBONE|TCP)\s*"
+    rf"(?:(?P<node>{_NAME}|{_LEFT_OUT})\s+)?(?P<waypoint>None|NA|{_NAME})\s+(?P<protocol>HBONE|TCP)\s*"
 )
 """An istioctl workload row by itself: the protocol ends it."""
 
