@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
+from io import FileIO
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
@@ -283,7 +284,8 @@ class _Live:
                 return
             self._known.add((about.st_dev, about.st_ino))
             if not stat.S_ISREG(about.st_mode):
-                opened = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
+                # A named pipe without a writer must keep nobody waiting, so it is opened not to wait.
+                opened = FileIO(os.open(found.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
                 return

@@ -63,13 +63,15 @@ class Opener:
         wanted: Whether a member is to be read, by its path.
         fail: Called with an archive inside that cannot be read; the others go on.
         budget: Bounds what comes out.
-        members: Paths of all members, once the archive was read to its end before; kind's layout shows in them.
+        members: Names of all members so far by folder, of a zip all; kind's layout shows in them.
+        failed: Whether `fail` was called.
     """
 
     wanted: Callable[[str], bool]
     fail: Callable[[SourceError], None]
     budget: Budget
     members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    failed: bool = False
 
     def streams(self, about: Stream, file: Any = None, depth: int = 0) -> Iterator[Stream]:
         """The streams in one: itself, or one a wanted member.
@@ -172,6 +174,7 @@ class Opener:
         except SourceError as error:
             if error.source == archive:  # the archive around it breaks off
                 raise
+            self.failed = True
             self.fail(error)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -30,7 +31,7 @@ from ztflow.read.sources.folders import (
 )
 from ztflow.read.sources.loki import SCHEMES, LokiQuery, pages, parse_loki
 from ztflow.read.sources.naming import KIND_FILES, origin_of_path
-from ztflow.read.sources.pipes import PipeReader
+from ztflow.read.sources.pipes import PipeReader, open_pipe
 
 Input: TypeAlias = str | Path | BinaryIO
 """A path, a glob, a directory, `-` for stdin, or an open binary file."""
@@ -41,6 +42,8 @@ BIG_CHUNK = 16 << 20
 """Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
 BIG = 32 << 20
 """Bytes from which an input counts as big."""
+PATIENCE = 3.0
+"""Seconds other inputs wait for somebody to write to a named pipe. Alone it is waited for as long as it takes."""
 
 
 def is_loki(name: str) -> bool:
@@ -61,6 +64,7 @@ class Found:
         modified: Time of the file, microseconds since 1970; None when unknown.
         inside: Whether it was found in a folder, not named.
         beside: What `naming.origin_of_path` wants to know of a file found in a folder.
+        alone: Whether it is all there is to read.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Found:
     modified: int | None = None
     inside: bool = False
     beside: frozenset[str] = frozenset()
+    alone: bool = True
 
 
 def find_inputs(
@@ -88,11 +93,13 @@ def find_inputs(
     """
     found: list[Found] = []
     fail = _raised if on_error is None else on_error
-    for one in inputs:
+    for named in inputs:
         try:
-            found += _find(one, skipped if skipped is not None else Skipped(), fail)
+            found += _find(named, skipped if skipped is not None else Skipped(), fail)
         except SourceError as error:
             fail(error)
+    for one in found:
+        one.alone = len(found) == 1
     return found
 
 
@@ -111,6 +118,8 @@ def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> 
     except SourceError:
         raise
     except FileNotFoundError as error:
+        if Path(name).is_symlink():
+            raise unreadable(error, name) from error
         if glob.has_magic(name):
             names = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
             if names:
@@ -214,18 +223,23 @@ def open_found(
             listed = _listed(found) if listed is None else listed
             stream.beside = beside_of(stream.name, listed)
         yield stream
-    if not given and wanted is is_log_name:
+    if not (given or opener.failed) and wanted is is_log_name:
         yield from _some(_opened(found, Opener(may_be_log, opener.fail, Budget())), found.name)
 
 
 def _opened(found: Found, opener: Opener) -> Iterator[Stream]:
     assert found.path is not None
+    first = b""
     try:
-        file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - it stays open while chunks are taken
+        if stat.S_ISFIFO(Path(found.path).stat().st_mode):
+            file, first = open_pipe(found.path, None if found.alone else PATIENCE)
+        else:
+            file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - it stays open while chunks are taken
     except OSError as error:
         raise _source_error(found.name, error) from error
     with file:
-        about = Stream(found.name, opener.budget.took(_chunks(file, found.name)), found.size)
+        chunks = chain((first,) if first else (), _chunks(file, found.name))
+        about = Stream(found.name, opener.budget.took(chunks), found.size)
         about.inside, about.beside, about.modified = found.inside, found.beside, found.modified
         yield from opener.streams(about, file)
 
