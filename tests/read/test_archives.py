@@ -298,7 +298,7 @@ def test_one_bad_match_of_a_pattern_hides_nobody(tmp_path):
 
 
 def test_a_pipe_nobody_writes_to_hides_nobody(tmp_path, monkeypatch):
-    monkeypatch.setattr("ztflow.read.sources.files.PATIENCE", 0.1)
+    monkeypatch.setattr("ztflow.read.sources.files.WRITER_PATIENCE", 0.1)
     (tmp_path / "ztunnel-4k7rb.log").write_bytes(LOG)
     os.mkfifo(tmp_path / "pipe")
     halves, _, errors = read(tmp_path / "pipe", tmp_path / "ztunnel-4k7rb.log")

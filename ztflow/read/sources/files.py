@@ -42,7 +42,7 @@ BIG_CHUNK = 16 << 20
 """Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
 BIG = 32 << 20
 """Bytes from which an input counts as big."""
-PATIENCE = 3.0
+WRITER_PATIENCE = 3.0
 """Seconds other inputs wait for somebody to write to a named pipe. Alone it is waited for as long as it takes."""
 
 
@@ -232,7 +232,7 @@ def _opened(found: Found, opener: Opener) -> Iterator[Stream]:
     first = b""
     try:
         if stat.S_ISFIFO(Path(found.path).stat().st_mode):
-            file, first = open_pipe(found.path, None if found.alone else PATIENCE)
+            file, first = open_pipe(found.path, None if found.alone else WRITER_PATIENCE)
         else:
             file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - it stays open while chunks are taken
     except OSError as error:
