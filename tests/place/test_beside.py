@@ -113,6 +113,27 @@ def test_an_archive_in_a_folder_and_a_pattern(tmp_path):
     assert counts(inventory_beside([f"{tmp_path}/*.tgz"]).inventory) == (2, 2)
 
 
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_dump_printed_into_one_file(tmp_path, kind, packed):
+    nodes = (
+        '{\n    "kind": "NodeList",\n    "items": [{"metadata": {"name": "node-a"}, "status": {"nodeInfo": {}}}]\n}\n'
+        if kind == "json"
+        else "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Node\n  metadata:\n    name: node-a\nkind: NodeList\n"
+    )
+    marks = "container istio-proxy of pod istio-system/ztunnel-4k7rb ===="
+    logs = f"==== START logs for {marks}\n{LOG}{LOG.rstrip()}==== END logs for {marks}\n"
+    text = nodes + ("" if kind == "json" else POD_LIST) + logs + (PODS if kind == "json" else "")
+    path = tmp_path / "dump.txt"
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    beside = inventory_beside([path])
+    assert counts(beside.inventory)[0] == 2
+    assert [node.name for node in beside.inventory.nodes] == ["node-a"]
+    (line,) = what_was_beside(beside)
+    assert line.startswith(f"{path}: pods: 2, nodes: ")
+    assert "from" not in line
+
+
 def test_an_object_that_its_list_has_is_not_read_again(tmp_path):
     beside = inventory_beside([in_folder(tmp_path, LAYOUTS["must-gather"][0])])
     assert sorted(Path(name).name for name in beside.inventory.files) == ["db-0.yaml", "node-a.yaml", "pods.yaml"]

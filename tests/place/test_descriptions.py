@@ -78,3 +78,9 @@ def test_a_host_network_pod_a_pending_one_and_something_else(parsed):
     inventory = parsed(f"{host}\n{pending}\n{service}")
     assert [pod.host_network for pod in inventory.pods] == [True]
     assert inventory.unused == {"pod without address and node": 1, "description of something else": 1}
+
+
+def test_a_time_that_is_none(parsed):
+    for time in ("Sun, 22 Nov 99999999999999999999 20:00:00 +0000", "Sun, 22 Nov 2026 20:00:00 +99999999", "now", ""):
+        (pod,) = parsed(POD.replace("Sun, 22 Nov 2026 20:00:00 +0000", time)).pods
+        assert pod.start is None

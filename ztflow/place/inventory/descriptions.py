@@ -133,6 +133,6 @@ def _time(text: str | None) -> int | None:
     """A time as Go's RFC1123Z prints it, in microseconds since 1970."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError, IndexError):
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)

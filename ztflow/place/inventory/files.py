@@ -23,6 +23,7 @@ _YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+
 _NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
 _JSON_TRIES = 64
 """How often a text is gone through for openings of JSON that turn out to be none."""
+_LOGS, _LOGS_END = "==== START logs for container ", "==== END logs for container "
 _YAML_TRIES = 4
 _SMALL = 1 << 16
 _KUBECTL_LIST = re.compile(r"(?:---\n)?apiVersion: v1\nitems:\n")
@@ -109,6 +110,7 @@ def _documents(data: bytes | str) -> tuple[list[Any], str]:
             with contextlib.suppress(orjson.JSONDecodeError):
                 return [orjson.loads(data)], ""
         data = _decode(data)
+    data = without_logs(data)
     start = _JSON_START.search(data)
     if start is not None:
         documents, rest = _json_documents(data)
@@ -118,6 +120,21 @@ def _documents(data: bytes | str) -> tuple[list[Any], str]:
     if start is not None:
         return _yaml_documents(data[start.start() :]), data[: start.start()]
     return [], data
+
+
+def without_logs(text: str) -> str:
+    """What `kubectl cluster-info dump` prints, without the logs in it."""
+    if _LOGS not in text:
+        return text
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines(keepends=True):
+        inside = inside or line.startswith(_LOGS)
+        if not inside:
+            kept.append(line)
+        elif _LOGS_END in line:  # behind the last record where that had no line end
+            inside = False
+    return "".join(kept)
 
 
 def _json_documents(text: str) -> tuple[list[Any], str]:

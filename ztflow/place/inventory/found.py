@@ -18,7 +18,7 @@ from typing import Any
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.inventory.facts import Inventory
-from ztflow.place.inventory.files import parse_inventory, unpacked
+from ztflow.place.inventory.files import parse_inventory, unpacked, without_logs
 from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
@@ -30,6 +30,7 @@ HINT = (
 )
 _HEAD = 512
 _LOG_LINE = re.compile(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
+_DUMPED = re.compile(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
 _POD_OBJECT = re.compile(r"(.*)/pods/([^/]+)/\2\.ya?ml")
 
 
@@ -187,7 +188,7 @@ def _candidates(name: str) -> Iterator[tuple[str, int | None, bytes]]:
     for path in paths:
         with suppress(OSError, ValueError):
             if Path(path).is_dir():
-                for file in files_below(path, {}, lambda _: None, lambda _: False):
+                for file in files_below(path, {}, _ignore, lambda _: False):
                     if is_archive_name(file.path):
                         yield from _in_archive(file.path)
                     elif is_inventory_name(file.path):
@@ -195,13 +196,14 @@ def _candidates(name: str) -> Iterator[tuple[str, int | None, bytes]]:
                             yield file.path, file.modified, opened.read(INVENTORY_BYTES + 1)
             else:
                 yield from _in_archive(path)
+                yield from _in_dump(path)
 
 
 def _in_archive(path: str) -> Iterator[tuple[str, int | None, bytes]]:
     if not _is_packed(Path(path)):
         return
     with suppress(SourceError):
-        for stream in open_found(Found(path, path=path), is_inventory_name, lambda _: None):
+        for stream in open_found(Found(path, path=path), is_inventory_name, _ignore):
             if not stream.inside or not is_inventory_name(stream.name):
                 continue
             parts: list[bytes] = []
@@ -213,6 +215,28 @@ def _in_archive(path: str) -> Iterator[tuple[str, int | None, bytes]]:
                     if size > INVENTORY_BYTES:
                         break
             yield stream.name, stream.modified, b"".join(parts)
+
+
+def _in_dump(path: str) -> Iterator[tuple[str, int | None, bytes]]:
+    """What `kubectl cluster-info dump` printed: nodes and pods in one text with the logs, the nodes first."""
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        return
+    with suppress(SourceError):
+        for stream in open_found(Found(path, path=path), lambda _: False, _ignore):
+            first = next(stream.chunks, b"")
+            if stream.inside or _DUMPED.match(first) is None:
+                return
+            parts = [first]
+            for chunk in stream.chunks:
+                parts.append(chunk)
+                if sum(map(len, parts)) > INVENTORY_BYTES:
+                    return
+            text = without_logs(b"".join(parts).decode("utf-8", errors="replace"))
+            yield path, Path(path).stat().st_mtime_ns // 1000, text.encode()
+
+
+def _ignore(_error: SourceError) -> None:
+    """The reading of the logs says it."""
 
 
 def _is_packed(path: Path) -> bool:

@@ -32,7 +32,8 @@ def what_was_beside(beside: Beside) -> Iterator[str]:
         zones = {node.zone for node in inside.nodes if node.zone}
         parts += [f"zones: {len(zones):,}"] if zones else []
         what = ", ".join(parts) or _gave(inside)
-        yield f"{name}: {what}, from {_shown(name, files)} (not used with --inventory none)"
+        source = "" if files == [name] else f", from {_shown(name, files)}"
+        yield f"{name}: {what}{source} (not used with --inventory none)"
         hidden = sum(beside.inventory.elided[file] for file in files)
         if hidden:
             yield f"{name}: the node is left out (`...`) in {counted(hidden, 'row')}: unknown there"
