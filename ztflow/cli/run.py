@@ -264,6 +264,9 @@ def remarks(counts: ReadReport, said: int) -> Iterator[str]:
         yield f"left out {what} like no log: {names}"
     if cut := counts.stats.cut_times:
         yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
+    if counts.copies:
+        what = counted(len(counts.copies), "file that is", "files that are")
+        yield f"left out {what} a copy of another, as kind writes each log twice"
     problems = counts.stats.problems
     if not problems:
         return
@@ -281,15 +284,20 @@ def _barren(counts: ReadReport, said: int) -> Iterator[str]:
 
     stats = counts.stats
     barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems]
+    found = set(counts.inside)
+    others = [name for name, one in barren if name in found and not one.other]  # of other programs, which nobody named
     if not stats.physical_lines and len(barren) != 1:
         yield "empty, nothing to read"
     elif not stats.access and not stats.problems and len(barren) != 1:
         yield _nothing_of_ours(stats)
     else:
-        for name, one in barren[:said]:
+        named = [(name, one) for name, one in barren if name not in found or one.other]
+        for name, one in named[:said]:
             yield f"{name}: {_nothing_of_ours(one)}"
-        if len(barren) > said:
-            yield f"… and {counted(len(barren) - said, 'more input')} without an access line"
+        if len(named) > said:
+            yield f"… and {counted(len(named) - said, 'more input')} without an access line"
+        if others:
+            yield f"no ztunnel line in {counted(len(others), 'other file')} of folders and archives"
 
 
 def _nothing_of_ours(stats: ReadStats) -> str:

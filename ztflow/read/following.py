@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
+from io import FileIO
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
@@ -20,6 +21,7 @@ from ztflow.read.inputs import OnError, ReadBatch, read_inputs
 from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
+from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.loki import LokiQuery, tail
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
@@ -282,12 +284,13 @@ class _Live:
                 return
             self._known.add((about.st_dev, about.st_ino))
             if not stat.S_ISREG(about.st_mode):
-                opened = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
+                # A named pipe without a writer must keep nobody waiting, so it is opened not to wait.
+                opened = FileIO(os.open(found.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
                 return
             with Path(found.path).open("rb") as file:
-                packed = compression_of(file.read(MAGIC_BYTES)) is not None
+                packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(found.name)
             if packed:
                 yield from read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report)
                 return
