@@ -22,9 +22,7 @@ def explain(line: Sequence[str], talk: Talk) -> int:
     """Show how a log line is parsed, field by field, or why it is not."""
 
     def body(run: Run) -> None:
-        import sys
-
-        from ztflow.cli.output import destination
+        from ztflow.cli.destinations import destination
 
         given = run.sources(line)
         texts = _piped() if given == ["-"] else iter([" ".join(given)])
@@ -36,7 +34,6 @@ def explain(line: Sequence[str], talk: Talk) -> int:
                     shown = "\n".join([*_written_by(origin), explanation.to_text()])
                     stream.write(between + shown.encode(errors="backslashreplace") + b"\n")
                     between = b"\n"
-        sys.stdout.flush()
 
     return run_command(talk, body)
 
@@ -44,6 +41,10 @@ def explain(line: Sequence[str], talk: Talk) -> int:
 def _piped() -> Iterator[str]:
     import sys
 
+    from ztflow.errors import SourceError
+
+    if sys.stdin is None:
+        raise SourceError("-", "standard input is closed")
     for line in sys.stdin.buffer:
         text = line.decode(errors="replace").rstrip("\r\n")
         if text.strip():

@@ -152,7 +152,7 @@ def _write(scenario: Scenario, seed: int, directory: str) -> None:
 
 
 def _print(scenario: Scenario, seed: int) -> None:
-    from ztflow.cli.output import destination
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import simulate as make
 
     capture = make(scenario, seed)
@@ -165,7 +165,7 @@ def _print(scenario: Scenario, seed: int) -> None:
 def _play(scenario: Scenario, seed: int, speed: float) -> None:
     from datetime import UTC, datetime
 
-    from ztflow.cli.output import destination
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import simulate as make
     from ztflow.simulate.live import play
 

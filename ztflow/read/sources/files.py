@@ -109,6 +109,8 @@ def _find(one: Input, skipped: Skipped) -> list[Found]:
         query = parse_loki(name)
         return [Found(query.name, query=query)]
     if name == "-":
+        if sys.stdin is None:
+            raise SourceError(name, "standard input is closed")
         return [Found("-", stream=sys.stdin.buffer)]
     try:
         if Path(name).is_dir():
