@@ -21,30 +21,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `ztflow.cli.run`.
     """
-    from ztflow.cli.signals import Stopped, let_go, stuck, watched
+    from ztflow.cli.signals import watched
 
     with watched():
-        try:
-            if argv is None:
-                no_stream_missing()
-                spare_pandas()
-                one_heap()
-            code = _run(list(sys.argv[1:] if argv is None else argv))
-        except Stopped as stop:
-            code = stop.code
         if argv is not None:
-            return code
-        let_go()
-        from ztflow.files.scratch import remove_all
+            return _run(list(argv))
+        return _run_process()
 
+
+def _run_process() -> int:
+    """The run that is all this process is for, and what is to be tidied up after it."""
+    from ztflow.cli.signals import Stopped, asked, deaf
+    from ztflow.files.scratch import remove_all
+
+    try:
+        no_stream_missing()
+        spare_pandas()
+        one_heap()
+        code = _run(sys.argv[1:])
+    except Stopped as stop:
+        code = stop.code
+    with deaf():
         remove_all()
-        if stuck():  # Python would wait for the thread that writes, and that for a reader who does not read
+        if asked() is not None:
+            # Python's own end may wait for a thread, and that for somebody who does not read; and it could be cut off.
             os._exit(code)
     return code
 
 
 def _run(words: list[str]) -> int:
     import click
+    from click.utils import PacifyFlushWrapper
 
     from ztflow.cli.app import program
     from ztflow.cli.output import hush, say
@@ -64,6 +71,10 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         hush(sys.stdout)
         return OK
+    except SystemExit:
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # Click's way to end when the reader of a help page has gone
+            return OK
+        raise
     except OSError as error:  # a help page that finds no room
         hush(sys.stdout)
         say(f"cannot write standard output: {error.strerror or error}")

@@ -18,6 +18,7 @@ from ztflow.cli.output import Behind, hush, is_terminal, say
 from ztflow.cli.signals import Stopped, stuck, waiting
 from ztflow.errors import OutputError, UsageError
 from ztflow.files.placing import NamedFile, Placed, told
+from ztflow.text.format import counted
 
 if TYPE_CHECKING:
     from ztflow.writers import TableWriter
@@ -178,9 +179,9 @@ def _say_unwritten(output: str) -> None:
 def _drop(stream: BinaryIO) -> None:
     """Have a stream lose what it still holds: its reader has gone, or takes nothing."""
     hush(stream)
-    if not stuck():  # else another thread is inside it
+    if isinstance(stream, io.BufferedWriter) and not stuck():  # else another thread is inside it
         with suppress(OSError, ValueError):
-            stream.flush()
+            stream.close()
 
 
 @contextmanager
@@ -206,8 +207,8 @@ def rows_destination(
             with finished(parts, wanted):
                 yield parts
         finally:
-            first, *more = parts.written or [f"nothing to {output}"]
-            say(f"wrote {first}{f' to {more[-1]}' if more else ''}")
+            names = parts.written[:: len(parts.written) - 1] if len(parts.written) > 1 else parts.written
+            say(f"{output}: {counted(len(parts.written), 'whole file')}, {' … '.join(names) or 'nothing'}")
         return
     with destination(output, wanted) as stream:
         writer = make(stream)

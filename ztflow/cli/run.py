@@ -23,6 +23,7 @@ from ztflow.cli.options import Stats, Talk
 from ztflow.cli.output import hush, is_terminal, say, tell
 from ztflow.cli.signals import Stopped, asked
 from ztflow.errors import InputError, OutputError, SlowPathWarning, SourceError, UsageError
+from ztflow.files.scratch import clear_stale, temporary_folder
 from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
@@ -127,8 +128,9 @@ def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
         with slow_paths_said():
             code = _guarded(run, body)
     finally:
-        with suppress(BrokenPipeError):
-            run.close()
+        run.close()
+        with suppress(OutputError):
+            clear_stale(temporary_folder())
     return code
 
 

@@ -105,7 +105,8 @@ def watched() -> Iterator[None]:
         _alarm(0)
         sys.unraisablehook = hook
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) in {_ask, _give_up}:
+                signal.signal(number, handler)
         _STATE.came = None
 
 
@@ -141,8 +142,12 @@ def waiting() -> Iterator[None]:
             _alarm(0)
 
 
-def let_go() -> None:
-    """From here on a signal ends the process at once and silently: all is done but the end of Python."""
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+@contextmanager
+def deaf() -> Iterator[None]:
+    """While it is open nothing is asked any more, for tidying up; afterwards a signal ends the process silently."""
+    heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, signal.SIG_IGN)
+    yield
+    for number in heard:
+        signal.signal(number, signal.SIG_DFL)

@@ -60,7 +60,7 @@ class PartsWriter:
         """The files that are there now, as the user would name them."""
         with told(output):
             self._folder.mkdir(exist_ok=True)
-            self._scratch = Scratch(self._folder)
+            self._scratch = _scratch_for(self._folder)
             self._number = self._highest()
 
     def _highest(self) -> int:
@@ -117,3 +117,21 @@ class PartsWriter:
 
     def _name(self) -> str:
         return str(self._shown / f"{self._stem}-{self._number:05}{self._suffix}")
+
+
+def _scratch_for(folder: Path) -> Scratch:
+    """Where unfinished files of a folder wait: beside it, for Polars reads a folder down to its hidden corners.
+
+    Inside where they could not be moved from there: the folder is a mount point, or nothing may be made beside it.
+    """
+    try:
+        beside = Scratch(folder.parent)
+        try:
+            (beside.path / "trial").mkdir()
+            (beside.path / "trial").rename(folder / beside.path.name).rmdir()
+        except BaseException:
+            beside.remove()
+            raise
+    except OSError:
+        return Scratch(folder)
+    return beside
