@@ -21,46 +21,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `ztflow.cli.run`.
     """
-    from ztflow.cli.signals import watched
-
-    with watched():
-        if argv is not None:
-            return _run(list(argv))
-        return _run_process()
-
-
-def _run_process() -> int:
-    """The run that is all this process is for, and what is to be tidied up after it."""
-    from ztflow.cli.signals import Stopped, asked, deaf
+    from ztflow.cli.signals import Stopped, asked, deaf, watched
     from ztflow.files.scratch import remove_all
 
-    try:
-        no_stream_missing()
-        spare_pandas()
-        one_heap()
-        code = _run(sys.argv[1:])
-    except Stopped as stop:
-        code = stop.code
-    with deaf():
-        remove_all()
-        if asked() is not None:
-            # Python's own end may wait for a thread, and that for somebody who does not read; and it could be cut off.
-            os._exit(code)
+    with watched():
+        try:
+            if argv is None:
+                no_stream_missing()
+                spare_pandas()
+                one_heap()
+            code = _run(list(sys.argv[1:] if argv is None else argv))
+        except Stopped as stop:
+            code = stop.code
+        if argv is None:
+            with deaf():
+                remove_all()
+                if asked() is not None:
+                    # Python's own end may wait for a thread, and that for somebody who does not read.
+                    os._exit(code)
     return code
 
 
 def _run(words: list[str]) -> int:
     import click
-    from click.utils import PacifyFlushWrapper
 
     from ztflow.cli.app import program
     from ztflow.cli.output import hush, say
     from ztflow.cli.run import INTERRUPTED, OK, USAGE
 
+    stdout = sys.stdout
     try:
         code: int | None = program.main(words, prog_name="ztflow", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if stdout is not None:
+            stdout.flush()
     except click.Abort:
         return INTERRUPTED
     except click.UsageError as error:
@@ -69,14 +62,14 @@ def _run(words: list[str]) -> int:
         say(f"{message}{end} See '{error.ctx.command_path if error.ctx else 'ztflow'} --help'")
         return USAGE
     except BrokenPipeError:
-        hush(sys.stdout)
+        hush(stdout)
         return OK
     except SystemExit:
-        if isinstance(sys.stdout, PacifyFlushWrapper):  # Click's way to end when the reader of a help page has gone
-            return OK
-        raise
+        if sys.stdout is stdout:
+            raise
+        return OK  # Click has replaced it: the reader of a help page has gone
     except OSError as error:  # a help page that finds no room
-        hush(sys.stdout)
+        hush(stdout)
         say(f"cannot write standard output: {error.strerror or error}")
         return USAGE
     return code or OK

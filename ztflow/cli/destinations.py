@@ -56,10 +56,10 @@ def check_destination(
         shown = STDOUT
     else:
         about, shown = _about(output), f"--output {output}"
-        if follow and _would_be_read(output, inputs):
-            raise UsageError(f"{shown} lies where new files are read, and would be read as an input")
     if about is not None and stat.S_ISREG(about.st_mode) and _among(about, [*inputs, *others]):
         raise UsageError(f"{shown} is one of the inputs and would be overwritten")
+    if output is not None and follow and _would_be_read(output, inputs):
+        raise UsageError(f"{shown} lies where new files are read, and would be read as an input")
     if output is not None and not _is_special(output):
         _try_out(output, about, series=series)
 

@@ -127,8 +127,9 @@ def _scratch_for(folder: Path) -> Scratch:
     try:
         beside = Scratch(folder.parent)
         try:
-            (beside.path / "trial").mkdir()
-            (beside.path / "trial").rename(folder / beside.path.name).rmdir()
+            trial = beside.path / "trial"
+            trial.touch()
+            trial.rename(folder / beside.path.name).unlink()
         except BaseException:
             beside.remove()
             raise

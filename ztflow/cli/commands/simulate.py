@@ -131,11 +131,13 @@ def _scenario(
 
 
 def _print_scenarios() -> None:
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import PRESETS
 
     width = max(map(len, PRESETS))
-    for name, scenario in PRESETS.items():
-        print(f"{name.ljust(width)}  {scenario.about}")
+    with destination(None) as stream:
+        for name, scenario in PRESETS.items():
+            stream.write(f"{name.ljust(width)}  {scenario.about}\n".encode())
 
 
 def _write(scenario: Scenario, seed: int, directory: str) -> None:
