@@ -262,6 +262,13 @@ def test_nothing_that_is_read_is_written_over(cli, tmp_path, way, alias):
     assert file.read_bytes() == before
 
 
+def test_what_a_folder_holds_and_is_passed_over_may_be_written_again(cli, tmp_path):
+    (tmp_path / "a.log").write_bytes(Path(LOGS[0]).read_bytes())
+    for _ in range(2):
+        assert cli("flows", tmp_path, "--output", tmp_path / "flows.csv").code == OK
+    assert (tmp_path / "flows.csv").read_bytes().count(b"\n") == 2
+
+
 def test_standard_input_and_output_are_files_too(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(Path(LOGS[0]).read_bytes())

@@ -84,14 +84,24 @@ def _about(file: str | int) -> os.stat_result | None:
 
 def _among(about: os.stat_result, names: Sequence[str]) -> bool:
     """Whether it is one of these files, by whatever name: found in a folder, by a glob, through a link."""
-    from ztflow.read.sources.files import find_inputs
+    from ztflow.read.sources.files import Skipped, find_inputs
 
-    for found in find_inputs([name for name in names if name != "-"], on_error=lambda _: None):
-        other = None if found.path is None else _about(found.path)
-        if other is not None and os.path.samestat(about, other):
-            return True
-    stdin = _about(0) if "-" in names and sys.stdin is not None else None
-    return stdin is not None and os.path.samestat(about, stdin)
+    def same(name: str | int) -> bool:
+        other = _about(name)
+        return other is not None and os.path.samestat(about, other)
+
+    if "-" in names and sys.stdin is not None and same(0):
+        return True
+    skipped = Skipped()
+    files = [name for name in names if name != "-"]
+    found = find_inputs(files, on_error=lambda _: None, skipped=skipped)
+    if any(one.path is not None and same(one.path) for one in found):
+        return True
+    if any(map(same, skipped.names)):
+        return False
+    # What a folder holds and is neither read as a log nor passed over is read for what it says of pods and nodes.
+    folders = [name for name in files if Path(name).is_dir()]
+    return any(same(f"{parent}/{name}") for folder in folders for parent, _, held in os.walk(folder) for name in held)
 
 
 def _would_be_read(output: str, inputs: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """Signals that ask the program to end: Ctrl-C, SIGTERM of an orchestrator, SIGHUP of a terminal that closes.
 
 A command that reads to an end is cut off by the first. One that follows is asked to finish, and cut off by the second.
-What waits for another program (a pipe nobody reads) gets `GRACE` seconds after either.
+What waits for another program (a pipe nobody reads) gets `LAST_MOMENT` seconds after either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-GRACE: Final = 0.6
+LAST_MOMENT: Final = 0.6
 """Seconds a blocked write gets once the program is to end."""
 
 
@@ -65,7 +65,7 @@ def _ask(number: int, _frame: FrameType | None) -> None:
     if not (first and _STATE.patient):
         raise Stopped(_STATE.came)
     if _STATE.waiting:
-        _alarm(GRACE)
+        _alarm(LAST_MOMENT)
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> None:
@@ -78,14 +78,18 @@ def _alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _lost(unraisable: Any) -> None:
-    """Ask once more, a moment later, where Python could not raise `Stopped`: in a finalizer or a callback."""
-    if isinstance(unraisable.exc_value, Stopped):
-        again = threading.Timer(0.02, os.kill, (os.getpid(), unraisable.exc_value.number))
-        again.daemon = True
-        again.start()
-    else:
-        sys.__unraisablehook__(unraisable)
+def _asking_again(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A hook that asks once more, a moment later, where Python could not raise `Stopped`: in a finalizer."""
+
+    def lost(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            again = threading.Timer(0.02, os.kill, (os.getpid(), unraisable.exc_value.number))
+            again.daemon = True
+            again.start()
+        else:
+            hook(unraisable)
+
+    return lost
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def watched() -> Iterator[None]:
     before: dict[int, Any] = {number: signal.signal(number, _ask) for number in heard}
     if hasattr(signal, "SIGALRM"):
         before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _give_up)
-    hook, sys.unraisablehook = sys.unraisablehook, _lost
+    hook, sys.unraisablehook = sys.unraisablehook, _asking_again(sys.unraisablehook)
     try:
         yield
     finally:
@@ -130,11 +134,11 @@ def patiently() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """For a write that may wait for another program: it gets `GRACE` seconds once the program is to end."""
+    """For a write that may wait for another program: it gets `LAST_MOMENT` seconds once the program is to end."""
     _STATE.waiting += 1
     try:
         if _STATE.came is not None:
-            _alarm(GRACE)
+            _alarm(LAST_MOMENT)
         yield
     finally:
         _STATE.waiting -= 1
