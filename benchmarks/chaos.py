@@ -2,11 +2,11 @@
 
     python benchmarks/chaos.py --runs 200 --seed 1
 
-Every run reads the same simulated log and writes over an old file; half of them have so little memory that they go by way
-of the disk. Each is ended by a signal after a random part of the time an undisturbed run takes, or by a limit on the size
-of files, which stands for a full disk. Broken is: an output that is neither the old file nor, byte for byte, the new one;
-an exit code that is not the one for that end; a traceback; an end that takes long; anything left behind, after SIGKILL
-once there was a further run.
+Every run reads the same simulated log and writes over an old file; half of them have so little memory that they go by
+way of the disk. Each is ended by a signal after a random part of the time an undisturbed run takes, or by a limit on
+the size of files, which stands for a full disk. Broken is: an output that is neither the old file nor, byte for byte,
+the new one; an exit code that is not the one for that end; a traceback; an end that takes long; anything left behind,
+after SIGKILL once there was a further run.
 """
 
 from __future__ import annotations

@@ -156,14 +156,15 @@ def _guarded(run: Run, body: Callable[[Run], None]) -> int:
     except InputError as error:
         say(str(error))
         return UNREADABLE
-    except OutputError as error:
-        say(str(error))
-        return USAGE
     except OSError as error:
-        if run.talk.debug:
+        if run.talk.debug and not isinstance(error, OutputError):
             raise
-        say(f"{error.filename or 'output'}: {error.strerror or error}")
-        return USAGE
+        hush(sys.stdout)
+        if isinstance(error, OutputError):
+            say(str(error))
+        else:
+            say(f"{error.filename or 'output'}: {error.strerror or error}")
+        return run.code() if asked() == signal.SIGHUP else USAGE  # what hung up was the terminal it is written to
     except Exception as error:
         if run.talk.debug:
             raise
