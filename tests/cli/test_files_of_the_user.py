@@ -138,16 +138,15 @@ def clear_by_the_next(run: Stalled) -> None:
 
 
 def test_the_next_run_touches_no_folder_that_lives_or_is_not_ours(cli, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    unknown = tmp_path / ".ztflow-0123456789abcdef"
+    run = begin(tmp_path / "alive", "spilled", "flows", "csv")
+    unknown = run.folder / "temp" / ".ztflow-0123456789abcdef"
     unknown.mkdir()
     (unknown / "lock").write_text("mine\n")
     (unknown / "diary").write_text("dear diary\n")
-    run = begin(tmp_path / "alive", "spilled", "flows", "csv")
     try:
         wait_until(run.reached)
         living = [*(run.folder / "temp").iterdir(), *run.folder.glob(".ztflow-*")]
-        assert len(living) == 2
+        assert len(living) == 3
         monkeypatch.setenv("TMPDIR", str(run.folder / "temp"))
         assert cli("flows", *LOGS, "--output", run.folder / "out.json", "-o", "jsonl").code == OK
         assert all((folder / "lock").exists() for folder in living)

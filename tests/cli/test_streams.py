@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -178,15 +181,19 @@ def wait_until(condition) -> None:
 
 
 def asleep(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it has started and then rests, but for heartbeats: it waits for somebody else."""
+    """Whether it has started and then sleeps, but for heartbeats: it waits for somebody else. A busy one would run."""
     if not handling(process):
         return False
-    ticks = []
-    for _ in range(2):
-        time.sleep(0.4)
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks.append(int(fields[11]) + int(fields[12]))
-    return ticks[1] - ticks[0] <= 0.1 * os.sysconf("SC_CLK_TCK")
+    states = []
+    for _ in range(10):
+        time.sleep(0.05)
+        states.append(Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0])
+    return states.count("S") >= 9
+
+
+def waiting_bytes(process: subprocess.Popen[bytes]) -> int:
+    """What it has written to stdout and nobody has read."""
+    return struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, b"...."))[0]
 
 
 def ends_soon(process: subprocess.Popen[bytes], times: int = 1) -> int:
@@ -223,7 +230,8 @@ def test_ctrl_c_ends_a_wait_for_a_reader_who_does_not_read(start, tmp_path, word
     )
     (tmp_path / "many.log").write_bytes(many)
     process = start(*words.split(), "many.log")
-    wait_until(lambda: asleep(process))
+    wait_until(lambda: waiting_bytes(process) > 50_000)
+    time.sleep(0.2)
     assert ends_soon(process) == 130, "the answer is not whole, with -f neither"
     assert b"Traceback" not in process.stderr.read()
 
