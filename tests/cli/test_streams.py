@@ -29,8 +29,8 @@ ZTFLOW = [sys.executable, "-m", "ztflow"]
 FULL = "/dev/full"
 """A device that has no room, ever: full(4)."""
 
-SOON = 1.0
-"""Seconds within which Ctrl-C ends everything."""
+SOON = 3.0
+"""Seconds within which Ctrl-C ends everything on a machine that is busy with other things; alone it takes one at most."""
 
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from ztflow.cli.options import Color
-from ztflow.cli.signals import Stopped, waiting
+from ztflow.cli.signals import waiting
 from ztflow.errors import UsageError
 from ztflow.text.escapes import visible
 
@@ -33,12 +33,8 @@ def tell(text: str) -> None:
         with waiting():
             sys.stderr.write(visible(text) + "\n")
             sys.stderr.flush()
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         pass
-    except (OSError, Stopped) as error:
-        hush(sys.stderr)
-        if isinstance(error, Stopped):
-            raise
 
 
 def hush(stream: IO[Any] | None) -> None:
