@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
-from types import FrameType
 from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
@@ -14,6 +11,7 @@ from ztflow.cli.options import Reading
 from ztflow.cli.output import say
 from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
+from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.tables import Flows, Halves
@@ -108,7 +106,7 @@ class Reader:
 
     @staticmethod
     def _live(read: Verb, inputs: list[str], how: dict[str, Any]) -> Generator[Any]:
-        with _interruptible() as stop:
+        with patiently() as stop:
             yield from read(*inputs, stop=stop, **how)
 
     @staticmethod
@@ -133,7 +131,7 @@ class Reader:
         """Access lines and flows for a report that needs both."""
         how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
-            with _interruptible() as stop:
+            with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_capture(*inputs, progress=bar, **how)
@@ -146,27 +144,9 @@ class Reader:
 
     def _feed(self, session: GrowingSession, inputs: list[str], report: ReadReport) -> Iterator[bool]:
         seen = 0
-        with _interruptible() as stop:
+        with patiently() as stop:
             for batch in follow(inputs, report=report, stop=stop, **self._how):
                 session.feed(batch)
                 lines = report.stats.lines
                 yield lines > seen
                 seen = lines
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """While it is open, Ctrl-C ends the reading; a second Ctrl-C interrupts everything."""
-    asked = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before: Any = signal.signal(signal.SIGINT, stop)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

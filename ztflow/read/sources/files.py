@@ -112,6 +112,8 @@ def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> 
         query = parse_loki(name)
         return [Found(query.name, query=query)]
     if name == "-":
+        if sys.stdin is None:
+            raise SourceError(name, "standard input is closed")
         return [Found("-", stream=sys.stdin.buffer)]
     try:
         return _at(name, skipped, fail)
