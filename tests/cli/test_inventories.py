@@ -101,3 +101,9 @@ def test_one_bad_entry_hides_nobody(cli, folder):
     result = cli("flows", "d", "-o", "jsonl")
     assert (result.code, len(result.lines)) == (3, 1)
     assert "ztflow: d/gone.log: is a link to nothing" in result.talk
+
+
+def test_a_table_among_the_logs_is_told_how_to_be_used(cli, folder):
+    talk = cli("flows", "d/pods.txt", f"d/{LOG}").talk
+    assert talk.startswith("ztflow: d/pods.txt: no ztunnel access line in ")
+    assert talk.endswith("; is it an inventory? Then --inventory d/pods.txt\n")

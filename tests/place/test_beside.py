@@ -201,6 +201,12 @@ def test_what_a_file_gave_is_one_line(tmp_path, monkeypatch, text, line):
     assert list(what_each_gave(read_inventory("f"))) == [line]
 
 
+def test_many_files_are_one_line(tmp_path):
+    members = {f"n{number}/pods.txt": PODS.replace("db-0", f"db-{number}") for number in range(20)}
+    (line,) = what_each_gave(read_inventory(in_folder(tmp_path, members)))
+    assert line == "20 files: 21 pods on 2 nodes"
+
+
 def test_pods_and_nodes_in_any_order_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(in_folder(tmp_path, {"p": PODS, "n": NODES}))
     for files in (["p", "n"], ["n", "p"]):

@@ -308,6 +308,7 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
 
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:
     """Inputs without access lines, and why; one sentence when that is all inputs."""
+    from ztflow.read.sources.folders import is_inventory_name
     from ztflow.text.format import counted
 
     stats = counts.stats
@@ -321,7 +322,8 @@ def _barren(counts: ReadReport, said: int) -> Iterator[str]:
     else:
         named = [(name, one) for name, one in barren if name not in found or one.other]
         for name, one in named[:said]:
-            yield f"{name}: {_nothing_of_ours(one)}"
+            hint = f"; is it an inventory? Then --inventory {name}" if is_inventory_name(name) else ""
+            yield f"{name}: {_nothing_of_ours(one)}{hint}"
         if len(named) > said:
             yield f"… and {counted(len(named) - said, 'more input')} without an access line"
         if others:

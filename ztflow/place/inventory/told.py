@@ -10,10 +10,18 @@ from ztflow.text.format import counted
 
 _SHOWN = 2
 """Files named one by one."""
+_FEW = 8
+"""Files with a line each; a folder that is named as an inventory may hold hundreds."""
 
 
 def what_each_gave(inventory: Inventory) -> Iterator[str]:
-    """One line for each file that was read: `pods.txt: 14 pods on 3 nodes`."""
+    """One line for each file that was read: `pods.txt: 14 pods on 3 nodes`; one for all where they are many."""
+    if len(inventory.files) > _FEW:
+        yield f"{len(inventory.files):,} files: {_gave(inventory)}"
+        hidden = inventory.elided.total()
+        if hidden:
+            yield f"the node is left out (`...`) in {counted(hidden, 'row')}: unknown there"
+        return
     for file in inventory.files:
         yield f"{file}: {_gave(inventory.of_file(file))}"
         if inventory.elided[file]:
