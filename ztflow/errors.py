@@ -104,6 +104,25 @@ class InventoryError(SourceError):
     """An inventory file in which nothing could be recognised."""
 
 
+class OutputError(ZtflowError, OSError):
+    """Something could not be written: the output, or a temporary file.
+
+    Attributes:
+        name: What could not be written, as the user knows it.
+        detail: Why.
+        hint: What to try; may be empty.
+    """
+
+    def __init__(self, name: str, detail: str, hint: str = "") -> None:
+        super().__init__(f"cannot write {name}: {detail}{'; ' if hint else ''}{hint}")
+        self.name = name
+        self.detail = detail
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (OutputError, (self.name, self.detail, self.hint))
+
+
 class CompilerError(ZtflowError, RuntimeError):
     """Compiled code cannot be made or loaded on this machine; everything works without it, only slower."""
 
