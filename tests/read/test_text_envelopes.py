@@ -59,6 +59,12 @@ def test_lines_glued_behind_each_other():
     assert (len(rows), stats.other, stats.problems) == (1, 1, 0)
 
 
+def test_a_line_that_an_error_quotes_is_not_glued():
+    quotes = FAILED.replace("none allowed", "2026-11-23T00:37:31.983285Z info access")
+    holds(f"{quotes} |", quotes)
+    holds(LINE + quotes + LINE, LINE, quotes, LINE)
+
+
 def test_lines_glued_with_names_before_or_behind_each():
     pods = (POD, "ztunnel-4k7rb", "ztunnel-m8s5v")
     for made in (

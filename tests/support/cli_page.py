@@ -147,6 +147,7 @@ object on the last line of stderr, whatever the exit code (unless the command li
 | `access`, `other`, `not_ours`, `problems` | Access lines, other ztunnel lines, lines that are not from ztunnel, access lines that could not be parsed. |
 | `repaired` | Damaged lines that could be repaired. |
 | `duplicates` | Copies of a line, counted once. |
+| `cut_times` | Access lines whose time was cut or lost on the way: none, or whole seconds. |
 | `joined`, `came_joined` | Lines joined from the parts a container runtime had cut them into; lines that came joined by their shipper and still carry the tag of a part. |
 | `halves` | `access` - `duplicates`. This is also 2 · `paired_flows` + `unpaired_halves`, unless the log has lines of ztunnel 1.18 to 1.21: they are no access lines, but their connections are counted. |
 | `paired_flows`, `ambiguous_flows`, `unpaired_halves` | Connections with both log lines; how many of these had more than one possible partner; log lines without a partner. Null for `records`, which does not pair. |

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ztflow.model.provenance import NOBODY, Origin
+from ztflow.model.provenance import Origin
 from ztflow.read.unwrap.content import Content, Memory, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_metadata
 
@@ -35,7 +35,6 @@ def debug_dump(text: str, memory: Memory) -> list[Content] | None:
     if (resource := _RESOURCE.match(text)) is not None:
         # the attributes are behind it (normal), or follow one a line (detailed)
         memory.section = origin_of_metadata(dict(_PAIR.findall(resource["attributes"] or "")))
-        memory.resource = NOBODY
         memory.attributes = {}
         return [Content(text, final=True)]
     if memory.attributes is None:

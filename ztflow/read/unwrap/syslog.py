@@ -61,7 +61,7 @@ def syslog(text: str, memory: Memory) -> list[Content] | None:
     stamp = found["bsd"] or found["iso"]
     eaten = _EATEN_CRI.match(rest) if stamp else None
     if eaten is not None:
-        return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], "")]
+        return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], stamp or "")]
     inside = _INSIDE.search(rest, 0, _HEAD_CHARS)
     if inside is not None:
         if not inside.start() and found["iso"]:
