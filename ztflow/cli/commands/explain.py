@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @message_options
 def explain(line: Sequence[str], talk: Talk) -> int:
-    """Show how a log line is parsed, field by field, or why it is not; and which envelopes were around it."""
+    """Show how a log line is parsed, field by field, or why it is not.
+
+    Where something was around the line, it also shows which envelope that was, and which others were tried.
+    """
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import destination
