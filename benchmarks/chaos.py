@@ -128,12 +128,13 @@ def main() -> int:
                 case.seconds = time.monotonic() - began
                 case.whole = (folder / "out").read_bytes()
             how = rng.choice([*CODES, FULL])
-            failures += broken(case, how, rng, folder)
+            found = broken(case, how, rng, folder)
+            failures += found
+            print(*found, sep="\n", end="\n" if found else "", flush=True)
             new = (folder / "out").read_bytes() == case.whole
             ends[f"{'full disk' if how == FULL else signal.Signals(how).name}: {'new' if new else 'old'} output"] += 1
     for end, count in sorted(ends.items()):
         print(f"{count:6} {end}")
-    print("\n".join(failures))
     print(f"{options.runs} runs, {len(failures)} broken promises")
     return int(bool(failures))
 

@@ -104,6 +104,7 @@ def test_a_signal_leaves_the_old_file_or_the_whole_new_one(moment, tmp_path):
             assert b"Traceback" not in talk
             if moment == "placed":
                 assert_whole(run.output, form)
+                assert b"left as it was" not in talk
             else:
                 assert run.output.read_bytes() == OLD
             if number == KILL:

@@ -172,19 +172,22 @@ def destination(output: str | None, wanted: Callable[[], bool] = lambda: True) -
         if output is not None:
             stream.close()
         return
+    placed = Placed(output)
     try:
-        with Placed(output) as placed:
+        with placed:
             yield placed.stream
             if not wanted():
                 placed.give_up()
-                _say_unwritten(output)
     except Stopped:
-        _say_unwritten(output)
+        _say_unless(placed, output)
         raise
+    _say_unless(placed, output)
 
 
-def _say_unwritten(output: str) -> None:
-    say(f"{output}: {'left as it was' if Path(output).exists() else 'not written'}")
+def _say_unless(placed: Placed, output: str) -> None:
+    """Say what became of the output where the answer is not in it."""
+    if not placed.done:
+        say(f"{output}: {'left as it was' if Path(output).exists() else 'not written'}")
 
 
 def _drop(stream: BinaryIO) -> None:

@@ -77,6 +77,8 @@ class NewFile:
     def __init__(self, folder: Scratch, name: str) -> None:
         self._path = folder.path / "part"
         self._name = name
+        self.named = False
+        """Whether it is in its place; from then on it stays there, whatever happens next."""
         with told(name):
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         self.stream = NamedFile(fd, name).buffered()
@@ -115,6 +117,7 @@ class NewFile:
                 self._path.replace(place)
             elif not _put_anew(self._path, place):
                 return False
+            self.named = True
             with suppress(OSError):  # a folder one may write to but not read
                 fd = os.open(place.parent, os.O_RDONLY)
                 try:
@@ -170,10 +173,16 @@ class Placed:
         self._place = Path(os.path.realpath(path))
         self._name = path
         self._wanted = True
+        self._file: NewFile | None = None
 
     def give_up(self) -> None:
         """Leave the place as it is, although there is no error."""
         self._wanted = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the new file is in its place."""
+        return self._file is not None and self._file.named
 
     def __enter__(self) -> Self:
         with told(self._name):
@@ -191,6 +200,7 @@ class Placed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self._file is not None
         try:
             if kind is None and self._wanted:
                 self._file.put(self._place, replace=True)

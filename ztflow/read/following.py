@@ -218,14 +218,15 @@ class _File:
 
     def _grown(self) -> Iterator[ReadBatch]:
         fd = self.file.fileno()
-        size = os.fstat(fd).st_size
-        if size == self._position:
-            return
-        if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
-            yield from self.stream.finish()
-            self._position, self._first = 0, b""
-            self.stream = _Stream(self.name, self._live)
-        while not self._live.stop() and (data := os.pread(fd, _BATCH, self._position)):
+        # Between two pieces as much time goes by as what becomes of their lines takes: look each time.
+        while not self._live.stop() and (size := os.fstat(fd).st_size) != self._position:
+            if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
+                yield from self.stream.finish()
+                self._position, self._first = 0, b""
+                self.stream = _Stream(self.name, self._live)
+            data = os.pread(fd, _BATCH, self._position)
+            if not data:
+                break
             if len(self._first) < _FINGERPRINT:
                 self._first += data[: _FINGERPRINT - len(self._first)]
             self._position += len(data)
