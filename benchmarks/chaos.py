@@ -69,8 +69,8 @@ def started(case: Case, folder: Path, limit: int | None = None) -> subprocess.Po
     )  # fmt: skip
 
 
-def broken(case: Case, how: int, rng: random.Random, folder: Path) -> list[str]:
-    """What one ended run broke."""
+def broken(case: Case, how: int, rng: random.Random, folder: Path) -> tuple[bool, list[str]]:
+    """Whether one ended run left the new output, and what it broke."""
     (folder / "out").write_bytes(OLD)
     process = started(case, folder, rng.randrange(len(case.whole)) if how == FULL else None)
     if how != FULL:
@@ -96,8 +96,9 @@ def broken(case: Case, how: int, rng: random.Random, folder: Path) -> list[str]:
     left = [path.name for path in folder.rglob("*") if path.name not in {"out", "temp"}]
     if left:
         found.append(f"left {', '.join(left)}")
-    return [f"{text}: {' '.join(case.words[-3:])} -o {case.form}, {'full' if how == FULL else signal.Signals(how).name}"
-            f"\n{talk.decode()}" for text in found]  # fmt: skip
+    end = "full" if how == FULL else signal.Signals(how).name
+    where = f"{' '.join(case.words[-3:])} -o {case.form}, {end}"
+    return is_new, [f"{text}: {where}\n{talk.decode()}" for text in found]
 
 
 def main() -> int:
@@ -128,10 +129,9 @@ def main() -> int:
                 case.seconds = time.monotonic() - began
                 case.whole = (folder / "out").read_bytes()
             how = rng.choice([*CODES, FULL])
-            found = broken(case, how, rng, folder)
+            new, found = broken(case, how, rng, folder)
             failures += found
             print(*found, sep="\n", end="\n" if found else "", flush=True)
-            new = (folder / "out").read_bytes() == case.whole
             ends[f"{'full disk' if how == FULL else signal.Signals(how).name}: {'new' if new else 'old'} output"] += 1
     for end, count in sorted(ends.items()):
         print(f"{count:6} {end}")
