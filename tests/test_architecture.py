@@ -17,7 +17,7 @@ PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version"),
-    ("text", "columns"),
+    ("text", "columns", "files"),
     ("model",),
     ("jit",),
     ("parse",),

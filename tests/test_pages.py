@@ -20,9 +20,9 @@ PYTHON = re.compile(r"```python\n(?P<code>(?:.*\n)*?)```\n\n```text\n(?P<output>
 
 def printed(*command: str) -> str:
     env = os.environ | {"COLUMNS": "100", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    assert run.stderr == ""
-    return run.stdout
+    return subprocess.run(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    ).stdout
 
 
 def true_outputs(text: str) -> str:

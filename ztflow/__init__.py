@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ztflow.errors import (
     InputError,
     InventoryError,
+    OutputError,
     ParseError,
     Reason,
     SlowPathWarning,
@@ -87,6 +88,7 @@ __all__ = [
     "InputError",
     "Inventory",
     "InventoryError",
+    "OutputError",
     "Pairer",
     "ParseError",
     "Problem",

@@ -14,12 +14,12 @@ from typing import BinaryIO, TypeAlias, TypeVar
 from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
 from ztflow.model.tables import Flows, Halves
-from ztflow.place import Inventory, read_inventory
+from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
 
 Source: TypeAlias = str | Path | BinaryIO
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory
+Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Stop: TypeAlias = Callable[[], bool]
@@ -71,7 +71,7 @@ def iter_records(
     Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory), report=report)
+    session = RecordSession(_known(inventory, inputs), report=report)
     return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
 
 
@@ -90,7 +90,8 @@ def read_flows(
     Args:
         inputs: As for `read_records`; several are one capture.
         inventory: Files that say which pod is on which node (kubectl, istioctl or ztunnel output, or CSV), or what
-            `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`).
+            `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`). Unless given,
+            what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
         since: As for `read_records`, of the ends of connections; pairing sees all lines.
@@ -124,7 +125,7 @@ def iter_flows(
     read before the first flow comes.
     """
     report = ReadReport() if report is None else report
-    session = Session(_known(inventory), report=report)
+    session = Session(_known(inventory, inputs), report=report)
     return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
 
 
@@ -155,7 +156,7 @@ def read_capture(
         if stop is None
         else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    flows = whole(Flows, _finished(Session(_known(inventory), report=report), noted(batches)), report)
+    flows = whole(Flows, _finished(Session(_known(inventory, inputs), report=report), noted(batches)), report)
     return whole(Halves, kept, report), flows
 
 
@@ -173,7 +174,7 @@ def follow_records(
     filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory), live=True, report=report)
+    session = RecordSession(_known(inventory, inputs), live=True, report=report)
     return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -202,7 +203,7 @@ def follow_flows(
         InventoryError: As for `read_flows`.
     """
     report = ReadReport() if report is None else report
-    session = LiveSession(_known(inventory), window=LIVE_WINDOW if window is None else window, report=report)
+    session = LiveSession(_known(inventory, inputs), window=LIVE_WINDOW if window is None else window, report=report)
     return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -215,11 +216,13 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     return made
 
 
-def _known(inventory: Known) -> Inventory | None:
-    if isinstance(inventory, Inventory):
-        return inventory if len(inventory) else None
+def _known(inventory: Known, inputs: Sequence[Source]) -> Inventory | None:
+    if inventory is None or isinstance(inventory, Inventory):
+        return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    return read_inventory(*paths) if paths else None
+    if paths:
+        return read_inventory(*paths) or None
+    return inventory_beside(inputs).inventory or None
 
 
 def _batches(

@@ -19,13 +19,13 @@ class Reason(StrEnum):
     REPEATED_FIELD = "repeated field"
     """A key appears twice. ztunnel never writes that, so two lines may have been run together."""
     BAD_VALUE = "bad value"
-    """A value has the wrong type for its field (address, number, duration, direction)."""
+    """A value has the wrong type for its field, or cannot be one of it: a name with a blank in it."""
     BAD_ESCAPE = "bad escape"
     """A quoted value contains a backslash sequence that Rust never writes."""
     BAD_SYNTAX = "bad syntax"
     """Something else where a `key=value` pair should begin."""
     BAD_TIME = "bad time"
-    """The time column does not contain a valid time."""
+    """The time column does not contain a valid time of the years 1970 to 2261."""
     BAD_JSON = "bad json"
     """A JSON line that cannot be decoded, or a field with the wrong JSON type."""
     TOO_LONG = "too long"
@@ -102,6 +102,25 @@ class SourceError(InputError):
 
 class InventoryError(SourceError):
     """An inventory file in which nothing could be recognised."""
+
+
+class OutputError(ZtflowError, OSError):
+    """Something could not be written: the output, or a temporary file.
+
+    Attributes:
+        name: What could not be written, as the user knows it.
+        detail: Why.
+        hint: What to try; may be empty.
+    """
+
+    def __init__(self, name: str, detail: str, hint: str = "") -> None:
+        super().__init__(f"cannot write {name}: {detail}{'; ' if hint else ''}{hint}")
+        self.name = name
+        self.detail = detail
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (OutputError, (self.name, self.detail, self.hint))
 
 
 class CompilerError(ZtflowError, RuntimeError):

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +18,8 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.timestamps import micros_of
+from ztflow.files.placing import told
+from ztflow.files.scratch import Scratch, temporary_folder
 from ztflow.model.tables import FLOWS_SCHEMA
 
 IN_MEMORY = 1_000_000
@@ -29,6 +30,7 @@ FLOWS_IN_MEMORY = 150_000
 """Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
 STRETCH_ROWS = 32_768
 """Rows in one stretch of a run on disk: what has to be read to find a slice's edge."""
+_NO_ROOM = "what does not fit in memory waits there; set TMPDIR to a folder with room"
 ACROSS = 4
 """Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
 
@@ -66,21 +68,29 @@ class Runs:
     def __init__(self, time: str) -> None:
         self._time = time
         self._count = 0
-        self._directory: TemporaryDirectory[str] | None = None
+        self._folder: Scratch | None = None
 
     def remove(self) -> None:
         """Delete the files."""
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None
 
     def write(self, table: pa.Table) -> list[Stretch]:
-        """Write a table of one dictionary a column; what it is in stretches, in order of the rows."""
-        if self._directory is None:
-            self._directory = TemporaryDirectory(prefix="ztflow-")
+        """Write a table of one dictionary a column; what it is in stretches, in order of the rows.
+
+        Raises:
+            OutputError: The place for temporary files is full, missing or not to be written to.
+        """
+        parent = temporary_folder() if self._folder is None else self._folder.path.parent
+        with told(str(parent), _NO_ROOM):
+            if self._folder is None:
+                self._folder = Scratch(parent)
+            self._count += 1
+            return self._written(table, self._folder.path / f"{self._count}.arrow")
+
+    def _written(self, table: pa.Table, path: Path) -> list[Stretch]:
         times = _times(table, self._time)
-        path = Path(self._directory.name) / f"{self._count}.arrow"
-        self._count += 1
         stretches = []
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             for number, start in enumerate(range(0, table.num_rows, STRETCH_ROWS)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cli_page import PAGE, main, page
 
 from ztflow.cli.options import FILTER_OPTIONS
 from ztflow.cli.run import BUG, FINDINGS, INTERRUPTED, OK, UNREADABLE, USAGE
+from ztflow.cli.signals import Stopped
 from ztflow.filters import make_filter
 from ztflow.writers import ROW_FORMATS
 
@@ -25,7 +27,9 @@ def test_the_page_is_current(tmp_path):
 
 def test_every_exit_code_is_told():
     told = [int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)]
-    assert told == [OK, FINDINGS, USAGE, UNREADABLE, BUG, INTERRUPTED]
+    ended = [Stopped(number).code for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+    assert told == [OK, FINDINGS, USAGE, UNREADABLE, BUG, *ended]
+    assert INTERRUPTED in ended
 
 
 def test_every_format_is_told():

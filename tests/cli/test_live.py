@@ -166,6 +166,26 @@ def test_the_summary_is_alive_on_a_terminal_until_ctrl_c(start):
             os.close(theirs)
 
 
+@pytest.mark.parametrize("words", [["-f"], ["flows", "-f"], ["flows", "-"]])
+def test_a_terminal_that_closes_ends_all_that_runs_on_it(words):
+    """SIGHUP, and from then on no stream can be written to."""
+    reading, writing = os.pipe()
+    process, terminal = pty.fork()
+    if not process:
+        os.dup2(reading, 0)
+        os.set_inheritable(writing, True)  # so that the pipe does not end
+        os.execv(sys.executable, [*ZTFLOW, *words])
+    os.write(writing, connection(1))
+    if "-" not in words:
+        assert b"httpbin" in read_until(terminal, b"httpbin")
+    else:
+        assert b"standard input" in read_until(terminal, b"standard input")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 128 + signal.SIGHUP
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_pipe_without_follow_that_does_not_end_is_spoken_of_once(start):
     process = start("flows", "-o", "jsonl")
     give(process, connection(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from ztflow.cli.destinations import finished
 from ztflow.cli.output import Behind
 
 
@@ -22,6 +23,9 @@ class Notes:
 
     def close(self):
         self.seen.append("closed")
+
+    def abandon(self):
+        self.seen.append("abandoned")
 
 
 def rows(count):
@@ -46,10 +50,8 @@ def test_a_reader_that_has_gone_is_noticed_with_the_next_batch_even_an_empty_one
     behind.close()
 
 
-def test_what_breaks_last_is_told_at_the_end_and_the_writer_is_closed_all_the_same():
+def test_what_breaks_last_is_told_at_the_end_and_the_output_is_not_finished():
     notes = Notes(breaks_at=0)
-    behind = Behind(notes)
-    behind.write(rows(1))
-    with pytest.raises(BrokenPipeError):
-        behind.close()
-    assert notes.seen == ["closed"]
+    with pytest.raises(BrokenPipeError), finished(Behind(notes)) as behind:
+        behind.write(rows(1))
+    assert notes.seen == ["abandoned"]

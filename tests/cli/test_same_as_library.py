@@ -11,7 +11,7 @@ import ztflow
 from ztflow import api
 from ztflow.graph import LEVELS
 from ztflow.graph.formats import write_graph
-from ztflow.place.inventory import files as inventory_files
+from ztflow.place.inventory import found as inventory_files
 from ztflow.reports import NEEDS_HALVES, REPORTS, diff, make_report, render, summary
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -98,12 +98,12 @@ def test_both_tables_of_one_reading_are_those_of_two(flows, files):
      ["diff", LOGS[0], LOGS[1]]],
 )  # fmt: skip
 def test_an_inventory_is_read_once(cli, monkeypatch, files, words):
-    read, names = inventory_files._read_file, []
+    read, names = inventory_files._read, []
 
     def counting(name, into):
         names.append(name)
         read(name, into)
 
-    monkeypatch.setattr(inventory_files, "_read_file", counting)
+    monkeypatch.setattr(inventory_files, "_read", counting)
     assert cli(*words, *known(files), *([] if words[:1] == ["diff"] else LOGS)).code == 0
     assert names == files

@@ -276,3 +276,71 @@ def test_a_printed_table_is_read_back(pods, with_header, squeezed, with_namespac
         (ns if with_namespace else None, name, (ip,), node) for ns, name, _, _, ip, node in pods
     ]
     assert inventory.unused.total() == 0
+
+
+WORKLOADS = (
+    "NAMESPACE  POD NAME                 ADDRESS      NODE    WAYPOINT PROTOCOL NETWORK  NETWORK GATEWAY\n"
+    "shop       web-6b7f9c5d4-x2x9q      10.244.1.10  node-a  None     HBONE    cluster1 cluster1/172.18.0.4\n"
+    "data       db-0                     10.244.3.14  node-c  None     HBONE             \n"
+)
+
+
+def test_workloads_of_several_networks(parsed):
+    found = [(pod.name, pod.ips, pod.node, pod.network) for pod in parsed(WORKLOADS).pods]
+    assert found == [
+        ("web-6b7f9c5d4-x2x9q", ("10.244.1.10",), "node-a", "cluster1"),
+        ("db-0", ("10.244.3.14",), "node-c", None),
+    ]
+
+
+def test_a_header_of_two_words_nobody_knows(parsed):
+    text = WORKLOADS.replace("NETWORK  NETWORK GATEWAY", "SOME NEW  THIRD WORD   ")
+    assert [pod.node for pod in parsed(text).pods] == ["node-a", "node-c"]
+
+
+@pytest.mark.parametrize(
+    "left_out", ["...", "…", "ip-10-0-1...", "…-worker", "-", "***", "xxx", "<redacted>", "N/A", "unknown"]
+)
+@pytest.mark.parametrize("squeezed", [False, True])
+def test_a_node_that_was_left_out_is_unknown(parsed, left_out, squeezed):
+    table = (
+        f"NAMESPACE   NAME    READY   STATUS    RESTARTS   AGE   IP            NODE           NOMINATED NODE\n"
+        f"shop        web-0   1/1     Running   0          3h    10.244.1.10   {left_out:<14} <none>\n"
+    )
+    inventory = parsed(re.sub(" {2,}", "  ", table) if squeezed else table)
+    assert [(pod.name, pod.ips, pod.node) for pod in inventory.pods] == [("web-0", ("10.244.1.10",), None)]
+    assert inventory.elided.total() == (left_out != "<redacted>")
+
+
+def test_a_left_out_node_in_rows_without_a_header(parsed):
+    inventory = parsed("shop   web-0   1/1   Running   0   3h   10.244.1.10   ip-10...   <none>   <none>\n"
+                       "shop   web-1   10.244.1.11   ...   None   HBONE\n")  # fmt: skip
+    assert [(pod.name, pod.node) for pod in inventory.pods] == [("web-0", None), ("web-1", None)]
+    assert inventory.elided == {"given.txt": 2}
+
+
+def test_a_name_of_which_a_part_is_left_out_is_none(parsed):
+    inventory = parsed(WORKLOADS.replace("web-6b7f9c5d4-x2x9q", "web-6b7f9c5...     "))
+    assert [pod.name for pod in inventory.pods] == ["db-0"]
+
+
+def test_custom_columns_in_any_case_with_host_network_and_lists_of_addresses(parsed):
+    inventory = parsed(
+        "Name                  Node     IPs                                     HostNetwork\n"
+        "web-6b7f9c5d4-x2x9q   node-a   [map[ip:10.244.1.10] map[ip:fd00::a]]   <none>\n"
+        "ztunnel-4k7rb         node-a   172.18.0.4                              true\n"
+    )
+    assert [(pod.name, pod.ips, pod.host_network) for pod in inventory.pods] == [
+        ("web-6b7f9c5d4-x2x9q", ("10.244.1.10", "fd00::a"), None),
+        ("ztunnel-4k7rb", ("172.18.0.4",), True),
+    ]
+
+
+def test_ranges_in_custom_columns_make_it_a_table_of_nodes(parsed):
+    nodes = parsed("NAME     CIDR                                 ZONE\n"
+                   "node-a   10.244.1.0/24                        z1\n"
+                   "node-b   [10.244.2.0/24 fd00:10:244:2::/64]   <none>\n").nodes  # fmt: skip
+    assert [(node.name, node.zone, node.pod_ranges) for node in nodes] == [
+        ("node-a", "z1", ("10.244.1.0/24",)),
+        ("node-b", None, ("10.244.2.0/24", "fd00:10:244:2::/64")),
+    ]

@@ -241,3 +241,56 @@ def test_no_json_breaks_the_reader(document):
     inventory = Inventory()
     parse_inventory(json.dumps(document), "given.json", inventory)
     Topology(inventory)
+
+
+def test_ranges_of_nodes_and_what_cilium_gave_them(parsed):
+    nodes = parsed(
+        '{"kind":"List","items":[{"kind":"Node","metadata":{"name":"a"},"spec":{"podCIDR":"10.0.1.0/24",'
+        '"podCIDRs":["10.0.1.0/24","fd00:1::/64","nonsense/x"]}},'
+        '{"kind":"CiliumNode","metadata":{"name":"b"},"spec":{"ipam":{"podCIDRs":["10.1.0.0/24"]}}}]}'
+    ).nodes
+    assert [(node.name, node.pod_ranges) for node in nodes] == [
+        ("a", ("10.0.1.0/24", "fd00:1::/64")),
+        ("b", ("10.1.0.0/24",)),
+    ]
+
+
+def test_items_that_lost_their_kind(parsed):
+    inventory = parsed(
+        '{"metadata":{"name":"p","namespace":"n"},"spec":{"nodeName":"node-a","containers":[]},"status":{"podIP":"10.0.0.1"}}\n'
+        '{"metadata":{"name":"node-a"},"status":{"nodeInfo":{}}}\n'
+    )
+    assert [(pod.name, pod.ips, pod.node) for pod in inventory.pods] == [("p", ("10.0.0.1",), "node-a")]
+    assert [node.name for node in inventory.nodes] == ["node-a"]
+
+
+def test_flat_objects(parsed):
+    inventory = parsed(
+        '{"namespace":"n","name":"p","ip":"10.0.0.1","nodeName":"node-a"}\n{"name":"q","nodeName":"..."}\n'
+    )
+    assert [(pod.namespace, pod.name, pod.ips, pod.node) for pod in inventory.pods] == [
+        ("n", "p", ("10.0.0.1",), "node-a")
+    ]
+    assert inventory.elided == {"given.txt": 1}
+
+
+def test_a_left_out_node_is_unknown_in_every_form(parsed):
+    texts = (
+        '{"kind":"Pod","metadata":{"name":"p"},"spec":{"nodeName":"..."},"status":{"podIP":"10.0.0.1"}}',
+        '[{"uid":"c//Pod/n/p","name":"p","namespace":"n","workloadIps":["10.0.0.1"],"node":"ip-1…"}]',
+        "ip,pod,namespace,node,zone\n10.0.0.1,p,n,...,z\n",
+    )
+    for text in texts:
+        inventory = parsed(text)
+        assert [(pod.name, pod.ips, pod.node) for pod in inventory.pods] == [("p", ("10.0.0.1",), None)]
+        assert inventory.elided == {"given.txt": 1}
+
+
+def test_a_long_list_in_yaml_is_read_without_what_nobody_reads(parsed):
+    """`k8s-resources` of a bug report holds all kinds, mostly long ones."""
+    pod = "- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: p-{}\n  spec:\n    nodeName: node-a\n"
+    other = "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: c\n  data:\n    a: |\n      {}\n"
+    body = "".join(pod.format(number) + other.format("- kind: Pod " * 1000) for number in range(20))
+    inventory = parsed(f"apiVersion: v1\nitems:\n{body}kind: List\nmetadata:\n  resourceVersion: ''\n")
+    assert [fact.name for fact in inventory.pods] == [f"p-{number}" for number in range(20)]
+    assert inventory.unused == {}

@@ -114,3 +114,48 @@ def test_any_cut_into_chunks_gives_the_same(case, chunk):
     other, pieces = read(text, chunk)
     assert one.to_arrow().to_pylist() == other.to_arrow().to_pylist()
     assert (whole.stats, whole.problems) == (pieces.stats, pieces.problems)
+
+
+PRETTY = [json.dumps(record(at), indent=1) for at in range(3)]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        PRETTY[1][: PRETTY[1].index('"direction"')],
+        PRETTY[1][: PRETTY[1].index("15008")],
+        PRETTY[1][PRETTY[1].index(' "src.workload"') :],
+        PRETTY[1][PRETTY[1].index("workload") :],
+        PRETTY[1].replace(' "src.workload"', ' ...\n "src.workload"'),
+        PRETTY[1].replace(' "src.workload"', ' \u2026,\n "src.workload"').replace(": 100086", ": ..."),
+        compact({"labels": [{}], **record(1)}).replace(':"6ms"', ":qq"),
+        compact({"a": {"b": "c"}, **record(1)})[:-1],
+    ],
+    ids=["end", "end in a value", "beginning", "beginning in a key", "abridged", "abridged twice", "broken behind an object", "never closed"],
+)  # fmt: skip
+@pytest.mark.parametrize("times", [1, 2])
+def test_each_broken_object_is_one_problem(broken, times):
+    halves, parser = read("\n".join([PRETTY[0], *[broken] * times, PRETTY[2], ""]))
+    assert ports(halves) == [40000, 40002]
+    assert parser.stats.problems == times
+
+
+def test_records_that_a_broken_one_swallowed():
+    rows = [record(0, **SPANS), record(1), record(2)]
+    text = compact(rows).replace(',{"id":"' + "b" * 32 + '","name":"inbound"}]}', "")
+    halves, parser = read(text + "\n")
+    assert ports(halves) == [40001, 40002]
+    assert parser.stats.problems == 1
+
+
+def test_a_record_broken_at_a_fixed_width():
+    rows = [compact(record(at)) for at in range(2)]
+    text = "".join(row[at : at + 80] + "\n" for row in rows for at in range(0, len(row), 80))
+    halves, parser = read(text)
+    assert ports(halves) == [40000, 40001]
+    assert (parser.stats.lines, parser.stats.repaired) == (2, 2)
+
+
+def test_a_broken_envelope_says_nothing_of_ztunnel():
+    _, parser = read('{\n "a": 1,\n "b": qq\n}\n')
+    assert (parser.stats.problems, parser.stats.not_ours, parser.stats.lines) == (0, 4, 4)

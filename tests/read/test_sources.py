@@ -155,10 +155,14 @@ def test_directory(tmp_path):
     (tmp_path / ".hidden.log").write_bytes(DATA)
     (tmp_path / "link.log").symlink_to(tmp_path / "ztunnel-4k7rb.log")
     (tmp_path / "dangling.log").symlink_to(tmp_path / "nowhere")
-    halves, report, _ = read(str(tmp_path))
-    assert [name for name, _ in report.inputs] == [f"{tmp_path}/link.log", f"{tmp_path}/b/ztunnel-9xw2d.log.gz"]
+    (tmp_path / "notes.md").write_text("x")
+    failed = []
+    halves, report, _ = read(str(tmp_path), on_error=failed.append)
+    names = ["ztunnel-4k7rb.log", "b/ztunnel-9xw2d.log.gz"]
+    assert [name for name, _ in report.inputs] == [f"{tmp_path}/{name}" for name in names]
     assert len(halves) == 2 * ACCESS
-    assert sorted(Path(name).name for name in report.skipped) == ["dangling.log", "pods.txt"]
+    assert [Path(name).name for name in report.skipped] == ["notes.md"]
+    assert [str(error) for error in failed] == [f"{tmp_path}/dangling.log: is a link to nothing"]
 
 
 def test_a_directory_of_texts_without_any_log_name(tmp_path):

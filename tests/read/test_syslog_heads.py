@@ -125,3 +125,15 @@ def test_a_runtime_head_whose_time_a_relay_took(head, tag):
         [f"{head}stdout F {LINE}"] if tag == "F" else [f"{head}stdout P {LINE[:300]}", f"{head}stdout F {LINE[300:]}"]
     )
     holds("\n".join(parts), LINE)
+
+
+def test_parts_of_two_writers_that_nothing_tells_apart_are_problems():
+    other = LINE.replace("prober", "barber").replace("35692", "35693")
+    parts = [f"Nov 23 00:37:39 stdout {tag} {text}" for tag, text in (
+        ("P", LINE[:250]), ("P", other[:250]), ("F", LINE[250:]), ("F", other[250:]),
+    )]  # fmt: skip
+    rows, stats, _ = read("\n".join(parts))
+    assert rows == []
+    assert stats.problems >= 2
+    parts[1], parts[3] = (part.replace("37:39", "37:40") for part in (parts[1], parts[3]))
+    holds("\n".join(parts), LINE, other)

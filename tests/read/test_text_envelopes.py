@@ -59,6 +59,12 @@ def test_lines_glued_behind_each_other():
     assert (len(rows), stats.other, stats.problems) == (1, 1, 0)
 
 
+def test_a_line_that_an_error_quotes_is_not_glued():
+    quotes = FAILED.replace("none allowed", "2026-11-23T00:37:31.983285Z info access")
+    holds(f"{quotes} |", quotes)
+    holds(LINE + quotes + LINE, LINE, quotes, LINE)
+
+
 def test_lines_glued_with_names_before_or_behind_each():
     pods = (POD, "ztunnel-4k7rb", "ztunnel-m8s5v")
     for made in (
@@ -97,11 +103,22 @@ def test_a_marker_counts_as_a_whole_line_or_glued_behind_one(chunk):
 
 
 @pytest.mark.parametrize("prefix", [
-    "[node-a] ", "[INFO] ", "node-a prod ", "web-1 app ", "[stdout] ", "relay01 forwarded ", "Nov 29 07:04:16 ztunnel: ",
+    "[node-a] ", "[INFO] ", "node-a prod ", "web-1 app ", "[stdout] ", "[level/info/x] ", "daemon/worker[17]: ", "a/b[c]: ", "relay01 forwarded ", "Nov 29 07:04:16 ztunnel: ",
     "prod node-a ztunnel-plain ", "[k8s] [ztunnel] ",
 ])  # fmt: skip
 def test_words_before_a_line_are_no_pod(prefix):
     holds(prefix + LINE, LINE)
+
+
+@pytest.mark.parametrize("prefix", [f"INFO {POD} ", f"stdout {POD} ", f"[{POD}] ", f"{POD}: ", f"app/{POD}: "])
+def test_words_beside_a_pod_are_no_node_and_no_namespace(prefix):
+    holds(prefix + LINE, LINE, pod=POD)
+
+
+@pytest.mark.parametrize("ending", [f" (istio-system/{POD}/istio-proxy/node-b)", f" ({POD}/a/b/c)"])
+def test_four_names_behind_a_line_in_another_order(ending):
+    rows, *_ = read(LINE + ending)
+    assert [(row["ztunnel_pod"], row["ztunnel_node"]) for row in rows] == [(POD, None)]
 
 
 NAME = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)

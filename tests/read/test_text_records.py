@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +91,22 @@ def test_the_debug_exporter_with_detailed_verbosity(line):
     holds(detailed(line), line, pod=POD, node="node-b", namespace="istio-system")
 
 
+def test_the_debug_exporter_without_scopes_or_in_json():
+    other = LINE.replace("35692", "35693")
+    plain = (
+        detailed(LINE) + "\n" + detailed(other).partition("Resource SchemaURL")[0].replace("ResourceLog", "LogRecord")
+    )
+    plain += f"\nBody: Str({other})\nAttributes:\n     -> k8s.pod.name: Str(ztunnel-4k7rb)"
+    without = "\n".join(line for line in plain.split("\n") if "Scope" not in line)
+    holds(without, LINE, other, pod=POD, node="node-b", namespace="istio-system")
+    logged = json.dumps({"level": "info", "ts": "2026-11-29T07:15:46.193Z", "msg": plain})
+    holds(logged, LINE, other, pod=POD, node="node-b", namespace="istio-system")
+    normal = (
+        f"ResourceLog #0{pairs(RESOURCE)}\nScopeLog #0 a@1\n{LINE}{pairs(ATTRIBUTES)}\n{other}{pairs(ATTRIBUTES)}\n"
+    )
+    holds(json.dumps({"level": "info", "msg": normal}), LINE, other, pod=POD, namespace="istio-system")
+
+
 def test_a_resource_does_not_stick_to_the_next():
     rows, *_ = read("\n".join([detailed(LINE), detailed(OLD, {})]))
     assert [row["ztunnel_pod"] for row in rows] == [POD, None]
@@ -130,3 +148,11 @@ def test_kubetails_columns_in_any_order(names, headed):
     assert {row["ztunnel_pod"] for row in found} <= {POD if "POD" in names else None, None if not headed else POD}
     if headed:
         assert {row["ztunnel_namespace"] for row in found} == {"istio-system" if "NAMESPACE" in names else None}
+
+
+@pytest.mark.parametrize("names", [("timestamp", "pod", "zone", "node", "message"), ("node", "message", "pod")])
+def test_the_tsv_of_kubetails_dashboard(names):
+    cells = {"timestamp": "2026-11-23T00:37:30.769382588Z", "pod": POD, "zone": "", "node": "node-b"}
+    lines = [line.replace("\t", " ") for line in LINES]
+    rows = ["\t".join({**cells, "message": line}[name] for name in names) for line in lines]
+    holds("\n".join(["\t".join(names), *rows]), *lines, pod=POD, node="node-b")

@@ -102,6 +102,18 @@ def test_an_output_that_is_a_file_is_code_2(run, tmp_path):
     assert "taken" in talk
 
 
+def test_a_run_that_breaks_off_leaves_no_half_file(run, tmp_path, monkeypatch):
+    def half(*_args):
+        yield b"half a l"
+        raise BrokenPipeError
+
+    assert run("--scenario", "idle", "--output", str(tmp_path))[0] == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("ztflow.simulate.capture.Capture.content", half)
+    run("--scenario", "idle", "--output", str(tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 DOCS = (Path(__file__).parents[2] / "docs" / "how-to" / "simulate.md").read_text(encoding="utf-8")
 
 

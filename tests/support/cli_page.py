@@ -31,12 +31,47 @@ A misspelled command, option or value is refused with the closest match: `Did yo
 
 | code | |
 |---|---|
-| 0 | Success. Also if the input has no ztunnel access lines, if some access lines could not be parsed, if the reader of a pipe closed it, and if Ctrl-C ended `--follow` or the live summary. |
+| 0 | Success. Also if the input has no ztunnel access lines, if some access lines could not be parsed, if the reader of a pipe closed it (without a word, as ripgrep does it; `pipefail` need not be switched off for `\\| head`), and if Ctrl-C ended `--follow` or the live summary. |
 | 1 | There are findings, and you asked for this code: `--strict` and an access line could not be parsed, or `--exit-code` and the report has findings to act on. |
-| 2 | The command line is invalid (unknown option, bad value), or the output cannot be written. |
+| 2 | The command line is invalid (unknown option, bad value), or the output or a temporary file cannot be written: no room, no permission, stdout closed. |
 | 3 | An input or inventory could not be read. Other inputs were read. |
 | 70 | A bug in ztflow; `--debug` shows the traceback. |
-| 130 | Interrupted with Ctrl-C, without `--follow`. |
+| 129 | Ended by SIGHUP, with or without `--follow`. |
+| 130 | Ended by Ctrl-C without `--follow`, or by a second Ctrl-C with it, or while the reader of a pipe takes nothing. |
+| 143 | Ended by SIGTERM, with or without `--follow`. |
+
+The first signal ends a command that reads to an end at once. One with `--follow` finishes: what is pending is decided and
+written, then it ends; a second signal cuts that short. What waits for another program (a FIFO without a writer, a pipe
+nobody reads) does so for less than a second after a signal. A signal the caller had ignored (`nohup`) stays ignored,
+except for Ctrl-C with `--follow`.
+
+## Files that are written
+
+A file of `--output` is written in a hidden folder beside its place and takes that place when it is whole and on the disk.
+Until then an old file stands as it was, whatever ends the run. Mode and owner of an old file are kept; where the owner
+cannot be kept, or the file is write-protected, it is not replaced. Of a symbolic link the file it points to is replaced; of
+a file with several names (hard links) the others keep what it held. Devices, FIFOs and `/dev/stdout` are written directly.
+
+An output that is one of the files that are read – by whatever name: an input, also one found in a folder or by a glob, an
+inventory, a price file, standard input – is refused before anything is read. Where inputs could not be read and the others
+hold no access line, an old output is left as it was, and no new one is made.
+
+With `--follow`, `records` and `flows` write whole files one after the other into a folder of the output's name, which
+Arrow, pandas, Polars and Spark read as one table:
+
+```text
+flows.parquet/flows-00001.parquet
+flows.parquet/flows-00002.parquet
+```
+
+The first is finished a second after its first row; each further one spans twice the time, one minute at most. A stop
+finishes the last. So all that was decided is there after Ctrl-C, SIGTERM and SIGHUP; SIGKILL costs what came since the last
+file. Numbers go on after the highest that is there. If the output's name is that of a file, it is left alone and the series
+stands beside it (`flows-00001.parquet`).
+
+Temporary files (what does not fit in memory) go where `TMPDIR` says, else to the system's folder for them. They are removed
+whatever ends the run; what a killed one left, there or beside an output, is removed by the next run there. It removes only
+folders with the mark of ztflow and of the same user, and only when no process holds their lock.
 
 ## Shell completion
 
@@ -112,6 +147,7 @@ object on the last line of stderr, whatever the exit code (unless the command li
 | `access`, `other`, `not_ours`, `problems` | Access lines, other ztunnel lines, lines that are not from ztunnel, access lines that could not be parsed. |
 | `repaired` | Damaged lines that could be repaired. |
 | `duplicates` | Copies of a line, counted once. |
+| `cut_times` | Access lines whose time was cut or lost on the way: none, or whole seconds. |
 | `joined`, `came_joined` | Lines joined from the parts a container runtime had cut them into; lines that came joined by their shipper and still carry the tag of a part. |
 | `halves` | `access` - `duplicates`. This is also 2 · `paired_flows` + `unpaired_halves`, unless the log has lines of ztunnel 1.18 to 1.21: they are no access lines, but their connections are counted. |
 | `paired_flows`, `ambiguous_flows`, `unpaired_halves` | Connections with both log lines; how many of these had more than one possible partner; log lines without a partner. Null for `records`, which does not pair. |

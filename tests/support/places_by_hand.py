@@ -30,8 +30,8 @@ def pod(name: str, node: str | None, *ips: str, **more: Any) -> PodFact:
     return PodFact(namespace or None, short, ips, node, evidence=evidence, **more)
 
 
-def node(name: str, *ips: str, zone: str | None = None) -> NodeFact:
-    return NodeFact(name, ips, zone, evidence=Evidence("nodes.txt", "kubectl table"))
+def node(name: str, *ips: str, zone: str | None = None, pods: tuple[str, ...] = ()) -> NodeFact:
+    return NodeFact(name, ips, zone, evidence=Evidence("nodes.txt", "kubectl table"), pod_ranges=pods)
 
 
 def inventory(*facts: PodFact | NodeFact) -> Inventory:

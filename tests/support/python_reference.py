@@ -31,7 +31,7 @@ MODULES = {
         ("Place", ("read_inventory", "Inventory", "Topology", "place_flows")),
         ("Step by step", ("parse_line", "explain", "StreamParser", "Pairer")),
         ("Errors", ("ZtflowError", "InputError", "ParseError", "Reason", "SourceError", "InventoryError",
-                    "UsageError", "SlowPathWarning")),
+                    "OutputError", "UsageError", "SlowPathWarning")),
     ),
     "ztflow.reports": None,
     "ztflow.simulate": None,

@@ -21,18 +21,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `ztflow.cli.run`.
     """
+    from ztflow.cli.signals import Stopped, asked, deaf, watched
+    from ztflow.files.scratch import remove_all
+
+    with watched():
+        try:
+            if argv is None:
+                no_stream_missing()
+                spare_pandas()
+                one_heap()
+            code = _run(list(sys.argv[1:] if argv is None else argv))
+        except Stopped as stop:
+            code = stop.code
+        if argv is None:
+            with deaf():
+                remove_all()
+                if asked() is not None:
+                    # Python's own end may wait for a thread, and that for somebody who does not read.
+                    os._exit(code)
+    return code
+
+
+def _run(words: list[str]) -> int:
     import click
 
     from ztflow.cli.app import program
-    from ztflow.cli.output import say
-    from ztflow.cli.run import INTERRUPTED, USAGE
+    from ztflow.cli.output import hush, say
+    from ztflow.cli.run import INTERRUPTED, OK, USAGE
 
-    if argv is None:
-        spare_pandas()
-        one_heap()
-    words = list(sys.argv[1:] if argv is None else argv)
+    stdout = sys.stdout
     try:
         code: int | None = program.main(words, prog_name="ztflow", standalone_mode=False)
+        if stdout is not None:
+            stdout.flush()
     except click.Abort:
         return INTERRUPTED
     except click.UsageError as error:
@@ -40,7 +61,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         end = "" if message.endswith((".", "?")) else "."
         say(f"{message}{end} See '{error.ctx.command_path if error.ctx else 'ztflow'} --help'")
         return USAGE
-    return code or 0
+    except BrokenPipeError:
+        hush(stdout)
+        return OK
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return OK  # Click has replaced it: the reader of a help page has gone
+    except OSError as error:  # a help page that finds no room
+        hush(stdout)
+        say(f"cannot write standard output: {error.strerror or error}")
+        return USAGE
+    return code or OK
+
+
+def no_stream_missing() -> None:
+    """Open what the caller has closed of stdin, stdout and stderr (`>&-`) on nothing; Python's own stay None.
+
+    Else the next file that is opened gets its number, and whatever a library prints on number 2 ends up in it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
 class _NotHere:

@@ -188,7 +188,8 @@ reading_options = _group_of(
     Reading,
     option(READING, "--inventory", metavar="FILE", multiple=True, file=True,
            help="Output of kubectl get pods -o wide|json, kubectl get nodes or istioctl ztunnel-config, or a "
-           "config_dump: tells which pod and node an address belongs to. Repeatable."),
+           "config_dump, or a folder or archive with such files: tells which pod and node an address belongs to. "
+           "Repeatable. Without it, those found beside the logs in a folder or archive are used; none uses none."),
     option(READING, "--wrapper", metavar="NAME", type=Word(_wrappers),
            help="Format the log lines are wrapped in (stern, cri, …); detected automatically by default."),
     option(READING, "--since", metavar="TIME",

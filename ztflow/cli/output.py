@@ -1,15 +1,16 @@
-"""Where output goes (stdout, stderr or a file), and how wide and high it may be there."""
+"""What is said on stderr, the form of the answer, and how wide and high it may be where it goes."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from ztflow.cli.options import Color
+from ztflow.cli.signals import waiting
 from ztflow.errors import UsageError
 from ztflow.text.escapes import visible
 
@@ -27,12 +28,21 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Print one line on stderr, made safe to show. A closed stderr is no error."""
+    """Print one line on stderr, made safe to show. That it is closed or full is no error: nobody could be told."""
     try:
-        sys.stderr.write(visible(text) + "\n")
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError, AttributeError):
+        with waiting():
+            sys.stderr.write(visible(text) + "\n")
+            sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
         pass
+
+
+def hush(stream: IO[Any] | None) -> None:
+    """Send what a stream still holds nowhere: Python would complain, or wait, when it flushes it at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]  # None: it is closed
+        os.close(nowhere)
 
 
 def is_terminal(stream: IO[Any] | None) -> bool:
@@ -84,42 +94,6 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
 
     named = SUFFIXES.get(Path(output).suffix.lower(), "table")
     return named if named in allowed else "table"
-
-
-def check_destination(format_name: str, output: str | None, inputs: Sequence[str]) -> None:
-    """Check that the output can be written.
-
-    Raises:
-        UsageError: If binary output would reach a terminal, or the output file is an input.
-    """
-    if output is None:
-        if format_name == "parquet" and is_terminal(sys.stdout):
-            raise UsageError("-o parquet is binary and stdout is a terminal; give --output FILE")
-        return
-    from pathlib import Path
-
-    for name in inputs:
-        if name != "-" and Path(name).exists() and Path(output).exists() and Path(output).samefile(name):
-            raise UsageError(f"--output {output} is one of the inputs and would be overwritten")
-
-
-@contextmanager
-def destination(output: str | None) -> Iterator[BinaryIO]:
-    """The output stream; a file is closed at the end, stdout is not.
-
-    Raises:
-        UsageError: If the file cannot be written.
-    """
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        file = open(output, "wb")  # noqa: PTH123, SIM115 - closed below; only opening it may be turned into a UsageError
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
-    with file:
-        yield file
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +167,16 @@ class Behind:
             self._pending = self._thread.submit(self._writer.write, table)
 
     def close(self) -> None:
-        """Wait until everything is written, and close the writer."""
-        try:
-            self._settle()
-        finally:
-            self._thread.shutdown()
-            self._writer.close()
+        """Finish the output, and wait until everything is written."""
+        self._settle()
+        self._pending = self._thread.submit(self._writer.close)
+        self._settle()
+        self._thread.shutdown()
+
+    def abandon(self) -> None:
+        """Write nothing more. A table that is being written is not waited for: its reader may never take it."""
+        self._thread.shutdown(wait=False)
+        self._writer.abandon()
 
     def _settle(self) -> None:
         pending, self._pending = self._pending, None

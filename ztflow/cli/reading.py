@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
-from types import FrameType
 from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
 from ztflow.cli.options import Reading
+from ztflow.cli.output import say
 from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
+from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.tables import Flows, Halves
-from ztflow.place import read_inventory
+from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession
 
@@ -30,6 +29,9 @@ _VERBS: dict[type, tuple[str, Verb, Verb]] = {
     Halves: ("records", api.iter_records, api.follow_records),
 }
 """What a table's rows are called, and how they are read: to the end, and as they come."""
+
+_NONE = "none"
+"""What `--inventory` takes to use none, not even one beside the logs."""
 
 _ANSWERS_ONCE = "with -f, Ctrl-C ends it and gives the answer"
 
@@ -46,8 +48,22 @@ def _window(reading: Reading) -> timedelta:
     return window
 
 
+def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
+    """The inventories that were named, and whether to look beside the logs; says what each gave."""
+    if _NONE in names:
+        if len(names) > 1:
+            raise UsageError(f"--inventory {_NONE} goes alone; write ./{_NONE} for a file")
+        return None, False
+    if not names:
+        return None, True
+    inventory = read_inventory(*names)
+    for line in what_each_gave(inventory):
+        say(line)
+    return inventory, False
+
+
 class Reader:
-    """What one run reads, and how. The inventories are read when it is made, once.
+    """What one run reads, and how. Inventories that are named are read when it is made, once.
 
     Args:
         run: The run.
@@ -62,8 +78,17 @@ class Reader:
         self._run = run
         self._window = _window(reading)
         self._follow = reading.follow
-        self._inventory = read_inventory(*reading.inventory) if reading.inventory else None
+        self._named, self._beside = _named(reading.inventory)
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
+
+    def _inventory(self, inputs: list[str]) -> Inventory | None:
+        """What was named, else what stands beside the logs; says what that is."""
+        if not self._beside or inputs == ["-"]:
+            return self._named
+        beside = inventory_beside(inputs)
+        for line in what_was_beside(beside):
+            say(line)
+        return beside.inventory or None
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
         """Access lines or flows: of finished inputs in tables of bounded size, with `--follow` as they come.
@@ -74,14 +99,14 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self._inventory or (), "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
 
     @staticmethod
     def _live(read: Verb, inputs: list[str], how: dict[str, Any]) -> Generator[Any]:
-        with _interruptible() as stop:
+        with patiently() as stop:
             yield from read(*inputs, stop=stop, **how)
 
     @staticmethod
@@ -104,9 +129,9 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self._inventory or (), "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
-            with _interruptible() as stop:
+            with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_capture(*inputs, progress=bar, **how)
@@ -114,32 +139,14 @@ class Reader:
     def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
         """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
         report = self._run.report()
-        session = GrowingSession(self._inventory, window=self._window, report=report)
+        session = GrowingSession(self._inventory(inputs), window=self._window, report=report)
         return session, self._feed(session, inputs, report)
 
     def _feed(self, session: GrowingSession, inputs: list[str], report: ReadReport) -> Iterator[bool]:
         seen = 0
-        with _interruptible() as stop:
+        with patiently() as stop:
             for batch in follow(inputs, report=report, stop=stop, **self._how):
                 session.feed(batch)
                 lines = report.stats.lines
                 yield lines > seen
                 seen = lines
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """While it is open, Ctrl-C ends the reading; a second Ctrl-C interrupts everything."""
-    asked = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before: Any = signal.signal(signal.SIGINT, stop)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

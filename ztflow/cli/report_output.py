@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ztflow.cli.destinations import destination
 from ztflow.cli.options import ReportOutput
-from ztflow.cli.output import destination, paper_for
+from ztflow.cli.output import paper_for
 from ztflow.cli.run import Run
 from ztflow.reports import Report, render
 
@@ -15,7 +16,7 @@ def write_report(run: Run, report: Report, form: str, output: ReportOutput) -> N
         UsageError: If the output cannot be written.
     """
     paper = paper_for(run.talk.color, output.output, output.rows)
-    with destination(output.output) as stream:
+    with destination(output.output, run.answers) as stream:
         kind = "text" if form == "table" else form
         text = render(report, kind, limit=paper.rows, width=paper.width, color=paper.color)
         stream.write(text.encode(errors="backslashreplace"))

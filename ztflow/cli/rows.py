@@ -7,10 +7,9 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
-import pyarrow as pa
-
+from ztflow.cli.destinations import check_destination, rows_destination
 from ztflow.cli.options import Grid, Reading, Rows, TableOutput
-from ztflow.cli.output import Behind, Paper, check_destination, chosen_format, destination, paper_for, say
+from ztflow.cli.output import chosen_format, paper_for, say
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
@@ -149,13 +148,17 @@ def write_rows(
     form = chosen_format(output.format, output.output, ROW_FORMATS)
     selection = Selection(kind, reading=reading, grid=grid, rows=rows)
     sources = run.sources(inputs)
-    check_destination(form, output.output, sources)
+    live = reading.follow
+    check_destination(form, output.output, sources, reading.inventory, follow=live, series=live)
     paper = paper_for(run.talk.color, output.output)
     reader = Reader(run, reading)
     total = shown = 0
+
+    def make(stream: BinaryIO) -> TableWriter:
+        return open_writer(form, stream, kind.schema, width=paper.width, color=paper.color, live=live)
+
     with (
-        destination(output.output) as stream,
-        closing(_writer(form, stream, kind.schema, paper, live=reading.follow)) as writer,
+        rows_destination(output.output, make, live=live, wanted=run.answers) as writer,
         closing(reader.rows(kind, sources)) as tables,
     ):
 
@@ -165,15 +168,10 @@ def write_rows(
                 total += len(table)
                 yield table
 
-        chosen = selection.stream(counted()) if reading.follow else selection.finished(counted(), kind)
+        chosen = selection.stream(counted()) if live else selection.finished(counted(), kind)
         for part in chosen:
             shown += len(part)
-            if len(part) or reading.follow:  # nothing new is when a reader that has gone is noticed
+            if len(part) or live:  # nothing new is when a reader that has gone is noticed, and a file is finished
                 writer.write(part.to_arrow())
     if total and not shown and selection:
         say(f"none of {total:,} rows passed the filters")
-
-
-def _writer(form: str, stream: BinaryIO, schema: pa.Schema, paper: Paper, *, live: bool) -> TableWriter:
-    writer = open_writer(form, stream, schema, width=paper.width, color=paper.color, live=live)
-    return Behind(writer) if live else writer

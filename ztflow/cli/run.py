@@ -4,15 +4,15 @@
 |---|---|
 | 0 | success, whatever the log says |
 | 1 | findings, where `--strict` or `--exit-code` asks for this code |
-| 2 | the command line is invalid, or the output cannot be written |
+| 2 | the command line is invalid, or the output or a temporary file cannot be written |
 | 3 | an input could not be read; the others were read |
 | 70 | a bug in ztflow |
-| 130 | interrupted without `--follow` |
+| 129, 130, 143 | ended by SIGHUP, Ctrl-C (without `--follow`), SIGTERM |
 """
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ztflow.cli.options import Stats, Talk
-from ztflow.cli.output import is_terminal, say, tell
-from ztflow.errors import InputError, SlowPathWarning, SourceError, UsageError
+from ztflow.cli.output import hush, is_terminal, say, tell
+from ztflow.cli.signals import Stopped, asked
+from ztflow.errors import InputError, OutputError, SlowPathWarning, SourceError, UsageError
+from ztflow.files.scratch import clear_stale, temporary_folder
 from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Run:
         self.reports: list[ReadReport] = []
         self.findings = False
         self._unreadable = 0
+        self._cut_off = False
 
     def sources(self, inputs: Sequence[str]) -> list[str]:
         """What to read: what was named, or standard input when something is piped in.
@@ -70,6 +73,14 @@ class Run:
         self._unreadable += 1
         say(str(error))
 
+    def answers(self) -> bool:
+        """Whether there is an answer: what could be read has an access line, or all could be read."""
+        return not self._unreadable or any(report.stats.access for report in self.reports)
+
+    def cut_off(self) -> None:
+        """A signal ends the run before its answer."""
+        self._cut_off = True
+
     def report(self) -> ReadReport:
         """Counts for one more reading of this run."""
         from ztflow.read import ReadReport
@@ -78,7 +89,10 @@ class Run:
         return self.reports[-1]
 
     def code(self) -> int:
-        """The exit code of a run without errors."""
+        """The exit code of a run without errors; Ctrl-C is how following ends and changes nothing."""
+        ended = asked()
+        if ended not in {None, signal.SIGINT}:
+            return 128 + ended
         if self._unreadable:
             return UNREADABLE
         strict = self.talk.strict and any(report.stats.problems for report in self.reports)
@@ -86,13 +100,19 @@ class Run:
 
     def close(self) -> None:
         """Print the messages about the input and, last, the counts if they were asked for."""
+        ended = asked()
+        by = "" if ended is None or (ended == signal.SIGINT and not self._cut_off) else signal.Signals(ended).name
         if not self.reports and self.talk.stats is not Stats.JSON:
+            if by:
+                say(f"ended by {by} before anything was read")
             return
         from ztflow.read import ReadReport
 
         counts = ReadReport.of(self.reports)
+        if by:
+            say(f"ended by {by} after {counts.stats.lines:,} lines, {counts.stats.access:,} of them access lines")
         if counts.inputs or (self.reports and not self._unreadable):
-            for line in remarks(counts, TOLD):
+            for line in remarks(counts, TOLD, cut_off=self._cut_off):
                 say(line)
         if self.talk.stats is Stats.JSON:
             tell(as_json(counts))
@@ -108,19 +128,21 @@ def run_command(talk: Talk, body: Callable[[Run], None]) -> int:
         with slow_paths_said():
             code = _guarded(run, body)
     finally:
-        with suppress(BrokenPipeError):
-            run.close()
+        run.close()
+        with suppress(OutputError):
+            clear_stale(temporary_folder())
     return code
 
 
 def _guarded(run: Run, body: Callable[[Run], None]) -> int:
     try:
         body(run)
-    except BrokenPipeError:
-        # The reader had enough (`| head`). Python would complain when it flushes stdout at exit: give it another one.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader had enough (`| head`)
+        hush(sys.stdout)
         return run.code()
+    except Stopped as stop:
+        run.cut_off()
+        return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except NoInputError:
@@ -135,10 +157,14 @@ def _guarded(run: Run, body: Callable[[Run], None]) -> int:
         say(str(error))
         return UNREADABLE
     except OSError as error:
-        if run.talk.debug:
+        if run.talk.debug and not isinstance(error, OutputError):
             raise
-        say(f"{error.filename or 'output'}: {error.strerror or error}")
-        return USAGE
+        hush(sys.stdout)
+        if isinstance(error, OutputError):
+            say(str(error))
+        else:
+            say(f"{error.filename or 'output'}: {error.strerror or error}")
+        return run.code() if asked() == signal.SIGHUP else USAGE  # what hung up was the terminal it is written to
     except Exception as error:
         if run.talk.debug:
             raise
@@ -248,22 +274,27 @@ def as_text(counts: ReadReport) -> Iterator[str]:
         )
 
 
-def remarks(counts: ReadReport, said: int) -> Iterator[str]:
+def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator[str]:
     """Messages printed in any case: inputs that gave nothing, were left out or unreadable; times that were cut.
 
     Args:
         counts: The counts.
         said: Inputs and problems told one by one; all are counted.
+        cut_off: Whether reading did not come to its end, so that what was not read says nothing about an input.
     """
     from ztflow.text.format import counted
 
-    yield from _barren(counts, said)
+    if not cut_off:
+        yield from _barren(counts, said)
     if counts.skipped:
         names = ", ".join(counts.skipped[:said]) + (", …" if len(counts.skipped) > said else "")
         what = counted(len(counts.skipped), "file that looks", "files that look")
         yield f"left out {what} like no log: {names}"
     if cut := counts.stats.cut_times:
         yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
+    if counts.copies:
+        what = counted(len(counts.copies), "file that is", "files that are")
+        yield f"left out {what} a copy of another, as kind writes each log twice"
     problems = counts.stats.problems
     if not problems:
         return
@@ -277,19 +308,26 @@ def remarks(counts: ReadReport, said: int) -> Iterator[str]:
 
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:
     """Inputs without access lines, and why; one sentence when that is all inputs."""
+    from ztflow.read.sources.folders import is_inventory_name
     from ztflow.text.format import counted
 
     stats = counts.stats
     barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems]
+    found = set(counts.inside)
+    others = [name for name, one in barren if name in found and not one.other]  # of other programs, which nobody named
     if not stats.physical_lines and len(barren) != 1:
         yield "empty, nothing to read"
     elif not stats.access and not stats.problems and len(barren) != 1:
         yield _nothing_of_ours(stats)
     else:
-        for name, one in barren[:said]:
-            yield f"{name}: {_nothing_of_ours(one)}"
-        if len(barren) > said:
-            yield f"… and {counted(len(barren) - said, 'more input')} without an access line"
+        named = [(name, one) for name, one in barren if name not in found or one.other]
+        for name, one in named[:said]:
+            hint = f"; is it an inventory? Then --inventory {name}" if is_inventory_name(name) else ""
+            yield f"{name}: {_nothing_of_ours(one)}{hint}"
+        if len(named) > said:
+            yield f"… and {counted(len(named) - said, 'more input')} without an access line"
+        if others:
+            yield f"no ztunnel line in {counted(len(others), 'other file')} of folders and archives"
 
 
 def _nothing_of_ours(stats: ReadStats) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _END_COLUMNS = {
     Kind.POD: ("pod", "namespace", "workload"),
-    Kind.NAMESPACE: ("namespace",),
+    Kind.NAMESPACE: ("namespace", "pod"),
     Kind.WORKLOAD: ("pod", "namespace", "workload"),
     Kind.SERVICE: ("service",),
     Kind.IDENTITY: ("identity",),
@@ -90,6 +90,9 @@ def _end(kind: Kind, facts: Sequence[Any], known: Known) -> End:
         pod, namespace, workload = facts
         owner = known.owners.get(pod or f"{namespace}/{workload}")
         return End(pod=pod, namespace=namespace, workload=workload, owner=owner)
+    if kind is Kind.NAMESPACE:
+        namespace, pod = facts
+        return End(namespace=namespace or (pod.partition("/")[0] if pod else None))
     if kind is Kind.IP:
         return End(ips=tuple(ip for ip in facts if ip is not None))
     if kind is Kind.PORT:

@@ -168,6 +168,8 @@ class ReadReport:
         problems: Access lines that could not be read, the first of each input (`limits.PROBLEMS_KEPT`).
         errors: Inputs that could not be opened or broke off.
         skipped: Files of directories that do not look like logs.
+        copies: Files that hold what another file of the same pod holds, byte for byte; they were left out.
+        inside: Which of the inputs were found in folders and archives.
         paired_flows: Flows with both halves; None while nothing was paired.
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
@@ -177,6 +179,8 @@ class ReadReport:
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    inside: list[str] = field(default_factory=list)
     paired_flows: int | None = None
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
@@ -206,7 +210,9 @@ class ReadReport:
                 setattr(whole, name, more if known is None else known if more is None else known + more)
         return whole
 
-    def register(self, source_file: str, stats: ReadStats, problems: list[Problem]) -> None:
+    def register(self, source_file: str, stats: ReadStats, problems: list[Problem], *, inside: bool = False) -> None:
         """Count a stream among the inputs; what it counts is taken as it grows."""
+        if inside:
+            self.inside.append(source_file)
         self.inputs.append((source_file, stats))
         self._problems.append(problems)

@@ -281,7 +281,7 @@ FLOWS: tuple[Column, ...] = (
     _c("dst_pod", Type.CATEGORY, "`namespace/name` of the destination pod, where evidence names one."),
     _word("locality", vocabulary.NodeLocality, "Whether it crossed nodes."),
     _word("zone_locality", vocabulary.ZoneLocality, "Whether it crossed zones."),
-    _c("locality_evidence", Type.CATEGORY, "Where each end's node comes from, `source; destination`."),
+    _c("locality_evidence", Type.CATEGORY, "What tells an end's node (or a name not logged), `source; destination`."),
     _word("paired", vocabulary.Paired, "How surely its two halves belong together, or which one was seen."),
     _c("alternatives", Type.INT, "How many other partners would have fitted; null when unpaired."),
     _c("confidence", Type.FLOAT, "Probability that this partner is the right one; null when unpaired."),

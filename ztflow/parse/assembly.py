@@ -106,6 +106,8 @@ def assemble(head: Head, tokens: Sequence[Token], line: str) -> Row:
             refuse(
                 Reason.REPEATED_FIELD, f"`{token.key}` stands twice", line, token.at, "two lines may have been glued"
             )
+        if "..." in token.key:
+            refuse(Reason.BAD_SYNTAX, "the line was abridged", line, token.at)
         seen[token.key] = token
     message = head.message or message_of(seen)
     assert message is not None

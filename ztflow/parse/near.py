@@ -84,6 +84,8 @@ def corrected(text: str) -> str | None:
     time = _TIME.match(text)
     assert time is not None
     words = text[time.end() : first.start()].strip(" \t:")
+    if "..." in words or "\u2026" in words:  # abridged, not damaged
+        return None
     head = _nearest_head("".join(words.split()).casefold())
     if head is None or words.split() == head.split():
         return None

@@ -11,7 +11,9 @@ from ztflow.place.inventory.facts import (
     ServiceFact,
     ZtunnelFact,
 )
-from ztflow.place.inventory.files import parse_inventory, read_inventory
+from ztflow.place.inventory.files import parse_inventory
+from ztflow.place.inventory.found import Beside, inventory_beside, read_inventory
+from ztflow.place.inventory.told import what_each_gave, what_was_beside
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows, place_ztunnels
 from ztflow.place.register import Contradiction
@@ -19,6 +21,7 @@ from ztflow.place.topology import Topology
 
 __all__ = [
     "AddressFact",
+    "Beside",
     "Contradiction",
     "Evidence",
     "How",
@@ -30,9 +33,12 @@ __all__ = [
     "ServiceFact",
     "Topology",
     "ZtunnelFact",
+    "inventory_beside",
     "parse_inventory",
     "place_flows",
     "place_ztunnels",
     "read_inventory",
+    "what_each_gave",
+    "what_was_beside",
     "workload_of_name",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ztflow.place.inventory.facts import PodFact
 from ztflow.place.names import How
+from ztflow.place.register import Register, at_time
 from ztflow.place.sightings import Span
 from ztflow.place.ztunnels import NOWHERE
 
@@ -115,6 +117,63 @@ def may_have(fact: PodFact, ip: str | None) -> bool:
     return not any((":" in ip) == (":" in known) for known in fact.ips)
 
 
+def agrees(register: Register, end: End, namespace: str | None, name: str) -> bool:
+    """Whether the pod found at an address can be the one the line names; else the address was another's."""
+    said = end.namespace or end.owner_namespace
+    if said is not None and namespace is not None and said != namespace:
+        return False
+    return end.workload is None or end.workload in {name, register.owner_of(namespace, name)[0]}
+
+
 def only(pods: set[str]) -> str | None:
     """The one pod of a set, or None."""
     return next(iter(pods)) if len(pods) == 1 else None
+
+
+def pod_at(
+    pods: list[PodFact], end: End, time: int | None, node: str | None, seen: Collection[tuple[str, str] | None]
+) -> PodFact | None:
+    """The pod at an address for which a line gives no name; None unless only one can be meant.
+
+    Args:
+        pods: Pods that have the address by an inventory.
+        end: The end, whose own half was seen.
+        time: When.
+        node: The node it is on; None where that is unknown.
+        seen: Pods other lines name at this address. Where another is among them, the address was given again, and the
+            inventory has to tell since when the pod has it.
+    """
+    fact = at_time(in_cluster([pod for pod in pods if not pod.over or pod.end is not None], end.cluster), time)
+    if fact is None or fact.namespace is None or (None not in {node, fact.node} and node != fact.node):
+        return None
+    others = set(seen) - {None, (fact.namespace, fact.name)}
+    return fact if not others or surely_holds(fact, time) else None
+
+
+def in_time(
+    seen: dict[int, Span],
+    announced: dict[int, Span],
+    fact: PodFact | None,
+    stated: Answer | None,
+    time: int | None,
+    shipped_places: Collection[int],
+) -> Answer | None:
+    """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
+
+    `Answer()` where evidence of equal strength names two places, None where there is none. `shipped_places` are those
+    whose name a shipper gave.
+    """
+    now = during(seen, time)
+    shipped = [place for place in now if place in shipped_places]
+    if shipped:
+        return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
+    if stated is not None and fact is not None and surely_holds(fact, time):
+        return stated
+    if stated is not None and {*seen, *announced} <= {stated.place}:
+        return stated
+    arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
+    if arrived:
+        return Answer(arrived[-1], evidence="start-up lines")
+    if now:
+        return Answer(now[0], evidence="other lines") if len(now) == 1 else Answer()
+    return stated

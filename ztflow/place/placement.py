@@ -118,7 +118,10 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | ztunnel.known()
     answers, numbers, settled = _by_ztunnel(ztunnel, node, topology)
     pod, workload = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
-    rows = np.flatnonzero(~(settled & seen & (pod.known() | ~workload.known())))
+    nameless = ~workload.known()
+    if topology.register.by_ip:  # an inventory may have the pod of an address the line gives no name for
+        nameless &= ~coded(flows, f"{side}_ip").known()
+    rows = np.flatnonzero(~(settled & seen & (pod.known() | nameless)))
     if len(rows):
         columns = [
             coded(flows, f"{side}_namespace"),

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ztflow.place.inventory.facts import Evidence, Inventory, PodFact
-from ztflow.place.names import is_unique_name
+from ztflow.place.names import How, is_unique_name, workload_of_name
+from ztflow.place.ranges import Ranges
 
 CLOCK_SLACK = 5_000_000
 """Microseconds by which the API server's clock and a node's may differ before a start or end time counts as after."""
@@ -50,6 +51,8 @@ class Register:
         """Whether any statement gives a zone with a pod."""
         self._read_nodes(inventory)
         self._read_pods(inventory.pods)
+        self.ranges = self._ranges(inventory)
+        """Nodes by the ranges of their pods; none where a pod's address is in another node's range."""
 
     def _read_nodes(self, inventory: Inventory) -> None:
         zones: defaultdict[str, dict[str, Evidence]] = defaultdict(dict)
@@ -116,6 +119,18 @@ class Register:
         self._index_addresses()
         self._check_names()
 
+    def _ranges(self, inventory: Inventory) -> Ranges | None:
+        if not any(node.pod_ranges for node in inventory.nodes):
+            return None
+        ranges = Ranges(inventory.nodes)
+        pods = ((ip, pod.node) for ip, pods in self.by_ip.items() for pod in pods if not pod.over)
+        wrong = ranges.contradicted(pods)
+        if wrong is None:
+            return ranges
+        ip, node, ranged = wrong
+        self.contradictions.append(Contradiction("ranges of pods", (f"{ip} is on {node}", f"{ip} is {ranged}'s")))
+        return None
+
     def _index_addresses(self) -> None:
         shared: defaultdict[str, list[PodFact]] = defaultdict(list)
         for pods in self.pods.values():
@@ -176,6 +191,23 @@ class Register:
             if key[1] in names:
                 found[key[1]].extend(pods)
         return found
+
+    def owner_of(self, namespace: str | None, pod: str) -> tuple[str, How]:
+        """The workload a pod belongs to, and how that is known (`Topology.owner_of`)."""
+        for known in self.lookup(namespace, pod):
+            if known.owner is not None:
+                return known.owner, "owner"
+        return workload_of_name(pod)
+
+    def owners(self) -> dict[str, str]:
+        """The workload of every pod (`namespace/name`) whose owner is stated."""
+        return {
+            f"{namespace}/{name}": pod.owner
+            for (namespace, name), pods in self.pods.items()
+            if namespace is not None
+            for pod in pods
+            if pod.owner is not None
+        }
 
     def zone(self, pod: PodFact) -> str | None:
         """Zone of a pod: its node's, else its own."""

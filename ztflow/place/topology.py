@@ -16,14 +16,26 @@ import pyarrow as pa
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.model.provenance import Fact
-from ztflow.place.endpoints import Answer, End, Placement, during, in_cluster, may_have, only, surely_holds
+from ztflow.place.endpoints import (
+    Answer,
+    End,
+    Placement,
+    agrees,
+    in_cluster,
+    in_time,
+    may_have,
+    only,
+    pod_at,
+    surely_holds,
+)
 from ztflow.place.inventory.facts import Inventory, PodFact, canonical_ip
-from ztflow.place.names import How, is_unique_name, workload_of_name
+from ztflow.place.names import How, is_unique_name
 from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
 from ztflow.place.sightings import Sightings, Span, ztunnel_of
 from ztflow.place.ztunnels import NOWHERE, Ztunnels
 
 _BY_NAME = "inventory pod name"
+_BY_RANGE = "inventory pod range"
 _UNASKED = Answer()
 
 
@@ -106,20 +118,11 @@ class Topology:
             (name, `owner`) where an inventory states the owner, (name, `name pattern`) where the name has the shape
             Kubernetes gives, else (pod, `as logged`).
         """
-        for known in self.register.lookup(namespace, pod):
-            if known.owner is not None:
-                return known.owner, "owner"
-        return workload_of_name(pod)
+        return self.register.owner_of(namespace, pod)
 
     def owners(self) -> dict[str, str]:
         """The workload of every pod (`namespace/name`) whose owner an inventory states."""
-        return {
-            f"{namespace}/{name}": pod.owner
-            for (namespace, name), pods in self.register.pods.items()
-            if namespace is not None
-            for pod in pods
-            if pod.owner is not None
-        }
+        return self.register.owners()
 
     def name(self, place: int) -> str | None:
         """Name of a place; None for `NOWHERE` and for a node without a known name."""
@@ -160,6 +163,8 @@ class Topology:
 
     def lasting(self, end: End, first: int, last: int) -> Answer | None:
         """Where an end is through a whole span of time; None when that may change in it. Call `settle` before."""
+        if self._is_unnamed(end):
+            return None
         if end.local or end.elsewhere or end.node is not None:
             settled = end.elsewhere or end.node is not None or self._own_place(end) != NOWHERE
             return self.resolve(end, None) if settled else None
@@ -214,15 +219,32 @@ class Topology:
         if pod is None and None not in {end.workload, end.namespace} and not end.elsewhere:
             pod = f"{end.namespace}/{end.workload}"
         if end.node is not None:
-            return self._with_zone(Answer(self._ztunnels.place(end.node), None, pod, "shipper", number))
+            answer = Answer(self._ztunnels.place(end.node), None, pod, "shipper", number)
+            return self._with_zone(self._named(answer, end, time))
         answer = Answer(NOWHERE, None, pod, None, number)
         place = self._own_place(end)
         if ztunnel is not None and place != NOWHERE:
             how = self._ztunnels.how[ztunnel]
             evidence = how if how == "shipper" else f"ztunnel log ({how})" if how else "ztunnel log"
-            return self._with_zone(answer._replace(place=place, evidence=evidence))
+            return self._with_zone(self._named(answer._replace(place=place, evidence=evidence), end, time))
         stated = Answer() if end.elsewhere else self._remote(end, time)
         return stated._replace(pod=pod or stated.pod, ztunnel=number)
+
+    def _is_unnamed(self, end: End) -> bool:
+        """Whether only an inventory can name an end whose own half was seen: a denial before its pod was known."""
+        named = end.workload is not None or end.pod is not None or end.elsewhere
+        return end.local and not named and end.ip in self.register.by_ip
+
+    def _named(self, answer: Answer, end: End, time: int | None) -> Answer:
+        """The answer with the pod that has the end's address, where the inventory and the log leave only one."""
+        if not self._is_unnamed(end) or end.ip is None:
+            return answer
+        seen = {pod for _, pod in self._sightings.addresses.get(end.ip, ())}
+        fact = pod_at(self.register.by_ip[end.ip], end, time, self.name(answer.place), seen)
+        if fact is None or not agrees(self.register, end, fact.namespace, fact.name):
+            return answer
+        evidence = f"{answer.evidence}, named by inventory address"
+        return answer._replace(pod=f"{fact.namespace}/{fact.name}", evidence=evidence)
 
     def _remote(self, end: End, time: int | None) -> Answer:
         """Where an end is whose own half is missing: by its pod's name, else by its address."""
@@ -233,7 +255,10 @@ class Topology:
             by_name = self._by_unique_name(pod, end.cluster) if unique else self._by_name(pod, end, time)
             if by_name is not None and by_name.place != NOWHERE:
                 return by_name._replace(pod=end.pod or by_name.pod)
-        answer = (self._by_address(end, time) if end.ip is not None else None) or by_name or Answer()
+        answer = self._by_address(end, time) if end.ip is not None else None
+        answer = answer or by_name or Answer()
+        if answer.place == NOWHERE and (node := self._ztunnels.node_by_range(end.ip)) is not None:
+            answer = self._with_zone(answer._replace(place=self._ztunnels.place(node), evidence=_BY_RANGE))
         zone = answer.zone or (by_name.zone if by_name is not None else None)
         return answer._replace(pod=end.pod or answer.pod or self._named_pod(end), zone=zone)
 
@@ -290,38 +315,11 @@ class Topology:
         if fact is not None and fact.namespace != pod[0] and (ip is None or ip not in fact.ips):
             fact = None
         stated = self._stated(fact, key, _BY_NAME) if fact is not None else None
-        answer = self._in_time(self._seen(pod), self._announced(pod), fact, stated, time)
+        answer = in_time(self._seen(pod), self._announced(pod), fact, stated, time, self._ztunnels.shipped)
         if answer is not None:
             return answer if answer.place == NOWHERE else self._with_zone(answer._replace(pod=key))
         ever = {*self._seen(pod), *self._announced(pod)}
         return self._with_zone(Answer(ever.pop(), None, key, "other lines")) if len(ever) == 1 and not known else None
-
-    def _in_time(
-        self,
-        seen: dict[int, Span],
-        announced: dict[int, Span],
-        fact: PodFact | None,
-        stated: Answer | None,
-        time: int | None,
-    ) -> Answer | None:
-        """The strongest evidence that holds at a time; a snapshot not known to hold then ranks below the log.
-
-        `Answer()` where evidence of equal strength names two places, None where there is none.
-        """
-        now = during(seen, time)
-        shipped = [place for place in now if place in self._ztunnels.shipped]
-        if shipped:
-            return Answer(shipped[0], evidence="shipper, other lines") if len(shipped) == 1 else Answer()
-        if stated is not None and fact is not None and surely_holds(fact, time):
-            return stated
-        if stated is not None and {*seen, *announced} <= {stated.place}:
-            return stated
-        arrived = sorted(during(announced, time), key=lambda place: announced[place][0])
-        if arrived:
-            return Answer(arrived[-1], evidence="start-up lines")
-        if now:
-            return Answer(now[0], evidence="other lines") if len(now) == 1 else Answer()
-        return stated
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
         """Place of an address at a time; None where the pod that has it is not the one the line names."""
@@ -331,7 +329,7 @@ class Topology:
         pods: defaultdict[int, set[str]] = defaultdict(set)
         for (ztunnel, pod), span in self._sightings.addresses.get(ip, {}).items():
             place = self._ztunnels.place_of[ztunnel]
-            if place != NOWHERE and (pod is None or self._agrees(end, *pod)):
+            if place != NOWHERE and (pod is None or agrees(self.register, end, *pod)):
                 known = seen.setdefault(place, list(span))
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])
                 pods[place] |= {f"{pod[0]}/{pod[1]}"} if pod is not None else set()
@@ -339,10 +337,10 @@ class Topology:
         claims = [pod for pod in at_ip if not pod.over or pod.end is not None]
         fact = at_time(claims, time)
         stated = None
-        if fact is not None and self._agrees(end, fact.namespace, fact.name):
+        if fact is not None and agrees(self.register, end, fact.namespace, fact.name):
             pod_name = f"{fact.namespace}/{fact.name}" if fact.namespace is not None else None
             stated = self._stated(fact, pod_name, "inventory address")
-        answer = self._in_time(seen, {}, fact, stated, time)
+        answer = in_time(seen, {}, fact, stated, time, self._ztunnels.shipped)
         if answer is not None:
             return (
                 answer
@@ -358,13 +356,6 @@ class Topology:
             place = next(iter(seen))
             return self._with_zone(Answer(place, None, only(pods[place]), "other lines"))
         return None
-
-    def _agrees(self, end: End, namespace: str | None, name: str) -> bool:
-        """Whether the pod found at an address can be the one the line names; else the address was another's."""
-        said = end.namespace or end.owner_namespace
-        if said is not None and namespace is not None and said != namespace:
-            return False
-        return end.workload is None or end.workload in {name, self.owner_of(namespace, name)[0]}
 
     def _stated(self, fact: PodFact, pod: str | None, evidence: str) -> Answer:
         place = self._ztunnels.place(fact.node) if fact.node is not None else NOWHERE

@@ -53,7 +53,8 @@ class Ztunnels:
         """Places of nodes without a known name, by the first of their ztunnels."""
         self._named = _Named(-1)
         self._votes: dict[Ztunnel, tuple[int, Counter[str]]] = {}
-        self.settled = (-1, -1)
+        self.settled = self._ranges_at = (-1, -1)
+        self._ranges_hold = True
         self._dumps: defaultdict[str, set[str]] = defaultdict(set)
         for dump in inventory.ztunnels:
             if dump.pod is not None:
@@ -260,6 +261,22 @@ class Ztunnels:
                     self._unnamed[top] = len(self.names)
                     self.names.append(None)
                 self.place_of[ztunnel] = self._unnamed[top]
+
+    def node_by_range(self, ip: str | None) -> str | None:
+        """The node whose pods have addresses of that range, unless the log has one of them on another node."""
+        ranges, seen = self._register.ranges, self._sightings
+        if ranges is None or ip is None:
+            return None
+        if self._ranges_at != self.settled:
+            self._ranges_at = self.settled
+            places = (
+                (address, self.name(place))
+                for address, spans in seen.addresses.items()
+                if address not in self._register.node_of_ip
+                for place in {self.place_of.get(ztunnel, NOWHERE) for ztunnel, _ in spans}
+            )
+            self._ranges_hold = ranges.contradicted(places) is None
+        return ranges.node_of(ip) if self._ranges_hold else None
 
     def moved(self) -> list[Contradiction]:
         """Where the log shows a pod on another node than the inventory says, or on two nodes at one time."""

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
+from io import FileIO
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
@@ -20,6 +21,7 @@ from ztflow.read.inputs import OnError, ReadBatch, read_inputs
 from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
+from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.loki import LokiQuery, tail
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
@@ -36,6 +38,9 @@ _SLOW_BATCH = 512 << 10
 """Bytes read at once line by line: they take about 20 ms, so that the first of them is shown soon."""
 _RESCAN = 1.0
 """Seconds between looks for new files in followed directories."""
+
+NEW_FILES = (".log", ".jsonl", ".ndjson", ".txt")
+"""Endings of files that are read when they appear in a followed directory."""
 
 _FINGERPRINT = 64
 """First bytes of a file that tell it from one that was truncated and written past the old end between two looks."""
@@ -63,7 +68,8 @@ def follow(
         wrapper: As for `read_inputs`.
         on_error: As for `read_inputs`.
         report: As for `read_inputs`.
-        stop: Asked at every heartbeat; when it says yes, what is held comes out and the reading ends.
+        stop: Asked at every heartbeat and every few megabytes; when it says yes, what is held comes out and the
+            reading ends where it is.
         heartbeat: Longest time between two batches, in seconds.
 
     Yields:
@@ -73,15 +79,17 @@ def follow(
         SourceError: As for `read_inputs`; too many files to follow.
         UsageError: If *wrapper* is not known.
     """
-    live = _Live(wrapper, report if report is not None else ReadReport(), on_error)
+    live = _Live(wrapper, report if report is not None else ReadReport(), on_error, stop or (lambda: False))
     try:
         yield from live.start(inputs)
-        while not (stop is not None and stop()):
-            batches = list(live.turn(heartbeat))
-            yield from batches
+        while not live.stop():
+            quiet = True
+            for batch in live.turn(heartbeat):
+                quiet = False
+                yield batch
             if live.over:
                 break
-            if not batches:
+            if quiet:
                 yield ReadBatch(Halves(), [], "")
         yield from live.finish()
     finally:
@@ -172,7 +180,7 @@ class _Tail:
         """Stop asking."""
         self._stop.set()
         os.close(self._reading)
-        self._thread.join(timeout=1)
+        self._thread.join(timeout=0.3)
 
 
 class _File:
@@ -210,14 +218,12 @@ class _File:
 
     def _grown(self) -> Iterator[ReadBatch]:
         fd = self.file.fileno()
-        size = os.fstat(fd).st_size
-        if size == self._position:
-            return
-        if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
-            yield from self.stream.finish()
-            self._position, self._first = 0, b""
-            self.stream = _Stream(self.name, self._live)
-        while True:
+        # Between two pieces as much time goes by as what becomes of their lines takes: look each time.
+        while not self._live.stop() and (size := os.fstat(fd).st_size) != self._position:
+            if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
+                yield from self.stream.finish()
+                self._position, self._first = 0, b""
+                self.stream = _Stream(self.name, self._live)
             data = os.pread(fd, _BATCH, self._position)
             if not data:
                 break
@@ -230,8 +236,11 @@ class _File:
 class _Live:
     """All followed inputs."""
 
-    def __init__(self, wrapper: str | None, report: ReadReport, on_error: OnError | None) -> None:
+    def __init__(
+        self, wrapper: str | None, report: ReadReport, on_error: OnError | None, stop: Callable[[], bool]
+    ) -> None:
         self.wrapper = wrapper
+        self.stop = stop
         self.report = report
         self.overlaps = Overlaps(keep=_COPIES_KEPT)
         self._on_error = on_error
@@ -259,6 +268,8 @@ class _Live:
         ]
         for found in find_inputs(inputs, on_error=self._failed):
             yield from self._add(found)
+            if self.stop():
+                return
 
     def _failed(self, error: SourceError) -> None:
         self.report.errors.append(error)
@@ -282,14 +293,18 @@ class _Live:
                 return
             self._known.add((about.st_dev, about.st_ino))
             if not stat.S_ISREG(about.st_mode):
-                opened = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
+                # A named pipe without a writer must keep nobody waiting, so it is opened not to wait.
+                opened = FileIO(os.open(found.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
                 return
             with Path(found.path).open("rb") as file:
-                packed = compression_of(file.read(MAGIC_BYTES)) is not None
+                packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(found.name)
             if packed:
-                yield from read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report)
+                for batch in read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
+                    yield batch
+                    if self.stop():
+                        return
                 return
             if len(self._files) >= OPEN_FILES:
                 self._failed(SourceError(found.name, f"more than {OPEN_FILES} files to follow", hint="name fewer"))
@@ -351,7 +366,7 @@ class _Live:
         """Files that appeared in followed directories; a rotated one keeps its identity and is known."""
         self._known |= {file.identity for file in self._files}
         for found in find_inputs(self._folders, on_error=lambda _: None):
-            if found.name.endswith((".log", ".jsonl", ".ndjson", ".txt")):
+            if found.name.endswith(NEW_FILES):
                 yield from self._add(found)
 
     def finish(self) -> Iterator[ReadBatch]:

@@ -10,8 +10,10 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.sources.files import BIG, Found, Input, Skipped, ahead, find_inputs, open_found
+from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
+from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
+from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
 
 OnError: TypeAlias = Callable[[SourceError], None]
@@ -67,16 +69,27 @@ def read_inputs(
     found = find_inputs(inputs, on_error=failed, skipped=skipped)
     overlaps = Overlaps() if drop_copies else None
     meter = _Meter(found, progress)
+    twins = Twins(found)
     for one in found:
         try:
-            for name, chunks in open_found(one):
-                parser = StreamParser(name, origin=origin_of_path(name), wrapper=wrapper)
+            for stream in open_found(one, fail=failed):
+                chunks = twins.once(stream)
+                if chunks is None:
+                    report.copies.append(stream.name)
+                    continue
+                origin = origin_of_path(stream.name, stream.beside)
+                parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
                 parser.expected = one.size or 0
                 if parser.expected >= BIG:
-                    chunks = ahead(chunks)  # noqa: PLW2901
-                report.register(parser.source_file, parser.stats, parser.problems)
+                    chunks = ahead(chunks)
+                report.register(parser.source_file, parser.stats, parser.problems, inside=stream.inside)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
-                yield from _batches(parser, chunks, copies, meter)
+                try:
+                    yield from _batches(parser, chunks, copies, meter)
+                except SourceError as error:
+                    if error.source == one.name:
+                        raise
+                    failed(error)  # one member of an archive; the others are read
         except SourceError as error:
             failed(error)
         meter.finished(one)

@@ -47,5 +47,17 @@ DECOMPRESSION_RATIO = 1000
 RATIO_FROM = 256 << 20
 """Below this size no ratio is suspicious."""
 
+ARCHIVE_BYTES = 4 << 30
+"""Largest zip that is put into a temporary file, because it comes through a pipe or is inside another archive."""
+
+TAR_HEADER_BYTES = 1 << 20
+"""Longest data of a tar header (a long name, pax records), which are kept in memory. Names end at 4096 bytes."""
+
+INVENTORY_BYTES = 64 << 20
+"""Largest inventory that is taken out of a folder or an archive; 10 000 pods as JSON are about 50 MB."""
+
+INVENTORIES_BYTES = 256 << 20
+"""What all of them may have together."""
+
 OPEN_FILES = 256
 """Files followed at the same time."""

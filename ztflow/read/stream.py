@@ -11,7 +11,7 @@ from ztflow.parse.values import EXTRA
 from ztflow.read.bulk import Bulk, pays
 from ztflow.read.framing.documents import Document, Part, Value
 from ztflow.read.framing.lines import Lines, LineSplitter, healed, is_damaged
-from ztflow.read.framing.margins import Margin, margin_of
+from ztflow.read.framing.margins import BORDER, MARKS, Margin, margin_of
 from ztflow.read.framing.multiline import WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
@@ -23,6 +23,9 @@ from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.endings import parted
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
+
+_ENDINGS = frozenset(f")={BORDER}")
+"""Last characters of lines that need a closer look: a suffix, a marker, the frame of a screen."""
 
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""
@@ -156,7 +159,7 @@ class StreamParser:
                     if line is not None:
                         self._record(line, closed=True)
                         continue
-                elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in ")=":
+                elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in _ENDINGS:
                     start = head.start()
                     origin = known(text[:start]) if start else self._unwrapper.bare()
                     if origin is None and start:
@@ -192,7 +195,7 @@ class StreamParser:
             for found in self._document.feed(text, number):
                 self._document_part(found)
             return
-        if is_orphan(text) and self._pending is None:
+        if '":' in text and self._pending is None and is_orphan(text):
             self._document.begin_broken(text, number)
             return
         opening = self._unwrapper.document_start(text) if "{" in text or text.startswith("[") else None
@@ -204,7 +207,7 @@ class StreamParser:
             for found in parts:
                 self._document_part(found)
             return
-        start = row_start(text)
+        start = row_start(text) if "}" in text else None
         if start is not None:
             self._plain_line(text[:start], number, is_mended=is_mended)
             self._line(text[start:], overlong, is_mended)
@@ -215,22 +218,20 @@ class StreamParser:
         """A line without the marks that stand on every line of its record."""
         if self._settled():
             self._margin = None
-        margin = margin_of(text)
-        if margin is not None:
-            self._margin = margin
+        if self._margin is None and (MARKS.isdisjoint(text[:1] + text[-1:]) or not text.strip(text[:1])):
+            return text
+        self._margin = margin_of(text) or self._margin
         return text if self._margin is None else self._margin.off(text)
 
     def _document_part(self, found: Part) -> None:
         if isinstance(found, Value):
             for piece in self._unwrapper.value(found.value, found.text, found.line_number, self._document_origin):
-                is_mended = piece.mended or found.mended or self._margin is not None
-                self._piece(piece._replace(mended=is_mended), 0)
+                self._piece(piece._replace(mended=piece.mended or found.mended or self._margin is not None), 0)
         elif isinstance(found, Wreck) and found.is_access:
             self._flush()
             line = LogLine(found.text, found.lines[0].line_number, self._unwrapper.bare_origin)
-            error = ParseError(Reason.BAD_JSON, "an access line as JSON is broken", hint="an end of it may be lost")
             for _ in range(found.records):
-                self._tally.problem(line, error)
+                self._tally.problem(line, found.error)
         else:
             for text, number in found.lines if isinstance(found, Wreck) else [found]:
                 self._plain_line(text, number, is_mended=False)

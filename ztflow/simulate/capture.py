@@ -13,6 +13,7 @@ import numpy as np
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import UsageError
+from ztflow.files.placing import Placed
 from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
@@ -199,13 +200,14 @@ class Capture:
         return pa.table({name: pa.array(columns[name], type=pa.string()) for name in TRUTH_COLUMNS})
 
     def write(self, directory: str | Path, *, written: Callable[[str], None] | None = None) -> None:
-        """Write the logs, `truth.tsv`, `pods.txt` and `nodes.txt` into a directory, made if need be.
+        """Write the logs, `truth.tsv`, `pods.txt` and `nodes.txt` into a directory, made if need be; each file whole.
 
         Args:
             directory: Where to.
             written: Called with the name of each file that is done.
 
         Raises:
+            OutputError: A file cannot be written.
             UsageError: The directory holds logs of another run, which would be read as part of this one.
         """
         target = Path(directory)
@@ -217,18 +219,19 @@ class Capture:
         from pyarrow import csv
 
         for file in self.files:
-            with (target / file.name).open("wb") as stream:
+            with Placed(str(target / file.name)) as placed:
                 for content in self.content(file):
-                    stream.write(content)
+                    placed.stream.write(content)
             self._done(file.name, written)
         options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-        with (target / "truth.tsv").open("wb") as stream:
-            stream.write(("\t".join(TRUTH_COLUMNS) + "\n").encode())
+        with Placed(str(target / "truth.tsv")) as placed:
+            placed.stream.write(("\t".join(TRUTH_COLUMNS) + "\n").encode())
             for begin in range(0, self.connections.count, BLOCK):
-                csv.write_csv(self._truth_table(begin, begin + BLOCK), stream, options)
+                csv.write_csv(self._truth_table(begin, begin + BLOCK), placed.stream, options)
         self._done("truth.tsv", written)
         for name, text in (("pods.txt", self.pods_txt), ("nodes.txt", self.nodes_txt)):
-            (target / name).write_text(text)
+            with Placed(str(target / name)) as placed:
+                placed.stream.write(text.encode())
             self._done(name, written)
 
     @staticmethod

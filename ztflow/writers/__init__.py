@@ -26,6 +26,9 @@ class TableWriter(Protocol):
     def close(self) -> None:
         """Finish the output; the underlying stream stays open."""
 
+    def abandon(self) -> None:
+        """Instead of `close`: leave the output as it is, unfinished, and write nothing more."""
+
 
 def open_writer(
     format_name: str,

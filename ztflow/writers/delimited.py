@@ -56,3 +56,6 @@ class CsvWriter:
         """Write the header if no table came; the stream stays open."""
         self._begin()
         self._stream.flush()
+
+    def abandon(self) -> None:
+        """Nothing is held that would be written."""

@@ -101,3 +101,6 @@ class JsonLinesWriter:
 
     def close(self) -> None:
         """Nothing is left to write; the stream stays open."""
+
+    def abandon(self) -> None:
+        """Nothing is held that would be written."""

@@ -37,3 +37,7 @@ class ParquetWriter:
         """Write what waits and the footer; without this there is no Parquet file."""
         self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Write no footer, now or when this is forgotten: half an answer must not look like a whole one."""
+        self._writer.is_open = False

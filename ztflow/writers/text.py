@@ -194,6 +194,9 @@ class TextWriter:
     def close(self) -> None:
         """Nothing is left to write; the stream stays open."""
 
+    def abandon(self) -> None:
+        """Nothing is held that would be written."""
+
 
 def grid(
     titles: Sequence[str],

@@ -39,7 +39,8 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
     """What changed between two captures."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.output import check_destination, chosen_format
+        from ztflow.cli.destinations import check_destination
+        from ztflow.cli.output import chosen_format
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
@@ -51,7 +52,7 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
             raise UsageError("diff compares finished captures; it cannot follow")
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid)
-        check_destination(form, output.output, [before, after])
+        check_destination(form, output.output, [before, after], reading.inventory)
         reader = Reader(run, reading)
         old, new = (selection.apply(reader.all_flows([source])) for source in (before, after))
         made = compare(old, new, by)

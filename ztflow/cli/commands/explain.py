@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @message_options
 def explain(line: Sequence[str], talk: Talk) -> int:
-    """Show how a log line is parsed, field by field, or why it is not; and which envelopes were around it."""
+    """Show how a log line is parsed, field by field, or why it is not.
+
+    Where something was around the line, it also shows which envelope that was, and which others were tried.
+    """
 
     def body(run: Run) -> None:
-        import sys
-
-        from ztflow.cli.output import destination
+        from ztflow.cli.destinations import destination
 
         given = run.sources(line)
         texts = _piped() if given == ["-"] else iter([" ".join(given)])
@@ -36,7 +37,6 @@ def explain(line: Sequence[str], talk: Talk) -> int:
                     shown = "\n".join([*heading, told])
                     stream.write(between + shown.encode(errors="backslashreplace") + b"\n")
                     between = b"\n"
-        sys.stdout.flush()
 
     return run_command(talk, body)
 
@@ -45,9 +45,12 @@ def _piped() -> Iterator[str]:
     """Lines of standard input; those of one JSON document as one text."""
     import sys
 
+    from ztflow.errors import SourceError
     from ztflow.read.framing.documents import Document
     from ztflow.read.unwrap import Unwrapper, decoded
 
+    if sys.stdin is None:
+        raise SourceError("-", "standard input is closed")
     unwrapper, document = Unwrapper(), Document()
     for number, line in enumerate(sys.stdin.buffer, 1):
         text = line.decode(errors="replace").rstrip("\r\n")

@@ -52,7 +52,8 @@ def graph(
     """Who talks to whom as a graph, for people and for graph tools."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.output import check_destination, chosen_format, destination, paper_for
+        from ztflow.cli.destinations import check_destination, destination
+        from ztflow.cli.output import chosen_format, paper_for
         from ztflow.cli.reading import Reader
         from ztflow.cli.rows import Selection
         from ztflow.graph import build_graph, columns_of
@@ -62,7 +63,7 @@ def graph(
         form = chosen_format(format, output, GRAPH_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
-        check_destination(form, output, sources)
+        check_destination(form, output, sources, reading.inventory, follow=reading.follow)
         reader = Reader(run, reading)
         columns = columns_of(by)
 
@@ -71,7 +72,7 @@ def graph(
                 yield table.with_rows(table.to_arrow().select(columns))
 
         traffic = build_graph(reader.all_flows(sources, needed), by=by)
-        with destination(output) as stream:
+        with destination(output, run.answers) as stream:
             if form != "table":
                 text = write_graph(traffic, form)
                 stream.write(text.encode() if text.endswith("\n") else text.encode() + b"\n")

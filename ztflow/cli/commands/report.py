@@ -53,7 +53,8 @@ def report(
     """Answer one question in tables: locality, denied, loss and so on."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.output import check_destination, chosen_format
+        from ztflow.cli.destinations import check_destination
+        from ztflow.cli.output import chosen_format
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
@@ -64,7 +65,8 @@ def report(
         prices = None if price is None else _prices(price)
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
-        check_destination(form, output.output, sources)
+        read = [*reading.inventory, *([] if price is None else [price])]
+        check_destination(form, output.output, sources, read, follow=reading.follow)
         reader = Reader(run, reading)
         halves, found = reader.capture(sources) if name in NEEDS_HALVES else (None, reader.all_flows(sources))
         made = make_report(name, selection.apply(found), halves=halves, prices=prices)

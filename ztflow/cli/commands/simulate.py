@@ -131,11 +131,13 @@ def _scenario(
 
 
 def _print_scenarios() -> None:
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import PRESETS
 
     width = max(map(len, PRESETS))
-    for name, scenario in PRESETS.items():
-        print(f"{name.ljust(width)}  {scenario.about}")
+    with destination(None) as stream:
+        for name, scenario in PRESETS.items():
+            stream.write(f"{name.ljust(width)}  {scenario.about}\n".encode())
 
 
 def _write(scenario: Scenario, seed: int, directory: str) -> None:
@@ -152,7 +154,7 @@ def _write(scenario: Scenario, seed: int, directory: str) -> None:
 
 
 def _print(scenario: Scenario, seed: int) -> None:
-    from ztflow.cli.output import destination
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import simulate as make
 
     capture = make(scenario, seed)
@@ -165,7 +167,7 @@ def _print(scenario: Scenario, seed: int) -> None:
 def _play(scenario: Scenario, seed: int, speed: float) -> None:
     from datetime import UTC, datetime
 
-    from ztflow.cli.output import destination
+    from ztflow.cli.destinations import destination
     from ztflow.simulate import simulate as make
     from ztflow.simulate.live import play
 

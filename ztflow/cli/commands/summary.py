@@ -35,7 +35,8 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
     """Who talks to whom, on one screen. The default command."""
 
     def body(run: Run) -> None:
-        from ztflow.cli.output import check_destination, chosen_format, destination, paper_for
+        from ztflow.cli.destinations import check_destination, destination
+        from ztflow.cli.output import chosen_format, paper_for
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
@@ -46,7 +47,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid)
         sources = run.sources(inputs)
-        check_destination(form, output.output, sources)
+        check_destination(form, output.output, sources, reading.inventory, follow=reading.follow)
         reader = Reader(run, reading)
         paper = paper_for(talk.color, output.output, output.rows)
         if form == "table" and (reading.follow or (paper.width is not None and sources == ["-"])):
@@ -58,7 +59,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
                 write_report(run, made, form, output)
                 return
             lines = draw(made, run.reports[-1], paper)
-        with destination(output.output) as stream:
+        with destination(output.output, run.answers) as stream:
             stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
 
     return run_command(talk, body)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
 
@@ -96,6 +97,8 @@ class NodeFact(NamedTuple):
     region: str | None = None
     cluster: str | None = None
     evidence: Evidence = Evidence("", "")
+    pod_ranges: tuple[str, ...] = ()
+    """What `spec.podCIDRs` gives its pods."""
 
 
 class AddressFact(NamedTuple):
@@ -165,6 +168,7 @@ class Inventory:
         ztunnels: Which node a ztunnel is on.
         connections: Connections that were open when a ztunnel's dump was taken.
         unused: Rows and objects that gave nothing, by reason; every row is a statement above or counted here.
+        elided: By file, rows whose node somebody left out (`...`), so that it is unknown.
         files: The files read.
     """
 
@@ -175,15 +179,61 @@ class Inventory:
     ztunnels: list[ZtunnelFact] = field(default_factory=list)
     connections: list[OpenConnection] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
+    elided: Counter[str] = field(default_factory=Counter)
     files: list[str] = field(default_factory=list)
+
+    def node_of(self, name: str | None, file: str) -> str | None:
+        """A node as a file names it; None, and counted, for one that was left out or blackened."""
+        if name is None or not is_elided(name):
+            return name
+        self.elided[file] += 1
+        return None
+
+    def add(self, more: Inventory) -> None:
+        """Put the statements of another one behind these."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(more, name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                mine.extend(theirs)
+
+    def of_file(self, file: str) -> Inventory:
+        """What one file states; what gave nothing is known only of all together."""
+        found = Inventory(unused=self.unused)
+        for name in ("pods", "nodes", "addresses", "services", "ztunnels", "connections"):
+            getattr(found, name).extend(fact for fact in getattr(self, name) if fact.evidence.file == file)
+        return found
 
     def __len__(self) -> int:
         objects = len(self.pods) + len(self.nodes) + len(self.services)
         return objects + len(self.addresses) + len(self.ztunnels) + len(self.connections)
 
 
+_LONGEST_RANGE = 64
+"""Characters; an IPv6 range has at most 43."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
+
+_ELIDED = re.compile(
+    r"[-.…*?_#]+|<[^>]*>|\[[^]]*\]|x{2,}|n/?a|none|null|nil|unknown|undefined|redacted|elided", re.IGNORECASE
+)
+
+
+def is_elided(text: str) -> bool:
+    """Whether a name is none: left out (`...`, `ip-10-0-…`), blackened (`***`, `xxx`) or a word for nothing."""
+    return "..." in text or "…" in text or _ELIDED.fullmatch(text) is not None
+
+
+def canonical_ranges(texts: object) -> tuple[str, ...]:
+    """The valid ranges of addresses (`10.244.1.0/24`) of a list, in order, each once."""
+    found: dict[str, None] = {}
+    for text in texts if isinstance(texts, (list, tuple)) else ():
+        if isinstance(text, str) and "/" in text and len(text) < _LONGEST_RANGE:
+            with suppress(ValueError):
+                found[str(ip_network(text.strip(), strict=False))] = None
+    return tuple(found)
 
 
 def canonical_ip(text: object) -> str | None:

@@ -1,96 +1,50 @@
-"""`read_inventory`: reads files that say on which node pods and addresses are. Formats are recognised by content."""
+"""`parse_inventory`: what one file says of pods, nodes and addresses. Formats are recognised by content."""
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import contextlib
-import gzip
 import json
-import lzma
 import re
-import zlib
-from pathlib import Path
 from typing import Any
 
-from ztflow.columns.gc_pause import gc_paused
-from ztflow.errors import InventoryError, SourceError
-from ztflow.place.inventory.address_lists import read_list
+from ztflow.errors import SourceError
+from ztflow.place.inventory.address_lists import read_flat, read_list
+from ztflow.place.inventory.descriptions import is_description, read_descriptions
 from ztflow.place.inventory.facts import Inventory
 from ztflow.place.inventory.kubectl_tables import read_tables
-from ztflow.place.inventory.kubernetes_objects import read_object
+from ztflow.place.inventory.kubernetes_objects import READ_KINDS, read_object
 from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump, read_listing
+from ztflow.read.sources.compression import MAGIC_BYTES, compression_of, decompressed
 
-_UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ\x00": lzma.decompress}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
 _YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
 _NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
-_JSON_TRIES = 1000
-"""Openings of JSON that may turn out to be none before the rest of a text is taken for something else."""
+_JSON_TRIES = 64
+"""How often a text is gone through for openings of JSON that turn out to be none."""
+_LOGS, _LOGS_END = "==== START logs for container ", "==== END logs for container "
 _YAML_TRIES = 4
-_HINT = (
-    "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
-    "`istioctl ztunnel-config workloads -o json`"
-)
+_SMALL = 1 << 16
+_KUBECTL_LIST = re.compile(r"(?:---\n)?apiVersion: v1\nitems:\n")
+_ITEM = re.compile(r"^- apiVersion: ", re.MULTILINE)
+_ITEM_KIND = re.compile(r"^  kind: (\w+)$", re.MULTILINE)
+_AFTER_ITEMS = re.compile(r"^[^-\s]", re.MULTILINE)
 
 
-def read_inventory(*paths: str | Path) -> Inventory:
-    """Read one or more inventory files; their statements are kept side by side, with their evidence.
-
-    Recognised: `kubectl get pods|nodes|endpointslices|services` as table, JSON or YAML (lists, single, concatenated and
-    multi-document objects), `istioctl ztunnel-config workloads|services|connections|all` as table, JSON or YAML,
-    ztunnel's `/config_dump` of any release, and CSV with `ip,pod,namespace,node,zone`. gzip, bz2 and xz are unpacked.
-
-    Args:
-        paths: The files; their formats are recognised by content.
-
-    Returns:
-        Every statement, and by reason how many rows gave none (`Inventory.unused`).
+def unpacked(name: str, data: bytes) -> bytes:
+    """The bytes of an inventory, decompressed if need be.
 
     Raises:
-        SourceError: If a file cannot be read.
-        InventoryError: If nothing in a file is recognised.
-
-    Examples:
-        >>> import ztflow
-        >>> inventory = ztflow.read_inventory("fixtures/seed/pods-wide-1.txt")
-        >>> ztflow.Topology(inventory).pod("istio-system", "ztunnel-fv5f8").node
-        'ambient-worker'
+        SourceError: If they are damaged, or far more than compression can explain.
     """
-    inventory = Inventory()
-    with gc_paused():
-        for path in paths:
-            _read_file(str(path), inventory)
-    return inventory
-
-
-def _read_file(name: str, inventory: Inventory) -> None:
-    path = Path(name)
+    compression = compression_of(data[:MAGIC_BYTES])
+    if compression is None:
+        return data
     try:
-        data = path.read_bytes()
-        modified = int(path.stat().st_mtime * 1_000_000)
-    except OSError as error:
-        raise SourceError(name, error.strerror or "cannot be read") from error
-    before = len(inventory) + inventory.unused.total()
-    data = _unpack(name, data)
-    recognised = parse_inventory(data, name, inventory, modified=modified)
-    if not recognised:
-        what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
-        raise InventoryError(name, what, hint=_HINT)
-    if len(inventory) + inventory.unused.total() == before:
-        raise InventoryError(name, "is an inventory without a single row", hint=_HINT)
-    inventory.files.append(name)
-
-
-def _unpack(name: str, data: bytes) -> bytes:
-    for magic, unpack in _UNPACK.items():
-        if data.startswith(magic):
-            try:
-                return unpack(data)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise SourceError(name, f"broken archive: {error}") from error
-    return data
+        return b"".join(decompressed(iter((data,)), compression, name))
+    except SourceError as error:
+        raise SourceError(name, error.detail) from error
 
 
 def _decode(data: bytes) -> str:
@@ -115,6 +69,11 @@ def parse_inventory(data: bytes | str, name: str, inventory: Inventory, *, modif
     Returns:
         Whether anything in it was recognised.
     """
+    if data[:64].lstrip()[:1] not in {b"{", b"[", "{", "["}:
+        data = data if isinstance(data, str) else _decode(data)
+        if is_description(data):
+            read_descriptions(data, name, modified, inventory)
+            return True
     documents, rest = _documents(data)
     taken = [_take(document, name, modified, inventory) for document in documents]
     recognised = any(taken)
@@ -139,7 +98,7 @@ def _take(document: Any, name: str, modified: int | None, inventory: Inventory) 
     if is_dump(document):
         read_dump(document, name, modified, inventory)
         return True
-    return False
+    return read_flat(document, name, modified, inventory)
 
 
 def _documents(data: bytes | str) -> tuple[list[Any], str]:
@@ -151,6 +110,7 @@ def _documents(data: bytes | str) -> tuple[list[Any], str]:
             with contextlib.suppress(orjson.JSONDecodeError):
                 return [orjson.loads(data)], ""
         data = _decode(data)
+    data = without_logs(data)
     start = _JSON_START.search(data)
     if start is not None:
         documents, rest = _json_documents(data)
@@ -162,20 +122,38 @@ def _documents(data: bytes | str) -> tuple[list[Any], str]:
     return [], data
 
 
+def without_logs(text: str) -> str:
+    """What `kubectl cluster-info dump` prints, without the logs in it."""
+    if _LOGS not in text:
+        return text
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines(keepends=True):
+        inside = inside or line.startswith(_LOGS)
+        if not inside:
+            kept.append(line)
+        elif _LOGS_END in line:  # behind the last record where that had no line end
+            inside = False
+    return "".join(kept)
+
+
 def _json_documents(text: str) -> tuple[list[Any], str]:
     """The JSON values that start a line (or follow another), one after another, and the text around them."""
     decoder = json.JSONDecoder()
     documents: list[Any] = []
     around: list[str] = []
     position = failed = 0
-    while failed < _JSON_TRIES and (start := _JSON_START.search(text, position)) is not None:
+    left = _JSON_TRIES * max(len(text), _JSON_TRIES)
+    while failed < left and (start := _JSON_START.search(text, position)) is not None:
         begin = start.end() - 1
         try:
             document, end = decoder.raw_decode(text, begin)
-        except (json.JSONDecodeError, RecursionError):
+        except (json.JSONDecodeError, RecursionError) as error:
             around.append(text[position : start.end()])
             position = start.end()
-            failed += 1
+            # Counting the lines before the fault costs as much; a string that does not end is looked for to the end.
+            ended = isinstance(error, json.JSONDecodeError) and not error.msg.startswith("Unterminated string")
+            failed += _JSON_TRIES + (error.pos if isinstance(error, json.JSONDecodeError) and ended else len(text))
             continue
         around.append(text[position:begin])
         while isinstance(document, (dict, list)):
@@ -196,6 +174,7 @@ def _yaml_documents(text: str) -> list[Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = _of_use(text)
     for _ in range(_YAML_TRIES):
         try:
             documents = list(yaml.load_all(text, Loader=loader))
@@ -207,3 +186,20 @@ def _yaml_documents(text: str) -> list[Any]:
         else:
             return [document for document in documents if isinstance(document, (dict, list))]
     return []
+
+
+def _of_use(text: str) -> str:
+    """A list as kubectl prints it in YAML without the items nobody reads, which may be most of it.
+
+    Cost: decoding YAML takes about a second for two megabytes.
+    """
+    if len(text) < _SMALL or _KUBECTL_LIST.match(text) is None:
+        return text
+    starts = [found.start() for found in _ITEM.finditer(text)]
+    if not starts:
+        return text
+    last = _AFTER_ITEMS.search(text, starts[-1])
+    ends = [*starts[1:], last.start() if last else len(text)]
+    items = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    kept = [item for item in items if (kind := _ITEM_KIND.search(item)) is None or kind[1] in READ_KINDS]
+    return text[: starts[0]] + "".join(kept) + text[ends[-1] :]

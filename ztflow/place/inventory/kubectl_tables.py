@@ -20,6 +20,8 @@ from ztflow.place.inventory.facts import (
     ServiceFact,
     canonical_ip,
     canonical_ips,
+    canonical_ranges,
+    is_elided,
 )
 from ztflow.place.inventory.table_cells import (
     DNS_NAME,
@@ -32,7 +34,7 @@ from ztflow.place.inventory.table_cells import (
 )
 from ztflow.place.names import ZONE_LABELS
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+_ANSI = re.compile(r"\x1b\[[0-9;?]{0,64}[A-Za-z]|\x1b\][^\x07]{0,256}\x07")
 _PS1_NAMESPACE = re.compile(r"\(⎈\|[^|:()]*:([a-z0-9-]+)\)")
 _OPTION_NAMESPACE = re.compile(r"(?:\s-n[ =]?|\s--namespace[ =])([a-z0-9][a-z0-9-]*)(?=\s|$)")
 _COMMAND = re.compile(r"(?:^|\s)(?:kubectl|oc|k|kg\w*|istioctl|k3s|microk8s|minikube)\s")
@@ -46,7 +48,10 @@ _PHASE = {
 }  # fmt: skip
 """What the STATUS column says about the phase; anything else there (`CrashLoopBackOff`) is a live pod's."""
 
-_MORE = frozenset({"labels", "host_ip", "service_account", "zone", "region"})
+_MAP_IP = re.compile(r"\bip:([0-9a-fA-F.:]{2,45})")
+"""An address in a custom column of `.status.podIPs`: `[map[ip:10.244.1.5] map[ip:fd00::5]]`."""
+
+_MORE = frozenset({"host_network", "labels", "host_ip", "service_account", "zone", "region"})
 """Roles that plain `kubectl get pods -o wide` does not print."""
 
 
@@ -142,12 +147,19 @@ class _TableReader:
     def take(self, kind: str, cells: dict[str, str]) -> bool:
         """Turn the cells of one row into a fact; False when they cannot be such a row."""
         said = {role: text for role, cell in cells.items() if cell and cell[0] != "<" and (text := cell.rstrip())}
+        node = said.get("node")
+        if (node is not None and is_elided(node)) or any("..." in cell or "…" in cell for cell in said.values()):
+            said = {role: cell for role, cell in said.items() if not is_elided(cell)}
+            if not self._takers[kind](said):
+                return False
+            self.inventory.elided[self.kubectl.file] += node is not None and "node" not in said
+            return True
         return self._takers[kind](said)
 
     def take_pods(self, cells: dict[str, str]) -> bool:
         name = cells.get("name", "").removeprefix("pod/").removeprefix("pods/")
         listed, node = cells.get("ip"), cells.get("node")
-        ips = canonical_ips(listed.split(",")) if listed is not None else ()
+        ips = _addresses(listed)
         if listed is not None and not ips:
             return False
         if not name:
@@ -164,6 +176,7 @@ class _TableReader:
             labels = _labels(cells.get("labels"))
             fact = fact._replace(
                 host_ip=canonical_ip(cells.get("host_ip")),
+                host_network={"true": True, "false": False}.get(cells.get("host_network", "").lower()),
                 service_account=cells.get("service_account"),
                 zone=cells.get("zone") or _first(labels, ZONE_LABELS["zone"]),
                 region=cells.get("region") or _first(labels, ZONE_LABELS["region"]),
@@ -211,6 +224,7 @@ class _TableReader:
                 cells.get("zone") or _first(labels, ZONE_LABELS["zone"]),
                 cells.get("region") or _first(labels, ZONE_LABELS["region"]),
                 evidence=self.kubectl,
+                pod_ranges=canonical_ranges(cells.get("pod_ranges", "").strip("[]").replace(",", " ").split()),
             )
         )
         return True
@@ -253,6 +267,12 @@ class _TableReader:
             )
         )
         return True
+
+
+def _addresses(cell: str | None) -> tuple[str, ...]:
+    if cell is None:
+        return ()
+    return canonical_ips(_MAP_IP.findall(cell) if "map[" in cell else cell.strip("[]").replace(" ", ",").split(","))
 
 
 def _labels(text: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from ztflow.place.inventory.facts import (
     ServiceFact,
     canonical_ip,
     canonical_ips,
+    canonical_ranges,
     evidence_of,
     micros,
 )
@@ -74,7 +75,7 @@ def read_object(document: dict[str, Any], file: str, modified: int | None, inven
 
 
 def _objects(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    kind = text(document.get("kind"))
+    kind = text(document.get("kind")) or _kind_of(document)
     if kind is None:
         watched = document.get("object")
         if isinstance(watched, dict) and "type" in document:
@@ -94,6 +95,16 @@ def _objects(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield kind, document
 
 
+def _kind_of(document: dict[str, Any]) -> str | None:
+    """The kind of an object that lost it: the raw API's lists give it once, so `jq .items[]` leaves it behind."""
+    meta, spec, status = (mapping(document.get(key)) for key in ("metadata", "spec", "status"))
+    if "name" not in meta:
+        return None
+    if "nodeInfo" in status:
+        return "Node"
+    return "Pod" if "containers" in spec or "podIP" in status else None
+
+
 def _pod(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
     meta, spec, status = (mapping(item.get(key)) for key in ("metadata", "spec", "status"))
     name = text(meta.get("name"))
@@ -111,7 +122,7 @@ def _pod(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None
             text(meta.get("namespace")),
             name,
             ips,
-            text(spec.get("nodeName")),
+            inventory.node_of(text(spec.get("nodeName")), evidence.file),
             host_network=host is True,
             host_ip=canonical_ip(status.get("hostIP")),
             phase=text(status.get("phase")),
@@ -168,7 +179,20 @@ def _node(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> Non
         return
     labels = mapping(meta.get("labels"))
     addresses = canonical_ips([mapping(address).get("address") for address in items(status.get("addresses"))])
-    inventory.nodes.append(NodeFact(name, addresses, _label(labels, "zone"), _label(labels, "region"), None, evidence))
+    spec = mapping(item.get("spec"))
+    ranges = canonical_ranges([spec.get("podCIDR"), *items(spec.get("podCIDRs"))])
+    zone, region = _label(labels, "zone"), _label(labels, "region")
+    inventory.nodes.append(NodeFact(name, addresses, zone, region, None, evidence, ranges))
+
+
+def _cilium_node(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
+    """What Cilium gave a node: `spec.ipam.podCIDRs`, which may be other ranges than the node's own."""
+    name = text(mapping(item.get("metadata")).get("name"))
+    ranges = canonical_ranges(mapping(mapping(item.get("spec")).get("ipam")).get("podCIDRs"))
+    if name is None or not ranges:
+        inventory.unused["CiliumNode without ranges"] += 1
+    else:
+        inventory.nodes.append(NodeFact(name, evidence=evidence, pod_ranges=ranges))
 
 
 def _endpoint_slice(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None:
@@ -180,7 +204,8 @@ def _endpoint_slice(item: dict[str, Any], evidence: Evidence, inventory: Invento
         endpoint = mapping(entry)
         ips = canonical_ips(endpoint.get("addresses"))
         older = mapping(endpoint.get("deprecatedTopology")) or mapping(endpoint.get("topology"))
-        node = text(endpoint.get("nodeName")) or text(older.get("kubernetes.io/hostname"))
+        node = inventory.node_of(text(endpoint.get("nodeName")), evidence.file)
+        node = node or text(older.get("kubernetes.io/hostname"))
         zone = text(endpoint.get("zone")) or _label(older, "zone")
         target = mapping(endpoint.get("targetRef"))
         name = text(target.get("name"))
@@ -224,7 +249,11 @@ def _service(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> 
 _READERS = {
     "Pod": _pod,
     "Node": _node,
+    "CiliumNode": _cilium_node,
     "EndpointSlice": _endpoint_slice,
     "Endpoints": _endpoints,
     "Service": _service,
 }
+
+READ_KINDS = frozenset(_READERS)
+"""Kinds of objects that state something of use."""

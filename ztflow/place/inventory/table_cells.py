@@ -13,11 +13,13 @@ from typing import NamedTuple
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
 DNS_NAME = re.compile(_NAME)
 _IP_CHARS = r"[0-9a-fA-F.:]+"
+_LEFT_OUT = r"[-a-z0-9.]{0,253}(?:\.\.\.|…)[-a-z0-9.]{0,253}"
+"""A name of which somebody left out a part, or all."""
 
 _PHRASES = frozenset({
     "POD NAME", "NOMINATED NODE", "READINESS GATES", "SERVICE NAME", "SERVICE VIP", "POLICY NAME", "CERTIFICATE NAME",
     "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE", "REMOTE TARGET", "NODE SELECTOR", "POD IP", "HOST IP",
-    "NODE NAME", "POD NAMESPACE",
+    "NODE NAME", "POD NAMESPACE", "NETWORK GATEWAY", "POD CIDR", "POD CIDRS", "HOST NETWORK", "SERVICE ACCOUNT",
 })  # fmt: skip
 """Headers of more than one word."""
 
@@ -35,6 +37,10 @@ _ROLE = {
     "NOMINATED NODE": "nominated", "READINESS GATES": "gates", "DESIRED": "desired", "ENDPOINTS": "endpoints",
     "ADDRESSTYPE": "address_type", "PORTS": "ports", "PORT(S)": "ports", "TYPE": "type", "HOSTIP": "host_ip",
     "HOST IP": "host_ip", "UP-TO-DATE": "up_to_date", "AVAILABLE": "available", "CURRENT": "current",
+    "NETWORK GATEWAY": "network_gateway", "PODCIDR": "pod_ranges", "POD CIDR": "pod_ranges", "POD-CIDR": "pod_ranges",
+    "POD_CIDR": "pod_ranges", "PODCIDRS": "pod_ranges", "POD CIDRS": "pod_ranges", "CIDR": "pod_ranges",
+    "CIDRS": "pod_ranges", "HOSTNETWORK": "host_network", "HOST NETWORK": "host_network",
+    "HOST-NETWORK": "host_network", "HOSTNET": "host_network", "SERVICE ACCOUNT": "service_account",
     "ACTION": "action", "SCOPE": "scope", "SERVICEACCOUNT": "service_account", "SA": "service_account",
 }  # fmt: skip
 """Known headers and what their column says."""
@@ -42,14 +48,14 @@ _ROLE = {
 _USED = frozenset({
     "name", "namespace", "ip", "node", "zone", "region", "labels", "status", "host_ip", "service_account",
     "internal_ip", "external_ip", "network", "service", "vip", "cluster_ip", "workload", "direction", "local",
-    "remote", "remote_target", "protocol",
+    "remote", "remote_target", "protocol", "pod_ranges", "host_network",
 })  # fmt: skip
 """Roles whose cells become facts."""
 
 _POD_ROW = re.compile(
     rf"\s*(?:(?P<namespace>{_NAME})\s+)?(?:pods?/)?(?P<name>{_NAME})\s+(?P<ready>\d+/\d+)\s+(?P<status>\S.*?)\s+"
     rf"(?P<restarts>\d+(?:\s+\([^()]*\))?)\s+(?P<age>\S+)\s+(?P<ip>{_IP_CHARS}|<[^<>]+>)\s+"
-    rf"(?P<node>{_NAME}|<[^<>]+>)(?=\s|$)(?P<rest>.*)"
+    rf"(?P<node>{_NAME}|<[^<>]+>|{_LEFT_OUT})(?=\s|$)(?P<rest>.*)"
 )
 """A pod row by itself: READY anchors it, status and age may be translated."""
 
@@ -61,7 +67,7 @@ _NODE_ROW = re.compile(
 
 _WORKLOAD_ROW = re.compile(
     rf"\s*(?P<namespace>{_NAME})\s+(?P<name>\S+)\s+(?P<ip>{_IP_CHARS}(?:,{_IP_CHARS})*)\s+"
-    rf"(?:(?P<node>{_NAME})\s+)?(?P<waypoint>None|NA|{_NAME})\s+(?P<protocol>HBONE|TCP)\s*"
+    rf"(?:(?P<node>{_NAME}|{_LEFT_OUT})\s+)?(?P<waypoint>None|NA|{_NAME})\s+(?P<protocol>HBONE|TCP)\s*"
 )
 """An istioctl workload row by itself: the protocol ends it."""
 
@@ -102,9 +108,10 @@ def read_header(line: str) -> Header | None:
     index = 0
     while index < len(words):
         word, offset = words[index]
-        if not re.fullmatch(r"[A-Z][A-Z0-9_():/.-]*", word):
+        if not re.fullmatch(r"[A-Z][A-Z0-9_():/.-]*", word) and (word.upper() not in _ROLE):
             return None
-        phrase = f"{word} {words[index + 1][0]}" if index + 1 < len(words) else ""
+        word = word.upper()
+        phrase = f"{word} {words[index + 1][0].upper()}" if index + 1 < len(words) else ""
         adjacent = bool(phrase) and words[index + 1][1] == offset + len(word) + 1
         if adjacent and phrase in _PHRASES:
             word, index = phrase, index + 1
@@ -112,8 +119,8 @@ def read_header(line: str) -> Header | None:
         known += bool(role)
         columns.append(Column(role or f"?{word}", offset))
         index += 1
-    if known < 2:
-        return None
+    if known < (2 if line.upper() == line else max(2, len(columns))):
+        return None  # custom columns may have any case; then every word has to be one
     kind = _table_kind({column.role for column in columns})
     return Header(tuple(columns), kind, *((None, ()) if kind == "other" else _aligned(columns)))
 
@@ -145,9 +152,10 @@ def _table_kind(roles: set[str]) -> str:
     if "name" in roles and "node" in roles and "ready" not in roles and "status" not in roles:
         istioctl = roles & {"waypoint", "protocol", "network"} or roles == {"name", "namespace", "ip", "node"}
         return "workloads" if istioctl and "namespace" in roles else "pods"
-    if "node" in roles or ("ip" in roles and "name" in roles):
+    if "node" in roles or ("ip" in roles and "name" in roles and "pod_ranges" not in roles):
         return "pods"
-    if "name" in roles and (roles & {"roles", "internal_ip", "version"} or roles <= {"name", "zone", "region"}):
+    of_nodes = roles & {"roles", "internal_ip", "version", "pod_ranges"} or roles <= {"name", "zone", "region"}
+    if "name" in roles and of_nodes:
         return "nodes"
     return "other"
 
@@ -155,7 +163,12 @@ def _table_kind(roles: set[str]) -> str:
 def cells_by_offset(header: Header, line: str) -> dict[str, str] | None:
     """The cells under the header's words; None when the row is not aligned with them."""
     cells: dict[str, str] = {}
-    columns = header.columns
+    # A header of two words that nobody knows looks like two columns: where a cell goes through, it is one.
+    columns = [
+        column
+        for index, column in enumerate(header.columns)
+        if not (index and column.role.startswith("?") and line[column.offset - 1 : column.offset].strip())
+    ]
     for index, (role, offset) in enumerate(columns):
         end = columns[index + 1].offset if index + 1 < len(columns) else len(line)
         if index and len(line) > offset and line[offset - 1] != " ":

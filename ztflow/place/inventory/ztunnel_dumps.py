@@ -69,12 +69,14 @@ def _taken_at(document: dict[str, Any]) -> int | None:
 def read_dump(document: dict[str, Any], file: str, modified: int | None, inventory: Inventory) -> None:
     """Add what a whole dump states: workloads, services, the dumping ztunnel's node, its pods, open connections."""
     evidence = evidence_of(file, _KIND, _taken_at(document), modified)
-    seen: set[str] = set()
+    seen: set[object] = set()
     for store in _STORES:
         for entry in _values(document.get(store)):
             workload = mapping(entry.get("Workload")) or entry
             if _is_workload(workload):
-                identity = text(workload.get("uid")) or repr(sorted(map(str, workload.items())))
+                names = (text(workload.get(key)) for key in ("namespace", "name", "node", "network"))
+                addresses = canonical_ips(_get(workload, "workloadIps")), canonical_ip(_get(workload, "workloadIp"))
+                identity = text(workload.get("uid")) or (*names, *addresses)
                 if identity not in seen:
                     seen.add(identity)
                     _workload(workload, evidence, inventory)
@@ -83,7 +85,7 @@ def read_dump(document: dict[str, Any], file: str, modified: int | None, invento
     for entry in _values(document.get("services")):
         _service(entry, evidence, inventory)
     config = mapping(document.get("config"))
-    node = text(config.get("localNode")) or text(config.get("local_node"))
+    node = inventory.node_of(text(config.get("localNode")) or text(config.get("local_node")), evidence.file)
     listed = document.get("workloadState") or document.get("workload_state")
     states = {uid: state for uid, state in mapping(listed).items() if isinstance(state, dict)}
     for state in states.values():
@@ -141,7 +143,7 @@ def _workload(entry: dict[str, Any], evidence: Evidence, inventory: Inventory) -
     name = text(entry.get("name"))
     listed = _get(entry, "workloadIps")
     ips = canonical_ips(listed if isinstance(listed, list) else [_get(entry, "workloadIp")])
-    node = text(entry.get("node"))
+    node = inventory.node_of(text(entry.get("node")), evidence.file)
     locality = mapping(entry.get("locality"))
     zone, region = text(locality.get("zone")), text(locality.get("region"))
     if name is None:

@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
 
-_BORDER = "│┃║▏▎▍▌▕▐┆┊╎┇┋"
+BORDER = "│┃║▏▎▍▌▕▐┆┊╎┇┋"
 """Vertical lines that screens are divided with. A plain `|` is one only when it stands at both ends."""
 
-_LEFT = re.compile(rf"[ \t]{{0,16}}(?:(?:>|\||[{_BORDER}]|\#{{1,6}}|//+|--|;+|%+|\*|!|<|\+|:)[ \t]?){{1,12}}")
+MARKS = frozenset(f"{BORDER}>|#/-;%*!<+: \t")
+"""What a line with a margin at its left begins with."""
+
+_LEFT = re.compile(rf"[ \t]{{0,16}}(?:(?:>|\||[{BORDER}]|\#{{1,6}}|//+|--|;+|%+|\*|!|<|\+|:)[ \t]?){{1,12}}")
 _LEVELS = "|".join(LOG_LEVELS)
 _BEGINS = re.compile(
     rf"[ \t]*(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z[ \t]+(?i:{_LEVELS})(?=[ \t]|\Z)"
@@ -67,11 +70,11 @@ def margin_of(text: str) -> Margin | None:
         return None
     mark = left[0].strip() if left else ""
     end = text.rstrip()[-1:]
-    right = end if end and (end in _BORDER or (end == "|" and mark == "|")) else ""
+    right = end if end and (end in BORDER or (end == "|" and mark == "|")) else ""
     if not mark and not right:
         return None
-    pad = 1 if left and left[0][-1:] == " " else 0
-    return Margin(mark, pad, right)
+    pad = left[0][-1:] == " " if left else text.rstrip()[-2:-1] == " "
+    return Margin(mark, int(pad), right)
 
 
 def begins_record(text: str) -> bool:
@@ -81,4 +84,4 @@ def begins_record(text: str) -> bool:
 
 def without_border(text: str) -> str:
     """A text without the border of a frame at its end."""
-    return text.rstrip().rstrip(_BORDER + "|").rstrip() if text.rstrip()[-1:] in {*_BORDER, "|"} else text
+    return text.rstrip().rstrip(BORDER + "|").rstrip() if text.rstrip()[-1:] in {*BORDER, "|"} else text

@@ -19,7 +19,7 @@ from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
 
 _KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
 _KEY_START = re.compile(rf"(?:{_KEYS})\s*=")
-_OPEN_QUOTE = re.compile(r'([A-Za-z_.]+)\s*=\s*"(?:[^"\\]|\\.)*$')
+_OPEN_QUOTE = re.compile(r'(?<![A-Za-z_.])([A-Za-z_.]++)\s*+=\s*+"(?:[^"\\]|\\.)*+$')
 _HEAD_WORDS = ("access", "connection", *(word.value for word in Message), *LOG_LEVELS)
 _HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LOG_LEVELS for what in Message)
 _TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
@@ -27,7 +27,7 @@ _CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
 _ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
 _ERROR_FIELD = re.compile(r"\serror\s*=")
 _ENDED = re.compile(r"duration\s*=|connection\s*failed")
-_SAID = re.compile(r"connection\s*(?:complete|failed|opened)")
+_SAID = re.compile(rf"connection\s*(?:{'|'.join(Message)})")
 _MIN_WIDTH = 20
 _TAB_WIDTH = 8
 

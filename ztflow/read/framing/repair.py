@@ -14,6 +14,7 @@ from ztflow.parse.names import KNOWN_KEYS
 from ztflow.parse.near import corrected, near_keys
 from ztflow.read.framing.margins import margin_of, without_border
 from ztflow.read.framing.multiline import WrappedRecord
+from ztflow.read.limits import JOIN_CHARS, JOIN_LINES
 
 _TYPOGRAPHY = str.maketrans({
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u00ab": '"', "\u00bb": '"', "\uff02": '"',
@@ -106,7 +107,7 @@ def mended(text: str) -> Iterator[str]:
 def _unfolded(text: str) -> list[str]:
     """A record with line ends inside, as one line: a fold that came inside a JSON string."""
     first, *rest = text.strip("\r\n").splitlines() or [""]
-    if not rest:
+    if not rest or len(rest) >= JOIN_LINES or len(text) > JOIN_CHARS:
         return []
     margin = margin_of(first)
     record = WrappedRecord(NOBODY)

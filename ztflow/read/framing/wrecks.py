@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ztflow.errors import ParseError, Reason
 from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, MESSAGE_TEXT
 from ztflow.read.framing.margins import begins_record
 from ztflow.read.limits import JOIN_CHARS, JOIN_LINES
@@ -57,6 +58,12 @@ class Wreck(NamedTuple):
         )
 
     @property
+    def error(self) -> ParseError:
+        """What to say of it."""
+        hint = "its beginning or its end may be lost"
+        return ParseError(Reason.BAD_JSON, "an access line as JSON is broken", line=self.text, hint=hint)
+
+    @property
     def records(self) -> int:
         """How many records its marks show: one when it shows none whole."""
         text = self.text
@@ -70,9 +77,7 @@ def indent_of(text: str) -> int:
 
 def is_orphan(text: str) -> bool:
     """Whether a line can only be from within an object of ztunnel's own JSON, spread over lines."""
-    return '"' in text and (
-        _OWN_KEY.match(text) is not None or (text[:1].isspace() and _HEAD.match(text.lstrip()) is not None)
-    )
+    return _OWN_KEY.match(text) is not None or (text[:1].isspace() and _HEAD.match(text.lstrip()) is not None)
 
 
 _DATE = re.compile(r'^\W{0,3}\d{4}-\d\d-\d\d[T ][^"\s]*[ \t]|^\w{3} +\d')
@@ -81,7 +86,7 @@ _LATER = re.compile(r'(?<=[{},])[\s,]*(?=\{\s*"(?:level|timestamp)"\s*:)')
 
 def row_start(text: str) -> int | None:
     """Where the first whole record of a row of them begins on a line that begins in the middle of another one."""
-    found = _LATER.search(text) if "}" in text else None
+    found = _LATER.search(text)
     if found is None:
         return None
     before = text[: found.end()]

@@ -75,43 +75,56 @@ def compression_of(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
-def decompressed(chunks: Iterator[bytes], name: str, source: str) -> Iterator[bytes]:
+def decompressed(chunks: Iterator[bytes], name: str, source: str, whole: Budget | None = None) -> Iterator[bytes]:
     """The bytes inside a compressed stream.
 
     Args:
         chunks: The compressed bytes.
         name: What `compression_of` said.
         source: The input as the user named it, for errors.
+        whole: Of the file it is in, for what is compressed more than once.
 
     Raises:
         SourceError: The stream is cut or damaged, or yields more than `limits.DECOMPRESSION_RATIO` times its size.
     """
-    guard = _Guard(source)
+    guard = Budget()
     pieces = _members(chunks, name, source, guard) if name in _MAKERS else _arrow(chunks, name, source, guard)
     for piece in pieces:
-        guard.gave(piece)
+        guard.gave(piece, source)
+        if whole is not None:
+            whole.gave(piece, source)
         yield piece
 
 
-class _Guard:
-    """Limits the ratio of decompressed to compressed bytes."""
+class Budget:
+    """Limits the ratio of the bytes that come out to those that went in, of one stream or of all inside a file."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self.taken = 0
         self.given = 0
 
-    def gave(self, piece: bytes) -> None:
+    def took(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Count the bytes that go in."""
+        for chunk in chunks:
+            self.taken += len(chunk)
+            yield chunk
+
+    def gave(self, piece: bytes, source: str) -> None:
+        """Count bytes that came out.
+
+        Raises:
+            SourceError: They are too many.
+        """
         self.given += len(piece)
         if self.given > RATIO_FROM and self.given > DECOMPRESSION_RATIO * self.taken:
             raise SourceError(
-                self._source,
+                source,
                 f"decompresses to more than {DECOMPRESSION_RATIO} times its size",
                 hint="no log does; it is not read on",
             )
 
 
-def _members(chunks: Iterator[bytes], name: str, source: str, guard: _Guard) -> Iterator[bytes]:
+def _members(chunks: Iterator[bytes], name: str, source: str, guard: Budget) -> Iterator[bytes]:
     make = _MAKERS[name]
     inner = make()
     fresh = True
@@ -142,7 +155,7 @@ def _members(chunks: Iterator[bytes], name: str, source: str, guard: _Guard) -> 
 class _Chunks(io.RawIOBase):
     """An iterator of bytes as a file, for pyarrow."""
 
-    def __init__(self, chunks: Iterator[bytes], guard: _Guard) -> None:
+    def __init__(self, chunks: Iterator[bytes], guard: Budget) -> None:
         self._chunks = chunks
         self._rest = b""
         self._guard = guard
@@ -161,7 +174,7 @@ class _Chunks(io.RawIOBase):
         return piece
 
 
-def _arrow(chunks: Iterator[bytes], name: str, source: str, guard: _Guard) -> Iterator[bytes]:
+def _arrow(chunks: Iterator[bytes], name: str, source: str, guard: Budget) -> Iterator[bytes]:
     import pyarrow as pa
 
     stream: Any = pa.CompressedInputStream(pa.PythonFile(_Chunks(chunks, guard), mode="r"), name)

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import difflib
 import glob
-import io
 import os
-import re
 import stat
 import sys
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
-from ztflow.read.limits import NESTING
-from ztflow.read.sources.compression import compression_of, decompressed
+from ztflow.read.sources.archives import Opener, Stream
+from ztflow.read.sources.compression import Budget
+from ztflow.read.sources.folders import (
+    Skipped,
+    beside_of,
+    files_below,
+    is_archive_name,
+    is_inventory_name,
+    is_log_name,
+    may_be_log,
+    no_file,
+    unreadable,
+)
 from ztflow.read.sources.loki import SCHEMES, LokiQuery, pages, parse_loki
-from ztflow.read.sources.pipes import PipeReader
+from ztflow.read.sources.naming import KIND_FILES, origin_of_path
+from ztflow.read.sources.pipes import PipeReader, open_pipe
 
 Input: TypeAlias = str | Path | BinaryIO
 """A path, a glob, a directory, `-` for stdin, or an open binary file."""
@@ -32,17 +42,8 @@ BIG_CHUNK = 16 << 20
 """Bytes read at once from an input that proved to be big: then the kernel reads, and making a table costs more."""
 BIG = 32 << 20
 """Bytes from which an input counts as big."""
-
-_HEAD = 512
-"""Bytes needed to recognise compression and archives; a tar header is 512 bytes long."""
-
-_LOG_NAME = re.compile(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|(?:^|/)logs\.txt(?:\.|$)", re.IGNORECASE)
-_MAYBE_NAME = re.compile(
-    r"\.(?:txt|json|csv|tsv|out|tar|tgz|gz|bz2|xz|zst|zstd|lz4|zip)(?:\.|$)|^[^.]+$", re.IGNORECASE
-)
-_NO_LOG = re.compile(
-    r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|parquet|sock|pid|lock)$", re.IGNORECASE
-)
+WRITER_PATIENCE = 3.0
+"""Seconds other inputs wait for somebody to write to a named pipe. Alone it is waited for as long as it takes."""
 
 
 def is_loki(name: str) -> bool:
@@ -60,6 +61,10 @@ class Found:
         stream: An open binary file instead.
         query: A question to Loki instead.
         size: Bytes on disk; None when unknown.
+        modified: Time of the file, microseconds since 1970; None when unknown.
+        inside: Whether it was found in a folder, not named.
+        beside: What `naming.origin_of_path` wants to know of a file found in a folder.
+        alone: Whether it is all there is to read.
     """
 
     name: str
@@ -67,13 +72,10 @@ class Found:
     stream: BinaryIO | None = None
     query: LokiQuery | None = None
     size: int | None = None
-
-
-@dataclass(slots=True)
-class Skipped:
-    """Files of a directory that do not look like logs, and so were not read."""
-
-    names: list[str] = field(default_factory=list)
+    modified: int | None = None
+    inside: bool = False
+    beside: frozenset[str] = frozenset()
+    alone: bool = True
 
 
 def find_inputs(
@@ -90,17 +92,18 @@ def find_inputs(
         SourceError: An input is missing, and `on_error` is not given.
     """
     found: list[Found] = []
-    for one in inputs:
+    fail = _raised if on_error is None else on_error
+    for named in inputs:
         try:
-            found += _find(one, skipped if skipped is not None else Skipped())
+            found += _find(named, skipped if skipped is not None else Skipped(), fail)
         except SourceError as error:
-            if on_error is None:
-                raise
-            on_error(error)
+            fail(error)
+    for one in found:
+        one.alone = len(found) == 1
     return found
 
 
-def _find(one: Input, skipped: Skipped) -> list[Found]:
+def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
     if not isinstance(one, str | Path):
         name = getattr(one, "name", None)
         return [Found(name if isinstance(name, str) else "-", stream=one)]
@@ -109,20 +112,44 @@ def _find(one: Input, skipped: Skipped) -> list[Found]:
         query = parse_loki(name)
         return [Found(query.name, query=query)]
     if name == "-":
+        if sys.stdin is None:
+            raise SourceError(name, "standard input is closed")
         return [Found("-", stream=sys.stdin.buffer)]
     try:
-        if Path(name).is_dir():
-            return _walk(name, skipped)
-        return [Found(name, path=name, size=_size(name))]
+        return _at(name, skipped, fail)
+    except SourceError:
+        raise
     except FileNotFoundError as error:
+        if Path(name).is_symlink():
+            raise unreadable(error, name) from error
         if glob.has_magic(name):
             names = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
             if names:
-                return [inner for path in names for inner in _find(path, skipped)]
+                return [inner for path in names for inner in _matched(path, skipped, fail)]
             raise SourceError(name, "no file matches this pattern") from error
         raise SourceError(name, "no such file or directory", hint=_similar(name)) from error
     except (OSError, ValueError) as error:
         raise _source_error(name, error) from error
+
+
+def _at(path: str, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
+    """A file, or what is in a folder."""
+    if Path(path).is_dir():
+        return _walk(path, skipped, fail)
+    return [Found(path, path=path, size=_size(path))]
+
+
+def _matched(path: str, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
+    """What a glob found, which may be gone, or no file."""
+    try:
+        if Path(path).is_dir() or stat.S_ISREG(Path(path).stat().st_mode):
+            return _at(path, skipped, fail)
+        fail(no_file(path))
+    except SourceError as error:
+        fail(error)
+    except OSError as error:
+        fail(unreadable(error, path))
+    return []
 
 
 def _size(path: str) -> int | None:
@@ -138,68 +165,113 @@ def _similar(name: str) -> str:
     return f"did you mean {path.with_name(near[0])}?" if near else ""
 
 
-def is_log_name(name: str) -> bool:
-    """Whether a file in a directory or archive is a log by its name."""
-    return _LOG_NAME.search(name) is not None and _NO_LOG.search(name) is None
-
-
-def _walk(folder: str, skipped: Skipped) -> list[Found]:
-    """Log files below a directory; other texts only when there is no file that is called a log."""
+def _walk(folder: str, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
+    """Log files and archives below a directory; other texts only when there is neither."""
+    names: dict[str, set[str]] = {}
     logs: list[Found] = []
     others: list[Found] = []
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(folder, onerror=_raise_walk):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        for name in sorted(names):
-            path = f"{parent.rstrip('/')}/{name}"
-            try:
-                about = Path(path).stat()
-            except OSError:  # a dangling link
-                skipped.names.append(path)
-                continue
-            identity = (about.st_dev, about.st_ino)
-            if name.startswith(".") or identity in seen:  # a link to a file already read
-                continue
-            seen.add(identity)
-            if is_log_name(name):
-                logs.append(Found(path, path=path, size=about.st_size))
-            elif _MAYBE_NAME.search(name) and not _NO_LOG.search(name):
-                others.append(Found(path, path=path, size=about.st_size))
-            else:
-                skipped.names.append(path)
+    faults: list[SourceError] = []
+    for file in files_below(folder, names, faults.append, is_log_name):
+        found = Found(file.path, path=file.path, size=file.size, modified=file.modified, inside=True)
+        if is_log_name(file.path) or is_archive_name(file.path):
+            logs.append(found)
+        elif may_be_log(file.path):
+            others.append(found)
+        elif not is_inventory_name(file.path):
+            skipped.names.append(file.path)
+    for fault in faults:
+        fail(fault)
     if logs:
-        skipped.names += [one.name for one in others]
+        skipped.names += [one.name for one in others if not is_inventory_name(one.name)]
+        for found in logs:
+            found.beside = beside_of(found.name, names)
         return logs
-    if not others:
+    if not others and not faults:
         raise SourceError(folder, "is a directory without log files", hint="name the files, or a directory with *.log")
     return others
 
 
-def _raise_walk(error: OSError) -> None:
-    raise error
-
-
-def open_found(found: Found) -> Iterator[tuple[str, Iterator[bytes]]]:
+def open_found(
+    found: Found,
+    wanted: Callable[[str], bool] = is_log_name,
+    fail: Callable[[SourceError], None] | None = None,
+) -> Iterator[Stream]:
     """The streams of bytes inside one input: one, or one a member of an archive.
 
     Each stream must be used up before the next is asked for.
+
+    Args:
+        found: The input.
+        wanted: Which members of an archive are given, by their path. Where no log is called one, all that may be.
+        fail: Called with an archive in the archive that cannot be read; without it the error is raised.
 
     Raises:
         SourceError: It cannot be opened; while reading: it breaks off or is damaged.
     """
     if found.query is not None:
-        yield found.name, pages(found.query)
+        yield Stream(found.name, pages(found.query))
         return
+    opener = Opener(wanted, _raised if fail is None else fail, Budget())
     if found.stream is not None:
-        yield from _streams(_chunks(found.stream, found.name), found.name, found.stream)
+        about = Stream(found.name, opener.budget.took(_chunks(found.stream, found.name)))
+        yield from _some(opener.streams(about, found.stream), found.name)
         return
     assert found.path is not None
+    given = False
+    listed: Mapping[str, set[str]] | None = None
+    for stream in _opened(found, opener):
+        given = True
+        if stream.name != found.name and _is_undecided(stream):
+            listed = _listed(found) if listed is None else listed
+            stream.beside = beside_of(stream.name, listed)
+        yield stream
+    if not (given or opener.failed) and wanted is is_log_name:
+        yield from _some(_opened(found, Opener(may_be_log, opener.fail, Budget())), found.name)
+
+
+def _opened(found: Found, opener: Opener) -> Iterator[Stream]:
+    assert found.path is not None
+    first = b""
     try:
-        file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - it stays open while chunks are taken
+        if stat.S_ISFIFO(Path(found.path).stat().st_mode):
+            file, first = open_pipe(found.path, None if found.alone else WRITER_PATIENCE)
+        else:
+            file = Path(found.path).open("rb", buffering=0)  # noqa: SIM115 - it stays open while chunks are taken
     except OSError as error:
         raise _source_error(found.name, error) from error
     with file:
-        yield from _streams(_chunks(file, found.name), found.name, file)
+        chunks = chain((first,) if first else (), _chunks(file, found.name))
+        about = Stream(found.name, opener.budget.took(chunks), found.size)
+        about.inside, about.beside, about.modified = found.inside, found.beside, found.modified
+        yield from opener.streams(about, file)
+
+
+def _some(streams: Iterator[Stream], name: str) -> Iterator[Stream]:
+    """The streams, of which there must be one."""
+    given = False
+    for stream in streams:
+        given = True
+        yield stream
+    if not given:
+        raise SourceError(name, "is an archive without log files")
+
+
+def _is_undecided(stream: Stream) -> bool:
+    """Whether files that come later in an archive can tell the node of this one."""
+    return origin_of_path(stream.name, KIND_FILES) != origin_of_path(stream.name, stream.beside)
+
+
+def _listed(found: Found) -> Mapping[str, set[str]]:
+    """Names of all files in an archive, by folder."""
+    opener = Opener(lambda _: False, lambda _: None, Budget())
+    with suppress(SourceError):
+        for _ in _opened(found, opener):
+            pass
+    return opener.members
+
+
+def _raised(error: SourceError) -> None:
+    raise error
 
 
 def _chunks(stream: Any, name: str) -> Iterator[bytes]:
@@ -266,95 +338,6 @@ def _piped(stream: Any) -> int | None:
     except (OSError, ValueError, AttributeError):
         return None
     return fd if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
-
-
-def _streams(chunks: Iterator[bytes], name: str, file: Any, depth: int = 0) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Decompress and open archives, as deep as they go (a tar inside gzip)."""
-    head, chunks = _peek(chunks)
-    compression = compression_of(head)
-    if compression is not None and depth < NESTING:
-        yield from _streams(decompressed(chunks, compression, name), name, None, depth + 1)
-    elif head[257:262] == b"ustar" and depth < NESTING:
-        yield from _tar(chunks, name, depth)
-    elif head.startswith(b"PK\x03\x04") and isinstance(file, io.RawIOBase) and file.seekable():
-        yield from _zip(file, name, depth)
-    else:
-        yield name, chunks
-
-
-def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes, and all bytes again. A first chunk that is plainly text is not held back for more."""
-    first = b""
-    for chunk in chunks:
-        first += chunk
-        if len(first) >= _HEAD or (first.find(b"\n", 0, _HEAD) >= 0 and compression_of(first) is None):
-            break
-
-    def again() -> Iterator[bytes]:
-        if first:
-            yield first
-        yield from chunks
-
-    return first[:_HEAD], again()
-
-
-def _tar(chunks: Iterator[bytes], name: str, depth: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Log files in a tar: `istioctl bug-report`, a copied `/var/log/pods`, a cluster-info dump."""
-    any_log = False
-    try:
-        with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
-            for member in archive:
-                if not member.isfile() or not is_log_name(member.name):
-                    continue
-                file = archive.extractfile(member)
-                if file is None:
-                    continue
-                any_log = True
-                yield from _streams(_chunks(file, name), f"{name}/{member.name}", None, depth + 1)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise SourceError(name, f"the archive is damaged: {error}", hint="what came before is read") from error
-    if not any_log:
-        raise SourceError(name, "is an archive without log files")
-
-
-def _zip(file: Any, name: str, depth: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-    any_log = False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if member.is_dir() or not is_log_name(member.filename):
-                    continue
-                any_log = True
-                with archive.open(member) as inner:
-                    yield from _streams(_chunks(inner, name), f"{name}/{member.filename}", None, depth + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
-        raise SourceError(name, f"the archive is damaged: {error}") from error
-    if not any_log:
-        raise SourceError(name, "is an archive without log files")
-
-
-class _Reader(io.RawIOBase):
-    """An iterator of bytes as a file, for tarfile."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        parts: list[bytes] = []
-        while size:
-            if not self._rest:
-                self._rest = next(self._chunks, b"")
-                if not self._rest:
-                    break
-            piece = self._rest if size < 0 else self._rest[:size]
-            self._rest = self._rest[len(piece) :]
-            parts.append(piece)
-            size -= len(piece) if size > 0 else 0
-        return b"".join(parts)
 
 
 def _source_error(name: str, error: Exception) -> SourceError:

@@ -26,6 +26,12 @@ _ENOUGH: Final = 4 << 20
 _GATHER: Final = 0.03
 """Seconds between two deliveries of a pipe that never falls silent, unless enough came before."""
 
+_FIRST: Final = 1 << 16
+"""Bytes taken at once to see whether somebody writes."""
+
+_LOOK: Final = 0.05
+"""Seconds between two looks whether somebody opened a named pipe to write."""
+
 Selector = selectors.PollSelector if hasattr(selectors, "PollSelector") else selectors.SelectSelector
 """Serves also terminals and devices."""
 
@@ -122,6 +128,36 @@ class PipeReader:
             while self._size >= _HELD and not self._stopped:
                 self._changed.wait()
             return not self._stopped
+
+
+def open_pipe(path: str, patience: float | None) -> tuple[FileIO, bytes]:
+    """Open a named pipe without waiting for ever for somebody who writes.
+
+    Args:
+        path: The pipe.
+        patience: Seconds to wait for a writer; None waits as long as it takes.
+
+    Returns:
+        The open pipe, and what was taken out of it to see that somebody writes.
+
+    Raises:
+        OSError: It cannot be opened, or nobody came (`TimeoutError`).
+    """
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    end = None if patience is None else monotonic() + patience
+    while end is None or monotonic() < end:
+        try:
+            first = os.read(file.fileno(), _FIRST)
+        except BlockingIOError:  # somebody has it open and wrote nothing yet
+            return file, b""
+        if first:
+            return file, first
+        with Selector() as ready:
+            ready.register(file, selectors.EVENT_READ)
+            if ready.select(_LOOK):  # there was a writer, and it is gone
+                return file, b""
+    file.close()
+    raise TimeoutError("nobody writes to this pipe")
 
 
 def widen(fd: int) -> None:

@@ -60,7 +60,10 @@ def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> lis
             known.setdefault((type(line), ""), set()).add(row)
     seen: set[tuple[str, str]] = set()
     found: list[Content] = []
-    for leaf in marked_leaves(value):
+    leaves = list(marked_leaves(value))
+    inside = [leaf for leaf in leaves if any(id(around) in objects for around in leaf.around)]
+    texts.update(leaf.value.removesuffix("\n") for leaf in inside if isinstance(leaf.value, str))
+    for leaf in leaves:
         if leaf.value is value:
             continue  # itself is what it is read as when nothing is in it
         kind: type = type(leaf.value)

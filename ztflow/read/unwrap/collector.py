@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 
-from ztflow.model.provenance import NOBODY, Origin
+from ztflow.model.provenance import Origin
 from ztflow.read.unwrap.content import Content, Memory, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_metadata
 
 _RESOURCE = re.compile(r"(?:\d{4}-\d\d-\d\dT\S+\t\w+\t)?ResourceLog #\d+(?: (?P<attributes>.*))?$", re.DOTALL)
-_SCOPE = re.compile(r"ScopeLogs? #\d+")
+_END = re.compile(r"(?:ScopeLogs?|LogRecord) #\d+")
+"""What follows a resource's attributes: the scope's printing may be turned off."""
+
+_PART = re.compile(r"(?:^|\n)(?:ResourceLog #\d|\s*Body: (?:Str|Map|Bytes)\()")
 _ATTRIBUTE = re.compile(r"\s+-> ([\w./-]+): \w+\((.*)\)$", re.DOTALL)
 _BODY = re.compile(r"\s*Body: (?:Str|Map|Bytes)\((.*)\)$", re.DOTALL)
 _PAIR = re.compile(r"(?<!\S)([A-Za-z_][\w./-]*+)=((?:(?! [A-Za-z_][\w./-]*+=).)*+)(?: |$)", re.DOTALL)
@@ -24,12 +27,14 @@ _LAST_FIELD = re.compile(r' (?:duration|error)="(?:[^"\\]|\\.)*+"(?= )')
 
 def debug_dump(text: str, memory: Memory) -> list[Content] | None:
     """`ResourceLog #0 k8s.pod.name=POD …`, and the blocks of `verbosity: detailed`: `Body: Str(LINE)`."""
+    if "\n" in text:  # the collector logs as JSON: the whole dump is one message
+        lines = text.split("\n") if _PART.search(text) else []
+        return [Content(line) for line in lines] or None
     if (body := _BODY.match(text)) is not None:
         return [Content(body[1], origin=memory.resource)]
     if (resource := _RESOURCE.match(text)) is not None:
         # the attributes are behind it (normal), or follow one a line (detailed)
         memory.section = origin_of_metadata(dict(_PAIR.findall(resource["attributes"] or "")))
-        memory.resource = NOBODY
         memory.attributes = {}
         return [Content(text, final=True)]
     if memory.attributes is None:
@@ -37,7 +42,7 @@ def debug_dump(text: str, memory: Memory) -> list[Content] | None:
     if (attribute := _ATTRIBUTE.match(text)) is not None:
         memory.attributes[attribute[1]] = attribute[2]
         return [Content(text, final=True)]
-    if _SCOPE.match(text) is not None:
+    if _END.match(text) is not None:
         memory.resource = origin_of_metadata(memory.attributes)
         memory.attributes = None
         return [Content(text, final=True)]

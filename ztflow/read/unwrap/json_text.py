@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -42,20 +43,19 @@ def decoded(text: str) -> Any:
         return None
 
 
-def object_within(text: str) -> dict[str, Any] | None:
-    """The first whole JSON object in a text that ends behind it or goes on; None when none of the first few is one."""
+def objects_within(text: str) -> Iterator[dict[str, Any]]:
+    """The whole JSON objects in a text of another kind, as far as the first few braces lead to some."""
     at = -1
     for _ in range(_TRIES):
         at = text.find("{", at + 1)
         if at < 0:
-            return None
+            return
         try:
             value, _end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             continue
         if value:
-            return value if isinstance(value, dict) else None
-    return None
+            yield value
 
 
 def dumped(value: Any) -> str:

@@ -18,9 +18,10 @@ _MESSAGES = frozenset(MESSAGE_TEXT[message] for message in (Message.COMPLETE, Me
 _MESSAGE = re.compile("|".join(sorted(_MESSAGES)))
 _ADDRESS = re.compile(r"(?:src|dst)[._]addr")
 _NESTED = re.compile(r'"(?:src|dst)\\*"\s*:\s*\{')
-_DEPTH = 64
-_LEAVES = 100_000
-"""How much of one value is looked through; a 64 MB answer of a store has about as many strings."""
+_HIGHLIGHT = "highlight"
+"""Elasticsearch's copies of what was searched for, with marks inside, beside the document itself."""
+
+_PATH_CHARS = 4096
 
 
 class Leaf(NamedTuple):
@@ -76,12 +77,10 @@ def is_marked_object(value: Mapping[str, Any]) -> bool:
 def marked_leaves(value: Any) -> Iterator[Leaf]:
     """Every text and object in a decoded value that shows the marks, in the order of the document.
 
-    Cost: one look at each string; bounded in depth and number.
+    Cost: one look at each string; `limits` bounds how long and how deep a decoded value is.
     """
-    left = _LEAVES
     waiting: list[tuple[str, Any, str, tuple[dict[str, Any], ...]]] = [("", value, "", ())]
-    while waiting and left:
-        left -= 1
+    while waiting:
         path, inner, record, around = waiting.pop()
         if isinstance(inner, str):
             if is_marked(inner):
@@ -89,18 +88,21 @@ def marked_leaves(value: Any) -> Iterator[Leaf]:
         elif isinstance(inner, dict):
             if is_marked_object(inner):
                 yield Leaf(path, inner, record, around)
-            if len(around) < _DEPTH:
-                within = (*around, inner)
-                dot = "." if path else ""
-                waiting += [(f"{path}{dot}{key}", one, record, within) for key, one in reversed(inner.items())]
+            within = (*around, inner)
+            before = f"{path[:_PATH_CHARS]}." if path else ""
+            waiting += [
+                (before + key, one, record, within)
+                for key, one in reversed(inner.items())
+                if not (key == _HIGHLIGHT and "_source" in inner)
+            ]
         elif isinstance(inner, list):
             if (text := text_of_bytes(inner)) is not None:
                 waiting.append((path, text, record, around))
-            elif len(path) < 1 << 12:
-                places = [f"{path}[{at}]" for at in range(len(inner))]
-                waiting += [
-                    (place, one, place, around) for place, one in zip(reversed(places), reversed(inner), strict=True)
-                ]
+                continue
+            alone = len(inner) == 1  # stores wrap single values in arrays
+            for at in range(len(inner) - 1, -1, -1):
+                place = f"{path[:_PATH_CHARS]}[{at}]"
+                waiting.append((place, inner[at], record if alone else place, around))
 
 
 def text_of_bytes(value: list[Any]) -> str | None:

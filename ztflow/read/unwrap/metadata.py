@@ -17,6 +17,7 @@ _ROLE_BY_ENDING = (
     ("nodename", "node"),
     ("kuberneteshost", "node"),
     ("k8snode", "node"),
+    ("k8shost", "node"),
     ("namespacename", "namespace"),
     ("podnamespace", "namespace"),
     ("kubernetesnamespace", "namespace"),
@@ -34,11 +35,14 @@ _ROLE_BY_NAME = {
     "container": "container",
     "zone": "zone",
 }
-_PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "tag", "fluentbittag", "filepath"}
+_PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "source", "tag", "fluentbittag", "filepath"}
 _OTHERS = frozenset({
     "src", "dst", "source", "destination", "peer", "client", "server", "upstream", "downstream", "agent", "collector",
 })  # fmt: skip
 """First words of keys that describe somebody else than the writer of the line."""
+
+_NEUTRAL = re.compile(r"^(?:(?:fields|labels|tags|attributes|metadata|resources?|_source)\.)+")
+"""Containers of keys that say nothing about whom the keys describe."""
 
 _SELECTOR = re.compile(r'([A-Za-z_][\w./-]*)="((?:[^"\\]|\\.)*)"')
 _SEPARATORS = re.compile(r"[^a-z0-9]")
@@ -50,13 +54,15 @@ _STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
 @lru_cache(maxsize=4096)
 def _role(path: str) -> str | None:
     """What a key path means: `pod`, `node`, …, `path` for one that holds a log file's path, or None."""
-    if re.split(r"[._/]", path.lower(), maxsplit=1)[0] in _OTHERS:
+    path = _NEUTRAL.sub("", path.lower())
+    first, *more = re.split(r"[._/]", path, maxsplit=1)
+    if more and first in _OTHERS:
         return None
-    plain = _SEPARATORS.sub("", path.lower())
+    plain = _SEPARATORS.sub("", path)
     for ending, role in _ROLE_BY_ENDING:
         if plain.endswith(ending):
             return role
-    last = _SEPARATORS.sub("", re.split(r"[./]", path.lower())[-1])
+    last = _SEPARATORS.sub("", re.split(r"[./]", path)[-1])
     if plain in _PATHS:
         return "path"
     return _ROLE_BY_NAME.get(plain) if plain == last else None
@@ -98,6 +104,9 @@ def origin_of_metadata(value: Mapping[str, Any]) -> Origin:
     selector = value.get("_stream")
     if isinstance(selector, str) and selector[:1] == "{":  # VictoriaLogs: all that tells the writer, in one text
         value = {**value, **dict(_SELECTOR.findall(selector))}
+    tags = value.get("ddtags")
+    if isinstance(tags, str):
+        found |= {name: text for name, text in origin_of_tags(tags.split(","))._asdict().items() if text}
     for path, text in _leaves(value):
         role = _role(path)
         if role is not None:

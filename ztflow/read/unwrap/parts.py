@@ -115,9 +115,11 @@ class Parts:
         named = part.origin.pod is not None
         likely: list[Part] = [*reversed(same), *(one for one in reversed(held) if one not in same)]
         if len(likely) > 1 and part.content.part is Cut.END:
-            for one in likely:
-                if _is_whole(one.content.text + part.content.text):
-                    return one
+            whole = [one for one in likely if _is_whole(one.content.text + part.content.text)]
+            if len(whole) == 1 or (whole and (named or same == whole[:1])):
+                return whole[0]
+            if whole:  # of two writers that nothing tells apart; joining would make up a record
+                return None
         if same or named or (len(held) == 1 and _are_near(held[0].content.stamp, stamp)):
             return likely[0]
         return None

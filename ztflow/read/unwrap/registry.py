@@ -16,6 +16,7 @@ TextWrapper: TypeAlias = Callable[[str, Memory], list[Content] | None]
 JsonWrapper: TypeAlias = Callable[..., list[Content] | None]
 
 TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
+    ("stern", text_wrappers.names),
     ("fluent", fluent_text.csv_row),
     ("csv", tables.table_row),
     ("kubectl", text_wrappers.kubectl),
@@ -37,7 +38,6 @@ TEXT_WRAPPERS: tuple[tuple[str, TextWrapper], ...] = (
     ("fluent", fluent_text.ltsv),
     ("cluster-info", text_wrappers.sections),
     ("stern", text_wrappers.lifecycle),
-    ("stern", text_wrappers.names),
     ("logfmt", logfmt.logfmt),
     ("quoted", text_wrappers.quoted),
     ("csv", tables.table_header),

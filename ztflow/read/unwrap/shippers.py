@@ -137,16 +137,22 @@ def tagged_part(inside: Content, holder: dict[str, Any]) -> Content:
 
 def otlp(value: dict[str, Any]) -> list[Content] | None:
     """OTLP JSON: one request with many records; pod and node are on the resource and hold for all of them."""
-    resources = value.get("resourceLogs")
+    resources = _either(value, "resourceLogs", "resource_logs")
     if not isinstance(resources, list):
         return None
     found: list[Content] = []
-    for resource in resources:
-        about = _attributes(_dict(_dict(resource).get("resource")).get("attributes"))
-        for scope in _list(_dict(resource).get("scopeLogs") or _dict(resource).get("instrumentationLibraryLogs")):
-            for record in _list(_dict(scope).get("logRecords")):
+    for resource in map(_dict, resources):
+        about = _attributes(_dict(resource.get("resource")).get("attributes"))
+        scopes = _either(resource, "scopeLogs", "scope_logs", "instrumentationLibraryLogs")
+        for scope in map(_dict, _list(scopes)):
+            for record in _list(_either(scope, "logRecords", "log_records")):
                 found += _otlp_record(_dict(record), about)
     return found
+
+
+def _either(value: dict[str, Any], *keys: str) -> Any:
+    """The first of a key's spellings that is there: OTLP's own, and that of programs that print Protobuf's names."""
+    return next((value[key] for key in keys if key in value), None)
 
 
 def _otlp_record(record: dict[str, Any], about: dict[str, Any]) -> list[Content]:
@@ -157,8 +163,8 @@ def _otlp_record(record: dict[str, Any], about: dict[str, Any]) -> list[Content]
         body = own
     if body is None:
         return []
-    inside = content(body, origin)
-    return [tagged_part(inside, {**own, "_time": record.get("timeUnixNano")})]
+    stamp = _either(record, "timeUnixNano", "time_unix_nano")
+    return [tagged_part(content(body, origin), {**own, "_time": stamp})]
 
 
 def otel_row(value: dict[str, Any]) -> list[Content] | None:
@@ -215,7 +221,8 @@ def _any_value(value: Any) -> Any:
     """An OTLP AnyValue as a plain value. 64-bit integers travel as text."""
     if not isinstance(value, dict):
         return value
-    for key, inner in value.items():
+    for name, inner in value.items():
+        key = name.replace("_v", "V")
         if key == "intValue" and isinstance(inner, str) and inner.lstrip("-").isdigit() and len(inner) < 21:
             return int(inner)
         if key in {"stringValue", "boolValue", "doubleValue", "intValue"}:

@@ -13,6 +13,7 @@ import re
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
+from ztflow.model.vocabulary import Message
 from ztflow.parse.assembly import SOURCE_KEY
 from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
@@ -40,7 +41,7 @@ _OWN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(?=[\t \xa0#\\^])"
 _INSIDE = re.compile(rf"(?:^|(?<=[\s:]))(?={RFC3339_TIME} std(?:out|err) [FP]|{_OWN_TIME}|\{{\")")
 _EATEN_CRI = re.compile(r"(?:(\S{1,255}) )?(stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
 _TAGGED = re.compile(r"([^\s{\[]\S{0,254}) (\S{1,255}?(?:\[[^\]\s]{0,64}\])?): ?")
-_MESSAGE = re.compile(r"(?:^|(?<=[\t ]))connection[\t ](?:complete|failed|opened)[\t ]")
+_MESSAGE = re.compile(rf"(?:^|(?<=[\t ]))connection[\t ](?:{'|'.join(Message)})[\t ]")
 _VARYING = re.compile(r"<\d+>|\[\d+\]|\d+[-/:.T]\d\d[-/:.T ]\d\d\S*|(?<!\S)\d+(?!\S)")
 """What differs from line to line of one writer: priorities, process ids, times, counters."""
 
@@ -60,7 +61,7 @@ def syslog(text: str, memory: Memory) -> list[Content] | None:
     stamp = found["bsd"] or found["iso"]
     eaten = _EATEN_CRI.match(rest) if stamp else None
     if eaten is not None:
-        return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], "")]
+        return [_part(eaten[1] or "", rest[eaten.end() :], eaten[2], eaten[3], stamp or "")]
     inside = _INSIDE.search(rest, 0, _HEAD_CHARS)
     if inside is not None:
         if not inside.start() and found["iso"]:

@@ -1,4 +1,4 @@
-"""Tables: CSV exports, and columns padded with blanks (docs/reference/wrappers.md#tables)."""
+"""Tables: CSV exports, and columns padded with blanks (docs/reference/wrappers.md#tailers)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _TIME = re.compile(RFC3339_TIME)
 def padded_header(text: str, memory: Memory) -> list[Content] | None:
     """`TIMESTAMP   NODE   POD   …   MESSAGE`: the header of kubetail's columns."""
     names = text.split()
-    if len(names) < 2 or names[-1] != "MESSAGE" or not _PADDED_COLUMNS.keys() >= set(names):
+    if len(names) < 2 or not _PADDED_COLUMNS.keys() >= set(map(str.upper, names)):
+        return None
+    if not (names[-1] == "MESSAGE" or ("message" in names and text.count("\t") == len(names) - 1)):
         return None
     memory.padded = names
     return [Content(text, final=True)]
@@ -39,6 +41,8 @@ def padded_row(text: str, memory: Memory) -> list[Content] | None:
     columns = memory.padded
     if columns is None:
         return None
+    if "message" in columns:
+        return _downloaded(text.split("\t"), columns)
     cells = _GAP.split(text, maxsplit=len(columns) - 1)
     if len(cells) < len(columns) - 1:
         return None
@@ -49,6 +53,15 @@ def padded_row(text: str, memory: Memory) -> list[Content] | None:
         return None
     named = {_PADDED_COLUMNS[name]: cell for name, cell in row.items() if _PADDED_COLUMNS[name] and cell != "-"}
     return [Content(cells[-1], origin=shared(Origin(**named)))]
+
+
+def _downloaded(cells: list[str], columns: list[str]) -> list[Content] | None:
+    """A row of the dashboard's TSV: columns in any order, empty when not known; tabs in a line are blanks."""
+    if len(cells) != len(columns):
+        return None
+    row = {name.upper(): cell for name, cell in zip(columns, cells, strict=True)}
+    named = {role: row[name] for name, role in _PADDED_COLUMNS.items() if role and row.get(name)}
+    return [Content(row["MESSAGE"], origin=shared(Origin(**named)))]
 
 
 def table_header(text: str, memory: Memory) -> list[Content] | None:

@@ -19,7 +19,7 @@ from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import labels_of
 from ztflow.read.unwrap.syslog import writer_of
 
-_KUBECTL = re.compile(r"\[(?:pod|[a-z]+)/([^/\]\s]+)/([^\]\s]+)\] ?")
+_KUBECTL = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
 _TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
 _KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
@@ -38,6 +38,9 @@ _NAME = r"[A-Za-z0-9<][A-Za-z0-9.<>_-]*"
 _NAMES = re.compile(
     rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({RFC3339_TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")"
 )
+_NODE = re.compile(r"(?=.*[0-9.-])[a-z0-9][a-z0-9.-]*[a-z0-9]")
+"""What a template may print for a node: a name of a host that is no plain word."""
+
 _LEADING_NAMES = re.compile(rf"({_NAME} {_NAME})(?: ({_NAME}))?(?: |$)")
 _SUFFIX = re.compile(r" \(([^()/\s]*)/([^()/\s]*)/([^()/\s]*)/([^()/\s]*)\)$")
 _JSON_HEAD = re.compile(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
@@ -107,7 +110,10 @@ def grafana(text: str, memory: Memory) -> list[Content] | None:
 def kail(text: str, memory: Memory) -> list[Content] | None:
     """`NS/POD[CONTAINER]: LINE`."""
     found = _KAIL.match(text)
-    return [Content(text[found.end() :], origin=_origin(memory, found[1], found[2], found[3]))] if found else None
+    if found is None:
+        return None
+    sure = _is_pod(found[2]) or found[3] == _CONTAINER
+    return [Content(text[found.end() :], origin=_origin(memory, *found.groups()) if sure else NOBODY)]
 
 
 def sections(text: str, memory: Memory) -> list[Content] | None:
@@ -182,6 +188,9 @@ def suffix(text: str) -> tuple[str, Origin] | None:
     if found is None:
         return None
     node, namespace, pod, container = (part or None for part in found.groups())
+    if pod is not None and not _is_pod(pod):  # another template's order
+        pods = [part for part in found.groups() if POD_NAME.fullmatch(part)]
+        return text[: found.start()], Origin(pod=pods[0]) if len(pods) == 1 else NOBODY
     return text[: found.start()], Origin(pod=pod, namespace=namespace, node=node, container=container)
 
 
@@ -222,7 +231,9 @@ def _named(first: str, second: str, third: str | None) -> Origin:
     if third is None:
         if pods == [False, True]:
             # `POD C` turned round by a template: a namespace or a node is first
-            return Origin(pod=second, namespace=first) if _is_namespace(first) else Origin(pod=second, node=first)
+            if _is_namespace(first):
+                return Origin(pod=second, namespace=first)
+            return Origin(pod=second, node=first if _NODE.fullmatch(first) else None)
         return Origin(pod=first, container=second)
     if pods == [True, False, False]:
         return Origin(pod=first, container=second) if second == _CONTAINER else Origin(pod=first)

@@ -13,7 +13,7 @@ from ztflow.read.limits import NESTING
 from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import unproposed
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
-from ztflow.read.unwrap.json_text import decoded, dumped, object_within, opens_document, starts_json
+from ztflow.read.unwrap.json_text import decoded, dumped, objects_within, opens_document, starts_json
 from ztflow.read.unwrap.marks import is_line, is_marked, mark_count, marked_leaves
 from ztflow.read.unwrap.parts import Part, Parts, lines_of
 from ztflow.read.unwrap.proposals import Proposals
@@ -322,7 +322,7 @@ class Unwrapper:
                 assert found is not None
                 self._learn(text, head.start() if head else 0, found, depth)
                 return found
-        if marked and only is None and (inside := object_within(text)) is not None:
+        if marked and only is None and (inside := _record_within(text)) is not None:
             return [Content(value=inside, place="an object in the text")]
         return None
 
@@ -354,6 +354,11 @@ class Unwrapper:
             if reader is shippers.stern_json and "kubernetes" not in value and shippers.ztunnel_fields(value) is value:
                 return None
         return [] if empty and not marked else None
+
+
+def _record_within(text: str) -> dict[str, Any] | None:
+    """The first object in a text that shows the marks of an access line."""
+    return next((one for one in objects_within(text) if any(True for _ in marked_leaves(one))), None)
 
 
 def _on_shorter_node(piece: Piece, ending: str) -> Piece:
