@@ -16,7 +16,7 @@ KERNEL = Cache("kernel", "ztflow.kernel", "ztflow.model.schema", "ztflow.model.v
 def compiled() -> Callable[[ArgumentTable], None]:
     """The function that reads lines, given the table of a `table_layout.Call`.
 
-    Cost: about 50 ms the first time when the cache is warm, else about 10 s.
+    Cost: about 50 ms the first time when the cache is warm, else about 15 s.
 
     Raises:
         CompilerError: It cannot be compiled or linked here.
@@ -27,4 +27,4 @@ def compiled() -> Callable[[ArgumentTable], None]:
 
         return object_code()
 
-    return linked(*kept_or_made(KERNEL, make, "the reader of big inputs (about 10 s)"))
+    return linked(*kept_or_made(KERNEL, make, "the reader of big inputs (about 15 s)"))

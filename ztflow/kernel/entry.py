@@ -8,5 +8,5 @@ from ztflow.kernel.table_layout import Call
 
 
 def object_code() -> tuple[str, bytes]:
-    """The symbol of the function that takes an `ArgumentTable` of a `Call`, and its object code. Cost: about 10 s."""
+    """The symbol of the function that takes an `ArgumentTable` of a `Call`, and its object code. Cost: about 15 s."""
     return built(read_lines, Call)

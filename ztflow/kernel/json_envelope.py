@@ -279,7 +279,7 @@ def taken_out(begin: int, stop: int, kind: int, end: int, scratch: LineScratch) 
 
 @inlined
 def envelope_number(texts: Texts, count: int, scratch: LineScratch) -> int:
-    """Number of the envelope `inside` wrote down last; `TOO_MANY_ALIKE` also for one refused before."""
+    """Number of the envelope `own_json` wrote down last; `TOO_MANY_ALIKE` also for one refused before."""
     entry = number(texts, PREFIX_TEXT, i64(scratch.prefix.ctypes.data), count)
     if entry < 0 or texts.refused[entry]:
         return TOO_MANY_ALIKE

@@ -1,7 +1,7 @@
 """Decides when big inputs are read by compiled code: reading never waits for it; one warning if it is unusable.
 
 Measured (2-core virtual machine, CPython 3.11, Numba 0.68): linking the compiled code takes less than 0.1 s, compiling
-about 10 s. The slow path reads 2 to 4 MB in that tenth of a second, so smaller inputs never load the kernel. When the
+about 15 s. The slow path reads 2 to 4 MB in that tenth of a second, so smaller inputs never load the kernel. When the
 compiled code is not there yet, big inputs have it made by another process and go on without it; when it is there they
 switch over, and nothing is said. Where it cannot be made or loaded everything works, only slower: an input that is big
 enough to want it then gives one `SlowPathWarning`.
