@@ -119,7 +119,7 @@ def _opened(levels: Array, depth: int, key: int, count: int, is_array: int) -> i
 def lines_inside(start: int, end: int, texts: Texts, scratch: LineScratch) -> int:
     """How many lines are in the JSON of a physical line; `NO` when that cannot be told.
 
-    What is known of each is in `LineScratch.records`: where it begins and stops, its kind, and the hash of what is around.
+    What is known of each is in `LineScratch.records`: where it begins and stops, its kind, the hash of what is around.
     """
     levels, records, salt = scratch.levels, scratch.records, u64(texts.used[SALT])
     room = i64(scratch.inside.ctypes.data)
