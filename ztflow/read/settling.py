@@ -56,6 +56,8 @@ class Settling:
         self._refused = part.refused()
         self._any_refused = bool(self._refused.any())
         self._unsure: set[int] = set()
+        self._unsure_rows: BoolArray = np.zeros(part.rows, np.bool_)
+        self._unsure_others: BoolArray = np.zeros(len(part.others[0]), np.bool_)
         """Physical lines that were taken apart and are not sure."""
         self._assigned = 0
         """Rows before this one have their origin, or were left."""
@@ -136,15 +138,15 @@ class Settling:
         if not self._slow.settled():
             return self._row, self._other
         lookup, prefix, refused, others = self._behind.lookup, self._prefix, self._refused, self._others[1]
-        unsure = [*self._unsure]
+        unsure_rows, unsure_others = self._unsure_rows, self._unsure_others
 
         def rows(at: slice) -> BoolArray:
-            found: BoolArray = refused[at] | (lookup[prefix[at] + 1] < 0)
-            return found | np.isin(self._lines[at], unsure) if unsure else found
+            found: BoolArray = refused[at] | (lookup[prefix[at] + 1] < 0) | unsure_rows[at]
+            return found
 
         def counted(at: slice) -> BoolArray:
-            found: BoolArray = lookup[others[at] + 1] < 0
-            return found | np.isin(self._others[0, at], unsure) if unsure else found
+            found: BoolArray = (lookup[others[at] + 1] < 0) | unsure_others[at]
+            return found
 
         row = _first(self._row, row_stop, rows)
         return row, _first(self._other, other_stop, counted) if self._slow.counts() else self._other
@@ -205,7 +207,7 @@ class Settling:
         return int(np.searchsorted(self._starts, start)), int(np.searchsorted(self._others[2], start))
 
     def _resolve(self) -> None:
-        """Which ztunnel writes behind each prefix, by what is known now."""
+        """Which ztunnel writes behind each prefix, as known now, and which physical lines that leaves unsure."""
         self._assign()
         self._behind.renew()
         self._origins = list(self._slow.origins)
@@ -222,10 +224,11 @@ class Settling:
             for span in left
             if (unknown | together)[span.prefix + 1] or span.stop - span.start > INSIDE_BYTES  # maybe a part of a line
         }
-        if self._behind.all_known and not self._any_refused:
-            return
-        self._unsure.update(self._lines[unknown[prefix + 1] | (self._refused & together[prefix + 1])].tolist())
-        self._unsure.update(others[0, unknown[others[1] + 1]].tolist())
+        if not self._behind.all_known or self._any_refused:
+            self._unsure.update(self._lines[unknown[prefix + 1] | (self._refused & together[prefix + 1])].tolist())
+            self._unsure.update(others[0, unknown[others[1] + 1]].tolist())
+        self._unsure_rows = np.isin(self._lines, [*self._unsure])
+        self._unsure_others = np.isin(others[0], [*self._unsure])
 
 
 def _woven(table: pa.Table, slow: pa.Table, places: Index) -> list[pa.Table]:
