@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     Mutation(
         "owners of all namespaces are one",
-        "ztflow/place/topology.py",
+        "ztflow/place/register.py",
         'f"{namespace}/{name}": pod.owner',
         'f"{name}": pod.owner',
         ("tests/place/test_topology.py",),

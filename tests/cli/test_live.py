@@ -201,7 +201,7 @@ def test_a_pipe_that_has_ended_is_not_spoken_of(start, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     process = start("flows", "-o", "jsonl", "-", str(tmp_path / "fifo"))
     process.stdin.close()
-    assert not select.select([process.stderr], [], [], 4)[0], "what is waited for is the other input"
+    assert not select.select([process.stderr], [], [], 2.5)[0], "what is waited for is the other input"
     with (tmp_path / "fifo").open("wb") as other:
         other.write(connection(1))
     assert process.wait(WAIT) == 0
