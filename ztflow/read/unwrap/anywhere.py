@@ -6,20 +6,22 @@ Key paths of Vector, Fluent Bit, OpenTelemetry and Loki labels are configurable,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from ztflow.errors import ParseError
 from ztflow.model.provenance import NOBODY, Origin, Row
 from ztflow.parse import scan, scan_fields
 from ztflow.parse.values import COLUMN
-from ztflow.read.unwrap.content import Content, merged
+from ztflow.read.unwrap.content import Content, find_head, merged
+from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.marks import Leaf, is_line, marked_leaves, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_metadata
-from ztflow.read.unwrap.shippers import LINE_KEYS, content, tagged_part, ztunnel_fields
+from ztflow.read.unwrap.shippers import LINE_KEYS, PART_TAGS, content, tagged_part, ztunnel_fields
 
 _DEPTH = 5
-_TAGS = frozenset({"_p", "logtag", "_partial"})
-"""Keys of a runtime's tag: beside them even a text that does not look like a line is one, or a part of one."""
+_TAGS = frozenset(PART_TAGS)
+"""Beside a runtime's tag even a text that does not look like a line is one, or a part of one."""
 
 
 def anywhere(value: dict[str, Any]) -> list[Content] | None:
@@ -51,7 +53,7 @@ def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> lis
     line. A nested string is one text here: what is in it is looked at when it is unwrapped.
     """
     given = [Content(value=value)] if proposed is None else list(proposed)
-    texts = {one.text for one in given if one.value is None}
+    texts = {_bare(one.text) for one in given if one.value is None}
     objects = {id(one.value) for one in given if one.value is not None}
     known: dict[tuple[type, str], set[Row]] = {}
     for one in given:
@@ -62,13 +64,13 @@ def unproposed(value: dict[str, Any], proposed: Iterable[Content] | None) -> lis
     found: list[Content] = []
     leaves = list(marked_leaves(value))
     inside = [leaf for leaf in leaves if any(id(around) in objects for around in leaf.around)]
-    texts.update(leaf.value.removesuffix("\n") for leaf in inside if isinstance(leaf.value, str))
+    texts.update(_bare(leaf.value) for leaf in inside if isinstance(leaf.value, str))
     for leaf in leaves:
         if leaf.value is value:
             continue  # itself is what it is read as when nothing is in it
         kind: type = type(leaf.value)
         other: type = dict if kind is str else str
-        text = leaf.value.removesuffix("\n") if isinstance(leaf.value, str) else None
+        text = _bare(leaf.value) if isinstance(leaf.value, str) else None
         if text in texts or (text is not None and (leaf.record, text) in seen) or id(leaf.value) in objects:
             continue
         if any(id(around) in objects for around in leaf.around):
@@ -104,9 +106,19 @@ _SAME = tuple(
 """What a line and its parsed fields have in common; shippers replace the time by their own."""
 
 
+def _bare(text: str) -> str:
+    """A line without what is around it: a copy may have its head (rsyslog's `rawmsg`) or its JSON (Docker's)."""
+    head = find_head(text[:4096])
+    inner = text[head.start() if head else max(text.find("{"), 0) :].rstrip("\n")
+    value = decoded(inner) if inner[:1] == "{" else None
+    leaves = list(islice(marked_leaves(value), 2)) if isinstance(value, dict) else []
+    only = leaves[0].value if len(leaves) == 1 else None
+    return only.rstrip("\n") if isinstance(only, str) else inner
+
+
 def _row(line: str | dict[str, Any]) -> Row | None:
     try:
-        row = scan(line) if isinstance(line, str) else scan_fields(ztunnel_fields(line) or line)
+        row = scan(_bare(line)) if isinstance(line, str) else scan_fields(ztunnel_fields(line) or line)
     except ParseError:
         return None
     return None if row is None else tuple(row[at] for at in _SAME)

@@ -14,6 +14,7 @@ from ztflow.read.unwrap.content import merged, text_of
 _ROLE_BY_ENDING = (
     ("podname", "pod"),
     ("kubernetespod", "pod"),
+    ("k8spod", "pod"),
     ("nodename", "node"),
     ("kuberneteshost", "node"),
     ("k8snode", "node"),
@@ -22,8 +23,10 @@ _ROLE_BY_ENDING = (
     ("podnamespace", "namespace"),
     ("kubernetesnamespace", "namespace"),
     ("kubenamespace", "namespace"),
+    ("k8snamespace", "namespace"),
     ("containername", "container"),
     ("kubernetescontainer", "container"),
+    ("k8scontainer", "container"),
     ("topologykubernetesiozone", "zone"),
     ("cloudavailabilityzone", "zone"),
 )
@@ -35,13 +38,19 @@ _ROLE_BY_NAME = {
     "container": "container",
     "zone": "zone",
 }
-_PATHS = {"filename", "logfilepath", "file", "logstreamname", "logstream", "source", "tag", "fluentbittag", "filepath"}
+_PATHS = {
+    "filename", "logfilepath", "file", "logstreamname", "logstream", "source", "tag", "fluentbittag", "filepath",
+    "logpath", "logfile", "logfilename",
+}  # fmt: skip
+
 _OTHERS = frozenset({
     "src", "dst", "source", "destination", "peer", "client", "server", "upstream", "downstream", "agent", "collector",
 })  # fmt: skip
 """First words of keys that describe somebody else than the writer of the line."""
 
-_NEUTRAL = re.compile(r"^(?:(?:fields|labels|tags|attributes|metadata|resources?|_source)\.)+")
+_NEUTRAL = re.compile(
+    r"^(?:(?:fields|labels|tags|attributes|metadata|resources?|_source|[._]sdata|[a-z0-9_-]++@[0-9]++)\.)+"
+)
 """Containers of keys that say nothing about whom the keys describe."""
 
 _SELECTOR = re.compile(r'([A-Za-z_][\w./-]*)="((?:[^"\\]|\\.)*)"')
@@ -51,10 +60,17 @@ _STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
 """Container Insights: the node is before the fixed middle; it may hold dashes and dots itself."""
 
 
+_INSTANCE = re.compile(r"([a-z0-9-]+)/([a-z0-9.-]+):([a-z0-9-]+)")
+"""The label Grafana Alloy gives what it reads from a cluster's API: namespace, pod, container."""
+
+_CONTAINER_NAME = re.compile(r"/?k8s_([^_/]+)_([^_/]+)_([^_/]+)_")
+"""How Docker calls a container of Kubernetes: container, pod, namespace."""
+
+
 @lru_cache(maxsize=4096)
 def _role(path: str) -> str | None:
     """What a key path means: `pod`, `node`, …, `path` for one that holds a log file's path, or None."""
-    path = _NEUTRAL.sub("", path.lower())
+    path = _NEUTRAL.sub("", path.lower()).removesuffix(".keyword")
     first, *more = re.split(r"[._/]", path, maxsplit=1)
     if more and first in _OTHERS:
         return None
@@ -89,6 +105,8 @@ def shared(origin: Origin) -> Origin:
 @lru_cache(maxsize=4096)
 def origin_of_file(path: str) -> Origin:
     """What a log file's path, a tag made of one, or a CloudWatch stream name says."""
+    if found := _CONTAINER_NAME.match(path):
+        return Origin(pod=found[2], namespace=found[3], container=found[1])
     if found := _STREAM_NAME.match(path):
         return origin_of_path(found[2])._replace(node=found[1])
     return origin_of_path(path)
@@ -101,20 +119,30 @@ def origin_of_metadata(value: Mapping[str, Any]) -> Origin:
     any depth; the first of each role wins. A log file's path fills what is missing.
     """
     found: dict[str, str] = {}
+    instance = value.get("instance")
+    if isinstance(instance, str) and (named := _INSTANCE.fullmatch(instance)):
+        value = {"pod": named[2], "namespace": named[1], "container": named[3], **value}
+    source = value.get("source")
+    if isinstance(source, dict) and "podName" in source and "containerName" in source:  # kubetail's: not a peer's
+        about = source.get("metadata")
+        value = {**value, **source, **(about if isinstance(about, dict) else {}), "source": None}
     selector = value.get("_stream")
     if isinstance(selector, str) and selector[:1] == "{":  # VictoriaLogs: all that tells the writer, in one text
         value = {**value, **dict(_SELECTOR.findall(selector))}
-    tags = value.get("ddtags")
-    if isinstance(tags, str):
-        found |= {name: text for name, text in origin_of_tags(tags.split(","))._asdict().items() if text}
+    tags = value.get("ddtags", value.get("tags"))
+    if isinstance(tags, str | list):
+        told = origin_of_tags(tags.split(",") if isinstance(tags, str) else tags)
+        found |= {name: text for name, text in told._asdict().items() if text}
+    paths: list[Origin] = []
     for path, text in _leaves(value):
         role = _role(path)
-        if role is not None:
+        if role == "path" or (role in {None, "container"} and text.removeprefix("/").startswith("k8s_")):
+            paths.append(origin_of_file(text))
+        elif role is not None:
             found.setdefault(role, text)
-    path = found.pop("path", "")
     origin = Origin(**found) if found else NOBODY
-    if path:
-        origin = merged(origin, origin_of_file(path))
+    if paths:
+        origin = merged(origin, next((one for one in paths if one.pod), paths[0]))
     return shared(origin) if origin != NOBODY else NOBODY
 
 
@@ -139,7 +167,10 @@ def origin_of_kubernetes(value: Mapping[str, Any]) -> Origin:
 
 def origin_of_tags(tags: list[Any]) -> Origin:
     """Datadog's `key:value` tags."""
-    names = {"pod_name": "pod", "kube_namespace": "namespace", "kube_container_name": "container", "zone": "zone"}
+    names = {
+        "pod_name": "pod", "kube_namespace": "namespace", "kube_container_name": "container", "kube_node": "node",
+        "zone": "zone",
+    }  # fmt: skip
     found: dict[str, str] = {}
     for tag in tags:
         key, colon, value = tag.partition(":") if isinstance(tag, str) else ("", "", "")

@@ -52,7 +52,7 @@ class Parts:
 
     Shippers that join keep that tag (Fluent Bit 5.1 `_p`, OpenTelemetry's container operator `logtag`), so a tagged
     text that reads as a whole record is one. Parts meet by writer and output; where no writer is named, by the
-    runtime's stamp too. Memory: `STREAMS` parts of `LINE_BYTES`.
+    runtime's stamp too; never with one written earlier. Memory: `STREAMS` parts of `LINE_BYTES`.
     """
 
     def __init__(self) -> None:
@@ -107,10 +107,10 @@ class Parts:
 
     def _of_same_line(self, key: tuple[Origin, str], part: Part) -> Part | None:
         """The held part that this one goes on with."""
-        held = self._open.get(key)
+        stamp = part.content.stamp
+        held = [one for one in self._open.get(key, ()) if not _is_earlier(stamp, one.content.stamp)]
         if not held:
             return None
-        stamp = part.content.stamp
         same = [one for one in held if stamp and one.content.stamp == stamp]
         named = part.origin.pod is not None
         likely: list[Part] = [*reversed(same), *(one for one in reversed(held) if one not in same)]
@@ -161,6 +161,20 @@ def _is_whole(text: str) -> bool:
     try:
         return scan(text) is not None
     except ParseError:
+        return False
+
+
+def _is_earlier(stamp: str, other: str) -> bool:
+    """Whether a part was written before another: it does not go on there. Most stores answer newest first."""
+    if not stamp or not other or stamp == other:
+        return False
+    try:
+        return float(stamp) < float(other)
+    except ValueError:
+        pass  # not seconds or nanoseconds since the epoch
+    try:
+        return datetime.fromisoformat(stamp) < datetime.fromisoformat(other)
+    except (TypeError, ValueError):
         return False
 
 

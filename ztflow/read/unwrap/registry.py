@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ztflow.read.unwrap import collector, fluent_text, logfmt, shippers, stores, syslog, tables, text_wrappers
+from ztflow.read.unwrap import collector, fluent_text, grids, logfmt, shippers, stores, syslog, tables, text_wrappers
 from ztflow.read.unwrap.anywhere import anywhere
 from ztflow.read.unwrap.content import Content, Memory
 
@@ -57,11 +57,13 @@ JSON_WRAPPERS: tuple[tuple[str, JsonWrapper], ...] = (
     ("elastic", stores.elastic),
     ("gcp", stores.gcp),
     ("cloudwatch", stores.cloudwatch),
-    ("azure", stores.azure),
+    ("azure", grids.azure),
     ("azure", stores.azure_row),
     ("datadog", stores.datadog),
     ("stern", shippers.stern_extjson),
     ("otel", shippers.otel_row),
+    ("json", grids.grid),
+    ("json", shippers.encoded),
     ("json", anywhere),
 )
 """Wrappers that are JSON objects, in order: from the object (`logcli`: and what earlier lines taught) to its inside."""

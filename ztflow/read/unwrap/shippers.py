@@ -5,12 +5,15 @@ Each function takes the decoded object and gives what was inside, or None when t
 
 from __future__ import annotations
 
-import re
+import base64
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
+from ztflow.read.limits import DOCUMENT_CHARS
 from ztflow.read.unwrap.content import Content, Cut, find_head, merged, text_of
-from ztflow.read.unwrap.marks import is_marked, text_of_bytes
+from ztflow.read.unwrap.marks import is_line, is_marked, text_of_bytes
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_kubernetes, origin_of_metadata, shared
 
 _DOCKER_CHUNK = 16 * 1024 - 64
@@ -23,9 +26,12 @@ _DOCKER_KEYS = {"log", "stream", "time", "attrs"}
 _AROUND = frozenset({
     "kubernetes", "stream", "_p", "logtag", "log", "date", "docker", "tag", "@timestamp", "@version", "log_processed",
     "host", "source_type", "file", "path", "fluenttag", "_partial", "timestamp_end", "hostname", "input", "agent",
-    "ecs", "container", "offset", "docker_id", "flags",
+    "ecs", "container", "offset", "docker_id", "flags", "_msg", "_time", "_stream", "_stream_id",
 })  # fmt: skip
 """Keys that shippers set beside a line they have flattened into their own record."""
+
+_AROUND_PREFIXES = ("kubernetes", "k8s", "_")
+"""How more of them begin, where the record is flat; no key of ztunnel's does."""
 
 LINE_KEYS = (
     "log", "message", "msg", "_msg", "line", "textPayload", "body", "Body", "content", "_raw", "raw", "event", "text",
@@ -37,10 +43,11 @@ LINE_KEYS = (
 def ztunnel_fields(value: dict[str, Any]) -> dict[str, Any] | None:
     """The fields of ztunnel's own JSON line, alone or flattened into a shipper's record; None when `value` is not one.
 
-    1.22.1 and later have `scope`, 1.22.0 `target`. A shipper's keys are left out. An object of another tool may have
-    all three keys too: what its message holds is then a whole line, or its scope is no text.
+    1.22.1 and later have `scope`, 1.22.0 `target`; VictoriaLogs calls the message `_msg`. A shipper's keys are left
+    out. An object of another tool may have all three keys too: what its message holds is then a whole line, or its
+    scope is no text.
     """
-    message = value.get("message")
+    message = value.get("message", value.get("_msg"))
     if not isinstance(message, str) or "level" not in value:
         return None
     if not (isinstance(value.get("scope"), str) or isinstance(value.get("target"), str)):
@@ -49,7 +56,8 @@ def ztunnel_fields(value: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if _AROUND.isdisjoint(value):
         return value
-    return {key: inner for key, inner in value.items() if key not in _AROUND}
+    own = {key: inner for key, inner in value.items() if key not in _AROUND and not key.startswith(_AROUND_PREFIXES)}
+    return {**own, "message": message}
 
 
 def stern_json(value: dict[str, Any]) -> list[Content] | None:
@@ -124,15 +132,64 @@ def kubernetes(value: dict[str, Any]) -> list[Content] | None:
     return None if line is None else [tagged_part(content(line, origin), value)]
 
 
+PART_TAGS = ("_p", "logtag", "_partial", "partial_message", "CONTAINER_PARTIAL_MESSAGE", "CONTAINER_PARTIAL_LAST")
+"""Where shippers keep a runtime's tag: Fluent Bit and OpenTelemetry, Vector, Fluentd and Docker's journald driver."""
+
+
 def tagged_part(inside: Content, holder: dict[str, Any]) -> Content:
-    """A line with the tag its runtime gave it (`_p`, `logtag`: P or F; `_partial`), where its record keeps one."""
-    tag = holder.get("_p", holder.get("logtag"))
-    partial = tag == "P" or holder.get("_partial") is True
-    if inside.value is not None or not (partial or isinstance(tag, str) or "_partial" in holder):
+    """A line with the tag its runtime gave it (P or F, a flag), where its record keeps one.
+
+    Vector and Docker's journald driver set theirs on all parts but the last, so their records without it may be one.
+    """
+    tag = next((holder[key] for key in PART_TAGS if key in holder), None)
+    if tag is None and (holder.get("source_type") in ("kubernetes_logs", "docker_logs") or "CONTAINER_NAME" in holder):
+        tag = "F"
+    if inside.value is not None or tag is None:
         return inside
+    last = "true" in (holder.get("partial_last"), holder.get("CONTAINER_PARTIAL_LAST"))
+    partial = tag is True or tag in ("P", "true")
     stream = text_of(holder.get("stream")) or text_of(holder.get("log.iostream")) or ""
-    stamp = next((time for key in ("time", "_time", "@timestamp") if (time := text_of(holder.get(key)))), "")
-    return inside._replace(part=Cut.MORE if partial else Cut.END, stream=stream, stamp=stamp)
+    stamp = next((str(stamp) for key in _STAMPS if (stamp := holder.get(key)) and isinstance(stamp, _STAMP)), "")
+    return inside._replace(part=Cut.MORE if partial and not last else Cut.END, stream=stream, stamp=stamp)
+
+
+_STAMPS = ("partial_id", "CONTAINER_PARTIAL_ID", "time", "_time", "@timestamp", "timestamp", "date")
+"""What the parts of one line have in common: an id, or else the runtime's time."""
+
+_STAMP = (str, int, float)
+
+_HOLDERS = ("message", "kinesis", "awslogs", "records", "Records", "receivedMessages")
+"""Keys of what is around `data` in a queue's envelope, one or a list."""
+
+
+def encoded(value: dict[str, Any]) -> list[Content] | None:
+    """A queue's envelope: `data` in base64, gzipped or not (Kinesis, Firehose, CloudWatch subscriptions, Pub/Sub)."""
+    texts = [text for holder in _holders(value) if (text := text_of_base64(holder.get("data", holder.get("Data"))))]
+    return [Content(text) for text in texts if text[:1] == "{" or is_line(text)] or None
+
+
+def _holders(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    for one in value if isinstance(value, list) else (value,):
+        if isinstance(one, dict):
+            yield one
+            for key in _HOLDERS if depth < 3 else ():  # the deepest has three: a list, a message, its data
+                yield from _holders(one.get(key), depth + 1)
+
+
+def text_of_base64(data: Any) -> str | None:
+    """The text in base64, gzipped or not; None when it is something else, or longer than a document may be."""
+    if not isinstance(data, str) or len(data) < 16:
+        return None
+    try:
+        raw = base64.b64decode(data, validate=True)
+        if raw[:2] == b"\x1f\x8b":
+            opened = zlib.decompressobj(wbits=31)
+            raw = opened.decompress(raw, DOCUMENT_CHARS)
+            if opened.unconsumed_tail:
+                return None
+        return raw.decode()
+    except (ValueError, zlib.error):
+        return None
 
 
 def otlp(value: dict[str, Any]) -> list[Content] | None:
@@ -143,9 +200,11 @@ def otlp(value: dict[str, Any]) -> list[Content] | None:
     found: list[Content] = []
     for resource in map(_dict, resources):
         about = _attributes(_dict(resource.get("resource")).get("attributes"))
-        scopes = _either(resource, "scopeLogs", "scope_logs", "instrumentationLibraryLogs")
+        scopes = _either(
+            resource, "scopeLogs", "scope_logs", "instrumentationLibraryLogs", "instrumentation_library_logs"
+        )
         for scope in map(_dict, _list(scopes)):
-            for record in _list(_either(scope, "logRecords", "log_records")):
+            for record in _list(_either(scope, "logRecords", "log_records", "logs")):
                 found += _otlp_record(_dict(record), about)
     return found
 
@@ -189,10 +248,6 @@ def content(line: Any, origin: Origin) -> Content:
     return Content(line.removesuffix("\n") if isinstance(line, str) else "", origin=origin)
 
 
-_CONTAINER_NAME = re.compile(r"k8s_([^_]+)_([^_]+)_([^_]+)_")
-"""How Docker's journald driver calls a container of Kubernetes: container, pod, namespace."""
-
-
 def journald(value: dict[str, Any]) -> list[Content] | None:
     """`journalctl -o json`. The host is a machine's name, not surely the node's."""
     if "__CURSOR" not in value or "MESSAGE" not in value:
@@ -200,9 +255,7 @@ def journald(value: dict[str, Any]) -> list[Content] | None:
     message = value["MESSAGE"]
     if message is None:
         return [Content(problem="MESSAGE is null: journalctl leaves long messages out; export with `--all`")]
-    named = _CONTAINER_NAME.match(text_of(value.get("CONTAINER_NAME")) or "")
-    origin = NOBODY if named is None else shared(Origin(pod=named[2], namespace=named[3], container=named[1]))
-    return [content(message, origin)]
+    return [tagged_part(content(message, origin_of_file(text_of(value.get("CONTAINER_NAME")) or "")), value)]
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:
@@ -229,6 +282,10 @@ def _any_value(value: Any) -> Any:
             return inner
         if key == "kvlistValue":
             return _attributes(_dict(inner).get("values"))
+        if key == "arrayValue":
+            return [_any_value(one) for one in _list(_dict(inner).get("values"))]
+        if key == "bytesValue":
+            return text_of_base64(inner)
     return None
 
 

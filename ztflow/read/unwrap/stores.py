@@ -13,13 +13,19 @@ from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.unwrap.content import Content, Cut, Memory, cluster_ending, merged, text_of
+from ztflow.read.unwrap.json_text import decoded
+from ztflow.read.unwrap.marks import is_marked
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata, origin_of_tags, shared
 from ztflow.read.unwrap.shippers import content
 
 LINE_COLUMNS = (
     "@message", "LogMessage", "LogEntry", "Message", "Content", "message", "log", "line", "Line", "body", "Body",
+    "_msg", "msg", "_raw",
 )  # fmt: skip
 """Columns of tables that hold the line, in the order they are tried."""
+
+_GCP_NODE = ("compute.googleapis.com/resource_name", "compute_googleapis_com_resource_name")
+"""The label of the node; BigQuery's columns have no dots."""
 
 _LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -98,7 +104,7 @@ def gcp(value: dict[str, Any]) -> list[Content] | None:
         Origin(
             pod=text_of(about.get("pod_name")),
             namespace=text_of(about.get("namespace_name")),
-            node=text_of(labels.get("compute.googleapis.com/resource_name")) or text_of(about.get("node_name")),
+            node=next(filter(None, map(text_of, map(labels.get, _GCP_NODE))), None) or text_of(about.get("node_name")),
             container=text_of(about.get("container_name")),
             zone=text_of(zone),
         )
@@ -143,11 +149,13 @@ def _event(event: dict[str, Any]) -> list[Content]:
 def cells_content(cells: dict[str, Any]) -> list[Content]:
     """A row of a table with named columns: the line, and the ztunnel that wrote it."""
     line = next((cells[name] for name in LINE_COLUMNS if cells.get(name)), None)
+    if line is None or (isinstance(line, str) and not is_marked(line)):
+        line = next((cell for cell in cells.values() if isinstance(cell, str) and is_marked(cell)), line)
     if line is None:
         return []
-    about = {name: cell for name, cell in cells.items() if isinstance(cell, str) and cell and cell is not line}
-    host = about.pop("Host", None)
-    stream = about.pop("@logStream", None)
+    about = {name: _cell(cell) for name, cell in cells.items() if cell is not line}
+    host = text_of(about.pop("Host", None))
+    stream = text_of(about.pop("@logStream", None))
     origin = origin_of_metadata(about)
     if stream:
         origin = merged(origin, origin_of_file(stream))
@@ -156,18 +164,9 @@ def cells_content(cells: dict[str, Any]) -> list[Content]:
     return [content(line, origin)]
 
 
-def azure(value: dict[str, Any]) -> list[Content] | None:
-    """A Log Analytics answer: columns and rows; a JSON line arrives as an object."""
-    tables = value.get("tables")
-    if not isinstance(tables, list):
-        return None
-    found: list[Content] = []
-    for table in tables:
-        names = [text_of(_dict(column).get("name")) or "" for column in _list(_dict(table).get("columns"))]
-        for row in _list(_dict(table).get("rows")):
-            if isinstance(row, list):
-                found += cells_content(dict(zip(names, row, strict=False)))
-    return found
+def _cell(cell: Any) -> Any:
+    """Labels are an object in one cell, in CSV as its text."""
+    return (decoded(cell) or cell) if isinstance(cell, str) and cell[:2] == '{"' else cell
 
 
 def azure_row(value: dict[str, Any]) -> list[Content] | None:
@@ -177,12 +176,18 @@ def azure_row(value: dict[str, Any]) -> list[Content] | None:
     return cells_content(value)
 
 
+_DATADOG_ARCHIVE = {"message", "host", "date", "_id"}
+"""Keys of an event in an archive (S3 and others), which is an event of the API without what is around it."""
+
+
 def datadog(value: dict[str, Any]) -> list[Content] | None:
     """Events of the logs API. `host` is the node, with `-CLUSTER` behind it once the agent knows the cluster."""
     events = value.get("data")
     if not isinstance(events, list):
         if isinstance(value.get("attributes"), dict) and value.get("type") == "log":
             events = [value]
+        elif isinstance(value.get("tags"), list) and value.keys() >= _DATADOG_ARCHIVE:
+            events = [{"attributes": value}]
         else:
             return None
     found: list[Content] = []
@@ -197,6 +202,8 @@ def datadog(value: dict[str, Any]) -> list[Content] | None:
             origin = shared(origin._replace(node=host.removesuffix(f"-{clusters[0]}" if clusters else ending)))
         parsed = about.get("attributes")
         message = about.get("message")
+        if isinstance(parsed, dict) and "scope" in parsed and isinstance(message, str) and not is_marked(message):
+            parsed = {"message": message, **parsed}
         found.append(content(parsed if message is None or _is_line(parsed) else message, origin))
     return found
 
