@@ -136,7 +136,7 @@ def test_equal_lines_are_both_given(server, store):
 
 
 def test_a_busy_server_is_asked_again(server, store, monkeypatch):
-    monkeypatch.setattr("ztflow.read.sources.loki_http._RETRIES", (0.0, 0.0))
+    monkeypatch.setattr("ztflow.read.sources.loki_http.BACKOFF", 0.01)
     store.fill(3)
     store.failures = [(503, "busy"), (429, "slow down")]
     halves, *_ = read(ask(server))
