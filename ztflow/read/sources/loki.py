@@ -177,8 +177,9 @@ def _split(rest: str) -> tuple[str, str, str]:
     base, options = (rest, "") if begin < 0 else (rest[:begin], rest[begin + 1 :])
     userinfo, at, where = base.rpartition("@")
     if at and "/" in userinfo and ":" not in userinfo:  # an @ in the path
-        return "", base, options
-    return userinfo, where, options
+        userinfo, where = "", base
+    where, mark, early = where.partition("?")  # an option's own value had such a mark
+    return userinfo, where, f"{early}?{options}" if mark else options
 
 
 def _headers(user: str, password: str, token: str, org: str | None) -> dict[str, str]:
@@ -248,12 +249,19 @@ def tail(query: LokiQuery, stop: Event, lost: Callable[[SourceError], None]) -> 
     from ztflow.read.sources.loki_http import Client
 
     seen = Seen()
+    told: set[str] = set()
+
+    def tell(error: SourceError) -> None:
+        if error.detail not in told:  # looking back finds it again
+            told.add(error.detail)
+            lost(error)
+
     start = query.start
     with Client(query, stop) as client:
         while not stop.is_set():
             end = time_ns()
             try:
-                yield from _span(client, start, end, seen, lost, keep=True)
+                yield from _span(client, start, end, seen, tell, keep=True)
             except SourceError as error:
                 raise SourceError(query.name, f"{error.detail}; {seen.reached}", hint=error.hint) from error
             start = max(query.start, min(end, seen.last or end) - LATE)

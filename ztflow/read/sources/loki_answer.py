@@ -92,7 +92,7 @@ def data_of(body: bytes, name: str, address: str) -> dict[str, Any]:
         value = orjson.loads(body)
     except ValueError as error:
         text = body[:60].decode("utf-8", "replace").strip()
-        what = "is empty" if not text else f"begins with "{text.splitlines()[0]}" and is no JSON: {error}"
+        what = "is empty" if not text else f'begins with "{text.splitlines()[0]}" and is no JSON: {error}'
         raise SourceError(name, f"the answer is not Loki's: it {what}", hint=hint) from error
     data = value.get("data") if isinstance(value, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("resultType"), str) or "result" not in data:

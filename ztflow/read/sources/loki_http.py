@@ -237,6 +237,8 @@ class Client:
                     response.close()
                     raise
                 response.release_conn()
+                if late.is_set():  # a head that was cut looks like a short one
+                    raise TimeoutError(f"an answer takes longer than {ANSWER:.0f} s")
                 return _Answer(response.status, response.reason or "", response.headers, body)
             except (HTTPError, HTTPException, OSError) as error:
                 if late.is_set():
@@ -260,7 +262,11 @@ class Client:
                 if len(body) - had < STALL_BYTES:
                     raise TimeoutError(f"an answer stalls: {len(body) - had} bytes in {STALL:.0f} s")
                 since, had = now, len(body)
-        return bytes(body)
+        whole = bytes(body)
+        delimited = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        if response.status == 200 and not delimited and whole[:1] in {b"", b"{"} and not whole.rstrip().endswith(b"}"):
+            raise ConnectionError("an answer breaks off")
+        return whole
 
     def _watched(self, kind: type[HTTPConnection]) -> type[Any]:
         """A connection whose socket `_watch` knows of."""
@@ -297,7 +303,7 @@ class Client:
 
     def _unreachable(self, error: Exception) -> SourceError:
         inner: BaseException = error
-        while (cause := getattr(inner, "reason", None) or inner.__cause__) and isinstance(cause, BaseException):
+        while isinstance(cause := getattr(inner, "reason", None) or inner.__cause__, BaseException):
             inner = cause
         text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
         text = re.sub(r"^<?[\w.]+\(?[^)>:]*[)>]: |^[\w.]+\(host=[^)]*\): ", "", text) or type(inner).__name__

@@ -20,6 +20,9 @@ from ztflow.read.sources.loki_http import Client
 _QUESTIONS = 200
 """Questions one nanosecond may cost."""
 
+_VALUES = 50
+"""Values of a label that are asked for one by one; what differs from entry to entry divides nothing."""
+
 _LABEL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SELECTOR = re.compile(r"""[^{"`]*+\{(?:[^"`}]++|"(?:[^"\\]++|\\.)*+"|`[^`]*+`)*+(?=\})""", re.DOTALL)
 
@@ -44,12 +47,16 @@ class _Nanosecond:
         self._got: Counter[Entry] = Counter()
         self._asked = 0
         self._whole = True
+        self._number: int | None = None
+        self._metadata: set[str] = set()
 
     def read(self) -> tuple[list[Page], SourceError | None]:
         """Ask as long as it helps."""
         query = self._client.query.query
         # The range (t - 1 ns, t] is what Loki counts at t: exactly this nanosecond.
         number = self._client.number(f"sum(count_over_time({query} [1ns]))", self._at)
+        if number is not None and number < self._client.limit:
+            number = None  # a full page was seen: this server counts otherwise
         self._number = number
         self._both(query, set())
         got = self._got.total()
@@ -84,7 +91,9 @@ class _Nanosecond:
                 if label not in fixed and _LABEL.fullmatch(label) and isinstance(value, str):
                     values.setdefault(label, set()).add(value)
         several = sorted((len(those), label) for label, those in values.items() if len(those) > 1)
-        for _, label in several[:1]:
+        for _, label in several:
+            if not self._divides(query, label, min(values[label])):
+                continue
             for value in sorted(values[label]):
                 self._narrower(query, label, "=", value, fixed | {label})
             self._others(query, label, values[label], fixed)
@@ -92,16 +101,26 @@ class _Nanosecond:
         # One stream, as far as is seen: what it has was taken from both ends. Another may stand between.
         before = self._got.total()
         for label, those in values.items():
+            if len(those) > 1:
+                continue
             self._others(query, label, those, fixed | {label})
             if self._done():
                 return
         if self._got.total() == before:
             self._whole = False
 
+    def _divides(self, query: str, label: str, value: str) -> bool:
+        """Whether the server selects by a label it showed."""
+        page = self._page(self._narrowed(query, label, "=", value), "forward")
+        if not page.entries and label not in self._metadata:  # it belongs to the entries: no selector knows it
+            self._metadata.add(label)
+            page = self._page(self._narrowed(query, label, "=", value), "forward")
+        return bool(page.entries) and all(stream["stream"].get(label) == value for stream in page.streams)
+
     def _others(self, query: str, label: str, values: set[str], fixed: set[str]) -> None:
         if not self._done():
             for value in sorted(values)[:-1]:
-                query = _narrowed(query, label, "!=", value)
+                query = self._narrowed(query, label, "!=", value)
             self._narrower(query, label, "!=", max(values), fixed)
 
     def _narrower(self, query: str, label: str, sign: str, value: str, fixed: set[str]) -> None:
@@ -110,7 +129,7 @@ class _Nanosecond:
         if self._asked >= _QUESTIONS:
             self._whole = False
             return
-        self._both(_narrowed(query, label, sign, value), fixed)
+        self._both(self._narrowed(query, label, sign, value), fixed)
 
     def _page(self, query: str, direction: str) -> Page:
         self._asked += 1
@@ -119,13 +138,12 @@ class _Nanosecond:
         self._pages.append(page)
         return page
 
-
-def _narrowed(query: str, label: str, sign: str, value: str) -> str:
-    """A query for the entries whose label has this value."""
-    found = _SELECTOR.match(query)
-    quoted = orjson.dumps(value).decode()
-    if found is None:
-        return f"{query} | {label}{sign}{quoted}"
-    selector = found[0]
-    comma = "" if selector.rstrip().endswith(("{", ",")) else ", "
-    return f"{selector}{comma}{label}{sign}{quoted}{query[found.end() :]}"
+    def _narrowed(self, query: str, label: str, sign: str, value: str) -> str:
+        """A query for the entries whose label has this value, or another."""
+        found = None if label in self._metadata else _SELECTOR.match(query)
+        quoted = orjson.dumps(value).decode()
+        if found is None:
+            return f"{query} | {label}{sign}{quoted}"
+        selector = found[0]
+        comma = "" if selector.rstrip().endswith(("{", ",")) else ", "
+        return f"{selector}{comma}{label}{sign}{quoted}{query[found.end() :]}"
