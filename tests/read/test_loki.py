@@ -97,8 +97,8 @@ def store():
 def impatient(monkeypatch):
     """All waits a tenth or less of what they are."""
     for name, value in {
-        "BACKOFF": 0.01, "BACKOFF_MAX": 0.05, "PATIENCE": 2.0, "FIRST_PATIENCE": 1.5, "STALL": 0.2, "ANSWER": 0.6,
-        "RECEIVE": 0.4,
+        "BACKOFF": 0.01, "BACKOFF_MAX": 0.05, "PATIENCE": 2.0, "FIRST_PATIENCE": 1.0, "STALL": 0.15, "ANSWER": 0.4,
+        "RECEIVE": 0.25,
     }.items():  # fmt: skip
         monkeypatch.setattr(f"ztflow.read.sources.loki_http.{name}", value)
 
@@ -202,11 +202,11 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             for byte in data[:100]:
                 self.wfile.write(bytes([byte]))
-                time.sleep(0.02)
+                time.sleep(0.01)
         self.close_connection = True
 
     def silence(self, asked):
-        time.sleep(0.6)
+        time.sleep(0.3)
 
     def echo(self, asked):
         """Says what it was sent, as some debugging proxies do."""

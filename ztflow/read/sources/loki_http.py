@@ -16,9 +16,8 @@ from threading import Event, Timer
 from time import monotonic
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
+from urllib3 import BaseHTTPResponse, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     HTTPError,
@@ -34,6 +33,7 @@ from ztflow.errors import SourceError
 from ztflow.read.limits import DOCUMENT_CHARS
 from ztflow.read.sources.loki import LokiQuery
 from ztflow.read.sources.loki_answer import Page, TooBigError, data_of, page_of, unpacked
+from ztflow.read.sources.loki_connection import connections
 
 CONNECT = 10.0
 """Seconds until a connection stands."""
@@ -100,7 +100,7 @@ class Client:
         self._socket: socket.socket | None = None
         self._end = None if query.deadline is None else monotonic() + query.deadline / 1e9
         try:
-            self._manager = _manager(query)
+            self._manager = connections(query)
             pool = self._manager.connection_from_url(query.address)
         except (LocationValueError, URLSchemeUnknown, ProxySchemeUnknown, AssertionError) as error:
             raise self._error("neither Loki's address nor a proxy's can be understood", type(error).__name__) from error
@@ -303,7 +303,11 @@ class Client:
 
     def _unreachable(self, error: Exception) -> SourceError:
         inner: BaseException = error
-        while isinstance(cause := getattr(inner, "reason", None) or inner.__cause__, BaseException):
+        while True:  # urllib3 has the cause as its reason or its last argument
+            causes = [getattr(inner, "reason", None), inner.__cause__, *inner.args[-1:]]
+            cause = next((one for one in causes if isinstance(one, BaseException)), None)
+            if cause is None:
+                break
             inner = cause
         text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
         text = re.sub(r"^<?[\w.]+\(?[^)>:]*[)>]: |^[\w.]+\(host=[^)]*\): ", "", text) or type(inner).__name__
@@ -333,37 +337,6 @@ class Client:
         for secret in sorted(self.query.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
-
-
-def _manager(query: LokiQuery) -> PoolManager:
-    """Connections with the proxy and the TLS settings of the environment."""
-    settings = query.transport
-    options: dict[str, Any] = {
-        "ca_certs": settings.get("LOKI_CA_CERT_PATH"),
-        "cert_file": settings.get("LOKI_CLIENT_CERT_PATH"),
-        "key_file": settings.get("LOKI_CLIENT_KEY_PATH"),
-    }
-    if settings.get("LOKI_TLS_SKIP_VERIFY", "").lower() in {"1", "t", "true"}:
-        options["cert_reqs"] = "CERT_NONE"
-    options = {key: value for key, value in options.items() if value}
-    proxy = _proxy(query)
-    if not proxy:
-        return PoolManager(num_pools=1, maxsize=1, **options)
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    userinfo = urlsplit(proxy).netloc.rpartition("@")[0]
-    headers = make_headers(proxy_basic_auth=userinfo) if userinfo else None
-    return ProxyManager(proxy, num_pools=1, maxsize=1, proxy_headers=headers, **options)
-
-
-def _proxy(query: LokiQuery) -> str | None:
-    parts = urlsplit(query.address)
-    host = parts.hostname or ""
-    if named := query.transport.get("LOKI_HTTP_PROXY_URL"):
-        return named
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _place(url: str) -> tuple[str, str | None, int | None]:
