@@ -97,7 +97,7 @@ def store():
 def impatient(monkeypatch):
     """All waits a tenth or less of what they are."""
     for name, value in {
-        "BACKOFF": 0.01, "BACKOFF_MAX": 0.05, "PATIENCE": 2.0, "FIRST_PATIENCE": 1.0, "STALL": 0.15, "ANSWER": 0.4,
+        "BACKOFF": 0.01, "BACKOFF_MAX": 0.05, "RETURN": 2.0, "FIRST_PATIENCE": 1.0, "STALL": 0.15, "ANSWER": 0.4,
         "RECEIVE": 0.25,
     }.items():  # fmt: skip
         monkeypatch.setattr(f"ztflow.read.sources.loki_http.{name}", value)
@@ -382,7 +382,7 @@ def test_a_restart_is_survived_and_reading_goes_on_where_it_stopped(store):
 
 def test_where_it_ends_is_said_and_what_was_read_is_given(server, store, monkeypatch):
     store.fill(298)
-    monkeypatch.setattr("ztflow.read.sources.loki_http.PATIENCE", 0.1)
+    monkeypatch.setattr("ztflow.read.sources.loki_http.RETURN", 0.1)
     for fault, what in [
         ("cut_gzip", "the answer is damaged: the gzip data ends early"),
         ("bent_gzip", "the answer is damaged: the gzip data is damaged"),
@@ -513,6 +513,18 @@ def test_a_password_is_sent_and_never_shown_whatever_it_holds(server, store, sec
             assert secret not in said
             assert quote(secret, safe="") not in said
             store.failures = []
+
+
+def test_a_certificate_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("LOKI_CA_CERT_PATH", "/nowhere/ca.pem")
+    with pytest.raises(SourceError, match=r"the certificate or key /nowhere/ca\.pem cannot be read: No such file"):
+        read(ask("https://127.0.0.1:1"))
+
+
+def test_an_address_of_something_else_hides_its_password_too():
+    with pytest.raises(SourceError, match="^https://h/loki: is no address ztflow can read from") as caught:
+        read("https://me:p@ss/word@h/loki")
+    assert "ss" not in str(caught.value).partition("address")[0]
 
 
 def test_a_token_no_header_may_have_is_not_shown(server, monkeypatch):

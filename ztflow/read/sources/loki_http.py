@@ -44,7 +44,7 @@ STALL_BYTES = 4096
 """An answer that has begun brings as many bytes in `STALL` seconds, or it is given up."""
 ANSWER = 180.0
 """Seconds one answer may take in all."""
-PATIENCE = 90.0
+RETURN = 90.0
 """Seconds in which Loki may come back: a restart, a rolling update, a burst of queries."""
 FIRST_PATIENCE = 10.0
 """The same for a server that never answered, which may just be the wrong address, and for errors of its own (500)."""
@@ -105,7 +105,10 @@ class Client:
         except (LocationValueError, URLSchemeUnknown, ProxySchemeUnknown, AssertionError) as error:
             raise self._error("neither Loki's address nor a proxy's can be understood", type(error).__name__) from error
         except OSError as error:
-            raise self._error(f"a certificate or key cannot be read: {error.strerror or error}") from error
+            detail = f"the certificate or key {error.filename} cannot be read: {error.strerror}"
+            raise self._error(
+                detail, "look at LOKI_CA_CERT_PATH, LOKI_CLIENT_CERT_PATH, LOKI_CLIENT_KEY_PATH"
+            ) from error
         pool.ConnectionCls = self._watched(HTTPSConnection if pool.scheme == "https" else HTTPConnection)
 
     def __enter__(self) -> Self:
@@ -165,7 +168,7 @@ class Client:
                     self._answered = True
                     return self._unpacked(answer)
                 fault = self._refusal(answer)
-                patience = FIRST_PATIENCE if answer.status == 500 else PATIENCE
+                patience = FIRST_PATIENCE if answer.status == 500 else RETURN
                 if answer.status not in _BUSY or _TOO_BIG.search(answer.body.decode("utf-8", "replace")):
                     raise fault
                 after = _retry_after(retry, answer.headers.get("Retry-After"))
@@ -174,7 +177,7 @@ class Client:
                 fault = self._unreachable(error)
                 if isinstance(error, SSLError) or _certificate(error):
                     raise fault from error
-                patience = PATIENCE if self._answered else FIRST_PATIENCE
+                patience = RETURN if self._answered else FIRST_PATIENCE
                 if isinstance(error, NameResolutionError) and not self._answered:
                     patience /= 5
                 retry = retry.increment("GET", url, error=error)
