@@ -15,7 +15,6 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from ztflow.read.sources.loki import LokiQuery
 
-
 _FILES = {
     "ca_certs": "LOKI_CA_CERT_PATH",
     "cert_file": "LOKI_CLIENT_CERT_PATH",
