@@ -522,7 +522,7 @@ def test_a_certificate_that_is_not_there_is_named(monkeypatch):
 
 
 def test_an_address_of_something_else_hides_its_password_too():
-    with pytest.raises(SourceError, match="^https://h/loki: is no address ztflow can read from") as caught:
+    with pytest.raises(SourceError, match=r"^https://h/loki: is no address ztflow can read from") as caught:
         read("https://me:p@ss/word@h/loki")
     assert "ss" not in str(caught.value).partition("address")[0]
 
@@ -602,6 +602,21 @@ def test_following_asks_on_and_gives_late_entries_once(server, store, monkeypatc
     assert len(store.asked) > 6
     stopped.append(True)
     list(batches)
+
+
+def test_following_says_once_what_is_missing_and_goes_on(server, store, monkeypatch):
+    monkeypatch.setattr("ztflow.read.sources.loki.POLL", 0.02)
+    store.fill(250, step=0, pods=("p",))
+    store.entries.append((T0 + 5, "p", LINES[1]))
+    errors, report = [], ReadReport()
+    url = loki_url(server, "{}", start=str(T0), limit="100")
+    end = monotonic() + 10
+    enough = lambda: monotonic() > end or (report.stats.access >= 201 and len(store.asked) > 60)  # noqa: E731
+    for _ in follow([url], report=report, stop=enough, heartbeat=0.01, on_error=errors.append):
+        pass
+    assert report.stats.access == 201
+    assert len(errors) == 1
+    assert "50 entries of" in str(errors[0])
 
 
 def test_following_names_an_error(server, store):
