@@ -156,7 +156,7 @@ class _Tail:
     """A Loki query that is repeated, read like a pipe."""
 
     def __init__(self, query: LokiQuery) -> None:
-        self.error: SourceError | None = None
+        self.errors: list[SourceError] = []
         self._query = query
         self._stop = Event()
         self._reading, self._writing = os.pipe()
@@ -169,12 +169,12 @@ class _Tail:
     def _run(self) -> None:
         with os.fdopen(self._writing, "wb", buffering=0) as out, contextlib.suppress(BrokenPipeError):
             try:
-                for page in tail(self._query, self._stop):
+                for page in tail(self._query, self._stop, self.errors.append):
                     left = memoryview(page)
                     while left:
                         left = left[out.write(left) :]
             except SourceError as error:
-                self.error = error
+                self.errors.append(error)
 
     def close(self) -> None:
         """Stop asking."""
@@ -355,12 +355,12 @@ class _Live:
             data = None
         if data is not None:
             yield from pipe.stream.feed(data)
-            return
-        yield from pipe.stream.finish()
-        self._pipes.remove(pipe)
-        pipe.close()
-        if isinstance(pipe.file, _Tail) and pipe.file.error is not None:
-            self._failed(pipe.file.error)
+        else:
+            yield from pipe.stream.finish()
+            self._pipes.remove(pipe)
+            pipe.close()
+        while isinstance(pipe.file, _Tail) and pipe.file.errors:
+            self._failed(pipe.file.errors.pop(0))
 
     def _new_files(self) -> Iterator[ReadBatch]:
         """Files that appeared in followed directories; a rotated one keeps its identity and is known."""

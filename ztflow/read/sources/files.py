@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,6 +116,9 @@ def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> 
         if sys.stdin is None:
             raise SourceError(name, "standard input is closed")
         return [Found("-", stream=sys.stdin.buffer)]
+    if re.match(r"[A-Za-z][\w+.-]*://", name) and not Path(name).exists():
+        shown = re.sub(r"(?<=://).*@", "", name)  # it may be Loki's, with a password
+        raise SourceError(shown, "is no address ztflow can read from", hint="loki://, loki+https:// or a file")
     try:
         return _at(name, skipped, fail)
     except SourceError:

@@ -1,8 +1,10 @@
 """Loki as a live source, through its HTTP API: `loki://HOST:PORT?query={app="ztunnel"}&since=1h`.
 
-`query_range` is asked forward in time, page after page; `start` is inclusive and `end` exclusive there, so a page
-begins at the last entry's own nanosecond and what was seen of it is left out. Following asks again and again; the
-API's `tail` would need a web socket. What comes out is the answer's own JSON, for the ordinary reader.
+This module has the address and the way through time. `query_range` is asked forward, page after page; `start` is
+inclusive and `end` exclusive there, so a page begins at the last entry's own nanosecond and what was seen of it is left
+out. Following asks again and again; the API's `tail` would need a web socket. What comes out is the answer's own JSON,
+for the ordinary reader. HTTP is in `loki_http`, what an answer must look like in `loki_answer`, a nanosecond with more
+entries than a page in `loki_nanosecond`.
 
 Source: grafana/loki `docs/sources/reference/loki-http-api.md`; environment variables as in its `logcli`.
 """
@@ -12,17 +14,21 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import time_ns
-from typing import Any, TypeAlias
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import orjson
 
 from ztflow.errors import SourceError
+from ztflow.read.sources.loki_answer import Seen, Streams
+
+if TYPE_CHECKING:
+    from ztflow.read.sources.loki_http import Client
 
 LIMIT = 5000
 """Entries asked for at once: what servers allow unless configured otherwise (`max_entries_limit_per_query`)."""
@@ -40,10 +46,13 @@ _UNITS = {
     "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9,
     "w": 604_800 * 10**9,
 }  # fmt: skip
-_KNOWN = frozenset({"query", "since", "start", "end", "limit", "org"})
-
-Entry: TypeAlias = tuple[int, str, str]
-"""Time, labels (as text), line: what makes an entry the same one."""
+_KNOWN = frozenset({"query", "since", "start", "end", "limit", "org", "deadline"})
+_OPTIONS = re.compile(rf"\?(?:{'|'.join(sorted(_KNOWN))})=")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRANSPORT = (
+    "LOKI_HTTP_PROXY_URL", "LOKI_CA_CERT_PATH", "LOKI_CLIENT_CERT_PATH", "LOKI_CLIENT_KEY_PATH", "LOKI_TLS_SKIP_VERIFY",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,9 @@ class LokiQuery:
         end: The nanosecond after the last; None is now.
         limit: Entries a page.
         headers: Tenant and credentials.
+        secrets: What no message may show, should the other side repeat it.
+        transport: Proxy and TLS settings, by the name of their environment variable.
+        deadline: Nanoseconds the whole reading may take; None is without end.
     """
 
     name: str
@@ -67,6 +79,9 @@ class LokiQuery:
     end: int | None = None
     limit: int = LIMIT
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    transport: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deadline: int | None = None
 
 
 def loki_url(address: str, query: str, **options: str) -> str:
@@ -75,7 +90,7 @@ def loki_url(address: str, query: str, **options: str) -> str:
     Args:
         address: Base address, with a path where Loki has one.
         query: LogQL.
-        options: `since`, `start`, `end`, `limit`, `org`; see docs/reference/inputs.md#loki.
+        options: `since`, `start`, `end`, `limit`, `org`, `deadline`; see docs/reference/inputs.md#loki.
 
     Examples:
         >>> from ztflow import loki_url
@@ -103,15 +118,25 @@ def parse_loki(name: str, *, environ: Mapping[str, str] | None = None, now: int 
     """
     environ = os.environ if environ is None else environ
     now = time_ns() if now is None else now
-    shown = re.sub(r"(?<=://)[^/?#@]*@", "", name)
-    try:
-        parts = urlsplit(name)
-        scheme, port = SCHEMES[parts.scheme.lower()], parts.port
-    except ValueError as error:
-        raise SourceError(shown, f"is not an address: {error}") from error
-    asked = {key: values[-1] for key, values in parse_qs(parts.query, strict_parsing=False).items()}
+    scheme, _, rest = name.partition("://")
+    scheme = scheme.lower()
+    userinfo, where, options = _split(rest)
+    asked = {key: values[-1] for key, values in parse_qs(options).items()}
     unknown = sorted(asked.keys() - _KNOWN)
-    if not parts.hostname or unknown:
+    shown = f"{scheme}://{where}"
+    if unknown:  # their values may be somebody's password
+        asked = {key: value for key, value in asked.items() if key in _KNOWN}
+        options = urlencode({**asked, **dict.fromkeys(unknown, "***")}, safe="*", quote_via=quote)
+    shown += f"?{options}" if options else ""
+    try:
+        parts = urlsplit(f"//{where}")
+        host, port = parts.hostname, parts.port or _PORTS[SCHEMES[scheme]]
+    except ValueError as error:  # what stands there may be a password without its @
+        hint = "a password's own @, /, ? and : are written %40, %2F, %3F and %3A"
+        raise SourceError(
+            f"{scheme}://…", "is not an address: the host or its port cannot be read", hint=hint
+        ) from error
+    if not host or unknown:
         what = f"does not know {', '.join(unknown)}" if unknown else "names no host"
         raise SourceError(shown, f"a Loki address {what}", hint='loki://host:3100?query={app="ztunnel"}&since=1h')
     query = asked.get("query")
@@ -122,20 +147,46 @@ def parse_loki(name: str, *, environ: Mapping[str, str] | None = None, now: int 
         since = _duration(asked.get("since", "1h"))
         start = _instant(asked["start"]) if "start" in asked else (now if end is None else end) - since
         limit = max(1, int(asked.get("limit", LIMIT)))
-    except ValueError as error:
+        deadline = _duration(asked["deadline"]) if "deadline" in asked else None
+    except (ValueError, OverflowError) as error:
         raise SourceError(shown, f"cannot be understood: {error}", hint="times are RFC 3339 or nanoseconds") from error
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    address = f"{scheme}://{host}:{port or _PORTS[scheme]}{parts.path.rstrip('/')}"
-    user = parts.username or environ.get("LOKI_USERNAME")
-    password = parts.password or environ.get("LOKI_PASSWORD")
-    headers = _headers(user, password, environ.get("LOKI_BEARER_TOKEN"), asked.get("org") or environ.get("LOKI_ORG_ID"))
-    return LokiQuery(shown, address, query, start, end, limit, headers)
+    host = f"[{host}]" if ":" in host else host
+    address = f"{SCHEMES[scheme]}://{host}:{port}{parts.path.rstrip('/')}"
+    user, _, password = (unquote(part) for part in userinfo.partition(":"))
+    user = user or environ.get("LOKI_USERNAME", "")
+    password = password or environ.get("LOKI_PASSWORD", "")
+    token = environ.get("LOKI_BEARER_TOKEN", "").strip()
+    headers = _headers(user, password, token, asked.get("org") or environ.get("LOKI_ORG_ID"))
+    if any(not (value.isascii() and value.isprintable()) for value in headers.values()):
+        detail = "LOKI_BEARER_TOKEN or the tenant has characters that no HTTP header may have"
+        raise SourceError(shown, detail, hint="print them with `cat -A`: is there a line end inside?")
+    basic = headers.get("Authorization", "").rpartition(" ")[2]
+    secrets = tuple(filter(None, (password, quote(password, safe=""), userinfo.partition(":")[2], token, basic)))
+    transport = {key: environ[key] for key in _TRANSPORT if environ.get(key)}
+    return LokiQuery(shown, address, query, start, end, limit, headers, secrets, transport, deadline)
 
 
-def _headers(user: str | None, password: str | None, token: str | None, org: str | None) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-    if user is not None:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password or ''}".encode()).decode()
+def _split(rest: str) -> tuple[str, str, str]:
+    """User and password, host with path, options: of what follows `://`.
+
+    A password may hold anything, also `@`, `/`, `?` and `#` that should have been percent-encoded: the options begin
+    at the last `?` with one of their names, and the host after the last `@` before them.
+    """
+    marks = [found.start() for found in _OPTIONS.finditer(rest)]
+    begin = marks[-1] if marks else rest.find("?", rest.rfind("@") + 1)
+    base, options = (rest, "") if begin < 0 else (rest[:begin], rest[begin + 1 :])
+    userinfo, at, where = base.rpartition("@")
+    if at and "/" in userinfo and ":" not in userinfo:  # an @ in the path
+        userinfo, where = "", base
+    where, mark, early = where.partition("?")  # an option's own value had such a mark
+    return userinfo, where, f"{early}?{options}" if mark else options
+
+
+def _headers(user: str, password: str, token: str, org: str | None) -> dict[str, str]:
+    headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ztflow"}
+    if user:
+        secret = f"{user}:{password}".encode("utf-8", "surrogateescape")
+        headers["Authorization"] = "Basic " + base64.b64encode(secret).decode()
     elif token:
         headers["Authorization"] = f"Bearer {token}"
     if org:
@@ -144,12 +195,14 @@ def _headers(user: str | None, password: str | None, token: str | None, org: str
 
 
 def _instant(text: str) -> int:
-    """RFC 3339 or nanoseconds to nanoseconds."""
-    if text.isdigit():
+    """RFC 3339 with up to nine digits, or nanoseconds, to nanoseconds."""
+    if text.isascii() and text.isdigit():
         return int(text)
-    when = datetime.fromisoformat(text)
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return int(when.timestamp()) * 10**9 + when.microsecond * 1000
+    parts = _RFC3339.fullmatch(text.strip())
+    if parts is None:
+        raise ValueError(f"{text!r} is no time")
+    when = datetime.fromisoformat(parts[1] + (parts[3] or "Z").upper())
+    return (when - _EPOCH) // timedelta(seconds=1) * 10**9 + int((parts[2] or "").ljust(9, "0"))
 
 
 def _duration(text: str) -> int:
@@ -164,81 +217,85 @@ def pages(query: LokiQuery) -> Iterator[bytes]:
     """All entries of a finished span of time, oldest first, as answers of one line each.
 
     Raises:
-        SourceError: Loki cannot be reached or refuses.
+        SourceError: Loki cannot be reached, refuses, or did not give everything. It comes last: what was read before
+            is given first, and the message says how far it goes.
     """
+    from ztflow.read.sources.loki_http import Client
+
     end = time_ns() if query.end is None else query.end
-    yield from _span(query, query.start, end, _Seen())
+    seen = Seen()
+    lost: list[SourceError] = []
+    with Client(query, Event()) as client:
+        try:
+            yield from _span(client, query.start, end, seen, lost.append)
+        except SourceError as error:
+            raise SourceError(query.name, f"{error.detail}; {seen.reached}", hint=error.hint) from error
+    if lost:
+        more = f"; and {len(lost) - 1} more such nanoseconds" if len(lost) > 1 else ""
+        raise SourceError(query.name, f"{lost[0].detail}{more}; everything else was read", hint=lost[0].hint)
 
 
-def tail(query: LokiQuery, stop: Event) -> Iterator[bytes]:
+def tail(query: LokiQuery, stop: Event, lost: Callable[[SourceError], None]) -> Iterator[bytes]:
     """All entries from the start, then new ones as they come, until *stop* is set.
 
+    Args:
+        query: What to ask for; its end does not count.
+        stop: Ends it, also while it waits.
+        lost: Called with what is known to be missing; reading goes on.
+
     Raises:
-        SourceError: As for `pages`.
+        SourceError: As for `pages`, without what is missing.
     """
-    seen = _Seen()
+    from ztflow.read.sources.loki_http import Client
+
+    seen = Seen()
+    told: set[str] = set()
+
+    def tell(error: SourceError) -> None:
+        if error.detail not in told:  # looking back finds it again
+            told.add(error.detail)
+            lost(error)
+
     start = query.start
-    while not stop.is_set():
-        end = time_ns()
-        yield from _span(query, start, end, seen)
-        start = max(query.start, min(end, seen.last or end) - LATE)
-        seen.forget_before(start)
-        stop.wait(POLL)
-
-
-class _Seen:
-    """Entries that were given, as far as the next question may bring them again."""
-
-    def __init__(self) -> None:
-        self._entries: dict[Entry, int] = {}
-        self.last: int | None = None
-
-    def new(self, result: list[Any]) -> tuple[list[Any], int, int | None]:
-        """The streams of an answer without entries given before; how many entries it had; the newest time in it.
-
-        An entry that appears twice in one answer was logged twice.
-        """
-        came: dict[Entry, int] = {}
-        streams: list[Any] = []
-        count, newest = 0, None
-        for stream in result:
-            labels = orjson.dumps(stream.get("stream"), option=orjson.OPT_SORT_KEYS).decode()
-            values = []
-            for value in stream.get("values", ()):
-                entry = (int(value[0]), labels, str(value[1]))
-                count += 1
-                newest = entry[0] if newest is None else max(newest, entry[0])
-                came[entry] = came.get(entry, 0) + 1
-                if came[entry] > self._entries.get(entry, 0):
-                    values.append(value)
-            if values:
-                streams.append({**stream, "values": values})
-        for entry, times in came.items():
-            self._entries[entry] = max(times, self._entries.get(entry, 0))
-        if newest is not None:
-            self.last = newest if self.last is None else max(self.last, newest)
-        return streams, count, newest
-
-    def forget_before(self, start: int) -> None:
-        """Entries no later question asks for."""
-        self._entries = {entry: times for entry, times in self._entries.items() if entry[0] >= start}
-
-
-def _span(query: LokiQuery, start: int, end: int, seen: _Seen) -> Iterator[bytes]:
-    from ztflow.read.sources.loki_http import ask
-
-    while start < end:
-        asked = {"query": query.query, "start": start, "end": end, "limit": query.limit, "direction": "forward"}
-        result = ask(query.name, query.address, query.headers, asked)
-        streams, count, newest = seen.new(result)
-        if streams:
-            yield orjson.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}) + b"\n"
-        if count < query.limit or newest is None:
-            return
-        if newest == start and not streams:
-            raise SourceError(
-                query.name, f"more than {query.limit} entries in one nanosecond", hint="ask with a larger limit"
-            )
-        start = newest
-        if query.end is not None:
+    with Client(query, stop) as client:
+        while not stop.is_set():
+            end = time_ns()
+            try:
+                yield from _span(client, start, end, seen, tell, keep=True)
+            except SourceError as error:
+                raise SourceError(query.name, f"{error.detail}; {seen.reached}", hint=error.hint) from error
+            start = max(query.start, min(end, seen.last or end) - LATE)
             seen.forget_before(start)
+            stop.wait(POLL)
+
+
+def _span(
+    client: Client, start: int, end: int, seen: Seen, lost: Callable[[SourceError], None], *, keep: bool = False
+) -> Iterator[bytes]:
+    """A span of time, page after page; *keep* what was seen, for it will be asked for again."""
+    while start < end:
+        page = client.page(client.query.query, start, end)
+        if new := seen.new(page):
+            yield _answer(new)
+        if not page.full:
+            return
+        if page.newest < start:
+            raise SourceError(client.query.name, "Loki gives entries of another time than was asked for")
+        if page.newest == start:
+            from ztflow.read.sources.loki_nanosecond import everything_at
+
+            found, missing = everything_at(client, start)
+            for streams in map(seen.new, found):
+                if streams:
+                    yield _answer(streams)
+            if missing is not None:
+                lost(missing)
+            start += 1
+        else:
+            start = page.newest
+        if not keep:
+            seen.forget_before(start)
+
+
+def _answer(streams: Streams) -> bytes:
+    return orjson.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}) + b"\n"
