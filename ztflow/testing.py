@@ -52,7 +52,7 @@ _odd_texts = st.one_of(
 )
 _odd_names = st.one_of(
     st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40),
-    st.sampled_from(['a"b', "back\\slash", "é日本😀", "u\u0301", "a=b:c"]),
+    st.sampled_from(["a:b", "é日本😀", "u\u0301"]),
 ).filter(lambda text: wrong_name(text) is None)
 _services = st.builds("{}.{}.svc.cluster.local".format, _label, _label)
 _identities = st.builds("spiffe://{}/ns/{}/sa/{}".format, st.just("cluster.local"), _label, _label)

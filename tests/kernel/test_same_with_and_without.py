@@ -200,8 +200,8 @@ def test_json_lines(kernel, data, cuts, ended):
 
 CLEAN = (
     '2024-11-05T12:00:01.013201Z\terror\taccess\tconnection complete\tsrc.addr=10.0.0.1:80 src.workload="a-1" '
-    'dst.addr=[fd00::1]:15008 dst.workload="<b>&" direction="inbound" bytes_sent=1 bytes_recv=22 duration="333ms" '
-    r'error="io: \"closed\" \\ early"'
+    'dst.addr=[fd00::1]:15008 dst.workload="<b>" direction="inbound" bytes_sent=1 bytes_recv=22 duration="333ms" '
+    r'error="io: \"closed\" \\ & early"'
 )
 
 

@@ -22,11 +22,14 @@ NAMES = [key for key, field in FIELD_BY_KEY.items() if field.kind in {Kind.TEXT,
 WRONG = [
     "web-6b\n7f9c5d4", "web-6b\t7f9c5d4", "web 0", "web\x00", "web\x1b[0m", "web\u00a00", "web\u200b0", "web\u202e0", "web\x85",
     "spiffe://cluster.local2026-11-23T00:37:31.213900000Z/ns/shop/sa/web", "web2026-11-23 00:37:31", "websrc.namespace=shop",
-    "spiffe://cluster.local/ns/...", "web\u2026", "web\u20130",
+    "spiffe://cluster.local/ns/...", "web\u2026", "web\u20130", "web-<snip>9q", "web-6b--8<--9q", "web[truncated]", "web\u21929q",
+    "prober-59f8espace=monitoring", "a=b", "sh'op", "a,b", "web$", "we#011b", "we^Mb", "<web", "&quot;web",
+    "spiffe//cluster.local/ns/shop/sa/web", "spife://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/n/shop/sa/web",
+    "spiffe://cluster.local/ns/shopsa/web", "<spiffe://cluster.local/ns/shop/sa/web>", "spiffe://cluster.local/ns/shop/sa/",
 ]  # fmt: skip
 RIGHT = [
-    "web-6b7f9c5d4-x2x9q", "NetworkGateway/network-b/2001:db8::1/0", "spiffe://cluster.local/ns/shop/sa/web", "日本", "Kubernetes",
-    "backup-2026-11-23t00-37", "a=b", 'a"b', "é", "*.example.com", "_http._tcp", "spiffe://a:8080/b",
+    "web-6b7f9c5d4-x2x9q", "w\ufffdb", "NetworkGateway/network-b/2001:db8::1/0", "spiffe://cluster.local/ns/shop/sa/web", "日本", "Kubernetes",
+    "backup-2026-11-23t00-37", "<workload>", "[redacted]", "***", "é", "*.example.com", "_http._tcp", "spiffe://a:8080/b",
 ]  # fmt: skip
 WIDE_DAMAGE = st.sampled_from(
     ["\n", "\t", " ", "\r\n", "\x00", "2026-11-23T00:37:31.2139Z ", "\u00a0", "dst.service=", "..."]

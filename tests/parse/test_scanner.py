@@ -121,7 +121,7 @@ def test_a_missing_mandatory_field_is_refused_by_name(key):
         ("dst.hbone_addr", "[fe80::1%3]:80", {"hbone_host": "fe80::1%3", "hbone_port": 80}),
         ("dst.hbone_addr", "[::ffff:10.0.0.1]:80", {"hbone_host": "::ffff:10.0.0.1", "hbone_port": 80}),
         ("src.workload", "bare-name", {"src_workload": "bare-name"}),
-        ("src.workload", r'"a\"b\\c\u{301}é日😀"', {"src_workload": 'a"b\\c\u0301é日😀'}),
+        ("src.workload", r'"a\u{301}é日😀"', {"src_workload": "a\u0301é日😀"}),
         ("dst.workload", '"NetworkGateway/network-b/172.18.0.5/0"', {"dst_workload": "NetworkGateway/network-b/172.18.0.5/0"}),
         ("src.identity", '"spiffe://td/x"', {"src_identity": "spiffe://td/x", "src_trust_domain": None, "src_service_account": None}),
         ("direction", "inbound", {"direction": "inbound"}),

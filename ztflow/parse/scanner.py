@@ -72,7 +72,7 @@ _HOST_PORT = r"([0-9.]++|\[[0-9a-f:.]++\]|(?!redacted:)(?=[^ \"]*[a-wyz])[0-9A-Z
 _VALUE: dict[Kind, str] = {
     Kind.ADDRESS: _IP_PORT,
     Kind.AUTHORITY: _HOST_PORT,
-    Kind.IDENTITY: rf'"((?:spiffe://)?+{PLAIN_NAME}++)"',
+    Kind.IDENTITY: rf'"(spiffe://{PLAIN_NAME}++/ns/{PLAIN_NAME}++/sa/{PLAIN_NAME}++)"',
     Kind.DIRECTION: f'"({_DIRECTION_WORDS})"',
     Kind.INTEGER: r"([0-9]{1,19}+)",
     Kind.DURATION: r'"([0-9]{1,18}+)ms"',

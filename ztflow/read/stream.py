@@ -305,19 +305,18 @@ class StreamParser:
         return True
 
     def _flush(self) -> None:
-        """Release the held record as what it is."""
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        rest = pending.certain()
-        held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
-        line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
-        self._record(line, closed=True)
-        for text, width, number in zip(
-            pending.texts[rest:], pending.widths[rest:], pending.numbers[rest:], strict=True
-        ):
-            for piece in self._unwrapper.line(text, number):
-                self._piece(piece, width)
+        """Release the held record as what it is; what of it is read again may be held again."""
+        while self._pending is not None:
+            pending, self._pending = self._pending, None
+            rest = pending.certain()
+            held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
+            line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
+            self._record(line, closed=True)
+            for text, width, number in zip(
+                pending.texts[rest:], pending.widths[rest:], pending.numbers[rest:], strict=True
+            ):
+                for piece in self._unwrapper.line(text, number):
+                    self._piece(piece, width)
 
     # ---- outcomes
 

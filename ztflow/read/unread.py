@@ -7,6 +7,7 @@ from ztflow.model.provenance import LogLine
 from ztflow.parse import Outcome
 from ztflow.parse.classify import statement_of
 from ztflow.read.framing.repair import is_escaped_access
+from ztflow.read.framing.wrecks import is_broken_record
 from ztflow.read.unwrap.marks import is_marked
 
 
@@ -24,6 +25,9 @@ def unread(line: LogLine, what: Outcome, place: str) -> ParseError | None:
     if line.fields is None and is_escaped_access(text):
         detail = "the JSON object around an access line is broken"
         return ParseError(Reason.BAD_JSON, detail, hint="the export may be cut")
+    if line.fields is None and '":' in text and what is not Outcome.OTHER and is_broken_record(text):
+        detail = "an access line as JSON is broken"
+        return ParseError(Reason.BAD_JSON, detail, hint="its beginning or its end may be lost")
     if not is_marked(text) or (what is Outcome.OTHER and statement_of(text, line.fields) is not None):
         return None
     if place:

@@ -7,6 +7,7 @@ holds all of them, up to where the object ends or something else begins.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _SCOPE = re.compile(rf'"(?:scope|target)"\s*:\s*"{ACCESS_SCOPE}"')
 _MESSAGE = re.compile(rf'"message"\s*:\s*"(?:{"|".join(MESSAGE_TEXT.values())})"')
 _HEAD = re.compile(f"{_SCOPE.pattern}|{_MESSAGE.pattern}")
 _KEY = re.compile(rf'"({_KEYS}|direction|bytes_sent|bytes_recv|duration|error)"\s*:')
+_ADDRESS = re.compile(r'"((?:src|dst)[._]addr)"\s*:')
 _OWN_KEY = re.compile(rf'\s*"(?:{_KEYS}|bytes_sent|bytes_recv)"\s*:')
 _PIECE = re.compile(
     r'\s*(?:"(?!\d{4}-\d\d-\d\d)|[\w.]{1,40}"\s*:|\S{1,3}"|[\]},]+\s*[\]},]*\s*\Z|\.{2,}|\u2026|//|-?\d[\d.]*,?\s*\Z'
@@ -39,6 +41,11 @@ class PlainLine(NamedTuple):
     line_number: int
 
 
+def is_broken_record(text: str) -> bool:
+    """Whether a text that is no JSON holds the keys of an access line of ztunnel's own JSON."""
+    return len(set(_KEY.findall(text))) > 1 and _OWN_KEY.search(text) is not None
+
+
 class Wreck(NamedTuple):
     """Neighbouring lines of one broken JSON value; at least one."""
 
@@ -52,10 +59,7 @@ class Wreck(NamedTuple):
     @property
     def is_access(self) -> bool:
         """Whether it shows the marks of an access line of ztunnel's own JSON: scope or message, or two of its keys."""
-        text = self.text
-        return _HEAD.search(text) is not None or (
-            len(set(_KEY.findall(text))) > 1 and _OWN_KEY.search(text) is not None
-        )
+        return _HEAD.search(self.text) is not None or is_broken_record(self.text)
 
     @property
     def error(self) -> ParseError:
@@ -65,9 +69,10 @@ class Wreck(NamedTuple):
 
     @property
     def records(self) -> int:
-        """How many records its marks show: one when it shows none whole."""
+        """How many records its marks and their keys show: one when it shows none whole."""
         text = self.text
-        return max(1, len(_SCOPE.findall(text)), len(_MESSAGE.findall(text)))
+        keys = Counter(_ADDRESS.findall(text))
+        return max(1, len(_SCOPE.findall(text)), len(_MESSAGE.findall(text)), *keys.values())
 
 
 def indent_of(text: str) -> int:

@@ -14,9 +14,11 @@ from ztflow.parse import scan
 from ztflow.parse.values import RELAYED_TIME
 from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.collector import without_attributes
-from ztflow.read.unwrap.content import HEAD, RFC3339_TIME, find_head, merged
+from ztflow.read.unwrap.content import HEAD, RFC3339_TIME, merged
+from ztflow.read.unwrap.json_text import objects_within
 
-_HEADS = re.compile(HEAD)
+_JSON_HEAD = r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-'
+_HEADS = re.compile(rf"({HEAD})(?P<access>[\t ]+access[\t ]+connection [a-z]+[\t ]+(?:src|dst)\.addr=)?+|{_JSON_HEAD}")
 _LAST_FIELD = re.compile(r'[ \t](?:duration|error)="(?:[^"\\]|\\.)*+"')
 _QUOTE = re.compile(r'\\.|(")', re.DOTALL)
 _STAMP = (
@@ -30,6 +32,8 @@ _ENDING = re.compile(
     re.DOTALL,
 )
 _NAMED = re.compile(r"(?<![\w.-])([a-z0-9][a-z0-9-]*)/$")
+_LAST_WORDS = re.compile(r"(?:\[[^\[\]]*+\]|(?:(?<=\s)\S++ ){1,3})[ \t:|]*+\Z")
+_LAST_CHARS = 256
 _LONGEST = 4096
 """Longest ending and longest gap between two lines in which names are looked for."""
 
@@ -54,7 +58,7 @@ def parted(line: LogLine) -> list[LogLine]:
             return []
     found: list[LogLine] = []
     for at, (text, ending) in enumerate(pieces):
-        names = ending if behind else pieces[at - 1][1] if at else ""
+        names = ending if behind else _before_next(*pieces[at - 1]) if at else ""
         if behind and ending.strip() and not _is_ending(ending):
             text += ending  # noqa: PLW2901 - whatever this is, it is part of the problem
         found.append(line._replace(text=text, origin=merged(_named(names), line.origin), repaired=True))
@@ -62,8 +66,11 @@ def parted(line: LogLine) -> list[LogLine]:
 
 
 def _at_heads(text: str) -> list[str]:
-    """The text cut before each time and level of ztunnel that is not inside a value."""
-    if (first := find_head(text)) is None or first.start():
+    """The text cut before each time and level of ztunnel that is not inside a value.
+
+    The head of a whole access line is inside none: there a quote was lost, or the end of the line before.
+    """
+    if (first := _HEADS.match(text)) is None:
         return []
     starts = [0]
     quotes = 0
@@ -71,17 +78,29 @@ def _at_heads(text: str) -> list[str]:
     for head in _HEADS.finditer(text, first.end()):
         quotes += sum(found[1] is not None for found in _QUOTE.finditer(text, at, head.start()))
         at = head.start()
-        if quotes % 2 == 0:
+        if quotes % 2 == 0 or head["access"] is not None:
             starts.append(at)
+            quotes = 0
     return [text[start:stop] for start, stop in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
 def _without_ending(text: str) -> tuple[str, str]:
-    """A line up to its last field, and what is behind that."""
+    """A line up to its last field or brace, and what is behind that."""
     end = len(text)
+    if text.startswith("{"):
+        end = next((stop for start, _, stop in objects_within(text) if not start), end)
+        return text[:end], text[end:]
     for last in _LAST_FIELD.finditer(text):
         end = last.end()
     return text[:end], text[end:]
+
+
+def _before_next(text: str, ending: str) -> str:
+    """What may name the ztunnel of the line behind this one; behind another line than one of access its last words."""
+    if ending or _LAST_FIELD.search(text) is not None:
+        return ending
+    found = _LAST_WORDS.search(text[-_LAST_CHARS:])
+    return "" if found is None else found[0]
 
 
 def _is_ending(text: str) -> bool:

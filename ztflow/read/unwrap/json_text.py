@@ -43,19 +43,19 @@ def decoded(text: str) -> Any:
         return None
 
 
-def objects_within(text: str) -> Iterator[dict[str, Any]]:
-    """The whole JSON objects in a text of another kind, as far as the first few braces lead to some."""
-    at = -1
-    for _ in range(_TRIES):
-        at = text.find("{", at + 1)
-        if at < 0:
-            return
+def objects_within(text: str) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The whole JSON objects in a text of another kind, each with its begin and end, until a few braces led to none."""
+    at, tries = text.find("{"), _TRIES
+    while at >= 0 and tries:
         try:
-            value, _end = _DECODER.raw_decode(text, at)
+            value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
-            continue
-        if value:
-            yield value
+            tries -= 1
+            end = at + 1
+        else:
+            if value:
+                yield at, value, end
+        at = text.find("{", end)
 
 
 def dumped(value: Any) -> str:

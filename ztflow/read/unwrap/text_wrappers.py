@@ -21,6 +21,7 @@ from ztflow.read.unwrap.syslog import writer_of
 
 _KUBECTL = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
 _KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
+_JOINT = re.compile(r"[/:|]")
 _TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
 _KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
 _GRAFANA = re.compile(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
@@ -76,12 +77,17 @@ def kubectl(text: str, memory: Memory) -> list[Content] | None:
 
 
 def kubetail(text: str, memory: Memory) -> list[Content] | None:
-    """`[POD] LINE` or `[POD CONTAINER] LINE`; log viewers (Kiali) do the same."""
+    """`[POD] LINE` or `[POD CONTAINER] LINE`; log viewers (Kiali) do the same, templates also `[NS/POD:CONTAINER]`."""
     found = _KUBETAIL.match(text)
     if found is None:
         return None
-    origin = _origin(memory, None, found[1], found[2]) if _is_pod(found[1]) else NOBODY
-    return [Content(text[found.end() :], origin=origin)]
+    joined = [name for name in _JOINT.split(found[1]) if name]
+    pods = [name for name in joined if POD_NAME.fullmatch(name) is not None] if len(joined) > 1 else joined
+    if len(pods) != 1 or not _is_pod(pods[0]):
+        return [Content(text[found.end() :])]
+    before = joined[: joined.index(pods[0])]
+    namespace = before[-1] if before and _is_namespace(before[-1]) else None
+    return [Content(text[found.end() :], origin=_origin(memory, namespace, pods[0], found[2]))]
 
 
 def cri(text: str, memory: Memory) -> list[Content] | None:
@@ -204,6 +210,8 @@ def opaque(text: str, memory: Memory) -> list[Content] | None:
     if part is not None and part.start():
         (inside,) = cri(text[part.start() :], memory) or [Content(text)]
         before = text[: part.start()]
+        if before.startswith("{") and before.endswith("}"):  # a line that lost its end
+            return [Content(before), inside]
         return [inside._replace(origin=_origin_before(before, memory), stream=f"{writer_of(before)} {inside.stream}")]
     head = find_head(text) or (_JSON_HEAD.search(text) if text.endswith("}") else None)
     if head is None or not head.start():

@@ -10,6 +10,7 @@ import orjson
 from ztflow.errors import UsageError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.read.limits import NESTING
+from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import unproposed
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, HostColumn, Memory, find_head, merged
@@ -24,6 +25,9 @@ _TIMED = re.compile(
     r"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?"
     rf"{RFC3339_TIME}(?: std(?:out|err) F)? "
 )
+
+_GAP_CHARS = 1024
+"""Longest text before an object in which the name of a pod is looked for."""
 
 _VARYING = re.compile(r"\d\d:\d\d|[{\"]|:\d+:|^\s*\d+\s|-\d+-")
 """Parts of a prefix that change from line to line: times, line numbers, JSON."""
@@ -322,9 +326,7 @@ class Unwrapper:
                 assert found is not None
                 self._learn(text, head.start() if head else 0, found, depth)
                 return found
-        if marked and only is None and (inside := _record_within(text)) is not None:
-            return [Content(value=inside, place="an object in the text")]
-        return None
+        return _records_within(text) if marked and only is None else None
 
     def _learn(self, text: str, start: int, found: list[Content], depth: int) -> None:
         """Remember a prefix that will be before every line of this ztunnel in just these bytes."""
@@ -356,9 +358,17 @@ class Unwrapper:
         return [] if empty and not marked else None
 
 
-def _record_within(text: str) -> dict[str, Any] | None:
-    """The first object in a text that shows the marks of an access line."""
-    return next((one for one in objects_within(text) if any(True for _ in marked_leaves(one))), None)
+def _records_within(text: str) -> list[Content] | None:
+    """The objects in a text that show the marks of an access line, each with the one ztunnel pod named before it."""
+    found: list[Content] = []
+    behind = 0
+    for start, value, end in objects_within(text):
+        if any(True for _ in marked_leaves(value)):
+            pods = set(POD_NAME.findall(text[max(behind, start - _GAP_CHARS) : start]))
+            origin = Origin(pod=pods.pop()) if len(pods) == 1 else NOBODY
+            found.append(Content(value=value, origin=origin, place="an object in the text"))
+        behind = end
+    return found or None
 
 
 def _on_shorter_node(piece: Piece, ending: str) -> Piece:
