@@ -12,7 +12,7 @@ PROGRAM = Path(__file__).parents[1] / "support" / "guarded_bytes.py"
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, check=False, timeout=400
     )
 
 
