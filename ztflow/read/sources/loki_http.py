@@ -31,9 +31,9 @@ from urllib3.exceptions import (
 
 from ztflow.errors import SourceError
 from ztflow.read.limits import DOCUMENT_CHARS
-from ztflow.read.sources.loki import LokiQuery
 from ztflow.read.sources.loki_answer import Page, TooBigError, data_of, page_of, unpacked
 from ztflow.read.sources.loki_connection import connections
+from ztflow.read.sources.loki_query import LokiQuery
 
 CONNECT = 10.0
 """Seconds until a connection stands."""
