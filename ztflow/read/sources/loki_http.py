@@ -240,13 +240,11 @@ class Client:
                     response.close()
                     raise
                 response.release_conn()
-                if late.is_set():  # a head that was cut looks like a short one
-                    raise TimeoutError(f"an answer takes longer than {ANSWER:.0f} s")
                 return _Answer(response.status, response.reason or "", response.headers, body)
-            except (HTTPError, HTTPException, OSError) as error:
+            except (HTTPError, HTTPException, OSError):
                 if late.is_set():
                     self._in_time()
-                    raise TimeoutError(f"an answer takes longer than {ANSWER:.0f} s") from error
+                    raise TimeoutError(f"an answer takes longer than {ANSWER:.0f} s") from None
                 raise
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
