@@ -390,6 +390,7 @@ def test_where_it_ends_is_said_and_what_was_read_is_given(server, store, monkeyp
         ((200, "no", {"Content-Encoding": "gzip"}), "said to be gzip and is not"),
         ((200, ""), "it is empty"),
         ("reset", r"Loki cannot be reached: (Connection reset by peer|Remote end closed)"),
+        ("drip_head", r"an answer takes longer than 0 s"),
         ("drip", r"an answer stalls: \d+ bytes"),
         ((503, "x", {"Retry-After": "3600"}), r"Loki refuses \(503 Service Unavailable\): x \(and asks to come back in 3600 s\)"),
         ((502, "<html><h1>Bad Gateway</h1>\n</html>"), r"Loki refuses \(502 Bad Gateway\): Bad Gateway;"),

@@ -22,7 +22,8 @@ from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
-from ztflow.read.sources.loki import LokiQuery, tail
+from ztflow.read.sources.loki import tail
+from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser

@@ -30,7 +30,8 @@ from ztflow.read.sources.folders import (
     no_file,
     unreadable,
 )
-from ztflow.read.sources.loki import SCHEMES, LokiQuery, pages, parse_loki
+from ztflow.read.sources.loki import SCHEMES, pages, parse_loki
+from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import KIND_FILES, origin_of_path
 from ztflow.read.sources.pipes import PipeReader, open_pipe
 

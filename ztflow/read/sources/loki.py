@@ -15,7 +15,6 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import time_ns
@@ -26,12 +25,10 @@ import orjson
 
 from ztflow.errors import SourceError
 from ztflow.read.sources.loki_answer import Seen, Streams
+from ztflow.read.sources.loki_query import LIMIT, LokiQuery
 
 if TYPE_CHECKING:
     from ztflow.read.sources.loki_http import Client
-
-LIMIT = 5000
-"""Entries asked for at once: what servers allow unless configured otherwise (`max_entries_limit_per_query`)."""
 
 POLL = 1.0
 """Seconds between two questions while following."""
@@ -53,35 +50,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRANSPORT = (
     "LOKI_HTTP_PROXY_URL", "LOKI_CA_CERT_PATH", "LOKI_CLIENT_CERT_PATH", "LOKI_CLIENT_KEY_PATH", "LOKI_TLS_SKIP_VERIFY",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class LokiQuery:
-    """A query.
-
-    Attributes:
-        name: The input's name without credentials.
-        address: `http://host:port/prefix`.
-        query: LogQL.
-        start: First nanosecond since 1970.
-        end: The nanosecond after the last; None is now.
-        limit: Entries a page.
-        headers: Tenant and credentials.
-        secrets: What no message may show, should the other side repeat it.
-        transport: Proxy and TLS settings, by the name of their environment variable.
-        deadline: Nanoseconds the whole reading may take; None is without end.
-    """
-
-    name: str
-    address: str
-    query: str
-    start: int
-    end: int | None = None
-    limit: int = LIMIT
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    transport: Mapping[str, str] = field(default_factory=dict, repr=False)
-    deadline: int | None = None
 
 
 def loki_url(address: str, query: str, **options: str) -> str:

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 from urllib3 import PoolManager, ProxyManager, disable_warnings, make_headers
 from urllib3.exceptions import InsecureRequestWarning
 
-from ztflow.read.sources.loki import LokiQuery
+from ztflow.read.sources.loki_query import LokiQuery
 
 _FILES = {
     "ca_certs": "LOKI_CA_CERT_PATH",
