@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from ztflow.kernel import POLICY
 from ztflow.read.limits import PREFIXES
-from ztflow.read.settling import Settling, line_end
 from ztflow.read.slow_path import Prefixes, SlowPath
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class Bulk:
 
     def read(self, blocks: list[memoryview], number: int) -> tuple[pa.Table, int]:
         """Read whole lines behind the line of this number; all rows, the builder's too, and the last line's number."""
+        from ztflow.read.settling import Settling
+
         tables: list[pa.Table] = []
         for piece, block in self._blocks(blocks):
             for part in block.parts:
@@ -109,6 +110,8 @@ def _threads() -> list[ThreadPoolExecutor]:
 
 def _pieces(data: memoryview) -> Iterator[memoryview]:
     """Whole lines, about `_PIECE` bytes each."""
+    from ztflow.read.settling import line_end
+
     start = 0
     while start < len(data):
         stop = len(data) if len(data) - start < 2 * _PIECE else line_end(data, start + _PIECE)

@@ -14,7 +14,6 @@ from ztflow.model.tables import HalvesBuilder
 from ztflow.read.limits import PREFIXES
 from ztflow.read.unwrap import Unwrapper
 from ztflow.read.unwrap.content import find_head
-from ztflow.read.unwrap.envelopes import is_json, origin_inside
 from ztflow.text.escapes import may_have_residue
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class SlowPath:
 
     def _origin_inside(self, around: str) -> Origin | None:
         """The same for an envelope; nothing before its JSON can be learned, so it is proved once."""
+        from ztflow.read.unwrap.envelopes import is_json, origin_inside
+
         key = self.unwrapper.json_state() if is_json(around) else self.unwrapper.state(), around
         if key not in self._envelopes:
             if len(self._envelopes) >= PREFIXES:
