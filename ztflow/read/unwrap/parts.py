@@ -77,8 +77,7 @@ class Parts:
             if begins and _is_whole(one.text):
                 self.came_joined += 1
                 return [*done, part]
-            self._continue(key, part, begins=begins)
-            return done
+            return done + self._continue(key, part, begins=begins)
         held = None if begins else self._of_same_line(key, part)
         if held is None:
             return [*done, part]
@@ -94,16 +93,21 @@ class Parts:
         self._count = 0
         return held
 
-    def _continue(self, key: tuple[Origin, str], part: Part, *, begins: bool) -> None:
+    def _continue(self, key: tuple[Origin, str], part: Part, *, begins: bool) -> list[Part]:
+        """Hold a part; gives the oldest of those held when they are too many."""
+        given: list[Part] = []
         held = None if begins else self._of_same_line(key, part)
         if held is not None and len(held.content.text) + len(part.content.text) <= LINE_BYTES:
             self._drop(key, held)
             text = held.content.text + part.content.text
             part = held._replace(content=part.content._replace(text=text))
         elif self._count >= STREAMS:
-            self._drop(*next((key, parts[0]) for key, parts in self._open.items()))
+            first, oldest = next((key, parts[0]) for key, parts in self._open.items())
+            self._drop(first, oldest)
+            given = [oldest]
         self._open.setdefault(key, []).append(part)
         self._count += 1
+        return given
 
     def _of_same_line(self, key: tuple[Origin, str], part: Part) -> Part | None:
         """The held part that this one goes on with."""
