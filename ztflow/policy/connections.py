@@ -19,7 +19,7 @@ from ztflow.columns.dictionaries import Coded
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
 from ztflow.model.vocabulary import BOTH_HALVES, FlowPath, Paired
-from ztflow.policy.matching import Seen, account_of
+from ztflow.policy.matching import Address, Seen, account_of
 from ztflow.policy.model import Policy, Workload
 from ztflow.policy.workloads import Workloads
 
@@ -193,13 +193,13 @@ def _destination(said: tuple[str | None, ...], workloads: Workloads) -> Workload
     return workloads.find(pod, namespace)
 
 
-def _peer(source: str | None, tunnel: str | None) -> object:
+def _peer(source: str | None, tunnel: str | None) -> Address | None:
     """The peer's address: the client's, unless its tunnel is of the other family, so that it had another one too."""
     peer, other = _address(source), _address(tunnel)
     return peer if peer is None or other is None or peer.version == other.version else None
 
 
-def _address(text: str | None):
+def _address(text: str | None) -> Address | None:
     try:
         return None if text is None else ip_address(text)
     except ValueError:

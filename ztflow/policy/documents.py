@@ -49,11 +49,11 @@ class Place:
             return None
         if not isinstance(self.value, dict):
             raise self.wrong(f"must be an object, not {self.value!r:.60}")
-        for name in self.value if known is not None else ():
-            if name not in known:
-                near = get_close_matches(str(name), known, 1, 0.6)
-                hint = f"; did you mean {near[0]}?" if near else f"; it may be {', '.join(sorted(known))}"
-                raise self.wrong(f"has no field {str(name)!r:.60}{hint}")
+        unknown = [] if known is None else [str(name) for name in self.value if name not in known]
+        if unknown and known is not None:
+            near = get_close_matches(unknown[0], known, 1, 0.6)
+            hint = f"; did you mean {near[0]}?" if near else f"; it may be {', '.join(sorted(known))}"
+            raise self.wrong(f"has no field {unknown[0]!r:.60}{hint}")
         return self.value
 
     def items(self) -> Iterator[Place]:

@@ -15,7 +15,17 @@ from typing import Any
 
 from ztflow.policy.documents import Place
 from ztflow.policy.model import (
-    FIELDS, Action, ByKey, Match, Policy, PolicySet, Rule, Scope, ServiceAccount, TextKind, TextMatch,
+    FIELDS,
+    Action,
+    ByKey,
+    Match,
+    Policy,
+    PolicySet,
+    Rule,
+    Scope,
+    ServiceAccount,
+    TextKind,
+    TextMatch,
 )  # fmt: skip
 
 _UPPER = re.compile("([A-Z])")

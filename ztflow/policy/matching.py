@@ -15,6 +15,7 @@ from ztflow.policy.model import Match, Network, Policy, Rule, ServiceAccount, Te
 
 Item = TypeVar("Item")
 Truth: TypeAlias = bool | None
+Address: TypeAlias = IPv4Address | IPv6Address
 SPIFFE = "spiffe://"
 
 
@@ -43,8 +44,8 @@ class Seen:
 
     mtls: bool | None
     identity: str | None
-    source: IPv4Address | IPv6Address | None
-    destination: IPv4Address | IPv6Address | None
+    source: Address | None
+    destination: Address | None
     port: int | None
     missing: set[Missing] = field(default_factory=set)
 
@@ -55,8 +56,9 @@ class Seen:
             return None
         return self.identity.removeprefix(SPIFFE)
 
-    def _unknown(self, what: Missing) -> None:
+    def _unknown(self, what: Missing) -> Truth:
         self.missing.add(what)
+        return None
 
     def has_principal(self, wanted: TextMatch) -> Truth:
         """Whether the client's principal is one that is wanted."""

@@ -20,7 +20,17 @@ from dataclasses import dataclass
 from ztflow.place.inventory.facts import micros
 from ztflow.policy.documents import Place
 from ztflow.policy.model import (
-    Action, Labels, Match, Note, NoteKind, Policy, Rule, Scope, TextKind, TextMatch, Workload,
+    Action,
+    Labels,
+    Match,
+    Note,
+    NoteKind,
+    Policy,
+    Rule,
+    Scope,
+    TextKind,
+    TextMatch,
+    Workload,
 )  # fmt: skip
 
 STATIC_STRICT = "istio_converted_static_strict"
@@ -139,7 +149,7 @@ class ByPeerMode:
 
 
 def convert_all(peers: Sequence[Peer], root_namespace: str) -> tuple[list[Policy], list[Note]]:
-    """What ztunnels get for all PeerAuthentications of a mesh, and which of them have no effect, or less than written."""
+    """What ztunnels get for all PeerAuthentications of a mesh, and what of them has no effect."""
     if not peers:
         return [], []
     attachment = ByPeerMode(tuple(peers), root_namespace)

@@ -10,9 +10,10 @@ Source: istio/istio 1.31.0-rc.0 `pilot/pkg/serviceregistry/ambient/authorization
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ztflow.policy.documents import Place
 from ztflow.policy.model import Action, Clause, Match, Network, NoteKind, ServiceAccount, TextKind, TextMatch
@@ -23,6 +24,8 @@ _REQUEST_OPERATION = ("hosts", "notHosts", "methods", "notMethods", "paths", "no
 _REQUEST_SOURCE = ("remoteIpBlocks", "notRemoteIpBlocks", "requestPrincipals", "notRequestPrincipals")
 _TRUST_DOMAINS = ("trustDomains", "notTrustDomains")
 _SERVICE_ACCOUNTS = ("serviceAccounts", "notServiceAccounts")
+_UNSEEN = "is about requests, which ztunnel does not see"
+_LENGTH = re.compile("0|[1-9][0-9]{0,2}")
 _OPERATION = {"ports": "destination_ports", "notPorts": "not_destination_ports"}
 _SOURCE = {
     "principals": "principals", "notPrincipals": "not_principals",
@@ -43,7 +46,17 @@ class _Loss:
     def __init__(self) -> None:
         self.requests: list[str] = []
         """Fields about requests."""
+        self.broader: list[str] = []
+        """Those of them without which a source or an operation says less than written."""
         self.told: list[Told] = []
+
+    def erased(self, place: Place, fields: list[str], left: Match) -> None:
+        """Fields about requests are erased from a source or an operation, and this is left of it."""
+        self.requests += fields
+        if fields and left.empty:
+            self.ignored(place, f"{', '.join(fields)} {_UNSEEN}, and nothing else is in it: it matches nothing")
+        elif fields:
+            self.broader += fields
 
     def ignored(self, place: Place, what: str) -> None:
         self.told.append((NoteKind.IGNORED, f"{place.path.removeprefix('spec.')}: {what}"))
@@ -77,22 +90,18 @@ def convert_rule(
     clauses += [(f"when {place.get('key').text('')}", (_when(place, loss),)) for place in rule.get("when").items()]
     fields = ", ".join(dict.fromkeys(loss.requests))
     if loss.requests and action is Action.ALLOW:
-        text = f"{fields} is about requests, which ztunnel does not see: the rule is dropped and allows nothing"
+        text = f"{fields} {_UNSEEN}: the rule is dropped and allows nothing"
         return None, [(NoteKind.RULE_DROPPED, text)]
     told = loss.told
     dead = [name for name, clause in clauses if all(match.empty for match in clause)]
     if dead:
-        because = f": {fields} is about requests, which ztunnel does not see" if fields else ""
+        because = f": {fields} {_UNSEEN}" if fields else ""
         told.append((NoteKind.DEAD, f"nothing is left of `{'` and `'.join(dead)}`, so the rule never matches{because}"))
-    elif loss.requests:
-        told.append(
-            (
-                NoteKind.BROADER,
-                f"{fields} is about requests, which ztunnel does not see: the rule refuses more than written",
-            )
-        )
+    elif loss.broader:
+        told.append((NoteKind.BROADER, f"{', '.join(loss.broader)} {_UNSEEN}: the rule refuses more than written"))
     if not dead:
-        told += [(NoteKind.DEAD, text) for name, clause in clauses if (text := _never(name, clause))]
+        reasons = (_never(name, clause) for name, clause in clauses)
+        told += [(NoteKind.DEAD, reason) for reason in reasons if reason is not None]
     return tuple(clause for _, clause in clauses), told
 
 
@@ -100,22 +109,25 @@ def _operation(place: Place, loss: _Loss) -> Match:
     place.fields({"operation"})
     operation = place.get("operation")
     operation.fields({*_REQUEST_OPERATION, *_OPERATION})
-    loss.requests += [name for name in _REQUEST_OPERATION if operation.get(name).texts()]
-    return Match(**{own: _ports(operation.get(name), loss) for name, own in _OPERATION.items()})
+    values: dict[str, Any] = {own: _ports(operation.get(name), loss) for name, own in _OPERATION.items()}
+    made = Match(**values)
+    loss.erased(operation, [name for name in _REQUEST_OPERATION if operation.get(name).texts()], made)
+    return made
 
 
 def _source(place: Place, action: Action, namespace: str, loss: _Loss, *, service_accounts: bool) -> Match:
     place.fields({"source"})
     source = place.get("source")
     source.fields({*_REQUEST_SOURCE, *_TRUST_DOMAINS, *_SOURCE})
-    loss.requests += [name for name in _REQUEST_SOURCE if source.get(name).texts()]
+    requests = [name for name in _REQUEST_SOURCE if source.get(name).texts()]
     unknown = [name for name in _TRUST_DOMAINS if source.get(name).texts()]
     if not service_accounts:
         unknown += [name for name in _SERVICE_ACCOUNTS if source.get(name).texts()]
-    values = {
+    values: dict[str, Any] = {
         own: _READ[own](source.get(name), namespace, loss) for name, own in _SOURCE.items() if name not in unknown
     }
     made = Match(**values)
+    loss.erased(source, requests, made)
     if unknown:
         fields = ", ".join(unknown)
         if made.empty:
@@ -141,7 +153,9 @@ def _when(place: Place, loss: _Loss) -> Match:
         values.texts(), others.texts()
         loss.requests.append(key)
         return Match()
-    return Match(**{own: _READ[own](values, "", loss), f"not_{own}": _READ[own](others, "", loss)})
+    read = _READ[own]
+    both: dict[str, Any] = {own: read(values, "", loss), f"not_{own}": read(others, "", loss)}
+    return Match(**both)
 
 
 def _texts(place: Place, _namespace: str, _loss: _Loss) -> tuple[TextMatch, ...]:
@@ -170,16 +184,18 @@ def _networks(place: Place, _namespace: str, loss: _Loss) -> tuple[Network, ...]
     for text in place.texts():
         address, slash, bits = text.partition("/")
         try:
-            if slash and not (bits.isascii() and bits.isdigit() and str(int(bits)) == bits and "%" not in address):
-                raise ValueError(bits)
-            parsed = ip_address(address.partition("%")[0] if not slash else address)
-            found.append(ip_network(f"{parsed}/{bits or parsed.max_prefixlen}", strict=False))
+            parsed = ip_address(address if slash else address.partition("%")[0])
+            length = _LENGTH.fullmatch(bits) if slash else None
+            if slash and (length is None or "%" in address):
+                loss.ignored(place, f"{text!r:.60} is no range of addresses and is dropped")
+            else:
+                found.append(ip_network(f"{parsed}/{bits or parsed.max_prefixlen}", strict=False))
         except ValueError:
             loss.ignored(place, f"{text!r:.60} is no address or range and is dropped")
     return tuple(found)
 
 
-_READ: dict[str, Callable[[Place, str, _Loss], tuple[object, ...]]] = {
+_READ: dict[str, Callable[[Place, str, _Loss], tuple[Any, ...]]] = {
     "principals": _texts, "not_principals": _texts, "namespaces": _texts, "not_namespaces": _texts,
     "service_accounts": _accounts, "not_service_accounts": _accounts,
     "source_ips": _networks, "not_source_ips": _networks, "destination_ips": _networks,
