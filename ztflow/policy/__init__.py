@@ -6,6 +6,7 @@
 from ztflow.policy.convert import Mesh, convert
 from ztflow.policy.evaluate import Decision, Evaluation, Outcome, Why, evaluate
 from ztflow.policy.loading import load_policies
+from ztflow.policy.matching import Missing
 from ztflow.policy.model import Note, NoteKind, Policy, PolicySet, Workload
 from ztflow.policy.releases import NEWEST, Release
 from ztflow.policy.workloads import Workloads
@@ -15,6 +16,7 @@ __all__ = [
     "Decision",
     "Evaluation",
     "Mesh",
+    "Missing",
     "Note",
     "NoteKind",
     "Outcome",

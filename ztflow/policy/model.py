@@ -251,14 +251,15 @@ class NoteKind(StrEnum):
     NOT_ATTACHED = "attached to nothing"
     RULE_DROPPED = "rule dropped"
     """An ALLOW rule that ztunnel does not get."""
-    NARROWED = "condition erased"
-    """A DENY rule that is broader than written, because a part of it was erased."""
+    BROADER = "refuses more than written"
+    """A DENY rule of which a part was erased."""
     DEAD = "never fires"
     """A rule that ztunnel gets and that can never match."""
     IGNORED = "value ignored"
-    WIDER = "wider than written"
+    WIDER = "allows more than written"
     ENFORCED = "enforced"
     """A dry-run policy that is enforced all the same."""
+    ASSUMED = "assumed"
 
 
 @dataclass(frozen=True, slots=True)
