@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from ztflow.policy.advice.folder import REFUSED_MARK
 from ztflow.policy.advice.seen import Seen, Tally
 from ztflow.reports.model import Basis, Report, plain, share
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import Unit, counted, duration_text, json_text, share_text
+from ztflow.text.format import Unit, counted, json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,9 @@ class AdviceReport(Report):
             text += f", {self.elsewhere:,} to namespaces not asked for"
         found = [f"{text}. Nothing was applied to a cluster."]
         if self.silent_hours:
-            found.append(f"No connection ended in {counted(self.silent_hours, 'hour')} of the window: is the log whole?")
+            found.append(
+                f"No connection ended in {counted(self.silent_hours, 'hour')} of the window: is the log whole?"
+            )
         found += self.remarks
         return [*found, _RARE]
 

@@ -41,42 +41,114 @@ def _breakable() -> Sequence[str]:
 
 
 @input_arguments
-@option(OUTPUT, "--output", metavar="DIR", file=True, help="Write the drafts into this folder, one file a workload, "
-        "and what got no rule into refused.jsonl there. Without it nothing is written but the report.")
-@option(OUTPUT, "--replace", is_flag=True, help="Replace files in that folder whatever they are. Without it only "
-        "drafts that nobody has edited are replaced.")
+@option(
+    OUTPUT,
+    "--output",
+    metavar="DIR",
+    file=True,
+    help="Write the drafts into this folder, one file a workload, "
+    "and what got no rule into refused.jsonl there. Without it nothing is written but the report.",
+)
+@option(
+    OUTPUT,
+    "--replace",
+    is_flag=True,
+    help="Replace files in that folder whatever they are. Without it only drafts that nobody has edited are replaced.",
+)
 @option(OUTPUT, "--kind", metavar="|".join(KINDS), type=Word(KINDS), default=KINDS[0], help="Which policies.")
-@option(OUTPUT, "--sources", metavar="|".join(SOURCES), type=Word(SOURCES), default=SOURCES[0],
-        help="How to name clients. service-accounts, of any trust domain, needs --release 1.25 or later.")
-@option(OUTPUT, "--default-deny", is_flag=True, help="Also draft, in a folder of its own, what refuses the rest of each "
-        "namespace in which every workload has a draft.")
-@option(OUTPUT, "--strict-mtls", is_flag=True, help="Also draft, in a folder of its own, a PeerAuthentication STRICT "
-        "for each of them that lets in no plaintext today.")
-@option(OUTPUT, "--dry-run", is_flag=True, help="Mark the drafts istio.io/dry-run, so that ztunnel only logs what it "
-        "would refuse; needs --release 1.29 or later.")
+@option(
+    OUTPUT,
+    "--sources",
+    metavar="|".join(SOURCES),
+    type=Word(SOURCES),
+    default=SOURCES[0],
+    help="How to name clients. service-accounts, of any trust domain, needs --release 1.25 or later.",
+)
+@option(
+    OUTPUT,
+    "--default-deny",
+    is_flag=True,
+    help="Also draft, in a folder of its own, what refuses the rest of each "
+    "namespace in which every workload has a draft.",
+)
+@option(
+    OUTPUT,
+    "--strict-mtls",
+    is_flag=True,
+    help="Also draft, in a folder of its own, a PeerAuthentication STRICT "
+    "for each of them that lets in no plaintext today.",
+)
+@option(
+    OUTPUT,
+    "--dry-run",
+    is_flag=True,
+    help="Mark the drafts istio.io/dry-run, so that ztunnel only logs what it "
+    "would refuse; needs --release 1.29 or later.",
+)
 @option(OUTPUT, "--release", metavar="RELEASE", help="Oldest release of istiod and the ztunnels, as 1.29 or 1.29.5.")
-@option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ADVICE_FORMATS),
-        help="The report on stdout: table (the default), json, markdown, html; yaml prints the drafts instead.")
-@option(OUTPUT, "--rows", metavar="N", type=COUNT,
-        help="Show at most N rows of each table; 0 shows all. JSON always has all rows.")
-@option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if a workload is held back, or with --since-policy "
-        "if anything differs.")
-@option(FILTERS, "--namespace", "-n", "namespaces", metavar="NAME", multiple=True,
-        help="Advise for the workloads of this namespace only; traffic from everywhere counts. Repeatable.")
+@option(
+    OUTPUT,
+    "--format",
+    "-o",
+    "form",
+    metavar="FORMAT",
+    type=Word(ADVICE_FORMATS),
+    help="The report on stdout: table (the default), json, markdown, html; yaml prints the drafts instead.",
+)
+@option(
+    OUTPUT,
+    "--rows",
+    metavar="N",
+    type=COUNT,
+    help="Show at most N rows of each table; 0 shows all. JSON always has all rows.",
+)
+@option(
+    OUTPUT,
+    "--exit-code",
+    is_flag=True,
+    help="Exit with code 1 if a workload is held back, or with --since-policy if anything differs.",
+)
+@option(
+    FILTERS,
+    "--namespace",
+    "-n",
+    "namespaces",
+    metavar="NAME",
+    multiple=True,
+    help="Advise for the workloads of this namespace only; traffic from everywhere counts. Repeatable.",
+)
 @option(FILTERS, "--window", metavar="DURATION", help="Advise nothing if the log covers less time than this: 7d, 12h.")
-@option(FILTERS, "--with", "with_", metavar="REASON", multiple=True, type=Word(_writable),
-        help="Write rules for connections that get none for this reason (seen_once, gateway_source, …). Repeatable.")
-@option(FILTERS, "--without", metavar="REASON", multiple=True, type=Word(_breakable),
-        help="Write a draft although it will refuse connections without a rule for this reason (plaintext, …). "
-        "Repeatable.")
-@option(FILTERS, "--since-policy", metavar="FILE", multiple=True, file=True,
-        help="Compare with these AuthorizationPolicies (YAML): show and write only what the log adds to them or no "
-        "longer needs. Repeatable.")
+@option(
+    FILTERS,
+    "--with",
+    "with_",
+    metavar="REASON",
+    multiple=True,
+    type=Word(_writable),
+    help="Write rules for connections that get none for this reason (seen_once, gateway_source, …). Repeatable.",
+)
+@option(
+    FILTERS,
+    "--without",
+    metavar="REASON",
+    multiple=True,
+    type=Word(_breakable),
+    help="Write a draft although it will refuse connections without a rule for this reason (plaintext, …). Repeatable.",
+)
+@option(
+    FILTERS,
+    "--since-policy",
+    metavar="FILE",
+    multiple=True,
+    file=True,
+    help="Compare with these AuthorizationPolicies (YAML): show and write only what the log adds to them or no "
+    "longer needs. Repeatable.",
+)
 @whole_reading_options
 @message_options
 def advise(
     inputs: Sequence[str], *, output: str | None, replace: bool, kind: str, sources: str, default_deny: bool,
-    strict_mtls: bool, dry_run: bool, release: str | None, format: str | None, rows: int | None, exit_code: bool,
+    strict_mtls: bool, dry_run: bool, release: str | None, form: str | None, rows: int | None, exit_code: bool,
     namespaces: Sequence[str], window: str | None, with_: Sequence[str], without: Sequence[str],
     since_policy: Sequence[str], reading: Reading, talk: Talk,
 ) -> int:  # fmt: skip
@@ -110,19 +182,21 @@ def advise(
         seen = Seen()
         for table in selection.finished(reader.rows(Flows, named), Flows):
             seen.add(table)
-        advice = advise(seen, reader.known(named), wanted)
+        advice = advise(seen, reader.inventory(named), wanted)
         report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)
         texts = {document.file: manifest(document) for document in advice.documents}
         if output is not None and run.answers():
             left = write_folder(output, {**texts, REFUSED: report.refusals()}, replace=replace)
-            say(f"{output}: {counted(len(texts), 'policy', 'policies')} drafted, none applied; {REFUSED} lists the rest")
+            say(
+                f"{output}: {counted(len(texts), 'policy', 'policies')} drafted, none applied; {REFUSED} lists the rest"
+            )
             for name in left:
                 say(f"{output}/{name}: of an earlier advice, no longer part of it")
         run.findings |= exit_code and report.findings > 0
-        if format == "yaml":
+        if form == "yaml":
             _print("---\n".join(texts.values()), run)
         else:
-            write_report(run, report, format or "table", ReportOutput(format, None, rows, exit_code))
+            write_report(run, report, form or "table", ReportOutput(rows=rows))
 
     return run_command(talk, body)
 

@@ -369,7 +369,10 @@ def _allowed(good: Iterable[tuple[Kind, Tally]], judge: _Judge, asked: Asked) ->
     found: defaultdict[tuple[int, str], Tally] = defaultdict(Tally)
     for kind, tally in good:
         if asked.network:
-            source, port = judge.whole(kind.source).id, HBONE_PORT if kind.path != FlowPath.PLAINTEXT else kind.port or 0
+            source, port = (
+                judge.whole(kind.source).id,
+                HBONE_PORT if kind.path != FlowPath.PLAINTEXT else kind.port or 0,
+            )
         else:
             source, port = principal_of(kind.identity) or "", judge.port(kind) or 0
         found[port, source] += tally

@@ -44,12 +44,14 @@ def name_of(workload: str) -> str:
 
 
 def seen_text(seen: Tally) -> str:
-    """`20 connections, first …, last …, 95.0 % with both sides logged`."""
+    """`20 connections (none succeeded), first …, last …, 95.0 % paired`."""
     text = counted(seen.connections, "connection")
+    if seen.failed and seen.failed == seen.connections:
+        text += " (none succeeded)"
     if seen.first is not None and seen.last is not None:
         text += f", first {time_text(seen.first)}, last {time_text(seen.last)}"
     share = share_text(seen.paired / seen.connections) if seen.connections else "none"
-    return f"{text}, {share} with both sides logged"
+    return f"{text}, {share} paired"
 
 
 def window_text(seen: Seen) -> str:

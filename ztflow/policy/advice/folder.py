@@ -1,9 +1,9 @@
 """The folder an advice is written to: drafts as YAML, and what got no rule as `refused.jsonl`.
 
 Each file is put in its place whole (`files.placing`), and none before all are known to be allowed there. A file that
-is there is replaced only if it is a draft of ours that nobody has edited. Tools that apply a folder (`kubectl apply -f`)
-read `.yaml`, `.yml` and `.json`, not below it: so drafts are in the folder itself, what goes further (`default-deny`,
-`strict`) is in folders of its own, and the list of refusals ends in `.jsonl`.
+is there is replaced only if it is a draft of ours that nobody has edited. `kubectl apply -f FOLDER` takes `.yaml`,
+`.yml` and `.json` there and nothing below: so drafts are in the folder itself, what goes further (`default-deny`,
+`strict`) is in folders of its own, and the name of the list of refusals ends in `.jsonl`.
 """
 
 from __future__ import annotations

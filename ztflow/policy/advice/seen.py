@@ -21,7 +21,7 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, FlowPath, Paired, Unpaired
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, FlowPath, Paired, Unpaired, Verdict
 
 _PORTS = 65536
 _HOUR = 3_600_000_000
@@ -115,12 +115,14 @@ class Tally:
     Attributes:
         connections: How many.
         paired: Of which both halves were seen.
+        failed: Of which ended with an error: let in, and then refused by the application, reset, cut.
         first: When the first began; None where no line carries a time.
         last: When the last ended.
     """
 
     connections: int = 0
     paired: int = 0
+    failed: int = 0
     first: datetime | None = None
     last: datetime | None = None
 
@@ -130,6 +132,7 @@ class Tally:
         return Tally(
             self.connections + more.connections,
             self.paired + more.paired,
+            self.failed + more.failed,
             min(firsts, default=None),
             max(lasts, default=None),
         )
@@ -253,7 +256,13 @@ def _kinds(view: View, ends: Vertices) -> Iterable[tuple[Kind, Tally]]:
                 bool(named[row]),
                 to_identity if path == FlowPath.WAYPOINT else None,
             ),
-            Tally(int(connections[number]), int(paired[number]), firsts[number], lasts[number]),
+            Tally(
+                int(connections[number]),
+                int(paired[number]),
+                int(connections[number]) if verdict == Verdict.FAILED else 0,
+                firsts[number],
+                lasts[number],
+            ),
         )
 
 
