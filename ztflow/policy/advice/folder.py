@@ -71,10 +71,11 @@ def write_folder(folder: str, files: Mapping[str, str], *, replace: bool = False
                 "use --replace to overwrite it, or another folder",
             )
     left = sorted(name for name in _drafts(place) if name not in files)
+    for parent in (place, *sorted({(place / name).parent for name in files} - {place})):
+        with told(str(parent)):
+            parent.mkdir(exist_ok=True)
     for name, text in files.items():
         path = place / name
-        with told(str(path.parent)):
-            path.parent.mkdir(exist_ok=True)
         with Placed(str(path)) as placed:
             placed.stream.write(text.encode())
     return left

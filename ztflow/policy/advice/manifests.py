@@ -50,7 +50,9 @@ def _comment(texts: Iterator[str] | tuple[str, ...]) -> Iterator[str]:
 
 
 def _scalar(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=_WIDEST)
+    """One value on one line."""
+    style = '"' if isinstance(value, str) and not value.isprintable() else None
+    text: str = yaml.safe_dump(value, default_flow_style=True, default_style=style, width=_WIDEST)
     return text.removesuffix("...\n").strip()
 
 
