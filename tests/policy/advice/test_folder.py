@@ -7,10 +7,10 @@ import pytest
 from ztflow.errors import OutputError, UsageError
 from ztflow.policy.advice import check_folder, manifest, write_folder
 from ztflow.policy.advice.documents import default_deny, strict
-from ztflow.policy.advice.folder import REFUSED, REFUSED_MARK
+from ztflow.policy.advice.folder import REFUSED_FILE, REFUSED_MARK
 
 FILES = {one.file: manifest(one) for one in (default_deny("shop"), strict("shop"))}
-FILES |= {"shop.web.yaml": manifest(default_deny("web")), REFUSED: REFUSED_MARK + "}\n"}
+FILES |= {"shop.web.yaml": manifest(default_deny("web")), REFUSED_FILE: REFUSED_MARK + "}\n"}
 
 
 def written(folder):
@@ -29,12 +29,12 @@ def test_untouched_drafts_are_replaced(tmp_path):
     assert written(tmp_path) == later
 
 
-@pytest.mark.parametrize("name", ["shop.web.yaml", REFUSED, "default-deny/shop.yaml"])
+@pytest.mark.parametrize("name", ["shop.web.yaml", REFUSED_FILE, "default-deny/shop.yaml"])
 @pytest.mark.parametrize("text", ["spec: mine\n", "edited"])
 def test_what_is_not_ours_or_was_edited_stays_and_nothing_is_written(tmp_path, name, text):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(
-        FILES[name].replace("shop", "mine") + "#\n" if text == "edited" and name != REFUSED else text
+        FILES[name].replace("shop", "mine") + "#\n" if text == "edited" and name != REFUSED_FILE else text
     )
     before = written(tmp_path)
     with pytest.raises(OutputError, match=f"{name}.*--replace"):
@@ -47,7 +47,7 @@ def test_what_is_not_ours_or_was_edited_stays_and_nothing_is_written(tmp_path, n
 def test_drafts_of_an_earlier_advice_are_left_and_named(tmp_path):
     write_folder(str(tmp_path), FILES)
     (tmp_path / "mine.yaml").write_text("spec: mine\n")
-    assert write_folder(str(tmp_path), {REFUSED: FILES[REFUSED]}) == [
+    assert write_folder(str(tmp_path), {REFUSED_FILE: FILES[REFUSED_FILE]}) == [
         "default-deny/shop.yaml", "shop.web.yaml", "strict/shop.yaml",
     ]  # fmt: skip
     assert "shop.web.yaml" in written(tmp_path)

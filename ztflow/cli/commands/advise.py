@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ztflow.policy.advice import Wanted
     from ztflow.policy.advice.earlier import Earlier
 
-KINDS = ("authorizationpolicy", "networkpolicy")
-SOURCES = ("principals", "service-accounts")
-ADVICE_FORMATS = ("table", "json", "markdown", "html", "yaml")
+_KINDS = ("authorizationpolicy", "networkpolicy")
+_SOURCES = ("principals", "service-accounts")
+_FORMATS = ("table", "json", "markdown", "html", "yaml")
 
 
 def _writable() -> Sequence[str]:
@@ -55,13 +55,13 @@ def _breakable() -> Sequence[str]:
     is_flag=True,
     help="Replace files in that folder whatever they are. Without it only drafts that nobody has edited are replaced.",
 )
-@option(OUTPUT, "--kind", metavar="|".join(KINDS), type=Word(KINDS), default=KINDS[0], help="Which policies.")
+@option(OUTPUT, "--kind", metavar="|".join(_KINDS), type=Word(_KINDS), default=_KINDS[0], help="Which policies.")
 @option(
     OUTPUT,
     "--sources",
-    metavar="|".join(SOURCES),
-    type=Word(SOURCES),
-    default=SOURCES[0],
+    metavar="|".join(_SOURCES),
+    type=Word(_SOURCES),
+    default=_SOURCES[0],
     help="How to name clients. service-accounts, of any trust domain, needs --release 1.25 or later.",
 )
 @option(
@@ -92,7 +92,7 @@ def _breakable() -> Sequence[str]:
     "-o",
     "form",
     metavar="FORMAT",
-    type=Word(ADVICE_FORMATS),
+    type=Word(_FORMATS),
     help="The report on stdout: table (the default), json, markdown, html; yaml prints the drafts instead.",
 )
 @option(
@@ -163,12 +163,12 @@ def advise(
         from ztflow.cli.rows import Selection
         from ztflow.model.tables import Flows
         from ztflow.policy.advice import Seen, advise, check_folder, manifest, write_folder
-        from ztflow.policy.advice.folder import REFUSED
+        from ztflow.policy.advice.folder import REFUSED_FILE
         from ztflow.reports.advice import advice_report
         from ztflow.text.format import counted
 
         wanted = _wanted(
-            network=kind == KINDS[1], by_account=sources == SOURCES[1], default_deny=default_deny, strict=strict_mtls,
+            network=kind == _KINDS[1], by_account=sources == _SOURCES[1], default_deny=default_deny, strict=strict_mtls,
             dry_run=dry_run, release=release, namespaces=namespaces, window=window, with_=with_, without=without,
             since_policy=since_policy,
         )  # fmt: skip
@@ -186,9 +186,9 @@ def advise(
         report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)
         texts = {document.file: manifest(document) for document in advice.documents}
         if output is not None and run.answers():
-            left = write_folder(output, {**texts, REFUSED: report.refusals()}, replace=replace)
+            left = write_folder(output, {**texts, REFUSED_FILE: report.refusals()}, replace=replace)
             say(
-                f"{output}: {counted(len(texts), 'policy', 'policies')} drafted, none applied; {REFUSED} lists the rest"
+                f"{output}: {counted(len(texts), 'policy', 'policies')} drafted, none applied; {REFUSED_FILE} has the rest"
             )
             for name in left:
                 say(f"{output}/{name}: of an earlier advice, no longer part of it")

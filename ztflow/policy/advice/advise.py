@@ -54,7 +54,7 @@ class Wanted:
         network = self.asked.network
         for option, given in (
             ("--dry-run", self.dry_run), ("--sources service-accounts", self.service_accounts),
-            ("--default-deny", self.default_deny), ("--strict", self.strict),
+            ("--default-deny", self.default_deny), ("--strict-mtls", self.strict),
             ("--since-policy", self.earlier is not None),
         ):  # fmt: skip
             if network and given:

@@ -32,7 +32,7 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _WORKLOAD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,178}[a-z0-9])?")
 """Short enough that a file can be called `namespace.workload.yaml`."""
 
-HBONE_PORT = 15008
+TUNNEL_PORT = 15008
 """The port of the tunnel: what a NetworkPolicy sees of every connection inside the mesh."""
 
 PROBE_ADDRESSES = ("169.254.7.127", "fd16:9254:7127:1337:ffff:ffff:ffff:ffff")
@@ -371,7 +371,7 @@ def _allowed(good: Iterable[tuple[Kind, Tally]], judge: _Judge, asked: Asked) ->
         if asked.network:
             source, port = (
                 judge.whole(kind.source).id,
-                HBONE_PORT if kind.path != FlowPath.PLAINTEXT else kind.port or 0,
+                TUNNEL_PORT if kind.path != FlowPath.PLAINTEXT else kind.port or 0,
             )
         else:
             source, port = principal_of(kind.identity) or "", judge.port(kind) or 0

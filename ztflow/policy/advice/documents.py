@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
-from ztflow.policy.advice.decide import HBONE_PORT, PROBE_ADDRESSES, Allowed, Draft
+from ztflow.policy.advice.decide import PROBE_ADDRESSES, TUNNEL_PORT, Allowed, Draft
 from ztflow.policy.advice.seen import Seen, Tally, total
 from ztflow.policy.advice.selectors import Labels
 from ztflow.text.format import counted, duration_text, share_text, time_text
@@ -110,7 +110,7 @@ def network_policy(draft: Draft, seen: Seen, labels: Mapping[str, Labels]) -> Do
     """
     ingress, remarks = list[dict[str, Any]](), dict[Path, Sequence[str]]()
     for number, (port, allowed) in enumerate(_by_port(draft.allowed)):
-        what = f"port {port}, the tunnel (HBONE)" if port == HBONE_PORT else f"port {port}, without a tunnel"
+        what = f"port {port}, the tunnel (HBONE)" if port == TUNNEL_PORT else f"port {port}, without a tunnel"
         remarks["spec", "ingress", number] = (f"{what}: {seen_text(total(one.seen for one in allowed))}",)
         peers = []
         for place, one in enumerate(allowed):

@@ -17,7 +17,7 @@ from ztflow.files.placing import Placed, told
 from ztflow.policy.advice.manifests import is_untouched
 from ztflow.read.sources.files import find_inputs
 
-REFUSED = "refused.jsonl"
+REFUSED_FILE = "refused.jsonl"
 """Name of the list of connections without a rule."""
 
 REFUSED_MARK = '{"written_by":"ztflow advise"'
@@ -86,7 +86,7 @@ def _is_ours(path: Path) -> bool:
     if not os.path.lexists(path):
         return True
     text = _text(path)
-    return text is not None and (is_untouched(text) or (path.name == REFUSED and text.startswith(REFUSED_MARK)))
+    return text is not None and (is_untouched(text) or (path.name == REFUSED_FILE and text.startswith(REFUSED_MARK)))
 
 
 def _drafts(place: Path) -> Iterator[str]:
