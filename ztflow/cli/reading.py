@@ -79,20 +79,16 @@ class Reader:
         self._window = _window(reading)
         self._follow = reading.follow
         self._named, self._beside = _named(reading.inventory)
-        self._found: dict[tuple[str, ...], Inventory | None] = {}
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
-    def inventory(self, inputs: list[str]) -> Inventory | None:
-        """What was named, else what stands beside the logs; read once, and said what it is."""
+    def _inventory(self, inputs: list[str]) -> Inventory | None:
+        """What was named, else what stands beside the logs; says what that is."""
         if not self._beside or inputs == ["-"]:
             return self._named
-        key = tuple(inputs)
-        if key not in self._found:
-            beside = inventory_beside(inputs)
-            for line in what_was_beside(beside):
-                say(line)
-            self._found[key] = beside.inventory or None
-        return self._found[key]
+        beside = inventory_beside(inputs)
+        for line in what_was_beside(beside):
+            say(line)
+        return beside.inventory or None
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
         """Access lines or flows: of finished inputs in tables of bounded size, with `--follow` as they come.
@@ -103,7 +99,7 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self.inventory(inputs), "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
@@ -133,7 +129,7 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self.inventory(inputs), "report": self._run.report()}
+        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
@@ -143,7 +139,7 @@ class Reader:
     def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
         """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
         report = self._run.report()
-        session = GrowingSession(self.inventory(inputs), window=self._window, report=report)
+        session = GrowingSession(self._inventory(inputs), window=self._window, report=report)
         return session, self._feed(session, inputs, report)
 
     def _feed(self, session: GrowingSession, inputs: list[str], report: ReadReport) -> Iterator[bool]:

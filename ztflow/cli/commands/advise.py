@@ -182,14 +182,13 @@ def advise(
         seen = Seen()
         for table in selection.finished(reader.rows(Flows, named), Flows):
             seen.add(table)
-        advice = advise(seen, reader.inventory(named), wanted)
+        advice = advise(seen, reader.inventory, wanted)
         report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)
         texts = {document.file: manifest(document) for document in advice.documents}
         if output is not None and run.answers():
             left = write_folder(output, {**texts, REFUSED_FILE: report.refusals()}, replace=replace)
-            say(
-                f"{output}: {counted(len(texts), 'policy', 'policies')} drafted, none applied; {REFUSED_FILE} has the rest"
-            )
+            drafted = counted(len(texts), "policy", "policies")
+            say(f"{output}: {drafted} drafted, none applied; {REFUSED_FILE} lists the rest")
             for name in left:
                 say(f"{output}/{name}: of an earlier advice, no longer part of it")
         run.findings |= exit_code and report.findings > 0
