@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-STRICT = FIXTURES / "captured" / "1.31.0-head-strict"
+STRICT = FIXTURES / "policy" / "1.31.0-head-strict"
 LABELS = FIXTURES / "inventory" / "captured" / "pods.json"
 ALL = ("advise", STRICT, "--inventory", LABELS)
 

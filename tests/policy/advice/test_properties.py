@@ -115,16 +115,22 @@ def test_every_connection_is_in_a_rule_or_listed_whatever_a_log_says(flows, netw
         manifest(document)
 
 
-CAPTURED = FIXTURES / "captured"
 LABELS = FIXTURES / "inventory" / "captured" / "pods.json"
 
 
 @pytest.mark.parametrize(
-    "run", ["1.31.0-head-strict", "1.29.5-json", "1.29.5-storm", "1.29.5-multinetwork", "1.22.0-json"]
+    "run",
+    [
+        "policy/1.31.0-head-strict",
+        "captured/1.29.5-json",
+        "captured/1.29.5-storm",
+        "captured/1.29.5-multinetwork",
+        "captured/1.22.0-json",
+    ],
 )
 def test_real_ztunnels_traffic_is_let_in_as_it_was(run):
     known = read_inventory(LABELS)
-    flows = ztflow.read_flows(CAPTURED / run, inventory=known)
+    flows = ztflow.read_flows(FIXTURES / run, inventory=known)
     for wanted in (Wanted(), Wanted(asked=Asked(with_=frozenset(WRITABLE)))):
         advice = advise(flows, known, wanted)
         policies = convert([document.content for document in advice.documents])
@@ -138,7 +144,7 @@ def test_real_ztunnels_traffic_is_let_in_as_it_was(run):
 
 def test_a_strict_mesh_of_real_ztunnels_is_advised_whole():
     known = read_inventory(LABELS)
-    advice = advise(ztflow.read_flows(CAPTURED / "1.31.0-head-strict", inventory=known), known)
+    advice = advise(ztflow.read_flows(FIXTURES / "policy" / "1.31.0-head-strict", inventory=known), known)
     assert {draft.workload.id for draft in advice.decided.drafts} == {
         "data/db",
         "secure/vault",
