@@ -21,10 +21,12 @@ def files(folder):
 def test_a_folder_of_drafts_and_what_got_no_rule(cli, tmp_path):
     run = cli(*ALL, "--output", tmp_path / "new", "--default-deny", "--strict-mtls")
     assert run.code == 0, run.talk
-    drafts = ["data.db.yaml", "secure.vault.yaml", "shop.cart.yaml", "shop.web.yaml"]
-    further = [f"{kind}/{name}.yaml" for kind in ("default-deny", "strict") for name in ("data", "secure", "shop")]
+    drafts = ["closed.shut.yaml", "data.db.yaml", "secure.vault.yaml", "shop.cart.yaml", "shop.web.yaml"]
+    further = [
+        f"{kind}/{name}.yaml" for kind in ("default-deny", "strict") for name in ("closed", "data", "secure", "shop")
+    ]
     assert files(tmp_path / "new") == sorted([*drafts, *further, "refused.jsonl"])
-    assert "10 policies drafted, none applied" in run.talk
+    assert "13 policies drafted, none applied" in run.talk
     head, *refused = map(json.loads, (tmp_path / "new" / "refused.jsonl").read_text().splitlines())
     assert head["allowed"] + sum(row["connections"] for row in refused) == head["connections"] == 1312
     assert {row["reason"] for row in refused} == {*head["reasons"]} == {"denied", "not_decided", "outside_mesh"}
@@ -39,7 +41,9 @@ def test_the_report_as_json_holds_everything(cli):
         "advise", "AuthorizationPolicy", "principals", 0,
     )  # fmt: skip
     assert told["allowed"] + sum(row["connections"] for row in told["refused"]) == told["basis"]["flows"]
-    assert {row["workload"] for row in told["drafts"]} == {"data/db", "secure/vault", "shop/cart", "shop/web"}
+    assert {row["workload"] for row in told["drafts"]} == {
+        "closed/shut", "data/db", "secure/vault", "shop/cart", "shop/web",
+    }  # fmt: skip
     assert told["reasons"]["denied"]["meaning"].startswith("refused by a policy today")
 
 
@@ -101,8 +105,8 @@ def test_network_policies(cli):
         (("--dry-run", "--release", "1.28"), "--dry-run needs --release 1.29.0 or later"),
         (("--release", "new"), "'new' is no release"),
         (("--kind", "networkpolicy", "--strict-mtls"), "--strict-mtls is for AuthorizationPolicies"),
-        (("--since-policy", "missing.yaml"), "--since-policy missing.yaml"),
-        (("--since-policy", LABELS), "no AuthorizationPolicy"),
+        (("--since-policy", "missing.yaml"), "missing.yaml: No such file"),
+        (("--since-policy", LABELS), "holds no policy"),
         (("--output", STRICT), "is read and lies there"),
         (("--output", STRICT / "pods.txt"), "is a file"),
     ],

@@ -169,10 +169,11 @@ class AdviceReport(Report):
         """Changes where policies were given, else rules; then what has no rule."""
         limit = self.cap(limit)
         found = [] if self.changes is None else [titled("Changes", _CHANGES, list(map(_cells, self.changes)), limit)]
-        rules = [
+        rules: list[tuple[Any, ...]] = [
             (row.workload, row.port, row.source, row.connections, row.paired_share, row.first_seen, row.last_seen)
             for row in self.rules
         ]
+        rules += [(row.workload, None, "(nobody)", 0, None, None, None) for row in self.drafts if not row.connections]
         if self.changes is None:
             found.append(titled("Allowed by the drafts", _RULES, rules, limit))
         held = [
@@ -328,7 +329,7 @@ def _changes(advice: Advice) -> Iterator[ChangeRow]:
     for added in changes.added:
         yield ChangeRow("added", added.workload, added.source, added.port, added.seen.connections)
     for grant in changes.unneeded:
-        yield ChangeRow("unneeded", grant.policy, grant.client or None, grant.port, None)
+        yield ChangeRow("unneeded", grant.policy, grant.named, grant.port, None)
     for policy in changes.unseen:
         yield ChangeRow("unseen", policy, None, None, None)
     for rule in changes.not_compared:

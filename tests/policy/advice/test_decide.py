@@ -148,6 +148,16 @@ def test_denied_traffic_never_holds_a_draft_back_nor_gets_a_rule():
     assert allowed(decided) == {("data/db", 5432, "cluster.local/ns/shop/sa/web"): 10}
 
 
+def test_where_everything_is_refused_the_draft_lets_nobody_in():
+    denied = kind(CART, verdict="denied", error_class="policy_denied")
+    decided = decide(seen(denied, kind(WEB, CART)), inventory())
+    assert {draft.workload: len(draft.allowed) for draft in decided.drafts} == {DB: 0, CART: 1}
+    for other in (plain(), kind(verdict="denied", paired="outbound_only", unpaired_reason="connect_failed")):
+        without = frozenset({Reason.PLAINTEXT})
+        rows = [other] if other.verdict == "denied" else [denied, other]
+        assert decide(seen(*rows), inventory(), Asked(without=without)).drafts == ()
+
+
 def test_connections_the_application_refused_were_let_in():
     failed = kind(CART, port=9999, verdict="failed", error_class="refused")
     assert ("data/db", 9999, "cluster.local/ns/shop/sa/cart") in allowed(decide(seen(kind(), failed), inventory()))

@@ -7,14 +7,15 @@ import yaml
 from kinds_by_hand import CART, WEB, inventory, kind, pod, seen
 
 from ztflow.errors import UsageError
-from ztflow.policy.advice import Asked, Wanted, advise, manifest, read_earlier
+from ztflow.policy import PolicySet, convert
+from ztflow.policy.advice import Asked, Wanted, advise, manifest
 
 FIRST = seen(kind(), kind(CART), kind(WEB, CART, port=8080))
 
 
 def policy(rules, *, namespace="data", selector="{matchLabels: {app: db}}", **spec):
     return {
-        "kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": namespace},
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": namespace},
         "spec": {"selector": yaml.safe_load(selector), "rules": rules} | spec,
     }  # fmt: skip
 
@@ -25,7 +26,7 @@ def rule(field="principals", clients=("cluster.local/ns/shop/sa/web",), ports=("
 
 
 def changes(capture, *documents, **wanted):
-    advice = advise(capture, inventory(), Wanted(earlier=read_earlier(documents, "p.yaml"), **wanted))
+    advice = advise(capture, inventory(), Wanted(earlier=convert(documents), **wanted))
     assert advice.changes is not None
     return advice
 
@@ -43,7 +44,7 @@ def test_what_is_new_and_what_is_not_needed_any_more():
     assert [(one.workload, one.source, one.port) for one in later.changes.added] == [
         ("data/db", "cluster.local/ns/shop/sa/web", 9000)
     ]
-    assert [(one.policy, one.client, one.port) for one in later.changes.unneeded] == [
+    assert [(one.policy, one.named, one.port) for one in later.changes.unneeded] == [
         ("data/ztflow-db", "cluster.local/ns/shop/sa/cart", 5432)
     ]
     assert later.changes.unseen == ("shop/ztflow-cart",)
@@ -74,12 +75,14 @@ def test_rules_that_do_not(other):
     assert len(found.unneeded) == 1
 
 
-@pytest.mark.parametrize("selector", ["null", "{matchLabels: {}}", "{matchLabels: {app: db}}"])
+@pytest.mark.parametrize("selector", ["null", "{matchLabels: {app: db}}"])
 def test_where_a_policy_is_attached(selector):
     assert changes(seen(kind()), policy([rule()], selector=selector)).changes.added == ()
 
 
-@pytest.mark.parametrize("where", [{"namespace": "shop"}, {"selector": "{matchLabels: {app: web}}"}])
+@pytest.mark.parametrize(
+    "where", [{"namespace": "shop"}, {"selector": "{matchLabels: {app: web}}"}, {"selector": "{}"}]
+)
 def test_where_it_is_not(where):
     found = changes(seen(kind()), policy([rule()], **where)).changes
     assert len(found.added) == 1
@@ -89,19 +92,26 @@ def test_where_it_is_not(where):
 def test_rules_that_ask_for_more_are_told():
     asking = rule() | {"when": [{"key": "source.ip", "values": ["10.0.0.0/8"]}]}
     found = changes(seen(kind()), policy([rule(), asking, rule("ipBlocks", ["10.0.0.0/8"])])).changes
-    assert found.not_compared == ("data/p rule 2", "data/p rule 3")
+    assert found.not_compared == ("data/p rules[1]", "data/p rules[2]")
 
 
 @pytest.mark.parametrize(
     "documents",
     [
-        [], [None, 7, "x"], [{"kind": "Pod"}], [policy([rule()], action="DENY")], [policy([rule()], targetRefs=[{}])],
-        [{"kind": "List", "items": [{"kind": "AuthorizationPolicy", "spec": {"action": "CUSTOM"}}]}],
+        [],
+        [policy([rule()], action="DENY")],
+        [policy([rule()], targetRefs=[{"kind": "Service", "name": "db", "group": ""}])],
     ],
-)  # fmt: skip
-def test_files_without_a_policy_that_allows_are_refused(documents):
-    with pytest.raises(UsageError, match="no AuthorizationPolicy"):
-        read_earlier(documents, "p.yaml")
+)
+def test_policies_of_which_none_allows_are_refused(documents):
+    with pytest.raises(UsageError, match="no policy there that allows"):
+        changes(seen(kind()), *documents)
+
+
+def test_a_dry_run_policy_allows_nothing_yet():
+    dry = policy([rule()])
+    dry["metadata"]["annotations"] = {"istio.io/dry-run": "true"}
+    assert convert([dry]).policies == PolicySet().policies
 
 
 def test_versions_of_a_workload_count_as_one():

@@ -19,6 +19,7 @@ from ztflow.place import read_inventory
 from ztflow.policy import Outcome, Workloads, convert, evaluate
 from ztflow.policy.advice import BREAKABLE, WRITABLE, Asked, Reason, Seen, Wanted, advise, manifest
 from ztflow.policy.advice.seen import End
+from ztflow.reports import check
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 API = End("shop/api", is_workload=True)
@@ -142,16 +143,19 @@ def test_real_ztunnels_traffic_is_let_in_as_it_was(run):
         assert advice.decided.allowed + listed == len(flows)
 
 
-def test_a_strict_mesh_of_real_ztunnels_is_advised_whole():
+def test_a_strict_mesh_of_real_ztunnels_is_advised_whole_and_nothing_changes():
     known = read_inventory(LABELS)
-    advice = advise(ztflow.read_flows(FIXTURES / "policy" / "1.31.0-head-strict", inventory=known), known)
-    assert {draft.workload.id for draft in advice.decided.drafts} == {
-        "data/db",
-        "secure/vault",
-        "shop/cart",
-        "shop/web",
-    }
+    flows = ztflow.read_flows(FIXTURES / "policy" / "1.31.0-head-strict", inventory=known)
+    advice = advise(flows, known)
+    assert {draft.workload.id: {(one.port, one.source.rpartition("/")[2]) for one in draft.allowed}
+            for draft in advice.decided.drafts} == {
+        "closed/shut": set(),
+        "data/db": {(5432, "cart"), (5432, "prober"), (5432, "web"), (9999, "cart"), (9999, "prober"), (9999, "web")},
+        "secure/vault": {(8200, "web")},
+        "shop/cart": {(8080, "cart"), (8080, "prober"), (8080, "web")},
+        "shop/web": {(8080, "cart"), (8080, "prober"), (8080, "web"), (9999, "cart"), (9999, "prober"), (9999, "web")},
+    }  # fmt: skip
     assert advice.decided.held_back == {}
-    vault = next(draft for draft in advice.decided.drafts if draft.workload.id == "secure/vault")
-    assert [(one.port, one.source) for one in vault.allowed] == [(8200, "cluster.local/ns/shop/sa/web")]
     assert {one.reason for one in advice.decided.refused} == {Reason.DENIED, Reason.NOT_DECIDED, Reason.OUTSIDE_MESH}
+    changed = check(flows, convert([document.content for document in advice.documents]), Workloads(known))
+    assert (changed.refused, len(changed.changed)) == (63, 0)

@@ -21,7 +21,6 @@ from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
     from ztflow.policy.advice import Wanted
-    from ztflow.policy.advice.earlier import Earlier
 
 _KINDS = ("authorizationpolicy", "networkpolicy")
 _SOURCES = ("principals", "service-accounts")
@@ -141,8 +140,8 @@ def _breakable() -> Sequence[str]:
     metavar="FILE",
     multiple=True,
     file=True,
-    help="Compare with these AuthorizationPolicies (YAML): show and write only what the log adds to them or no "
-    "longer needs. Repeatable.",
+    help="Compare with these policies, in any form that check --policy takes: show and write only what the log adds "
+    "to them or no longer needs. Repeatable.",
 )
 @whole_reading_options
 @message_options
@@ -219,13 +218,14 @@ def _wanted(
     """
     from ztflow.errors import UsageError
     from ztflow.filters.quantities import parse_duration
-    from ztflow.policy import Release
+    from ztflow.policy import NEWEST, Mesh, Release, load_policies
     from ztflow.policy.advice import Asked, Reason, Wanted
 
     try:
         least = None if window is None else parse_duration(window)
     except UsageError as error:
         raise UsageError(f"--window: {error}") from None
+    told = None if release is None else Release.parse(release)
     return Wanted(
         asked=Asked(
             window=least,
@@ -236,22 +236,8 @@ def _wanted(
         ),
         service_accounts=by_account,
         dry_run=dry_run,
-        release=None if release is None else Release.parse(release),
+        release=told,
         default_deny=default_deny,
         strict=strict,
-        earlier=[one for file in since_policy for one in _earlier(file)] if since_policy else None,
+        earlier=load_policies(since_policy, Mesh(told or NEWEST)) if since_policy else None,
     )
-
-
-def _earlier(file: str) -> Sequence[Earlier]:
-    from pathlib import Path
-
-    import yaml
-
-    from ztflow.errors import UsageError
-    from ztflow.policy.advice import read_earlier
-
-    try:
-        return read_earlier(yaml.safe_load_all(Path(file).read_text(encoding="utf-8-sig")), file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"--since-policy {file}: {' '.join(str(error).split())}") from None

@@ -8,7 +8,6 @@ policies that are there. Nothing is ever applied to a cluster.
 from ztflow.policy.advice.advise import Advice, Wanted, advise
 from ztflow.policy.advice.decide import Asked, Decided, Draft, Refused
 from ztflow.policy.advice.documents import Document
-from ztflow.policy.advice.earlier import read_earlier
 from ztflow.policy.advice.folder import check_folder, write_folder
 from ztflow.policy.advice.manifests import manifest
 from ztflow.policy.advice.reasons import BREAKABLE, EXPLANATIONS, WRITABLE, Reason
@@ -30,6 +29,5 @@ __all__ = [
     "advise",
     "check_folder",
     "manifest",
-    "read_earlier",
     "write_folder",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ztflow.errors import UsageError
@@ -11,11 +10,13 @@ from ztflow.model.tables import Flows
 from ztflow.place import Inventory
 from ztflow.policy.advice.decide import Asked, Decided, Draft, decide
 from ztflow.policy.advice.documents import Document, authorization_policy, default_deny, network_policy, strict
-from ztflow.policy.advice.earlier import Changes, Earlier, compare
+from ztflow.policy.advice.earlier import Changes, compare
 from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End, Seen
 from ztflow.policy.advice.selectors import Labels, Selectors
+from ztflow.policy.model import PolicySet
 from ztflow.policy.releases import DRY_RUN, SERVICE_ACCOUNTS, Release
+from ztflow.policy.workloads import Workloads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Wanted:
     release: Release | None = None
     default_deny: bool = False
     strict: bool = False
-    earlier: Sequence[Earlier] | None = None
+    earlier: PolicySet | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would do something else than it says.
@@ -125,27 +126,15 @@ def advise(seen: Seen | Flows, inventory: Inventory | None = None, wanted: Wante
     selectors = Selectors(inventory)
     decided = decide(seen, inventory, wanted.asked)
     namespaces = _namespaces(decided, selectors, wanted.asked)
-    changes = None if wanted.earlier is None else compare(decided.drafts, wanted.earlier, selectors)
-    documents = [
-        _document(draft, seen, wanted, selectors) for draft in _written(decided.drafts, changes, selectors, wanted)
-    ]
+    changes = None
+    written = list(decided.drafts)
+    if wanted.earlier is not None:
+        changes = compare(written, wanted.earlier, selectors, Workloads(inventory, wanted.earlier.keys))
+        written = [draft for draft in written if draft.workload.id in changes.differing]
+    documents = [_document(draft, seen, wanted, selectors) for draft in written]
     documents += [default_deny(one.name) for one in namespaces if wanted.default_deny and one.default_deny]
     documents += [strict(one.name) for one in namespaces if wanted.strict and one.strict]
     return Advice(seen, wanted, decided, namespaces, tuple(documents), changes)
-
-
-def _written(drafts: Sequence[Draft], changes: Changes | None, selectors: Selectors, wanted: Wanted) -> list[Draft]:
-    """The drafts to write: beside earlier policies only those that differ."""
-    if changes is None:
-        return list(drafts)
-    touched = {grant.policy for grant in changes.unneeded}
-    attached = [one for one in wanted.earlier or () if one.key in touched]
-    new = {one.workload for one in changes.added}
-    return [
-        draft
-        for draft in drafts
-        if draft.workload.id in new or any(one.takes_in(draft.workload, selectors, draft.selector) for one in attached)
-    ]
 
 
 def _document(draft: Draft, seen: Seen, wanted: Wanted, selectors: Selectors) -> Document:

@@ -2,7 +2,8 @@
 
 A draft is made only if it lets in everything that was let in to its destination while the log was written. An ALLOW
 policy refuses all it does not name, so one connection without a rule holds the whole draft back; the user decides
-reason by reason whether to write its rule all the same (`with_`) or to let the policy refuse it (`without`).
+reason by reason whether to write its rule all the same (`with_`) or to let the policy refuse it (`without`). Where
+policies refuse everything that was seen, the draft lets in nobody, too.
 
 Every connection is in the rules of a draft, in `refused`, or was not asked for: in one of them, never in two or none.
 """
@@ -94,7 +95,7 @@ class Draft:
     Attributes:
         workload: `namespace/workload`.
         selector: Labels of its pods.
-        allowed: What it allows, by port and source.
+        allowed: What it allows, by port and source; nothing where all that was seen is refused today.
         unprotected: Connections that it will refuse although they work today (`without`).
     """
 
@@ -318,21 +319,27 @@ def decide(seen: Seen, inventory: Inventory | None = None, asked: Asked | None =
         judged = [(kind, tally, judge.reason(kind)) for kind, tally in members]
         good = [(kind, tally) for kind, tally, reason in judged if reason is None]
         holding = {reason for _, _, reason in judged if reason is not None and EXPLANATIONS[reason].holds}
+        shut = (
+            not good
+            and not holding
+            and not asked.network
+            and any(kind.arrived for kind, _, reason in judged if reason is Reason.DENIED)
+        )
         selector: Labels = {}
         whole: set[Reason] = set()
-        if good:
+        if good or shut:
             whole = _of_whole(workload, members, judge, seen, asked)
             found = selectors.of(workload)
             whole |= {found} if isinstance(found, Reason) else set()
             selector = {} if isinstance(found, Reason) else found
             holding |= whole
         blocking = holding - asked.without
-        if good and not blocking:
+        if (good or shut) and not blocking:
             unprotected = total(
                 tally for _, tally, reason in judged if reason is not None and EXPLANATIONS[reason].holds
             )
             drafts.append(Draft(workload, selector, _allowed(good, judge, asked), unprotected))
-        elif good or blocking:
+        elif blocking:
             held_back[workload.id] = tuple(sorted(blocking, key=list(Reason).index))
         main = next(iter(sorted(whole, key=list(Reason).index)), Reason.WITHHELD) if good and blocking else None
         refused += [

@@ -92,7 +92,7 @@ def authorization_policy(
         "apiVersion": "security.istio.io/v1",
         "kind": "AuthorizationPolicy",
         "metadata": _metadata(name_of(draft.workload.name), draft.workload.namespace, dry_run=dry_run),
-        "spec": {"selector": {"matchLabels": draft.selector}, "action": "ALLOW", "rules": rules},
+        "spec": {"selector": {"matchLabels": draft.selector}, "action": "ALLOW"} | ({"rules": rules} if rules else {}),
     }
     return Document(_file(draft), content, _head(draft, seen), remarks)
 
@@ -177,11 +177,10 @@ def _file(draft: Draft) -> str:
 
 
 def _head(draft: Draft, seen: Seen) -> tuple[str, ...]:
-    lines = [
-        window_text(seen),
-        f"Allows to {draft.workload.id} what was seen: {seen_text(draft.seen)}.",
-        "Everything else to these pods is refused.",
-    ]
+    allows = f"Allows to {draft.workload.id} what was seen: {seen_text(draft.seen)}."
+    if not draft.allowed:
+        allows = f"Lets nobody in to {draft.workload.id}: everything that was seen is refused by today's policies."
+    lines = [window_text(seen), allows, "Everything else to these pods is refused."]
     if draft.unprotected.connections:
         lines.append(f"It will refuse traffic that works today: {seen_text(draft.unprotected)}.")
     return tuple(lines)

@@ -1,24 +1,29 @@
 """What a new capture adds to policies that are there, and what of them it no longer needs.
 
-Only ALLOW policies that ztunnel gets are compared, rule by rule: clients by principal, service account or namespace,
-and ports. A rule that asks for anything else is told as not compared.
+Compared are ALLOW policies as ztunnel gets them, client by client and port by port: clients by principal, service
+account or namespace. A rule that asks for anything else is told as not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TypeAlias
 
 from ztflow.errors import UsageError
 from ztflow.policy.advice.decide import Draft
-from ztflow.policy.advice.seen import End, Tally
+from ztflow.policy.advice.seen import Tally
 from ztflow.policy.advice.selectors import Selectors
-from ztflow.policy.convert import ROOT_NAMESPACE
-from ztflow.policy.model import TextMatch
+from ztflow.policy.evaluate import attached_to
+from ztflow.policy.model import FIELDS, Action, Clause, Match, Policy, PolicySet, Rule, ServiceAccount, TextMatch
+from ztflow.policy.workloads import Workloads
 
-_CLIENTS = ("principals", "serviceAccounts", "namespaces")
+_CLIENTS = ("principals", "namespaces", "service_accounts")
+_PORTS = "destination_ports"
+
+Client: TypeAlias = TextMatch | ServiceAccount | None
+"""How a rule names a client; None for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Grant:
     Attributes:
         policy: `namespace/name`.
         rule: Number of the rule in it, from 0.
-        field: `principals`, `serviceAccounts` or `namespaces`; empty for everybody.
+        field: `principals`, `namespaces` or `service_accounts`; empty for everybody.
         client: The value.
         port: The port; None for all.
     """
@@ -36,7 +41,7 @@ class Grant:
     policy: str
     rule: int
     field: str
-    client: str
+    client: Client
     port: int | None
 
     def allows(self, principal: str, port: int) -> bool:
@@ -44,16 +49,17 @@ class Grant:
         if self.port not in {None, port}:
             return False
         _, _, namespace, _, account = principal.split("/")
-        match self.field:
-            case "principals":
-                return TextMatch.parse(self.client).matches(principal)
-            case "namespaces":
-                return TextMatch.parse(self.client).matches(namespace)
-            case "serviceAccounts":
-                own = self.policy.partition("/")[0]
-                wanted = self.client if "/" in self.client else f"{own}/{self.client}"
-                return wanted == f"{namespace}/{account}"
-        return True
+        if isinstance(self.client, ServiceAccount):
+            return self.client == ServiceAccount(namespace, account)
+        text = namespace if self.field == "namespaces" else principal
+        return self.client is None or self.client.matches(text)
+
+    @property
+    def named(self) -> str | None:
+        """The client as a policy names it; None for everybody."""
+        if isinstance(self.client, ServiceAccount):
+            return f"{self.client.namespace}/{self.client.name}"
+        return None if self.client is None else str(self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,111 +79,92 @@ class Changes:
     Attributes:
         added: What they do not allow and the capture needs.
         unneeded: What they allow and the capture does not show, where the capture shows the workload at all.
-        unseen: Policies whose workloads the capture has no advice for: nothing can be said of them.
-        not_compared: `policy rule`s that ask for more than client and port.
+        unseen: Policies attached to no workload that something is advised for: nothing can be said of them.
+        not_compared: `policy rules[n]` that ask for more than client and port.
+        differing: Workloads whose draft differs from what is there.
     """
 
     added: tuple[Added, ...] = ()
     unneeded: tuple[Grant, ...] = ()
     unseen: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
+    differing: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Earlier:
-    """An earlier ALLOW policy."""
+def compare(
+    drafts: Sequence[Draft], earlier: PolicySet, selectors: Selectors, workloads: Workloads | None = None
+) -> Changes:
+    """What the drafts add to earlier policies, and what they do without.
 
-    key: str
-    namespace: str
-    labels: Mapping[str, str]
-    grants: list[Grant] = field(default_factory=list)
-    not_compared: list[str] = field(default_factory=list)
-
-    def takes_in(self, workload: End, selectors: Selectors, selector: Mapping[str, str]) -> bool:
-        """Whether it is attached to a workload."""
-        if self.namespace not in {workload.namespace, ROOT_NAMESPACE}:
-            return False
-        return self.labels.items() <= selector.items() or selectors.selected(workload, self.labels)
-
-
-def read_earlier(documents: Iterable[Any], file: str) -> list[Earlier]:
-    """The ALLOW policies for ztunnel among Kubernetes objects.
+    Args:
+        drafts: Of AuthorizationPolicies.
+        earlier: Policies that are there.
+        selectors: What was used for the drafts.
+        workloads: Pods with their labels and, of a dump, their policies.
 
     Raises:
-        UsageError: There is none.
+        UsageError: None of the policies allows anything.
     """
-    found = [_earlier(document) for document in _objects(documents) if _is_wanted(document)]
-    if not found:
-        raise UsageError(f"--since-policy {file}: no AuthorizationPolicy that allows something; give YAML of policies")
-    return found
-
-
-def compare(drafts: Sequence[Draft], earlier: Sequence[Earlier], selectors: Selectors) -> Changes:
-    """What the drafts add to earlier policies, and what they do without."""
-    added, needed, judged = list[Added](), set[Grant](), set[str]()
+    allowing = [one for one in earlier.policies if one.action is Action.ALLOW and not one.dry_run]
+    if not allowing:
+        raise UsageError("--since-policy: no policy there that allows something and that ztunnel enforces")
+    pods = Workloads(None, earlier.keys) if workloads is None else workloads
+    grants = {policy.key: list(_grants(policy)) for policy in allowing}
+    added, needed, judged, differing = list[Added](), set[Grant](), set[str](), set[str]()
     for draft in drafts:
-        attached = [one for one in earlier if one.takes_in(draft.workload, selectors, draft.selector)]
-        judged |= {one.key for one in attached}
-        grants = [grant for one in attached for grant in one.grants]
+        own = [pods.find(pod, draft.workload.namespace) for pod in selectors.pods_of(draft.workload)]
+        attached = [policy for policy in allowing if any(attached_to(policy, pod) for pod in own)]
+        judged |= {policy.key for policy in attached}
+        granted = [grant for policy in attached for grant in grants[policy.key]]
         for allowed in draft.allowed:
-            fitting = [grant for grant in grants if grant.allows(allowed.source, allowed.port)]
+            fitting = [grant for grant in granted if grant.allows(allowed.source, allowed.port)]
             needed.update(fitting)
             if not fitting:
                 added.append(Added(draft.workload.id, allowed.source, allowed.port, allowed.seen))
+                differing.add(draft.workload.id)
+        if not needed.issuperset(granted) or not attached:
+            differing.add(draft.workload.id)
     return Changes(
         tuple(added),
-        tuple(grant for one in earlier if one.key in judged for grant in one.grants if grant not in needed),
-        tuple(sorted({one.key for one in earlier} - judged)),
-        tuple(text for one in earlier for text in one.not_compared),
+        tuple(grant for key, some in grants.items() if key in judged for grant in some if grant not in needed),
+        tuple(key for key in grants if key not in judged),
+        tuple(f"{one.key} rules[{rule.number}]" for one in allowing for rule in one.rules if _read(rule) is None),
+        frozenset(differing),
     )
 
 
-def _objects(documents: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for document in documents:
-        if isinstance(document, dict):
-            listed = document.get("items")
-            yield from _objects(listed) if isinstance(listed, list) else [document]
+def _grants(policy: Policy) -> Iterator[Grant]:
+    for rule in policy.rules:
+        clients, ports = _read(rule) or ((), ())
+        for (field, client), port in product(clients, ports):
+            yield Grant(policy.key, rule.number, field, client, port)
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _is_wanted(document: Mapping[str, Any]) -> bool:
-    spec = _dict(document.get("spec"))
-    bound = "targetRef" in spec or "targetRefs" in spec
-    return document.get("kind") == "AuthorizationPolicy" and spec.get("action", "ALLOW") == "ALLOW" and not bound
-
-
-def _earlier(document: Mapping[str, Any]) -> Earlier:
-    meta, spec = _dict(document.get("metadata")), _dict(document.get("spec"))
-    namespace = str(meta.get("namespace") or "default")
-    labels = _dict(_dict(spec.get("selector")).get("matchLabels"))
-    made = Earlier(f"{namespace}/{meta.get('name')}", namespace, {str(key): str(labels[key]) for key in labels})
-    for number, rule in enumerate(map(_dict, _list(spec.get("rules")))):
-        grants = _grants(made.key, number, rule)
-        if grants is None:
-            made.not_compared.append(f"{made.key} rule {number + 1}")
+def _read(rule: Rule) -> tuple[Iterable[tuple[str, Client]], Iterable[int | None]] | None:
+    """Every client and every port of a rule; None where it asks for more."""
+    clients: list[tuple[str, Client]] = [("", None)]
+    ports: list[int | None] = [None]
+    for clause in rule.clauses:
+        fields = _fields(clause)
+        if not clause:
+            continue
+        if fields == {_PORTS} and ports == [None]:
+            ports = [port for match in clause for port in match.destination_ports]
+        elif fields and fields <= {*_CLIENTS} and clients == [("", None)]:
+            clients = [(name, one) for match in clause for name in _CLIENTS for one in getattr(match, name)]
         else:
-            made.grants += grants
-    return made
+            return None
+    return clients, ports
 
 
-def _grants(policy: str, number: int, rule: Mapping[str, Any]) -> list[Grant] | None:
-    """Every client and port of a rule; None where it asks for more."""
-    sources = [_dict(_dict(one).get("source")) for one in _list(rule.get("from"))]
-    operations = [_dict(_dict(one).get("operation")) for one in _list(rule.get("to"))]
-    plain = all(len(one) == 1 and next(iter(one)) in _CLIENTS for one in sources)
-    if rule.get("when") or not plain or any(set(one) != {"ports"} for one in operations):
-        return None
-    clients = [(name, str(value)) for one in sources for name, values in one.items() for value in _list(values)]
-    texts = [str(port) for one in operations for port in _list(one["ports"])]
-    ports: list[int | None] = [int(text) for text in texts if text.isdigit()]
-    return [
-        Grant(policy, number, name, client, port)
-        for (name, client), port in product(clients or [("", "")], ports or [None])
-    ]
+def _fields(clause: Clause) -> set[str]:
+    """Which conditions a clause has; more than one in a match is none that can be read."""
+    found: set[str] = set()
+    for match in clause:
+        asked = _asked(match)
+        found |= asked if len(asked) == 1 else {"several"}
+    return found
+
+
+def _asked(match: Match) -> set[str]:
+    return {name for name in FIELDS if getattr(match, name)}

@@ -69,6 +69,7 @@ class Selectors:
     def __init__(self, inventory: Inventory | None) -> None:
         self._pods: defaultdict[str, defaultdict[str, list[Labels]]] = defaultdict(lambda: defaultdict(list))
         self._whole: dict[str, str] = {}
+        self._members: defaultdict[str, list[str]] = defaultdict(list)
         self._accounts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self.node_addresses: frozenset[str] = frozenset()
         """Addresses of nodes."""
@@ -83,6 +84,7 @@ class Selectors:
                 continue
             owner, _ = register.owner_of(namespace, name)
             self.namespaces.setdefault(namespace, set()).add(owner)
+            self._members[f"{namespace}/{owner}"].append(f"{namespace}/{name}")
             for pod in pods:
                 if pod.labels is not None:
                     labels = dict(pod.labels)
@@ -121,10 +123,10 @@ class Selectors:
         """Whether its labels say that it is a gateway or a waypoint."""
         return any(map(_is_gateway, self._of_workload(workload)))
 
-    def selected(self, workload: End, labels: Mapping[str, str]) -> bool:
-        """Whether a selector with these labels takes in all pods of a workload that are known."""
-        pods = self._of_workload(workload)
-        return bool(pods) and all(labels.items() <= pod.items() for pod in pods)
+    def pods_of(self, workload: End) -> list[str]:
+        """The pods of a workload, of all its versions, as `namespace/name`."""
+        owners = [owner for owner in self._members if self.whole(End(owner, is_workload=True)) == self.whole(workload)]
+        return [pod for owner in owners for pod in self._members[owner]]
 
     def _of_workload(self, workload: End) -> list[Labels]:
         others: Mapping[str, list[Labels]] = self._pods.get(workload.namespace, {})
