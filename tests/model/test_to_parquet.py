@@ -31,7 +31,7 @@ def test_a_file_is_replaced_by_a_whole_one_that_keeps_its_mode(flows, tmp_path):
     flows.to_parquet(place)
     assert pq.read_table(place).equals(flows.to_arrow())
     assert stat.S_IMODE(place.stat().st_mode) == 0o640
-    assert os.listdir(tmp_path) == ["flows.parquet"]
+    assert [path.name for path in tmp_path.iterdir()] == ["flows.parquet"]
 
 
 def test_without_room_the_old_file_stands(tmp_path):
@@ -52,7 +52,7 @@ except OutputError as error:
     )  # fmt: skip
     assert run.stdout == f"cannot write {place}: {os.strerror(errno.EFBIG)}\n"
     assert place.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["flows.parquet"]
+    assert [path.name for path in tmp_path.iterdir()] == ["flows.parquet"]
 
 
 @pytest.mark.parametrize("where", ["a/folder/that/is/not/there", "."])
