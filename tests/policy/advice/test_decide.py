@@ -9,7 +9,8 @@ import pytest
 from kinds_by_hand import CART, DB, WAY, WEB, identity, inventory, kind, plain, pod, seen, times, waypoint
 
 from ztflow.place import NodeFact, ServiceFact
-from ztflow.policy.advice.decide import PROBE_ADDRESSES, Asked, decide, principal_of
+from ztflow.policy.advice.decide import decide
+from ztflow.policy.advice.judge import PROBE_ADDRESSES, Asked, principal_of
 from ztflow.policy.advice.reasons import BREAKABLE, EXPLANATIONS, WRITABLE, Reason
 from ztflow.policy.advice.seen import End, Seen
 

@@ -124,7 +124,6 @@ LABELS = FIXTURES / "inventory" / "captured" / "pods.json"
     [
         "policy/1.31.0-head-strict",
         "captured/1.29.5-json",
-        "captured/1.29.5-storm",
         "captured/1.29.5-multinetwork",
         "captured/1.22.0-json",
     ],

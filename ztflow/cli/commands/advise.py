@@ -26,6 +26,8 @@ _KINDS = ("authorizationpolicy", "networkpolicy")
 _SOURCES = ("principals", "service-accounts")
 _FORMATS = ("table", "json", "markdown", "html", "yaml")
 
+_AT_THE_END = "advise answers at its end, Ctrl-C gives up"
+
 
 def _writable() -> Sequence[str]:
     from ztflow.policy.advice import WRITABLE
@@ -179,7 +181,7 @@ def advise(
             check_destination("yaml", output, named, read, series=True)
         reader = Reader(run, reading)
         seen = Seen()
-        for table in selection.finished(reader.rows(Flows, named), Flows):
+        for table in selection.finished(reader.rows(Flows, named, _AT_THE_END), Flows):
             seen.add(table)
         advice = advise(seen, reader.inventory, wanted)
         report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
 from ztflow.place import Inventory
-from ztflow.policy.advice.decide import Asked, Decided, Draft, decide
+from ztflow.policy.advice.decide import Decided, Draft, decide
 from ztflow.policy.advice.documents import Document, authorization_policy, default_deny, network_policy, strict
 from ztflow.policy.advice.earlier import Changes, compare
+from ztflow.policy.advice.judge import Asked
 from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End, Seen
 from ztflow.policy.advice.selectors import Labels, Selectors

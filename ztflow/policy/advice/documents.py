@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
-from ztflow.policy.advice.decide import PROBE_ADDRESSES, TUNNEL_PORT, Allowed, Draft
+from ztflow.policy.advice.decide import Allowed, Draft
+from ztflow.policy.advice.judge import PROBE_ADDRESSES, TUNNEL_PORT
 from ztflow.policy.advice.seen import Seen, Tally, total
 from ztflow.policy.advice.selectors import Labels
 from ztflow.text.format import counted, duration_text, share_text, time_text
