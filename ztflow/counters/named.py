@@ -1,9 +1,9 @@
-"""Files of counters as a user names them: whose they are and when they were made, which a scrape does not say itself."""
+"""Files of counters as a user names them: whose they are and when they were made, which no scrape says itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
@@ -136,4 +136,5 @@ def _fraction(digits: str | None) -> int:
 
 
 def _exactness(digits: str | None) -> int:
-    return max(_MOMENT, _SECOND // 10 ** len(digits or ""))
+    step: int = _SECOND // 10 ** len(digits or "")
+    return max(_MOMENT, step)

@@ -21,10 +21,10 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
 from ztflow.counters.reasons import Silence, likely_reason, silences
 from ztflow.counters.scrapes import Key, Scrape
-from ztflow.model.error_classes import ErrorClass
+from ztflow.errors import UsageError
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import Halves
-from ztflow.model.vocabulary import Direction, LogLevel, Message
+from ztflow.model.vocabulary import Direction, ErrorClass, LogLevel, Message
 
 BEGIN, END = -(1 << 62), 1 << 62
 """Before and after every time of a log, microseconds."""
@@ -135,6 +135,9 @@ def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] 
         scrapes: From `read_scrapes`. One without a pod belongs to the only ztunnel of the log, if there is one.
         events: Facts of kind `version` (a process began) and `log_filter`, of all ztunnels.
 
+    Raises:
+        UsageError: Nothing says which ztunnel a scrape is of.
+
     Cost: one grouping of the lines; then O(lines + label sets) a scrape.
     """
     view = View(halves.to_arrow())
@@ -145,6 +148,9 @@ def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] 
     scraped = {scrape.ztunnel or only for scrape in scrapes}
     nobody = int((pods.codes < 0).sum())
     alone = len(scraped) == 1 and not len(pods.words)
+    unnamed = next((scrape.file for scrape in scrapes if scrape.ztunnel is None), None)
+    if unnamed is not None and None in scraped and not alone:
+        raise UsageError(f"--metrics {unnamed}: no name says which ztunnel counted this; write POD={unnamed}")
     found = []
     for pod in sorted(scraped, key=str):
         mine = [scrape for scrape in scrapes if (scrape.ztunnel or only) == pod]
@@ -154,7 +160,10 @@ def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] 
         found.append(_Ztunnel(pod or "(unknown)", _Lines(view.where(rows)), mine, heard, notes).counters())
     found.sort(key=lambda one: (-one.missing, one.ztunnel))
     return Counters(
-        *(sum(getattr(one, name) for one in found) for name in ("closed", "lines", "missing", "denied_missing")),
+        sum(one.closed for one in found),
+        sum(one.lines for one in found),
+        sum(one.missing for one in found),
+        sum(one.denied_missing for one in found),
         tuple(found),
         tuple(sorted(word for word in pods.words if word not in scraped and (pods.codes == pods.code(word)).any())),
         0 if alone else nobody,
@@ -295,10 +304,14 @@ class _Ztunnel:
         if starts:
             return _Cut(int(np.searchsorted(self._lines.times, starts[-1])), starts[-1], {}, 0)
         if before is not None:
-            self._notes.append("the counters began anew, and no line says when: what was closed until the scrape is left out")
+            self._notes.append(
+                "the counters began anew, and no line says when: what was closed until the scrape is left out"
+            )
             return None
         if only:
-            self._notes.append("the log does not show the start of this ztunnel: lines written before it begins count as missing")
+            self._notes.append(
+                "the log does not show the start of this ztunnel: lines written before it begins count as missing"
+            )
             return _Cut(0, BEGIN, {}, 0)
         self._notes.append("the log does not show the start of this ztunnel: compared from the first scrape on")
         return None
@@ -306,7 +319,10 @@ class _Ztunnel:
     def _blind(self, scrape: Scrape) -> _Cut:
         time = self._time(scrape)
         return _Cut(
-            int(np.searchsorted(self._lines.times, time, side="right")), time, scrape.closed, sum(scrape.denied.values())
+            int(np.searchsorted(self._lines.times, time, side="right")),
+            time,
+            scrape.closed,
+            sum(scrape.denied.values()),
         )
 
     def _cut(self, before: _Cut, scrape: Scrape) -> _Cut:

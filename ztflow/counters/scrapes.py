@@ -1,8 +1,9 @@
 """One answer of a ztunnel's port 15020 (`/metrics`, `/stats/prometheus`): connections closed and opened by labels.
 
-Source: istio/ztunnel 1.31.0-rc.0 `src/proxy/metrics.rs` (`CommonTrafficLabels`; families and labels), `src/metrics/server.rs`
-(the format). ztunnel writes OpenMetrics whatever it is asked for: families without `_total`, samples with it, `# EOF` at
-the end. A parser of the older text format finds no sample of such a family, so the end decides which parser reads it.
+ztunnel writes OpenMetrics whatever it is asked for: families without `_total`, samples with it, `# EOF` at the end. A
+parser of the older text format finds no sample of such a family, so the end decides which parser reads it.
+
+Source: istio/ztunnel 1.31.0-rc.0 `src/proxy/metrics.rs` (`CommonTrafficLabels`, families), `src/metrics/server.rs`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ztflow.errors import SourceError
-from ztflow.model.vocabulary import Direction, DirectionWord
+from ztflow.model.vocabulary import DirectionWord
 
 CLOSED = "istio_tcp_connections_closed_total"
 """One closed connection is one `connection complete` line: both are written by the same function."""
@@ -21,8 +22,8 @@ FAILED = "istio_tcp_connections_failed_total"
 """Exists from 1.29.0 on, where a connection cut by a policy change is flagged `DENY` too."""
 
 _DIRECTION: Mapping[str, DirectionWord] = {
-    "source": Direction.OUTBOUND.value,
-    "destination": Direction.INBOUND.value,
+    "source": "outbound",
+    "destination": "inbound",
 }
 _ABSENT = "unknown"
 """What a label holds that does not apply."""
@@ -33,7 +34,7 @@ _HEAD = 4096
 class Key(NamedTuple):
     """Labels that stand in the line as well, with the same texts.
 
-    The identities count only where the connection was encrypted: on plaintext the label may hold one the line leaves out.
+    Identities count only where the connection was encrypted: on plaintext the label may hold one the line leaves out.
     """
 
     direction: DirectionWord | None
@@ -134,7 +135,9 @@ def _families(text: str, file: str) -> list[Any]:
 
     whole = text.rstrip().endswith("# EOF")
     if not whole and f"# TYPE {CLOSED.removesuffix('_total')} counter" in text:
-        raise SourceError(file, "the scrape is cut: no `# EOF` at its end", hint="its counters are incomplete; scrape again")
+        raise SourceError(
+            file, "the scrape is cut: no `# EOF` at its end", hint="its counters are incomplete; scrape again"
+        )
     read = openmetrics if whole else parser
     try:
         made: Iterable[Any] = read.text_string_to_metric_families(text.rstrip() + "\n")

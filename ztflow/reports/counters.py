@@ -9,13 +9,11 @@ from ztflow.text.format import Unit, counted
 
 def counter_tables(counters: Counters, limit: int | None) -> list[TitledTable]:
     """By ztunnel, by stretch between scrapes, and by the names that the missing lines carry."""
-    ztunnels = [
+    ztunnels: list[tuple[object, ...]] = [
         (one.ztunnel, one.closed, one.lines, one.missing, one.denied_missing, one.uncovered, one.open_now)
         for one in counters.ztunnels
     ]
-    ztunnels.append(
-        ("(all)", counters.closed, counters.lines, counters.missing, counters.denied_missing, None, None)
-    )
+    ztunnels.append(("(all)", counters.closed, counters.lines, counters.missing, counters.denied_missing, None, None))
     stretches = [
         (one.ztunnel, part.begin, part.end, part.closed, part.lines, part.missing, part.uncertain, part.reason)
         for one in counters.ztunnels
@@ -45,7 +43,9 @@ def counter_notes(counters: Counters) -> list[str]:
     if counters.without_scrape:
         notes.append(f"No scrape of {', '.join(counters.without_scrape)}.")
     if counters.lines_of_nobody:
-        notes.append(f"{counted(counters.lines_of_nobody, 'line')} of an unknown ztunnel: no scrape is held against them.")
+        notes.append(
+            f"{counted(counters.lines_of_nobody, 'line')} of an unknown ztunnel: no scrape is held against them."
+        )
     return notes
 
 

@@ -47,8 +47,8 @@ REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "
     "--metrics",
     metavar="[POD=]FILE[@TIME]",
     multiple=True,
-    help="For loss: what each ztunnel counted (its port 15020, /metrics), so that missing lines can be counted. A file, "
-    "folder or pattern; repeatable.",
+    help="For loss: what each ztunnel counted (its port 15020, /metrics), so that missing lines can be counted. A "
+    "file, folder or pattern; repeatable.",
 )
 @reading_options
 @filter_options
