@@ -26,7 +26,7 @@ from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import Halves
 from ztflow.model.vocabulary import Direction, ErrorClass, LogLevel, Message
 
-BEGIN, END = -(1 << 62), 1 << 62
+_BEGIN, _END = -(1 << 62), 1 << 62
 """Before and after every time of a log, microseconds."""
 
 
@@ -176,9 +176,9 @@ class _Lines:
     def __init__(self, view: View) -> None:
         times, told = view.numbers("time")
         self.timeless = int((~told).sum())
-        order = np.argsort(np.where(told, times, BEGIN), kind="stable")
+        order = np.argsort(np.where(told, times, _BEGIN), kind="stable")
         view = view.take(order)
-        self.times: Integers = np.where(told, times, BEGIN)[order]
+        self.times: Integers = np.where(told, times, _BEGIN)[order]
         identities = view.known("hbone_host")
         names = ("direction", "src_namespace", "src_identity", "dst_namespace", "dst_identity", "dst_service")
         groups = group([*(view.part(name) for name in names), (identities.astype(np.int64), 2)], len(view))
@@ -228,7 +228,7 @@ class _Ztunnel:
         self._notes = notes
         self._starts = sorted(fact.time for fact in events if fact.kind == "version" and fact.time is not None)
         self._silences = silences(events)
-        self._last = int(lines.times[-1]) if len(lines.times) else BEGIN
+        self._last = int(lines.times[-1]) if len(lines.times) else _BEGIN
         self._scrapes = self._placed(scrapes)
 
     def counters(self) -> ZtunnelCounters:
@@ -271,7 +271,7 @@ class _Ztunnel:
             for scrape in told
             if scrape.time_from not in {None, "as given"} and scrape not in late
         ]
-        return sorted(told, key=lambda scrape: (END if scrape in late else scrape.time or END, scrape.total))
+        return sorted(told, key=lambda scrape: (_END if scrape in late else scrape.time or _END, scrape.total))
 
     def _is_told(self, scrape: Scrape) -> bool:
         return scrape.time is not None and (scrape.time_from != "from the file's own time" or scrape.time <= self._last)
@@ -290,11 +290,11 @@ class _Ztunnel:
     def _anew(self, earlier: Scrape, later: Scrape) -> bool:
         """Whether the process began anew between two scrapes: a counter fell, or the log says so."""
         fell = any(later.closed.get(key, 0) < count for key, count in earlier.closed.items())
-        begin, end = (BEGIN if earlier.time is None else earlier.time), self._time(later)
+        begin, end = (_BEGIN if earlier.time is None else earlier.time), self._time(later)
         return fell or any(begin < start <= end for start in self._starts)
 
     def _time(self, scrape: Scrape) -> int:
-        return scrape.time if scrape.time is not None and self._is_told(scrape) else END
+        return scrape.time if scrape.time is not None and self._is_told(scrape) else _END
 
     def _start(self, before: _Cut | None, scrape: Scrape, *, only: bool) -> _Cut | None:
         """The start of the process that made a scrape."""
@@ -312,7 +312,7 @@ class _Ztunnel:
             self._notes.append(
                 "the log does not show the start of this ztunnel: lines written before it begins count as missing"
             )
-            return _Cut(0, BEGIN, {}, 0)
+            return _Cut(0, _BEGIN, {}, 0)
         self._notes.append("the log does not show the start of this ztunnel: compared from the first scrape on")
         return None
 
@@ -332,7 +332,7 @@ class _Ztunnel:
         counters do not know yet came later.
         """
         here = self._blind(scrape)
-        if here.time == END:
+        if here.time == _END:
             return here
         near = max(scrape.precision, 1)
         low, high = np.searchsorted(self._lines.times, [here.time - near, here.time + near], side="left").tolist()
@@ -375,8 +375,8 @@ class _Ztunnel:
         counted, written = sum(closed.values()), here.row - before.row
         missing = counted - written
         return Stretch(
-            None if before.time == BEGIN else time_from_micros(before.time),
-            None if here.time == END else time_from_micros(here.time),
+            None if before.time == _BEGIN else time_from_micros(before.time),
+            None if here.time == _END else time_from_micros(here.time),
             counted,
             written,
             missing,
@@ -387,7 +387,7 @@ class _Ztunnel:
                 missing,
                 written,
                 int(self._lines.ended_well[rows].sum()),
-                first=before.time == BEGIN,
+                first=before.time == _BEGIN,
                 within=[one for one in self._silences if one.overlaps(before.time, here.time)],
             ),
             tuple(lost),

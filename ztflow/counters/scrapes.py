@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from ztflow.errors import SourceError
 from ztflow.model.vocabulary import DirectionWord
 
-CLOSED = "istio_tcp_connections_closed_total"
+_CLOSED = "istio_tcp_connections_closed_total"
 """One closed connection is one `connection complete` line: both are written by the same function."""
-OPENED = "istio_tcp_connections_opened_total"
-FAILED = "istio_tcp_connections_failed_total"
+_OPENED = "istio_tcp_connections_opened_total"
+_FAILED = "istio_tcp_connections_failed_total"
 """Exists from 1.29.0 on, where a connection cut by a policy change is flagged `DENY` too."""
 
 _DIRECTION: Mapping[str, DirectionWord] = {
@@ -103,19 +103,19 @@ def parse_scrape(data: bytes, file: str, ztunnel: str | None = None) -> list[Scr
     ours = False
     for name, labels, value in _samples(text, file):
         ours = ours or name.startswith(("istio_", "workload_manager_"))
-        if name not in {CLOSED, OPENED, FAILED} or labels.get("app", "ztunnel") != "ztunnel":
+        if name not in {_CLOSED, _OPENED, _FAILED} or labels.get("app", "ztunnel") != "ztunnel":
             continue
         pod = labels.get("pod") or ztunnel
         scrape = found.setdefault(pod, Scrape(pod, file))
-        if name == FAILED:
+        if name == _FAILED:
             scrape.cuts_are_denials = True
             continue
         if not 0 <= value < 2**63 or value != int(value):
             raise SourceError(file, f"{name} counts {value:g}", hint="a counter is a whole number")
         key, count = _key(labels), int(value)
-        into = scrape.closed if name == CLOSED else scrape.opened
+        into = scrape.closed if name == _CLOSED else scrape.opened
         into[key] = into.get(key, 0) + count
-        if name == CLOSED and labels.get("response_flags") == _DENY:
+        if name == _CLOSED and labels.get("response_flags") == _DENY:
             scrape.denied[key] = scrape.denied.get(key, 0) + count
     if not ours:
         raise SourceError(file, "no counter of a ztunnel is in it", hint="scrape port 15020 of each ztunnel pod")
@@ -134,7 +134,7 @@ def _families(text: str, file: str) -> list[Any]:
     from prometheus_client.openmetrics import parser as openmetrics
 
     whole = text.rstrip().endswith("# EOF")
-    if not whole and f"# TYPE {CLOSED.removesuffix('_total')} counter" in text:
+    if not whole and f"# TYPE {_CLOSED.removesuffix('_total')} counter" in text:
         raise SourceError(
             file, "the scrape is cut: no `# EOF` at its end", hint="its counters are incomplete; scrape again"
         )
