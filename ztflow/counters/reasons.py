@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ztflow.model.provenance import Fact, time_from_micros
+from ztflow.model.vocabulary import LogLevel
 from ztflow.text.format import time_text
 
-_QUIET = frozenset({"off", "warn", "error"})
+_QUIET = frozenset({"off", LogLevel.WARN.value, LogLevel.ERROR.value})
 """Levels at which no connection that ended well is written."""
-_LEVELS = _QUIET | {"info", "debug", "trace"}
+_LEVELS = _QUIET | {level.value for level in LogLevel}
 _NEVER = 1 << 62
 
 

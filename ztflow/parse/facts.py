@@ -135,7 +135,7 @@ def _version(statement: Statement) -> tuple[str, Values] | None:
     }
     values = {name: said.get(key) for name, key in names.items()}
     values = {name: text for name, text in values.items() if text and text != "unknown"}
-    return "version", values
+    return ("version", values) if said else None
 
 
 def _log_filter(statement: Statement) -> tuple[str, Values]:
