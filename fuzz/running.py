@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ def run(
             last = data
             told.inputs += 1
             trying.write_bytes(data)
-            with patience():
+            with patience(), threads_heard():
                 target.check(data)
 
         count = 500 if runs is None else runs - told.inputs
@@ -129,6 +130,20 @@ def patience() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+@contextmanager
+def threads_heard() -> Iterator[None]:
+    """While it is open, what a thread dies of is an error here, too."""
+    died: list[BaseException] = []
+    before = threading.excepthook
+    threading.excepthook = lambda about: died.append(about.exc_value or RuntimeError("a thread died"))
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+    if died:
+        raise died[0]
 
 
 def replay(target: Target, path: Path) -> None:

@@ -58,6 +58,3 @@ INVENTORY_BYTES = 64 << 20
 
 INVENTORIES_BYTES = 256 << 20
 """What all of them may have together."""
-
-OPEN_FILES = 256
-"""Files followed at the same time."""

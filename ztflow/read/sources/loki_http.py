@@ -287,9 +287,9 @@ class Client:
 
         def shut() -> None:
             late.set()
-            with suppress(OSError, AttributeError):
-                assert self._socket is not None
-                self._socket.shutdown(socket.SHUT_RDWR)
+            if (connected := self._socket) is not None:  # else there is no connection yet, and no answer
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
         timer = Timer(seconds, shut)
         timer.daemon = True
