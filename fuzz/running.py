@@ -111,6 +111,8 @@ def _round(attempt: Callable[[bytes], None], target: Target, count: int, seed: i
 
 def _where(error: BaseException) -> str:
     """The kind of an error: what it is, and the innermost line of ours it came through."""
+    while isinstance(error, BaseExceptionGroup):  # what fails only now and then comes wrapped
+        error = error.exceptions[0]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/ztflow/" in frame.filename]
     ours = frames[-1:] or traceback.extract_tb(error.__traceback__)[-1:]
     return f"{type(error).__name__} {Path(ours[0].filename).name}:{ours[0].lineno}" if ours else type(error).__name__
