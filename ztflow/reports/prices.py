@@ -80,7 +80,7 @@ class Prices:
         try:
             return cls._of_rows(reader)
         except csv.Error as error:
-            raise UsageError(f"line {reader.line_num} of the price table is no CSV: {error}") from error
+            raise UsageError(f"line {reader.line_num + 1} of the price table is no CSV: {error}") from error
 
     @classmethod
     def _of_rows(cls, reader: csv.DictReader[str]) -> Prices:
