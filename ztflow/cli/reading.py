@@ -86,6 +86,8 @@ class Reader:
         if not self._beside or inputs == ["-"]:
             return self._named
         beside = inventory_beside(inputs)
+        for error in beside.errors:
+            self._run.unreadable(error)
         for line in what_was_beside(beside):
             say(line)
         return beside.inventory or None

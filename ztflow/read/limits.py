@@ -61,6 +61,3 @@ INVENTORY_BYTES = 64 << 20
 
 INVENTORIES_BYTES = 256 << 20
 """What all of them may have together."""
-
-OPEN_FILES = 256
-"""Files followed at the same time."""
