@@ -18,6 +18,7 @@ from ztflow.columns.dictionaries import combinations, per_combination
 from ztflow.columns.dtypes import BoolArray
 from ztflow.filters.grid import End, Kind, Side, Test, any_of
 from ztflow.model.error_classes import verdict_of
+from ztflow.model.schema import logged_name
 
 if TYPE_CHECKING:
     from ztflow.filters import EndCondition, Filter, WordCondition
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     Tabular = TypeVar("Tabular", Flows, Halves)
 
 _END_COLUMNS = {
-    Kind.POD: ("pod", "namespace", "workload"),
+    Kind.POD: ("pod", "namespace", "name"),
     Kind.NAMESPACE: ("namespace", "pod"),
-    Kind.WORKLOAD: ("pod", "namespace", "workload"),
+    Kind.WORKLOAD: ("pod", "namespace", "name", "workload"),
     Kind.SERVICE: ("service",),
     Kind.IDENTITY: ("identity",),
     Kind.IP: ("ip", "host"),
@@ -47,7 +48,7 @@ class Known:
 
     Attributes:
         owners: Pod (`namespace/name`) → owning workload, where an inventory states it.
-        services: (namespace, workload) → the services it was seen behind.
+        services: (namespace, name as logged) → the services it was seen behind.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
@@ -55,10 +56,10 @@ class Known:
 
     def learn(self, table: pa.Table) -> None:
         """Remember which workloads served which services in this table."""
-        columns = (table["dst_namespace"], table["dst_workload"], table["dst_service"])
-        for namespace, workload, service in combinations(columns)[0]:
-            if workload is not None and service is not None:
-                self.services.setdefault((namespace, workload), set()).add(service)
+        columns = (table["dst_namespace"], table[logged_name(table.column_names, "dst")], table["dst_service"])
+        for namespace, name, service in combinations(columns)[0]:
+            if name is not None and service is not None:
+                self.services.setdefault((namespace, name), set()).add(service)
 
 
 def _nulls(table: pa.Table) -> pa.ChunkedArray:
@@ -73,11 +74,13 @@ def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
         if fact in ("host", "target_port"):
             name = {"host": "hbone_host", "target_port": "hbone_port"}[fact] if prefix == "dst" else ""
         elif fact == "service" and prefix == "src":
-            found += [table["src_namespace"], table["src_workload"]]
+            found += [table["src_namespace"], table[logged_name(table.column_names, "src")]]
             continue
         elif not flows and fact == "node":
             name = "ztunnel_node"
-        elif not flows and fact == "pod":
+        elif fact == "name":
+            name = logged_name(table.column_names, prefix)
+        elif not flows and fact in ("pod", "workload"):
             name = ""
         else:
             name = f"{prefix}_{fact}"
@@ -86,10 +89,13 @@ def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
 
 
 def _end(kind: Kind, facts: Sequence[Any], known: Known) -> End:
-    if kind in (Kind.POD, Kind.WORKLOAD):
-        pod, namespace, workload = facts
-        owner = known.owners.get(pod or f"{namespace}/{workload}")
-        return End(pod=pod, namespace=namespace, workload=workload, owner=owner)
+    if kind is Kind.POD:
+        pod, namespace, name = facts
+        return End(pod=pod, namespace=namespace, name=name)
+    if kind is Kind.WORKLOAD:
+        pod, namespace, name, workload = facts
+        workload = workload or known.owners.get(pod or f"{namespace}/{name}")
+        return End(pod=pod, namespace=namespace, name=name, workload=workload)
     if kind is Kind.NAMESPACE:
         namespace, pod = facts
         return End(namespace=namespace or (pod.partition("/")[0] if pod else None))
@@ -105,8 +111,8 @@ def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, known: Know
     if kind is Kind.SERVICE and prefix == "src":
         return per_combination(
             columns,
-            lambda namespace, workload: any(
-                test(End(service=service)) for service in known.services.get((namespace, workload), ())
+            lambda namespace, name: any(
+                test(End(service=service)) for service in known.services.get((namespace, name), ())
             ),
         )
     mask = per_combination(columns, lambda *facts: test(_end(kind, facts, known)))

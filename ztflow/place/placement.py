@@ -23,6 +23,7 @@ from ztflow.model.vocabulary import FlowPath, NodeLocality, ZoneLocality
 from ztflow.place.endpoints import Answer, End
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
+from ztflow.place.workloads import with_workloads
 from ztflow.place.ztunnels import NOWHERE
 
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
@@ -58,8 +59,9 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
-        were null, `locality` and `zone_locality` where they were null or `unknown`, and `unpaired_reason` `still_open`
-        where the inventory shows the missing side's connection open.
+        were null, `src_workload` and `dst_workload` as `workloads.with_workloads` says, `locality` and `zone_locality`
+        where they were null or `unknown`, and `unpaired_reason` `still_open` where the inventory shows the missing
+        side's connection open.
     """
     if not flows.num_rows:
         return flows
@@ -73,6 +75,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
             flows = _fill(flows, f"{side}_node", [topology.name(answer.place) for answer in end.answers], end.numbers)
             flows = _fill(flows, f"{side}_zone", [answer.zone for answer in end.answers], end.numbers)
             flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
+        flows = with_workloads(flows, topology.register.owners)
         flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
         if topology.inventory.connections:
             flows = explain_open(flows, topology.inventory, topology.register)
@@ -117,15 +120,15 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     ztunnel, node = coded(flows, f"{half}_ztunnel"), coded(flows, f"{side}_node")
     seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | ztunnel.known()
     answers, numbers, settled = _by_ztunnel(ztunnel, node, topology)
-    pod, workload = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
-    nameless = ~workload.known()
+    pod, name = coded(flows, f"{side}_pod"), coded(flows, f"{side}_name")
+    nameless = ~name.known()
     if topology.register.by_ip:  # an inventory may have the pod of an address the line gives no name for
         nameless &= ~coded(flows, f"{side}_ip").known()
     rows = np.flatnonzero(~(settled & seen & (pod.known() | nameless)))
     if len(rows):
         columns = [
             coded(flows, f"{side}_namespace"),
-            workload,
+            name,
             coded(flows, f"{side}_identity"),
             coded(flows, f"{side}_ip"),
             ztunnel,
