@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import combinations, per_combination
 from ztflow.columns.dtypes import BoolArray
+from ztflow.filters.former_names import as_it_was, former_columns, warn_of
 from ztflow.filters.grid import End, Kind, Side, Test, any_of
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.schema import logged_name
@@ -49,10 +50,14 @@ class Known:
     Attributes:
         owners: Pod (`namespace/name`) → owning workload, where an inventory states it.
         services: (namespace, name as logged) → the services it was seen behind.
+        passed: Whether any row passed.
+        former: Where none did: columns by whose earlier meaning some would have (`former_names`).
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     services: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
+    passed: bool = False
+    former: dict[str, str] = field(default_factory=dict)
 
     def learn(self, table: pa.Table) -> None:
         """Remember which workloads served which services in this table."""
@@ -149,10 +154,22 @@ def _word_mask(table: pa.Table, condition: WordCondition) -> BoolArray:
 
 def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa.Array:
     """See `Filter.mask`."""
+    known = Known() if known is None else known
+    mask = _mask(rows, table, known)
+    if not known.passed:
+        known.passed = bool(mask.any())
+        former = former_columns(rows, table)
+        if known.passed:
+            known.former = {}
+        elif former and _mask(rows, as_it_was(table, former), known).any():
+            known.former = former
+    return pa.array(mask)
+
+
+def _mask(rows: Filter, table: pa.Table, known: Known) -> BoolArray:
     from ztflow.filters.evaluate import expression_mask
 
     mask = np.ones(table.num_rows, np.bool_)
-    known = Known() if known is None else known
     if any(condition.kind is Kind.SERVICE for condition in rows.ends):
         known.learn(table)
     for end in rows.ends:
@@ -161,13 +178,16 @@ def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa
         mask &= _word_mask(table, word) ^ word.exclude
     for condition in rows.expressions:
         mask &= expression_mask(condition.expression, table) ^ condition.exclude
-    return pa.array(mask)
+    return mask
 
 
 def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabular:
     """See `Filter.apply`."""
     if not rows or not len(table):
         return table
-    known = Known() if known is None else known
+    whole, known = known is None, known or Known()
     known.owners = known.owners or table.owners
-    return table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))
+    chosen = table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))
+    if whole:
+        warn_of(known.former)
+    return chosen
