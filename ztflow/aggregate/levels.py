@@ -17,8 +17,7 @@ from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.schema import logged_name
 from ztflow.model.vocabulary import GraphLevel, unknown_word
-from ztflow.place.names import How, workload_of_pod
-from ztflow.place.workloads import qualified
+from ztflow.place.names import How, qualified, workload_of_pod
 
 _PROGRAMS = {GraphLevel.POD, GraphLevel.WORKLOAD, GraphLevel.SERVICE}
 """Levels at which an end is a program."""

@@ -19,7 +19,7 @@ def upgraded_flows(table: pa.Table) -> pa.Table:
     """A table of flows in the columns and types of `schema.FLOWS`.
 
     What an earlier build saved as `src_workload` and `dst_workload` becomes `src_name` and `dst_name`; the workloads
-    are null until the flows are placed. Columns that are not there are null, columns that flows do not have are dropped.
+    are null until the flows are placed. Columns that are not there are null; others than those of flows are dropped.
 
     Args:
         table: Columns of flows, by name, in any order.

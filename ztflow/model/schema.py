@@ -219,8 +219,8 @@ _ENDS = (
     _c(
         "dst_workload",
         Type.CATEGORY,
-        "What ztunnel calls the destination (`dst.workload`): for a pod the pod's name; a waypoint's or gateway's own on "
-        "those hops.",
+        "What ztunnel calls the destination (`dst.workload`): for a pod the pod's name; a waypoint's or gateway's own "
+        "on those hops.",
     ),
     _c("dst_namespace", Type.CATEGORY, "Namespace of the destination workload."),
     _c("dst_identity", Type.CATEGORY, "SPIFFE identity of the destination."),

@@ -66,6 +66,11 @@ def workload_of_pod(pod: str, owners: Mapping[str, str]) -> tuple[str, How]:
     return _remembered(name if slash else pod)
 
 
+def qualified(namespace: str | None, name: str | None) -> str | None:
+    """`namespace/name`, as far as both are known; None without a name."""
+    return f"{namespace}/{name}" if namespace and name else name
+
+
 def deployment_of_replica_set(replica_set: str, template_hash: str | None) -> tuple[str, str]:
     """(kind, name) of what owns a ReplicaSet: the Deployment when its name ends in a template hash."""
     if template_hash and replica_set.endswith(f"-{template_hash}"):
