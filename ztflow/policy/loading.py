@@ -146,22 +146,21 @@ def _loader() -> Any:
 
 
 def _objects(document: Any) -> Iterator[dict[str, Any]]:
-    """The Kubernetes objects in a document: itself, the items of a list, the object of a watch event."""
-    if isinstance(document, list):
-        for one in document:
-            yield from _objects(one)
-    if not isinstance(document, dict):
-        return
-    items = document.get("items")
-    if str(document.get("kind", "")).endswith("List") and isinstance(items, list):
-        for one in items:
-            if isinstance(one, dict):
-                # Items of an AuthorizationPolicyList, as the API itself answers, carry neither kind nor version.
-                kind = str(document["kind"]).removesuffix("List")
-                yield {"kind": kind, "apiVersion": document.get("apiVersion"), **one}
+    """The Kubernetes objects in a document: itself, those of an array, the items of a list, that of a watch event.
+
+    No deeper than that: YAML can nest a document in itself.
+    """
+    for one in document if isinstance(document, list) else [document]:
+        if not isinstance(one, dict):
+            continue
+        watched = one.get("object")
+        found = watched if isinstance(watched, dict) and "type" in one else one
+        items = found.get("items")
+        if not str(found.get("kind", "")).endswith("List") or not isinstance(items, list):
+            yield found
+            continue
         if not items:
             yield {"kind": "empty list"}
-    elif isinstance(document.get("object"), dict) and "type" in document:
-        yield from _objects(document["object"])
-    else:
-        yield document
+        # Items of an AuthorizationPolicyList, as the API itself answers, carry neither kind nor version.
+        whole = {"kind": str(found["kind"]).removesuffix("List"), "apiVersion": found.get("apiVersion")}
+        yield from ({**whole, **item} for item in items if isinstance(item, dict))

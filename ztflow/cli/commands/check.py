@@ -95,7 +95,12 @@ def check(
         if better != mesh:
             loaded = load_policies(policies, better)
         made = compare(
-            flows, loaded, Workloads(reader.inventory, loaded.keys), release=better.receiver, dry_lines=lines.refusals()
+            flows,
+            loaded,
+            Workloads(reader.inventory, loaded.keys),
+            release=better.receiver,
+            dry_lines=lines.refusals(),
+            selected=bool(selection),
         )
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
