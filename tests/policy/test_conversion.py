@@ -83,12 +83,12 @@ def test_actions_ztunnel_does_not_know_are_not_sent(action):
 
 
 REQUESTS = [
-    "to: [{operation: {%s: [x]}}]" % name for name in ("hosts", "notHosts", "methods", "notMethods", "paths", "notPaths")
+    f"to: [{{operation: {{{name}: [x]}}}}]" for name in ("hosts", "notHosts", "methods", "notMethods", "paths", "notPaths")
 ] + [
-    "from: [{source: {%s: [x]}}]" % name
+    f"from: [{{source: {{{name}: [x]}}}}]"
     for name in ("remoteIpBlocks", "notRemoteIpBlocks", "requestPrincipals", "notRequestPrincipals")
 ] + [
-    'when: [{key: "%s", values: [x]}]' % key
+    f'when: [{{key: "{key}", values: [x]}}]'
     for key in ("request.headers[x]", "source.serviceAccount", "source.trustDomain", "connection.sni", "remote.ip")
 ]  # fmt: skip
 
@@ -387,5 +387,5 @@ def test_what_the_api_server_refuses_is_an_error_that_says_where(rules, spec, sa
 def test_a_document_without_a_name_is_an_error():
     made = authorization()
     del made["metadata"]["name"]
-    with pytest.raises(UsageError, match="without metadata.name"):
+    with pytest.raises(UsageError, match=r"without metadata\.name"):
         converted(made)

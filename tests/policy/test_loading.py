@@ -223,7 +223,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UsageError, match="is no text"):
         load_policies([str(tmp_path / "b")])
     (tmp_path / "c.gz").write_bytes(gzip.compress(b"kind: List")[:-4])
-    with pytest.raises(UsageError, match="c.gz"):
+    with pytest.raises(UsageError, match=r"c\.gz"):
         load_policies([str(tmp_path / "c.gz")])
 
 

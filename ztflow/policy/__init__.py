@@ -5,7 +5,7 @@
 
 from ztflow.policy.convert import Mesh, convert
 from ztflow.policy.evaluate import Decision, Evaluation, Outcome, Why, evaluate
-from ztflow.policy.loading import load_policies
+from ztflow.policy.loading import PolicyFiles, load_policies
 from ztflow.policy.matching import Missing
 from ztflow.policy.model import Note, NoteKind, Policy, PolicySet, Workload
 from ztflow.policy.releases import NEWEST, Release
@@ -21,6 +21,7 @@ __all__ = [
     "NoteKind",
     "Outcome",
     "Policy",
+    "PolicyFiles",
     "PolicySet",
     "Release",
     "Why",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,50 @@ _HINT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """What files hold, before istiod has converted it.
+
+    Attributes:
+        documents: AuthorizationPolicies and PeerAuthentications.
+        sources: The file of each.
+        dumped: Policies as ztunnels have them already.
+    """
+
+    documents: tuple[dict[str, Any], ...]
+    sources: tuple[str, ...]
+    dumped: PolicySet
+
+    @classmethod
+    def read(cls, paths: Sequence[str]) -> PolicyFiles:
+        """Read files; arguments and errors are those of `load_policies`."""
+        documents: list[dict[str, Any]] = []
+        sources: list[str] = []
+        dumped = PolicySet()
+        for path in _files(paths):
+            found = False
+            for document in _decoded(path, _read(path)):
+                if dumps.is_dump(document):
+                    dumped = _agreeing(dumped, dumps.read(document, path))
+                    found = True
+                for item in _objects(document):
+                    if is_policy(item):
+                        documents.append(item)
+                        sources.append(path)
+                    found |= is_policy(item) or item.get("kind") == "empty list"
+            if not found:
+                raise UsageError(f"{path}: holds no policy; {_HINT}")
+        return cls(tuple(documents), tuple(sources), dumped)
+
+    def converted(self, mesh: Mesh | None = None) -> PolicySet:
+        """All policies as the ztunnels of a mesh have them.
+
+        Raises:
+            UsageError: If a document is not valid.
+        """
+        return self.dumped.joined(convert(self.documents, mesh, source=self.sources))
+
+
 def load_policies(paths: Sequence[str], mesh: Mesh | None = None) -> PolicySet:
     """All policies of some files, as the ztunnels have them.
 
@@ -34,24 +79,7 @@ def load_policies(paths: Sequence[str], mesh: Mesh | None = None) -> PolicySet:
     Raises:
         UsageError: If a file cannot be read or holds no policy: what, where, what to try.
     """
-    documents: list[dict[str, Any]] = []
-    sources: list[str] = []
-    dumped = PolicySet()
-    for path in _files(paths):
-        found = False
-        for document in _decoded(path, _read(path)):
-            if dumps.is_dump(document):
-                more = dumps.read(document, path)
-                dumped = _agreeing(dumped, more)
-                found = True
-            for item in _objects(document):
-                if is_policy(item):
-                    documents.append(item)
-                    sources.append(path)
-                found |= is_policy(item) or item.get("kind") == "empty list"
-        if not found:
-            raise UsageError(f"{path}: holds no policy; {_HINT}")
-    return dumped.joined(convert(documents, mesh, source=sources))
+    return PolicyFiles.read(paths).converted(mesh)
 
 
 def _agreeing(known: PolicySet, more: PolicySet) -> PolicySet:

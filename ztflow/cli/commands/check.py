@@ -76,8 +76,9 @@ def check(
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
+        from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
-        from ztflow.policy import NEWEST, Mesh, Release, Workloads, load_policies
+        from ztflow.policy import NEWEST, Mesh, PolicyFiles, Release, Workloads
         from ztflow.policy.log_lines import PolicyLines
         from ztflow.reports import check as compare
 
@@ -86,14 +87,17 @@ def check(
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         check_destination(form, output.output, sources, [*reading.inventory, *policies], follow=reading.follow)
+        if "-" in policies and "-" in sources:
+            raise UsageError("--policy - and the log cannot both come from standard input")
         mesh = Mesh(told or NEWEST, root_namespace=root_namespace, sends_dry_run=dry_run_sent)
-        loaded = load_policies(policies, mesh)
+        files = PolicyFiles.read(policies)
+        loaded = files.converted(mesh)
         reader = Reader(run, reading)
         lines = PolicyLines()
         flows = selection.apply(reader.noted_flows(sources, lines.learn))
         better = _better(mesh, told, lines)
         if better != mesh:
-            loaded = load_policies(policies, better)
+            loaded = files.converted(better)
         made = compare(
             flows,
             loaded,
