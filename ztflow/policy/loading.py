@@ -11,8 +11,8 @@ from typing import Any
 
 from ztflow.errors import SourceError, UsageError
 from ztflow.place.inventory.files import unpacked
-from ztflow.policy import dumps
 from ztflow.policy.convert import Mesh, convert, is_policy
+from ztflow.policy.dumps import is_dump, read_dump
 from ztflow.policy.model import Note, NoteKind, PolicySet
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -45,8 +45,8 @@ class PolicyFiles:
         for path in _files(paths):
             found = False
             for document in _decoded(path, _read(path)):
-                if dumps.is_dump(document):
-                    dumped = _agreeing(dumped, dumps.read(document, path))
+                if is_dump(document):
+                    dumped = _agreeing(dumped, read_dump(document, path))
                     found = True
                 for item in _objects(document):
                     if is_policy(item):

@@ -17,7 +17,7 @@ from ztflow.policy.log_lines import DryRefusals
 from ztflow.policy.matching import Missing
 from ztflow.policy.model import Action, NoteKind, PolicySet
 from ztflow.policy.observed import let_in, refused_by_policy
-from ztflow.policy.releases import NEWEST, Release
+from ztflow.policy.releases import NEWEST_RELEASE, Release
 from ztflow.policy.workloads import Workloads
 from ztflow.reports.check_rows import Changed, DryRun, Older, Undecided, changed, dry_runs, older, undecided
 from ztflow.reports.model import Basis, Report
@@ -196,7 +196,7 @@ def check(
     policies: PolicySet,
     workloads: Workloads | None = None,
     *,
-    release: Release = NEWEST,
+    release: Release = NEWEST_RELEASE,
     dry_lines: Sequence[DryRefusals] = (),
     selected: bool = False,
 ) -> Check:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @option(
     READING,
     "--root-namespace",
+    "root",
     metavar="NAME",
     default="istio-system",
     help="Istio's root namespace, whose policies hold for the whole mesh; istio-system unless given.",
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 @limit_options
 @message_options
 def check(
-    inputs: Sequence[str], output: ReportOutput, *, policies: Sequence[str], release: str | None, root_namespace: str,
+    inputs: Sequence[str], output: ReportOutput, *, policies: Sequence[str], release: str | None, root: str,
     dry_run_sent: bool, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Tell which recorded connections a set of policies would refuse or allow, and which rules do nothing."""
@@ -78,7 +79,7 @@ def check(
         from ztflow.cli.rows import Selection
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
-        from ztflow.policy import NEWEST, Mesh, PolicyFiles, Release, Workloads
+        from ztflow.policy import NEWEST_RELEASE, Mesh, PolicyFiles, Release, Workloads
         from ztflow.policy.log_lines import PolicyLines
         from ztflow.reports import check as compare
 
@@ -89,7 +90,7 @@ def check(
         check_destination(form, output.output, sources, [*reading.inventory, *policies], follow=reading.follow)
         if "-" in policies and "-" in sources:
             raise UsageError("--policy - and the log cannot both come from standard input")
-        mesh = Mesh(told or NEWEST, root_namespace=root_namespace, sends_dry_run=dry_run_sent)
+        mesh = Mesh(told or NEWEST_RELEASE, root_namespace=root, sends_dry_run=dry_run_sent)
         files = PolicyFiles.read(policies)
         loaded = files.converted(mesh)
         reader = Reader(run, reading)
