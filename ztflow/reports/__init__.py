@@ -12,6 +12,7 @@ from types import MappingProxyType
 from ztflow.counters import Counters
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows, Halves
+from ztflow.reports.check import Check, check
 from ztflow.reports.clocks import clocks
 from ztflow.reports.denied import denied
 from ztflow.reports.diff import diff
@@ -92,11 +93,13 @@ __all__ = [
     "RENDERERS",
     "REPORTS",
     "Basis",
+    "Check",
     "Field",
     "Price",
     "Prices",
     "Report",
     "TitledTable",
+    "check",
     "clocks",
     "denied",
     "diff",
