@@ -17,7 +17,7 @@ from ztflow.policy.log_lines import DryRefusals
 from ztflow.policy.matching import Missing
 from ztflow.policy.model import Action, NoteKind, PolicySet
 from ztflow.policy.observed import let_in, refused_by_policy
-from ztflow.policy.releases import NEWEST, Release
+from ztflow.policy.releases import NEWEST_RELEASE, Release
 from ztflow.policy.workloads import Workloads
 from ztflow.reports.check_rows import Changed, DryRun, Older, Undecided, changed, dry_runs, older, undecided
 from ztflow.reports.model import Basis, Report
@@ -36,6 +36,8 @@ class RuleUse:
         scope: Whose connections it is asked about.
         dry_run: Whether it is a dry run, which decides nothing.
         flows: Connections.
+        missed: For an ALLOW policy: connections refused because neither it nor another one attached to the server has
+            a rule that matches.
     """
 
     policy: str
@@ -44,6 +46,7 @@ class RuleUse:
     scope: str
     dry_run: bool
     flows: int
+    missed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Check(Report):
         dead: Policies and rules without effect at ztunnel.
         remarks: What else is to be known of the policies.
         dry_run: What dry-run policies would refuse, by the policies and by the log's own lines.
+        selected: Whether only some of the log's connections were asked about.
     """
 
     name: ClassVar[str] = "check"
@@ -105,6 +109,7 @@ class Check(Report):
     dead: tuple[Remark, ...]
     remarks: tuple[Remark, ...]
     dry_run: tuple[DryRun, ...]
+    selected: bool
 
     @property
     def findings(self) -> int:
@@ -132,7 +137,9 @@ class Check(Report):
         ):
             if rows:
                 found.append(titled(title, columns, rows, limit))
-        rules = [(row.policy, rule_text(row.rule), _action(row), row.scope, row.flows) for row in self.rules]
+        rules = [
+            (row.policy, rule_text(row.rule), _action(row), row.scope, row.flows, row.missed) for row in self.rules
+        ]
         found.append(titled("Rules", _RULES, rules, limit))
         return found
 
@@ -154,7 +161,9 @@ class Check(Report):
                 "Behind a waypoint the pod's ztunnel sees the waypoint's identity and address, not the client's."
             )
         wrong = [row for row in self.dry_run if row.agrees is False]
-        if wrong:
+        if wrong and self.selected:
+            notes.append("The log's dry-run lines are of all its connections, not only of those chosen.")
+        elif wrong:
             notes.append(
                 f"The log's dry-run lines and the policies given differ for {counted(len(wrong), 'pair')}: other "
                 "policies held, or lines are missing."
@@ -165,6 +174,7 @@ class Check(Report):
 _REMARKS = (("policy", Unit.TEXT), ("rule", Unit.TEXT), ("what", Unit.TEXT), ("why", Unit.TEXT))
 _RULES = (
     ("policy", Unit.TEXT), ("rule", Unit.TEXT), ("action", Unit.TEXT), ("scope", Unit.TEXT), ("conns", Unit.COUNT),
+    ("no rule matched", Unit.COUNT),
 )  # fmt: skip
 
 
@@ -186,8 +196,9 @@ def check(
     policies: PolicySet,
     workloads: Workloads | None = None,
     *,
-    release: Release = NEWEST,
+    release: Release = NEWEST_RELEASE,
     dry_lines: Sequence[DryRefusals] = (),
+    selected: bool = False,
 ) -> Check:
     """What these policies would make of recorded connections, beside what became of them.
 
@@ -197,6 +208,7 @@ def check(
         workloads: Labels of the pods, and what is attached to them.
         release: What the policies were converted for.
         dry_lines: What the log's own lines say of dry-run policies (`policy.log_lines`).
+        selected: Whether the flows are only some of the log's, so that its lines count more.
 
     Cost: about that of two reports; Python once per distinct kind of connection.
     """
@@ -229,6 +241,7 @@ def check(
         tuple(row for row in remarks if row.kind in dead),
         tuple(row for row in remarks if row.kind not in dead),
         tuple(dry_runs(view, ends, evaluation, dry_lines, flows.owners, policies)),
+        selected,
     )
 
 
@@ -241,15 +254,18 @@ def _mask(evaluation: Evaluation, outcome: Outcome) -> np.ndarray[tuple[int], np
 def _rule_uses(evaluation: Evaluation, policies: PolicySet) -> list[RuleUse]:
     flows = np.bincount(evaluation.codes, minlength=len(evaluation.decisions)).tolist()
     decided: Counter[tuple[str | None, int | None]] = Counter()
+    missed: Counter[str] = Counter()
     for decision, count in zip(evaluation.decisions, flows, strict=True):
         decided[decision.policy, decision.rule] += count
+        if decision.why is Why.NO_RULE:
+            missed.update(dict.fromkeys(decision.allows, count))
     uses = []
     for policy in sorted(policies.policies, key=lambda one: (one.action is Action.ALLOW, one.key)):
         numbers: list[int | None] = [rule.number for rule in policy.rules]
         uses += [
             RuleUse(
                 policy.key, number, policy.action.value, policy.scope.value, policy.dry_run,
-                decided[policy.key, number],
+                decided[policy.key, number], missed[policy.key],
             )
             for number in numbers or [None]
         ]  # fmt: skip

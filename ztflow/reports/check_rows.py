@@ -290,7 +290,11 @@ def dry_runs(
         evaluated[pair] = evaluated.get(pair, 0) + 1
         one = evaluation.decisions[evaluation.codes[row]]
         named.setdefault(pair, set()).update(one.dry_denies or one.dry_allows)
+    targets = {ends.id(code) for code in np.unique(ends.target).tolist()}
+    sources = {ends.id(code) for code in np.unique(ends.source).tolist()} | {None}
     for pair, line in zip(_names(lines, owners), lines, strict=True):
+        if pair[0] not in sources or pair[1] not in targets:
+            continue  # of connections that were not chosen
         logged[pair] = logged.get(pair, 0) + line.flows
         named.setdefault(pair, set()).update(key for key, _ in line.policies if key is not None)
     has_dry = any(policy.dry_run for policy in policies.policies)

@@ -220,7 +220,7 @@ def _wanted(
     """
     from ztflow.errors import UsageError
     from ztflow.filters.quantities import parse_duration
-    from ztflow.policy import NEWEST, Mesh, Release, load_policies
+    from ztflow.policy import NEWEST_RELEASE, Mesh, Release, load_policies
     from ztflow.policy.advice import Asked, Reason, Wanted
 
     try:
@@ -241,5 +241,5 @@ def _wanted(
         release=told,
         default_deny=default_deny,
         strict=strict,
-        earlier=load_policies(since_policy, Mesh(told or NEWEST)) if since_policy else None,
+        earlier=load_policies(since_policy, Mesh(told or NEWEST_RELEASE)) if since_policy else None,
     )

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @option(
     READING,
     "--root-namespace",
+    "root",
     metavar="NAME",
     default="istio-system",
     help="Istio's root namespace, whose policies hold for the whole mesh; istio-system unless given.",
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 @limit_options
 @message_options
 def check(
-    inputs: Sequence[str], output: ReportOutput, *, policies: Sequence[str], release: str | None, root_namespace: str,
+    inputs: Sequence[str], output: ReportOutput, *, policies: Sequence[str], release: str | None, root: str,
     dry_run_sent: bool, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Tell which recorded connections a set of policies would refuse or allow, and which rules do nothing."""
@@ -76,8 +77,9 @@ def check(
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
+        from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
-        from ztflow.policy import NEWEST, Mesh, Release, Workloads, load_policies
+        from ztflow.policy import NEWEST_RELEASE, Mesh, PolicyFiles, Release, Workloads
         from ztflow.policy.log_lines import PolicyLines
         from ztflow.reports import check as compare
 
@@ -86,16 +88,24 @@ def check(
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         check_destination(form, output.output, sources, [*reading.inventory, *policies], follow=reading.follow)
-        mesh = Mesh(told or NEWEST, root_namespace=root_namespace, sends_dry_run=dry_run_sent)
-        loaded = load_policies(policies, mesh)
+        if "-" in policies and "-" in sources:
+            raise UsageError("--policy - and the log cannot both come from standard input")
+        mesh = Mesh(told or NEWEST_RELEASE, root_namespace=root, sends_dry_run=dry_run_sent)
+        files = PolicyFiles.read(policies)
+        loaded = files.converted(mesh)
         reader = Reader(run, reading)
         lines = PolicyLines()
         flows = selection.apply(reader.noted_flows(sources, lines.learn))
         better = _better(mesh, told, lines)
         if better != mesh:
-            loaded = load_policies(policies, better)
+            loaded = files.converted(better)
         made = compare(
-            flows, loaded, Workloads(reader.inventory, loaded.keys), release=better.receiver, dry_lines=lines.refusals()
+            flows,
+            loaded,
+            Workloads(reader.inventory, loaded.keys),
+            release=better.receiver,
+            dry_lines=lines.refusals(),
+            selected=bool(selection),
         )
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
