@@ -13,7 +13,7 @@ from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End, Kind, Seen
 from ztflow.policy.advice.selectors import Selectors
 
-LOSS = 0.1
+MOST_LOST = 0.1
 """Most connections to a destination that may have lost a half, or whose destination may be unknown, as a share."""
 
 PRINCIPAL = re.compile(
@@ -100,7 +100,7 @@ class Judge:
                 self._denied.add((to, kind.identity, self.port(kind)))
             else:
                 self._on_port[to, self.port(kind)] += tally.connections
-        self.many_unplaced = unplaced > LOSS * tunnelled
+        self.many_unplaced = unplaced > MOST_LOST * tunnelled
         """Whether the destination of many connections inside the mesh is not known."""
 
     def port(self, kind: Kind) -> int | None:
