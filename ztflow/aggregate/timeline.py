@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_CELLS = 5_000_000
 """Steps times groups; more would take gigabytes."""
 
+_EXACT = 2**53
+"""Whole numbers below are exact as floats."""
+
 BYTES = ("request_bytes", "response_bytes")
 
 
@@ -34,13 +37,14 @@ class Timeline(NamedTuple):
         step: Length of a step in microseconds.
         flows: Connections that ended in the step.
         sizes: Bytes by column of `BYTES`; steps add up to the sum of the connections that have a time.
+            Floats where a sum reaches 2^53, which they no longer hold to the byte.
         timeless: Connections that are in no step, since the log tells no time.
     """
 
     first: int
     step: int
     flows: IntArray
-    sizes: dict[str, IntArray]
+    sizes: dict[str, IntArray | FloatArray]
     timeless: int
 
 
@@ -84,7 +88,7 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int) -> Timel
 
 def _spread(
     sizes: FloatArray, began: IntArray, ended: IntArray, codes: Integers, shape: tuple[int, int], length: int
-) -> IntArray:
+) -> IntArray | FloatArray:
     """Bytes of each step: differences of what had passed by its two edges, so that nothing is lost or counted twice."""
     groups, steps = shape
     last = ended // length
@@ -108,8 +112,8 @@ def _spread(
     passed = np.clip(np.round(passed), 0, totals[:, None])
     passed[:, -1:] = totals[:, None]
     passed = np.maximum.accumulate(passed, axis=1)
-    result: IntArray = np.diff(passed, axis=1, prepend=0.0).astype(np.int64)
-    return result
+    result: FloatArray = np.diff(passed, axis=1, prepend=0.0)
+    return result.astype(np.int64) if totals.max() < _EXACT else result
 
 
 def timeline_frame(table: pa.Table, step: timedelta, by: str | None) -> pd.DataFrame:

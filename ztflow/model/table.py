@@ -101,8 +101,9 @@ class Table:
         """A DataFrame, with unknown as `<NA>`.
 
         Its dtypes are nullable: `Int64`, `Int32`, `Float64`, `boolean`, `string`, `datetime64[us, UTC]` (all of them:
-        docs/reference/frames.md). Like columns of both ends have the same categories, so `frame.src_namespace == frame.dst_namespace`
-        works. With `groupby`, give `observed=True`: else pandas before 3 makes a group of every category.
+        docs/reference/frames.md). Like columns of both ends have the same categories, so `frame.src_namespace ==
+        frame.dst_namespace` works. With `groupby`, give `observed=True`: else pandas before 3 makes a
+        group of every category.
 
         Args:
             text: How columns of few distinct texts come: `category` (1 to 4 bytes a cell), or `string` (backed by
