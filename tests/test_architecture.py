@@ -41,10 +41,9 @@ LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "r
 
 CIRCLES = {
     ("ztflow.model.answers", "ztflow.graph"),
-    ("ztflow.model.answers", "ztflow.graph.traffic"),
     ("ztflow.model.answers", "ztflow.model.tables"),
-    ("ztflow.model.answers", "ztflow.read.raw_lines"),
     ("ztflow.model.answers", "ztflow.reports"),
+    ("ztflow.model.answers", "ztflow.reports.summary"),
     ("ztflow.model.table", "ztflow.filters"),
     ("ztflow.filters", "ztflow.filters.masks"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,19 +46,28 @@ class TitledTable:
     notes: tuple[str, ...] = ()
 
     def to_arrow(self) -> pa.Table:
-        """The cells as an Arrow table: titles are its columns, several texts in a cell are one, joined by `, `."""
+        """The cells as an Arrow table: titles are its columns (with a number where one is there again), texts of a cell joined by `, `."""
         import pyarrow as pa
 
         cells = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.fields)
-        return pa.table(
-            {field.title: _array(field.unit, column) for field, column in zip(self.fields, cells, strict=True)}
-        )
+        arrays = [_array(field.unit, column) for field, column in zip(self.fields, cells, strict=True)]
+        return pa.Table.from_arrays(arrays, names=_distinct([field.title for field in self.fields]))
 
     def to_pandas(self) -> pd.DataFrame:
         """The cells as a DataFrame with nullable dtypes."""
         from ztflow.model.frames import to_pandas
 
         return to_pandas(self.to_arrow())
+
+
+def _distinct(titles: Sequence[str]) -> list[str]:
+    """Titles as names of columns: one that is there again gets a number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for title in titles:
+        seen[title] += 1
+        names.append(title if seen[title] == 1 else f"{title} {seen[title]}")
+    return names
 
 
 def _array(unit: Unit, cells: Sequence[Any]) -> pa.Array:
