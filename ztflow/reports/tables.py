@@ -46,7 +46,10 @@ class TitledTable:
     notes: tuple[str, ...] = ()
 
     def to_arrow(self) -> pa.Table:
-        """The cells as an Arrow table: titles are its columns (with a number where one is there again), texts of a cell joined by `, `."""
+        """The cells as an Arrow table.
+
+        Titles name its columns, one that is there again has a number; several texts in a cell are joined by `, `.
+        """
         import pyarrow as pa
 
         cells = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.fields)
