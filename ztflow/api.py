@@ -84,7 +84,7 @@ def iter_records(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = RecordSession(_known(inventory, sources), report=report)
+    session = RecordSession(_known(inventory, sources, on_error), report=report)
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -139,7 +139,7 @@ def iter_flows(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = Session(_known(inventory, sources), report=report)
+    session = Session(_known(inventory, sources, on_error), report=report)
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -158,12 +158,40 @@ def read_capture(
     as they grow, until it says yes or they end.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
     kept: list[Halves] = []
+    flows = read_noted(
+        *inputs,
+        note=lambda batch: kept.append(batch.halves),
+        inventory=inventory,
+        wrapper=wrapper,
+        on_error=on_error,
+        progress=progress,
+        report=report,
+        stop=stop,
+    )
+    return whole(Halves, kept, report), flows
+
+
+def read_noted(
+    *inputs: Source,
+    note: Callable[[ReadBatch], None],
+    inventory: Known = (),
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+    stop: Stop | None = None,
+) -> Flows:
+    """Connections, with a look at each batch that was read: its access lines, and the facts of the other lines.
+
+    Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
+    """
+    report = ReadReport() if report is None else report
+    sources = _given(inputs)
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
-            kept.append(batch.halves)
+            note(batch)
             yield batch
 
     batches = (
@@ -171,8 +199,7 @@ def read_capture(
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    flows = whole(Flows, _finished(Session(_known(inventory, sources), report=report), noted(batches)), report)
-    return whole(Halves, kept, report), flows
+    return whole(Flows, _finished(Session(_known(inventory, sources, on_error), report=report), noted(batches)), report)
 
 
 def follow_records(
@@ -190,7 +217,7 @@ def follow_records(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = RecordSession(_known(inventory, sources), live=True, report=report)
+    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report)
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -220,7 +247,9 @@ def follow_flows(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = LiveSession(_known(inventory, sources), window=LIVE_WINDOW if window is None else window, report=report)
+    session = LiveSession(
+        _known(inventory, sources, on_error), window=LIVE_WINDOW if window is None else window, report=report
+    )
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -233,13 +262,18 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     return made
 
 
-def _known(inventory: Known, inputs: Sequence[Given]) -> Inventory | None:
+def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
     if inventory is None or isinstance(inventory, Inventory):
         return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
     if paths:
         return read_inventory(*paths) or None
-    return inventory_beside(inputs).inventory or None
+    beside = inventory_beside(inputs)
+    for error in beside.errors:
+        if on_error is None:
+            raise error
+        on_error(error)
+    return beside.inventory or None
 
 
 def _given(inputs: Iterable[Source]) -> list[Given]:

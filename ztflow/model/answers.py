@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
+    from ztflow.counters import Counters
     from ztflow.graph.traffic import TrafficGraph
     from ztflow.model.objects import Flow
     from ztflow.model.tables import Flows, Halves
@@ -93,7 +94,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["egress"]) -> Egress: ...
     @overload
-    def report(self, name: Literal["loss"]) -> LossReport: ...
+    def report(self, name: Literal["loss"], *, counters: Counters | None = None) -> LossReport: ...
     @overload
     def report(self, name: Literal["tunnels"], *, halves: Halves) -> Tunnels: ...
     @overload

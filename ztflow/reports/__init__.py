@@ -11,8 +11,10 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
+from ztflow.counters import Counters
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows, Halves
+from ztflow.reports.check import Check, check
 from ztflow.reports.clocks import Clocks, clocks
 from ztflow.reports.denied import Denied, denied
 from ztflow.reports.diff import Diff, diff
@@ -81,7 +83,13 @@ def make_report(name: Literal["waypoints"], flows: Flows, **options: Any) -> Way
 @overload
 def make_report(name: str, flows: Flows, **options: Any) -> Report: ...
 def make_report(
-    name: str, flows: Flows, *, halves: Halves | None = None, prices: Prices | None = None, **options: Any
+    name: str,
+    flows: Flows,
+    *,
+    halves: Halves | None = None,
+    prices: Prices | None = None,
+    counters: Counters | None = None,
+    **options: Any,
 ) -> Report:
     """A report by its name.
 
@@ -90,6 +98,7 @@ def make_report(
         flows: Connections.
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
+        counters: For `loss`: what `counters.reconcile` found.
         options: What else the function of that name takes: `by` and `sort` of `traffic`.
 
     Raises:
@@ -102,6 +111,8 @@ def make_report(
         options["halves"] = _needs(halves, name)
     if name == "locality":
         options["prices"] = prices
+    if name == "loss":
+        options["counters"] = counters
     unknown = sorted(options.keys() - signature(make).parameters.keys())
     if unknown:
         raise UsageError(f"report {name} has no option {', '.join(unknown)}")
@@ -113,6 +124,7 @@ __all__ = [
     "RENDERERS",
     "REPORTS",
     "Basis",
+    "Check",
     "Clocks",
     "Denied",
     "Diff",
@@ -130,6 +142,7 @@ __all__ = [
     "Traffic",
     "Tunnels",
     "Waypoints",
+    "check",
     "clocks",
     "denied",
     "diff",
