@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
-    from ztflow.counters import Counters
     from ztflow.graph.traffic import TrafficGraph
     from ztflow.model.objects import Flow
     from ztflow.model.tables import Flows, Halves
@@ -94,7 +93,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["egress"]) -> Egress: ...
     @overload
-    def report(self, name: Literal["loss"], *, counters: Counters | None = None) -> LossReport: ...
+    def report(self, name: Literal["loss"], **options: Any) -> LossReport: ...
     @overload
     def report(self, name: Literal["tunnels"], *, halves: Halves) -> Tunnels: ...
     @overload
@@ -108,7 +107,8 @@ class Answers(Table):
 
         Args:
             name: One of `ztflow.reports.REPORTS`.
-            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `by` and `sort` for `traffic`.
+            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by` and `sort` for
+                `traffic`.
 
         Raises:
             UsageError: No such report or option.
