@@ -88,6 +88,8 @@ class Reader:
         """What was named, else what stands beside the logs; says what that is."""
         if self._beside and inputs != ["-"]:
             beside = inventory_beside(inputs)
+            for error in beside.errors:
+                self._run.unreadable(error)
             for line in what_was_beside(beside):
                 say(line)
             self.inventory = beside.inventory or None
