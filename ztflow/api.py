@@ -16,7 +16,7 @@ from ztflow.filters.period import Moment, between
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 
 Source: TypeAlias = str | Path | BinaryIO
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
@@ -148,6 +148,7 @@ def read_capture(
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
+            no_flows(batch)
             kept.append(batch.halves)
             yield batch
 

@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.errors import SourceError
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
@@ -84,11 +85,24 @@ class Pipeline(ABC, Generic[Tabular]):
         """Nothing more will come: the rest."""
 
 
+def no_flows(batch: ReadBatch) -> None:
+    """Refuse saved flows where access lines are wanted.
+
+    Raises:
+        SourceError: The batch has some.
+    """
+    if batch.flows is not None:
+        raise SourceError(
+            batch.source_file, "holds saved flows, and this answer needs access lines",
+            hint="give the log, or what `ztflow records` saved of it",
+        )  # fmt: skip
+
+
 class RecordSession(Pipeline[Halves]):
     """Access lines in order of time; with an inventory each with the node of its ztunnel, where it is known.
 
     Args:
-        inventory: What `place.read_inventory` gave; without one a node is named only where the log's shipper names it.
+        inventory: What `place.read_inventory` gave; without one a node is named where the log or its shipper names it.
         live: Give lines as they come, with the node known at that time, instead of at the end with what all lines show.
         report: Takes the counts.
     """
@@ -97,14 +111,17 @@ class RecordSession(Pipeline[Halves]):
         self, inventory: Inventory | None = None, *, live: bool = False, report: ReadReport | None = None
     ) -> None:
         super().__init__(inventory, report)
-        self._placing = inventory is not None
         self._live = live
 
     def feed(self, batch: ReadBatch) -> Halves:
-        """Take in a batch; a live session gives its lines."""
+        """Take in a batch; a live session gives its lines.
+
+        Raises:
+            SourceError: It holds saved flows, whose access lines nobody has any more.
+        """
+        no_flows(batch)
         table = batch.halves.to_arrow()
-        if self._placing:
-            self.topology.learn(batch.facts, table)
+        self.topology.learn(batch.facts, table)
         if self._live:
             return self._placed(table)
         self._order.add(table)
@@ -115,7 +132,7 @@ class RecordSession(Pipeline[Halves]):
         return map(self._placed, self._order.slices())
 
     def _placed(self, table: pa.Table) -> Halves:
-        return Halves(place_ztunnels(table, self.topology) if self._placing else table, owners=self.owners)
+        return Halves(place_ztunnels(table, self.topology), owners=self.owners)
 
 
 class Session(Pipeline[Flows]):
@@ -158,10 +175,15 @@ class Session(Pipeline[Flows]):
         return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of it that need no pairing.
+
+        Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
+        unknown, so a saved flow stays as it was unless an inventory knows more.
+        """
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
-        return self._legacy.push(batch.facts)
+        flows = self._legacy.push(batch.facts)
+        return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
 
     def _placed(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
@@ -205,7 +227,7 @@ class LiveSession(Session):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
-        old = self._learn(batch) if len(batch.halves) or batch.facts else FLOWS_SCHEMA.empty_table()
+        old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 
     def advance(self, quiet: timedelta) -> Flows:
@@ -284,7 +306,7 @@ class GrowingSession(LiveSession):
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows, look at the `picture`."""
         halves = batch.halves.to_arrow()
-        if halves.num_rows or batch.facts:
+        if batch:
             _keep(self._before, self._learn(batch))
         self._note(halves)
         quiet = self._quiet(batch)

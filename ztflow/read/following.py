@@ -17,9 +17,11 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.inputs import OnError, ReadBatch, read_inputs
+from ztflow.read.inputs import OnError, ReadBatch, read_inputs, table_batches
 from ztflow.read.limits import OPEN_FILES
-from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
+from ztflow.read.saved.rows import Ledger
+from ztflow.read.saved.tables import HEAD, Waiting, is_table
+from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.loki import tail
@@ -62,7 +64,8 @@ def follow(
     """Read inputs as they grow.
 
     Files are read from their beginning and then followed through rotation, truncation and recreation; directories and
-    globs also for new files. Compressed files are read once. Pipes end; files never do.
+    globs also for new files. Compressed files and tables saved as Parquet or CSV are read once; from a pipe such a
+    table is read when it has ended. Pipes end; files never do.
 
     Args:
         inputs: As for `read_inputs`.
@@ -105,9 +108,18 @@ class _Stream:
         live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
+        self._table: Waiting | None = None
 
     def feed(self, data: bytes) -> Iterator[ReadBatch]:
         self._fed = monotonic()
+        if not self.parser.stats.bytes and self._table is None and is_table(data):
+            self._table = Waiting(data)
+        elif self._table is not None:
+            self._table.add(data)
+        else:
+            yield from self._lines(data)
+
+    def _lines(self, data: bytes) -> Iterator[ReadBatch]:
         at = 0
         while at < len(data):
             piece = data[at:] if self.parser.fast else data[at : at + _SLOW_BATCH]
@@ -119,14 +131,19 @@ class _Stream:
             yield from self._batch(self.parser.flush_idle())
 
     def finish(self) -> Iterator[ReadBatch]:
-        return self._batch(self.parser.finish())
+        if self._table is None:
+            yield from self._batch(self.parser.finish())
+            return
+        ledger = Ledger(self.parser.source_file, self.parser.stats, self.parser.problems)
+        with self._table as waiting:
+            yield from table_batches(waiting.pieces(ledger), ledger.name)
 
     def _batch(self, halves: Halves) -> Iterator[ReadBatch]:
-        facts = self.parser.take_facts()
         if len(halves):
             halves = Halves(self._copies.left_out(halves.to_arrow()))
-        if len(halves) or facts:
-            yield ReadBatch(halves, facts, self.parser.source_file)
+        batch = ReadBatch(halves, self.parser.take_facts(), self.parser.source_file, self.parser.take_flows())
+        if batch:
+            yield batch
 
 
 class _Pipe:
@@ -300,8 +317,8 @@ class _Live:
                 self._add_pipe(found.name, opened)
                 return
             with Path(found.path).open("rb") as file:
-                packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(found.name)
-            if packed:
+                head = file.read(HEAD)
+            if is_table(head) or compression_of(head) is not None or is_archive_name(found.name):
                 for batch in read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
                     yield batch
                     if self.stop():
@@ -357,9 +374,12 @@ class _Live:
         if data is not None:
             yield from pipe.stream.feed(data)
         else:
-            yield from pipe.stream.finish()
             self._pipes.remove(pipe)
             pipe.close()
+            try:
+                yield from pipe.stream.finish()
+            except SourceError as error:  # a saved table that is damaged
+                self._failed(error)
         while isinstance(pipe.file, _Tail) and pipe.file.errors:
             self._failed(pipe.file.errors.pop(0))
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import pyarrow as pa
+
 from ztflow.errors import SourceError
-from ztflow.model.provenance import Fact, ReadReport
+from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
+from ztflow.read.saved.rows import Ledger
+from ztflow.read.saved.tables import Piece, beginning, is_table, read_table
+from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
@@ -28,11 +33,17 @@ class ReadBatch:
         halves: Access lines; may be empty.
         facts: What other lines said.
         source_file: The input, as named.
+        flows: Connections that ztflow saved before; None for none.
     """
 
     halves: Halves
     facts: list[Fact]
     source_file: str
+    flows: pa.Table | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything."""
+        return bool(len(self.halves) or self.facts or self.flows is not None)
 
 
 def read_inputs(
@@ -77,14 +88,19 @@ def read_inputs(
                 if chunks is None:
                     report.copies.append(stream.name)
                     continue
-                origin = origin_of_path(stream.name, stream.beside)
-                parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
-                parser.expected = one.size or 0
-                if parser.expected >= BIG:
-                    chunks = ahead(chunks)
-                report.register(parser.source_file, parser.stats, parser.problems, inside=stream.inside)
-                copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
+                head, chunks = beginning(chunks)
                 try:
+                    if is_table(head):
+                        path = one.path if stream.name == one.name else None
+                        yield from _table(head, chunks, stream, path, report, meter)
+                        continue
+                    origin = origin_of_path(stream.name, stream.beside)
+                    parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
+                    parser.expected = one.size or 0
+                    if parser.expected >= BIG:
+                        chunks = ahead(chunks)
+                    report.register(parser.source_file, parser.stats, parser.problems, inside=stream.inside)
+                    copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                     yield from _batches(parser, chunks, copies, meter)
                 except SourceError as error:
                     if error.source == one.name:
@@ -145,11 +161,33 @@ def _batches(
         table = halves.to_arrow()
         if table.num_rows and copies is not None:
             table = copies.left_out(table)
-        facts = parser.take_facts()
-        if table.num_rows or facts:
-            yield ReadBatch(Halves(table), facts, parser.source_file)
+        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, parser.take_flows())
+        if batch:
+            yield batch
         if chunk is None:
             break
         meter.read(len(chunk))
     if broken is not None:
         raise broken
+
+
+def _table(
+    head: bytes, chunks: Iterator[bytes], stream: Stream, path: str | None, report: ReadReport, meter: _Meter
+) -> Iterator[ReadBatch]:
+    """The batches of a table ztflow saved."""
+    stats, problems = ReadStats(), list[Problem]()
+    report.register(stream.name, stats, problems, inside=stream.inside)
+
+    def noted() -> Iterator[bytes]:
+        for chunk in chunks:
+            meter.read(len(chunk))
+            yield chunk
+
+    pieces = read_table(head, noted(), Ledger(stream.name, stats, problems), path)
+    return table_batches(pieces, stream.name)
+
+
+def table_batches(pieces: Iterable[Piece], name: str) -> Iterator[ReadBatch]:
+    """The pieces of a saved table as batches of an input."""
+    for kind, rows in pieces:
+        yield ReadBatch(Halves(), [], name, rows) if kind == "flows" else ReadBatch(Halves(rows), [], name)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.parse import fact_of, has_near_key, was_damaged
-from ztflow.parse.jsonlog import own_record
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.saved.objects import OwnRows
+from ztflow.read.saved.recognise import Kind
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
 
@@ -32,6 +33,7 @@ class Tally:
         self.problems: list[Problem] = []
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
+        self._own: OwnRows | None = None
         self._facts: list[Fact] = []
 
     def take_facts(self) -> list[Fact]:
@@ -98,15 +100,13 @@ class Tally:
         else:
             self.not_ours()
 
-    def own_record(self, piece: Piece, fields: dict[str, Any]) -> None:
-        """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
-        try:
-            record = own_record(fields)
-        except ParseError as error:
-            self.problem(LogLine(piece.text, piece.line_number, piece.origin, fields), error)
-            return
-        assert record is not None
-        self.stats.lines += 1
-        self.stats.access += 1
-        number = piece.line_number if record.line_number is None else record.line_number
-        self.builder.append(record.row, record.origin, number, record.source_file)
+    def own(self, kind: Kind, piece: Piece) -> None:
+        """A row of a table ztflow saved, as a JSON object; it is counted when it is taken."""
+        assert piece.fields is not None
+        if self._own is None:
+            self._own = OwnRows(self.source_file, self.stats, self.problems)
+        self._own.add(kind, piece.fields, piece.line_number)
+
+    def take_own(self, kind: Kind) -> pa.Table | None:
+        """Such rows since the last call; None for none."""
+        return None if self._own is None else self._own.take(kind)
