@@ -40,8 +40,8 @@ _WORDS: Final = {
     **dict.fromkeys(("false", "f", "no", "0", "0.0"), False),
 }
 _MOMENT: Final = (
-    r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<minute>\d\d:\d\d)(?::(?P<second>\d\d)(?:[.,](?P<part>\d{1,9})\d*)?)?"
-    r" ?(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)?)?$"
+    r"^(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<minute>\d\d:\d\d)(?::(?P<second>[0-5]\d)(?:[.,](?P<part>\d{1,9})\d*)?)?"
+    r" ?(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3])(?::?(?P<minutes>[0-5]\d))?)?)?$"
 )
 _UNITS: Final = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (2**63, 1, 1_000))
 """Numbers below the first are seconds since 1970, below the next milli-, micro-, nanoseconds: for any time from 1973 to
@@ -251,7 +251,12 @@ def _moments(array: pa.Array) -> pa.Array:
     times = pc.subtract(pc.add(pc.add(known, number("second", 1_000_000)), micros), offset)
     if matched.true_count == len(matched) - array.null_count:
         return times
-    return pc.coalesce(times, pa.array([_micros(_real(text)) for text in array.to_pylist()], pa.int64()))
+    return pc.coalesce(times, pa.array([_micros(_count(text)) for text in array.to_pylist()], pa.int64()))
+
+
+def _count(text: str | None) -> float | None:
+    whole = _whole(text)
+    return _real(text) if whole is None else whole
 
 
 def _map(column: Column, array: pa.Array) -> pa.Array:
@@ -264,13 +269,12 @@ def _pairs(value: Any) -> list[tuple[Any, ...]] | None:
     if isinstance(value, str):
         value = _spoken(value)
     if isinstance(value, Mapping):
-        pairs = [(key, text) for key, text in value.items() if text is not None]
-    elif isinstance(value, list):
-        pairs = [tuple(pair.values()) if isinstance(pair, Mapping) else tuple(pair) if isinstance(pair, list | tuple)
-                 else () for pair in value]  # fmt: skip
-    else:
+        value = [(key, text) for key, text in value.items() if text is not None]
+    if not isinstance(value, list):
         return None
-    return pairs if all(len(pair) == 2 and all(isinstance(one, str) for one in pair) for pair in pairs) else None
+    pairs = [tuple(pair.values()) if isinstance(pair, Mapping) else pair for pair in value]
+    right = all(isinstance(pair, tuple) and [*map(type, pair)] == [str, str] for pair in pairs)
+    return pairs if right else None
 
 
 def _spoken(text: str) -> Any:
