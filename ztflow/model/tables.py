@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column, Type
+from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.text.format import table_html
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
 
 HALVES_SCHEMA = arrow_schema(HALVES)
 FLOWS_SCHEMA = arrow_schema(FLOWS)
+
+
+def lines_of(flows: pa.Table) -> int:
+    """How many access lines some flows were made of: two where both sides were seen, else one."""
+    import pyarrow.compute as pc
+
+    both = pc.is_in(flows["paired"].cast(pa.string()), value_set=pa.array([*BOTH_HALVES], pa.string()))
+    return int(flows.num_rows + (pc.sum(both).as_py() or 0))
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:

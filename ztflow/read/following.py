@@ -136,12 +136,14 @@ class _Stream:
             return
         ledger = Ledger(self.parser.source_file, self.parser.stats, self.parser.problems)
         with self._table as waiting:
-            yield from table_batches(waiting.pieces(ledger), ledger.name)
+            yield from table_batches(waiting.pieces(ledger), ledger.name, self._copies)
 
     def _batch(self, halves: Halves) -> Iterator[ReadBatch]:
         if len(halves):
             halves = Halves(self._copies.left_out(halves.to_arrow()))
-        batch = ReadBatch(halves, self.parser.take_facts(), self.parser.source_file, self.parser.take_flows())
+        flows = self.parser.take_flows()
+        flows = flows if flows is None else self._copies.flows_left_out(flows)
+        batch = ReadBatch(halves, self.parser.take_facts(), self.parser.source_file, flows)
         if batch:
             yield batch
 

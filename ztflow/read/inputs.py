@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -92,7 +93,7 @@ def read_inputs(
                 try:
                     if is_table(head):
                         path = one.path if stream.name == one.name else None
-                        yield from _table(head, chunks, stream, path, report, meter)
+                        yield from _table(head, chunks, stream, path, report, overlaps, meter)
                         continue
                     origin = origin_of_path(stream.name, stream.beside)
                     parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
@@ -161,7 +162,10 @@ def _batches(
         table = halves.to_arrow()
         if table.num_rows and copies is not None:
             table = copies.left_out(table)
-        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, parser.take_flows())
+        flows = parser.take_flows()
+        if flows is not None and copies is not None:
+            flows = copies.flows_left_out(flows)
+        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, flows)
         if batch:
             yield batch
         if chunk is None:
@@ -172,11 +176,11 @@ def _batches(
 
 
 def _table(
-    head: bytes, chunks: Iterator[bytes], stream: Stream, path: str | None, report: ReadReport, meter: _Meter
-) -> Iterator[ReadBatch]:
+    head: bytes, chunks: Iterator[bytes], stream: Stream, path: str | None, report: ReadReport,
+    overlaps: Overlaps | None, meter: _Meter,
+) -> Iterator[ReadBatch]:  # fmt: skip
     """The batches of a table ztflow saved."""
     stats, problems = ReadStats(), list[Problem]()
-    report.register(stream.name, stats, problems, inside=stream.inside)
 
     def noted() -> Iterator[bytes]:
         for chunk in chunks:
@@ -184,10 +188,16 @@ def _table(
             yield chunk
 
     pieces = read_table(head, noted(), Ledger(stream.name, stats, problems), path)
-    return table_batches(pieces, stream.name)
+    first = [*islice(pieces, 1)]  # what is no table of ours is an error and no input
+    report.register(stream.name, stats, problems, inside=stream.inside)
+    copies = None if overlaps is None else Copies(overlaps, len(report.inputs), stats)
+    yield from table_batches(chain(first, pieces), stream.name, copies)
 
 
-def table_batches(pieces: Iterable[Piece], name: str) -> Iterator[ReadBatch]:
-    """The pieces of a saved table as batches of an input."""
+def table_batches(pieces: Iterable[Piece], name: str, copies: Copies | None) -> Iterator[ReadBatch]:
+    """The pieces of a saved table as batches of an input, without rows an earlier input gave."""
     for kind, rows in pieces:
-        yield ReadBatch(Halves(), [], name, rows) if kind == "flows" else ReadBatch(Halves(rows), [], name)
+        if kind == "flows":
+            yield ReadBatch(Halves(), [], name, rows if copies is None else copies.flows_left_out(rows))
+        else:
+            yield ReadBatch(Halves(rows if copies is None else copies.left_out(rows, in_order=False)), [], name)

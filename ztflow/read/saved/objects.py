@@ -43,6 +43,15 @@ class OwnRows:
         return self._ledger.take(kind, table, np.array(numbers, np.int64))
 
 
+def wrong_values(kind: Kind, fields: dict[str, Any]) -> list[str]:
+    """Why an object cannot be a row of that table; nothing for one that can."""
+    problems: list[Problem] = []
+    rows = OwnRows("-", ReadStats(), problems)
+    rows.add(kind, fields, 1)
+    rows.take(kind)
+    return [f"{problem.reason}: {problem.detail}" for problem in problems]
+
+
 def _array(values: list[Any]) -> pa.Array:
     """Values as Arrow takes them; where they are of several types, as text."""
     try:

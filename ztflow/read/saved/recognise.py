@@ -85,6 +85,6 @@ def csv_header(head: bytes) -> tuple[list[str], str] | None:
     for delimiter in _DELIMITERS:
         if text.count(delimiter) >= _SURE - 1:
             names = next(csv.reader([text], delimiter=delimiter), [])
-            if kind_of(names) is not None:
+            if kind_of(name.strip().lower() for name in names) is not None:
                 return names, delimiter
     return None

@@ -13,8 +13,8 @@ from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason
 from ztflow.model.provenance import Problem, ReadStats
 from ztflow.model.schema import Column, Type
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA
-from ztflow.model.vocabulary import BOTH_HALVES, unknown_word
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, lines_of
+from ztflow.model.vocabulary import unknown_word
 from ztflow.parse.names import wrong_name
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.saved.columns import returned
@@ -63,20 +63,24 @@ class Ledger:
             kept = np.ones(table.num_rows, np.bool_)
             kept[list(faults)] = False
             made, numbers = made.filter(pa.array(kept)), numbers[kept]
-        lines = made.num_rows
         if kind == "flows":
             made = _completed(made)
-            lines += pc.sum(pc.is_in(made["paired"].cast(pa.string()), value_set=pa.array(BOTH_HALVES))).as_py() or 0
+            lines = lines_of(made)
         else:
             made = _placed(made, self.name, numbers)
+            lines = made.num_rows
         self.stats.lines += lines
         self.stats.access += lines
         return made
 
     def refuse(self, number: int, reason: Reason, detail: str, text: str) -> None:
         """One row that cannot be read."""
-        self.stats.lines += 1
-        self.stats.problems += 1
+        self.refuse_all(1, number, reason, detail, text)
+
+    def refuse_all(self, rows: int, number: int, reason: Reason, detail: str, text: str = "") -> None:
+        """Rows that cannot be read for one reason, which is told once, at the first of them."""
+        self.stats.lines += rows
+        self.stats.problems += rows
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(Problem(self.name, number, reason.value, detail, None, text[:PROBLEM_CHARS]))
 

@@ -25,6 +25,7 @@ from ztflow.read.sources.archives import ChunkFile
 
 _PARQUET: Final = (b"PAR1", b"PARE")
 """How a Parquet file begins; the second is an encrypted one."""
+_ARROW: Final = b"ARROW1"
 _ROWS: Final = 65_536
 """Rows read at once."""
 _CSV_BYTES: Final = 8 << 20
@@ -39,7 +40,7 @@ Piece: TypeAlias = tuple[Kind, pa.Table]
 
 def is_table(head: bytes) -> bool:
     """Whether an input that begins so is a saved table, told by its content: Parquet, or a header with our columns."""
-    return head.startswith(_PARQUET) or csv_header(head) is not None
+    return head.startswith((*_PARQUET, _ARROW)) or csv_header(head) is not None
 
 
 def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -47,7 +48,7 @@ def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     first = b""
     for chunk in chunks:
         first += chunk
-        if b"\n" in first or len(first) >= HEAD or first.startswith(_PARQUET):
+        if b"\n" in first or len(first) >= HEAD or first.startswith((*_PARQUET, _ARROW)):
             break
 
     def again() -> Iterator[bytes]:
@@ -70,6 +71,8 @@ def read_table(head: bytes, chunks: Iterator[bytes], ledger: Ledger, path: str |
     Raises:
         SourceError: It is no table of ours, or damaged; what came before was given.
     """
+    if head.startswith(_ARROW):
+        raise SourceError(ledger.name, "is an Arrow (Feather) file", hint="save the table as Parquet instead")
     if not head.startswith(_PARQUET):
         yield from _csv(head, chunks, ledger)
     elif path is not None and _is_plain(path):
@@ -110,7 +113,7 @@ class Waiting:
         if self._head.startswith(_PARQUET):
             return _parquet(self.file, ledger)
         self.file.seek(0)
-        return _csv(self._head, iter(lambda: self.file.read(_CSV_BYTES), b""), ledger)
+        return read_table(self._head, iter(lambda: self.file.read(_CSV_BYTES), b""), ledger)
 
 
 def _is_plain(path: str) -> bool:
@@ -127,18 +130,19 @@ def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
     try:
         with pq.ParquetFile(where) as file:
             ledger.stats.bytes += Path(where).stat().st_size if isinstance(where, str) else where.seek(0, io.SEEK_END)
-            names = file.schema_arrow.names
+            spelled = {name.strip().lower(): name for name in reversed(file.schema_arrow.names)}
+            names = [*spelled]
             beside = _partitions(ledger.name, names)
             kind = kind_of([*names, *beside])
             if kind is None:
                 raise SourceError(
                     ledger.name, "is a Parquet file, but no table of flows or records by its columns",
-                    hint=f"it has {', '.join(names[:5])}{', …' if len(names) > 5 else ''}",
+                    hint=f"it has {', '.join(file.schema_arrow.names[:5])}{', …' if len(names) > 5 else ''}",
                 )  # fmt: skip
-            wanted = [column.name for column in COLUMNS[kind] if column.name in names]
+            wanted = [spelled[column.name] for column in COLUMNS[kind] if column.name in names]
             number = 0
             for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
-                table = pa.Table.from_batches([batch])
+                table = _lowered(batch)
                 for name, value in beside.items():
                     table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
                 yield from _piece(kind, table, _numbers(number, table.num_rows), ledger)
@@ -164,10 +168,11 @@ def _csv(head: bytes, chunks: Iterator[bytes], ledger: Ledger) -> Iterator[Piece
     found = csv_header(head)
     assert found is not None
     names, delimiter = found
+    spelled = {name.strip().lower(): name for name in reversed(names)}
     ledger.stats.physical_lines += 1
-    kind = kind_of(names)
+    kind = kind_of(spelled)
     assert kind is not None
-    wanted = [column.name for column in COLUMNS[kind] if column.name in names]
+    wanted = [spelled[column.name] for column in COLUMNS[kind] if column.name in spelled]
     wrong: list[Any] = []
 
     def refused(row: Any) -> str:
@@ -208,11 +213,16 @@ def _refuse(wrong: list[Any], ledger: Ledger) -> None:
     wrong.clear()
 
 
+def _lowered(batch: pa.RecordBatch) -> pa.Table:
+    """With the names as we write them; some stores keep names in capitals."""
+    return pa.table(batch.columns, [name.strip().lower() for name in batch.schema.names])
+
+
 def _undone(batch: pa.RecordBatch) -> pa.Table:
     """Without the `'` that `text.escapes.csv_cell` puts before what a spreadsheet would run."""
     import pyarrow.compute as pc
 
-    table = pa.Table.from_batches([batch])
+    table = _lowered(batch)
     for number, name in enumerate(table.schema.names):
         column = pc.replace_substring_regex(table.column(number), r"^'([=+\-@])", r"\1")
         table = table.set_column(number, name, column)
@@ -225,8 +235,8 @@ def _piece(kind: Kind, table: pa.Table, numbers: IntArray, ledger: Ledger) -> It
     if lost is None:
         yield kind, ledger.take(kind, table, numbers)
         return
-    for number in numbers.tolist():
-        ledger.refuse(number, Reason.MISSING_FIELD, lost, "")
+    if table.num_rows:
+        ledger.refuse_all(table.num_rows, int(numbers[0]), Reason.MISSING_FIELD, lost)
 
 
 def _numbers(first: int, count: int) -> IntArray:
