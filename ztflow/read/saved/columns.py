@@ -61,7 +61,7 @@ def returned(column: Column, array: pa.Array) -> tuple[pa.Array, pa.Array]:
     Returns:
         Values and a boolean array; where that is true the value is null.
     """
-    array = _plain(array)
+    array = plain(array)
     meant = array.is_valid()
     if pa.types.is_floating(array.type):
         meant = pc.fill_null(pc.invert(pc.is_nan(array)), False)
@@ -79,20 +79,20 @@ def _is_text(column: Column) -> bool:
     return column.type in {Type.CATEGORY, Type.TEXT}
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    """Without dictionary, extension type or one of the wide kinds of text."""
+def plain(array: pa.Array) -> pa.Array:
+    """Without dictionary, extension type or one of the other kinds of text."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
         kind = array.type
-    name = str(kind)
-    if name in {"large_string", "string_view"}:
+    if str(kind) not in {"large_string", "string_view", "binary", "large_binary", "binary_view"}:
+        return array
+    try:
         return array.cast(pa.string())
-    if name in {"binary", "large_binary", "binary_view"}:
+    except pa.ArrowInvalid:  # not all of it is UTF-8
         return pa.array([_decoded(value) for value in array.to_pylist()], pa.string())
-    return array
 
 
 def _decoded(value: bytes | None) -> str | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
+
+import orjson
 
 from ztflow.model.schema import FLOWS, HALVES, Column
 from ztflow.model.vocabulary import Message
@@ -54,8 +57,6 @@ _OTHER: Final[tuple[tuple[Kind, Kind], ...]] = (("flows", "records"), ("records"
 def missing(kind: Kind, names: Collection[str]) -> str | None:
     """What a table lacks, in words; None when it has what its rows need."""
     lost = [name for name in NEEDED[kind] if name not in names]
-    if lost == ["end"] and {"start", "duration_ms"} <= set(names):
-        return None
     return f"looks like a saved table of {kind} without its column {', '.join(lost)}" if lost else None
 
 
@@ -88,3 +89,14 @@ def csv_header(head: bytes) -> tuple[list[str], str] | None:
             if kind_of(name.strip().lower() for name in names) is not None:
                 return names, delimiter
     return None
+
+
+def first_is_flow(path: str) -> bool:
+    """Whether the first line of a file is a flow as a JSON object."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.readline(_HEADER)
+        fields = orjson.loads(head) if head.startswith(b"{") else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(fields, dict) and own_row(fields) == "flows"

@@ -63,12 +63,9 @@ class Ledger:
             kept = np.ones(table.num_rows, np.bool_)
             kept[list(faults)] = False
             made, numbers = made.filter(pa.array(kept)), numbers[kept]
-        if kind == "flows":
-            made = _completed(made)
-            lines = lines_of(made)
-        else:
+        if kind == "records":
             made = _placed(made, self.name, numbers)
-            lines = made.num_rows
+        lines = lines_of(made) if kind == "flows" else made.num_rows
         self.stats.lines += lines
         self.stats.access += lines
         return made
@@ -133,19 +130,6 @@ def _row_text(table: pa.Table, row: int, kept: int) -> str:
     fields = {name: table.column(number)[row].as_py() for number, name in enumerate(table.schema.names)}
     known = {name: value for name, value in fields.items() if value is not None}
     return orjson.dumps(known, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _completed(flows: pa.Table) -> pa.Table:
-    """With begin or end, where one was dropped, from the other and the duration."""
-    schema = flows.schema
-    start, end = (_one(flows[name]).cast(pa.int64()) for name in ("start", "end"))
-    micros = pc.multiply(_one(flows["duration_ms"]), 1000)
-    ends = pc.coalesce(end, pc.add(start, micros))
-    starts = pc.coalesce(start, pc.subtract(end, micros))
-    for name, times in (("start", starts), ("end", ends)):
-        place = schema.get_field_index(name)
-        flows = flows.set_column(place, schema.field(place), times.cast(schema.field(place).type))
-    return flows
 
 
 def _placed(records: pa.Table, name: str, numbers: IntArray) -> pa.Table:

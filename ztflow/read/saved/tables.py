@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
+from ztflow.read.saved.columns import plain
 from ztflow.read.saved.recognise import COLUMNS, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
 from ztflow.read.sources.archives import ChunkFile
@@ -224,7 +225,8 @@ def _undone(batch: pa.RecordBatch) -> pa.Table:
 
     table = _lowered(batch)
     for number, name in enumerate(table.schema.names):
-        column = pc.replace_substring_regex(table.column(number), r"^'([=+\-@])", r"\1")
+        text = plain(table.column(number).chunk(0))
+        column = pc.replace_substring_regex(text, r"^'([=+\-@])", r"\1")
         table = table.set_column(number, name, column)
     return table
 
