@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from glob import has_magic
 from io import FileIO
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition
 from time import monotonic
 from typing import Any
 
@@ -19,13 +19,13 @@ from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
 from ztflow.read.inputs import OnError, ReadBatch, read_inputs, table_batches
 from ztflow.read.limits import OPEN_FILES
+from ztflow.read.saved.recognise import TABLE_HEAD, is_table
 from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import HEAD, Waiting, is_table
+from ztflow.read.saved.tables import Waiting
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
-from ztflow.read.sources.loki import tail
-from ztflow.read.sources.loki_query import LokiQuery
+from ztflow.read.sources.loki_tail import LokiTail
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser
@@ -172,37 +172,6 @@ class _Pipe:
             self.reader = None
 
 
-class _Tail:
-    """A Loki query that is repeated, read like a pipe."""
-
-    def __init__(self, query: LokiQuery) -> None:
-        self.errors: list[SourceError] = []
-        self._query = query
-        self._stop = Event()
-        self._reading, self._writing = os.pipe()
-        self._thread = Thread(target=self._run, name="loki", daemon=True)
-        self._thread.start()
-
-    def fileno(self) -> int:
-        return self._reading
-
-    def _run(self) -> None:
-        with os.fdopen(self._writing, "wb", buffering=0) as out, contextlib.suppress(BrokenPipeError):
-            try:
-                for page in tail(self._query, self._stop, self.errors.append):
-                    left = memoryview(page)
-                    while left:
-                        left = left[out.write(left) :]
-            except SourceError as error:
-                self.errors.append(error)
-
-    def close(self) -> None:
-        """Stop asking."""
-        self._stop.set()
-        os.close(self._reading)
-        self._thread.join(timeout=0.3)
-
-
 class _File:
     """A regular file that grows, shrinks, moves away and comes back."""
 
@@ -268,7 +237,7 @@ class _Live:
         self._files: list[_File] = []
         self._folders: list[str] = []
         self._opened: list[Any] = []
-        self._tails: list[_Tail] = []
+        self._tails: list[LokiTail] = []
         self._known: set[tuple[int, int]] = set()
         self._scanned = monotonic()
         self.changed = Condition()
@@ -303,7 +272,7 @@ class _Live:
                 self._add_pipe(found.name, found.stream)
                 return
             if found.query is not None:
-                tailed = _Tail(found.query)
+                tailed = LokiTail(found.query)
                 self._tails.append(tailed)
                 self._add_pipe(found.name, tailed)
                 return
@@ -319,7 +288,7 @@ class _Live:
                 self._add_pipe(found.name, opened)
                 return
             with Path(found.path).open("rb") as file:
-                head = file.read(HEAD)
+                head = file.read(TABLE_HEAD)
             if is_table(head) or compression_of(head) is not None or is_archive_name(found.name):
                 for batch in read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
                     yield batch
@@ -382,7 +351,7 @@ class _Live:
                 yield from pipe.stream.finish()
             except SourceError as error:  # a saved table that is damaged
                 self._failed(error)
-        while isinstance(pipe.file, _Tail) and pipe.file.errors:
+        while isinstance(pipe.file, LokiTail) and pipe.file.errors:
             self._failed(pipe.file.errors.pop(0))
 
     def _new_files(self) -> Iterator[ReadBatch]:

@@ -13,8 +13,9 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
+from ztflow.read.saved.recognise import is_table
 from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import Piece, beginning, is_table, read_table
+from ztflow.read.saved.tables import Piece, beginning, read_table
 from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped

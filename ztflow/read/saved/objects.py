@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from ztflow.model.provenance import Problem, ReadStats
-from ztflow.read.saved.recognise import COLUMNS, Kind
+from ztflow.read.saved.recognise import DECLARED, Kind
 from ztflow.read.saved.rows import Ledger
 
 
@@ -38,7 +38,7 @@ class OwnRows:
         if not rows:
             return None
         self._rows[kind], self._numbers[kind] = [], []
-        columns = {column.name: [row.get(column.name) for row in rows] for column in COLUMNS[kind]}
+        columns = {column.name: [row.get(column.name) for row in rows] for column in DECLARED[kind]}
         table = pa.table({name: _array(values) for name, values in columns.items()})
         return self._ledger.take(kind, table, np.array(numbers, np.int64))
 

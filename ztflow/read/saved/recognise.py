@@ -15,7 +15,7 @@ from ztflow.model.vocabulary import Message
 Kind: TypeAlias = Literal["flows", "records"]
 """Connections (`schema.FLOWS`) or access lines (`schema.HALVES`)."""
 
-COLUMNS: Final[dict[Kind, tuple[Column, ...]]] = {"flows": FLOWS, "records": HALVES}
+DECLARED: Final[dict[Kind, tuple[Column, ...]]] = {"flows": FLOWS, "records": HALVES}
 NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
     "flows": ("end", "paired"),
     "records": ("time", "message", "direction", "src_ip", "dst_ip"),
@@ -25,7 +25,7 @@ NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
 DERIVED: Final = frozenset({"src_addr", "dst_addr", "hbone_addr"})
 """Keys of JSON lines that are made of columns."""
 
-_NAMES: Final = {kind: frozenset(column.name for column in columns) for kind, columns in COLUMNS.items()}
+_NAMES: Final = {kind: frozenset(column.name for column in columns) for kind, columns in DECLARED.items()}
 _ALL: Final = _NAMES["flows"] | _NAMES["records"] | DERIVED
 _COMMON: Final = frozenset({
     "time", "level", "message", "direction", "start", "end", "path", "policy", "error", "extra", "trace_id", "src_ip",
@@ -39,7 +39,12 @@ _LIKELY: Final = 8
 _MESSAGES: Final = frozenset(message.value for message in Message)
 _MARKS: Final = ("direction", "src_ip", "dst_ip")
 _DELIMITERS: Final = ",;\t|"
-_HEADER: Final = 1 << 16
+PARQUET: Final = (b"PAR1", b"PARE")
+"""How a Parquet file begins; the second is an encrypted one."""
+ARROW: Final = b"ARROW1"
+"""How an Arrow (Feather) file begins."""
+TABLE_HEAD: Final = 1 << 16
+"""Bytes in which the first line of a table ends."""
 
 
 def kind_of(names: Iterable[str]) -> Kind | None:
@@ -77,10 +82,15 @@ def own_row(fields: dict[str, Any]) -> Kind | None:
     return kind_of(fields)
 
 
+def is_table(head: bytes) -> bool:
+    """Whether an input that begins so is a saved table, told by its content: Parquet, or a header with our columns."""
+    return head.startswith((*PARQUET, ARROW)) or csv_header(head) is not None
+
+
 def csv_header(head: bytes) -> tuple[list[str], str] | None:
     """Column names and delimiter, when the first line is the header of one of our tables."""
     line, end, _ = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
-    if not end or len(line) > _HEADER or b"_" not in line:
+    if not end or len(line) > TABLE_HEAD or b"_" not in line:
         return None
     text = line.decode("utf-8", "replace").rstrip("\r")
     for delimiter in _DELIMITERS:
@@ -95,7 +105,7 @@ def first_is_flow(path: str) -> bool:
     """Whether the first line of a file is a flow as a JSON object."""
     try:
         with Path(path).open("rb") as file:
-            head = file.readline(_HEADER)
+            head = file.readline(TABLE_HEAD)
         fields = orjson.loads(head) if head.startswith(b"{") else None
     except (OSError, ValueError):
         return False

@@ -18,7 +18,7 @@ from ztflow.model.vocabulary import unknown_word
 from ztflow.parse.names import wrong_name
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.saved.columns import returned
-from ztflow.read.saved.recognise import COLUMNS, Kind
+from ztflow.read.saved.recognise import DECLARED, Kind
 
 SCHEMAS = {"flows": FLOWS_SCHEMA, "records": HALVES_SCHEMA}
 _KEY = {"flows": "paired", "records": "message"}
@@ -87,7 +87,7 @@ def _converted(kind: Kind, table: pa.Table) -> tuple[pa.Table, dict[int, _Fault]
     faults: dict[int, _Fault] = {}
     arrays = []
     names = set(table.schema.names)
-    for column in COLUMNS[kind]:
+    for column in DECLARED[kind]:
         field = SCHEMAS[kind].field(column.name)
         if column.name not in names:
             arrays.append(pa.nulls(table.num_rows, field.type))

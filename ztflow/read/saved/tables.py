@@ -20,28 +20,18 @@ import pyarrow as pa
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
 from ztflow.read.saved.columns import plain
-from ztflow.read.saved.recognise import COLUMNS, Kind, csv_header, kind_of, missing
+from ztflow.read.saved.recognise import ARROW, DECLARED, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
 from ztflow.read.sources.archives import ChunkFile
 
-_PARQUET: Final = (b"PAR1", b"PARE")
-"""How a Parquet file begins; the second is an encrypted one."""
-_ARROW: Final = b"ARROW1"
 _ROWS: Final = 65_536
 """Rows read at once."""
 _CSV_BYTES: Final = 8 << 20
 """Bytes of CSV read at once; a row has to fit."""
-HEAD: Final = 1 << 16
-"""Bytes in which the first line of a table ends."""
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 Piece: TypeAlias = tuple[Kind, pa.Table]
 """Rows of ours, and which table they belong to."""
-
-
-def is_table(head: bytes) -> bool:
-    """Whether an input that begins so is a saved table, told by its content: Parquet, or a header with our columns."""
-    return head.startswith((*_PARQUET, _ARROW)) or csv_header(head) is not None
 
 
 def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -49,7 +39,7 @@ def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     first = b""
     for chunk in chunks:
         first += chunk
-        if b"\n" in first or len(first) >= HEAD or first.startswith((*_PARQUET, _ARROW)):
+        if b"\n" in first or len(first) >= TABLE_HEAD or first.startswith((*PARQUET, ARROW)):
             break
 
     def again() -> Iterator[bytes]:
@@ -72,9 +62,9 @@ def read_table(head: bytes, chunks: Iterator[bytes], ledger: Ledger, path: str |
     Raises:
         SourceError: It is no table of ours, or damaged; what came before was given.
     """
-    if head.startswith(_ARROW):
+    if head.startswith(ARROW):
         raise SourceError(ledger.name, "is an Arrow (Feather) file", hint="save the table as Parquet instead")
-    if not head.startswith(_PARQUET):
+    if not head.startswith(PARQUET):
         yield from _csv(head, chunks, ledger)
     elif path is not None and _is_plain(path):
         yield from _parquet(path, ledger)
@@ -111,7 +101,7 @@ class Waiting:
 
     def pieces(self, ledger: Ledger) -> Iterator[Piece]:
         """Its rows, now that it is whole; as `read_table`."""
-        if self._head.startswith(_PARQUET):
+        if self._head.startswith(PARQUET):
             return _parquet(self.file, ledger)
         self.file.seek(0)
         return read_table(self._head, iter(lambda: self.file.read(_CSV_BYTES), b""), ledger)
@@ -122,7 +112,7 @@ def _is_plain(path: str) -> bool:
     if not Path(path).is_file():
         return False
     with Path(path).open("rb") as file:
-        return file.read(4) in _PARQUET
+        return file.read(4) in PARQUET
 
 
 def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
@@ -140,7 +130,7 @@ def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
                     ledger.name, "is a Parquet file, but no table of flows or records by its columns",
                     hint=f"it has {', '.join(file.schema_arrow.names[:5])}{', …' if len(names) > 5 else ''}",
                 )  # fmt: skip
-            wanted = [spelled[column.name] for column in COLUMNS[kind] if column.name in names]
+            wanted = [spelled[column.name] for column in DECLARED[kind] if column.name in names]
             number = 0
             for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
                 table = _lowered(batch)
@@ -154,7 +144,7 @@ def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
 
 def _partitions(path: str, names: list[str]) -> dict[str, str | None]:
     """Columns that stand in the names of the folders: `…/src_namespace=shop/part-0.parquet`."""
-    known = {column.name for columns in COLUMNS.values() for column in columns}
+    known = {column.name for columns in DECLARED.values() for column in columns}
     found: dict[str, str | None] = {}
     for folder in path.split("/")[:-1]:
         name, is_one, value = folder.partition("=")
@@ -173,7 +163,7 @@ def _csv(head: bytes, chunks: Iterator[bytes], ledger: Ledger) -> Iterator[Piece
     ledger.stats.physical_lines += 1
     kind = kind_of(spelled)
     assert kind is not None
-    wanted = [spelled[column.name] for column in COLUMNS[kind] if column.name in spelled]
+    wanted = [spelled[column.name] for column in DECLARED[kind] if column.name in spelled]
     wrong: list[Any] = []
 
     def refused(row: Any) -> str:
