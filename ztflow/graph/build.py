@@ -57,7 +57,7 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
 
     Cost: about 0.3 s for 1 M flows, and 3 µs an edge.
     """
-    from ztflow.graph.traffic import TrafficGraph
+    from ztflow.graph.traffic import EdgeKey, TrafficGraph
 
     view = View(flows.to_arrow())
     ends = vertices(view, by, flows.owners, described=True)
@@ -65,7 +65,10 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count), path.part], len(view))
     source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
-    names, keys = [vertex.id for vertex in ends.all], [*path.words, UNKNOWN]  # code -1, no path, is the last of these
+    names, keys = (
+        [vertex.id for vertex in ends.all],
+        [*map(EdgeKey, path.words), EdgeKey(UNKNOWN)],
+    )  # code -1, no path, is the last of these
     rank, key_rank = _ranks(names), _ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
     source, target, way = source[order], target[order], way[order]
@@ -74,11 +77,11 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
         graph.graph.update(_capture(flows, view, by))
         for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
             graph.add_node(vertex.id, **vertex.attributes())
-        told = [*path.words, None]
+        told, edge_keys = [*path.words, None], [*map(EdgeKey, keys)]
         graph.put_edges(
             [names[code] for code in source.tolist()],
             [names[code] for code in target.tolist()],
-            [keys[code] for code in way.tolist()],
+            [edge_keys[code] for code in way.tolist()],
             scalars(view, groups.in_order(order), path=[told[code] for code in way.tolist()]),
         )
     return graph
