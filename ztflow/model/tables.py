@@ -31,8 +31,7 @@ ARROW_TYPE: dict[Type, pa.DataType] = {
     Type.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
     Type.TEXT: pa.string(),
     Type.INT: pa.int64(),
-    Type.UINT: pa.uint64(),
-    Type.PORT: pa.uint16(),
+    Type.PORT: pa.int32(),
     Type.LINE: pa.int64(),
     Type.FLOAT: pa.float64(),
     Type.BOOL: pa.bool_(),
@@ -48,6 +47,17 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
 
 HALVES_SCHEMA = arrow_schema(HALVES)
 FLOWS_SCHEMA = arrow_schema(FLOWS)
+
+LAYOUT = "2"
+"""Version of the columns; before 2 flows had ztunnel's name of an end in its workload's column."""
+LAYOUT_KEY, TABLE_KEY = b"ztflow.layout", b"ztflow.table"
+"""Keys in the metadata of a Parquet file: that version, and `flows` or `records`."""
+
+
+def marked(schema: pa.Schema) -> pa.Schema:
+    """A schema with the layout in its metadata, as it is written to Parquet."""
+    table = "flows" if "paired" in schema.names else "records"
+    return schema.with_metadata({**(schema.metadata or {}), LAYOUT_KEY: LAYOUT, TABLE_KEY: table})
 
 
 def lines_of(flows: pa.Table) -> int:
@@ -151,13 +161,14 @@ class Table:
 
         from ztflow.files.placing import Placed, told
 
+        table = self._table.replace_schema_metadata(marked(self._table.schema).metadata)
         with told(str(path)):
             if (place := Path(path)).exists() and not place.is_file():  # a device, a FIFO: there is nothing to replace
                 with place.open("wb") as stream:
-                    pq.write_table(self._table, stream)
+                    pq.write_table(table, stream)
                 return
         with Placed(str(path)) as placed:
-            pq.write_table(self._table, placed.stream)
+            pq.write_table(table, placed.stream)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as dictionaries of column → value, unknown as None; made on demand, 4,096 in memory at a time."""

@@ -36,8 +36,8 @@ from ztflow.parse.values import (
     LEVEL,
     MESSAGE,
     ROW_WIDTH,
+    SIZE_MAX,
     TIME,
-    U64_MAX,
     ValueFault,
     time_micros,
 )
@@ -127,7 +127,7 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
                 put(values, extra, key, value)
             except ValueFault as fault:
                 _refuse_value(key, fault, text)
-        elif type(value) is int and key in _COUNTS and 0 <= value <= U64_MAX and key not in seen:
+        elif type(value) is int and key in _COUNTS and 0 <= value <= SIZE_MAX and key not in seen:
             seen.add(key)
             values[_COUNTS[key]] = value
         elif value is not None and key not in _HEAD_KEYS:
@@ -180,8 +180,8 @@ def _whole(value: Any, key: str, text: str) -> Any:
         return value
     if isinstance(value, float) and not (value.is_integer() and value < 2**53):
         refuse(Reason.BAD_JSON, f"`{key}` is not a whole number", text, _place(text, key))
-    if not 0 <= value <= U64_MAX:
-        refuse(Reason.BAD_JSON, f"`{key}` is not an unsigned 64-bit number", text, _place(text, key))
+    if not 0 <= value <= SIZE_MAX:
+        refuse(Reason.BAD_JSON, f"`{key}` is not a number from 0 to 2^63 - 1", text, _place(text, key))
     return str(int(value))
 
 

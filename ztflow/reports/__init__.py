@@ -69,7 +69,7 @@ def make_report(
 
     Args:
         name: One of `REPORTS`.
-        flows: Connections; workloads are named by their `owners`.
+        flows: Connections.
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
 

@@ -22,15 +22,16 @@ from ztflow.columns.dictionaries import used
 from ztflow.model.schema import Column, Type
 from ztflow.model.tables import ARROW_TYPE
 from ztflow.parse.names import wrong_name
-from ztflow.parse.values import EARLIEST, LATEST, LONGEST_MS
+from ztflow.parse.values import EARLIEST, LATEST, LONGEST_MS, SIZE_MAX
 
 BOUNDS: Final = {
     Type.PORT: (0, 2**16 - 1),
-    Type.UINT: (0, 2**64 - 1),
-    Type.INT: (0, LONGEST_MS),
+    Type.INT: (0, SIZE_MAX),
     Type.LINE: (1, 2**63 - 1),
 }
 """Least and greatest value of each type of integer."""
+
+_DURATIONS: Final = frozenset({"duration_ms", "inbound_duration_ms"})
 
 _NOTHING: Final = pa.array(["", "null", "NULL", "None", "nan", "NaN", "NA", "<NA>", "NaT", "\\N"])
 """How programs write that a number or a time is unknown, where they have only text."""
@@ -132,7 +133,7 @@ def _accepted(column: Column, text: str) -> str | None:
 
 
 def _integer(column: Column, array: pa.Array) -> pa.Array:
-    low, high = BOUNDS[column.type]
+    low, high = (0, LONGEST_MS) if column.name in _DURATIONS else BOUNDS[column.type]
     kind = array.type
     if pa.types.is_floating(kind):
         array = array.cast(pa.float64())
@@ -294,7 +295,6 @@ _READERS: Final[Mapping[Type, Callable[[Column, pa.Array], pa.Array]]] = {
     Type.CATEGORY: _category,
     Type.TEXT: _text,
     Type.INT: _integer,
-    Type.UINT: _integer,
     Type.PORT: _integer,
     Type.LINE: _integer,
     Type.FLOAT: _float,

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason
+from ztflow.model.earlier import renamed_flows
 from ztflow.model.provenance import Problem, ReadStats
 from ztflow.model.schema import Column, Type
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, lines_of
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, LAYOUT_KEY, lines_of
 from ztflow.model.vocabulary import unknown_word
 from ztflow.parse.names import wrong_name
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
@@ -84,6 +85,8 @@ class Ledger:
 
 def _converted(kind: Kind, table: pa.Table) -> tuple[pa.Table, dict[int, _Fault]]:
     """All rows with our columns, and the first fault of each row that has one."""
+    if kind == "flows" and (table.schema.metadata or {}).get(LAYOUT_KEY) is None:
+        table = renamed_flows(table)
     faults: dict[int, _Fault] = {}
     arrays = []
     names = set(table.schema.names)

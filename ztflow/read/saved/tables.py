@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
+from ztflow.model.tables import TABLE_KEY
 from ztflow.read.saved.columns import plain
 from ztflow.read.saved.recognise import ARROW, DECLARED, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
@@ -28,6 +29,7 @@ _ROWS: Final = 65_536
 """Rows read at once."""
 _CSV_BYTES: Final = 8 << 20
 """Bytes of CSV read at once; a row has to fit."""
+_STATED: Final[dict[bytes, Kind]] = {b"flows": "flows", b"records": "records"}
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 Piece: TypeAlias = tuple[Kind, pa.Table]
@@ -124,7 +126,8 @@ def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
             spelled = {name.strip().lower(): name for name in reversed(file.schema_arrow.names)}
             names = [*spelled]
             beside = _partitions(ledger.name, names)
-            kind = kind_of([*names, *beside])
+            about = file.schema_arrow.metadata or {}
+            kind = _STATED.get(about.get(TABLE_KEY, b"")) or kind_of([*names, *beside])
             if kind is None:
                 raise SourceError(
                     ledger.name, "is a Parquet file, but no table of flows or records by its columns",
@@ -133,7 +136,7 @@ def _parquet(where: str | IO[bytes], ledger: Ledger) -> Iterator[Piece]:
             wanted = [spelled[column.name] for column in DECLARED[kind] if column.name in names]
             number = 0
             for batch in file.iter_batches(batch_size=_ROWS, columns=wanted):
-                table = _lowered(batch)
+                table = _lowered(batch).replace_schema_metadata(about)
                 for name, value in beside.items():
                     table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
                 yield from _piece(kind, table, _numbers(number, table.num_rows), ledger)
