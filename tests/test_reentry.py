@@ -192,6 +192,23 @@ def test_other_columns_may_be_missing(tables, tmp_path):
     assert again["locality"].to_pylist() == tables["flows"].to_arrow()["locality"].to_pylist()
 
 
+def test_flows_of_an_earlier_layout_are_brought_to_todays(tables, tmp_path):
+    """They had ztunnel's name of an end in its workload's column, and no column beside it."""
+    table = tables["flows"].to_arrow().replace_schema_metadata()
+    names = {"src_name": "src_workload", "dst_name": "dst_workload"}
+    old = table.drop_columns([*names.values()])
+    pq.write_table(old.rename_columns([names.get(name, name) for name in old.schema.names]), tmp_path / "x")
+    assert rows(ztflow.read_flows(tmp_path / "x")) == rows(tables["flows"])
+    tables["flows"].to_parquet(tmp_path / "y")
+    layout = pq.read_schema(tmp_path / "y").metadata
+    assert (layout[b"ztflow.layout"], layout[b"ztflow.table"]) == (b"2", b"flows")
+    kept = pq.read_table(tmp_path / "y").drop_columns([*names])  # today's, without the logged names
+    pq.write_table(kept, tmp_path / "z")
+    again = ztflow.read_flows(tmp_path / "z").to_arrow()
+    assert again["src_workload"].to_pylist() == table["src_workload"].to_pylist()
+    assert again["src_name"].null_count == len(again)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -65,10 +65,7 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count), path.part], len(view))
     source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
-    names, keys = (
-        [vertex.id for vertex in ends.all],
-        [*map(EdgeKey, path.words), EdgeKey(UNKNOWN)],
-    )  # code -1, no path, is the last of these
+    names, keys = [vertex.id for vertex in ends.all], [*path.words, UNKNOWN]  # code -1, no path, is the last of these
     rank, key_rank = _ranks(names), _ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
     source, target, way = source[order], target[order], way[order]
