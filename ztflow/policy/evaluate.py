@@ -38,6 +38,7 @@ class Why(StrEnum):
 
     ALLOW_RULE = "an ALLOW rule matches"
     NO_ALLOW_POLICY = "no ALLOW policy is attached to the destination"
+    EITHER_WAY = "the ALLOW policies that may be attached to the destination all have a rule that matches"
     NO_ZTUNNEL = Judge.NOBODY.value
     NOT_ASKED = Judge.NOT_ASKED.value
     DENY_RULE = "a DENY rule matches"
@@ -121,8 +122,8 @@ def evaluate(policies: PolicySet, flows: Flows, workloads: Workloads | None = No
         workloads: Labels and attachments of their destinations; without them only what the policies' own dump says
             (`PolicySet.keys`) is known, and policies with a selector are unknown.
 
-    Cost: one grouping of the rows; Python once per distinct (client's identity, destination), and addresses and ports
-    count only where a policy asks for them.
+    Cost: one grouping of the rows, 0.4 s for 1 M; Python once per distinct (client's identity, destination). Of
+    addresses and ports only those that policies tell apart count.
     """
     known = Workloads(None, policies.keys) if workloads is None else workloads
     kinds, codes = kinds_of(View(flows.to_arrow()), Asked.by(policies.policies), known)
@@ -230,7 +231,7 @@ def _allowed(allows: Sequence[_Held]) -> _Answer:
     if not attached:
         if not perhaps:
             return _Answer(False, Why.NO_ALLOW_POLICY)
-        return _Answer(False, Why.ALLOW_RULE, perhaps[0]) if all(one.holds for one in perhaps) else _Answer(None)
+        return _Answer(False, Why.EITHER_WAY) if all(one.holds for one in perhaps) else _Answer(None)
     if all(one.holds is False for one in allows):
         return _Answer(True, Why.NO_RULE)
     return _Answer(None)

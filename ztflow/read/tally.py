@@ -5,12 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
-from ztflow.model.provenance import Fact, LogLine, Origin, Problem, ReadStats, Row
+from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.parse import fact_of, has_near_key, was_damaged
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
-from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind
 from ztflow.read.unwrap import Piece
@@ -23,6 +23,7 @@ class Tally:
     Attributes:
         stats: The counts.
         problems: The first `limits.PROBLEMS_KEPT` problems.
+        events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
     """
@@ -31,6 +32,7 @@ class Tally:
         self.source_file = source_file
         self.stats = ReadStats()
         self.problems: list[Problem] = []
+        self.events: list[Fact] = []
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
@@ -75,6 +77,8 @@ class Tally:
         fact = fact_of(line, self.source_file)
         if fact is not None:
             self._facts.append(fact)
+            if fact.kind in EVENTS and len(self.events) < EVENTS_KEPT:
+                self.events.append(fact)
 
     def problem(self, line: LogLine, error: ParseError) -> None:
         """An access line that could not be read."""
