@@ -16,7 +16,6 @@ from ztflow.read.framing.margins import BORDER, MARKS, Margin, margin_of
 from ztflow.read.framing.multiline import WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
-from ztflow.read.saved.recognise import own_row
 from ztflow.read.slow_path import SlowPath
 from ztflow.read.tally import Tally
 from ztflow.read.unread import unread
@@ -170,7 +169,8 @@ class StreamParser:
                 if text[:1] == "{":
                     line = self._unwrapper.json_line(text, self._number)
                     if line is not None:
-                        self._record(line, closed=True)
+                        if line.fields is None or not self._tally.own(line.fields, self._number):
+                            self._record(line, closed=True)
                         continue
                 elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in _ENDINGS:
                     start = head.start()
@@ -272,8 +272,7 @@ class StreamParser:
             return
         if self._pending is not None and self._continues(piece, width):
             return
-        if piece.fields is not None and (kind := own_row(piece.fields)) is not None:
-            self._tally.own(kind, piece)
+        if piece.fields is not None and self._tally.own(piece.fields, piece.line_number):
             return
         head = find_head(text) if piece.fields is None else None
         timeless = piece.fields is None and (head is None or head.start() > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
@@ -12,7 +14,7 @@ from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.saved.objects import OwnRows
-from ztflow.read.saved.recognise import Kind
+from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
 
@@ -104,12 +106,15 @@ class Tally:
         else:
             self.not_ours()
 
-    def own(self, kind: Kind, piece: Piece) -> None:
-        """A row of a table ztflow saved, as a JSON object; it is counted when it is taken."""
-        assert piece.fields is not None
+    def own(self, fields: dict[str, Any], number: int) -> bool:
+        """Take a JSON object if it is a row of a table ztflow saved, and say so; it is counted when it is taken."""
+        kind = own_row(fields)
+        if kind is None:
+            return False
         if self._own is None:
             self._own = OwnRows(self.source_file, self.stats, self.problems)
-        self._own.add(kind, piece.fields, piece.line_number)
+        self._own.add(kind, fields, number)
+        return True
 
     def take_own(self, kind: Kind) -> pa.Table | None:
         """Such rows since the last call; None for none."""
