@@ -41,7 +41,7 @@ _MARKS: Final = ("direction", "src_ip", "dst_ip")
 _DELIMITERS: Final = ",;\t|"
 PARQUET: Final = (b"PAR1", b"PARE")
 """How a Parquet file begins; the second is an encrypted one."""
-ARROW: Final = b"ARROW1"
+FEATHER: Final = b"ARROW1"
 """How an Arrow (Feather) file begins."""
 TABLE_HEAD: Final = 1 << 16
 """Bytes in which the first line of a table ends."""
@@ -84,7 +84,7 @@ def own_row(fields: dict[str, Any]) -> Kind | None:
 
 def is_table(head: bytes) -> bool:
     """Whether an input that begins so is a saved table, told by its content: Parquet, or a header with our columns."""
-    return head.startswith((*PARQUET, ARROW)) or csv_header(head) is not None
+    return head.startswith((*PARQUET, FEATHER)) or csv_header(head) is not None
 
 
 def csv_header(head: bytes) -> tuple[list[str], str] | None:

@@ -21,7 +21,7 @@ from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
 from ztflow.model.tables import TABLE_KEY
 from ztflow.read.saved.columns import plain
-from ztflow.read.saved.recognise import ARROW, DECLARED, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
+from ztflow.read.saved.recognise import DECLARED, FEATHER, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
 from ztflow.read.sources.archives import ChunkFile
 
@@ -41,7 +41,7 @@ def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     first = b""
     for chunk in chunks:
         first += chunk
-        if b"\n" in first or len(first) >= TABLE_HEAD or first.startswith((*PARQUET, ARROW)):
+        if b"\n" in first or len(first) >= TABLE_HEAD or first.startswith((*PARQUET, FEATHER)):
             break
 
     def again() -> Iterator[bytes]:
@@ -64,7 +64,7 @@ def read_table(head: bytes, chunks: Iterator[bytes], ledger: Ledger, path: str |
     Raises:
         SourceError: It is no table of ours, or damaged; what came before was given.
     """
-    if head.startswith(ARROW):
+    if head.startswith(FEATHER):
         raise SourceError(ledger.name, "is an Arrow (Feather) file", hint="save the table as Parquet instead")
     if not head.startswith(PARQUET):
         yield from _csv(head, chunks, ledger)
