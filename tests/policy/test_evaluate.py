@@ -166,6 +166,11 @@ BY_APP = {"selector": {"matchLabels": {"app": "db"}}}
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {}, "unknown"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {"src_identity": CART}, "refused"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(ALLOW_WEB, name="all")], {}, "allowed"),
+        (
+            [authorization(ALLOW_WEB, **BY_APP), authorization(name="v2", selector={"matchLabels": {"app": "other"}})],
+            {},
+            "unknown",
+        ),
     ],
 )
 def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
@@ -177,7 +182,9 @@ def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
 
 
 def test_pods_of_one_replica_set_share_their_labels():
-    known = pods(db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db"})
+    known = pods(
+        db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db", "pod-template-hash": "77"}
+    )
     policy = converted(authorization(ALLOW_WEB, **BY_APP))
     assert verdict(policy, known, dst_pod="data/db-5d9f-bbbbb", src_identity=CART) == "refused"
     assert verdict(policy, known, dst_pod="data/db-6e0a-bbbbb", src_identity=CART) == "unknown"
@@ -204,6 +211,16 @@ def test_a_dump_says_itself_what_is_attached():
     inventory = Inventory(pods=[PodFact("data", "db-0", policies=("data/p",))])
     assert verdict(PolicySet((selected(),)), Workloads(inventory), src_identity=CART) == "refused"
     assert Workloads(inventory).find("data/db-0", None) == Workload("data", "db-0", None, frozenset({"data/p"}))
+
+
+def test_a_policy_istiod_makes_for_a_waypoint_is_one_of_a_dump():
+    name = "istio_allow_waypoint_shop_way"
+    rule = Rule(((Match(principals=(TextMatch(TextKind.EXACT, "cluster.local/ns/shop/sa/way"),)),),), 0)
+    made = Policy("data", name, Scope.WORKLOAD, Action.ALLOW, (rule,), attachment=ByKey())
+    none = converted(authorization(name="none")).policies
+    policies = PolicySet((*none, made), (), {"data/db-0": frozenset({f"data/{name}"})})
+    assert verdict(policies, src_identity="spiffe://cluster.local/ns/shop/sa/way") == "allowed"
+    assert verdict(policies) == "refused"
 
 
 def test_a_key_that_no_policy_has_is_as_if_it_were_not_there():

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ztflow.model.tables import marked
+from ztflow.model.table import marked
 
 ROW_GROUP_ROWS = 131_072
 """Rows gathered before a row group is written: many tiny groups (one a live batch) would make a bloated, slow file."""

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import used
 from ztflow.model.schema import Column, Type
-from ztflow.model.tables import ARROW_TYPE
+from ztflow.model.table import ARROW_TYPE
 from ztflow.parse.names import wrong_name
 from ztflow.parse.values import EARLIEST, LATEST, LONGEST_MS, SIZE_MAX
 

@@ -14,7 +14,8 @@ from ztflow.errors import Reason
 from ztflow.model.earlier import renamed_flows
 from ztflow.model.provenance import Problem, ReadStats
 from ztflow.model.schema import Column, Type
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, LAYOUT_KEY, lines_of
+from ztflow.model.table import LAYOUT_KEY
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, lines_of
 from ztflow.model.vocabulary import unknown_word
 from ztflow.parse.names import wrong_name
 from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
-from ztflow.model.tables import TABLE_KEY
+from ztflow.model.table import TABLE_KEY
 from ztflow.read.saved.columns import plain
 from ztflow.read.saved.recognise import DECLARED, FEATHER, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
