@@ -294,10 +294,11 @@ class TestRecords:
             parts = [session.feed(batch(rows, facts)), *session.finish()]
         return [row["ztunnel_node"] for part in parts for row in part.rows()]
 
-    def test_without_an_inventory_only_the_shipper_names_a_node(self):
+    def test_without_an_inventory_the_shipper_and_the_log_name_a_node(self):
         rows = connection(inn={"ztunnel_node": "shipped"})
         said = [fact("local_node", 0, "ztunnel-1", node="started")]
-        assert self.nodes(None, rows, said) == ["shipped", None]
+        assert self.nodes(None, rows) == ["shipped", None]
+        assert self.nodes(None, rows, said) == ["shipped", "started"]
         assert self.nodes(KNOWN, rows, said) == ["shipped", "started"]
 
     def test_the_shipper_then_the_inventory_then_start_up_lines_then_its_pods(self):

@@ -18,7 +18,7 @@ from ztflow.filters.period import Moment, between
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 
 Given: TypeAlias = str | Path | BinaryIO
 Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable[Source]"
@@ -154,14 +154,19 @@ def read_capture(
 ) -> tuple[Halves, Flows]:
     """Access lines, as they came, and connections of one reading, for the reports that need both.
 
-    Arguments and errors are those of `read_flows`. `report` is filled with the counts. With `stop` the inputs are read
-    as they grow, until it says yes or they end.
+    Arguments and errors are those of `read_flows`; saved flows are an error, too, for their lines are not there.
+    `report` is filled with the counts. With `stop` the inputs are read as they grow, until it says yes or they end.
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+
+    def note(batch: ReadBatch) -> None:
+        no_flows(batch)
+        kept.append(batch.halves)
+
     flows = read_noted(
         *inputs,
-        note=lambda batch: kept.append(batch.halves),
+        note=note,
         inventory=inventory,
         wrapper=wrapper,
         on_error=on_error,

@@ -18,6 +18,15 @@ from __future__ import annotations
 
 from ztflow.session.growing import LINES_KEPT, GrowingSession
 from ztflow.session.pairing import LIVE_WINDOW, LiveSession, Pipeline, Session
-from ztflow.session.records import RecordSession
+from ztflow.session.records import RecordSession, no_flows
 
-__all__ = ["LINES_KEPT", "LIVE_WINDOW", "GrowingSession", "LiveSession", "Pipeline", "RecordSession", "Session"]
+__all__ = [
+    "LINES_KEPT",
+    "LIVE_WINDOW",
+    "GrowingSession",
+    "LiveSession",
+    "Pipeline",
+    "RecordSession",
+    "Session",
+    "no_flows",
+]

@@ -83,7 +83,7 @@ class GrowingSession(LiveSession):
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows, look at the `picture`."""
         halves = batch.halves.to_arrow()
-        if halves.num_rows or batch.facts:
+        if batch:
             _keep(self._before, self._learn(batch))
         self._note(halves)
         quiet = self._quiet(batch)

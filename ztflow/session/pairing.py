@@ -99,10 +99,15 @@ class Session(Pipeline[Flows]):
         return self._files.enter_context(EndOrder())
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of it that need no pairing.
+
+        Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
+        unknown, so a saved flow stays as it was unless an inventory knows more.
+        """
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
-        return self._legacy.push(batch.facts)
+        flows = self._legacy.push(batch.facts)
+        return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
 
     def _placed(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
@@ -146,7 +151,7 @@ class LiveSession(Session):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
-        old = self._learn(batch) if len(batch.halves) or batch.facts else FLOWS_SCHEMA.empty_table()
+        old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 
     def advance(self, quiet: timedelta) -> Flows:
