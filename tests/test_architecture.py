@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("place", "pair", "spill"),
     ("aggregate", "writers"),
     ("filters",),
-    ("graph",),
+    ("graph", "policy"),
     ("reports",),
     ("session",),
     ("api", "testing"),
