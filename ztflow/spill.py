@@ -156,15 +156,24 @@ class LogOrder(_Ordering):
         if self._rows > self._limit:
             self._spill()
 
-    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
+    def clear(self) -> None:
+        """Forget all halves."""
+        self._here, self._away, self._rows = [], [], 0
+        self._runs.remove()
+
+    def portions(self, *, keep: bool = False) -> Iterator[tuple[pa.Table, int | None]]:
         """All halves, in tables of about `SLICE` rows, each with the time before which no later table has a row.
 
         The last one has None.
+
+        Args:
+            keep: Give them again next time, with those that came meanwhile.
         """
         if self._away and self._here:
             self._spill()  # pairing needs the room
         waiting = deque(sorted([*self._away, *self._here], key=lambda part: part.first))
-        self._here, self._away = [], []
+        if not keep:
+            self._here, self._away = [], []
         held: list[pa.Table] = []
         rows = 0
         while waiting:

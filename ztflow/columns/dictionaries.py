@@ -135,6 +135,23 @@ def _used(codes: Codes, dictionary: pa.Array) -> tuple[Codes, pa.Array]:
     return numbers[codes], dictionary.take(pa.array(found))
 
 
+def without_unused(table: pa.Table) -> pa.Table:
+    """A table of one chunk, without the words no row has where these are more than its rows.
+
+    A batch of a reader has all words that came before it. Cost: as `used`.
+    """
+    table = table.combine_chunks()
+    columns = []
+    for column in table.columns:
+        array = column.chunk(0) if column.num_chunks else None
+        if array is not None and pa.types.is_dictionary(array.type) and len(array.dictionary) > len(array):
+            codes, words = used(array)
+            array = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
+            column = pa.chunked_array([array.cast(column.type)])
+        columns.append(column)
+    return pa.table(columns, schema=table.schema)
+
+
 class _Words:
     """A dictionary, and its words as Python texts once they are asked for."""
 

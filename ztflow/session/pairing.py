@@ -105,21 +105,30 @@ class Session(Pipeline[Flows]):
         return self._legacy.push(batch.facts)
 
     def _placed(self, *tables: pa.Table) -> Flows:
+        """Flows, placed and counted."""
+        flows = self._place(*tables)
+        self._count(flows.to_arrow())
+        return flows
+
+    def _place(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
         table = pa.concat_tables(filled).unify_dictionaries() if filled else None
         self.report.evicted = self._pairer.evicted
-        if table is not None:
-            table = place_flows(table, self.topology)
-            self._count(table)
-        return Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+        placed = None if table is None else place_flows(table, self.topology)
+        return Flows(placed, owners=self.owners, evicted=self._pairer.evicted)
 
     def _count(self, flows: pa.Table) -> None:
         """Add flows to the counts."""
-        words = flows["paired"].cast(pa.string())
-        paired, report = int(np.count_nonzero(both_seen(flows))), self.report
+        (paired, ambiguous), report = self._counts(flows), self.report
         report.paired_flows = (report.paired_flows or 0) + paired
-        report.ambiguous_flows = (report.ambiguous_flows or 0) + (pc.sum(pc.equal(words, "ambiguous")).as_py() or 0)
+        report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
         report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+
+    @staticmethod
+    def _counts(flows: pa.Table) -> tuple[int, int]:
+        """How many are paired, and how many of these are ambiguous."""
+        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
+        return int(np.count_nonzero(both_seen(flows))), ambiguous
 
 
 class LiveSession(Session):
