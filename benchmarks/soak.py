@@ -1,7 +1,7 @@
 """A live summary that goes on for long: memory and processor time by log time, and whether its totals are exact.
 
-`python benchmarks/soak.py [--seconds 600] [--rate 20000] [--real-time] [--names new|few] [--denied]` writes access lines
-through a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a second of
+`python benchmarks/soak.py [--seconds 600] [--rate 20000] [--real-time] [--names new|few] [--denied]` writes access
+lines through a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a second of
 log time, every connection (two lines) of a pair never seen before, but for one in five, which is of twenty busy pairs.
 Without `--real-time` it writes as fast as the pipe is emptied. Prints the child's memory and its processor time every
 `--every` seconds of log time, how flat memory is, and compares what the last screen says with what was written.
@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE, TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
@@ -93,11 +94,9 @@ class Sample:
 
 def look(pid: int, at: int) -> Sample:
     """Read the child's figures from /proc."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        status = file.read()
-    size = {name: int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024 for name in ("VmRSS", "RssAnon")}  # type: ignore[index]
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    size = {name: int(re.findall(rf"{name}:\s+(\d+)", status)[0]) / 1024 for name in ("VmRSS", "RssAnon")}
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return Sample(at, size["VmRSS"], size["RssAnon"], (int(fields[11]) + int(fields[12])) / TICK)
 
 
@@ -170,7 +169,11 @@ def agreement(written: Written, shown: str) -> Iterator[str]:
         told = int(found[1].replace(",", "")) if found else None
         if told != wanted:
             yield f"{name}: written {wanted:,}, shown {told}"
-    rows = re.findall(r"  +([\d,]+)  +\S+ \w+  +\S+ \w+  +\S+$", last, re.MULTILINE)
+    rows = re.findall(
+        r"  ([\d,]+)\+?  +\S+  +\S+  +\S+(?: +[\d,]+)?$",
+        last[last.find("SOURCE") : last.find("REFUSED  ")],
+        re.MULTILINE,
+    )
     total = sum(int(row.replace(",", "")) for row in rows)
     if total != written.connections:
         yield f"rows of the table: {total:,} connections in {len(rows)} rows, written {written.connections:,}"

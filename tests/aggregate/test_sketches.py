@@ -93,7 +93,9 @@ def test_ever_new_keys_take_no_more_memory():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 2**62), min_size=1, max_size=40), min_size=1, max_size=5), st.sampled_from([5, 8]))
+@given(
+    st.lists(st.lists(st.integers(0, 2**62), min_size=1, max_size=40), min_size=1, max_size=5), st.sampled_from([5, 8])
+)
 def test_a_quantile_is_within_its_share_of_the_value_of_nearest_rank(groups, bits):
     buckets = Buckets(bits)
     counts = np.array([np.bincount(buckets.of(np.array(values)), minlength=buckets.count) for values in groups])

@@ -141,15 +141,12 @@ def without_unused(table: pa.Table) -> pa.Table:
     A batch of a reader has all words that came before it. Cost: as `used`.
     """
     table = table.combine_chunks()
-    columns = []
-    for column in table.columns:
-        array = column.chunk(0) if column.num_chunks else None
-        if array is not None and pa.types.is_dictionary(array.type) and len(array.dictionary) > len(array):
-            codes, words = used(array)
+    for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        if pa.types.is_dictionary(field.type) and column.num_chunks and len(column.chunk(0).dictionary) > len(column):
+            codes, words = used(column.chunk(0))
             array = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
-            column = pa.chunked_array([array.cast(column.type)])
-        columns.append(column)
-    return pa.table(columns, schema=table.schema)
+            table = table.set_column(place, field, array.cast(field.type))
+    return table
 
 
 class _Words:

@@ -19,7 +19,7 @@ from ztflow.reports.model import Basis, Count, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import Unit, counted, share_text
+from ztflow.text.format import OTHERS, Unit, counted, share_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +95,6 @@ class Bounds:
             if missed:
                 said.append(f"a row of what was {word} may lack up to {missed:,} connections")
         return said
-
-
-OTHERS = "(others)"
-"""Source of the row with all connections that are in no row shown; no name in Kubernetes has brackets."""
 
 
 @dataclass(frozen=True)
@@ -187,15 +183,31 @@ class Summary(Report):
             titled("Capture", (("", Unit.TEXT), ("", Unit.TEXT)), self.facts()),
             self._pairs_table(limit),
         ]
-        if self.denied:
-            found.append(titled("Denied", _DENIED, [_denied_cells(row) for row in self.denied], few))
-        if self.failed:
-            found.append(titled("Failed", _FAILED, [_failed_cells(row) for row in self.failed], few))
+        totals = (0, 0) if self.totals is None else (self.totals.denied, self.totals.failed)
+        found += [
+            self._refused_table(title, columns, list(map(cells, refused)), total, few)
+            for title, columns, cells, refused, total in (
+                ("Denied", _DENIED, _denied_cells, self.denied, totals[0]),
+                ("Failed", _FAILED, _failed_cells, self.failed, totals[1]),
+            )
+            if refused
+        ]
         if self.unpaired:
             rows = [(count.value, count.flows) for count in self.unpaired]
             columns = (("why", Unit.TEXT), ("halves", Unit.COUNT))
             found.append(titled("Halves without a partner", columns, rows, limit))
         return found
+
+    def _refused_table(
+        self, title: str, columns: Columns, rows: list[tuple[object, ...]], total: int, limit: int | None
+    ) -> TitledTable:
+        counted = [name for name, _ in columns].index("conns")
+        left = total - sum(int(str(row[counted])) for row in rows[:limit])
+        if self.bounds is None or not left:
+            return titled(title, columns, rows, limit)
+        others: list[object] = [None] * len(columns)
+        others[0], others[counted] = OTHERS, left
+        return titled(title, columns, [*rows[:limit], tuple(others)])
 
     def _pairs_table(self, limit: int | None) -> TitledTable:
         title, shown = "Who talks to whom", self.pairs[:limit]
@@ -211,7 +223,9 @@ def _sums(measured: Measures) -> tuple[int, int, int, int]:
     return measured.flows, measured.request_bytes, measured.response_bytes, measured.denied + measured.failed
 
 
-_PAIRS = (
+Columns: TypeAlias = tuple[tuple[str, Unit], ...]
+
+_PAIRS: Columns = (
     ("source", Unit.TEXT), ("on", Unit.TEXT), ("destination", Unit.TEXT), ("on", Unit.TEXT), ("conns", Unit.COUNT),
     ("bytes", Unit.BYTES), ("p95", Unit.MS), ("nodes", Unit.TEXT), ("refused", Unit.COUNT),
 )  # fmt: skip

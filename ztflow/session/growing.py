@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import without_unused
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows
+from ztflow.model.tables import HALVES_SCHEMA, Flows
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
 from ztflow.read import ReadBatch, ReadReport
@@ -24,7 +24,7 @@ LINES_KEPT = 1_000_000
 LINES_IN_MEMORY = 50_000
 """Of those in memory (some 15 MB; 30 MB where every name is new)."""
 
-FLOWS_KEPT, FLOW_BYTES_KEPT = 150_000, 40 << 20
+FLOWS_KEPT, FLOW_BYTES_KEPT = 50_000, 16 << 20
 """Flows kept as rows until the first are added up, and what they may take."""
 FLOWS_AT_ONCE = 20_000
 """Flows that are added up at once from then on, so that a picture costs little."""
@@ -48,34 +48,26 @@ class Total(Protocol):
         """An independent copy, to come back to."""
 
 
-class Nothing:
-    """A `Total` of nothing: what is no longer kept is only counted."""
-
-    def add(self, flows: Flows) -> None:
-        """Take in flows."""
-
-    def fork(self) -> Self:
-        """Itself: there is nothing to come back to."""
-        return self
+Sum = TypeVar("Sum", bound=Total)
 
 
 @dataclass(slots=True)
-class _AddedUp:
+class _AddedUp(Generic[Sum]):
     """Flows that are no longer kept as rows."""
 
-    total: Total
+    total: Sum
     flows: int = 0
     paired: int = 0
     ambiguous: int = 0
     unpaired: int = 0
 
-    def fork(self) -> _AddedUp:
+    def fork(self) -> _AddedUp[Sum]:
         made = copy(self)
         made.total = self.total.fork()
         return made
 
 
-class GrowingSession(LiveSession):
+class GrowingSession(LiveSession, Generic[Sum]):
     """An input that can be looked at before its end, at any time, however long it goes on.
 
     Each line is paired once, as it comes. A picture holds the flows decided so far, and of the lines still pending what
@@ -92,9 +84,9 @@ class GrowingSession(LiveSession):
 
     Args:
         inventory: As for `Session`.
+        total: Takes in what is no longer kept.
         window: As for `LiveSession`, to begin with.
         report: Takes the counts: of lines those of all, of flows those of the last picture and the total.
-        total: Takes in what is no longer kept.
         kept: Lines between two marks.
         flows_kept: Flows kept as rows until the first are added up.
         at_once: Flows added up at once from then on.
@@ -105,11 +97,11 @@ class GrowingSession(LiveSession):
 
     def __init__(
         self,
-        inventory: Inventory | None = None,
+        inventory: Inventory | None,
+        total: Sum,
         *,
         window: timedelta = LIVE_WINDOW,
         report: ReadReport | None = None,
-        total: Total | None = None,
         kept: int = LINES_KEPT,
         flows_kept: int = FLOWS_KEPT,
         at_once: int = FLOWS_AT_ONCE,
@@ -128,11 +120,11 @@ class GrowingSession(LiveSession):
         """Flows decided since the mark and not added up."""
         self._old: list[pa.Table] = []
         """Flows of old releases that are not added up; no mark changes them."""
-        self._added = _AddedUp(Nothing() if total is None else total)
+        self._added = _AddedUp(total)
         self._mark = self._pairer.fork(), self._added.fork()
 
     @property
-    def total(self) -> Total:
+    def total(self) -> Sum:
         """What was added up; complete together with a picture made just before."""
         return self._added.total
 
