@@ -1,7 +1,7 @@
 """A live summary that goes on for long: memory and processor time by log time, and whether its totals are exact.
 
-`python benchmarks/soak.py [--seconds 600] [--rate 20000] [--real-time] [--names new|few] [--denied]` writes access
-lines through a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a second of
+`python benchmarks/soak.py [--seconds 600] [--rate 20000] [--real-time] [--names new|few]` writes access lines through
+a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a second of
 log time, every connection (two lines) of a pair never seen before, but for one in five, which is of twenty busy pairs.
 Without `--real-time` it writes as fast as the pipe is emptied. Prints the child's memory and its processor time every
 `--every` seconds of log time, how flat memory is, and compares what the last screen says with what was written.
@@ -64,9 +64,9 @@ def second(at: int, rate: int, written: Written, *, few: bool, denied: bool) -> 
         written.bytes += request + response
         src, dst = f"10.{k >> 16 & 255}.{k >> 8 & 255}.{k & 255}", f"11.{k >> 16 & 255}.{k >> 8 & 255}.{k & 255}"
         shared = (
-            f' src.workload="client-{k}" src.namespace="shop" src.identity="spiffe://cluster.local/ns/shop/sa/web" '
+            f' src.workload="c{k}x" src.namespace="shop" src.identity="spiffe://cluster.local/ns/shop/sa/web" '
             f'dst.addr={dst}:15008 dst.hbone_addr={dst}:8080 dst.service="svc-{k}.data.svc.cluster.local" '
-            f'dst.workload="server-{k}" dst.namespace="data" dst.identity="spiffe://cluster.local/ns/data/sa/db" '
+            f'dst.workload="s{k}x" dst.namespace="data" dst.identity="spiffe://cluster.local/ns/data/sa/db" '
         )
         level, error = ("error", ' error="http status: 401 Unauthorized"') if denied else ("info", "")
         parts.append(

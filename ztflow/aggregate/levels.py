@@ -241,7 +241,7 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
     return _qualified(facts.get("namespace"), facts["workload"]), "workload", how
 
 
-_roll_up = lru_cache(maxsize=65536)(workload_of_name)
+_roll_up = lru_cache(maxsize=1 << 14)(workload_of_name)
 """Names come back with every address and every report."""
 
 

@@ -28,7 +28,7 @@ class View:
         self.table = table
         self._rows: Integers | None = None
         self._whole: View | None = None
-        """The view some rows of which these are. None for itself: a circle would keep all columns until Python looks."""
+        """The view whose rows these are. None where it is itself: a circle would keep all columns for long."""
         self._labels: dict[str, Coded] = {}
         self._numbers: dict[str, tuple[npt.NDArray[Any], BoolArray]] = {}
         self._masks: dict[tuple[str, ...], BoolArray] = {}

@@ -26,7 +26,7 @@ Rated: TypeAlias = npt.NDArray[Any]
 Rating: TypeAlias = Callable[[str], Any]
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 15)
 def text_hash(text: str) -> int:
     """The 64-bit hash of a text (BLAKE2b); never 0, which means null."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") or 1
