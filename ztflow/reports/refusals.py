@@ -169,8 +169,8 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
     began, ended = part.seen()
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
-    latest = _latest(ended, groups.codes, len(groups))
-    texts = part.rows(latest, "error_class", "policy", "inbound_error", "outbound_error")
+    last_rows = latest(ended, groups.codes, len(groups))
+    texts = part.rows(last_rows, "error_class", "policy", "inbound_error", "outbound_error")
     identities, services = _values(part, groups, "src_identity"), _values(part, groups, "dst_service")
     source_nodes, target_nodes = (
         members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
@@ -195,9 +195,14 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
             inbound_error if inbound_error is not None else outbound_error,
         )
         for number, (row, (error_class, policy, inbound_error, outbound_error)) in enumerate(
-            zip(latest.tolist(), texts, strict=True)
+            zip(last_rows.tolist(), texts, strict=True)
         )
     ]
+
+
+def same(view: View, groups: Groups, name: str) -> list[str | None]:
+    """The value of a text column in each group, where all rows that have one agree."""
+    return [_only(values) for values in _values(view, groups, name)]
 
 
 def _values(view: View, groups: Groups, name: str) -> list[set[str]]:
@@ -207,9 +212,9 @@ def _values(view: View, groups: Groups, name: str) -> list[set[str]]:
     return [{labels.words[code] for code in codes[:2]} for codes in found]
 
 
-def _latest(ended: Integers, codes: Integers, count: int) -> Integers:
+def latest(ended: Integers, codes: Integers, count: int) -> Integers:
     """The row of each group that ended last; of equal ones the last in order."""
     order = np.lexsort((np.arange(len(codes)), ended))
-    latest = np.zeros(count, dtype=np.int64)
-    latest[codes[order]] = order
-    return latest
+    rows = np.zeros(count, dtype=np.int64)
+    rows[codes[order]] = order
+    return rows
