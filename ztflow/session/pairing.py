@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.memory import DEFAULT, Budget
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
@@ -31,8 +32,9 @@ Tabular = TypeVar("Tabular", Flows, Halves)
 class Pipeline(ABC, Generic[Tabular]):
     """What all sessions have: topology, owners, counts. Used in a `with` statement, which removes its files."""
 
-    def __init__(self, inventory: Inventory | None, report: ReadReport | None) -> None:
+    def __init__(self, inventory: Inventory | None, report: ReadReport | None, memory: Budget) -> None:
         self.report = ReadReport() if report is None else report
+        self._memory = memory
         self.topology = Topology(inventory)
         self.owners = self.topology.owners()
         self._files = ExitStack()
@@ -48,7 +50,7 @@ class Pipeline(ABC, Generic[Tabular]):
     @cached_property
     def _order(self) -> LogOrder:
         """Halves in order of log time; made by the first that needs it, for a live session has none."""
-        return self._files.enter_context(LogOrder())
+        return self._files.enter_context(LogOrder(limit=self._memory.halves, portion=self._memory.portion))
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
@@ -65,13 +67,14 @@ class Session(Pipeline[Flows]):
     Args:
         inventory: What `place.read_inventory` gave; None for none.
         report: Takes the counts.
-
-    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the input; more waits on disk.
+        memory: What may be kept in memory, however large the input; more waits on disk.
     """
 
-    def __init__(self, inventory: Inventory | None = None, *, report: ReadReport | None = None) -> None:
-        super().__init__(inventory, report)
-        self._pairer = Pairer(window=timedelta(0))
+    def __init__(
+        self, inventory: Inventory | None = None, *, report: ReadReport | None = None, memory: Budget = DEFAULT
+    ) -> None:
+        super().__init__(inventory, report, memory)
+        self._pairer = Pairer(window=timedelta(0), capacity=memory.pending)
         self._legacy = LegacyPairer(wait=None)
         self._count(FLOWS_SCHEMA.empty_table())
 
@@ -96,7 +99,7 @@ class Session(Pipeline[Flows]):
 
     @cached_property
     def _ordered(self) -> EndOrder:
-        return self._files.enter_context(EndOrder())
+        return self._files.enter_context(EndOrder(limit=self._memory.flows, portion=self._memory.portion))
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
         """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
@@ -130,6 +133,7 @@ class LiveSession(Session):
         window: How far the nodes' streams may lag behind each other. When nothing comes, log time goes on with the
             clock on the wall.
         report: Takes the counts.
+        memory: What may be kept in memory.
     """
 
     def __init__(
@@ -138,9 +142,10 @@ class LiveSession(Session):
         *,
         window: timedelta = LIVE_WINDOW,
         report: ReadReport | None = None,
+        memory: Budget = DEFAULT,
     ) -> None:
-        super().__init__(inventory, report=report)
-        self._pairer = Pairer(window=window)
+        super().__init__(inventory, report=report, memory=memory)
+        self._pairer = Pairer(window=window, capacity=memory.pending)
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
 
