@@ -35,7 +35,7 @@ class Pipeline(ABC, Generic[Tabular]):
     def __init__(self, inventory: Inventory | None, report: ReadReport | None, memory: Budget) -> None:
         self.report = ReadReport() if report is None else report
         self._memory = memory
-        self.topology = Topology(inventory)
+        self.topology = Topology(inventory, most=memory.ends)
         self.owners = self.topology.owners()
         self._files = ExitStack()
 

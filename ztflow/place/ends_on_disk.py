@@ -1,0 +1,127 @@
+"""Ends that do not fit in memory: which ztunnel wrote of which pod and address, and when, in files of Arrow.
+
+Rows are in parts by the pod's name, so that all that is said of a pod can be looked at with little memory. Files are
+merged as they become many, so each end is there a few times at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from weakref import finalize
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.columns.dtypes import IntArray
+from ztflow.files.placing import told
+from ztflow.files.scratch import Scratch, temporary_folder
+
+PARTS: Final = 32
+"""Parts of a file."""
+KEYS: Final = ("namespace", "workload", "ip", "pod", "node", "file")
+"""The end as its lines name it, and the ztunnel that wrote them: its pod, its node, the input."""
+SCHEMA: Final = pa.schema([*((name, pa.string()) for name in KEYS), ("first", pa.int64()), ("last", pa.int64())])
+_NO_ROOM: Final = "what does not fit in memory waits there; set TMPDIR to a folder with room"
+_FACTORS: Final = np.random.default_rng(0).integers(0, 1 << 63, 256, np.int64).astype(np.uint64) | np.uint64(1)
+"""Weights of a byte by its place in a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    rows: int
+
+
+class EndsOnDisk:
+    """Ends in temporary files, which go with this object."""
+
+    def __init__(self) -> None:
+        self._files: list[_File] = []
+        self._count = 0
+        self._folder: Scratch | None = None
+
+    def put(self, ends: pa.Table) -> None:
+        """Take in ends (`SCHEMA`).
+
+        Raises:
+            OutputError: The place for temporary files is full, missing or not to be written to.
+        """
+        parts = _part_of(ends.column("workload"))
+        order = np.argsort(parts, kind="stable")
+        edges = np.searchsorted(parts[order], np.arange(PARTS + 1))
+        ends = ends.take(pa.array(order))
+        self._write(ends.slice(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False))
+        while len(self._files) > 1 and self._files[-2].rows < 2 * self._files[-1].rows:
+            self._merge()
+
+    def part(self, number: int) -> pa.Table:
+        """All ends of a part, each once."""
+        return _distinct([_read(file, number) for file in self._files])
+
+    def named(self, names: Collection[str], ips: Collection[str]) -> Iterator[pa.Table]:
+        """The ends with one of these names or addresses, in tables; one may come more than once.
+
+        Cost: about 0.1 µs for each end there is.
+        """
+        some_names, some_ips = (pa.array([*words], pa.string()) for words in (names, ips))
+        for file in self._files:
+            for number in range(PARTS):
+                ends = _read(file, number)
+                named = pc.is_in(ends.column("workload"), some_names)
+                yield ends.filter(pc.or_(named, pc.is_in(ends.column("ip"), some_ips)))
+
+    def _merge(self) -> None:
+        """Make the last two files one."""
+        last = self._files[-2:]
+        del self._files[-2:]
+        self._write(_distinct([_read(file, number) for file in last]) for number in range(PARTS))
+        for file in last:
+            file.path.unlink()
+
+    def _write(self, parts: Iterator[pa.Table]) -> None:
+        parent = temporary_folder() if self._folder is None else self._folder.path.parent
+        with told(str(parent), _NO_ROOM):
+            if self._folder is None:
+                self._folder = Scratch(parent)
+                finalize(self, self._folder.remove)
+            self._count += 1
+            path, rows = self._folder.path / f"ends-{self._count}.arrow", 0
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+                for part in parts:
+                    rows += part.num_rows
+                    batches = part.combine_chunks().to_batches()
+                    writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], SCHEMA))
+        self._files.append(_File(path, rows))
+
+
+def _read(file: _File, number: int) -> pa.Table:
+    with pa.OSFile(str(file.path)) as source:
+        return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(number)])
+
+
+def _distinct(tables: list[pa.Table]) -> pa.Table:
+    """Each end once, with its whole span."""
+    table = pa.concat_tables(tables)
+    spans = table.group_by([*KEYS], use_threads=False).aggregate([("first", "min"), ("last", "max")])
+    return spans.select([*KEYS, "first_min", "last_max"]).rename_columns(SCHEMA.names)
+
+
+def _part_of(names: pa.ChunkedArray) -> IntArray:
+    """A part for each name, the same in every file; 0 for none."""
+    array = names.fill_null("").combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(offsets)
+    if not lengths.any():
+        return np.zeros(len(array), np.int64)
+    text = np.frombuffer(array.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
+    place = np.arange(len(text)) - np.repeat(offsets[:-1] - offsets[0], lengths)
+    sums = np.concatenate([[np.uint64(0)], np.cumsum((text + np.uint64(1)) * _FACTORS[place % len(_FACTORS)])])
+    hashed = sums[offsets[1:] - offsets[0]] - sums[offsets[:-1] - offsets[0]]
+    hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    parts: IntArray = (hashed >> np.uint64(59)).astype(np.int64)
+    return parts
