@@ -206,7 +206,7 @@ def main() -> int:
         return 0
     bar = None
     if chosen.memory:
-        from ztflow.memory import parse_size
+        from ztflow.filters.quantities import parse_size
 
         bar = parse_size(chosen.memory) // MIB
     broken = 0
