@@ -59,7 +59,7 @@ def budget(bound: int) -> Budget:
         UsageError: It is less than can be kept.
     """
     if bound < LEAST:
-        raise UsageError(f"{bound / MIB:,.0f} MiB of memory are too few: the least that can be kept is {LEAST // MIB}MiB")
+        raise UsageError(f"{bound / MIB:,.0f} MiB are too few: the least that can be kept is {LEAST // MIB}MiB")
     spare = bound - BASE
     return Budget(
         bound=bound,

@@ -13,7 +13,8 @@ from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import parse_duration
+from ztflow.filters.quantities import parse_duration, parse_size
+from ztflow.memory import budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadReport, follow
@@ -48,6 +49,15 @@ def _window(reading: Reading) -> timedelta:
     return window
 
 
+def _memory(reading: Reading) -> int | None:
+    if reading.memory is None:
+        return None
+    try:
+        return budget(parse_size(reading.memory)).bound
+    except UsageError as error:
+        raise UsageError(f"--memory: {error}") from None
+
+
 def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
     """The inventories that were named, and whether to look beside the logs; says what each gave."""
     if _NONE in names:
@@ -79,6 +89,7 @@ class Reader:
         self._window = _window(reading)
         self._follow = reading.follow
         self._named, self._beside = _named(reading.inventory)
+        self._memory = _memory(reading)
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
@@ -99,7 +110,7 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
@@ -129,7 +140,7 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)

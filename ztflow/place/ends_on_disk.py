@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from weakref import finalize
@@ -16,7 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import coded, coded_of
 from ztflow.columns.dtypes import IntArray
+from ztflow.columns.grouping import group
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
 
@@ -56,7 +59,7 @@ class EndsOnDisk:
         order = np.argsort(parts, kind="stable")
         edges = np.searchsorted(parts[order], np.arange(PARTS + 1))
         ends = ends.take(pa.array(order))
-        self._write(ends.slice(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False))
+        self._write(ends.slice(start, stop - start) for start, stop in pairwise(edges))
         while len(self._files) > 1 and self._files[-2].rows < 2 * self._files[-1].rows:
             self._merge()
 
@@ -98,6 +101,25 @@ class EndsOnDisk:
                     batches = part.combine_chunks().to_batches()
                     writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], SCHEMA))
         self._files.append(_File(path, rows))
+
+
+def of_several(ends: pa.Table) -> pa.Array:
+    """Which ends are of a pod of which more than one ztunnel wrote; the table has all ends of its pods."""
+    named = (pc.binary_join_element_wise(pa.scalar(kind), ends.column(kind), "/") for kind in KEYS[3:])
+    pods = [coded(ends, name) for name in KEYS[:2]]
+    groups = group([pod.part for pod in pods], ends.num_rows)
+    writer = coded_of(pc.coalesce(*named)).codes
+    least, most = np.full(len(groups.first), np.iinfo(np.int32).max), np.full(len(groups.first), -1)
+    np.minimum.at(least, groups.codes, writer)
+    np.maximum.at(most, groups.codes, writer)
+    return pa.array((least != most)[groups.codes] & pods[0].known() & pods[1].known())
+
+
+def of_bare_files(ends: pa.Table) -> list[str]:
+    """The inputs of ends whose ztunnel nothing else names."""
+    bare = ends.filter(pc.and_(pc.is_null(ends.column("pod")), pc.is_null(ends.column("node"))))
+    files: list[str] = bare.column("file").unique().drop_null().to_pylist()
+    return files
 
 
 def _read(file: _File, number: int) -> pa.Table:

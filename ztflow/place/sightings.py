@@ -8,24 +8,24 @@ named, else by the bare file whose start-up block names its node.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import Coded, coded, coded_of
-from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, BoolArray, IntArray
+from ztflow.columns.dictionaries import Coded, Spans, coded, joined, spans_of
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact
 from ztflow.model.vocabulary import FlowPath
-from ztflow.place.ends_on_disk import KEYS, PARTS, SCHEMA, EndsOnDisk
+from ztflow.place.ends_on_disk import KEYS, PARTS, SCHEMA, EndsOnDisk, of_bare_files, of_several
 
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
@@ -41,51 +41,6 @@ PodName = tuple[str, str]
 
 Stayer = PodName | str
 """A pod by name, or by uid where a line gave one."""
-
-
-class Spans(NamedTuple):
-    """Distinct combinations of columns, with first and last time; (`AFTER_ALL`, `BEFORE_ALL`) where none has a time."""
-
-    columns: list[Coded]
-    first: IntArray
-    last: IntArray
-
-
-def spans_of(columns: Sequence[Coded], micros: IntArray) -> Spans:
-    """The distinct combinations of columns.
-
-    Args:
-        columns: Of one length.
-        micros: Time of each row; `AFTER_ALL` for none.
-
-    Cost: about 60 ns a row.
-    """
-    groups = group([column.part for column in columns], len(columns[0].codes))
-    numbers, first = groups.codes, groups.first
-    start = np.full(len(first), AFTER_ALL)
-    end = np.full(len(first), BEFORE_ALL)
-    if bool(np.all(micros[:-1] <= micros[1:])) and (not len(micros) or micros[-1] != AFTER_ALL):
-        start = micros[first]
-        end[numbers] = micros
-    else:
-        np.minimum.at(start, numbers, micros)
-        np.maximum.at(end, numbers, np.where(micros == AFTER_ALL, BEFORE_ALL, micros))
-    return Spans([column.take(first) for column in columns], start, end)
-
-
-def joined(batches: Sequence[Spans]) -> Spans:
-    """The distinct combinations of several, each with its whole span. Cost: about 0.2 µs a row."""
-    columns = [coded_of(pa.chunked_array([column.array() for column in parts])) for parts in _columns(batches)]
-    groups = group([column.part for column in columns], len(columns[0].codes))
-    numbers, first = groups.codes, groups.first
-    start, end = np.full(len(first), AFTER_ALL), np.full(len(first), BEFORE_ALL)
-    np.minimum.at(start, numbers, np.concatenate([batch.first for batch in batches]))
-    np.maximum.at(end, numbers, np.concatenate([batch.last for batch in batches]))
-    return Spans([column.take(first) for column in columns], start, end)
-
-
-def _columns(batches: Sequence[Spans]) -> Iterator[tuple[Coded, ...]]:
-    return zip(*(batch.columns for batch in batches), strict=True)
 
 
 @dataclass(slots=True)
@@ -225,13 +180,8 @@ class Sightings:
             for number in range(PARTS):
                 ends = self._away.part(number)
                 told = pc.or_(pc.is_in(ends.column("workload"), some_names), pc.is_in(ends.column("ip"), some_ips))
-                known = told.to_numpy()
-                shared = _several(ends)
-                self._index_batch(_spans(ends.filter(pa.array(shared | known))))
-                bare = ends.filter(pa.array(~known)).column("file").filter(
-                    pc.and_(*(pc.is_null(ends.filter(pa.array(~known)).column(name)) for name in ("pod", "node")))
-                )
-                for file in bare.unique().drop_null().to_pylist():
+                self._index_batch(_spans(ends.filter(pc.or_(told, of_several(ends)))))
+                for file in of_bare_files(ends.filter(pc.invert(told))):
                     self._pods_of["file", file]["", ""].append([AFTER_ALL, BEFORE_ALL])
 
     def in_parts(self) -> Iterator[None]:
@@ -248,7 +198,8 @@ class Sightings:
     def _begin_anew(self) -> None:
         """No pods and no addresses in the dictionaries."""
         self._pods, self._addresses = defaultdict(dict), defaultdict(dict)
-        self._pods_of, self._addresses_of = (defaultdict(lambda: defaultdict(list)) for _ in range(2))
+        self._pods_of = defaultdict(lambda: defaultdict(list))
+        self._addresses_of = defaultdict(lambda: defaultdict(list))
         self._pairs_of, self.several, self._held = defaultdict(int), set(), 0
 
     def _forget(self) -> None:
@@ -412,24 +363,7 @@ class Sightings:
 
 def _spans(ends: pa.Table) -> Spans:
     """Ends from disk as they are kept in memory."""
-    return Spans(
-        [coded(ends, name) for name in KEYS], ends.column("first").to_numpy(), ends.column("last").to_numpy()
-    )
-
-
-def _several(ends: pa.Table) -> BoolArray:
-    """Which rows are of a pod of which more than one ztunnel wrote."""
-    columns = _spans(ends).columns
-    writers = group([column.part for column in columns[3:]], ends.num_rows)
-    numbers: dict[Ztunnel | None, int] = {}
-    words = zip(*(column.texts(writers.first) for column in columns[3:]), strict=True)
-    writer = np.array([numbers.setdefault(ztunnel_of(*names), len(numbers)) for names in words], np.int64)[writers.codes]
-    pods = group([column.part for column in columns[:2]], ends.num_rows)
-    least, most = np.full(len(pods.first), AFTER_ALL), np.full(len(pods.first), BEFORE_ALL)
-    np.minimum.at(least, pods.codes, writer)
-    np.maximum.at(most, pods.codes, writer)
-    result: BoolArray = (least != most)[pods.codes] & columns[0].known() & columns[1].known()
-    return result
+    return Spans([coded(ends, name) for name in KEYS], ends.column("first").to_numpy(), ends.column("last").to_numpy())
 
 
 def ztunnel_of(pod: str | None, node: str | None, file: str | None) -> Ztunnel | None:

@@ -66,8 +66,7 @@ class Topology:
         self._most = most
         self._sightings = Sightings(most)
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
-        self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
-        self._unique_at = (-1, -1)
+        self._unique, self._unique_at = dict[tuple[PodKey, str | None], Answer | None](), (-1, -1)
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
@@ -83,11 +82,11 @@ class Topology:
 
     @property
     def forgotten(self) -> int:
-        """Pods, addresses and ztunnels of the log that were given up because of `most`."""
+        """Pods, addresses and ztunnels of the log that were given up."""
         return self._sightings.forgotten
 
     def look_up(self, names: Collection[str], ips: Collection[str]) -> None:
-        """Have what the log says of pods of these names and of these addresses at hand for `resolve` and the like."""
+        """Have what the log says of such pods and addresses at hand for `resolve` and the like."""
         self._sightings.look_up(names, ips)
 
     @property
