@@ -7,9 +7,11 @@ dictionaries of the compiled reader, the piece of input at hand. The rest is sha
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from ztflow.errors import UsageError
@@ -32,7 +34,7 @@ class Budget:
         flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
             disk.
         ends: Pods and addresses whose places are known at the same time.
-        pending: Access lines that pairing holds while their partner may still come.
+        pending: Bytes of access lines that pairing holds while their partner may still come, with what it keeps of them.
     """
 
     bound: int
@@ -45,8 +47,6 @@ class Budget:
 
 _END: Final = 1500
 """Bytes a pod takes with its address, the ztunnels that wrote of it and when."""
-_HALF: Final = 900
-"""Bytes a line takes in pairing, with its features."""
 
 
 def budget(bound: int) -> Budget:
@@ -67,18 +67,42 @@ def budget(bound: int) -> Budget:
         portion=spare // 14,
         flows=spare // 12,
         ends=spare // 5 // _END,
-        pending=spare // 3 // _HALF,
+        pending=spare // 2,
     )
+
+
+ROW: Final = 400
+"""Bytes a line takes at most, about: one with names nobody else has."""
+_FEATURES: Final = 250
+"""Bytes pairing keeps of a line beside the line."""
+
+
+def capacity(pending: int, row: float) -> int:
+    """Lines pairing can hold in so many bytes, of so many bytes each. Lines are copied when others come."""
+    return max(2, int(pending / (2 * row + _FEATURES)))
 
 
 DEFAULT: Final = budget(768 * MIB)
 """Unless a user says otherwise."""
 
 
-def give_back() -> None:
-    """Return what was freed to the system; the C library keeps it otherwise. Cost: some milliseconds."""
+_STATM: Final = Path("/proc/self/statm")
+
+
+def keep_below(bound: int) -> None:
+    """Return what was freed to the system where a good part of a bound is in use; the C library keeps it otherwise.
+
+    Cost: some microseconds, or milliseconds where there is something to return.
+    """
     if sys.platform != "linux":
         return
+    with suppress(OSError, ValueError), _STATM.open("rb") as file:
+        if int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") > bound * 5 // 8:
+            give_back()
+
+
+def give_back() -> None:
+    """Return what was freed to the system."""
     import ctypes
 
     with suppress(AttributeError, OSError):  # another C library

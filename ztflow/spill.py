@@ -7,7 +7,7 @@ reads.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.timestamps import micros_of
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
-from ztflow.memory import DEFAULT, give_back
+from ztflow.memory import DEFAULT
 from ztflow.model.tables import FLOWS_SCHEMA
 
 STRETCHES = 6
@@ -155,6 +155,7 @@ class _Batch:
 
     first: int
     last: int
+    rows: int
     size: int
     where: pa.Table | Stretch
 
@@ -175,7 +176,7 @@ class LogOrder(_Ordering):
         super().__init__("time", portion)
         self._limit = limit
         self._here: list[_Batch] = []
-        self._size = 0
+        self._size = self._total = self._rows = 0
         self._away: list[_Batch] = []
 
     def add(self, table: pa.Table) -> None:
@@ -184,10 +185,37 @@ class LogOrder(_Ordering):
             return
         times = _times(table, "time")
         size = table.get_total_buffer_size()
-        self._here.append(_Batch(int(times.min()), int(times.max()), size, table))
+        self._here.append(_Batch(int(times.min()), int(times.max()), table.num_rows, size, table))
         self._size += size
+        self._total += size
+        self._rows += table.num_rows
         if self._size > self._limit:
             self._spill()
+
+    @property
+    def row(self) -> float:
+        """Bytes a row takes in memory, on average."""
+        return self._total / max(1, self._rows)
+
+    def crowds(self, rows: int) -> Iterator[Iterator[pa.Table]]:
+        """The halves of each instant that has more than so many rows in batches of nothing else, in tables.
+
+        Those given are gone. Rows without a time are such an instant.
+        """
+        instants: defaultdict[int, list[_Batch]] = defaultdict(list)
+        for part in (*self._away, *self._here):
+            if part.first == part.last:
+                instants[part.first].append(part)
+        for instant, parts in instants.items():
+            if sum(part.rows for part in parts) > rows:
+                self._away, self._here = (
+                    [part for part in some if not part.first == part.last == instant]
+                    for some in (self._away, self._here)
+                )
+                yield (self._table(parts.pop(0)) for _ in range(len(parts)))
+
+    def _table(self, part: _Batch) -> pa.Table:
+        return self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where
 
     def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
         """All halves, in tables of about `portion` bytes, each with the time before which no later table has a row.
@@ -202,7 +230,7 @@ class LogOrder(_Ordering):
         size = 0
         while waiting:
             part = waiting.popleft()
-            held.append(self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where)
+            held.append(self._table(part))
             size += part.size
             del part  # what is yielded shall be all that keeps it
             if size >= self._portion or not waiting:
@@ -230,9 +258,7 @@ class LogOrder(_Ordering):
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
         for table in _pieces(tables) if _across(parts) > ACROSS else tables:
             for one in self._runs.write(_one_dictionary([table])):
-                self._away.append(_Batch(one.first, one.last, one.size, one))
-        del parts, tables, table
-        give_back()
+                self._away.append(_Batch(one.first, one.last, one.rows, one.size, one))
 
 
 def _pieces(tables: list[pa.Table]) -> Iterator[pa.Table]:

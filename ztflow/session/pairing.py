@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.memory import DEFAULT, Budget
+from ztflow.memory import DEFAULT, ROW, Budget, capacity, keep_below
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.spill import EndOrder, LogOrder
+from ztflow.session.crowds import pair_crowd
+from ztflow.spill import EndOrder, LogOrder, Runs
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
@@ -74,7 +75,7 @@ class Session(Pipeline[Flows]):
         self, inventory: Inventory | None = None, *, report: ReadReport | None = None, memory: Budget = DEFAULT
     ) -> None:
         super().__init__(inventory, report, memory)
-        self._pairer = Pairer(window=timedelta(0), capacity=memory.pending)
+        self._pairer = Pairer(window=timedelta(0))
         self._legacy = LegacyPairer(wait=None)
         self._count(FLOWS_SCHEMA.empty_table())
 
@@ -82,12 +83,16 @@ class Session(Pipeline[Flows]):
         """Take in a batch; gives no flows yet."""
         self._ordered.hold(self._learn(batch))
         self._order.add(batch.halves.to_arrow())
+        keep_below(self._memory.bound)
         return Flows()
 
     def finish(self) -> Iterator[Flows]:
         """All flows, in tables of bounded size; one at least, which may be empty."""
         self._ordered.hold(self._legacy.finish())
+        self._pairer.capacity = capacity(self._memory.pending, self._order.row)
+        self._pair_crowds()
         for halves, edge in self._order.portions():
+            keep_below(self._memory.bound)
             if edge is None:
                 self._ordered.hold(self._pairer.finish(halves).to_arrow())
                 continue
@@ -96,6 +101,16 @@ class Session(Pipeline[Flows]):
                 yield self._placed(table)
         for table in self._ordered.finish():
             yield self._placed(table)
+
+    def _pair_crowds(self) -> None:
+        """Pair the halves of instants that have more than pairing can hold."""
+        most = self._pairer.capacity
+        runs = Runs("time", self._memory.portion)
+        self._files.callback(runs.remove)
+        for crowd in self._order.crowds(most):
+            for flows in pair_crowd(crowd, self._pairer, runs, most):
+                self._ordered.hold(flows)
+                keep_below(self._memory.bound)
 
     @cached_property
     def _ordered(self) -> EndOrder:
@@ -145,7 +160,7 @@ class LiveSession(Session):
         memory: Budget = DEFAULT,
     ) -> None:
         super().__init__(inventory, report=report, memory=memory)
-        self._pairer = Pairer(window=window, capacity=memory.pending)
+        self._pairer = Pairer(window=window, capacity=capacity(memory.pending, ROW))
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
 
