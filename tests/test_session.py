@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from ztflow.model.tables import Halves
 from ztflow.pair import Pairer
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session import GrowingSession, LiveSession, RecordSession, Session
+from ztflow.session.growing import BOUNDED
 
 KNOWN = inventory(
     pod("a/client-1", "node-1", "10.0.1.1", owner="web", owner_kind="Deployment"),
@@ -288,10 +290,9 @@ def test_memory_is_bounded_and_what_is_not_kept_is_added_up_once():
 
 
 def test_lines_that_wait_on_disk_are_paired_anew_like_others(monkeypatch):
-    monkeypatch.setattr("ztflow.session.growing.LINES_IN_MEMORY", 8)
     monkeypatch.setattr("ztflow.session.growing.SMALL_TABLE", 1)
     pairs = [connection(n * 2, line=n + 1) for n in range(40)]
-    with GrowingSession(KNOWN, Kept(), flows_kept=5, at_once=3) as session:
+    with GrowingSession(KNOWN, Kept(), flows_kept=5, at_once=3, memory=replace(BOUNDED, halves=1)) as session:
         for late in (pairs[20:30], pairs[:20], pairs[30:]):
             for both in late:
                 session.feed(batch(both))

@@ -13,7 +13,8 @@ from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import parse_duration
+from ztflow.filters.quantities import parse_duration, parse_size
+from ztflow.memory import budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadBatch, ReadReport, follow
@@ -47,6 +48,15 @@ def _window(reading: Reading) -> timedelta:
     if not window:
         raise UsageError("--window: a window of nothing pairs nothing")
     return window
+
+
+def _memory(reading: Reading) -> int | None:
+    if reading.memory is None:
+        return None
+    try:
+        return budget(parse_size(reading.memory)).bound
+    except UsageError as error:
+        raise UsageError(f"--memory: {error}") from None
 
 
 def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
@@ -83,6 +93,7 @@ class Reader:
         self._window = _window(reading)
         self._follow = reading.follow
         self.inventory, self._beside = _named(reading.inventory)
+        self._memory = _memory(reading)
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
@@ -105,7 +116,7 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
@@ -135,7 +146,7 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
@@ -144,7 +155,12 @@ class Reader:
 
     def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
         """All flows, for a report that also wants to see what was read, batch after batch."""
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report(), "note": note}
+        how = self._how | {
+            "memory": self._memory,
+            "inventory": self._inventory(inputs),
+            "report": self._run.report(),
+            "note": note,
+        }
         if self._follow:
             with patiently() as stop:
                 return api.read_noted(*inputs, stop=stop, **how)
@@ -159,7 +175,8 @@ class Reader:
             total: Takes in the flows that are not kept.
         """
         report = self._run.report()
-        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report)
+        memory = {} if self._memory is None else {"memory": budget(self._memory)}
+        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, **memory)
         return session, self._feed(session, inputs, report)
 
     def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import without_unused
+from ztflow.memory import MIB, Budget, keep_below
 from ztflow.model.tables import HALVES_SCHEMA, Flows
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
@@ -21,13 +22,13 @@ from ztflow.spill import EndOrder, LogOrder
 
 LINES_KEPT = 1_000_000
 """Access lines between two marks, so that late ones can be put in their place; most of them wait on disk."""
-LINES_IN_MEMORY = 50_000
-"""Of those in memory (some 15 MB; 30 MB where every name is new)."""
-
-FLOWS_KEPT, FLOW_BYTES_KEPT = 50_000, 16 << 20
-"""Flows kept as rows until the first are added up, and what they may take."""
+FLOWS_KEPT = 50_000
+"""Flows kept as rows until the first are added up."""
 FLOWS_AT_ONCE = 20_000
 """Flows that are added up at once from then on, so that a picture costs little."""
+
+BOUNDED = Budget(bound=400 * MIB, halves=16 * MIB, portion=16 * MIB, flows=16 * MIB, ends=16_000, pending=128 * MIB)
+"""Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 
 LONGEST_LAG = timedelta(seconds=60)
 """Lines that are late by more are no lagging stream but an older log, which a `GrowingSession` does not wait for."""
@@ -90,9 +91,10 @@ class GrowingSession(LiveSession, Generic[Sum]):
         kept: Lines between two marks.
         flows_kept: Flows kept as rows until the first are added up.
         at_once: Flows added up at once from then on.
+        memory: What may be kept in memory.
 
-    Cost: a picture O(flows it shows), never of what was read before. Memory: `FLOW_BYTES_KEPT` of flows, a few times
-    that while a picture is made, `LINES_IN_MEMORY` halves, and what a `LiveSession` has.
+    Cost: a picture O(flows it shows), never of what was read before. Memory: `memory.flows` of flows, a few times
+    that while a picture is made, `memory.halves` of halves, and what a `LiveSession` has.
     """
 
     def __init__(
@@ -105,14 +107,15 @@ class GrowingSession(LiveSession, Generic[Sum]):
         kept: int = LINES_KEPT,
         flows_kept: int = FLOWS_KEPT,
         at_once: int = FLOWS_AT_ONCE,
+        memory: Budget = BOUNDED,
     ) -> None:
-        super().__init__(inventory, window=window, report=report)
+        super().__init__(inventory, window=window, report=report, memory=memory)
         self._legacy = LegacyPairer(wait=None)
         self._lag = window // timedelta(microseconds=1)
         """By how much lines are expected to be late, microseconds."""
         self._newest = -_UNBOUNDED
         self._kept, self._flows_kept, self._at_once = kept, flows_kept, at_once
-        self._since = _Lines()
+        self._since = _Lines(memory)
         self._files.callback(self._since.clear)
         self._late = False
         """Whether a line since the mark came late, from before the time pairing had passed: they are paired anew."""
@@ -144,6 +147,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
             self._decide(self._pair(halves, quiet))
         if self._since.rows > self._kept:
             self._set_mark()
+        keep_below(self._memory.bound)
         return Flows()
 
     def advance(self, quiet: timedelta) -> Flows:
@@ -205,7 +209,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
         _keep(self._rows, without_unused(flows))
         tables = [*self._rows, *self._old]
         bound = self._at_once if self.added else self._flows_kept
-        if sum(t.num_rows for t in tables) > bound or sum(t.nbytes for t in tables) > FLOW_BYTES_KEPT:
+        if sum(t.num_rows for t in tables) > bound or sum(t.nbytes for t in tables) > self._memory.flows:
             self._add_up()
 
     def _add_up(self) -> None:
@@ -245,11 +249,11 @@ class GrowingSession(LiveSession, Generic[Sum]):
 class _Lines:
     """Halves as they came, in memory while they are few."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Budget) -> None:
         self.rows = 0
         self.small: list[pa.Table] = []
         """Those that came last."""
-        self._order = LogOrder(limit=LINES_IN_MEMORY)
+        self._order = LogOrder(limit=memory.halves, portion=memory.portion)
 
     def add(self, halves: pa.Table) -> None:
         """Keep halves."""
