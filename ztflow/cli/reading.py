@@ -19,6 +19,7 @@ from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadBatch, ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
+from ztflow.session.growing import BOUNDED
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 Sum = TypeVar("Sum", bound=Total)
@@ -175,8 +176,8 @@ class Reader:
             total: Takes in the flows that are not kept.
         """
         report = self._run.report()
-        memory = {} if self._memory is None else {"memory": budget(self._memory)}
-        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, **memory)
+        memory = BOUNDED if self._memory is None else budget(self._memory)
+        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
         return session, self._feed(session, inputs, report)
 
     def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import add
 from typing import Any, ClassVar, TypeAlias
 
@@ -15,7 +15,7 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
-from ztflow.reports.model import Basis, Count, Report, basis_lines, share
+from ztflow.reports.model import Basis, Count, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
@@ -137,6 +137,8 @@ class Summary(Report):
         values = super().to_dict()
         if self.bounds is None:
             del values["bounds"]
+        else:  # `others` is no row, whose measures would stand beside its other fields
+            values["bounds"] = plain({field.name: getattr(self.bounds, field.name) for field in fields(Bounds)})
         return values
 
     def notes(self) -> list[str]:
