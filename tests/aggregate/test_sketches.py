@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.aggregate.distinct import ERROR, DistinctCount, pair_hashes
+from ztflow.aggregate.distinct import STANDARD_ERROR, DistinctCount, pair_hashes
 from ztflow.aggregate.durations import Buckets
 from ztflow.aggregate.heavy_hitters import HeavyHitters, KeyPart
 from ztflow.columns.dictionaries import text_hash
@@ -122,7 +122,7 @@ def test_distinct_values_are_counted_within_the_standard_error(count):
     for part in np.array_split(whole, 7):
         distinct.add(part)
         distinct.add(part)
-    assert abs(distinct.estimate() - count) <= 4 * ERROR * count
+    assert abs(distinct.estimate() - count) <= 4 * STANDARD_ERROR * count
 
 
 def test_pairs_of_names_are_told_apart():
@@ -131,4 +131,4 @@ def test_pairs_of_names_are_told_apart():
     assert len(np.unique(pair_hashes(left, right))) == 90_000
     distinct = DistinctCount()
     distinct.add(pair_hashes(left, right))
-    assert abs(distinct.estimate() - 90_000) <= 4 * ERROR * 90_000
+    assert abs(distinct.estimate() - 90_000) <= 4 * STANDARD_ERROR * 90_000

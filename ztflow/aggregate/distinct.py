@@ -16,7 +16,7 @@ from ztflow.columns.dtypes import UIntArray
 
 _BITS = 14
 _REGISTERS = 1 << _BITS
-ERROR = 1.04 / math.sqrt(_REGISTERS)
+STANDARD_ERROR = 1.04 / math.sqrt(_REGISTERS)
 """Standard error of the estimate, as a share of it: 0.8 %."""
 
 

@@ -15,7 +15,7 @@ from ztflow.cli.output import Paper
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
-    OTHERS,
+    ALL_OTHERS,
     bytes_text,
     duration_text,
     hidden_text,
@@ -238,7 +238,7 @@ def _pairs(summary: Summary, paper: Paper, room: int | None) -> list[str]:
     if rest is None:
         return _table(paper, titles, rows, right, len(pairs) - len(shown), "pairs")
     flows, request, response, refused = rest
-    others = [OTHERS, "", "", f"{flows:,}", size(request), size(response), "-", f"{refused:,}" if refused else ""]
+    others = [ALL_OTHERS, "", "", f"{flows:,}", size(request), size(response), "-", f"{refused:,}" if refused else ""]
     return _table(paper, titles, [*rows, others[: len(titles)]], right, 0, "pairs")
 
 
@@ -257,7 +257,7 @@ def _refused(
     rows = [[*texts, f"{count:,}"] for texts, count in shown]
     titles, hidden = ["REFUSED", "DESTINATION", "WHY", "FLOWS"], len(refused) - len(shown)
     if every is not None and (left := every - sum(count for _, count in shown)):
-        rows, hidden = [*rows, [OTHERS, "", "", f"{left:,}"]], 0
+        rows, hidden = [*rows, [ALL_OTHERS, "", "", f"{left:,}"]], 0
     return _table(paper, titles, rows, (False, False, False, True), hidden, "kinds")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from ztflow.aggregate import Vertices, View, vertices
-from ztflow.aggregate.distinct import ERROR, DistinctCount, pair_hashes
+from ztflow.aggregate.distinct import STANDARD_ERROR, DistinctCount, pair_hashes
 from ztflow.aggregate.durations import Buckets
 from ztflow.aggregate.heavy_hitters import HeavyHitters, KeyPart
 from ztflow.aggregate.measures import tally
@@ -107,7 +107,7 @@ class _Pairs:
 
     def distinct(self, rows: int) -> tuple[int, float]:
         """How many pairs there are, and the standard error of that number."""
-        return (self._distinct.estimate(), ERROR) if self.hitters.missed else (rows, 0.0)
+        return (self._distinct.estimate(), STANDARD_ERROR) if self.hitters.missed else (rows, 0.0)
 
 
 def _note_nodes(known: dict[int, set[str]], rows: Index, codes: Index, nodes: Vertices) -> None:

@@ -19,7 +19,7 @@ from ztflow.reports.model import Basis, Count, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import OTHERS, Unit, counted, share_text
+from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Summary(Report):
         if self.bounds is None or not left:
             return titled(title, columns, rows, limit)
         others: list[object] = [None] * len(columns)
-        others[0], others[counted] = OTHERS, left
+        others[0], others[counted] = ALL_OTHERS, left
         return titled(title, columns, [*rows[:limit], tuple(others)])
 
     def _pairs_table(self, limit: int | None) -> TitledTable:
@@ -217,7 +217,7 @@ class Summary(Report):
         if rest is None:
             return titled(title, _PAIRS, [_pair_cells(row) for row in self.pairs], limit)
         flows, request, response, refused = rest
-        others = (OTHERS, None, None, None, flows, request + response, None, None, refused or None)
+        others = (ALL_OTHERS, None, None, None, flows, request + response, None, None, refused or None)
         return titled(title, _PAIRS, [*map(_pair_cells, shown), others])
 
 

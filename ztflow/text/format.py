@@ -150,7 +150,7 @@ def counted(count: int, what: str, several: str | None = None) -> str:
     return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
-OTHERS = "(others)"
+ALL_OTHERS = "(others)"
 """Name of a row that sums up all that has no row; no name in Kubernetes has brackets."""
 
 
