@@ -24,10 +24,10 @@ LINES_KEPT = 1_000_000
 """Access lines between two marks, so that late ones can be put in their place; most of them wait on disk."""
 FLOWS_KEPT = 50_000
 """Flows kept as rows until the first are added up."""
-FLOWS_AT_ONCE = 20_000
+FLOWS_AT_ONCE = 5_000
 """Flows that are added up at once from then on, so that a picture costs little."""
 
-BOUNDED = Budget(bound=400 * MIB, halves=16 * MIB, portion=16 * MIB, flows=16 * MIB, ends=16_000, pending=128 * MIB)
+BOUNDED = Budget(bound=400 * MIB, halves=8 * MIB, portion=8 * MIB, flows=12 * MIB, ends=16_000, pending=96 * MIB)
 """Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 
 LONGEST_LAG = timedelta(seconds=60)
