@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from ztflow.errors import SourceError
+from ztflow.memory import DEFAULT, Budget
 from ztflow.model.tables import Halves
 from ztflow.place import Inventory, place_ztunnels
 from ztflow.read import ReadBatch, ReadReport
@@ -33,12 +34,18 @@ class RecordSession(Pipeline[Halves]):
         inventory: What `place.read_inventory` gave; without one a node is named where the log or its shipper names it.
         live: Give lines as they come, with the node known at that time, instead of at the end with what all lines show.
         report: Takes the counts.
+        memory: What may be kept in memory, however large the input; more waits on disk.
     """
 
     def __init__(
-        self, inventory: Inventory | None = None, *, live: bool = False, report: ReadReport | None = None
+        self,
+        inventory: Inventory | None = None,
+        *,
+        live: bool = False,
+        report: ReadReport | None = None,
+        memory: Budget = DEFAULT,
     ) -> None:
-        super().__init__(inventory, report)
+        super().__init__(inventory, report, memory)
         self._live = live
 
     def feed(self, batch: ReadBatch) -> Halves:
