@@ -196,6 +196,14 @@ def test_a_waypoint_is_known_by_the_clients_sent_to_it():
     assert decided.held_back["data/db"] == (Reason.WAYPOINT_SOURCE,)
 
 
+@pytest.mark.parametrize(
+    "again", [kind(WAY, identity=identity(WEB)), kind(NOT_A_WORKLOAD, identity=identity(WAY), source_named=False)]
+)
+def test_its_name_or_its_identity_is_enough(again):
+    decided = decide(seen(kind(CART), waypoint(), again), inventory())
+    assert (again.source.id, Reason.WAYPOINT_SOURCE) in reasons(decided)
+
+
 def test_one_account_of_several_workloads_is_known_from_the_inventory_too():
     shared = [pod(WEB, service_account="web"), pod(CART, service_account="web"), pod(DB)]
     assert decide(seen(kind()), inventory(*shared)).held_back == {"data/db": (Reason.SHARED_IDENTITY,)}
