@@ -73,18 +73,18 @@ def test_through_a_gateway_port_and_address_are_not_known():
     assert decided(port, **values).why is Missing.PORT
     assert decided(address, **values).why is Missing.ADDRESS
     assert verdict(converted(authorization(ALLOW_WEB)), **values) == "allowed"
-    alone = {**values, "paired": "outbound_only", "dst_workload": "gw", "dst_pod": None}
+    alone = {**values, "paired": "outbound_only", "dst_name": "gw", "dst_pod": None}
     assert decided(converted(authorization(ALLOW_WEB)), **alone, src_identity=CART).why is Missing.DESTINATION
     assert verdict(PolicySet(), **alone) == "allowed"
 
 
 def test_a_hop_to_a_waypoint_is_not_asked_and_the_hop_behind_it_has_its_identity():
     policy = converted(authorization(ALLOW_WEB), authorization(ALLOW_WEB, namespace="shop"))
-    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_workload": "way-0",
+    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_name": "way-0",
            "dst_namespace": "shop", "dst_pod": None, "hbone_host": "10.96.0.7", "hbone_port": 80}  # fmt: skip
     found = decided(policy, **hop, src_identity=CART)
     assert (found.outcome.value, found.why) == ("allowed", Why.NO_ZTUNNEL)
-    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_workload": "way-0"}
+    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_name": "way-0"}
     assert decided(policy, **behind).why is Why.NO_RULE
 
 
@@ -137,7 +137,7 @@ def test_an_identity_that_was_not_logged_is_unknown():
 
 
 def test_a_destination_nobody_names():
-    values = {"dst_pod": None, "dst_workload": None, "dst_namespace": None}
+    values = {"dst_pod": None, "dst_name": None, "dst_namespace": None}
     policy = converted(authorization(ALLOW_WEB))
     assert decided(policy, **values, src_identity=CART).why is Missing.DESTINATION
     found = decided(policy, **values)
