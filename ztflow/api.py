@@ -13,12 +13,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
+import ztflow.memory
 from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
+from ztflow.filters.quantities import parse_size
+from ztflow.memory import Budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 
 Given: TypeAlias = str | Path | BinaryIO
 Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable[Source]"
@@ -26,6 +29,7 @@ Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
+Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
 
 TEXT_NAME = "<text>"
@@ -41,6 +45,7 @@ def read_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     since: Moment | None = None,
     until: Moment | None = None,
     on_error: OnError | None = None,
@@ -53,6 +58,8 @@ def read_records(
             these.
         inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
         wrapper: Format the lines are wrapped in; detected automatically by default; see docs/reference/inputs.md.
+        memory: Bound on what the process has in memory while it reads, in bytes or as `"1GiB"`; `memory.DEFAULT` unless
+            given. What does not fit waits on disk. The table itself comes on top of it.
         since: Leave out lines before this time, or from earlier than this before the last line.
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
@@ -65,7 +72,13 @@ def read_records(
     """
     report = ReadReport()
     parts = iter_records(
-        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
+        *inputs,
+        inventory=inventory,
+        wrapper=wrapper,
+        memory=memory,
+        on_error=on_error,
+        progress=progress,
+        report=report,
     )
     return between(whole(Halves, parts, report), since, until)
 
@@ -74,6 +87,7 @@ def iter_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -84,7 +98,7 @@ def iter_records(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = RecordSession(_known(inventory, sources, on_error), report=report)
+    session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -93,6 +107,7 @@ def read_flows(
     inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
+    memory: Memory = None,
     since: Moment | None = None,
     until: Moment | None = None,
     on_error: OnError | None = None,
@@ -107,6 +122,7 @@ def read_flows(
             what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
+        memory: As for `read_records`.
         since: As for `read_records`, of the ends of connections; pairing sees all lines.
         until: Likewise.
         on_error: As for `read_records`.
@@ -119,7 +135,13 @@ def read_flows(
     del window
     report = ReadReport()
     parts = iter_flows(
-        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
+        *inputs,
+        inventory=inventory,
+        wrapper=wrapper,
+        memory=memory,
+        on_error=on_error,
+        progress=progress,
+        report=report,
     )
     return between(whole(Flows, parts, report), since, until)
 
@@ -128,6 +150,7 @@ def iter_flows(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -139,7 +162,7 @@ def iter_flows(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = Session(_known(inventory, sources, on_error), report=report)
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -147,6 +170,7 @@ def read_capture(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -154,16 +178,22 @@ def read_capture(
 ) -> tuple[Halves, Flows]:
     """Access lines, as they came, and connections of one reading, for the reports that need both.
 
-    Arguments and errors are those of `read_flows`. `report` is filled with the counts. With `stop` the inputs are read
-    as they grow, until it says yes or they end.
+    Arguments and errors are those of `read_flows`; saved flows are an error, too, for their lines are not there.
+    `report` is filled with the counts. With `stop` the inputs are read as they grow, until it says yes or they end.
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+
+    def note(batch: ReadBatch) -> None:
+        no_flows(batch)
+        kept.append(batch.halves)
+
     flows = read_noted(
         *inputs,
-        note=lambda batch: kept.append(batch.halves),
+        note=note,
         inventory=inventory,
         wrapper=wrapper,
+        memory=memory,
         on_error=on_error,
         progress=progress,
         report=report,
@@ -177,6 +207,7 @@ def read_noted(
     note: Callable[[ReadBatch], None],
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -199,13 +230,15 @@ def read_noted(
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    return whole(Flows, _finished(Session(_known(inventory, sources, on_error), report=report), noted(batches)), report)
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return whole(Flows, _finished(session, noted(batches)), report)
 
 
 def follow_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     report: ReadReport | None = None,
     on_error: OnError | None = None,
     stop: Stop | None = None,
@@ -217,7 +250,7 @@ def follow_records(
     """
     report = ReadReport() if report is None else report
     sources = _given(inputs)
-    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report)
+    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -226,6 +259,7 @@ def follow_flows(
     inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
+    memory: Memory = None,
     report: ReadReport | None = None,
     on_error: OnError | None = None,
     stop: Stop | None = None,
@@ -237,6 +271,7 @@ def follow_flows(
         inventory: As for `read_flows`.
         window: How far the nodes' streams may lag behind each other; `session.LIVE_WINDOW` unless given.
         wrapper: As for `read_records`.
+        memory: As for `read_records`.
         report: Filled with the running totals.
         on_error: As for `read_records`.
         stop: Asked at every heartbeat; when it says yes, what is pending comes out and the reading ends.
@@ -248,7 +283,10 @@ def follow_flows(
     report = ReadReport() if report is None else report
     sources = _given(inputs)
     session = LiveSession(
-        _known(inventory, sources, on_error), window=LIVE_WINDOW if window is None else window, report=report
+        _known(inventory, sources, on_error),
+        window=LIVE_WINDOW if window is None else window,
+        report=report,
+        memory=budget_of(memory),
     )
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
@@ -260,6 +298,17 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     if isinstance(made, Flows):
         made.evicted = report.evicted
     return made
+
+
+def budget_of(memory: Memory) -> Budget:
+    """What each part may hold under a bound.
+
+    Raises:
+        UsageError: It is no size, or less than can be kept.
+    """
+    if memory is None:
+        return ztflow.memory.DEFAULT
+    return ztflow.memory.budget(parse_size(memory) if isinstance(memory, str) else memory)
 
 
 def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
