@@ -145,10 +145,38 @@ def read_capture(
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+    flows = read_noted(
+        *inputs,
+        note=lambda batch: kept.append(batch.halves),
+        inventory=inventory,
+        wrapper=wrapper,
+        on_error=on_error,
+        progress=progress,
+        report=report,
+        stop=stop,
+    )
+    return whole(Halves, kept, report), flows
+
+
+def read_noted(
+    *inputs: Source,
+    note: Callable[[ReadBatch], None],
+    inventory: Known = (),
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+    stop: Stop | None = None,
+) -> Flows:
+    """Connections, with a look at each batch that was read: its access lines, and the facts of the other lines.
+
+    Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
+    """
+    report = ReadReport() if report is None else report
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
-            kept.append(batch.halves)
+            note(batch)
             yield batch
 
     batches = (
@@ -156,8 +184,7 @@ def read_capture(
         if stop is None
         else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    flows = whole(Flows, _finished(Session(_known(inventory, inputs, on_error), report=report), noted(batches)), report)
-    return whole(Halves, kept, report), flows
+    return whole(Flows, _finished(Session(_known(inventory, inputs, on_error), report=report), noted(batches)), report)
 
 
 def follow_records(

@@ -5,14 +5,14 @@
 
 from ztflow.policy.convert import Mesh, convert
 from ztflow.policy.evaluate import Decision, Evaluation, Outcome, Why, evaluate
-from ztflow.policy.loading import load_policies
+from ztflow.policy.loading import PolicyFiles, load_policies
 from ztflow.policy.matching import Missing
 from ztflow.policy.model import Note, NoteKind, Policy, PolicySet, Workload
-from ztflow.policy.releases import NEWEST, Release
+from ztflow.policy.releases import NEWEST_RELEASE, Release
 from ztflow.policy.workloads import Workloads
 
 __all__ = [
-    "NEWEST",
+    "NEWEST_RELEASE",
     "Decision",
     "Evaluation",
     "Mesh",
@@ -21,6 +21,7 @@ __all__ = [
     "NoteKind",
     "Outcome",
     "Policy",
+    "PolicyFiles",
     "PolicySet",
     "Release",
     "Why",

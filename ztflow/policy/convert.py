@@ -1,7 +1,7 @@
 """AuthorizationPolicy and PeerAuthentication documents → what istiod sends ztunnel, by release.
 
 Source: istio/istio 1.31.0-rc.0 `pilot/pkg/serviceregistry/ambient/authorization.go` (≤ 1.29 under
-`…/kube/controller/ambient/`), `workloads.go`.
+`…/kube/controller/ambient/`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ztflow.place.inventory.facts import micros
-from ztflow.policy import peer_authentication
 from ztflow.policy.documents import GROUP, Place, named
 from ztflow.policy.model import Action, BySelector, Note, NoteKind, Policy, PolicySet, Rule, Scope
-from ztflow.policy.releases import DRY_RUN, DRY_RUN_HELD_BACK, NEWEST, SERVICE_ACCOUNTS, Release
+from ztflow.policy.peer_authentication import convert_peers, read_peer
+from ztflow.policy.releases import DRY_RUN, DRY_RUN_HELD_BACK, NEWEST_RELEASE, SERVICE_ACCOUNTS, Release
 from ztflow.policy.rules import convert_rule
 
 ROOT_NAMESPACE = "istio-system"
 """Istio's root namespace unless the mesh says otherwise (`meshConfig.rootNamespace`)."""
 
 AUTHORIZATION, PEER = "AuthorizationPolicy", "PeerAuthentication"
-KINDS = frozenset({AUTHORIZATION, PEER})
+_KINDS = frozenset({AUTHORIZATION, PEER})
 """Kinds of documents that are converted."""
 
 _ACTIONS = ("ALLOW", "DENY", "AUDIT", "CUSTOM")
@@ -41,7 +41,7 @@ class Mesh:
         sends_dry_run: Whether istiod has `AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY=true`.
     """
 
-    istiod: Release = NEWEST
+    istiod: Release = NEWEST_RELEASE
     ztunnel: Release | None = None
     root_namespace: str = ROOT_NAMESPACE
     sends_dry_run: bool = False
@@ -59,7 +59,7 @@ class Mesh:
 
 def is_policy(document: Mapping[str, Any]) -> bool:
     """Whether a decoded object is of a kind that `convert` looks at."""
-    return document.get("kind") in KINDS and str(document.get("apiVersion", "")).startswith(GROUP)
+    return document.get("kind") in _KINDS and str(document.get("apiVersion", "")).startswith(GROUP)
 
 
 def convert(
@@ -103,11 +103,11 @@ def convert(
             policies += [replace(one, source=file) for one in found]
             notes += [replace(note, source=file) for note in told]
     peers = [
-        peer_authentication.read(place, namespace, name, mesh.root_namespace, file)
+        read_peer(place, namespace, name, file)
         for (kind, namespace, name), (place, file) in held.items()
         if kind == PEER
     ]
-    found, told = peer_authentication.convert_all(peers, mesh.root_namespace)
+    found, told = convert_peers(peers, mesh.root_namespace)
     return PolicySet((*policies, *found), (*notes, *told))
 
 

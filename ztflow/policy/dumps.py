@@ -53,7 +53,7 @@ def _entries(store: Any) -> Iterator[Any]:
     yield from store.values() if isinstance(store, dict) else store if isinstance(store, list) else ()
 
 
-def read(document: Any, source: str) -> PolicySet:
+def read_dump(document: Any, source: str) -> PolicySet:
     """The policies of a dump and what its workloads say is attached to them.
 
     Raises:

@@ -38,6 +38,7 @@ class Why(StrEnum):
 
     ALLOW_RULE = "an ALLOW rule matches"
     NO_ALLOW_POLICY = "no ALLOW policy is attached to the destination"
+    EITHER_WAY = "the ALLOW policies that may be attached to the destination all have a rule that matches"
     NO_ZTUNNEL = Judge.NOBODY.value
     NOT_ASKED = Judge.NOT_ASKED.value
     DENY_RULE = "a DENY rule matches"
@@ -230,7 +231,7 @@ def _allowed(allows: Sequence[_Held]) -> _Answer:
     if not attached:
         if not perhaps:
             return _Answer(False, Why.NO_ALLOW_POLICY)
-        return _Answer(False, Why.ALLOW_RULE, perhaps[0]) if all(one.holds for one in perhaps) else _Answer(None)
+        return _Answer(False, Why.EITHER_WAY) if all(one.holds for one in perhaps) else _Answer(None)
     if all(one.holds is False for one in allows):
         return _Answer(True, Why.NO_RULE)
     return _Answer(None)

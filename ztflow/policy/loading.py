@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ztflow.errors import SourceError, UsageError
 from ztflow.place.inventory.files import unpacked
-from ztflow.policy import dumps
 from ztflow.policy.convert import Mesh, convert, is_policy
+from ztflow.policy.dumps import is_dump, read_dump
 from ztflow.policy.model import Note, NoteKind, PolicySet
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -19,6 +20,50 @@ _HINT = (
     "give AuthorizationPolicy or PeerAuthentication documents (kubectl get authorizationpolicies,peerauthentications "
     "-A -o yaml), a ztunnel's config_dump or its static configuration"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """What files hold, before istiod has converted it.
+
+    Attributes:
+        documents: AuthorizationPolicies and PeerAuthentications.
+        sources: The file of each.
+        dumped: Policies as ztunnels have them already.
+    """
+
+    documents: tuple[dict[str, Any], ...]
+    sources: tuple[str, ...]
+    dumped: PolicySet
+
+    @classmethod
+    def read(cls, paths: Sequence[str]) -> PolicyFiles:
+        """Read files; arguments and errors are those of `load_policies`."""
+        documents: list[dict[str, Any]] = []
+        sources: list[str] = []
+        dumped = PolicySet()
+        for path in _files(paths):
+            found = False
+            for document in _decoded(path, _read(path)):
+                if is_dump(document):
+                    dumped = _agreeing(dumped, read_dump(document, path))
+                    found = True
+                for item in _objects(document):
+                    if is_policy(item):
+                        documents.append(item)
+                        sources.append(path)
+                    found |= is_policy(item) or item.get("kind") == "empty list"
+            if not found:
+                raise UsageError(f"{path}: holds no policy; {_HINT}")
+        return cls(tuple(documents), tuple(sources), dumped)
+
+    def converted(self, mesh: Mesh | None = None) -> PolicySet:
+        """All policies as the ztunnels of a mesh have them.
+
+        Raises:
+            UsageError: If a document is not valid.
+        """
+        return self.dumped.joined(convert(self.documents, mesh, source=self.sources))
 
 
 def load_policies(paths: Sequence[str], mesh: Mesh | None = None) -> PolicySet:
@@ -34,24 +79,7 @@ def load_policies(paths: Sequence[str], mesh: Mesh | None = None) -> PolicySet:
     Raises:
         UsageError: If a file cannot be read or holds no policy: what, where, what to try.
     """
-    documents: list[dict[str, Any]] = []
-    sources: list[str] = []
-    dumped = PolicySet()
-    for path in _files(paths):
-        found = False
-        for document in _decoded(path, _read(path)):
-            if dumps.is_dump(document):
-                more = dumps.read(document, path)
-                dumped = _agreeing(dumped, more)
-                found = True
-            for item in _objects(document):
-                if is_policy(item):
-                    documents.append(item)
-                    sources.append(path)
-                found |= is_policy(item) or item.get("kind") == "empty list"
-        if not found:
-            raise UsageError(f"{path}: holds no policy; {_HINT}")
-    return dumped.joined(convert(documents, mesh, source=sources))
+    return PolicyFiles.read(paths).converted(mesh)
 
 
 def _agreeing(known: PolicySet, more: PolicySet) -> PolicySet:
@@ -146,22 +174,21 @@ def _loader() -> Any:
 
 
 def _objects(document: Any) -> Iterator[dict[str, Any]]:
-    """The Kubernetes objects in a document: itself, the items of a list, the object of a watch event."""
-    if isinstance(document, list):
-        for one in document:
-            yield from _objects(one)
-    if not isinstance(document, dict):
-        return
-    items = document.get("items")
-    if str(document.get("kind", "")).endswith("List") and isinstance(items, list):
-        for one in items:
-            if isinstance(one, dict):
-                # Items of an AuthorizationPolicyList, as the API itself answers, carry neither kind nor version.
-                kind = str(document["kind"]).removesuffix("List")
-                yield {"kind": kind, "apiVersion": document.get("apiVersion"), **one}
+    """The Kubernetes objects in a document: itself, those of an array, the items of a list, that of a watch event.
+
+    No deeper than that: YAML can nest a document in itself.
+    """
+    for one in document if isinstance(document, list) else [document]:
+        if not isinstance(one, dict):
+            continue
+        watched = one.get("object")
+        found = watched if isinstance(watched, dict) and "type" in one else one
+        items = found.get("items")
+        if not str(found.get("kind", "")).endswith("List") or not isinstance(items, list):
+            yield found
+            continue
         if not items:
             yield {"kind": "empty list"}
-    elif isinstance(document.get("object"), dict) and "type" in document:
-        yield from _objects(document["object"])
-    else:
-        yield document
+        # Items of an AuthorizationPolicyList, as the API itself answers, carry neither kind nor version.
+        whole = {"kind": str(found["kind"]).removesuffix("List"), "apiVersion": found.get("apiVersion")}
+        yield from ({**whole, **item} for item in items if isinstance(item, dict))

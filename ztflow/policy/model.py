@@ -259,6 +259,7 @@ class NoteKind(StrEnum):
     WIDER = "allows more than written"
     ENFORCED = "enforced"
     """A dry-run policy that is enforced all the same."""
+    PLAINTEXT = "admits plaintext"
     ASSUMED = "assumed"
 
 

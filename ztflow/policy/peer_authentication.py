@@ -70,13 +70,12 @@ class Peer:
         return _LATEST if self.created is None else self.created
 
 
-def read(place: Place, namespace: str, name: str, root_namespace: str, source: str) -> Peer:
+def read_peer(place: Place, namespace: str, name: str, source: str) -> Peer:
     """A PeerAuthentication document.
 
     Raises:
         UsageError: If it is not valid.
     """
-    del root_namespace
     spec = place.get("spec")
     spec.fields({"selector", "mtls", "portLevelMtls"})
     listed = spec.get("portLevelMtls")
@@ -148,7 +147,7 @@ class ByPeerMode:
         return f"{self.root_namespace}/{STATIC_STRICT}" if strict else None
 
 
-def convert_all(peers: Sequence[Peer], root_namespace: str) -> tuple[list[Policy], list[Note]]:
+def convert_peers(peers: Sequence[Peer], root_namespace: str) -> tuple[list[Policy], list[Note]]:
     """What ztunnels get for all PeerAuthentications of a mesh, and what of them has no effect."""
     if not peers:
         return [], []

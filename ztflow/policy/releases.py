@@ -37,7 +37,7 @@ class Release(NamedTuple):
         return f"{self.major}.{self.minor}" + ("" if self.patch == 9999 else f".{self.patch}")
 
 
-NEWEST = Release(1, 31)
+NEWEST_RELEASE = Release(1, 31)
 """The newest release whose rules are known here; what is assumed where nothing says otherwise."""
 
 SERVICE_ACCOUNTS = Release(1, 25, 0)

@@ -48,13 +48,17 @@ class _Loss:
         """Fields about requests."""
         self.broader: list[str] = []
         """Those of them without which a source or an operation says less than written."""
+        self.emptied: list[str] = []
+        """What is said of those of which nothing is left."""
         self.told: list[Told] = []
 
     def erased(self, place: Place, fields: list[str], left: Match) -> None:
         """Fields about requests are erased from a source or an operation, and this is left of it."""
         self.requests += fields
         if fields and left.empty:
-            self.ignored(place, f"{', '.join(fields)} {_UNSEEN}, and nothing else is in it: it matches nothing")
+            self.emptied.append(
+                f"{place.path.removeprefix('spec.')}: {', '.join(fields)} {_UNSEEN}: it matches nothing"
+            )
         elif fields:
             self.broader += fields
 
@@ -97,11 +101,12 @@ def convert_rule(
     if dead:
         because = f": {fields} {_UNSEEN}" if fields else ""
         told.append((NoteKind.DEAD, f"nothing is left of `{'` and `'.join(dead)}`, so the rule never matches{because}"))
-    elif loss.broader:
+        return tuple(clause for _, clause in clauses), told
+    told += [(NoteKind.IGNORED, text) for text in loss.emptied]
+    if loss.broader:
         told.append((NoteKind.BROADER, f"{', '.join(loss.broader)} {_UNSEEN}: the rule refuses more than written"))
-    if not dead:
-        reasons = (_never(name, clause) for name, clause in clauses)
-        told += [(NoteKind.DEAD, reason) for reason in reasons if reason is not None]
+    reasons = (_never(name, clause) for name, clause in clauses)
+    told += [(NoteKind.DEAD, reason) for reason in reasons if reason is not None]
     return tuple(clause for _, clause in clauses), told
 
 

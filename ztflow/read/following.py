@@ -102,7 +102,7 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
-        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems)
+        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems, self.parser.events)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
 
