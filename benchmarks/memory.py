@@ -31,7 +31,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_log import stamp, write  # noqa: E402
+from make_log import stamp, write
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 NODES = 20
@@ -222,7 +222,7 @@ def main() -> int:
             started = time.monotonic()
             code, peak, seconds = run(case, folder, chosen.memory)
             most = bar or case.bar
-            bad = code != 0 or bool(most) and peak > most
+            bad = code != 0 or (bool(most) and peak > most)
             broken += bad
             print(
                 f"{case.words:<24} {case.kind:<12} {case.lines:>10,} {peak:>9,} {most or '–':>6} {seconds:>7.1f}"

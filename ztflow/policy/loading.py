@@ -145,7 +145,7 @@ def _json(text: str) -> list[Any] | None:
     while position < len(text):
         try:
             value, position = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
         found.append(value)
         while position < len(text) and text[position].isspace():
