@@ -201,13 +201,18 @@ def followed(rng: random.Random, folder: Path) -> tuple[str, list[str]]:
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     writer = threading.Thread(target=write)
     writer.start()
-    time.sleep(rng.uniform(3, 8))
+    holds = Path("/proc", str(process.pid), "fd")
+    began = time.monotonic()
+    while not any(one.exists() and one.readlink() == path for one in holds.iterdir()):  # it has begun to read
+        time.sleep(0.01)
+        assert time.monotonic() - began < 120, "it does not begin"
+    time.sleep(rng.uniform(0, 5))
     how = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
     silent = rng.random() < 0.5
     if silent:
         stop.set()
         writer.join()
-        time.sleep(3)
+        time.sleep(5)
     process.send_signal(how)
     _, talk = process.communicate()
     stop.set()

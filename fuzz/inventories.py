@@ -66,7 +66,10 @@ def short(value: Any) -> Any:
 
 def as_yaml(value: Any) -> bytes:
     """As YAML."""
-    return yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=False).encode("utf-8", "replace")
+    try:
+        return yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=False).encode("utf-8", "replace")
+    except UnicodeEncodeError:  # half a surrogate pair, which YAML has no way to write
+        return as_json(value)
 
 
 _values_of = edited_json(_values())

@@ -109,6 +109,8 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _read(path: str) -> str:
+    if path == "-" and sys.stdin is None:
+        raise UsageError("-: standard input is closed")
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return unpacked(path, data).decode("utf-8-sig")
