@@ -15,7 +15,7 @@ from typing import Final
 
 from ztflow.errors import SourceError
 from ztflow.read.inputs import ReadBatch
-from ztflow.read.open_files import Files, Part
+from ztflow.read.open_files import Files, Identity, Part
 from ztflow.read.rotated import content, first_of, same_beginning
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 
@@ -113,7 +113,7 @@ class GrowingFile:
             replaced: Whether it lost the name since the last look, or was emptied.
         """
         self._seen, beside = self._files.beside(self._path)
-        missed: list[tuple[int, Path]] = []
+        missed: list[tuple[int, Path, Identity]] = []
         numbers: set[int] = set()
         former, known = None, False
         for path, when in beside:
@@ -131,12 +131,12 @@ class GrowingFile:
                 elif self._files.is_known(about, path) or self._files.has(first):
                     known = True
                 elif about.st_size:
-                    missed.append((about.st_mtime_ns, path))
+                    missed.append((about.st_mtime_ns, path, (about.st_dev, about.st_ino)))
                 if number is not None:
                     numbers.add(number)
-        for _, path in sorted(missed):
+        for _, path, identity in sorted(missed):
             with suppress(FileNotFoundError):
-                yield from self._whole(path)
+                yield from self._whole(path, identity)
         if replaced and former is not None and (gone := sum(number not in numbers for number in range(1, former))):
             self._lost(f"was rotated {former} times since the last look, and {gone} of the files are gone unread")
         elif replaced and missed and not known:
@@ -144,11 +144,11 @@ class GrowingFile:
                 f"was rotated {len(missed)} times or more since the last look; older files are gone unread, if any"
             )
 
-    def _whole(self, path: Path) -> Iterator[ReadBatch]:
+    def _whole(self, path: Path, identity: Identity) -> Iterator[ReadBatch]:
         with path.open("rb") as file:
             packed = compression_of(file.read(MAGIC_BYTES)) is not None
         if not packed:
-            missed = Part(path, self.name, self._files, lambda _: iter(()))
+            missed = Part(path, self.name, self._files, lambda _: iter(()), identity)
             self._leaving.append(missed)
             yield from missed.grown()
             return

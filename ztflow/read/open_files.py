@@ -136,12 +136,17 @@ class Part:
         name: The name it is followed by.
         files: All files.
         emptied: Called when it was emptied, with it, before it is read anew.
+        identity: Which file it has to be, if one: names change hands.
 
     Raises:
+        FileNotFoundError: It is another file by now.
         OSError: It cannot be opened.
     """
 
-    def __init__(self, path: Path, name: str, files: Files, emptied: Callable[[Part], Iterator[ReadBatch]]) -> None:
+    def __init__(
+        self, path: Path, name: str, files: Files, emptied: Callable[[Part], Iterator[ReadBatch]],
+        identity: Identity | None = None,
+    ) -> None:  # fmt: skip
         self.path, self.name = path, name
         self.lines = files.lines(name)
         self.position = 0
@@ -151,6 +156,9 @@ class Part:
         fd = os.open(path, os.O_RDONLY)
         about = os.fstat(fd)
         self.identity: Identity = (about.st_dev, about.st_ino)
+        if identity not in {None, self.identity}:
+            os.close(fd)
+            raise FileNotFoundError
         self.first = os.pread(fd, FINGERPRINT, 0)
         self._fd: int | None = None
         files.parts[self.identity] = self
