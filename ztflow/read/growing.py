@@ -23,6 +23,9 @@ STAYS: Final = 5.0
 """Seconds a file is still read after it lost its name: its writer opens the new one later, or never writes again."""
 
 
+GONE: Final = 1.0
+"""Seconds after which a file that is not open, and not found, is given up: it may be just about to get another name."""
+
 _NONE: Final = (-1, -1)
 """The identity of no file."""
 
@@ -46,6 +49,8 @@ class GrowingFile:
         self._leaving: list[Part] = []
         self._part: Part | None = Part(self._path, name, files, self._emptied)
         self._identity = self._part.identity
+        self._absent = 0.0
+        """Since when the file cannot be found under any name."""
         self._seen = -1
         """The number of the folder when the files beside it were last gone through."""
         self._before: list[tuple[os.stat_result, bytes]] = []
@@ -70,10 +75,15 @@ class GrowingFile:
             try:
                 yield from part.grown()
             except FileNotFoundError:
+                self._absent = self._absent or monotonic()
+                if monotonic() - self._absent < GONE:
+                    return
+                self._absent = 0.0
                 self._lost(f"was rotated while not open; what it got behind its first {part.position:,} bytes is lost")
                 yield from self._let_go(part)
                 part = None
             else:
+                self._absent = 0.0
                 yield from part.lines.idle()
         try:
             about = self._path.stat()
@@ -98,9 +108,11 @@ class GrowingFile:
                 yield from part.grown()
         yield from self._missed(part, replaced=part is not None)
         if not self._files.is_known(about, self._path):  # else it got this name by a rotation
-            self._part = Part(self._path, self.name, self._files, self._emptied)
-            self._identity = self._part.identity
-            yield from self._part.grown()
+            self._identity = _NONE
+            with suppress(FileNotFoundError):  # it got another name just now; the next look sees which
+                self._part = Part(self._path, self.name, self._files, self._emptied)
+                self._identity = self._part.identity
+                yield from self._part.grown()
 
     def _emptied(self, part: Part) -> Iterator[ReadBatch]:
         return self._missed(part, replaced=True)
