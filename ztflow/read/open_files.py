@@ -92,6 +92,10 @@ class Files:
         if (about.st_dev, about.st_ino) not in self.parts:
             self._was_read[about.st_dev, about.st_ino] = first
 
+    def remember(self, first: bytes) -> None:
+        """Remember how a file began that is emptied: a copy of it may be found later."""
+        self._was_read[-1, len(self._was_read)] = first
+
     def beside(self, path: Path) -> tuple[int, list[tuple[Path, str]]]:
         """What is beside a file and may have had its name, and a number that is another when the folder has changed."""
         kept = self._looked(path.parent)
@@ -228,6 +232,7 @@ class Part:
         # Between two pieces as much time goes by as what becomes of their lines takes: look each time.
         while not self._files.stop() and (size := os.fstat(fd).st_size) != self.position:
             if size < self.position or os.pread(fd, len(self.first), 0) != self.first:
+                self._files.remember(self.first)
                 yield from self._emptied(self)
                 yield from self.lines.finish()
                 self.position, self.first, self.lines = 0, b"", self._files.lines(self.name)
