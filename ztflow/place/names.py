@@ -32,6 +32,12 @@ How = Literal["owner", "name pattern", "as logged"]
 """How a workload is known: stated by an inventory, read off the pod's name, or the name itself."""
 
 
+def port_of(text: object) -> int | None:
+    """The port that a number, or a text of plain digits, is; None for anything else."""
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 and int(digits) < 1 << 16 else None
+
+
 def workload_of_name(pod: str) -> tuple[str, How]:
     """The workload a pod name belongs to by its pattern.
 

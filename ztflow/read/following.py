@@ -270,7 +270,8 @@ class _Live:
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
         except OSError as error:
-            self._failed(SourceError(found.name, error.strerror or str(error)))
+            if not (self._started and isinstance(error, FileNotFoundError)):  # else it was found, and rotated since
+                self._failed(SourceError(found.name, error.strerror or str(error)))
 
     def _add_file(self, name: str, path: str, about: os.stat_result) -> Iterator[ReadBatch]:
         from ztflow.read.growing import GrowingFile
