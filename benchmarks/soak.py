@@ -169,11 +169,9 @@ def agreement(written: Written, shown: str) -> Iterator[str]:
         told = int(found[1].replace(",", "")) if found else None
         if told != wanted:
             yield f"{name}: written {wanted:,}, shown {told}"
-    rows = re.findall(
-        r"  ([\d,]+)\+?  +\S+  +\S+  +\S+(?: +[\d,]+)?$",
-        last[last.find("SOURCE") : last.find("REFUSED  ")],
-        re.MULTILINE,
-    )
+    table = last[last.find("\nSOURCE ") :].strip("\n").partition("\n\n")[0]
+    head, *body = table.split("\n")
+    rows = [row[: head.find("FLOWS") + len("FLOWS")].split()[-1] for row in body]
     total = sum(int(row.replace(",", "")) for row in rows)
     if total != written.connections:
         yield f"rows of the table: {total:,} connections in {len(rows)} rows, written {written.connections:,}"

@@ -158,6 +158,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def picture(self) -> Flows:
         """The flows of all lines so far that are not in the total, in order of their end, placed by what is known."""
+        keep_below(self._memory.bound)
         self._catch_up()
         pending = self._pairer.fork().finish().to_arrow()
         place = pending.schema.get_field_index("unpaired_reason")

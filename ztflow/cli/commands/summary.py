@@ -76,8 +76,10 @@ def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper
     from ztflow.cli.live_screen import LiveScreen
     from ztflow.cli.live_total import LiveTotal
     from ztflow.cli.screen import draw
+    from ztflow.memory import return_at_once
     from ztflow.model.tables import Flows
 
+    return_at_once()
     session, feeding = reader.growing(sources, LiveTotal(selection))
 
     def lines() -> list[str]:
