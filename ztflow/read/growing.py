@@ -23,7 +23,7 @@ STAYS: Final = 5.0
 """Seconds a file is still read after it lost its name: its writer opens the new one later, or never writes again."""
 
 
-GONE: Final = 1.0
+GIVEN_UP: Final = 1.0
 """Seconds after which a file that is not open, and not found, is given up: it may be just about to get another name."""
 
 _NONE: Final = (-1, -1)
@@ -76,7 +76,7 @@ class GrowingFile:
                 yield from part.grown()
             except FileNotFoundError:
                 self._absent = self._absent or monotonic()
-                if monotonic() - self._absent < GONE:
+                if monotonic() - self._absent < GIVEN_UP:
                     return
                 self._absent = 0.0
                 self._lost(f"was rotated while not open; what it got behind its first {part.position:,} bytes is lost")

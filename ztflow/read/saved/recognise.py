@@ -95,7 +95,10 @@ def csv_header(head: bytes) -> tuple[list[str], str] | None:
     text = line.decode("utf-8", "replace").rstrip("\r")
     for delimiter in _DELIMITERS:
         if text.count(delimiter) >= _SURE - 1:
-            names = next(csv.reader([text], delimiter=delimiter), [])
+            try:
+                names = next(csv.reader([text], delimiter=delimiter), [])
+            except csv.Error:  # a bare carriage return inside: no header of ours
+                continue
             if kind_of(name.strip().lower() for name in names) is not None:
                 return names, delimiter
     return None
