@@ -28,8 +28,8 @@ class SegmentParameters:
         carried: Halves before a cut, that found no partner there, that are looked at again behind it: in a crowd the
             second ztunnel may be some hundred ends behind the first. Fewer than are cut off at least (`largest` less
             `look_back`), so that every cut makes progress. Chosen.
-        dense: So many halves within `dense_within` are more than two ztunnels can end. Captured runs have 64 within 842 µs
-            at the least, simulated crowds within 237.
+        dense: So many halves within `dense_within` are more than two ztunnels can end. Captured runs have 64 within
+            842 µs at the least, simulated crowds within 237.
         dense_within: µs.
         around: No partners end further apart than this, µs: what is this near to a dense place belongs to it.
         longest: A dense stretch that goes on is cut after this, µs. Chosen: it waits in memory that long.
