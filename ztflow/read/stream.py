@@ -319,7 +319,7 @@ class StreamParser:
         return True
 
     def _flush(self) -> None:
-        """Release the held record as what it is; what of it is read again may be held again, as long as that is rare."""
+        """Release the held record as what it is; what of it is read again may be held again, while that is rare."""
         while self._pending is not None:
             pending, self._pending = self._pending, None
             rest = pending.certain()
