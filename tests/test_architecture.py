@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("place", "pair", "spill"),
     ("aggregate", "writers"),
     ("filters",),
-    ("graph",),
+    ("graph", "policy", "counters"),
     ("reports",),
     ("session",),
     ("api", "testing"),

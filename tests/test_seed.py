@@ -13,7 +13,7 @@ TABLES = sorted(SEED.glob("*.txt"))
 
 def said(flows):
     return [
-        (f.src_workload, f.dst_workload, f.request_bytes, f.response_bytes, f.duration_ms, f.inbound_duration_ms,
+        (f.src_name, f.dst_name, f.request_bytes, f.response_bytes, f.duration_ms, f.inbound_duration_ms,
          f.paired, f.locality)
         for f in flows
     ]  # fmt: skip

@@ -71,7 +71,7 @@ def iter_records(
     Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs), report=report)
+    session = RecordSession(_known(inventory, inputs, on_error), report=report)
     return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
 
 
@@ -125,7 +125,7 @@ def iter_flows(
     read before the first flow comes.
     """
     report = ReadReport() if report is None else report
-    session = Session(_known(inventory, inputs), report=report)
+    session = Session(_known(inventory, inputs, on_error), report=report)
     return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
 
 
@@ -145,10 +145,38 @@ def read_capture(
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+    flows = read_noted(
+        *inputs,
+        note=lambda batch: kept.append(batch.halves),
+        inventory=inventory,
+        wrapper=wrapper,
+        on_error=on_error,
+        progress=progress,
+        report=report,
+        stop=stop,
+    )
+    return whole(Halves, kept, report), flows
+
+
+def read_noted(
+    *inputs: Source,
+    note: Callable[[ReadBatch], None],
+    inventory: Known = (),
+    wrapper: str | None = None,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+    report: ReadReport | None = None,
+    stop: Stop | None = None,
+) -> Flows:
+    """Connections, with a look at each batch that was read: its access lines, and the facts of the other lines.
+
+    Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
+    """
+    report = ReadReport() if report is None else report
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
-            kept.append(batch.halves)
+            note(batch)
             yield batch
 
     batches = (
@@ -156,8 +184,7 @@ def read_capture(
         if stop is None
         else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    flows = whole(Flows, _finished(Session(_known(inventory, inputs), report=report), noted(batches)), report)
-    return whole(Halves, kept, report), flows
+    return whole(Flows, _finished(Session(_known(inventory, inputs, on_error), report=report), noted(batches)), report)
 
 
 def follow_records(
@@ -174,7 +201,7 @@ def follow_records(
     filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs), live=True, report=report)
+    session = RecordSession(_known(inventory, inputs, on_error), live=True, report=report)
     return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -203,7 +230,9 @@ def follow_flows(
         InventoryError: As for `read_flows`.
     """
     report = ReadReport() if report is None else report
-    session = LiveSession(_known(inventory, inputs), window=LIVE_WINDOW if window is None else window, report=report)
+    session = LiveSession(
+        _known(inventory, inputs, on_error), window=LIVE_WINDOW if window is None else window, report=report
+    )
     return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -216,13 +245,18 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     return made
 
 
-def _known(inventory: Known, inputs: Sequence[Source]) -> Inventory | None:
+def _known(inventory: Known, inputs: Sequence[Source], on_error: OnError | None) -> Inventory | None:
     if inventory is None or isinstance(inventory, Inventory):
         return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
     if paths:
         return read_inventory(*paths) or None
-    return inventory_beside(inputs).inventory or None
+    beside = inventory_beside(inputs)
+    for error in beside.errors:
+        if on_error is None:
+            raise error
+        on_error(error)
+    return beside.inventory or None
 
 
 def _batches(

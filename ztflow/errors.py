@@ -129,3 +129,7 @@ class CompilerError(ZtflowError, RuntimeError):
 
 class SlowPathWarning(UserWarning):
     """Something takes much longer than it has to: compiled code was wanted and is not used. Says why, and the price."""
+
+
+class RenamedColumnWarning(UserWarning):
+    """A filter names a column that held something else in earlier builds, and finds nothing by what it holds now."""

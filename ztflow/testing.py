@@ -118,7 +118,7 @@ def access_rows(draw: st.DrawFn, release: str = "1.24.0", *, odd: bool = True) -
         row["hbone_host"] = draw(_ips | _services if version >= _HOST_NAMES else _ips)
         row["hbone_port"] = draw(_ports)
     if message == Message.COMPLETE:
-        row["bytes_sent"], row["bytes_recv"] = draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 2**40))
+        row["bytes_sent"], row["bytes_recv"] = draw(st.integers(0, 2**63 - 1)), draw(st.integers(0, 2**40))
         row["duration_ms"] = draw(st.integers(0, 2**40))
     if fails:
         error = draw(_errors(version) if odd else _known_errors)

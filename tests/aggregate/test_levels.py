@@ -14,7 +14,7 @@ from ztflow.aggregate import LEVELS, UNKNOWN, View, vertices
 from ztflow.errors import UsageError
 
 EMPTY = dict.fromkeys(
-    ["src_ip", "src_workload", "src_namespace", "src_identity", "src_node", "dst_ip", "dst_workload", "dst_namespace",
+    ["src_ip", "src_name", "src_namespace", "src_identity", "src_node", "dst_ip", "dst_name", "dst_namespace",
      "dst_node", "dst_service", "hbone_host"]
 )  # fmt: skip
 
@@ -27,7 +27,7 @@ def ends(by, owners=None, **values):
 
 
 def test_a_pod_is_named_by_evidence_before_the_log():
-    (source, facts), _ = ends("pod", src_pod="shop/web-0", src_workload="something-else", src_namespace="other")
+    (source, facts), _ = ends("pod", src_pod="shop/web-0", src_name="something-else", src_namespace="other")
     assert source == "shop/web-0"
     assert facts == {
         "kind": "pod", "namespace": "shop", "workload": "web", "node": "node-a",
@@ -36,7 +36,7 @@ def test_a_pod_is_named_by_evidence_before_the_log():
 
 
 def test_without_evidence_the_logged_name_is_used_and_marked():
-    (source, facts), _ = ends("pod", src_workload="sleep", src_namespace="default")
+    (source, facts), _ = ends("pod", src_name="sleep", src_namespace="default")
     assert (source, facts["kind"], facts["workload_from"]) == ("default/sleep", "name as logged", "as logged")
 
 
@@ -55,7 +55,7 @@ def test_an_end_nothing_is_known_of_is_unknown_and_says_so(by):
 
 
 def test_empty_text_is_no_name():
-    (source, _), _ = ends("workload", **EMPTY | {"src_workload": "", "src_namespace": ""})
+    (source, _), _ = ends("workload", **EMPTY | {"src_name": "", "src_namespace": ""})
     assert source == UNKNOWN
 
 
@@ -64,8 +64,15 @@ def test_workloads_roll_up_by_owner_then_by_name():
     (source, how), (target, _) = ends("workload", **pods)
     assert (source, how["workload_from"]) == ("shop/web", "name pattern")
     assert target == "data/odd-name"
-    _, (target, how) = ends("workload", {"data/odd-name": "db"}, **pods)
-    assert (target, how["workload_from"]) == ("data/db", "owner")
+    for owners in ({"data/odd-name": "db"}, None):
+        _, (target, how) = ends("workload", owners, **pods, dst_workload="db")
+        assert (target, how["workload_from"]) == ("data/db", "owner")
+
+
+def test_flows_that_were_never_placed_are_named_all_the_same():
+    pods = {"src_pod": "shop/web-0", "src_workload": None, "dst_pod": "data/odd-name", "dst_workload": None}
+    (source, _), (target, how) = ends("workload", {"data/odd-name": "db"}, **pods)
+    assert (source, target, how["workload_from"]) == ("shop/web", "data/db", "owner")
 
 
 def test_a_service_is_only_on_the_servers_side():

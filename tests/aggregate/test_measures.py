@@ -58,10 +58,10 @@ def test_measures_are_what_counting_by_hand_gives(some):
 
 
 def test_sums_beyond_64_bits_are_exact():
-    view = View(table(*[flow(request_bytes=2**64 - 1, response_bytes=2**64 - 1)] * 3))
+    view = View(table(*[flow(request_bytes=2**63 - 1, response_bytes=2**63 - 1)] * 3))
     (found,) = measure(view, view.group("path"))
-    assert found.request_bytes == 3 * (2**64 - 1)
-    assert found.bytes == 6 * (2**64 - 1)
+    assert found.request_bytes == 3 * (2**63 - 1)
+    assert found.bytes == 6 * (2**63 - 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-(2**62), 2**62)), max_size=60))

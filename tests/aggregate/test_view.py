@@ -24,7 +24,7 @@ def decoded(labels):
 @given(flows())
 def test_labels_are_the_column(some):
     view = View(some.to_arrow())
-    for name in ("src_workload", "path", "inbound_error"):
+    for name in ("src_name", "path", "inbound_error"):
         assert decoded(view.labels(name)) == some.to_arrow().column(name).to_pylist()
 
 
@@ -41,7 +41,7 @@ def test_a_dictionary_may_repeat_values_and_hold_null():
 @given(flows())
 def test_groups_are_the_distinct_rows(some):
     view = View(some.to_arrow())
-    names = ("src_workload", "dst_workload", "path", "verdict")
+    names = ("src_name", "dst_name", "path", "verdict")
     groups = view.group(*names)
     rows = list(zip(*(some.to_arrow().column(name).to_pylist() for name in names), strict=True))
     assert Counter(groups.codes.tolist()) == Counter(
@@ -85,14 +85,12 @@ def test_times_stand_in_for_each_other_and_unknown_is_no_time():
 def test_an_empty_table_has_no_span_and_no_groups():
     view = View(table())
     assert view.span() == (None, None)
-    assert len(view.group("src_workload")) == 0
+    assert len(view.group("src_name")) == 0
 
 
 def test_members_lists_what_occurs_in_each_group():
-    view = View(
-        table(flow(src_node="a"), flow(src_node="b"), flow(src_node=None), flow(src_workload="x", src_node="b"))
-    )
-    groups, nodes = view.group("src_workload"), view.labels("src_node")
+    view = View(table(flow(src_node="a"), flow(src_node="b"), flow(src_node=None), flow(src_name="x", src_node="b")))
+    groups, nodes = view.group("src_name"), view.labels("src_node")
     found = members(groups, nodes.codes, len(nodes.words))
     assert [[nodes.words[code] for code in codes] for codes in found] == [["a", "b"], ["b"]]
 

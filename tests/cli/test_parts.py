@@ -22,8 +22,8 @@ from ztflow.writers.text import fit_end
 
 ROWS = table(
     *[
-        flow(n * 10, src_workload=f"web-{n % 3}", request_bytes=n, dst_service="db" if n % 2 else "web",
-             dst_workload="web-0" if n == 4 else "db", dst_namespace="shop" if n == 4 else "data", line=None)
+        flow(n * 10, src_name=f"web-{n % 3}", request_bytes=n, dst_service="db" if n % 2 else "web",
+             dst_name="web-0" if n == 4 else "db", dst_namespace="shop" if n == 4 else "data", line=None)
         for n in range(12)
     ],
     flow(end=None, request_bytes=99),
@@ -76,7 +76,7 @@ def test_live_limits_count_from_now_and_the_first_n_end_the_stream():
 
 
 def test_live_filters_remember_who_serves_what():
-    server = Flows(table(flow(dst_workload="web-0", dst_namespace="shop", dst_service="web.shop.svc")))
+    server = Flows(table(flow(dst_name="web-0", dst_namespace="shop", dst_service="web.shop.svc")))
     client = Flows(table(flow(request_bytes=7)))
     asked = {"from_service": ["web.shop"]}
     assert sizes(selection(grid=asked).stream([server, client])) == [84, 7]
@@ -85,7 +85,7 @@ def test_live_filters_remember_who_serves_what():
 
 def test_owners_reach_the_filter():
     chosen = selection(grid={"from_workload": ["frontend"]})
-    rows = Flows(table(flow(), flow(src_workload="x")), owners={"shop/web-0": "frontend"})
+    rows = Flows(table(flow(src_workload="frontend"), flow(src_name="x")))
     assert len(chosen.apply(rows)) == 1
     assert [len(part) for part in chosen.stream([rows])] == [1]
 

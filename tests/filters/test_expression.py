@@ -22,7 +22,7 @@ ROWS = table(
     flow(0, policy="shop/deny", verdict="denied", mtls=False, request_bytes=0, duration_ms=1500),
     flow(1, src_node="node-b", confidence=0.5, request_bytes=10_000),
     flow(2, policy=None, mtls=None, src_node=None, duration_ms=None, request_bytes=None, end=None, confidence=None,
-         src_workload=None, src_ip=None),
+         src_name=None, src_ip=None),
 )  # fmt: skip
 
 
@@ -40,10 +40,10 @@ def kept(text, rows=ROWS):
         ("policy == null", [1, 2]),
         ("policy != null", [0]),
         ("policy in [shop/deny, null]", [0, 1, 2]),
-        ("src_workload not in [web-0]", [2]),
-        ("src_workload =~ '^web'", [0, 1]),
-        ("src_workload !~ '^web'", [2]),
-        ("src_workload =~ 'WEB'", []),
+        ("src_name not in [web-0]", [2]),
+        ("src_name =~ '^web'", [0, 1]),
+        ("src_name !~ '^web'", [2]),
+        ("src_name =~ 'WEB'", []),
         ("mtls", [1]),
         ("not mtls", [0, 2]),
         ("mtls == false", [0]),
@@ -72,7 +72,7 @@ def kept(text, rows=ROWS):
         ("NOT verdict == denied AND mtls", [1]),
         ("not not mtls", [1]),
         ("\tverdict==denied\n", [0]),
-        ("path == 'hbone' and locality != same_node and dst_workload == db-6f4dc97cb-swdlb", [0, 1, 2]),
+        ("path == 'hbone' and locality != same_node and dst_name == db-6f4dc97cb-swdlb", [0, 1, 2]),
     ],
 )
 def test_meaning(text, rows):
@@ -98,7 +98,7 @@ def test_meaning(text, rows):
         ("verdict > x", 9, "no order"),
         ("mtls > true", 6, "no order"),
         ("request_bytes > null", 17, "null has no order"),
-        ("dst_workload", 1, "no condition"),
+        ("dst_name", 1, "no condition"),
         ("duration_ms > fast", 15, "not a duration"),
         ("request_bytes > 10XB", 17, "not a size"),
         ("src_port == http", 13, "not a number"),

@@ -15,11 +15,11 @@ from ztflow.filters.masks import Known
 from ztflow.model.provenance import ReadStats
 from ztflow.model.tables import Flows, Halves
 
-UNKNOWN = dict.fromkeys(("src_ip", "src_port", "src_workload", "src_namespace", "src_identity", "src_node", "dst_ip", "dst_port", "hbone_host", "hbone_port", "dst_service", "dst_workload", "dst_namespace", "dst_node", "verdict"))  # fmt: skip
+UNKNOWN = dict.fromkeys(("src_ip", "src_port", "src_name", "src_namespace", "src_identity", "src_node", "dst_ip", "dst_port", "hbone_host", "hbone_port", "dst_service", "dst_name", "dst_namespace", "dst_node", "verdict"))  # fmt: skip
 
 ROWS = table(
     flow(src_pod="shop/web-0"),
-    flow(src_workload="db-6f4dc97cb-swdlb", src_namespace="data", src_node="node-b", dst_workload="web-0",
+    flow(src_name="db-6f4dc97cb-swdlb", src_namespace="data", src_node="node-b", dst_name="web-0",
          dst_namespace="shop", dst_service="web.shop.svc.cluster.local", dst_ip="10.0.1.1", hbone_host="fd00::1",
          hbone_port=8080, dst_node="node-a", src_ip="10.0.2.1", src_port=41000,
          dst_identity="spiffe://cluster.local/ns/shop/sa/web", src_identity=None),
@@ -90,7 +90,7 @@ def test_grid(criteria, rows):
 
 
 def test_brackets_in_a_pattern_are_letters():
-    rows = table(flow(src_workload="a[1]-x"), flow(src_workload="a1-x"))
+    rows = table(flow(src_name="a[1]-x"), flow(src_name="a1-x"))
     assert kept(rows, from_pod="a[1]*") == [0]
 
 
@@ -127,7 +127,7 @@ def test_records_have_the_verdict_of_their_own_error():
 
 
 def test_the_service_of_a_source_is_learned_over_a_stream():
-    served = table(flow(dst_workload="web-0", dst_namespace="shop", dst_service="web.shop.svc.cluster.local"))
+    served = table(flow(dst_name="web-0", dst_namespace="shop", dst_service="web.shop.svc.cluster.local"))
     chosen = make_filter(from_service="web.shop")
     assert chosen.mask(table(flow())).to_pylist() == [False]
     known = Known()
@@ -136,11 +136,15 @@ def test_the_service_of_a_source_is_learned_over_a_stream():
 
 
 def test_an_inventory_s_owner_outweighs_the_name():
-    rows = table(flow(src_pod="shop/web-0"), flow(src_workload="web-1", src_pod=None))
+    unplaced = {"src_workload": None, "dst_workload": None}
+    rows = table(flow(src_pod="shop/web-0", **unplaced), flow(src_name="web-1", src_pod=None, **unplaced))
     known = Known(owners={"shop/web-0": "frontend", "shop/web-1": "frontend"})
     assert make_filter(from_workload="shop/frontend").mask(rows, known=known).to_pylist() == [True, True]
     assert make_filter(from_workload="web").mask(rows, known=known).to_pylist() == [False, False]
     assert make_filter(from_workload="web").mask(rows).to_pylist() == [True, True]
+    placed = table(flow(src_pod="shop/web-0", src_workload="frontend"))
+    assert make_filter(from_workload="shop/frontend").mask(placed).to_pylist() == [True]
+    assert make_filter(from_workload="web").mask(placed).to_pylist() == [False]
 
 
 def test_applying_keeps_the_counts_of_the_whole_input():

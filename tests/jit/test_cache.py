@@ -79,6 +79,83 @@ def test_code_counts_only_when_it_is_finished_and_whole(home):
     assert SOME.kept() is None
 
 
+def test_whatever_byte_is_changed_the_code_is_not_used_and_can_be_kept_anew(home):
+    """Also in the head: a wrong name of a function would end the process."""
+    finish(bytes(range(256)))
+    path = SOME.folder() / "code.o"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for change in (0x01, 0x20, 0xFF):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ change]) + whole[at + 1 :])
+            assert SOME.kept() is None, f"byte {at}"
+    for other in (b"", b"\n", b"\n\n", whole + b"\0", b"\0" + whole, *(whole[:end] for end in range(len(whole)))):
+        path.write_bytes(other)
+        assert SOME.kept() is None
+    finish(bytes(range(256)))
+    assert SOME.kept() == ("name", bytes(range(256)))
+
+
+def test_code_of_another_version_is_not_used_whatever_folder_it_is_in(home):
+    finish()
+    other = Cache("some", "ztflow.columns.timestamps")
+    other.keep("name", b"other")
+    other.good()
+    shutil.copy(other.folder() / "code.o", SOME.folder() / "code.o")
+    assert SOME.kept() is None
+
+
+def replaced_by_a_link(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def given_a_second_name(path):
+    path.with_name("elsewhere").hardlink_to(path)
+
+
+def given_away(path):
+    os.chown(path, 12345, -1)
+
+
+def made_a_pipe(path):
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+NOT_OURS = {
+    "link": replaced_by_a_link,
+    "second name": given_a_second_name,
+    "group": lambda path: path.chmod(0o660),
+    "others": lambda path: path.chmod(0o602),
+    "pipe": made_a_pipe,
+    **({"owner": given_away} if os.getuid() == 0 else {}),
+}
+
+
+@pytest.mark.parametrize("name", ["code.o", "ready"])
+@pytest.mark.parametrize("damage", NOT_OURS)
+def test_a_file_that_another_could_have_written_is_never_used_and_is_replaced(home, name, damage):
+    finish()
+    path = SOME.folder() / name
+    NOT_OURS[damage](path)
+    assert SOME.kept() is None
+    finish()
+    assert SOME.kept() == ("name", b"compiled")
+    assert stat.S_ISREG(path.lstat().st_mode)
+
+
+def test_what_is_kept_is_private_whatever_the_usual_permissions_are(home):
+    before = os.umask(0)
+    try:
+        finish()
+    finally:
+        os.umask(before)
+    place = SOME.folder()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o600}
+    assert sorted(path.name for path in place.iterdir()) == ["code.o", "ready"]
+    assert SOME.kept() == ("name", b"compiled")
+
+
 @pytest.mark.parametrize("damage", ["open", "link"])
 def test_a_folder_others_can_write_is_never_used(home, damage):
     theirs = home / "home" / "ztflow"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import llvmlite.binding
 import numpy as np
+import numpy.typing as npt
 import pytest
 from numba import njit
 
@@ -14,6 +15,7 @@ from ztflow.errors import CompilerError
 from ztflow.jit.build import built
 from ztflow.jit.link import (
     ArgumentTable,
+    ArrayOf,
     ByteRow,
     FloatRow,
     FloatTable,
@@ -21,11 +23,12 @@ from ztflow.jit.link import (
     Int32Table,
     IntRow,
     IntTable,
-    UInt16Table,
     UIntRow,
     fields_of,
     linked,
 )
+
+UInt16Table = Annotated[npt.NDArray[np.uint16], ArrayOf("uint16", 2)]
 
 
 class Small(NamedTuple):

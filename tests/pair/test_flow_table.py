@@ -62,7 +62,7 @@ def by_the_rules(out, inn):
         "response_bytes": first(out.get("bytes_recv"), inn.get("bytes_sent")),
         "duration_ms": first(out.get("duration_ms"), inn.get("duration_ms")),
         "inbound_duration_ms": inn.get("duration_ms"),
-        "src_workload": first(out.get("src_workload"), inn.get("src_workload")),
+        "src_name": first(out.get("src_workload"), inn.get("src_workload")),
         "dst_service": first(out.get("dst_service"), inn.get("dst_service")),
         "src_pod": pod(out, "src"),
         "dst_pod": pod(inn, "dst"),

@@ -96,7 +96,7 @@ def test_across_networks_the_authority_and_the_identity_pair():
     )
     (flow,) = pair(table(rows))
     assert (flow["paired"], flow["path"]) == ("unique", "double_hbone")
-    assert (flow["dst_workload"], flow["dst_pod"]) == ("gateway", "b/server-2")
+    assert (flow["dst_name"], flow["dst_pod"]) == ("gateway", "b/server-2")
 
 
 def test_equal_twins_are_ambiguous_and_say_so():

@@ -168,7 +168,7 @@ def test_a_time_a_store_rewrote():
     [
         (but(bytes_sent=-1), Reason.BAD_JSON),
         (but(bytes_sent=1.5), Reason.BAD_JSON),
-        (but(bytes_sent=2**64), Reason.BAD_JSON),
+        (but(bytes_sent=2**63), Reason.BAD_JSON),
         (but(bytes_sent=1e300), Reason.BAD_JSON),
         (but(bytes_sent=float("nan")), Reason.BAD_JSON),
         (but(bytes_sent=float("inf")), Reason.BAD_JSON),

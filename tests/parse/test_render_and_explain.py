@@ -104,7 +104,7 @@ def caret_points_at(explanation):
 @pytest.mark.parametrize(
     ("change", "at", "expected"),
     [
-        (lambda line: line.replace("=490", "=4x0"), "4x0 duration", "an unsigned whole number"),
+        (lambda line: line.replace("=490", "=4x0"), "4x0 duration", "a whole number from 0 to 2^63 - 1"),
         (lambda line: line.replace("10.244.1.9:", "10.244.1.999:"), "10.244.1.999", "`ip:port`, IPv6 in brackets"),
         (
             lambda line: line.replace('direction="outbound"', "(node-a)"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import ztflow
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place import Inventory, inventory_beside, parse_inventory, read_inventory, what_each_gave, what_was_beside
 
@@ -234,6 +235,61 @@ def test_an_inventory_that_unpacks_without_end_is_refused(tmp_path, monkeypatch)
     (tmp_path / "pods.gz").write_bytes(gzip.compress(bytes(16 << 20)))
     with pytest.raises(SourceError, match="decompresses to more than 100 times its size"):
         read_inventory(tmp_path / "pods.gz")
+
+
+def test_the_guard_says_how_to_lift_it_and_has_a_size(tmp_path, monkeypatch):
+    path = tmp_path / "pods.gz"
+    path.write_bytes(gzip.compress(gzip.compress(PODS.encode() + b"\n" * (3 << 20))))
+    assert len(read_inventory(path).pods) == 2, "compressed twice"
+    monkeypatch.setattr("ztflow.place.inventory.files.INVENTORIES_BYTES", 2 << 20)
+    with pytest.raises(
+        SourceError, match="more than 2 MiB; if you trust it, unpack it yourself and give what comes out"
+    ):
+        read_inventory(path)
+
+
+def damaged_members():
+    """An archive in which one inventory is damaged and another is not, and what the damaged one is called."""
+    bent = bytearray(gzip.compress(PODS.encode()))
+    bent[len(bent) // 2] ^= 0xFF
+    whole = {"a.log": b"", "nodes.txt": NODES.encode()}
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        for name, data in {**whole, "pods.txt": PODS.encode()}.items():
+            archive.writestr(name, data)
+    flipped = bytearray(stored.getvalue())
+    flipped[flipped.index(PODS[:20].encode())] ^= 1
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, data in {**whole, "pods.txt.gz": bytes(bent)}.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(data)
+            archive.addfile(about, io.BytesIO(data))
+    return {"a.zip": (bytes(flipped), "pods.txt"), "a.tar": (packed.getvalue(), "pods.txt.gz")}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_a_damaged_inventory_in_an_archive_is_named_and_the_others_serve(tmp_path, name):
+    data, member = damaged_members()[name]
+    (tmp_path / name).write_bytes(data)
+    beside = inventory_beside([tmp_path / name])
+    assert [error.source for error in beside.errors] == [f"{tmp_path}/{name}/{member}"]
+    assert (len(beside.inventory.nodes) > 0, beside.inventory.pods) == (True, [])
+    with pytest.raises(SourceError, match=member):
+        read_inventory(tmp_path / name)
+    with pytest.raises(SourceError, match=member):
+        ztflow.read_flows(tmp_path / name)
+    errors = []
+    ztflow.read_flows(tmp_path / name, on_error=errors.append)
+    assert [error.source for error in errors] == [f"{tmp_path}/{name}/{member}"]
+
+
+def test_a_damaged_inventory_in_a_folder_is_named(tmp_path):
+    (tmp_path / "pods.txt.gz").write_bytes(gzip.compress(PODS.encode())[:-9])
+    (tmp_path / "nodes.txt").write_text(NODES)
+    beside = inventory_beside([tmp_path])
+    assert [str(error) for error in beside.errors] == [f"{tmp_path}/pods.txt.gz: the gzip data ends early"]
+    assert beside.inventory.nodes
 
 
 ROW = PODS.splitlines()[1]

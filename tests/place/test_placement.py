@@ -150,7 +150,7 @@ class TestWithAnInventory:
         [
             {"src_namespace": "other"},
             {"src_identity": "spiffe://cluster.local/ns/other/sa/x"},
-            {"src_namespace": "shop", "src_workload": "someone-else"},
+            {"src_namespace": "shop", "src_name": "someone-else"},
         ],
     )
     def test_an_address_that_is_anothers_by_the_line_places_nothing(self, words):
@@ -285,6 +285,8 @@ def test_the_schema_is_kept_and_other_columns_are_not_touched():
         "locality",
         "zone_locality",
         "locality_evidence",
+        "src_workload",
+        "dst_workload",
     }
     for name in set(FLOWS_SCHEMA.names) - ours:
         assert placed.column(name).to_pylist() == table.column(name).to_pylist()

@@ -76,11 +76,11 @@ class TestNames:
 
     def test_the_pod_of_the_address_is_named_and_marked(self):
         (row,) = placed(Topology(inventory(*self.listed), START), self.denial)
-        assert (row["src_pod"], row["src_workload"], row["src_node"]) == (WEB, None, "node-a")
+        assert (row["src_pod"], row["src_name"], row["src_node"]) == (WEB, None, "node-a")
         assert row["locality_evidence"] == "ztunnel log (start-up lines), named by inventory address; -"
 
     def test_a_named_end_is_not_marked(self):
-        row = self.denial | {"src_namespace": "shop", "src_workload": "web-6b7f9c5d4-x2x9q"}
+        row = self.denial | {"src_namespace": "shop", "src_name": "web-6b7f9c5d4-x2x9q"}
         (row,) = placed(Topology(inventory(*self.listed), START), row)
         assert row["locality_evidence"] == "ztunnel log (start-up lines); -"
 

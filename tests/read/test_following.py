@@ -184,7 +184,8 @@ def test_rotation(tmp_path, pause):
     assert live.report.stats.problems == 0
 
 
-def test_the_last_line_of_a_rotated_file_needs_no_end(tmp_path):
+def test_the_last_line_of_a_rotated_file_needs_no_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("ztflow.read.growing.STAYS", 0.1)
     path = tmp_path / "a.log"
     path.write_bytes(LINES[0] + LINES[1].rstrip(b"\n"))
     live = Live(path).rows(1)
@@ -253,16 +254,6 @@ def test_a_missing_file_is_named(tmp_path):
     errors = []
     Live(tmp_path / "none.log", path, on_error=errors.append).rows(1).end()
     assert len(errors) == 1
-
-
-def test_too_many_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ztflow.read.following.OPEN_FILES", 2)
-    for number in range(3):
-        (tmp_path / f"{number}.log").write_bytes(LINES[number])
-    errors = []
-    live = Live(tmp_path, on_error=errors.append).rows(2)
-    assert [error.detail for error in errors] == ["more than 2 files to follow"]
-    live.end()
 
 
 def test_an_idle_reader_hardly_works(tmp_path):

@@ -30,7 +30,7 @@ def test_the_reports_page_has_a_section_for_every_report():
     assert sections == ["summary", *REPORTS, "diff"]
 
 
-@pytest.mark.parametrize("page", ["graph.md", "reports.md"])
+@pytest.mark.parametrize("page", ["graph.md", "policy.md", "reports.md"])
 def test_examples_print_what_the_page_says(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     ((code, wanted),) = EXAMPLE.findall((REFERENCE / page).read_text())

@@ -9,7 +9,7 @@ from ztflow.model.tables import Flows
 from ztflow.reports import egress, render
 from ztflow.reports.egress import scope_of
 
-NAMELESS = {"dst_service": None, "dst_workload": None, "dst_namespace": None, "dst_pod": None}
+NAMELESS = {"dst_service": None, "dst_name": None, "dst_namespace": None, "dst_pod": None}
 
 
 def test_egress_without_a_service_is_a_finding():

@@ -118,6 +118,11 @@ def test_what_is_no_price_is_refused(text):
         Prices.parse(text)
 
 
+def test_a_price_past_all_numbers_is_refused():
+    with pytest.raises(UsageError, match="too large"):
+        Prices.parse("9" * 400)
+
+
 def test_prices_are_read_from_a_table():
     prices = Prices.from_csv("from_zone,to_zone,egress_per_gb,ingress_per_gb\n*,*,0.01,0.01\nz1, z2 ,0.02,\n")
     assert prices.of("z1", "z2") == Price(0.02, 0)
@@ -126,6 +131,12 @@ def test_prices_are_read_from_a_table():
         ("from_zone,to_zone\n", "lacks the column egress_per_gb"),
         ("from_zone,to_zone,egress_per_gb\na,b,dear\n", "line 2 of the price table"),
         ("from_zone,to_zone,egress_per_gb,currency\na,b,1,EUR\nb,a,1,USD\n", "mixes currencies: EUR, USD"),
+        ("from_zone,to_zone,egress_per_gb\na,b\rc,1\n", "line 2 of the price table is no CSV"),
+        ("egress_per_gb,from_zone,to_zone\n1,a\n", "line 2 of the price table: a zone is missing"),
+        *(
+            (f"from_zone,to_zone,egress_per_gb\na,b,{odd}\n", "negative, infinite or no number")
+            for odd in ("nan", "inf", "-1")
+        ),
     ):
         with pytest.raises(UsageError, match=message):
             Prices.from_csv(text)

@@ -21,10 +21,10 @@ def test_what_a_person_wants_first():
             flow(src_pod="shop/web-6f4dc97cb-swdlb"),
             flow(1, src_pod="shop/web-6f4dc97cb-zzzzz", src_node="node-b", locality="same_node"),
             flow(2, verdict="denied", error_class="policy_denied", policy="data/only-web", request_bytes=0,
-                 response_bytes=0, src_workload="cart-6f4dc97cb-swdlb"),
+                 response_bytes=0, src_name="cart-6f4dc97cb-swdlb"),
             flow(3, verdict="failed", error_class="refused", hbone_port=9999),
             flow(4, paired="outbound_only", unpaired_reason="plaintext", mtls=False, path="plaintext", dst_node=None,
-                 locality="unknown", dst_service=None, dst_workload=None, dst_namespace=None, dst_ip="93.184.216.34"),
+                 locality="unknown", dst_service=None, dst_name=None, dst_namespace=None, dst_ip="93.184.216.34"),
         )
     )  # fmt: skip
     report = summary(some)

@@ -12,7 +12,7 @@ from ztflow.reports import waypoints
 
 def hop(number, **values):
     return flow(
-        path="waypoint", dst_pod="shop/way-0", dst_workload="way-0", paired="outbound_only", inbound_file=None,
+        path="waypoint", dst_pod="shop/way-0", dst_name="way-0", paired="outbound_only", inbound_file=None,
         inbound_line=None, outbound_file="a.log", outbound_line=number, **values,
     )  # fmt: skip
 

@@ -79,7 +79,9 @@ def flow(
 ) -> dict[str, Any]:
     """A flow; `out` and `inn` are the ztunnel pods that wrote its halves (`-` for one without a name)."""
     row: dict[str, Any] = {"end": None if seconds is None else at(seconds), "path": "hbone"}
-    row |= _end("src", src, src_ip) | _end("dst", dst, dst_ip)
+    for side, name, ip in (("src", src, src_ip), ("dst", dst, dst_ip)):
+        row |= _end(side, name, ip)
+        row[f"{side}_name"] = row.pop(f"{side}_workload")
     for half, ztunnel in (("outbound", out), ("inbound", inn)):
         if ztunnel is not None:
             row |= {f"{half}_ztunnel": None if ztunnel == "-" else ztunnel, f"{half}_file": "log", f"{half}_line": 1}

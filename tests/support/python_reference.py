@@ -31,9 +31,11 @@ MODULES = {
         ("Place", ("read_inventory", "Inventory", "Topology", "place_flows")),
         ("Step by step", ("parse_line", "explain", "StreamParser", "Pairer")),
         ("Errors", ("ZtflowError", "InputError", "ParseError", "Reason", "SourceError", "InventoryError",
-                    "OutputError", "UsageError", "SlowPathWarning")),
+                    "OutputError", "UsageError", "SlowPathWarning",
+                    "RenamedColumnWarning")),
     ),
     "ztflow.reports": None,
+    "ztflow.policy": None,
     "ztflow.simulate": None,
     "ztflow.testing": None,
 }  # fmt: skip
@@ -232,7 +234,8 @@ def told_below(of: type | ModuleType) -> dict[str, str]:
             found[aim.id] = str(below.value.value)
     if isinstance(of, ModuleType):
         for node in body:
-            if isinstance(node, ast.ImportFrom) and node.module:
+            # A module that imports from its own package would ask for that package, which asks for the module.
+            if isinstance(node, ast.ImportFrom) and node.module and not of.__name__.startswith(node.module):
                 others = told_below(import_module(node.module)) if node.module.startswith("ztflow.") else {}
                 found |= {one.name: others[one.name] for one in node.names if one.name in others}
     return found

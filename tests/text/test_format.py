@@ -115,7 +115,7 @@ def test_long_cells_are_cut_with_the_whole_in_the_tooltip():
 
 
 def test_flows_and_halves_show_themselves():
-    shown = Flows(table(*[flow(src_workload="<web>")] * 25))._repr_html_()
+    shown = Flows(table(*[flow(src_name="<web>")] * 25))._repr_html_()
     assert "Flows: 25 rows" in shown
     assert "… and 5 more rows" in shown
     assert "&lt;web&gt;" in shown

@@ -23,7 +23,7 @@ def written(*tables) -> bytes:
 
 
 def test_rows_types_and_order_come_back():
-    parts = [table(*[flow(part * 10 + row, src_workload=f"web-{part}") for row in range(3)]) for part in range(4)]
+    parts = [table(*[flow(part * 10 + row, src_name=f"web-{part}") for row in range(3)]) for part in range(4)]
     back = pq.read_table(io.BytesIO(written(*parts)))
     assert back.schema.equals(FLOWS_SCHEMA)
     assert back.to_pylist() == pa.concat_tables(parts).to_pylist()

@@ -31,7 +31,7 @@ def written(rows, form="table", **options) -> list[str]:
 
 @pytest.mark.parametrize("width", [30, 48, 60, 80, 99, 110, 132, 150, 200])
 def test_no_line_is_wider_than_the_terminal(width):
-    rows = table(*[flow(n, src_workload="a-very-long-deployment-name-6f4dc97cb-swdlb") for n in range(5)])
+    rows = table(*[flow(n, src_name="a-very-long-deployment-name-6f4dc97cb-swdlb") for n in range(5)])
     halves = halves_table([half for n in range(5) for half in connection(n)])
     for lines in (written(rows, width=width), written(halves, width=width), written(rows, width=width, live=True)):
         assert max(map(visible_width, lines)) <= width
@@ -48,11 +48,11 @@ def test_a_narrow_terminal_still_says_what_matters_first():
 
 def test_nothing_is_cut_where_there_is_no_terminal():
     name = "n" * 300
-    assert any(name in line for line in written(table(flow(src_workload=name))))
+    assert any(name in line for line in written(table(flow(src_name=name))))
 
 
 def test_columns_line_up():
-    lines = written(table(flow(), flow(1, src_workload="x" * 40, request_bytes=10**12)))
+    lines = written(table(flow(), flow(1, src_name="x" * 40, request_bytes=10**12)))
     place = lines[0].index("DESTINATION")
     assert {line[place - 1] for line in lines} == {" "}
     assert [line[place:].split()[0] for line in lines[1:]] == ["data/db-6f4dc97cb-swdlb:5432"] * 2
@@ -78,14 +78,14 @@ def test_an_unknown_node_is_asked_for_and_one_node_is_named_once():
 @pytest.mark.parametrize("form", ["table", "wide"])
 @pytest.mark.parametrize("width", [None, 80, 200])
 def test_hostile_text_reaches_no_terminal(form, width):
-    rows = table(*[flow(**dict.fromkeys(("src_workload", "dst_workload", "outbound_error", "src_node", "policy", "outbound_file", "hbone_host", "dst_service"), HOSTILE))])  # fmt: skip
+    rows = table(*[flow(**dict.fromkeys(("src_name", "dst_name", "outbound_error", "src_node", "policy", "outbound_file", "hbone_host", "dst_service"), HOSTILE))])  # fmt: skip
     halves = halves_table(connection(out=dict.fromkeys(("error", "ztunnel_pod", "src_ip", "source_file"), HOSTILE)))
     for lines in (written(rows, form, width=width), written(halves, form, width=width)):
         assert all(line.isprintable() for line in lines)
 
 
 def test_colour_is_only_ours():
-    lines = written(table(flow(verdict="denied", src_workload="\x1b[31mred")), width=120, color=True)
+    lines = written(table(flow(verdict="denied", src_name="\x1b[31mred")), width=120, color=True)
     assert set(re.findall(r"\x1b\[[0-9;]*m", "\n".join(lines))) == {
         "\x1b[0m",
         "\x1b[1m",

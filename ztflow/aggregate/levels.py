@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
+from ztflow.model.schema import logged_name
 from ztflow.model.vocabulary import GraphLevel, unknown_word
-from ztflow.place.names import workload_of_name
+from ztflow.place.names import How, qualified, workload_of_pod
 
 _PROGRAMS = {GraphLevel.POD, GraphLevel.WORKLOAD, GraphLevel.SERVICE}
 """Levels at which an end is a program."""
@@ -29,9 +29,9 @@ LEVELS = tuple(level.value for level in GraphLevel)
 """Values of `by`."""
 
 _NAMED_BY: dict[str, tuple[str, ...]] = {
-    GraphLevel.POD: ("pod", "namespace", "workload", "ip", "host"),
-    GraphLevel.WORKLOAD: ("pod", "namespace", "workload", "ip", "host"),
-    GraphLevel.SERVICE: ("service", "pod", "namespace", "workload", "ip", "host"),
+    GraphLevel.POD: ("pod", "namespace", "name", "workload", "ip", "host"),
+    GraphLevel.WORKLOAD: ("pod", "namespace", "name", "workload", "ip", "host"),
+    GraphLevel.SERVICE: ("service", "pod", "namespace", "name", "workload", "ip", "host"),
     GraphLevel.NAMESPACE: ("namespace", "pod"),
     GraphLevel.IDENTITY: ("identity",),
     GraphLevel.NODE: ("node", "ztunnel"),
@@ -54,17 +54,18 @@ _DESCRIBED: dict[str, tuple[str, ...]] = {
 
 _COLUMNS: dict[str, dict[str, str | None]] = {
     "src": {
-        "pod": "src_pod", "namespace": "src_namespace", "workload": "src_workload", "ip": "src_ip", "host": None,
-        "node": "src_node", "zone": "src_zone", "cluster": "src_cluster", "identity": "src_identity",
+        "pod": "src_pod", "namespace": "src_namespace", "name": "src_name", "workload": "src_workload", "ip": "src_ip",
+        "host": None, "node": "src_node", "zone": "src_zone", "cluster": "src_cluster", "identity": "src_identity",
         "service": None, "ztunnel": "outbound_ztunnel",
     },
     "dst": {
-        "pod": "dst_pod", "namespace": "dst_namespace", "workload": "dst_workload", "ip": "dst_ip",
+        "pod": "dst_pod", "namespace": "dst_namespace", "name": "dst_name", "workload": "dst_workload", "ip": "dst_ip",
         "host": "hbone_host", "node": "dst_node", "zone": "dst_zone", "cluster": "dst_cluster",
         "identity": "dst_identity", "service": "dst_service", "ztunnel": "inbound_ztunnel",
     },
 }  # fmt: skip
-"""Columns of `schema.FLOWS` by end; a client has no service name and no CONNECT host."""
+"""Columns of `schema.FLOWS` by end; a client has no service name and no CONNECT host. Halves have the name as logged
+under `schema.LOGGED_NAMES`."""
 
 
 def ends_columns(by: str) -> tuple[str, ...]:
@@ -150,8 +151,8 @@ def vertices(view: View, by: str, owners: Mapping[str, str] | None = None, *, de
     Args:
         view: Rows of `schema.FLOWS`; of `schema.HALVES` too, which name fewer ends.
         by: One of `LEVELS`.
-        owners: Pod (`namespace/name`) → name of the workload that owns it, where an inventory tells; other pods are
-            rolled up by the pattern of their name.
+        owners: Pod (`namespace/name`) → name of the workload that owns it, where an inventory tells. Flows hold their
+            workloads, so there it only tells a described vertex how its workload is known; halves need it.
         described: Whether the vertices' attributes are wanted too; names alone take half the time.
 
     Raises:
@@ -177,7 +178,7 @@ def _name_ends(
     found: list[Vertex],
 ) -> Integers:
     wanted = dict.fromkeys((*_NAMED_BY[by], *(_DESCRIBED[by] if described else ())))
-    columns = {fact: name for fact in wanted if (name := _COLUMNS[end][fact]) and view.has(name)}
+    columns = {fact: name for fact in wanted if (name := _column(view, end, fact)) is not None}
     parts = [view.labels(name) for name in columns.values()]
     groups = group([part.part for part in parts], len(view))
     texts = [[part.words[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
@@ -201,6 +202,15 @@ def _name_ends(
     return numbers[groups.codes]
 
 
+def _column(view: View, end: str, fact: str) -> str | None:
+    """The column of a view that holds a fact about an end."""
+    columns = view.table.column_names
+    name = logged_name(columns, end) if fact == "name" else _COLUMNS[end][fact]
+    if fact == "workload" and f"{end}_name" not in columns:
+        return None
+    return name if name in columns else None
+
+
 def _name(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[str, str, str | None]:
     """Id, kind of name, and how the workload was derived; puts namespace and workload in order in `facts`."""
     if by in _PROGRAMS:
@@ -220,17 +230,13 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
     kind = "pod"
     if pod is None:
         kind = "name as logged"
-        logged = facts.get("workload")
-        pod = logged and _qualified(facts.get("namespace"), logged)
+        pod = qualified(facts.get("namespace"), facts.get("name"))
     how = None
     if pod is not None:
-        namespace, slash, name = pod.partition("/")
+        namespace, slash, _ = pod.partition("/")
         if slash:
             facts["namespace"] = namespace
-        else:
-            name = pod
-        owner = owners.get(pod)
-        facts["workload"], how = (owner, "owner") if owner else _roll_up(name)
+        facts["workload"], how = _workload(pod, facts.get("workload"), owners)
     if by == GraphLevel.SERVICE and "service" in facts:
         return facts["service"], "service", None
     if pod is None:
@@ -238,12 +244,10 @@ def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> 
         return (address, "address", None) if address else (UNKNOWN, "unknown", None)
     if by == GraphLevel.POD:
         return pod, kind, how
-    return _qualified(facts.get("namespace"), facts["workload"]), "workload", how
+    return str(qualified(facts.get("namespace"), facts["workload"])), "workload", how
 
 
-_roll_up = lru_cache(maxsize=65536)(workload_of_name)
-"""Names come back with every address and every report."""
-
-
-def _qualified(namespace: str | None, name: str) -> str:
-    return f"{namespace}/{name}" if namespace else name
+def _workload(pod: str, held: str | None, owners: Mapping[str, str]) -> tuple[str, How]:
+    """The workload the flows hold, and how it is known; where they were never placed, what the pod tells."""
+    told, how = workload_of_pod(pod, owners)
+    return (told, how) if held in {told, None} else (held, "owner")

@@ -16,7 +16,7 @@ from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
-from ztflow.read import ReadReport, follow
+from ztflow.read import ReadBatch, ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession
 
 Tabular = TypeVar("Tabular", Flows, Halves)
@@ -72,23 +72,28 @@ class Reader:
     Raises:
         UsageError: If an option is invalid.
         InventoryError: If nothing could be recognised in an inventory file.
+
+    Attributes:
+        inventory: What is used, None for nothing; of what stands beside the logs once these are read.
     """
 
     def __init__(self, run: Run, reading: Reading) -> None:
         self._run = run
         self._window = _window(reading)
         self._follow = reading.follow
-        self._named, self._beside = _named(reading.inventory)
+        self.inventory, self._beside = _named(reading.inventory)
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
         """What was named, else what stands beside the logs; says what that is."""
-        if not self._beside or inputs == ["-"]:
-            return self._named
-        beside = inventory_beside(inputs)
-        for line in what_was_beside(beside):
-            say(line)
-        return beside.inventory or None
+        if self._beside and inputs != ["-"]:
+            beside = inventory_beside(inputs)
+            for error in beside.errors:
+                self._run.unreadable(error)
+            for line in what_was_beside(beside):
+                say(line)
+            self.inventory = beside.inventory or None
+        return self.inventory
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
         """Access lines or flows: of finished inputs in tables of bounded size, with `--follow` as they come.
@@ -135,6 +140,15 @@ class Reader:
                 return api.read_capture(*inputs, stop=stop, **how)
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_capture(*inputs, progress=bar, **how)
+
+    def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
+        """All flows, for a report that also wants to see what was read, batch after batch."""
+        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report(), "note": note}
+        if self._follow:
+            with patiently() as stop:
+                return api.read_noted(*inputs, stop=stop, **how)
+        with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
+            return api.read_noted(*inputs, progress=bar, **how)
 
     def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
         """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""

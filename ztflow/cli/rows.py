@@ -13,6 +13,7 @@ from ztflow.cli.output import chosen_format, paper_for, say
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
+from ztflow.filters.former_names import warn_of
 from ztflow.filters.grid import Kind, Side
 from ztflow.filters.masks import Known
 from ztflow.filters.period import Moment, between
@@ -84,10 +85,13 @@ class Selection:
             tail = _cut(both, max(0, len(both) - self._last), self._last)
         if self._last is not None:
             yield tail
+        warn_of(self._known.former)
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""
-        chosen = self._chosen(table, Known())
+        known = Known()
+        chosen = self._chosen(table, known)
+        warn_of(known.former)
         if self._first is not None:
             chosen = _cut(chosen, 0, self._first)
         if self._last is not None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TextIO
 from ztflow.cli.options import Stats, Talk
 from ztflow.cli.output import hush, is_terminal, say, tell
 from ztflow.cli.signals import Stopped, asked
-from ztflow.errors import InputError, OutputError, SlowPathWarning, SourceError, UsageError
+from ztflow.errors import InputError, OutputError, RenamedColumnWarning, SlowPathWarning, SourceError, UsageError
 from ztflow.files.scratch import clear_stale, temporary_folder
 from ztflow.text.escapes import visible
 
@@ -189,7 +189,7 @@ def complain(error: UsageError) -> None:
 
 @contextmanager
 def slow_paths_said() -> Iterator[None]:
-    """While it is open, each `SlowPathWarning` is one line on stderr; on a terminal so is a wait for the compiler."""
+    """While it is open, each of our warnings is one line on stderr; on a terminal so is a wait for the compiler."""
     with warnings.catch_warnings(), _waits_said() if is_terminal(sys.stderr) else nullcontext():
         others = warnings.showwarning
 
@@ -197,12 +197,13 @@ def slow_paths_said() -> Iterator[None]:
             message: Warning | str, category: type[Warning], filename: str, lineno: int,
             file: TextIO | None = None, line: str | None = None,
         ) -> None:  # fmt: skip
-            if issubclass(category, SlowPathWarning):
+            if issubclass(category, SlowPathWarning | RenamedColumnWarning):
                 say(str(message))
             else:
                 others(message, category, filename, lineno, file, line)
 
         warnings.simplefilter("always", SlowPathWarning)
+        warnings.simplefilter("always", RenamedColumnWarning)
         warnings.showwarning = show
         yield
 

@@ -72,15 +72,16 @@ class NewFile:
     Args:
         folder: Where to write it: on the disk of its place.
         name: What to call it in errors.
+        mode: Its permissions, less what the process never gives (umask(2)).
     """
 
-    def __init__(self, folder: Scratch, name: str) -> None:
+    def __init__(self, folder: Scratch, name: str, mode: int = 0o666) -> None:
         self._path = folder.path / "part"
         self._name = name
         self.named = False
         """Whether it is in its place; from then on it stays there, whatever happens next."""
         with told(name):
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         self.stream = NamedFile(fd, name).buffered()
 
     def like(self, old: Path) -> None:

@@ -38,7 +38,7 @@ ADDRESS_TEXTS = ("src_addr", "dst_addr", "hbone_addr")
 """`host:port` texts that outputs carry beside the columns they are made of; expressions may name them too."""
 
 _TEXTS = (Type.CATEGORY, Type.TEXT)
-_NUMBERS = (Type.INT, Type.UINT, Type.PORT, Type.LINE, Type.FLOAT)
+_NUMBERS = (Type.INT, Type.PORT, Type.LINE, Type.FLOAT)
 
 Value = str | int | float | bool | datetime | re.Pattern[str] | None
 

@@ -68,9 +68,10 @@ class End:
     pod: str | None = None
     """`namespace/name`, from evidence outside the name field."""
     namespace: str | None = None
+    name: str | None = None
+    """As ztunnel logs it: for a pod the pod's."""
     workload: str | None = None
-    owner: str | None = None
-    """The workload that owns the pod, as an inventory states it."""
+    """What it belongs to; None where only the pattern of its name tells."""
     service: str | None = None
     identity: str | None = None
     ips: tuple[str, ...] = ()
@@ -86,20 +87,20 @@ def pod_names(end: End) -> Iterable[str]:
     if end.pod is not None:
         yield end.pod
         yield end.pod.rpartition("/")[2]
-    if end.workload is not None:
-        yield end.workload
+    if end.name is not None:
+        yield end.name
         if end.namespace is not None:
-            yield f"{end.namespace}/{end.workload}"
+            yield f"{end.namespace}/{end.name}"
 
 
 def workload_names(end: End) -> Iterable[str]:
-    """Names a workload answers to: what the log says, its owner, or the owner its name tells (`place.names`)."""
+    """Names a workload answers to: its own, and those of its pods."""
     from ztflow.place.names import workload_of_name
 
     for name in pod_names(end):
         yield name
         namespace, slash, pod = name.rpartition("/")
-        yield f"{namespace}{slash}{end.owner or workload_of_name(pod)[0]}"
+        yield f"{namespace}{slash}{end.workload or workload_of_name(pod)[0]}"
 
 
 def service_names(hostname: str) -> Iterable[str]:

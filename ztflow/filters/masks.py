@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import combinations, per_combination
 from ztflow.columns.dtypes import BoolArray
+from ztflow.filters.former_names import as_it_was, former_columns, warn_of
 from ztflow.filters.grid import End, Kind, Side, Test, any_of
 from ztflow.model.error_classes import verdict_of
+from ztflow.model.schema import logged_name
 
 if TYPE_CHECKING:
     from ztflow.filters import EndCondition, Filter, WordCondition
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     Tabular = TypeVar("Tabular", Flows, Halves)
 
 _END_COLUMNS = {
-    Kind.POD: ("pod", "namespace", "workload"),
+    Kind.POD: ("pod", "namespace", "name"),
     Kind.NAMESPACE: ("namespace", "pod"),
-    Kind.WORKLOAD: ("pod", "namespace", "workload"),
+    Kind.WORKLOAD: ("pod", "namespace", "name", "workload"),
     Kind.SERVICE: ("service",),
     Kind.IDENTITY: ("identity",),
     Kind.IP: ("ip", "host"),
@@ -47,18 +49,22 @@ class Known:
 
     Attributes:
         owners: Pod (`namespace/name`) → owning workload, where an inventory states it.
-        services: (namespace, workload) → the services it was seen behind.
+        services: (namespace, name as logged) → the services it was seen behind.
+        passed: Whether any row passed.
+        former: Where none did: columns by whose earlier meaning some would have (`former_names`).
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     services: dict[tuple[str | None, str], set[str]] = field(default_factory=dict)
+    passed: bool = False
+    former: dict[str, str] = field(default_factory=dict)
 
     def learn(self, table: pa.Table) -> None:
         """Remember which workloads served which services in this table."""
-        columns = (table["dst_namespace"], table["dst_workload"], table["dst_service"])
-        for namespace, workload, service in combinations(columns)[0]:
-            if workload is not None and service is not None:
-                self.services.setdefault((namespace, workload), set()).add(service)
+        columns = (table["dst_namespace"], table[logged_name(table.column_names, "dst")], table["dst_service"])
+        for namespace, name, service in combinations(columns)[0]:
+            if name is not None and service is not None:
+                self.services.setdefault((namespace, name), set()).add(service)
 
 
 def _nulls(table: pa.Table) -> pa.ChunkedArray:
@@ -73,11 +79,13 @@ def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
         if fact in ("host", "target_port"):
             name = {"host": "hbone_host", "target_port": "hbone_port"}[fact] if prefix == "dst" else ""
         elif fact == "service" and prefix == "src":
-            found += [table["src_namespace"], table["src_workload"]]
+            found += [table["src_namespace"], table[logged_name(table.column_names, "src")]]
             continue
         elif not flows and fact == "node":
             name = "ztunnel_node"
-        elif not flows and fact == "pod":
+        elif fact == "name":
+            name = logged_name(table.column_names, prefix)
+        elif not flows and fact in ("pod", "workload"):
             name = ""
         else:
             name = f"{prefix}_{fact}"
@@ -86,10 +94,13 @@ def _columns(table: pa.Table, prefix: str, kind: Kind) -> list[pa.ChunkedArray]:
 
 
 def _end(kind: Kind, facts: Sequence[Any], known: Known) -> End:
-    if kind in (Kind.POD, Kind.WORKLOAD):
-        pod, namespace, workload = facts
-        owner = known.owners.get(pod or f"{namespace}/{workload}")
-        return End(pod=pod, namespace=namespace, workload=workload, owner=owner)
+    if kind is Kind.POD:
+        pod, namespace, name = facts
+        return End(pod=pod, namespace=namespace, name=name)
+    if kind is Kind.WORKLOAD:
+        pod, namespace, name, workload = facts
+        workload = workload or known.owners.get(pod or f"{namespace}/{name}")
+        return End(pod=pod, namespace=namespace, name=name, workload=workload)
     if kind is Kind.NAMESPACE:
         namespace, pod = facts
         return End(namespace=namespace or (pod.partition("/")[0] if pod else None))
@@ -105,8 +116,8 @@ def _side_mask(table: pa.Table, prefix: str, kind: Kind, test: Test, known: Know
     if kind is Kind.SERVICE and prefix == "src":
         return per_combination(
             columns,
-            lambda namespace, workload: any(
-                test(End(service=service)) for service in known.services.get((namespace, workload), ())
+            lambda namespace, name: any(
+                test(End(service=service)) for service in known.services.get((namespace, name), ())
             ),
         )
     mask = per_combination(columns, lambda *facts: test(_end(kind, facts, known)))
@@ -143,10 +154,22 @@ def _word_mask(table: pa.Table, condition: WordCondition) -> BoolArray:
 
 def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa.Array:
     """See `Filter.mask`."""
+    known = Known() if known is None else known
+    mask = _mask(rows, table, known)
+    if not known.passed:
+        known.passed = bool(mask.any())
+        former = former_columns(rows, table)
+        if known.passed:
+            known.former = {}
+        elif former and _mask(rows, as_it_was(table, former), known).any():
+            known.former = former
+    return pa.array(mask)
+
+
+def _mask(rows: Filter, table: pa.Table, known: Known) -> BoolArray:
     from ztflow.filters.evaluate import expression_mask
 
     mask = np.ones(table.num_rows, np.bool_)
-    known = Known() if known is None else known
     if any(condition.kind is Kind.SERVICE for condition in rows.ends):
         known.learn(table)
     for end in rows.ends:
@@ -155,13 +178,16 @@ def filter_mask(rows: Filter, table: pa.Table, known: Known | None = None) -> pa
         mask &= _word_mask(table, word) ^ word.exclude
     for condition in rows.expressions:
         mask &= expression_mask(condition.expression, table) ^ condition.exclude
-    return pa.array(mask)
+    return mask
 
 
 def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabular:
     """See `Filter.apply`."""
     if not rows or not len(table):
         return table
-    known = Known() if known is None else known
+    whole, known = known is None, known or Known()
     known.owners = known.owners or table.owners
-    return table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))
+    chosen = table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))
+    if whole:
+        warn_of(known.former)
+    return chosen

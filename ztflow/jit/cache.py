@@ -1,6 +1,8 @@
 """Keeps compiled code on disk between runs, in a private folder; folders long unused are deleted.
 
-Compiled code is executed when it is loaded, so a folder others can write to is never used. A folder's name holds a
+Compiled code is executed when it is loaded. So only a file of this user (or root) in a folder of theirs is, neither of
+which another can write to or is a link, and only while every byte of it is as it was written: a file starts with a
+checksum of all that follows and of the fingerprint. Whatever else is found is compiled anew. A folder's name holds the
 fingerprint of everything the code depends on (ztflow, the sources it is made from, Numba, Python, the processor), so
 that nothing stale is ever loaded. Several installations may share the place: each uses its own folder, and one that
 none has used for `UNUSED_DAYS` is deleted when the next compilation is finished.
@@ -18,9 +20,11 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+from ztflow.files.placing import NewFile
+from ztflow.files.scratch import Scratch
 from ztflow.version import __version__
 
 READY = "ready"
@@ -31,7 +35,10 @@ UNUSED_DAYS = 30
 _DAY = 24 * 3600.0
 
 _CODE = "code.o"
-"""File with the object code behind a line that names its function and its checksum."""
+"""File with a line that is its checksum, a line that names its function, and the object code."""
+
+_CODE_BYTES = 64 << 20
+"""A larger file is none of ours (the reader has 1 MB) and is not read into memory."""
 
 
 def _processor() -> str:
@@ -112,7 +119,7 @@ class Cache:
         """The folder of a finished compilation; it may be one that cannot be written, as in a read-only image."""
         for home in _homes():
             place = home / f"{self._name}-{self.fingerprint()}"
-            if _is_private(home) and _is_private(place) and (place / READY).is_file() and (place / _CODE).is_file():
+            if _is_private(home) and _is_private(place) and _is_own(place / READY) and (place / _CODE).is_file():
                 return place
         return None
 
@@ -121,23 +128,29 @@ class Cache:
         place = self.finished()
         if place is None:
             return None
-        try:
-            head, _, code = (place / _CODE).read_bytes().partition(b"\n")
-        except OSError:
+        checksum, _, signed = _own_bytes(place / _CODE).partition(b"\n")
+        if checksum != self._checksum(signed):
             return None
         _note_use(place / READY)
-        symbol, _, checksum = head.decode("ascii", "replace").partition(" ")
-        return (symbol, code) if hashlib.sha256(code).hexdigest() == checksum else None
+        symbol, _, code = signed.partition(b"\n")
+        return symbol.decode(), code
+
+    def _checksum(self, signed: bytes) -> bytes:
+        """Of name and code; that of another version, or of another processor, is another."""
+        return hashlib.sha256(self.fingerprint().encode() + signed).hexdigest().encode()
 
     def keep(self, symbol: str, code: bytes) -> None:
         """Write object code down where there is a place to; it counts once it is called `good`."""
         place = self.folder()
         if place is None:
             return
+        signed = f"{symbol}\n".encode() + code
         try:
-            with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
-                file.write(f"{symbol} {hashlib.sha256(code).hexdigest()}\n".encode() + code)
-            Path(file.name).replace(place / _CODE)
+            with Scratch(place) as scratch:
+                file = NewFile(scratch, str(place / _CODE), mode=0o600)
+                with closing(file.stream):
+                    file.stream.write(self._checksum(signed) + b"\n" + signed)
+                    file.put(place / _CODE, replace=True)
         except OSError:  # a full disk: what was there before is outdated or damaged
             with suppress(OSError):
                 (place / _CODE).unlink(missing_ok=True)
@@ -154,7 +167,9 @@ class Cache:
         try:
             if not (place / _CODE).is_file():
                 return None
-            (place / READY).touch()
+            if not _is_own(place / READY):
+                (place / READY).unlink(missing_ok=True)
+            (place / READY).touch(mode=0o600)
         except OSError:
             return None
         self._delete_outdated(place)
@@ -213,8 +228,34 @@ def _is_private(place: Path) -> bool:
         about = place.lstat()
     except OSError:
         return False
-    if not stat.S_ISDIR(about.st_mode):
+    return stat.S_ISDIR(about.st_mode) and _is_closed_to_others(about)
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a plain file belongs to this user or to root, has no other name, and no other user can write to it."""
+    try:
+        about = file.lstat()
+    except OSError:
         return False
+    return _is_own_file(about)
+
+
+def _is_own_file(about: os.stat_result) -> bool:
+    return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and _is_closed_to_others(about)
+
+
+def _is_closed_to_others(about: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):
         return True
     return about.st_uid in {os.getuid(), 0} and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _own_bytes(path: Path) -> bytes:
+    """What a file holds that `_is_own` says yes to; nothing of any other. Looked at is what was opened."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+            about = os.fstat(file.fileno())
+            return file.read() if _is_own_file(about) and about.st_size <= _CODE_BYTES else b""
+    except OSError:
+        return b""

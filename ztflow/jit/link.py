@@ -47,7 +47,6 @@ Int32Table: TypeAlias = Annotated[npt.NDArray[np.int32], ArrayOf("int32", 2)]
 IntRow: TypeAlias = Annotated[npt.NDArray[np.int64], ArrayOf("int64", 1)]
 IntTable: TypeAlias = Annotated[npt.NDArray[np.int64], ArrayOf("int64", 2)]
 UIntRow: TypeAlias = Annotated[npt.NDArray[np.uint64], ArrayOf("uint64", 1)]
-UInt16Table: TypeAlias = Annotated[npt.NDArray[np.uint16], ArrayOf("uint16", 2)]
 FloatRow: TypeAlias = Annotated[npt.NDArray[np.float64], ArrayOf("float64", 1)]
 FloatTable: TypeAlias = Annotated[npt.NDArray[np.float64], ArrayOf("float64", 2)]
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, cast
 
 import numpy as np
 
-from ztflow.jit.link import ByteRow, Int32Table, IntRow, IntTable, UInt16Table
+from ztflow.jit.link import ByteRow, Int32Table, IntRow, IntTable
 from ztflow.kernel import field_text
 from ztflow.kernel.buffers import CHUNK_BYTES, EndGroups, Texts
 
@@ -85,7 +85,7 @@ class Columns(NamedTuple):
     """Where rows go. Shapes: (what, capacity)."""
 
     codes: Int32Table
-    ports: UInt16Table
+    ports: Int32Table
     numbers: IntTable
     slow: IntTable
     other: IntTable
@@ -159,7 +159,7 @@ def new_columns(rows: int, spans: int, others: int) -> Columns:
     """Room for so many rows; pages are only taken when they are written."""
     return Columns(
         codes=np.empty((len(CODE_ROWS), rows), np.int32),
-        ports=np.empty((len(PORT_ROWS), rows), np.uint16),
+        ports=np.empty((len(PORT_ROWS), rows), np.int32),
         numbers=np.empty((len(NUMBER_ROWS), rows), np.int64),
         slow=np.empty((len(SLOW_ROWS), spans), np.int64),
         other=np.empty((len(OTHER_ROWS), others), np.int64),

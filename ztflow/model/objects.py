@@ -101,6 +101,7 @@ class Flow(BaseModel):
     end: datetime | None = None
     src_ip: str | None = None
     src_port: int | None = None
+    src_name: str | None = None
     src_workload: str | None = None
     src_namespace: str | None = None
     src_identity: str | None = None
@@ -112,6 +113,7 @@ class Flow(BaseModel):
     hbone_host: str | None = None
     hbone_port: int | None = None
     dst_service: str | None = None
+    dst_name: str | None = None
     dst_workload: str | None = None
     dst_namespace: str | None = None
     dst_identity: str | None = None

@@ -131,6 +131,9 @@ class Fact:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+EVENTS = frozenset({"version", "log_filter"})
+"""Kinds of facts that say from when to when a ztunnel's log is whole: it began, or its log filter was changed."""
+
 Row: TypeAlias = tuple[object, ...]
 """Values of one access line in the order of `schema.RECORD`; `time` is microseconds since 1970 UTC or None."""
 
@@ -186,6 +189,7 @@ class ReadReport:
     unpaired_halves: int | None = None
     evicted: int = 0
     _problems: list[list[Problem]] = field(default_factory=list)
+    _events: list[list[Fact]] = field(default_factory=list)
 
     @property
     def stats(self) -> ReadStats:
@@ -200,6 +204,11 @@ class ReadReport:
         """Problems of all inputs, so far."""
         return [problem for part in self._problems for problem in part]
 
+    @property
+    def events(self) -> list[Fact]:
+        """Facts of the kinds `EVENTS` of all inputs, so far."""
+        return [fact for part in self._events for fact in part]
+
     @classmethod
     def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
         """Several readings as one."""
@@ -210,8 +219,17 @@ class ReadReport:
                 setattr(whole, name, more if known is None else known if more is None else known + more)
         return whole
 
-    def register(self, source_file: str, stats: ReadStats, problems: list[Problem], *, inside: bool = False) -> None:
+    def register(
+        self,
+        source_file: str,
+        stats: ReadStats,
+        problems: list[Problem],
+        events: list[Fact],
+        *,
+        inside: bool = False,
+    ) -> None:
         """Count a stream among the inputs; what it counts is taken as it grows."""
+        self._events.append(events)
         if inside:
             self.inside.append(source_file)
         self.inputs.append((source_file, stats))

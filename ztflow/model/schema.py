@@ -9,6 +9,7 @@ Source: istio/ztunnel `src/proxy/metrics.rs` and `src/telemetry.rs` at tags 1.22
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -29,7 +30,7 @@ class Kind(StrEnum):
     """`spiffe://<trust domain>/ns/<namespace>/sa/<service account>`."""
     DIRECTION = "direction"
     INTEGER = "integer"
-    """Unsigned, 64 bit."""
+    """Not negative, and less than 2^63: what a signed 64-bit column holds."""
     DURATION = "duration"
     """Whole milliseconds followed by `ms`."""
 
@@ -165,8 +166,7 @@ class Type(StrEnum):
     """Text of few distinct values; dictionary-encoded in Arrow, `category` in pandas."""
     TEXT = "text"
     INT = "int64"
-    UINT = "uint64"
-    PORT = "uint16"
+    PORT = "int32"
     LINE = "line number"
     FLOAT = "float64"
     BOOL = "bool"
@@ -205,7 +205,7 @@ def _word(name: str, words: Words, doc: str) -> Column:
 _ENDS = (
     _c("src_ip", Type.CATEGORY, "Source address as logged: the client's; in an inbound half the tunnel's peer."),
     _c("src_port", Type.PORT, "Source port; in an inbound HBONE half that of the tunnel, never the connection's."),
-    _c("src_workload", Type.CATEGORY, "Source workload name: the pod's for pods."),
+    _c("src_workload", Type.CATEGORY, "What ztunnel calls the source (`src.workload`): for a pod the pod's name."),
     _c("src_namespace", Type.CATEGORY, "Namespace of the source workload."),
     _c("src_identity", Type.CATEGORY, "SPIFFE identity of the source."),
     _c("src_trust_domain", Type.CATEGORY, "Trust domain of that identity."),
@@ -216,7 +216,12 @@ _ENDS = (
     _c("hbone_host", Type.CATEGORY, "Host of the CONNECT authority: the real target behind the tunnel."),
     _c("hbone_port", Type.PORT, "Port of the CONNECT authority."),
     _c("dst_service", Type.CATEGORY, "Hostname of the service addressed."),
-    _c("dst_workload", Type.CATEGORY, "Destination workload name; a waypoint's or gateway's own on those hops."),
+    _c(
+        "dst_workload",
+        Type.CATEGORY,
+        "What ztunnel calls the destination (`dst.workload`): for a pod the pod's name; a waypoint's or gateway's own "
+        "on those hops.",
+    ),
     _c("dst_namespace", Type.CATEGORY, "Namespace of the destination workload."),
     _c("dst_identity", Type.CATEGORY, "SPIFFE identity of the destination."),
     _c("dst_trust_domain", Type.CATEGORY, "Trust domain of that identity."),
@@ -230,8 +235,8 @@ RECORD: tuple[Column, ...] = (
     _word("message", Message, "Which of the three access messages it is."),
     _word("direction", vocabulary.Direction, "Side of the connection that wrote the line."),
     *_ENDS,
-    _c("bytes_sent", Type.UINT, "Bytes this side sent towards the mesh's other end: outbound = request."),
-    _c("bytes_recv", Type.UINT, "Bytes this side received from there: outbound = response."),
+    _c("bytes_sent", Type.INT, "Bytes this side sent towards the mesh's other end: outbound = request."),
+    _c("bytes_recv", Type.INT, "Bytes this side received from there: outbound = response."),
     _c("duration_ms", Type.INT, "How long the connection lasted, in whole milliseconds, truncated."),
     _c("error", Type.TEXT, "Error text, decoded."),
     _word("error_class", vocabulary.ErrorClass, "Class of that text."),
@@ -252,6 +257,38 @@ ORIGIN: tuple[Column, ...] = (
 HALVES: tuple[Column, ...] = RECORD + ORIGIN
 """One row an access line."""
 
+_LOGGED = {
+    "src_workload": (
+        _c("src_name", Type.CATEGORY, "Source as ztunnel names it (`src.workload`): for a pod the pod's name."),
+        _c("src_workload", Type.CATEGORY, "Workload the source belongs to: see [workloads](#workloads)."),
+    ),
+    "dst_workload": (
+        _c(
+            "dst_name",
+            Type.CATEGORY,
+            "Destination as ztunnel names it (`dst.workload`): for a pod the pod's name; a waypoint's or gateway's own "
+            "on those hops.",
+        ),
+        _c("dst_workload", Type.CATEGORY, "Workload the destination belongs to: see [workloads](#workloads)."),
+    ),
+}
+"""In flows a column of the log is two: the name as logged, and what is derived from it."""
+
+LOGGED_NAMES = {"src_name": "src_workload", "dst_name": "dst_workload"}
+"""Column of flows → the column of halves (and of flows written before there were two) that holds the same."""
+
+
+def logged_name(columns: Collection[str], side: str) -> str:
+    """The column with the name ztunnel gives an end: flows have one beside the workload, halves have only that name.
+
+    Args:
+        columns: Names of a table's columns.
+        side: `src` or `dst`.
+    """
+    name = f"{side}_name"
+    return name if name in columns else LOGGED_NAMES[name]
+
+
 FLOWS: tuple[Column, ...] = (
     _c("start", Type.TIME, "When it began: `end` minus `duration_ms`."),
     _c(
@@ -259,9 +296,9 @@ FLOWS: tuple[Column, ...] = (
         Type.TIME,
         "When it ended, by the clock of the client's node (the server's where only that side was seen).",
     ),
-    *_ENDS,
-    _c("request_bytes", Type.UINT, "Payload client → server."),
-    _c("response_bytes", Type.UINT, "Payload server → client."),
+    *(one for column in _ENDS for one in _LOGGED.get(column.name, (column,))),
+    _c("request_bytes", Type.INT, "Payload client → server."),
+    _c("response_bytes", Type.INT, "Payload server → client."),
     _c(
         "duration_ms",
         Type.INT,

@@ -30,8 +30,7 @@ ARROW_TYPE: dict[Type, pa.DataType] = {
     Type.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
     Type.TEXT: pa.string(),
     Type.INT: pa.int64(),
-    Type.UINT: pa.uint64(),
-    Type.PORT: pa.uint16(),
+    Type.PORT: pa.int32(),
     Type.LINE: pa.int64(),
     Type.FLOAT: pa.float64(),
     Type.BOOL: pa.bool_(),
@@ -130,17 +129,25 @@ class Table:
         return to_pandas(self._table)
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write a Parquet file with the columns and types of this table.
+        """Write a Parquet file with the columns and types of this table, whole or not at all.
 
         Args:
-            path: Where to; a file that is there is replaced.
+            path: Where to; a file that is there is replaced once the new one is whole, and keeps its mode and owner.
 
         Raises:
-            OSError: The file cannot be written.
+            OutputError: The file cannot be written; an old one stands as it was.
         """
         import pyarrow.parquet as pq
 
-        pq.write_table(self._table, path)
+        from ztflow.files.placing import Placed, told
+
+        with told(str(path)):
+            if (place := Path(path)).exists() and not place.is_file():  # a device, a FIFO: there is nothing to replace
+                with place.open("wb") as stream:
+                    pq.write_table(self._table, stream)
+                return
+        with Placed(str(path)) as placed:
+            pq.write_table(self._table, placed.stream)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows as dictionaries of column → value, unknown as None; made on demand, 4,096 in memory at a time."""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
 from ztflow.model.error_classes import policy_of, verdict_of
-from ztflow.model.schema import HALVES, Type
+from ztflow.model.schema import HALVES, LOGGED_NAMES, Type
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.model.vocabulary import (
     BOTH_HALVES,
@@ -41,6 +41,7 @@ PATHS = tuple(word.value for word in FlowPath)
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
 _ENDPOINT_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
+_FLOW_COLUMN = {logged: name for name, logged in LOGGED_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     tracked = _tracked(halves, out, inn)
     end, duration = either("time"), either("duration_ms")
     host = either("hbone_host")
-    columns: dict[str, Any] = {name: either(name) for name in _ENDPOINT_COLUMNS}
+    columns: dict[str, Any] = {_FLOW_COLUMN.get(name, name): either(name) for name in _ENDPOINT_COLUMNS}
     columns |= {
         "end": end,
         "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),

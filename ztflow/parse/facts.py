@@ -4,7 +4,8 @@ Kinds and their `values` (a key is left out, or None, where the line does not sa
 
 | kind | says | values |
 |---|---|---|
-| `version` | Istio release of the writer | `version, git_tag, git_revision, rust_version` |
+| `version` | a ztunnel began, and its Istio release | `version, git_tag, git_revision, rust_version` |
+| `log_filter` | which lines its writer writes from now on | `filter` |
 | `local_node` | node of the writer | `node, cluster_id, network, cluster_domain, proxy_mode` |
 | `pod_here` | a pod is on the writer's node | `uid, name, namespace, service_account, evidence` (`received`, `span`) |
 | `pod_kept` | so it still is, after a restart of either side | `uid` |
@@ -41,6 +42,7 @@ Values = dict[str, Any]
 
 _VERSION_FIELD = re.compile(r'\b(\w++):"((?:[^"\\]|\\.)*)"')
 _CONFIG = "running with config: "
+_FILTER = "new log filter is "
 _CONFIG_KEY = re.compile(r"^(\w+): *(.*?)\s*$", re.MULTILINE)
 _CONFIG_KEYS = {
     "localNode": "node", "local_node": "node", "clusterId": "cluster_id", "cluster_id": "cluster_id",
@@ -133,7 +135,11 @@ def _version(statement: Statement) -> tuple[str, Values] | None:
     }
     values = {name: said.get(key) for name, key in names.items()}
     values = {name: text for name, text in values.items() if text and text != "unknown"}
-    return ("version", values) if values else None
+    return ("version", values) if said else None
+
+
+def _log_filter(statement: Statement) -> tuple[str, Values]:
+    return "log_filter", {"filter": statement.rest.removeprefix(_FILTER).strip()}
 
 
 def _config(statement: Statement) -> tuple[str, Values] | None:
@@ -269,6 +275,7 @@ def _dns_query(statement: Statement) -> tuple[str, Values] | None:
 _READERS: tuple[tuple[str, str, Callable[[Statement], tuple[str, Values] | None]], ...] = (
     ("ztunnel", "version: ", _version),
     ("ztunnel", _CONFIG, _config),
+    ("telemetry", _FILTER, _log_filter),
     ("inpod::statemanager", "pod received, starting proxy", _pod_received),
     ("inpod::statemanager", "pod WorkloadUid(", _pod_uid),
     ("inpod::statemanager", "starting proxy", _pod_started),

@@ -44,8 +44,8 @@ from ztflow.parse.values import (
     LONGEST_MS,
     MESSAGE,
     ROW_WIDTH,
+    SIZE_MAX,
     TIME,
-    U64_MAX,
     ValueFault,
     check_name,
     in_range,
@@ -137,7 +137,7 @@ def scan_fields(fields: dict[str, Any], text: str = "") -> Row | None:
                 put(values, extra, key, value)
             except ValueFault as fault:
                 _refuse_value(key, fault, text)
-        elif type(value) is int and key in _COUNTS and 0 <= value <= U64_MAX and key not in seen:
+        elif type(value) is int and key in _COUNTS and 0 <= value <= SIZE_MAX and key not in seen:
             seen.add(key)
             values[_COUNTS[key]] = value
         elif value is not None and key not in _HEAD_KEYS:
@@ -190,8 +190,8 @@ def _whole(value: Any, key: str, text: str) -> Any:
         return value
     if isinstance(value, float) and not (value.is_integer() and value < 2**53):
         refuse(Reason.BAD_JSON, f"`{key}` is not a whole number", text, _place(text, key))
-    if not 0 <= value <= U64_MAX:
-        refuse(Reason.BAD_JSON, f"`{key}` is not an unsigned 64-bit number", text, _place(text, key))
+    if not 0 <= value <= SIZE_MAX:
+        refuse(Reason.BAD_JSON, f"`{key}` is not a number from 0 to 2^63 - 1", text, _place(text, key))
     return str(int(value))
 
 
@@ -273,8 +273,7 @@ _OUR_NAMES = frozenset(column.name for column in HALVES if column.type is Type.C
 _OUR_MESSAGES = frozenset(message.value for message in Message)
 _BOUNDS = {
     Type.PORT: (0, 2**16 - 1),
-    Type.UINT: (0, 2**64 - 1),
-    Type.INT: (0, LONGEST_MS),
+    Type.INT: (0, SIZE_MAX),
     Type.LINE: (1, 2**63 - 1),
 }
 
@@ -326,7 +325,7 @@ def _own_value(name: str, value: Any) -> Any:
         return None
     kind = _OUR_TYPES[name]
     if kind in _BOUNDS:
-        low, high = _BOUNDS[kind]
+        low, high = (0, LONGEST_MS) if name == "duration_ms" else _BOUNDS[kind]
         if type(value) is int and low <= value <= high:
             return value
     elif kind is Type.TIME:

@@ -74,7 +74,7 @@ _VALUE: dict[Kind, str] = {
     Kind.AUTHORITY: _HOST_PORT,
     Kind.IDENTITY: rf'"(spiffe://{PLAIN_NAME}++/ns/{PLAIN_NAME}++/sa/{PLAIN_NAME}++)"',
     Kind.DIRECTION: f'"({_DIRECTION_WORDS})"',
-    Kind.INTEGER: r"([0-9]{1,19}+)",
+    Kind.INTEGER: r"([0-9]{1,18}+)",
     Kind.DURATION: r'"([0-9]{1,18}+)ms"',
 }
 

@@ -23,7 +23,8 @@ from ztflow.parse.names import stamp_in_error, wrong_name
 VALUES_KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
 
-U64_MAX: Final = 2**64 - 1
+SIZE_MAX: Final = 2**63 - 1
+"""Largest number of bytes a column holds; more in a line is a damaged value."""
 
 COLUMN: dict[str, int] = {name: at for at, name in enumerate(RECORD_NAMES)}
 """Position of a column in a row."""
@@ -47,7 +48,7 @@ EXPECTED: dict[Kind, str] = {
     Kind.TEXT: "text",
     Kind.IDENTITY: "`spiffe://<trust domain>/ns/<namespace>/sa/<service account>`",
     Kind.DIRECTION: '`"inbound"` or `"outbound"`',
-    Kind.INTEGER: "an unsigned whole number",
+    Kind.INTEGER: "a whole number from 0 to 2^63 - 1",
     Kind.DURATION: "whole milliseconds followed by `ms`",
 }
 
@@ -260,8 +261,8 @@ def _direction(text: str) -> Converted:
 def _integer(text: str) -> Converted:
     if not (text.isascii() and text.isdigit()):
         raise ValueFault(Reason.BAD_VALUE, "not a whole number")
-    if len(text) > 20 or int(text) > U64_MAX:
-        raise ValueFault(Reason.BAD_VALUE, "a number past 64 bits")
+    if len(text) > 20 or int(text) > SIZE_MAX:
+        raise ValueFault(Reason.BAD_VALUE, "a number past 2^63 - 1")
     return (int(text),), False
 
 

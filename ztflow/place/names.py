@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -45,6 +46,29 @@ def workload_of_name(pod: str) -> tuple[str, How]:
         if match is not None:
             return match[1], "name pattern"
     return pod, "as logged"
+
+
+_remembered = lru_cache(maxsize=1 << 16)(workload_of_name)
+"""Names come back with every address, every batch and every report."""
+
+
+def workload_of_pod(pod: str, owners: Mapping[str, str]) -> tuple[str, How]:
+    """The workload of a pod: its stated owner, else what the pattern of its name tells.
+
+    Args:
+        pod: `namespace/name`, or a name alone.
+        owners: Pod (`namespace/name`) → the workload that owns it.
+    """
+    owner = owners.get(pod)
+    if owner:
+        return owner, "owner"
+    _, slash, name = pod.partition("/")
+    return _remembered(name if slash else pod)
+
+
+def qualified(namespace: str | None, name: str | None) -> str | None:
+    """`namespace/name`, as far as both are known; None without a name."""
+    return f"{namespace}/{name}" if namespace and name else name
 
 
 def deployment_of_replica_set(replica_set: str, template_hash: str | None) -> tuple[str, str]:

@@ -7,20 +7,21 @@ Cost: about 0.3 µs a flow, and some microseconds per distinct end.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import Coded, coded
+from ztflow.columns.dictionaries import NONE, Coded, coded
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, NO_TIME, BoolArray, Codes, IntArray
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.vocabulary import FlowPath, NodeLocality, ZoneLocality
 from ztflow.place.endpoints import Answer, End
+from ztflow.place.names import qualified, workload_of_pod
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
 from ztflow.place.ztunnels import NOWHERE
@@ -58,8 +59,9 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
 
     Returns:
         The table with `src_node, dst_node, src_zone, dst_zone, src_pod, dst_pod, locality_evidence` filled where they
-        were null, `locality` and `zone_locality` where they were null or `unknown`, and `unpaired_reason` `still_open`
-        where the inventory shows the missing side's connection open.
+        were null, `src_workload` and `dst_workload` as `with_workloads` says, `locality` and `zone_locality`
+        where they were null or `unknown`, and `unpaired_reason` `still_open` where the inventory shows the missing
+        side's connection open.
     """
     if not flows.num_rows:
         return flows
@@ -73,6 +75,7 @@ def place_flows(flows: pa.Table, topology: Topology) -> pa.Table:
             flows = _fill(flows, f"{side}_node", [topology.name(answer.place) for answer in end.answers], end.numbers)
             flows = _fill(flows, f"{side}_zone", [answer.zone for answer in end.answers], end.numbers)
             flows = _fill(flows, f"{side}_pod", [answer.pod for answer in end.answers], end.numbers)
+        flows = with_workloads(flows, topology.register.owners)
         flows = _fill(flows, "locality_evidence", *_evidence(src, dst))
         if topology.inventory.connections:
             flows = explain_open(flows, topology.inventory, topology.register)
@@ -117,15 +120,15 @@ def _place_end(flows: pa.Table, side: str, topology: Topology) -> _Placed:
     ztunnel, node = coded(flows, f"{half}_ztunnel"), coded(flows, f"{side}_node")
     seen = pc.is_valid(flows.column(f"{half}_line")).to_numpy() | ztunnel.known()
     answers, numbers, settled = _by_ztunnel(ztunnel, node, topology)
-    pod, workload = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
-    nameless = ~workload.known()
+    pod, name = coded(flows, f"{side}_pod"), coded(flows, f"{side}_name")
+    nameless = ~name.known()
     if topology.register.by_ip:  # an inventory may have the pod of an address the line gives no name for
         nameless &= ~coded(flows, f"{side}_ip").known()
     rows = np.flatnonzero(~(settled & seen & (pod.known() | nameless)))
     if len(rows):
         columns = [
             coded(flows, f"{side}_namespace"),
-            workload,
+            name,
             coded(flows, f"{side}_identity"),
             coded(flows, f"{side}_ip"),
             ztunnel,
@@ -303,6 +306,44 @@ def _fill(
         codes = np.where(kept, old.codes, codes)
     filled = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
     return flows.set_column(flows.schema.get_field_index(name), pa.field(name, _CATEGORY), filled)
+
+
+def with_workloads(flows: pa.Table, owners: Mapping[str, str]) -> pa.Table:
+    """Fill `src_workload` and `dst_workload`, as graphs, reports and filters use them; the one place they are made in.
+
+    A stated owner is always taken; else what the column holds; else what the pattern of the name tells.
+
+    Args:
+        flows: Columns `schema.FLOWS`, with the pods that are known.
+        owners: Pod (`namespace/name`) → the workload that owns it, as an inventory states it.
+
+    Cost: a pass over codes and rows, and Python once per distinct end.
+    """
+    for side in ("src", "dst"):
+        flows = _fill_workload(flows, side, owners)
+    return flows
+
+
+def _fill_workload(flows: pa.Table, side: str, owners: Mapping[str, str]) -> pa.Table:
+    pod, held = coded(flows, f"{side}_pod"), coded(flows, f"{side}_workload")
+    parts = [pod, held]
+    podless = ~pod.known()
+    if podless.any():
+        parts += [coded(flows, f"{side}_{name}").where(podless) for name in ("namespace", "name")]
+    groups = group([part.part for part in parts], flows.num_rows)
+    found = list(_workloads([part.texts(groups.first) for part in parts], owners))
+    distinct = {word: code for code, word in enumerate(dict.fromkeys(word for word in found if word is not None))}
+    codes = np.array([NONE if word is None else distinct[word] for word in found], np.int32)[groups.codes]
+    name = f"{side}_workload"
+    filled = Coded(codes, pa.array(list(distinct), pa.string())).array()
+    return flows.set_column(flows.schema.get_field_index(name), flows.schema.field(name), filled)
+
+
+def _workloads(ends: Sequence[list[str | None]], owners: Mapping[str, str]) -> Iterator[str | None]:
+    for pod, held, *logged in zip(*ends, strict=True):
+        end = pod or (qualified(*logged) if logged else None)
+        workload, how = workload_of_pod(end, owners) if end else (None, "as logged")
+        yield workload if how == "owner" else held or workload
 
 
 def _namespace_of(identity: str | None) -> str | None:

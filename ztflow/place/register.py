@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -199,6 +200,7 @@ class Register:
                 return known.owner, "owner"
         return workload_of_name(pod)
 
+    @cached_property
     def owners(self) -> dict[str, str]:
         """The workload of every pod (`namespace/name`) whose owner is stated."""
         return {

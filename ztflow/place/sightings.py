@@ -266,7 +266,7 @@ class Sightings:
             ztunnel = coded(flows, f"{half}_ztunnel")
             rows = np.flatnonzero(ztunnel.known())
             if len(rows):
-                ends = [coded(flows, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
+                ends = [coded(flows, f"{side}_{name}") for name in ("namespace", "name", "ip")]
                 ends = [column.where(plain | (side == "src")).take(rows) for column in ends]
                 nothing = Coded.nulls(len(rows))
                 spans = spans_of([*ends, ztunnel.take(rows), nothing, nothing], micros[rows])

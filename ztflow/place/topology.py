@@ -122,7 +122,7 @@ class Topology:
 
     def owners(self) -> dict[str, str]:
         """The workload of every pod (`namespace/name`) whose owner an inventory states."""
-        return self.register.owners()
+        return self.register.owners
 
     def name(self, place: int) -> str | None:
         """Name of a place; None for `NOWHERE` and for a node without a known name."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import pyarrow as pa
 
@@ -61,7 +61,8 @@ class Bulk:
     def _behind(self, vocabulary: Vocabulary) -> Prefixes:
         """Which ztunnel writes behind the prefixes of a vocabulary."""
         if vocabulary not in self._known:
-            self._known[vocabulary] = Prefixes(self._slow, vocabulary)
+            # Only a reader, and what it has just read, keep a vocabulary: one that is full is some 40 MB.
+            self._known[vocabulary] = Prefixes(self._slow, proxy(vocabulary))
         return self._known[vocabulary]
 
     def read(self, blocks: list[memoryview], number: int) -> tuple[pa.Table, int]:

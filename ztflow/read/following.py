@@ -11,14 +11,13 @@ from io import FileIO
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
 from ztflow.read.inputs import OnError, ReadBatch, read_inputs
-from ztflow.read.limits import OPEN_FILES
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
@@ -27,6 +26,10 @@ from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser
+
+if TYPE_CHECKING:
+    from ztflow.read.growing import GrowingFile
+    from ztflow.read.open_files import Files
 
 HEARTBEAT = 0.05
 """Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
@@ -42,9 +45,6 @@ _RESCAN = 1.0
 
 NEW_FILES = (".log", ".jsonl", ".ndjson", ".txt")
 """Endings of files that are read when they appear in a followed directory."""
-
-_FINGERPRINT = 64
-"""First bytes of a file that tell it from one that was truncated and written past the old end between two looks."""
 
 _COPIES_KEPT = 1 << 20
 """Lines remembered per stream to know a re-run (stern after a reconnect) from new lines."""
@@ -77,7 +77,7 @@ def follow(
         A batch as soon as bytes complete access lines; an empty one at least every *heartbeat* seconds.
 
     Raises:
-        SourceError: As for `read_inputs`; too many files to follow.
+        SourceError: As for `read_inputs`.
         UsageError: If *wrapper* is not known.
     """
     live = _Live(wrapper, report if report is not None else ReadReport(), on_error, stop or (lambda: False))
@@ -102,7 +102,7 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
-        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems)
+        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems, self.parser.events)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
 
@@ -184,56 +184,6 @@ class _Tail:
         self._thread.join(timeout=0.3)
 
 
-class _File:
-    """A regular file that grows, shrinks, moves away and comes back."""
-
-    def __init__(self, found: Found, live: _Live) -> None:
-        assert found.path is not None
-        self.name, self.path = found.name, found.path
-        self._live = live
-        self._open()
-
-    def _open(self) -> None:
-        self.file = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - open as long as it is followed
-        about = os.fstat(self.file.fileno())
-        self.identity = (about.st_dev, about.st_ino)
-        self._position = 0
-        self._first = b""
-        self.stream = _Stream(self.name, self._live)
-
-    def turn(self) -> Iterator[ReadBatch]:
-        """Read what was written since the last look."""
-        yield from self._grown()
-        try:
-            about = Path(self.path).stat()
-        except OSError:  # moved away; the next one may come under the same name
-            yield from self.stream.idle()
-            return
-        if (about.st_dev, about.st_ino) != self.identity:
-            yield from self._grown()
-            yield from self.stream.finish()
-            self.file.close()
-            self._open()
-            yield from self._grown()
-        yield from self.stream.idle()
-
-    def _grown(self) -> Iterator[ReadBatch]:
-        fd = self.file.fileno()
-        # Between two pieces as much time goes by as what becomes of their lines takes: look each time.
-        while not self._live.stop() and (size := os.fstat(fd).st_size) != self._position:
-            if size < self._position or os.pread(fd, len(self._first), 0) != self._first:
-                yield from self.stream.finish()
-                self._position, self._first = 0, b""
-                self.stream = _Stream(self.name, self._live)
-            data = os.pread(fd, _BATCH, self._position)
-            if not data:
-                break
-            if len(self._first) < _FINGERPRINT:
-                self._first += data[: _FINGERPRINT - len(self._first)]
-            self._position += len(data)
-            yield from self.stream.feed(data)
-
-
 class _Live:
     """All followed inputs."""
 
@@ -246,12 +196,14 @@ class _Live:
         self.overlaps = Overlaps(keep=_COPIES_KEPT)
         self._on_error = on_error
         self._pipes: list[_Pipe] = []
-        self._files: list[_File] = []
+        self._files: dict[str, GrowingFile] = {}
+        self._growing: Files | None = None
         self._folders: list[str] = []
         self._opened: list[Any] = []
         self._tails: list[_Tail] = []
         self._known: set[tuple[int, int]] = set()
         self._scanned = monotonic()
+        self._started = False
         self.changed = Condition()
 
     @property
@@ -290,29 +242,36 @@ class _Live:
                 return
             assert found.path is not None
             about = Path(found.path).stat()
-            if (about.st_dev, about.st_ino) in self._known:
-                return
-            self._known.add((about.st_dev, about.st_ino))
-            if not stat.S_ISREG(about.st_mode):
+            if stat.S_ISREG(about.st_mode):
+                yield from self._add_file(found.name, found.path, about)
+            elif (about.st_dev, about.st_ino) not in self._known:
+                self._known.add((about.st_dev, about.st_ino))
                 # A named pipe without a writer must keep nobody waiting, so it is opened not to wait.
                 opened = FileIO(os.open(found.path, os.O_RDONLY | os.O_NONBLOCK), "rb")
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
-                return
-            with Path(found.path).open("rb") as file:
-                packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(found.name)
-            if packed:
-                for batch in read_inputs([found.path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
-                    yield batch
-                    if self.stop():
-                        return
-                return
-            if len(self._files) >= OPEN_FILES:
-                self._failed(SourceError(found.name, f"more than {OPEN_FILES} files to follow", hint="name fewer"))
-                return
-            self._files.append(_File(found, self))
         except OSError as error:
             self._failed(SourceError(found.name, error.strerror or str(error)))
+
+    def _add_file(self, name: str, path: str, about: os.stat_result) -> Iterator[ReadBatch]:
+        from ztflow.read.growing import GrowingFile
+        from ztflow.read.open_files import Files
+        from ztflow.read.rotated import first_of
+
+        if self._growing is None:
+            self._growing = Files(lambda name: _Stream(name, self), self.stop, self._failed)
+        if path in self._files or self._growing.is_known(about, Path(path)):
+            return
+        with Path(path).open("rb") as file:
+            packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(name)
+        if not packed:
+            self._files[path] = GrowingFile(path, self._growing, fresh=self._started)
+            return
+        self._growing.note(about, first_of(Path(path)))
+        for batch in read_inputs([path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
+            yield batch
+            if self.stop():
+                return
 
     def _add_pipe(self, name: str, file: Any) -> None:
         self._pipes.append(_Pipe(name, file, self))
@@ -327,7 +286,7 @@ class _Live:
             yield from self._take(pipe)
         for pipe in self._pipes:
             yield from pipe.stream.idle()
-        for file in self._files:
+        for file in tuple(self._files.values()):
             try:
                 yield from file.turn()
             except OSError as error:
@@ -364,8 +323,8 @@ class _Live:
             self._failed(pipe.file.errors.pop(0))
 
     def _new_files(self) -> Iterator[ReadBatch]:
-        """Files that appeared in followed directories; a rotated one keeps its identity and is known."""
-        self._known |= {file.identity for file in self._files}
+        """Files that appeared in followed directories."""
+        self._started = True
         for found in find_inputs(self._folders, on_error=lambda _: None):
             if found.name.endswith(NEW_FILES):
                 yield from self._add(found)
@@ -374,14 +333,14 @@ class _Live:
         """Release what is held."""
         for pipe in self._pipes:
             yield from pipe.stream.finish()
-        for file in self._files:
-            yield from file.stream.finish()
+        for file in self._files.values():
+            yield from file.finish()
 
     def close(self) -> None:
         """Close what was opened here; the caller's streams stay open."""
         for pipe in self._pipes:
             pipe.close()
-        for file in self._files:
-            file.file.close()
+        for file in self._files.values():
+            file.close()
         for opened in (*self._opened, *self._tails):
             opened.close()

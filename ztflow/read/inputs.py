@@ -82,7 +82,7 @@ def read_inputs(
                 parser.expected = one.size or 0
                 if parser.expected >= BIG:
                     chunks = ahead(chunks)
-                report.register(parser.source_file, parser.stats, parser.problems, inside=stream.inside)
+                report.register(parser.source_file, parser.stats, parser.problems, parser.events, inside=stream.inside)
                 copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                 try:
                     yield from _batches(parser, chunks, copies, meter)

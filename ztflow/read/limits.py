@@ -23,6 +23,9 @@ NESTING = 12
 PROBLEMS_KEPT = 1000
 """Problems kept with their text, per input; all are counted."""
 
+EVENTS_KEPT = 1000
+"""Starts of a ztunnel and changes of its log filter kept, per input; each is rare."""
+
 PROBLEM_CHARS = 4096
 """How much of a problem's line is kept."""
 
@@ -62,6 +65,3 @@ INVENTORY_BYTES = 64 << 20
 
 INVENTORIES_BYTES = 256 << 20
 """What all of them may have together."""
-
-OPEN_FILES = 256
-"""Files followed at the same time."""

@@ -43,6 +43,7 @@ class StreamParser:
     Attributes:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
         problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
+        events: Starts of a ztunnel and changes of its log filter, the first `limits.EVENTS_KEPT`.
         expected: Bytes to come in all, as far as is known; lets the compiled kernel begin with the first of a big file.
 
     Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
@@ -54,6 +55,7 @@ class StreamParser:
         self._tally = Tally(self.source_file)
         self.stats = self._tally.stats
         self.problems = self._tally.problems
+        self.events = self._tally.events
         self._splitter = LineSplitter()
         self._unwrapper = Unwrapper(origin, wrapper)
         self._plain = wrapper is None or ALIASES.get(wrapper, wrapper) in {*JSON_NAMES, "kubectl", "kubetail", "prefix"}

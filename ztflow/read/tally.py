@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ztflow.errors import ParseError, Reason
-from ztflow.model.provenance import Fact, LogLine, Origin, Problem, ReadStats, Row
+from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.parse import fact_of, has_near_key, was_damaged
 from ztflow.parse.jsonlog import own_record
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
-from ztflow.read.limits import PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
 
@@ -22,6 +22,7 @@ class Tally:
     Attributes:
         stats: The counts.
         problems: The first `limits.PROBLEMS_KEPT` problems.
+        events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
     """
@@ -30,6 +31,7 @@ class Tally:
         self.source_file = source_file
         self.stats = ReadStats()
         self.problems: list[Problem] = []
+        self.events: list[Fact] = []
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
         self._facts: list[Fact] = []
@@ -73,6 +75,8 @@ class Tally:
         fact = fact_of(line, self.source_file)
         if fact is not None:
             self._facts.append(fact)
+            if fact.kind in EVENTS and len(self.events) < EVENTS_KEPT:
+                self.events.append(fact)
 
     def problem(self, line: LogLine, error: ParseError) -> None:
         """An access line that could not be read."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from ztflow.counters import Counters
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows, Halves
+from ztflow.reports.check import Check, check
 from ztflow.reports.clocks import clocks
 from ztflow.reports.denied import denied
 from ztflow.reports.diff import diff
@@ -64,18 +66,22 @@ def make_report(
     *,
     halves: Halves | None = None,
     prices: Prices | None = None,
+    counters: Counters | None = None,
 ) -> Report:
     """A report by its name.
 
     Args:
         name: One of `REPORTS`.
-        flows: Connections; workloads are named by their `owners`.
+        flows: Connections.
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
+        counters: For `loss`: what `counters.reconcile` found.
 
     Raises:
         UsageError: No such report, or it needs halves and has none.
     """
+    if name == "loss":
+        return loss(flows, counters)
     make = _MAKE.get(name)
     if make is None:
         raise UsageError(f"no report {name!r}; choose one of {', '.join(REPORTS)}")
@@ -87,11 +93,13 @@ __all__ = [
     "RENDERERS",
     "REPORTS",
     "Basis",
+    "Check",
     "Field",
     "Price",
     "Prices",
     "Report",
     "TitledTable",
+    "check",
     "clocks",
     "denied",
     "diff",

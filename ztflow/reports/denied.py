@@ -109,7 +109,7 @@ def denied(flows: Flows) -> Denied:
     """
     view = View(flows.to_arrow())
     refused = np.flatnonzero(view.equals("verdict", Verdict.DENIED))
-    rows = refusals(view, vertices(view, "workload", flows.owners), vertices(view, "node"), refused)
+    rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), refused)
     found: dict[tuple[str | None, str | None], list[Refusal]] = {}
     for row in rows:
         found.setdefault((row.policy, row.error_class), []).append(row)

@@ -6,7 +6,6 @@ that so long a silence is chance (Poisson).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import ClassVar, Literal
@@ -203,7 +202,7 @@ def diff(
     old_view, new_view = View(before.to_arrow()), View(after.to_arrow())
     bases = Basis.of(before, old_view), Basis.of(after, new_view)
     minutes = [basis.window.total_seconds() / 60 if basis.window else None for basis in bases]
-    old, new = _edges(old_view, by, before.owners), _edges(new_view, by, after.owners)
+    old, new = _edges(old_view, by), _edges(new_view, by)
     found, unchanged = [], 0
     for ends in sorted(old.keys() | new.keys()):
         edge = _compare(ends, old.get(ends), new.get(ends), minutes, ratio)
@@ -220,8 +219,8 @@ def diff(
     return Diff(bases[0], bases[1], by, tuple(sorted(found, key=telling)), unchanged)
 
 
-def _edges(view: View, by: str, owners: Mapping[str, str]) -> dict[tuple[str, str], Measures]:
-    ends = vertices(view, by, owners)
+def _edges(view: View, by: str) -> dict[tuple[str, str], Measures]:
+    ends = vertices(view, by)
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))
     heads = groups.first.tolist()

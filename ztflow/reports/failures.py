@@ -103,7 +103,7 @@ def failures(flows: Flows) -> Failures:
     """
     view = View(flows.to_arrow())
     failed = np.flatnonzero(view.equals("verdict", Verdict.FAILED))
-    rows = refusals(view, vertices(view, "workload", flows.owners), vertices(view, "node"), failed)
+    rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), failed)
     found: dict[str | None, list[Refusal]] = {}
     for row in rows:
         found.setdefault(row.error_class, []).append(row)

@@ -275,7 +275,7 @@ def locality(flows: Flows, *, prices: Prices | None = None) -> Locality:
     """
     view = View(flows.to_arrow())
     levels = (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE)
-    ends, nodes, zones = (vertices(view, by, flows.owners) for by in levels)
+    ends, nodes, zones = (vertices(view, by) for by in levels)
     zone_cells = _cells(view, zones)
     basis = Basis.of(flows, view)
     return Locality(

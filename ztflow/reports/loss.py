@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import tally
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
 from ztflow.columns.grouping import Groups, factorize, group
+from ztflow.counters import Counters
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, ONE_HALF, DirectionWord, Paired, Unpaired
+from ztflow.reports.counters import counter_notes, counter_tables
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
@@ -120,6 +122,7 @@ class LossReport(Report):
         nodes: Completeness by node, most missing first.
         minutes: Minutes with missing halves.
         timeless: Missing halves without a time.
+        counters: The lines against what the ztunnels counted; None without scrapes.
     """
 
     name: ClassVar[str] = "loss"
@@ -129,10 +132,13 @@ class LossReport(Report):
     nodes: tuple[NodeLoss, ...]
     minutes: tuple[Minute, ...]
     timeless: int
+    counters: Counters | None = None
 
     @property
     def findings(self) -> int:
-        """Halves that should exist and do not."""
+        """Halves that should exist and do not: as counted, where there are counters."""
+        if self.counters is not None:
+            return abs(self.counters.missing)
         return sum(row.halves for row in self.reasons if row.loss == "yes")
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
@@ -142,14 +148,22 @@ class LossReport(Report):
         nodes = [(row.node, row.seen, row.missing, row.maybe, row.missing_share, row.verdict) for row in self.nodes]
         minutes = [(row.start, row.flows, row.missing, row.node) for row in self.minutes]
         return [
+            *([] if self.counters is None else counter_tables(self.counters, limit)),
             titled("Halves without a partner", _REASONS, reasons, limit),
             titled("By node whose ztunnel should have written", _NODES, nodes, limit),
             titled("Minutes with missing halves", _MINUTES, minutes, limit),
         ]
 
+    def to_dict(self) -> dict[str, Any]:
+        """As for every report, and with counters their totals and ztunnels beside the other fields."""
+        values = super().to_dict()
+        counters = values.pop("counters")
+        return values if counters is None else {**values, **counters}
+
     def notes(self) -> list[str]:
         """What counts as lost."""
-        notes = ["Only reasons marked `yes` count as missing; the others are as they should be, or cannot be told."]
+        notes = [] if self.counters is None else counter_notes(self.counters)
+        notes += ["Only reasons marked `yes` count as missing; the others are as they should be, or cannot be told."]
         if self.timeless:
             notes.append(
                 f"Not in any minute: {counted(self.timeless, 'missing half', 'missing halves')} without a time."
@@ -172,11 +186,12 @@ _MINUTES = (
 _MINUTE = 60_000_000
 
 
-def loss(flows: Flows) -> LossReport:
+def loss(flows: Flows, counters: Counters | None = None) -> LossReport:
     """Which halves are missing and where.
 
     Args:
         flows: Connections.
+        counters: What `counters.reconcile` found.
 
     Cost: about 0.3 s for 1 M flows.
     """
@@ -195,6 +210,7 @@ def loss(flows: Flows) -> LossReport:
         _reasons(view, outbound_only, inbound_only),
         _nodes(view, nodes, missing_at, lost & alone, maybe & alone),
         *_minutes(view, nodes, missing_at, lost & alone),
+        counters,
     )
 
 

@@ -159,7 +159,7 @@ def mtls(flows: Flows) -> Mtls:
     Cost: about 0.4 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    ends = vertices(view, "workload", flows.owners)
+    ends = vertices(view, "workload")
     return Mtls(
         basis=Basis.of(flows, view),
         parts=parts_of(view, mtls_kinds(view)),

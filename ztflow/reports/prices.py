@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from ztflow.errors import UsageError
 
@@ -61,7 +62,10 @@ class Prices:
                 f"{text!r} is no price; write 0.01, or egress:ingress as 0.02:0, with a currency as 0.01 EUR"
             )
         egress = float(match[1])
-        return cls(Price(egress, egress if match[2] is None else float(match[2])), {}, (match[3] or "USD").upper())
+        price = Price(egress, egress if match[2] is None else float(match[2]))
+        if inf in {price.egress, price.ingress}:
+            raise UsageError(f"the price of {len(text)} digits is too large")
+        return cls(price, {}, (match[3] or "USD").upper())
 
     @classmethod
     def from_csv(cls, text: str) -> Prices:
@@ -70,9 +74,16 @@ class Prices:
         A row with `*` for both zones is the default; without `ingress_per_gb` the receiving side pays nothing.
 
         Raises:
-            UsageError: A column is missing, a price is no number, or currencies differ.
+            UsageError: It is no CSV, a column is missing, a price is no number, or currencies differ.
         """
         reader = csv.DictReader(io.StringIO(text))
+        try:
+            return cls._of_rows(reader)
+        except csv.Error as error:
+            raise UsageError(f"line {reader.line_num + 1} of the price table is no CSV: {error}") from error
+
+    @classmethod
+    def _of_rows(cls, reader: csv.DictReader[str]) -> Prices:
         missing = {"from_zone", "to_zone", "egress_per_gb"} - set(reader.fieldnames or ())
         if missing:
             raise UsageError(f"the price table lacks the column {', '.join(sorted(missing))}")
@@ -80,12 +91,17 @@ class Prices:
         table: dict[tuple[str, str], Price] = {}
         currencies = set()
         for row in reader:
+            where = f"line {reader.line_num} of the price table"
             try:
                 price = Price(float(row["egress_per_gb"]), float(row.get("ingress_per_gb") or 0))
             except (TypeError, ValueError):
-                raise UsageError(f"line {reader.line_num} of the price table: a price is no number") from None
+                raise UsageError(f"{where}: a price is no number") from None
+            if not (0 <= price.egress < inf and 0 <= price.ingress < inf):
+                raise UsageError(f"{where}: a price is negative, infinite or no number")
             currencies.add((row.get("currency") or "USD").strip().upper())
-            zones = (row["from_zone"].strip(), row["to_zone"].strip())
+            zones = ((row["from_zone"] or "").strip(), (row["to_zone"] or "").strip())
+            if not all(zones):
+                raise UsageError(f"{where}: a zone is missing")
             if zones == ("*", "*"):
                 default = price
             else:

@@ -92,9 +92,9 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> lis
     began, ended = part.seen()
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
-    latest = _latest(ended, groups.codes, len(groups))
-    texts = part.rows(latest, "error_class", "policy", "inbound_error", "outbound_error")
-    identity, service = _same(part, groups, "src_identity"), _same(part, groups, "dst_service")
+    last_rows = latest(ended, groups.codes, len(groups))
+    texts = part.rows(last_rows, "error_class", "policy", "inbound_error", "outbound_error")
+    identity, service = same(part, groups, "src_identity"), same(part, groups, "dst_service")
     source_nodes, target_nodes = (
         members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
     )
@@ -115,7 +115,7 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> lis
             inbound_error if inbound_error is not None else outbound_error,
         )
         for number, (row, (error_class, policy, inbound_error, outbound_error)) in enumerate(
-            zip(latest.tolist(), texts, strict=True)
+            zip(last_rows.tolist(), texts, strict=True)
         )
     ]
     return sorted(
@@ -131,16 +131,16 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> lis
     )
 
 
-def _same(view: View, groups: Groups, name: str) -> list[str | None]:
+def same(view: View, groups: Groups, name: str) -> list[str | None]:
     """The value of a text column in each group, where all rows that have one agree."""
     labels = view.labels(name)
     found = members(groups, labels.codes, len(labels.words))
     return [labels.words[codes[0]] if len(codes) == 1 else None for codes in found]
 
 
-def _latest(ended: Integers, codes: Integers, count: int) -> Integers:
+def latest(ended: Integers, codes: Integers, count: int) -> Integers:
     """The row of each group that ended last; of equal ones the last in order."""
     order = np.lexsort((np.arange(len(codes)), ended))
-    latest = np.zeros(count, dtype=np.int64)
-    latest[codes[order]] = order
-    return latest
+    rows = np.zeros(count, dtype=np.int64)
+    rows[codes[order]] = order
+    return rows

@@ -170,7 +170,7 @@ def traffic(
     if sort not in ("bytes", "flows"):
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
     view = View(flows.to_arrow())
-    ends = vertices(view, by, flows.owners)
+    ends = vertices(view, by)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
     step, timeline, timeless = _timeline(view)
     return Traffic(

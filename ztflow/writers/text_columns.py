@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.model.schema import logged_name
 from ztflow.model.vocabulary import Direction, LogLevel, NodeLocality, Paired, Verdict
 from ztflow.text.escapes import visible
 from ztflow.text.format import ABSENT, bytes_text, short_duration, short_size
@@ -91,15 +92,19 @@ def _time(name: str, start: int, stop: int) -> Callable[[pa.RecordBatch], Cells]
 
 
 def _full_name(batch: pa.RecordBatch, side: str) -> pa.Array:
-    namespace, workload = _text(batch.column(f"{side}_namespace")), _text(batch.column(f"{side}_workload"))
-    return pc.if_else(pc.is_valid(workload), joined([namespace, workload], "/"), None)
+    namespace, name = _text(batch.column(f"{side}_namespace")), _logged(batch, side)
+    return pc.if_else(pc.is_valid(name), joined([namespace, name], "/"), None)
+
+
+def _logged(batch: pa.RecordBatch, side: str) -> pa.Array:
+    return _text(batch.column(logged_name(batch.schema.names, side)))
 
 
 def _end(side: str, *, namespace: bool, port: bool = False) -> Callable[[pa.RecordBatch], Cells]:
-    """What is shown for one end: the workload, else the service, else the address."""
+    """What is shown for one end: its name as logged, else the service, else the address."""
 
     def cells(batch: pa.RecordBatch) -> Cells:
-        names = [_full_name(batch, side) if namespace else _text(batch.column(f"{side}_workload"))]
+        names = [_full_name(batch, side) if namespace else _logged(batch, side)]
         if side == "dst":
             names += [_text(batch.column("dst_service")), _text(batch.column("hbone_host"))]
         names.append(_text(batch.column(f"{side}_ip")))

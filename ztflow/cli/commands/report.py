@@ -42,12 +42,21 @@ REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "
     help="For locality: price of each GB between zones, as 0.01, 0.02:0 (egress:ingress), 0.01 EUR, or a CSV file with "
     "from_zone,to_zone,egress_per_gb.",
 )
+@option(
+    OUTPUT,
+    "--metrics",
+    metavar="[POD=]FILE[@TIME]",
+    multiple=True,
+    help="For loss: what each ztunnel counted (its port 15020, /metrics), so that missing lines can be counted. A "
+    "file, folder or pattern; repeatable.",
+)
 @reading_options
 @filter_options
 @limit_options
 @message_options
 def report(
-    name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, reading: Reading, grid: Grid,
+    name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, metrics: Sequence[str],
+    reading: Reading, grid: Grid,
     rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Answer one question in tables: locality, denied, loss and so on."""
@@ -58,18 +67,27 @@ def report(
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
+        from ztflow.counters import read_scrapes, reconcile
+        from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
         from ztflow.reports import NEEDS_HALVES, make_report
 
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         prices = None if price is None else _prices(price)
+        if metrics and name != "loss":
+            raise UsageError("--metrics is for report loss")
+        scrapes = read_scrapes(*metrics) if metrics else []
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         read = [*reading.inventory, *([] if price is None else [price])]
         check_destination(form, output.output, sources, read, follow=reading.follow)
         reader = Reader(run, reading)
-        halves, found = reader.capture(sources) if name in NEEDS_HALVES else (None, reader.all_flows(sources))
-        made = make_report(name, selection.apply(found), halves=halves, prices=prices)
+        both = name in NEEDS_HALVES or metrics
+        halves, found = reader.capture(sources) if both else (None, reader.all_flows(sources))
+        counters = None
+        if metrics and halves is not None:
+            counters = reconcile(halves, scrapes, run.reports[-1].events)
+        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 

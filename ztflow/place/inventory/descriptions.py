@@ -19,6 +19,7 @@ from ztflow.place.inventory.facts import (
     canonical_ip,
     canonical_ips,
     canonical_ranges,
+    sorted_labels,
 )
 from ztflow.place.names import ZONE_LABELS, cron_job_of_job, deployment_of_replica_set
 
@@ -70,11 +71,11 @@ def _first(said: dict[str, list[str]], key: str) -> str | None:
 
 def _labels(said: dict[str, list[str]]) -> dict[str, str]:
     pairs = (line.partition("=") for line in said.get("Labels", ()))
-    return {key: value for key, equals, value in pairs if equals and value}
+    return {key: value for key, equals, value in pairs if equals}
 
 
 def _place(labels: dict[str, str], what: str) -> str | None:
-    return next((labels[key] for key in ZONE_LABELS[what] if key in labels), None)
+    return next((labels[key] for key in ZONE_LABELS[what] if labels.get(key)), None)
 
 
 def _node(said: dict[str, list[str]], evidence: Evidence, inventory: Inventory) -> None:
@@ -125,6 +126,7 @@ def _pod(said: dict[str, list[str]], evidence: Evidence, inventory: Inventory) -
             region=_place(labels, "region"),
             start=_time(_first(said, "Start Time")),
             evidence=evidence,
+            labels=sorted_labels(labels) if "Labels" in said else None,
         )
     )
 

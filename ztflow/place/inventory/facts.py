@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,6 +61,8 @@ class PodFact(NamedTuple):
         start: When it got its addresses.
         end: When it stopped.
         uid: Kubernetes uid.
+        labels: Its labels in order of their keys; None where the file does not list them.
+        policies: Keys of the policies attached to it, where a ztunnel's dump says so.
         evidence: The file that says all this.
     """
 
@@ -80,6 +83,8 @@ class PodFact(NamedTuple):
     start: int | None = None
     end: int | None = None
     uid: str | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+    policies: tuple[str, ...] | None = None
     evidence: Evidence = Evidence("", "")
 
     @property
@@ -214,6 +219,11 @@ _LONGEST_RANGE = 64
 """Characters; an IPv6 range has at most 43."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
+
+def sorted_labels(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Labels in order of their keys; a value that is no text is left out."""
+    return tuple(sorted((key, value) for key, value in labels.items() if isinstance(value, str)))
 
 
 _ELIDED = re.compile(

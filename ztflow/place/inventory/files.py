@@ -15,7 +15,8 @@ from ztflow.place.inventory.facts import Inventory
 from ztflow.place.inventory.kubectl_tables import read_tables
 from ztflow.place.inventory.kubernetes_objects import READ_KINDS, read_object
 from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump, read_listing
-from ztflow.read.sources.compression import MAGIC_BYTES, compression_of, decompressed
+from ztflow.read.limits import INVENTORIES_BYTES, NESTING
+from ztflow.read.sources.compression import LIFT, MAGIC_BYTES, Budget, compression_of, decompressed
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
@@ -33,18 +34,30 @@ _AFTER_ITEMS = re.compile(r"^[^-\s]", re.MULTILINE)
 
 
 def unpacked(name: str, data: bytes) -> bytes:
-    """The bytes of an inventory, decompressed if need be.
+    """The bytes of an inventory, decompressed if need be, as often as need be.
 
     Raises:
-        SourceError: If they are damaged, or far more than compression can explain.
+        SourceError: If they are damaged, far more than compression can explain, or more than memory is given to.
     """
-    compression = compression_of(data[:MAGIC_BYTES])
-    if compression is None:
-        return data
-    try:
-        return b"".join(decompressed(iter((data,)), compression, name))
-    except SourceError as error:
-        raise SourceError(name, error.detail) from error
+    whole = Budget()
+    whole.taken = len(data)
+    for _ in range(NESTING):
+        compression = compression_of(data[:MAGIC_BYTES])
+        if compression is None:
+            break
+        pieces, size = [], 0
+        try:
+            for piece in decompressed(iter((data,)), compression, name, whole):
+                pieces.append(piece)
+                size += len(piece)
+                if size > INVENTORIES_BYTES:
+                    break
+        except SourceError as error:  # of what is damaged nothing is used
+            raise SourceError(name, error.detail, hint=error.hint if LIFT in error.hint else "") from error
+        if size > INVENTORIES_BYTES:
+            raise SourceError(name, f"decompresses to more than {INVENTORIES_BYTES >> 20} MiB", hint=LIFT)
+        data = b"".join(pieces)
+    return data
 
 
 def _decode(data: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob, has_magic
@@ -22,7 +22,7 @@ from ztflow.place.inventory.files import parse_inventory, unpacked, without_logs
 from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
-from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name
+from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name, unreadable
 
 HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
@@ -42,11 +42,13 @@ class Beside:
         inventory: What it states.
         inputs: Inputs that had inventories in them, each with the files, as named there.
         barren: Files that are called an inventory and gave nothing.
+        errors: Such files that cannot be read, or are damaged; nothing of them is used.
     """
 
     inventory: Inventory = field(default_factory=Inventory)
     inputs: dict[str, list[str]] = field(default_factory=dict)
     barren: list[str] = field(default_factory=list)
+    errors: list[SourceError] = field(default_factory=list)
 
 
 def read_inventory(*paths: str | Path) -> Inventory:
@@ -86,6 +88,8 @@ def _read(name: str, inventory: Inventory) -> None:
     try:
         if path.is_dir() or (is_archive_name(name) and _is_packed(path)):
             found = inventory_beside([name])
+            if found.errors:
+                raise found.errors[0]
             if not len(found.inventory):
                 raise InventoryError(name, "holds no file that is called an inventory and is one", hint=HINT)
             inventory.add(found.inventory)
@@ -107,7 +111,8 @@ def _read(name: str, inventory: Inventory) -> None:
 def inventory_beside(inputs: Sequence[Any]) -> Beside:
     """What the folders and archives among some inputs hold of pods and nodes, besides logs.
 
-    What cannot be read is left out: reading the logs says so. Files above `limits.INVENTORY_BYTES` are, too.
+    A folder or an archive that cannot be read is left out: reading the logs says so. Files above
+    `limits.INVENTORY_BYTES` are, too.
 
     Args:
         inputs: As for `read.read_inputs`; only names are looked at, and only those of files and folders.
@@ -119,7 +124,7 @@ def inventory_beside(inputs: Sequence[Any]) -> Beside:
             if not isinstance(one, str | Path) or is_loki(str(one)):
                 continue
             found = _Collected(str(one))
-            for name, modified, data in _candidates(str(one)):
+            for name, modified, data in _candidates(str(one), beside.errors.append):
                 if len(data) > min(left, INVENTORY_BYTES):
                     beside.barren.append(name)
                     continue
@@ -128,6 +133,7 @@ def inventory_beside(inputs: Sequence[Any]) -> Beside:
             found.finish()
             beside.inventory.add(found.inventory)
             beside.barren += found.barren
+            beside.errors += found.errors
             if found.inventory.files:
                 beside.inputs[found.name] = found.inventory.files
     return beside
@@ -140,6 +146,7 @@ class _Collected:
         self.name = name
         self.inventory = Inventory()
         self.barren: list[str] = []
+        self.errors: list[SourceError] = []
         self._objects: list[tuple[str, int | None, bytes]] = []
         """Files with one pod each, which lists of the same pods may make needless."""
         self._facts: set[Any] = set()
@@ -161,8 +168,11 @@ class _Collected:
         if _LOG_LINE.search(data, 0, 1 << 16):
             return
         read = Inventory()
-        with suppress(SourceError):
+        try:
             parse_inventory(unpacked(name, data), name, read, modified=modified)
+        except SourceError as error:
+            self.errors.append(error)
+            return
         if not len(read):
             if read.unused:
                 self.barren.append(name)
@@ -180,7 +190,7 @@ class _Collected:
         return True
 
 
-def _candidates(name: str) -> Iterator[tuple[str, int | None, bytes]]:
+def _candidates(name: str, fail: Callable[[SourceError], None]) -> Iterator[tuple[str, int | None, bytes]]:
     """Files called an inventory in one input: name, time, bytes (one more than is read, of too large ones)."""
     paths = [name]
     if not Path(name).exists() and has_magic(name):
@@ -190,30 +200,43 @@ def _candidates(name: str) -> Iterator[tuple[str, int | None, bytes]]:
             if Path(path).is_dir():
                 for file in files_below(path, {}, _ignore, lambda _: False):
                     if is_archive_name(file.path):
-                        yield from _in_archive(file.path)
+                        yield from _in_archive(file.path, fail)
                     elif is_inventory_name(file.path):
-                        with suppress(OSError), Path(file.path).open("rb") as opened:
-                            yield file.path, file.modified, opened.read(INVENTORY_BYTES + 1)
+                        try:
+                            with Path(file.path).open("rb") as opened:
+                                data = opened.read(INVENTORY_BYTES + 1)
+                        except OSError as error:
+                            fail(unreadable(error, file.path))
+                        else:
+                            yield file.path, file.modified, data
             else:
-                yield from _in_archive(path)
+                yield from _in_archive(path, fail)
                 yield from _in_dump(path)
 
 
-def _in_archive(path: str) -> Iterator[tuple[str, int | None, bytes]]:
+def _in_archive(path: str, fail: Callable[[SourceError], None]) -> Iterator[tuple[str, int | None, bytes]]:
     if not _is_packed(Path(path)):
         return
+
+    def member_fails(error: SourceError) -> None:
+        if is_inventory_name(error.source):  # what is wrong with the archive, reading the logs says
+            fail(error)
+
     with suppress(SourceError):
-        for stream in open_found(Found(path, path=path), is_inventory_name, _ignore):
+        for stream in open_found(Found(path, path=path), is_inventory_name, member_fails):
             if not stream.inside or not is_inventory_name(stream.name):
                 continue
             parts: list[bytes] = []
             size = 0
-            with suppress(SourceError):
+            try:
                 for chunk in stream.chunks:
                     parts.append(chunk)
                     size += len(chunk)
                     if size > INVENTORY_BYTES:
                         break
+            except SourceError as error:
+                member_fails(error)
+                continue
             yield stream.name, stream.modified, b"".join(parts)
 
 

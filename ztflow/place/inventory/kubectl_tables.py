@@ -22,6 +22,7 @@ from ztflow.place.inventory.facts import (
     canonical_ips,
     canonical_ranges,
     is_elided,
+    sorted_labels,
 )
 from ztflow.place.inventory.table_cells import (
     DNS_NAME,
@@ -180,6 +181,7 @@ class _TableReader:
                 service_account=cells.get("service_account"),
                 zone=cells.get("zone") or _first(labels, ZONE_LABELS["zone"]),
                 region=cells.get("region") or _first(labels, ZONE_LABELS["region"]),
+                labels=sorted_labels(labels) if labels else None,
             )
         self.inventory.pods.append(fact)
         return True
@@ -279,7 +281,7 @@ def _labels(text: str | None) -> dict[str, str]:
     """`key=value,key=value` as a dictionary."""
     if not text:
         return {}
-    return {key: value for key, equals, value in (item.partition("=") for item in text.split(",")) if equals and value}
+    return {key: value for key, equals, value in (item.partition("=") for item in text.split(",")) if equals}
 
 
 def _first(labels: dict[str, str], keys: Iterable[str]) -> str | None:

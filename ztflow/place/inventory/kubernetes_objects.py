@@ -21,6 +21,7 @@ from ztflow.place.inventory.facts import (
     canonical_ranges,
     evidence_of,
     micros,
+    sorted_labels,
 )
 from ztflow.place.names import ZONE_LABELS, cron_job_of_job, deployment_of_replica_set
 
@@ -135,6 +136,8 @@ def _pod(item: dict[str, Any], evidence: Evidence, inventory: Inventory) -> None
             end=_end(status, meta),
             uid=text(meta.get("uid")),
             evidence=evidence,
+            # A whole object that lists none has none; what somebody cut out of one says nothing.
+            labels=sorted_labels(labels) if labels or "uid" in meta else None,
         )
     )
 

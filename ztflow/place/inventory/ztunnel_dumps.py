@@ -171,6 +171,8 @@ def _workload(entry: dict[str, Any], evidence: Evidence, inventory: Inventory) -
             cluster=cluster,
             network=text(entry.get("network")),
             evidence=evidence,
+            # A dump leaves the list out where it is empty.
+            policies=tuple(key for key in items(_get(entry, "authorizationPolicies")) if isinstance(key, str)),
         )
     )
     if node is not None and zone is not None:

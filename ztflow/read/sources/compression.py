@@ -29,6 +29,8 @@ _MAGIC = (
 )
 MAGIC_BYTES = 6
 """First bytes needed to recognise a compression."""
+LIFT = "if you trust it, unpack it yourself and give what comes out"
+"""How to read what the guard refuses: what is not compressed has no bound."""
 
 
 class _Decompressor(Protocol):
@@ -120,7 +122,7 @@ class Budget:
             raise SourceError(
                 source,
                 f"decompresses to more than {DECOMPRESSION_RATIO} times its size",
-                hint="no log does; it is not read on",
+                hint=f"no log does; {LIFT}",
             )
 
 

@@ -287,9 +287,9 @@ class Client:
 
         def shut() -> None:
             late.set()
-            with suppress(OSError, AttributeError):
-                assert self._socket is not None
-                self._socket.shutdown(socket.SHUT_RDWR)
+            if (connected := self._socket) is not None:  # else there is no connection yet, and no answer
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
         timer = Timer(seconds, shut)
         timer.daemon = True
@@ -312,7 +312,7 @@ class Client:
             inner = cause
         text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
         text = re.sub(r"^<?[\w.]+\(?[^)>:]*[)>]: |^[\w.]+\(host=[^)]*\): ", "", text) or type(inner).__name__
-        return self._error(f"Loki cannot be reached: {self._clean(text)}", self.query.address)
+        return self._error(f"Loki cannot be reached: {' '.join(self._clean(text).split())}", self.query.address)
 
     def _unpacked(self, answer: _Answer) -> bytes:
         encoding = answer.headers.get("Content-Encoding", "").strip().lower()

@@ -1,0 +1,177 @@
+"""`Pipeline`, what all sessions have, and the two that give flows once each: `Session` and `LiveSession`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import cached_property
+from time import monotonic
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
+from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.pair import LegacyPairer, Pairer
+from ztflow.place import Inventory, Topology, place_flows
+from ztflow.read import ReadBatch, ReadReport
+from ztflow.spill import EndOrder, LogOrder
+
+LIVE_WINDOW = timedelta(seconds=1)
+"""How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
+
+Tabular = TypeVar("Tabular", Flows, Halves)
+
+
+class Pipeline(ABC, Generic[Tabular]):
+    """What all sessions have: topology, owners, counts. Used in a `with` statement, which removes its files."""
+
+    def __init__(self, inventory: Inventory | None, report: ReadReport | None) -> None:
+        self.report = ReadReport() if report is None else report
+        self.topology = Topology(inventory)
+        self.owners = self.topology.owners()
+        self._files = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    @cached_property
+    def _order(self) -> LogOrder:
+        """Halves in order of log time; made by the first that needs it, for a live session has none."""
+        return self._files.enter_context(LogOrder())
+
+    @abstractmethod
+    def feed(self, batch: ReadBatch) -> Tabular:
+        """Feed a batch; returns what is certain by now."""
+
+    @abstractmethod
+    def finish(self) -> Iterator[Tabular]:
+        """Nothing more will come: the rest."""
+
+
+class Session(Pipeline[Flows]):
+    """The flows of finite input, in order of their end.
+
+    Args:
+        inventory: What `place.read_inventory` gave; None for none.
+        report: Takes the counts.
+
+    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the input; more waits on disk.
+    """
+
+    def __init__(self, inventory: Inventory | None = None, *, report: ReadReport | None = None) -> None:
+        super().__init__(inventory, report)
+        self._pairer = Pairer(window=timedelta(0))
+        self._legacy = LegacyPairer(wait=None)
+        self._count(FLOWS_SCHEMA.empty_table())
+
+    def feed(self, batch: ReadBatch) -> Flows:
+        """Take in a batch; gives no flows yet."""
+        self._ordered.hold(self._learn(batch))
+        self._order.add(batch.halves.to_arrow())
+        return Flows()
+
+    def finish(self) -> Iterator[Flows]:
+        """All flows, in tables of bounded size; one at least, which may be empty."""
+        self._ordered.hold(self._legacy.finish())
+        for halves, edge in self._order.portions():
+            if edge is None:
+                self._ordered.hold(self._pairer.finish(halves).to_arrow())
+                continue
+            flows = self._pairer.push(halves, before=edge)
+            for table in self._ordered.push(flows.to_arrow(), self._pairer.settled):
+                yield self._placed(table)
+        for table in self._ordered.finish():
+            yield self._placed(table)
+
+    @cached_property
+    def _ordered(self) -> EndOrder:
+        return self._files.enter_context(EndOrder())
+
+    def _learn(self, batch: ReadBatch) -> pa.Table:
+        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
+        self.topology.learn(batch.facts, batch.halves.to_arrow())
+        self._pairer.learn(batch.facts)
+        return self._legacy.push(batch.facts)
+
+    def _placed(self, *tables: pa.Table) -> Flows:
+        filled = [table for table in tables if table.num_rows]
+        table = pa.concat_tables(filled).unify_dictionaries() if filled else None
+        self.report.evicted = self._pairer.evicted
+        if table is not None:
+            table = place_flows(table, self.topology)
+            self._count(table)
+        return Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+
+    def _count(self, flows: pa.Table) -> None:
+        """Add flows to the counts."""
+        words = flows["paired"].cast(pa.string())
+        paired, report = int(np.count_nonzero(both_seen(flows))), self.report
+        report.paired_flows = (report.paired_flows or 0) + paired
+        report.ambiguous_flows = (report.ambiguous_flows or 0) + (pc.sum(pc.equal(words, "ambiguous")).as_py() or 0)
+        report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+
+
+class LiveSession(Session):
+    """Flows as soon as no line within the window can change them, placed by what is known then.
+
+    Args:
+        inventory: As for `Session`.
+        window: How far the nodes' streams may lag behind each other. When nothing comes, log time goes on with the
+            clock on the wall.
+        report: Takes the counts.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory | None = None,
+        *,
+        window: timedelta = LIVE_WINDOW,
+        report: ReadReport | None = None,
+    ) -> None:
+        super().__init__(inventory, report=report)
+        self._pairer = Pairer(window=window)
+        self._legacy = LegacyPairer()
+        self._quiet_since = monotonic()
+
+    def feed(self, batch: ReadBatch) -> Flows:
+        """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
+        old = self._learn(batch) if len(batch.halves) or batch.facts else FLOWS_SCHEMA.empty_table()
+        return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
+
+    def advance(self, quiet: timedelta) -> Flows:
+        """Nothing came for a while; the flows that are certain by now."""
+        return self._placed(self._pair(HALVES_SCHEMA.empty_table(), quiet))
+
+    def finish(self) -> Iterator[Flows]:
+        """The flows of what is still pending."""
+        yield self._placed(self._pairer.finish().to_arrow(), self._legacy.finish())
+
+    def _quiet(self, batch: ReadBatch) -> timedelta:
+        """For how long no access line came."""
+        now = monotonic()
+        if len(batch.halves):
+            self._quiet_since = now
+        return timedelta(seconds=now - self._quiet_since)
+
+    def _pair(self, halves: pa.Table, quiet: timedelta) -> pa.Table:
+        """The flows decided by a batch or, if it is empty, by the time that went by without one; not placed."""
+        found = self._pairer.push(halves) if halves.num_rows else self._pairer.advance(past=quiet)
+        return found.to_arrow()
+
+
+def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which flows have both halves."""
+    words = flows["paired"].cast(pa.string())
+    result: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(words, pa.array(sorted(BOTH_HALVES))).to_numpy()
+    return result

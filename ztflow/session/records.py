@@ -1,0 +1,46 @@
+"""`RecordSession`: access lines without pairing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from ztflow.model.tables import Halves
+from ztflow.place import Inventory, place_ztunnels
+from ztflow.read import ReadBatch, ReadReport
+from ztflow.session.pairing import Pipeline
+
+
+class RecordSession(Pipeline[Halves]):
+    """Access lines in order of time; with an inventory each with the node of its ztunnel, where it is known.
+
+    Args:
+        inventory: What `place.read_inventory` gave; without one a node is named only where the log's shipper names it.
+        live: Give lines as they come, with the node known at that time, instead of at the end with what all lines show.
+        report: Takes the counts.
+    """
+
+    def __init__(
+        self, inventory: Inventory | None = None, *, live: bool = False, report: ReadReport | None = None
+    ) -> None:
+        super().__init__(inventory, report)
+        self._placing = inventory is not None
+        self._live = live
+
+    def feed(self, batch: ReadBatch) -> Halves:
+        """Take in a batch; a live session gives its lines."""
+        table = batch.halves.to_arrow()
+        if self._placing:
+            self.topology.learn(batch.facts, table)
+        if self._live:
+            return self._placed(table)
+        self._order.add(table)
+        return Halves()
+
+    def finish(self) -> Iterator[Halves]:
+        """The lines that were not given yet, in tables of bounded size."""
+        return map(self._placed, self._order.slices())
+
+    def _placed(self, table: pa.Table) -> Halves:
+        return Halves(place_ztunnels(table, self.topology) if self._placing else table, owners=self.owners)
