@@ -299,8 +299,10 @@ class StreamParser:
             return False
         pending.add(piece.text, width, piece.line_number)
         for text in pending.candidates(self._width):
-            if not self._may_read_again(len(text)) and unfinished(text):
-                continue
+            if not self._may_read_again(len(text)):
+                if pending.tried or unfinished(text):
+                    continue
+                pending.tried = True
             line = LogLine(text, pending.numbers[0], pending.origin, None, True)
             read = read_mended(line)
             if read is None:

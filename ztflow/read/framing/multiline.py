@@ -99,12 +99,14 @@ class WrappedRecord:
         widths: Their physical widths.
         numbers: Their physical line numbers.
         origin: Who wrote it, by the wrapper of the first line.
+        tried: Whether it was read once although too much had been read again.
     """
 
     origin: Origin
     texts: list[str] = field(default_factory=list)
     widths: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    tried: bool = False
     _size: int = 0
     _made: dict[bool, _Joined] = field(default_factory=dict)
 
