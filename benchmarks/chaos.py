@@ -42,9 +42,9 @@ OLD = b"what the user had\n"
 
 LITTLE_MEMORY = """
 import sys
-from ztflow import spill
-for order in (spill.LogOrder, spill.EndOrder):
-    order.__init__.__kwdefaults__["limit"] = 2000
+from dataclasses import replace
+from ztflow import memory
+memory.DEFAULT = replace(memory.DEFAULT, halves=400_000, flows=400_000)
 from ztflow.cli import main
 sys.exit(main())
 """

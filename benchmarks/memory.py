@@ -31,7 +31,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_log import stamp, write  # noqa: E402
+from make_log import stamp, write
 
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 NODES = 20
@@ -57,7 +57,8 @@ def half(number: int, direction: str, at: int, ztunnel: str, numbers: tuple[int,
     source, target = address(number, 10), address(number, 11)
     sent, received, millis = numbers
     return (
-        f"{ztunnel} istio-proxy {stamp(at)}\tinfo\taccess\tconnection complete\tsrc.addr={source}:{32768 + number % 28000} "
+        f"{ztunnel} istio-proxy {stamp(at)}\tinfo\taccess\tconnection complete\t"
+        f"src.addr={source}:{32768 + number % 28000} "
         f'src.workload="client-{number}-7d9f8c6b5-{suffix(number)}" src.namespace="team-{number}" '
         f'src.identity="spiffe://cluster.local/ns/team-{number}/sa/client-{number}" dst.addr={target}:15008 '
         f'dst.hbone_addr={target}:8080 dst.service="shop-{number}.trade-{number}.svc.cluster.local" '
@@ -122,9 +123,8 @@ def make(kind: str, count: int, path: Path, seed: int = 7) -> None:
         "equal": equal,
         "instant": lambda: instant(chance),
     }[kind]()
-    opened = gzip.open(path, "wt", encoding="ascii") if path.suffix == ".gz" else path.open("w", encoding="ascii")
-    with opened as file:
-        file.writelines(islice(lines, count))
+    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
+        file.writelines(line.encode() for line in islice(lines, count))
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def main() -> int:
         return 0
     bar = None
     if chosen.memory:
-        from ztflow.memory import parse_size
+        from ztflow.filters.quantities import parse_size
 
         bar = parse_size(chosen.memory) // MIB
     broken = 0
@@ -222,10 +222,10 @@ def main() -> int:
             started = time.monotonic()
             code, peak, seconds = run(case, folder, chosen.memory)
             most = bar or case.bar
-            bad = code != 0 or bool(most) and peak > most
+            bad = code != 0 or 0 < most < peak
             broken += bad
             print(
-                f"{case.words:<24} {case.kind:<12} {case.lines:>10,} {peak:>9,} {most or '–':>6} {seconds:>7.1f}"
+                f"{case.words:<24} {case.kind:<12} {case.lines:>10,} {peak:>9,} {most or '-':>6} {seconds:>7.1f}"
                 + (f"  BROKEN (exit {code})" if bad else "")
                 + (f"  {time.monotonic() - started:.0f} s" if not bad else ""),
                 flush=True,

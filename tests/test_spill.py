@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 from halves_by_hand import connection, table
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from truth import logs
 
 import ztflow
-from ztflow import spill
+from ztflow import memory, spill
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.spill import EndOrder, LogOrder
 
@@ -58,10 +60,8 @@ def test_files_are_removed_when_reading_breaks_off():
 @pytest.mark.parametrize("run", ["1.29.5-storm", "1.22.0-json"])
 def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     whole = ztflow.read_flows(*logs(run))
-    monkeypatch.setattr(spill, "SLICE", 700)
-    monkeypatch.setattr(spill, "STRETCH_ROWS", 300)
-    monkeypatch.setattr(spill.LogOrder.__init__, "__kwdefaults__", {"limit": 1000})
-    monkeypatch.setattr(spill.EndOrder.__init__, "__kwdefaults__", {"limit": 50})
+    little = replace(memory.DEFAULT, halves=200_000, portion=150_000, flows=10_000, ends=20)
+    monkeypatch.setattr(memory, "DEFAULT", little)
     sliced = ztflow.read_flows(*logs(run))
     key = lambda row: (row["end"], str(row["outbound_file"]), row["outbound_line"] or 0, row["inbound_line"] or 0)  # noqa: E731
     assert [row["end"] for row in sliced.rows()] == sorted(row["end"] for row in sliced.rows())
@@ -96,15 +96,14 @@ def test_flows_wait_for_those_that_end_before_them(limit):
 def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches, limit, piece):
     def given_out(limit):
         out = []
-        with EndOrder(limit=limit) as kept:
+        with EndOrder(limit=limit, portion=6 * 10_000) as kept:
             for number, batch in enumerate(batches):
                 out += kept.push(flows(*batch, line=number), 4 * number)
             out += kept.finish()
         return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spill, "STRETCH_ROWS", piece)
-        patch.setattr(spill, "SLICE", 2 * piece)
+        patch.setattr(spill, "STRETCHES", piece)
         rows = given_out(limit)
     assert rows == given_out(10_000)
     wanted = [(end, number) for number, batch in enumerate(batches) for end in batch]
@@ -114,15 +113,14 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
         assert rows == sorted(wanted, key=lambda row: (row[0] is None, row[0] or 0))
 
 
-def test_what_becomes_free_at_once_comes_in_slices(monkeypatch):
-    monkeypatch.setattr(spill, "STRETCH_ROWS", 10)
-    monkeypatch.setattr(spill, "SLICE", 20)
-    with EndOrder(limit=0) as kept:
+def test_what_becomes_free_at_once_comes_in_slices():
+    row = flows(*range(200)).get_total_buffer_size() // 200
+    with EndOrder(limit=0, portion=spill.STRETCHES * 10 * row) as kept:
         for run in range(5):
             kept.hold(flows(*range(run, 1000, 5)))
         sizes = [part.num_rows for part in kept.push(flows(2000), 1500)]
         assert sum(sizes) == 1000
-        assert max(sizes) <= 20 + 5 * 10
+        assert max(sizes) <= (spill.STRETCHES + 5) * 11
         assert ends(*kept.finish()) == [2000]
 
 

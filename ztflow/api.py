@@ -6,23 +6,37 @@ line uses these functions. An invalid inventory raises when the function is call
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
-from ztflow.errors import SourceError
+import ztflow.memory
+from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
+from ztflow.filters.quantities import parse_size
+from ztflow.memory import Budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 
-Source: TypeAlias = str | Path | BinaryIO
+Given: TypeAlias = str | Path | BinaryIO
+Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable[Source]"
+"""A path, directory, glob or `-`; an open file, binary or of text; the log itself as text or bytes; or several."""
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
+Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
+
+TEXT_NAME = "<text>"
+"""What tables call an input that was given as text."""
+
+_IN_A_LINE = "src.addr"
+"""What every access line has, and no path."""
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -31,6 +45,7 @@ def read_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     since: Moment | None = None,
     until: Moment | None = None,
     on_error: OnError | None = None,
@@ -39,9 +54,12 @@ def read_records(
     """The access lines of all inputs as one table, merged by time.
 
     Args:
-        inputs: Files, directories, globs, `-` for stdin, or open binary files.
+        inputs: Files, directories, globs, `-` for stdin, open files, the log itself as text or bytes, or lists of
+            these.
         inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
         wrapper: Format the lines are wrapped in; detected automatically by default; see docs/reference/inputs.md.
+        memory: Bound on what the process has in memory while it reads, in bytes or as `"1GiB"`; `memory.DEFAULT` unless
+            given. What does not fit waits on disk. The table itself comes on top of it.
         since: Leave out lines before this time, or from earlier than this before the last line.
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
@@ -50,10 +68,17 @@ def read_records(
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
         InventoryError: Nothing could be recognised in an inventory file.
+        UsageError: An input is nothing that can be read.
     """
     report = ReadReport()
     parts = iter_records(
-        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
+        *inputs,
+        inventory=inventory,
+        wrapper=wrapper,
+        memory=memory,
+        on_error=on_error,
+        progress=progress,
+        report=report,
     )
     return between(whole(Halves, parts, report), since, until)
 
@@ -62,6 +87,7 @@ def iter_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -71,8 +97,9 @@ def iter_records(
     Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs, on_error), report=report)
-    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
+    sources = _given(inputs)
+    session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
 def read_flows(
@@ -80,6 +107,7 @@ def read_flows(
     inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
+    memory: Memory = None,
     since: Moment | None = None,
     until: Moment | None = None,
     on_error: OnError | None = None,
@@ -94,6 +122,7 @@ def read_flows(
             what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
+        memory: As for `read_records`.
         since: As for `read_records`, of the ends of connections; pairing sees all lines.
         until: Likewise.
         on_error: As for `read_records`.
@@ -106,7 +135,13 @@ def read_flows(
     del window
     report = ReadReport()
     parts = iter_flows(
-        *inputs, inventory=inventory, wrapper=wrapper, on_error=on_error, progress=progress, report=report
+        *inputs,
+        inventory=inventory,
+        wrapper=wrapper,
+        memory=memory,
+        on_error=on_error,
+        progress=progress,
+        report=report,
     )
     return between(whole(Flows, parts, report), since, until)
 
@@ -115,6 +150,7 @@ def iter_flows(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -125,14 +161,16 @@ def iter_flows(
     read before the first flow comes.
     """
     report = ReadReport() if report is None else report
-    session = Session(_known(inventory, inputs, on_error), report=report)
-    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
+    sources = _given(inputs)
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
 def read_capture(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -140,16 +178,22 @@ def read_capture(
 ) -> tuple[Halves, Flows]:
     """Access lines, as they came, and connections of one reading, for the reports that need both.
 
-    Arguments and errors are those of `read_flows`. `report` is filled with the counts. With `stop` the inputs are read
-    as they grow, until it says yes or they end.
+    Arguments and errors are those of `read_flows`; saved flows are an error, too, for their lines are not there.
+    `report` is filled with the counts. With `stop` the inputs are read as they grow, until it says yes or they end.
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+
+    def note(batch: ReadBatch) -> None:
+        no_flows(batch)
+        kept.append(batch.halves)
+
     flows = read_noted(
         *inputs,
-        note=lambda batch: kept.append(batch.halves),
+        note=note,
         inventory=inventory,
         wrapper=wrapper,
+        memory=memory,
         on_error=on_error,
         progress=progress,
         report=report,
@@ -163,6 +207,7 @@ def read_noted(
     note: Callable[[ReadBatch], None],
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
@@ -173,6 +218,7 @@ def read_noted(
     Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
     """
     report = ReadReport() if report is None else report
+    sources = _given(inputs)
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
@@ -180,17 +226,19 @@ def read_noted(
             yield batch
 
     batches = (
-        _batches(inputs, wrapper, on_error, progress, report)
+        _batches(sources, wrapper, on_error, progress, report)
         if stop is None
-        else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
+        else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    return whole(Flows, _finished(Session(_known(inventory, inputs, on_error), report=report), noted(batches)), report)
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return whole(Flows, _finished(session, noted(batches)), report)
 
 
 def follow_records(
     *inputs: Source,
     inventory: Known = (),
     wrapper: str | None = None,
+    memory: Memory = None,
     report: ReadReport | None = None,
     on_error: OnError | None = None,
     stop: Stop | None = None,
@@ -201,8 +249,9 @@ def follow_records(
     filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs, on_error), live=True, report=report)
-    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    sources = _given(inputs)
+    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
+    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def follow_flows(
@@ -210,6 +259,7 @@ def follow_flows(
     inventory: Known = (),
     window: timedelta | None = None,
     wrapper: str | None = None,
+    memory: Memory = None,
     report: ReadReport | None = None,
     on_error: OnError | None = None,
     stop: Stop | None = None,
@@ -221,6 +271,7 @@ def follow_flows(
         inventory: As for `read_flows`.
         window: How far the nodes' streams may lag behind each other; `session.LIVE_WINDOW` unless given.
         wrapper: As for `read_records`.
+        memory: As for `read_records`.
         report: Filled with the running totals.
         on_error: As for `read_records`.
         stop: Asked at every heartbeat; when it says yes, what is pending comes out and the reading ends.
@@ -230,10 +281,14 @@ def follow_flows(
         InventoryError: As for `read_flows`.
     """
     report = ReadReport() if report is None else report
+    sources = _given(inputs)
     session = LiveSession(
-        _known(inventory, inputs, on_error), window=LIVE_WINDOW if window is None else window, report=report
+        _known(inventory, sources, on_error),
+        window=LIVE_WINDOW if window is None else window,
+        report=report,
+        memory=budget_of(memory),
     )
-    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
@@ -245,7 +300,18 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     return made
 
 
-def _known(inventory: Known, inputs: Sequence[Source], on_error: OnError | None) -> Inventory | None:
+def budget_of(memory: Memory) -> Budget:
+    """What each part may hold under a bound.
+
+    Raises:
+        UsageError: It is no size, or less than can be kept.
+    """
+    if memory is None:
+        return ztflow.memory.DEFAULT
+    return ztflow.memory.budget(parse_size(memory) if isinstance(memory, str) else memory)
+
+
+def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
     if inventory is None or isinstance(inventory, Inventory):
         return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
@@ -259,8 +325,69 @@ def _known(inventory: Known, inputs: Sequence[Source], on_error: OnError | None)
     return beside.inventory or None
 
 
+def _given(inputs: Iterable[Source]) -> list[Given]:
+    """The inputs, lists spread out, text as streams.
+
+    Raises:
+        UsageError: One is nothing that can be read; says what can.
+    """
+    found: list[Given] = []
+    named = False
+    one: Any
+    for one in inputs:
+        named = True
+        if isinstance(one, str):
+            found.append(_stream(one.encode("utf-8", "surrogateescape")) if _is_log(one) else one)
+        elif isinstance(one, Path):
+            found.append(one)
+        elif isinstance(one, os.PathLike):
+            found.append(Path(one))
+        elif isinstance(one, bytes | bytearray):
+            found.append(_stream(bytes(one)))
+        elif isinstance(one, io.TextIOBase):
+            found.append(_of_text(one))
+        elif hasattr(one, "read"):
+            found.append(one)
+        elif isinstance(one, Iterable) and not hasattr(one, "to_arrow"):
+            found += _given(one)
+        else:
+            raise UsageError(f"cannot read {type(one).__name__}; give a path, an open file, the log as text, or a list")
+    if named and not found:
+        raise UsageError("the list of inputs is empty; give no argument at all to read standard input")
+    return found
+
+
+def _is_log(text: str) -> bool:
+    """Whether a text is the log itself and not the name of a file."""
+    if "\n" not in text and _IN_A_LINE not in text:
+        return False
+    try:
+        return not Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return True
+
+
+def _stream(data: bytes) -> BinaryIO:
+    return _Named(data)
+
+
+class _Named(io.BytesIO):
+    """Bytes with the name the tables give them."""
+
+    name = TEXT_NAME
+
+
+def _of_text(file: io.TextIOBase) -> BinaryIO:
+    """The bytes below a text file, so that its encoding does not matter; what is left of any other text."""
+    below = getattr(file, "buffer", None)
+    if below is not None and file.seekable() and file.tell() == 0:
+        binary: BinaryIO = below
+        return binary
+    return _stream(file.read().encode("utf-8", "surrogateescape"))
+
+
 def _batches(
-    inputs: Sequence[Source],
+    inputs: Sequence[Given],
     wrapper: str | None,
     on_error: OnError | None,
     progress: Progress | None,

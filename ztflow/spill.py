@@ -1,12 +1,13 @@
 """Sorts rows by time with bounded memory: halves before pairing, flows after it.
 
 `LogOrder` takes halves in any order and gives them back in slices of log time. `EndOrder` holds flows back until none
-that ends earlier can come. Past a limit both keep sorted runs in temporary files, which `Runs` writes and reads.
+that ends earlier can come. Past a limit both keep sorted runs in temporary files (Arrow IPC), which `Runs` writes and
+reads.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,30 +21,31 @@ from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.timestamps import micros_of
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
+from ztflow.memory import DEFAULT
 from ztflow.model.tables import FLOWS_SCHEMA
 
-IN_MEMORY = 1_000_000
-"""Halves kept in memory before they go to disk (about 200 MB)."""
-SLICE = 200_000
-"""Halves in one slice, about; equal times are never parted."""
-FLOWS_IN_MEMORY = 150_000
-"""Flows held back in memory; what comes beyond goes to disk (a flow takes some 250 bytes)."""
-STRETCH_ROWS = 32_768
-"""Rows in one stretch of a run on disk: what has to be read to find a slice's edge."""
+STRETCHES = 6
+"""Stretches of runs on disk in one slice, about: a stretch is what has to be read to find a slice's edge."""
 _NO_ROOM = "what does not fit in memory waits there; set TMPDIR to a folder with room"
 ACROSS = 4
-"""Batches that may lie across one instant and still go to disk as they are; more are sorted into one run first."""
+"""Batches that may lie across one instant and still go to disk as they are; more are sorted among each other first."""
+PIECES = 8
+"""So many pieces are sorted one after the other: only one of them is copied at a time."""
+REPEATED = 4
+"""Times the words of a column have to occur, on average, for it to go to disk as codes; else it goes as text, for the
+words of codes come whole with each stretch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of a table on disk, and between which times its rows lie."""
+    """A stretch of a table on disk, between which times its rows lie, and about what they take in memory."""
 
     path: Path
     number: int
     first: int
     last: int
     rows: int
+    size: int
 
 
 def _times(table: pa.Table, name: str) -> IntArray:
@@ -63,10 +65,12 @@ class Runs:
 
     Args:
         time: The column of their time, by which they are sorted, at least roughly.
+        size: Bytes of a stretch, about.
     """
 
-    def __init__(self, time: str) -> None:
+    def __init__(self, time: str, size: int) -> None:
         self._time = time
+        self._size = size
         self._count = 0
         self._folder: Scratch | None = None
 
@@ -91,26 +95,50 @@ class Runs:
 
     def _written(self, table: pa.Table, path: Path) -> list[Stretch]:
         times = _times(table, self._time)
+        each = max(1, table.get_total_buffer_size() // table.num_rows)
+        rows = max(1, self._size // each)
+        table = _as_text(table)
         stretches = []
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            for number, start in enumerate(range(0, table.num_rows, STRETCH_ROWS)):
-                stop = min(start + STRETCH_ROWS, table.num_rows)
-                writer.write_table(table.slice(start, stop - start), max_chunksize=STRETCH_ROWS)
-                inside = times[start:stop]
-                stretches.append(Stretch(path, number, int(inside.min()), int(inside.max()), stop - start))
+            for number, start in enumerate(range(0, table.num_rows, rows)):
+                stop = min(start + rows, table.num_rows)
+                writer.write_table(table.slice(start, stop - start), max_chunksize=rows)
+                first, last = int(times[start:stop].min()), int(times[start:stop].max())
+                stretches.append(Stretch(path, number, first, last, stop - start, each * (stop - start)))
         return stretches
 
     def read(self, stretch: Stretch) -> pa.Table:
-        """A stretch, still in its file until it is looked at."""
+        """A stretch, most of it still in its file until it is looked at."""
         with pa.memory_map(str(stretch.path)) as source:
-            return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(stretch.number)])
+            table = pa.Table.from_batches([pa.ipc.open_file(source).get_batch(stretch.number)])
+        for number, field in enumerate(table.schema):
+            if (field.metadata or {}).get(_CODED):
+                column = table.column(number).dictionary_encode()
+                table = table.set_column(number, pa.field(field.name, column.type), column)
+        return table
+
+
+_CODED = b"coded"
+"""Mark of a column that is text on disk and has codes in memory."""
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    """The table with codes only where words repeat."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            column = table.column(number).chunk(0)
+            if REPEATED * len(column.dictionary) > len(column) - column.null_count:
+                text = column.cast(field.type.value_type)
+                table = table.set_column(number, pa.field(field.name, text.type, metadata={_CODED: b"1"}), text)
+    return table
 
 
 class _Ordering:
     """What keeps runs on disk: used in a `with` statement, which removes the files."""
 
-    def __init__(self, time: str) -> None:
-        self._runs = Runs(time)
+    def __init__(self, time: str, portion: int) -> None:
+        self._portion = portion
+        self._runs = Runs(time, portion // STRETCHES)
 
     def __enter__(self) -> Self:
         return self
@@ -123,11 +151,12 @@ class _Ordering:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Halves that came together, in memory or on disk, and between which times they lie."""
+    """Halves that came together, in memory or on disk, between which times they lie, and the bytes they take."""
 
     first: int
     last: int
     rows: int
+    size: int
     where: pa.Table | Stretch
 
 
@@ -135,15 +164,19 @@ class LogOrder(_Ordering):
     """Halves in, slices of log time out; used in a `with` statement, which removes the files it made.
 
     Halves mostly come nearly in order, so batches are only put in order among themselves; rows are not touched unless
-    each has to be in its place, or batches lie across each other and have to go to disk. Memory: `limit` rows, and
+    each has to be in its place, or batches lie across each other and have to go to disk. Memory: `limit` bytes, and
     while slices are taken one slice and whatever lies across its end: of runs on disk one stretch each.
+
+    Args:
+        limit: Bytes of halves in memory.
+        portion: Bytes of a slice, about; equal times are never parted.
     """
 
-    def __init__(self, *, limit: int = IN_MEMORY) -> None:
-        super().__init__("time")
+    def __init__(self, *, limit: int = DEFAULT.halves, portion: int = DEFAULT.portion) -> None:
+        super().__init__("time", portion)
         self._limit = limit
         self._here: list[_Batch] = []
-        self._rows = 0
+        self._size = self._total = self._rows = 0
         self._away: list[_Batch] = []
 
     def add(self, table: pa.Table) -> None:
@@ -151,32 +184,71 @@ class LogOrder(_Ordering):
         if not table.num_rows:
             return
         times = _times(table, "time")
-        self._here.append(_Batch(int(times.min()), int(times.max()), table.num_rows, table))
+        size = table.get_total_buffer_size()
+        self._here.append(_Batch(int(times.min()), int(times.max()), table.num_rows, size, table))
+        self._size += size
+        self._total += size
         self._rows += table.num_rows
-        if self._rows > self._limit:
+        if self._size > self._limit:
             self._spill()
 
-    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
-        """All halves, in tables of about `SLICE` rows, each with the time before which no later table has a row.
+    def clear(self) -> None:
+        """Forget all halves."""
+        self._here, self._away, self._rows, self._size, self._total = [], [], 0, 0, 0
+        self._runs.remove()
+
+    @property
+    def row(self) -> float:
+        """Bytes a row takes in memory, on average."""
+        return self._total / max(1, self._rows)
+
+    def crowds(self, rows: int) -> Iterator[Iterator[pa.Table]]:
+        """The halves of each instant that has more than so many rows in batches of nothing else, in tables.
+
+        Those given are gone. Rows without a time are such an instant.
+        """
+        instants: defaultdict[int, list[_Batch]] = defaultdict(list)
+        for part in (*self._away, *self._here):
+            if part.first == part.last:
+                instants[part.first].append(part)
+        for instant, parts in instants.items():
+            if sum(part.rows for part in parts) > rows:
+                self._away, self._here = (
+                    [part for part in some if not part.first == part.last == instant]
+                    for some in (self._away, self._here)
+                )
+                yield (self._table(parts.pop(0)) for _ in range(len(parts)))
+
+    def _table(self, part: _Batch) -> pa.Table:
+        return self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where
+
+    def portions(self, *, keep: bool = False) -> Iterator[tuple[pa.Table, int | None]]:
+        """All halves, in tables of about `portion` bytes, each with the time before which no later table has a row.
 
         The last one has None.
+
+        Args:
+            keep: Give them again next time, with those that came meanwhile.
         """
         if self._away and self._here:
             self._spill()  # pairing needs the room
         waiting = deque(sorted([*self._away, *self._here], key=lambda part: part.first))
-        self._here, self._away = [], []
+        if not keep:
+            self._here, self._away = [], []
         held: list[pa.Table] = []
-        rows = 0
+        size = 0
         while waiting:
             part = waiting.popleft()
-            held.append(self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where)
-            rows += part.rows
-            if rows >= SLICE or not waiting:
-                yield pa.concat_tables(held), waiting[0].first if waiting else None
-                held, rows = [], 0
+            held.append(self._table(part))
+            size += part.size
+            del part  # what is yielded shall be all that keeps it
+            if size >= self._portion or not waiting:
+                table = pa.concat_tables(held)
+                held, size = [], 0
+                yield table, waiting[0].first if waiting else None
 
     def slices(self) -> Iterator[pa.Table]:
-        """All halves in order of time, in tables of about `SLICE` rows; rows without a time come last.
+        """All halves in order of time, in tables of about `portion` bytes; rows without a time come last.
 
         Of equal times those of the batch that begins earlier come first, within it in the order they came.
         """
@@ -191,12 +263,25 @@ class LogOrder(_Ordering):
 
     def _spill(self) -> None:
         parts = sorted(self._here, key=lambda part: part.first)
-        self._here, self._rows = [], 0
+        self._here, self._size = [], 0
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
-        if _across(parts) > ACROSS:
-            tables = [_sorted(_one_dictionary(tables), "time")]
-        for table in tables:
-            self._away += [_Batch(p.first, p.last, p.rows, p) for p in self._runs.write(_one_dictionary([table]))]
+        for table in _pieces(tables) if _across(parts) > ACROSS else tables:
+            for one in self._runs.write(_one_dictionary([table])):
+                self._away.append(_Batch(one.first, one.last, one.rows, one.size, one))
+
+
+def _pieces(tables: list[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of several tables in order of time, in `PIECES` tables; equal times are not parted."""
+    times = [_times(table, "time") for table in tables]
+    every = np.sort(np.concatenate(times))
+    edges = [*np.unique(every[:: max(1, len(every) // PIECES)])[1:].tolist(), None]
+    before = np.iinfo(np.int64).min
+    for edge in edges:
+        masks = [(time >= before) & (True if edge is None else time < edge) for time in times]
+        parts = [table.filter(pa.array(mask)) for table, mask in zip(tables, masks, strict=True) if mask.any()]
+        before = edge
+        if parts:
+            yield _sorted(_one_dictionary(parts), "time")
 
 
 def _across(parts: list[_Batch]) -> int:
@@ -209,11 +294,15 @@ def _across(parts: list[_Batch]) -> int:
 class EndOrder(_Ordering):
     """Flows in as they are decided, out in order of their end; used in a `with` statement, which removes its files.
 
-    Flows of equal end keep the order they came in. Memory: `limit` rows, what is given out, one stretch a run.
+    Flows of equal end keep the order they came in. Memory: `limit` bytes, what is given out, one stretch a run.
+
+    Args:
+        limit: Bytes of flows held back in memory.
+        portion: Bytes given out together, about.
     """
 
-    def __init__(self, *, limit: int = FLOWS_IN_MEMORY) -> None:
-        super().__init__("end")
+    def __init__(self, *, limit: int = DEFAULT.flows, portion: int = DEFAULT.portion) -> None:
+        super().__init__("end", portion)
         self._limit = limit
         self._held: list[_Held] = []
 
@@ -222,20 +311,19 @@ class EndOrder(_Ordering):
         if not flows.num_rows:
             return
         table = _sorted(_one_dictionary([flows]), "end")
-        if table.num_rows + sum(held.table.num_rows for held in self._held) <= self._limit:
+        if table.get_total_buffer_size() + sum(held.size for held in self._held) <= self._limit:
             self._held.append(_Held(table, []))
         else:
-            self._held.append(_Held(table.slice(0, 0), self._runs.write(table)))
+            self._held.append(_Held(FLOWS_SCHEMA.empty_table(), self._runs.write(table)))
 
     def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
         """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
         self.hold(flows)
-        stretches = SLICE // STRETCH_ROWS
         edge = None
         while edge != until:
             # Runs overlap, so a slice may hold a stretch of each; beyond those in memory it is about so many stretches.
             starts = sorted(stretch.first for held in self._held for stretch in held.stretches if stretch.first < until)
-            edge = starts[stretches] + 1 if len(starts) > stretches else until
+            edge = starts[STRETCHES] + 1 if len(starts) > STRETCHES else until
             parts = [part for held in self._held for part in held.before(edge, self._runs)]
             if parts:
                 yield _sorted(_one_dictionary(parts), "end")
@@ -259,6 +347,11 @@ class _Held:
 
     def __bool__(self) -> bool:
         return bool(self.table.num_rows or self.stretches)
+
+    @property
+    def size(self) -> int:
+        """Bytes it keeps in memory."""
+        return int(self.table.get_total_buffer_size()) if self.table.num_rows else 0
 
     def all(self, runs: Runs) -> Iterator[pa.Table]:
         """Give up all rows."""

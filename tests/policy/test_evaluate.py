@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from flow_strategies import flows as any_flows
+from flow_strategies import quick
 from flows_by_hand import flow, table
+from hypothesis import given
 from policies_by_hand import CART, PROBER, WEB, authorization, converted, decided, peer, plain, pods, verdict
 
 from ztflow.aggregate import View
@@ -70,30 +73,30 @@ def test_through_a_gateway_port_and_address_are_not_known():
     assert decided(port, **values).why is Missing.PORT
     assert decided(address, **values).why is Missing.ADDRESS
     assert verdict(converted(authorization(ALLOW_WEB)), **values) == "allowed"
-    alone = {**values, "paired": "outbound_only", "dst_workload": "gw", "dst_pod": None}
+    alone = {**values, "paired": "outbound_only", "dst_name": "gw", "dst_pod": None}
     assert decided(converted(authorization(ALLOW_WEB)), **alone, src_identity=CART).why is Missing.DESTINATION
     assert verdict(PolicySet(), **alone) == "allowed"
 
 
 def test_a_hop_to_a_waypoint_is_not_asked_and_the_hop_behind_it_has_its_identity():
     policy = converted(authorization(ALLOW_WEB), authorization(ALLOW_WEB, namespace="shop"))
-    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_workload": "way-0",
+    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_name": "way-0",
            "dst_namespace": "shop", "dst_pod": None, "hbone_host": "10.96.0.7", "hbone_port": 80}  # fmt: skip
     found = decided(policy, **hop, src_identity=CART)
     assert (found.outcome.value, found.why) == ("allowed", Why.NO_ZTUNNEL)
-    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_workload": "way-0"}
+    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_name": "way-0"}
     assert decided(policy, **behind).why is Why.NO_RULE
 
 
 def test_out_of_the_mesh_no_ztunnel_decides():
-    values = plain(paired="outbound_only", outbound_line=1, inbound_line=None, dst_workload=None, dst_namespace=None,
+    values = plain(paired="outbound_only", outbound_line=1, inbound_line=None, dst_name=None, dst_namespace=None,
                    dst_pod=None, dst_ip="203.0.113.9")  # fmt: skip
     assert decided(converted(authorization(namespace="istio-system")), **values).why is Why.NO_ZTUNNEL
 
 
 def test_a_plaintext_line_of_a_client_to_a_captured_pod_is_judged_and_shows_nothing():
-    outbound = flow(dst_workload="db-0", **plain(paired="outbound_only", outbound_line=3, inbound_line=None))
-    inbound = flow(dst_workload="db-0", dst_pod="data/db-0", **plain(verdict="denied", error_class="policy_denied"))
+    outbound = flow(dst_name="db-0", **plain(paired="outbound_only", outbound_line=3, inbound_line=None))
+    inbound = flow(dst_name="db-0", dst_pod="data/db-0", **plain(verdict="denied", error_class="policy_denied"))
     flows = Flows(table(outbound, inbound))
     found = evaluate(converted(peer("STRICT")), flows)
     assert [found.decisions[code].outcome.value for code in found.codes] == ["refused", "refused"]
@@ -134,7 +137,7 @@ def test_an_identity_that_was_not_logged_is_unknown():
 
 
 def test_a_destination_nobody_names():
-    values = {"dst_pod": None, "dst_workload": None, "dst_namespace": None}
+    values = {"dst_pod": None, "dst_name": None, "dst_namespace": None}
     policy = converted(authorization(ALLOW_WEB))
     assert decided(policy, **values, src_identity=CART).why is Missing.DESTINATION
     found = decided(policy, **values)
@@ -163,6 +166,11 @@ BY_APP = {"selector": {"matchLabels": {"app": "db"}}}
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {}, "unknown"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {"src_identity": CART}, "refused"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(ALLOW_WEB, name="all")], {}, "allowed"),
+        (
+            [authorization(ALLOW_WEB, **BY_APP), authorization(name="v2", selector={"matchLabels": {"app": "other"}})],
+            {},
+            "unknown",
+        ),
     ],
 )
 def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
@@ -174,7 +182,9 @@ def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
 
 
 def test_pods_of_one_replica_set_share_their_labels():
-    known = pods(db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db"})
+    known = pods(
+        db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db", "pod-template-hash": "77"}
+    )
     policy = converted(authorization(ALLOW_WEB, **BY_APP))
     assert verdict(policy, known, dst_pod="data/db-5d9f-bbbbb", src_identity=CART) == "refused"
     assert verdict(policy, known, dst_pod="data/db-6e0a-bbbbb", src_identity=CART) == "unknown"
@@ -196,11 +206,21 @@ def selected(key="data/p", **values):
 def test_a_dump_says_itself_what_is_attached():
     policies = PolicySet((selected(),), (), {"data/db-0": frozenset({"data/p"}), "data/web-0": frozenset()})
     assert verdict(policies, src_identity=CART) == "refused"
-    assert verdict(policies, src_identity=CART, dst_pod="data/web-0", dst_workload="web-0") == "allowed"
-    assert verdict(policies, src_identity=CART, dst_pod="data/new-0", dst_workload="new-0") == "unknown"
+    assert verdict(policies, src_identity=CART, dst_pod="data/web-0", dst_name="web-0") == "allowed"
+    assert verdict(policies, src_identity=CART, dst_pod="data/new-0", dst_name="new-0") == "unknown"
     inventory = Inventory(pods=[PodFact("data", "db-0", policies=("data/p",))])
     assert verdict(PolicySet((selected(),)), Workloads(inventory), src_identity=CART) == "refused"
     assert Workloads(inventory).find("data/db-0", None) == Workload("data", "db-0", None, frozenset({"data/p"}))
+
+
+def test_a_policy_istiod_makes_for_a_waypoint_is_one_of_a_dump():
+    name = "istio_allow_waypoint_shop_way"
+    rule = Rule(((Match(principals=(TextMatch(TextKind.EXACT, "cluster.local/ns/shop/sa/way"),)),),), 0)
+    made = Policy("data", name, Scope.WORKLOAD, Action.ALLOW, (rule,), attachment=ByKey())
+    none = converted(authorization(name="none")).policies
+    policies = PolicySet((*none, made), (), {"data/db-0": frozenset({f"data/{name}"})})
+    assert verdict(policies, src_identity="spiffe://cluster.local/ns/shop/sa/way") == "allowed"
+    assert verdict(policies) == "refused"
 
 
 def test_a_key_that_no_policy_has_is_as_if_it_were_not_there():
@@ -241,16 +261,40 @@ def test_the_table_is_aligned_with_the_flows():
     assert evaluate(PolicySet(), Flows()).table().num_rows == 0
 
 
-def test_addresses_and_ports_make_kinds_only_where_a_policy_asks_for_them():
+def test_addresses_and_ports_make_kinds_only_where_policies_tell_them_apart():
     rows = [flow(n, src_ip=f"10.0.1.{n}", hbone_port=5000 + n, hbone_host=f"10.0.2.{n}") for n in range(20)]
     flows = Flows(table(*rows))
     for rule, kinds in (
         (ALLOW_WEB, 1),
-        ('[{to: [{operation: {ports: ["5001"]}}]}]', 20),
-        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}]}]', 20),
-        ('[{when: [{key: destination.ip, values: ["10.0.2.0/28"]}]}]', 20),
+        ('[{to: [{operation: {ports: ["5001"]}}]}]', 2),
+        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}]}]', 2),
+        ('[{when: [{key: destination.ip, values: ["10.0.2.0/28"]}]}]', 2),
+        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}], to: [{operation: {notPorts: ["5001"]}}]}]', 3),
     ):
         assert len(evaluate(converted(authorization(rule)), flows).decisions) == kinds
+
+
+EVERYTHING = converted(
+    authorization(ALLOW_WEB, **BY_APP),
+    authorization('[{from: [{source: {ipBlocks: ["10.0.0.0/9"], notIpBlocks: ["10.0.1.0/31"]}}]}]', name="q"),
+    authorization(
+        '[{to: [{operation: {ports: ["443", "5432"]}}], when: [{key: destination.ip, notValues: ["10.0.0.0/16"]}]}]',
+        name="r", namespace="shop", action="DENY",
+    ),
+    authorization(DENY_SHOP, name="s", namespace="istio-system", action="DENY", **BY_APP),
+    peer("STRICT"),
+)  # fmt: skip
+
+
+@quick
+@given(any_flows())
+def test_rows_together_are_decided_as_each_alone(some):
+    together = evaluate(EVERYTHING, some)
+    rows = some.to_arrow()
+    for number, code in enumerate(together.codes.tolist()):
+        alone = evaluate(EVERYTHING, Flows(rows.slice(number, 1)))
+        if Why.NO_ZTUNNEL not in {alone.decisions[0].why, together.decisions[code].why}:  # that lies in other rows
+            assert together.decisions[code] == alone.decisions[0]
 
 
 @pytest.mark.parametrize(

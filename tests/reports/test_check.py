@@ -12,7 +12,8 @@ from hypothesis import given
 from policies_by_hand import CART, PROBER, authorization, converted, peer, plain, pods
 
 from ztflow.model.tables import Flows
-from ztflow.policy import PolicySet, Release
+from ztflow.place.inventory.facts import Inventory, ServiceFact
+from ztflow.policy import PolicySet, Release, Workloads
 from ztflow.policy.dead import dead_and_doubtful
 from ztflow.policy.model import NoteKind
 from ztflow.reports import RENDERERS, check, render
@@ -27,7 +28,7 @@ def some(*rows):
 
 
 def to_db(seconds=0.0, **values):
-    return flow(seconds, dst_workload="db-0", dst_pod="data/db-0", **values)
+    return flow(seconds, dst_name="db-0", dst_pod="data/db-0", **values)
 
 
 DENIED = {"verdict": "denied", "error_class": "policy_denied"}
@@ -36,9 +37,9 @@ DENIED = {"verdict": "denied", "error_class": "policy_denied"}
 def test_newly_refused_by_pair_with_counts_and_evidence():
     made = check(
         some(
-            to_db(0, src_identity=PROBER, src_namespace="monitoring", src_workload="prober-0", inbound_line=7),
-            to_db(9, src_identity=PROBER, src_namespace="monitoring", src_workload="prober-0", inbound_line=8),
-            to_db(1, src_identity=CART, src_workload="cart-0"),
+            to_db(0, src_identity=PROBER, src_namespace="monitoring", src_name="prober-0", inbound_line=7),
+            to_db(9, src_identity=PROBER, src_namespace="monitoring", src_name="prober-0", inbound_line=8),
+            to_db(1, src_identity=CART, src_name="cart-0"),
             to_db(2),
         ),
         BOTH,
@@ -65,7 +66,7 @@ def test_newly_allowed_names_what_the_log_named():
 
 def test_what_is_refused_and_would_be_is_no_change():
     made = check(some(to_db(src_identity=CART, **DENIED)), BOTH)
-    assert (made.refused, made.changed, made.findings) == (1, (), 0)
+    assert (made.refused, made.refused_in_log, made.changed, made.findings) == (1, 1, (), 0)
 
 
 def test_what_never_reached_the_server_is_no_change():
@@ -186,9 +187,28 @@ def test_an_allow_of_negations_is_remarked_on(source, doubtful):
     assert check(some(), deny).remarks == ()
 
 
+def test_a_rule_on_a_services_port_is_remarked_on():
+    inventory = Inventory(services=[ServiceFact("data", "db", ports=((80, 8080), (8081, 8081), (443, 8443)))])
+    rule = '[{to: [{operation: {ports: ["80", "8080", "8081", "9"]}}]}]'
+    found = dead_and_doubtful(converted(authorization(rule)), Workloads(inventory))
+    assert [(note.kind, note.rule) for note in found] == [(NoteKind.SERVICE_PORT, 0)]
+    assert "80 is a port of services in data; ztunnel sees the application's, 8080" in found[0].text
+    elsewhere = converted(authorization(rule, namespace="other"))
+    assert dead_and_doubtful(elsewhere, Workloads(inventory)) == []
+
+
+def test_a_trust_domain_nobody_has_is_remarked_on():
+    rows = [to_db(src_trust_domain="mesh.example", src_identity="spiffe://mesh.example/ns/shop/sa/web")]
+    made = check(some(*rows), converted(authorization(ALLOW_WEB)))
+    assert [row.kind for row in made.remarks] == ["trust domain not seen"]
+    assert "mesh.example" in made.remarks[0].reason
+    assert check(some(to_db(src_trust_domain="cluster.local")), converted(authorization(ALLOW_WEB))).remarks == ()
+    assert check(some(to_db()), converted(authorization(ALLOW_WEB))).remarks == ()
+
+
 def test_a_waypoint_that_would_be_refused_is_pointed_out():
-    way = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_workload": "way-0"}
-    hop = flow(path="waypoint", paired="outbound_only", dst_workload="way-0", dst_namespace="shop", dst_pod=None)
+    way = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_name": "way-0"}
+    hop = flow(path="waypoint", paired="outbound_only", dst_name="way-0", dst_namespace="shop", dst_pod=None)
     made = check(some(hop, to_db(1, **way)), BOTH)
     assert (made.outside, made.newly_refused) == (1, 1)
     assert [row.src_is_waypoint for row in made.changed] == [True]
@@ -215,7 +235,7 @@ def test_json_has_the_counts_at_the_top_and_every_row():
 @pytest.mark.parametrize("form", RENDERERS)
 def test_nothing_is_a_report_too_and_hostile_text_stays_text(form):
     assert render(check(Flows(), PolicySet()), form)
-    hostile = to_db(src_workload="<script>\x1b[31m|x", src_identity="spiffe://a/ns/\x1b]0;x\x07/sa/b")
+    hostile = to_db(src_name="<script>\x1b[31m|x", src_identity="spiffe://a/ns/\x1b]0;x\x07/sa/b")
     text = render(check(some(hostile), BOTH), form)
     assert "\x1b" not in text
     assert "<script>" not in text or form in {"text", "json"}

@@ -70,9 +70,12 @@ def prepare(moment: str) -> None:
     elif moment == "placed":
         os.fsync = before(os.fsync, 2)
     elif moment in {"spilled", "never"}:  # by way of the disk, with and without a stall
-        from ztflow.spill import EndOrder, LogOrder, Runs
+        from dataclasses import replace
 
-        LogOrder.__init__.__kwdefaults__["limit"] = EndOrder.__init__.__kwdefaults__["limit"] = 1
+        from ztflow import memory
+        from ztflow.spill import Runs
+
+        memory.DEFAULT = replace(memory.DEFAULT, halves=1, flows=1)
         if moment == "spilled":
             Runs.write = before(Runs.write, 2)
     else:

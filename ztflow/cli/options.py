@@ -175,6 +175,7 @@ class Reading:
     until: str | None = None
     follow: bool = False
     window: str | None = None
+    memory: str | None = None
 
 
 def _wrappers() -> Iterable[str]:
@@ -197,6 +198,9 @@ _READING = (
     option(READING, "--follow", "-f", is_flag=True, help="Keep reading as the input grows, until Ctrl-C."),
     option(READING, "--window", metavar="DURATION",
            help="With --follow: how long to wait for the other log line of a connection, in log time."),
+    option(READING, "--memory", metavar="SIZE",
+           help="Use no more memory than this (1GiB, 600MiB, 2G; 768MiB unless given); what does not fit waits on "
+           "disk, in TMPDIR."),
 )  # fmt: skip
 
 reading_options = _group_of("reading", Reading, *_READING)

@@ -13,13 +13,16 @@ from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import parse_duration
+from ztflow.filters.quantities import parse_duration, parse_size
+from ztflow.memory import budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadBatch, ReadReport, follow
-from ztflow.session import LIVE_WINDOW, GrowingSession
+from ztflow.session import LIVE_WINDOW, GrowingSession, Total
+from ztflow.session.growing import BOUNDED
 
 Tabular = TypeVar("Tabular", Flows, Halves)
+Sum = TypeVar("Sum", bound=Total)
 Choice: TypeAlias = Callable[[Iterator[Flows]], Iterator[Flows]]
 
 Verb: TypeAlias = Callable[..., Iterator[Any]]
@@ -46,6 +49,15 @@ def _window(reading: Reading) -> timedelta:
     if not window:
         raise UsageError("--window: a window of nothing pairs nothing")
     return window
+
+
+def _memory(reading: Reading) -> int | None:
+    if reading.memory is None:
+        return None
+    try:
+        return budget(parse_size(reading.memory)).bound
+    except UsageError as error:
+        raise UsageError(f"--memory: {error}") from None
 
 
 def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
@@ -82,6 +94,7 @@ class Reader:
         self._window = _window(reading)
         self._follow = reading.follow
         self.inventory, self._beside = _named(reading.inventory)
+        self._memory = _memory(reading)
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
@@ -104,7 +117,7 @@ class Reader:
             hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
         """
         word, read, live = _VERBS[kind]
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
@@ -134,7 +147,7 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
@@ -143,20 +156,31 @@ class Reader:
 
     def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
         """All flows, for a report that also wants to see what was read, batch after batch."""
-        how = self._how | {"inventory": self._inventory(inputs), "report": self._run.report(), "note": note}
+        how = self._how | {
+            "memory": self._memory,
+            "inventory": self._inventory(inputs),
+            "report": self._run.report(),
+            "note": note,
+        }
         if self._follow:
             with patiently() as stop:
                 return api.read_noted(*inputs, stop=stop, **how)
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_noted(*inputs, progress=bar, **how)
 
-    def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
-        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
+    def growing(self, inputs: list[str], total: Sum) -> tuple[GrowingSession[Sum], Iterator[bool]]:
+        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read.
+
+        Args:
+            inputs: What to read.
+            total: Takes in the flows that are not kept.
+        """
         report = self._run.report()
-        session = GrowingSession(self._inventory(inputs), window=self._window, report=report)
+        memory = BOUNDED if self._memory is None else budget(self._memory)
+        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
         return session, self._feed(session, inputs, report)
 
-    def _feed(self, session: GrowingSession, inputs: list[str], report: ReadReport) -> Iterator[bool]:
+    def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:
         seen = 0
         with patiently() as stop:
             for batch in follow(inputs, report=report, stop=stop, **self._how):

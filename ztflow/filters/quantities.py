@@ -9,9 +9,10 @@ from ztflow.errors import UsageError
 
 _DURATION_UNITS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]?i?B|[kKMGT])")
 _SIZE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
-    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+    f"{letter}{unit}": 1 << 10 * power
+    for power, letters in enumerate(("kK", "M", "G", "T"), 1) for letter in letters for unit in ("iB", "")
 }  # fmt: skip
 
 _LONGEST = timedelta(days=36_500)
@@ -34,7 +35,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_size(text: str) -> int:
-    """Bytes from `1500`, `10kB`, `2.5MB` (powers of 1000) or `4KiB` (powers of 1024).
+    """Bytes from `1500`, `10kB`, `2.5MB` (powers of 1000), `4KiB` or `4K` (powers of 1024).
 
     Raises:
         UsageError: If it is not a size.
@@ -42,7 +43,7 @@ def parse_size(text: str) -> int:
     if text.isdecimal() and text.isascii() and len(text) <= 20:
         return int(text)
     match = _SIZE.fullmatch(text)
-    if match is None or len(text) > 30:
+    if match is None or len(text) > 30 or match[2] not in _SIZE_UNITS:
         raise UsageError(f"{text!r} is not a size such as 1500, 10kB or 4MiB")
     return round(float(match[1]) * _SIZE_UNITS[match[2]])
 

@@ -30,6 +30,7 @@ from ztflow.kernel.table_layout import (
     STATE,
     TAIL,
     Call,
+    filled,
     new_columns,
     new_scratch,
 )
@@ -111,8 +112,8 @@ class BlockReader:
             position, block.lines = int(progress[POSITION]), int(progress[LINES])
             self.vocabulary.learn()
             spans = [LineSpan(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
-            others = columns.other[:, : int(progress[OTHERS])]
-            block.parts.append(BlockPart(int(progress[ROWS]), columns, self.vocabulary, spans, others, lines))
+            rows, columns = int(progress[ROWS]), filled(columns, int(progress[ROWS]), int(progress[OTHERS]))
+            block.parts.append(BlockPart(rows, columns, self.vocabulary, spans, columns.other, lines))
             if progress[STATE] == NO_ROOM:
                 self._renew()
         return block

@@ -164,3 +164,14 @@ def new_columns(rows: int, spans: int, others: int) -> Columns:
         slow=np.empty((len(SLOW_ROWS), spans), np.int64),
         other=np.empty((len(OTHER_ROWS), others), np.int64),
     )
+
+
+def filled(columns: Columns, rows: int, others: int) -> Columns:
+    """Columns without the room that was not needed: tables made of them would keep all of it. Cost: a copy."""
+    return Columns(
+        codes=columns.codes[:, :rows].copy(),
+        ports=columns.ports[:, :rows].copy(),
+        numbers=columns.numbers[:, :rows].copy(),
+        slow=columns.slow[:, :0].copy(),
+        other=columns.other[:, :others].copy(),
+    )

@@ -27,7 +27,7 @@ from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import GONE, AheadOfWatermark, MatchedHistory, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.exact_evidence import ConnectRequests, traced_pairs
-from ztflow.pair.features.basic import BasicFeatures, basic_features
+from ztflow.pair.features.basic import BasicFeatures, basic_features, hashes_of
 from ztflow.pair.features.full import full_features
 from ztflow.pair.output import EXACT, DecisionRecorder
 from ztflow.pair.parameters import DEFAULTS, PairingParameters
@@ -50,6 +50,10 @@ class Pairer:
         capacity: Bound on the halves kept in memory.
         parameters: The figures of the method, for benchmarks that try others.
 
+    Attributes:
+        capacity: As given; it may be changed at any time.
+        evicted: Halves given up because of it.
+
     Every half pushed comes out exactly once, in a flow with its partner or unpaired with a reason. `push` returns what
     no later line can change, `finish` the rest. Rows come in order of `end` within one call.
 
@@ -70,7 +74,7 @@ class Pairer:
         if capacity < 2:
             raise UsageError(f"capacity must be at least 2 halves, got {capacity}")
         self._lateness = window // timedelta(microseconds=1)
-        self._capacity = capacity
+        self.capacity = capacity
         self._parameters = parameters
         self._reach = parameters.reach
         self._watermark = BEFORE_ALL
@@ -87,6 +91,13 @@ class Pairer:
     def learn(self, facts: Iterable[Fact]) -> None:
         """Learn from lines other than access lines, before the halves they are about."""
         self._requests.learn(facts)
+
+    def foresee(self, halves: pa.Table) -> UIntArray:
+        """Learn the addresses of halves that are pushed later; what the two halves of a connection have in common."""
+        basic = basic_features(halves, self._words)
+        self._seen.learn(halves, basic)
+        trace = hashes_of(halves.column("trace_id"))
+        return np.where(trace == 0, basic.blocking_key, trace)
 
     def push(self, halves: Halves | pa.Table, *, before: int | None = None) -> Flows:
         """Take in a batch; give the flows that are decided by it.
@@ -105,7 +116,7 @@ class Pairer:
 
     def _step(self, watermark: int) -> Flows:
         """Run the stages when the log has moved on far enough, or when too many halves wait."""
-        enough = watermark >= self._watermark + self._reach.step or self.pending > self._capacity
+        enough = watermark >= self._watermark + self._reach.step or self.pending > self.capacity
         if self._ahead.newest == NO_TIME or not enough:
             return Flows(evicted=self.evicted)
         return self._process(watermark)
@@ -146,12 +157,12 @@ class Pairer:
     def _process(self, watermark: int, *, last: bool = False) -> Flows:
         """Run the stages on everything the watermark has passed."""
         watermark = max(watermark, self._watermark)
-        crowded = self.pending > self._capacity
+        crowded = self.pending > self.capacity
         recent, waiting = self._recent, self._epoch_stages.unmatched
         lately, at_last = DecisionRecorder(recent), DecisionRecorder(waiting)
         self._take_in(lately, self._ahead.passed(AFTER_ALL if last or crowded else watermark), watermark)
         self._epoch_stages.look(recent, self._history, watermark, at_last, last=last)
-        if self.pending > self._capacity:
+        if self.pending > self.capacity:
             for unmatched, decided in ((waiting, at_last), (recent, lately)):
                 self._evict(unmatched, decided)
         tables = [table for made in (at_last, lately) if (table := made.flows(self._words)).num_rows]
@@ -225,7 +236,7 @@ class Pairer:
     def _evict(self, unmatched: Unmatched, decided: DecisionRecorder) -> None:
         """Give up the oldest halves until half the capacity is free."""
         unmatched.sort()
-        index = unmatched.where(unmatched.undecided)[: max(0, self.pending - self._capacity // 2)]
+        index = unmatched.where(unmatched.undecided)[: max(0, self.pending - self.capacity // 2)]
         decided.unpaired(index, Unpaired.EVICTED)
         self._history.add(unmatched.features.basic(index).exact_key, unmatched.features.time[index])
         self.evicted += len(index)

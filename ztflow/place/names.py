@@ -85,7 +85,7 @@ def cron_job_of_job(job: str) -> tuple[str, str]:
     return ("CronJob", match[1]) if match else ("Job", job)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def is_unique_name(pod: str) -> bool:
     """Whether a pod name is never given again, so that it always means one pod on one node.
 

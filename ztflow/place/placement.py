@@ -170,6 +170,7 @@ def _by_end(
     spaces = {identity: _namespace_of(identity) for identity in set(words[_IDENTITY])}
     words[_IDENTITY] = [spaces[identity] for identity in words[_IDENTITY]]
     ends = list(map(End._make, zip(*words, seen[first].tolist(), elsewhere[first].tolist(), strict=True)))
+    topology.look_up({end.workload for end in ends if end.workload}, {end.ip for end in ends if end.ip})
     earliest, latest = np.full(len(ends), AFTER_ALL), np.full(len(ends), NO_TIME)
     np.minimum.at(earliest, numbers, micros)
     np.maximum.at(latest, numbers, micros)

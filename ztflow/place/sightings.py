@@ -8,21 +8,24 @@ named, else by the bare file whose start-up block names its node.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import Coded, coded, coded_of
-from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, IntArray
+from ztflow.columns.dictionaries import Coded, Spans, coded, joined, spans_of
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
+from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact
 from ztflow.model.vocabulary import FlowPath
+from ztflow.place.ends_on_disk import KEYS, PARTS, SCHEMA, EndsOnDisk, of_bare_files, of_several
 
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
@@ -38,51 +41,6 @@ PodName = tuple[str, str]
 
 Stayer = PodName | str
 """A pod by name, or by uid where a line gave one."""
-
-
-class Spans(NamedTuple):
-    """Distinct combinations of columns, with first and last time; (`AFTER_ALL`, `BEFORE_ALL`) where none has a time."""
-
-    columns: list[Coded]
-    first: IntArray
-    last: IntArray
-
-
-def spans_of(columns: Sequence[Coded], micros: IntArray) -> Spans:
-    """The distinct combinations of columns.
-
-    Args:
-        columns: Of one length.
-        micros: Time of each row; `AFTER_ALL` for none.
-
-    Cost: about 60 ns a row.
-    """
-    groups = group([column.part for column in columns], len(columns[0].codes))
-    numbers, first = groups.codes, groups.first
-    start = np.full(len(first), AFTER_ALL)
-    end = np.full(len(first), BEFORE_ALL)
-    if bool(np.all(micros[:-1] <= micros[1:])) and (not len(micros) or micros[-1] != AFTER_ALL):
-        start = micros[first]
-        end[numbers] = micros
-    else:
-        np.minimum.at(start, numbers, micros)
-        np.maximum.at(end, numbers, np.where(micros == AFTER_ALL, BEFORE_ALL, micros))
-    return Spans([column.take(first) for column in columns], start, end)
-
-
-def joined(batches: Sequence[Spans]) -> Spans:
-    """The distinct combinations of several, each with its whole span. Cost: about 0.2 µs a row."""
-    columns = [coded_of(pa.chunked_array([column.array() for column in parts])) for parts in _columns(batches)]
-    groups = group([column.part for column in columns], len(columns[0].codes))
-    numbers, first = groups.codes, groups.first
-    start, end = np.full(len(first), AFTER_ALL), np.full(len(first), BEFORE_ALL)
-    np.minimum.at(start, numbers, np.concatenate([batch.first for batch in batches]))
-    np.maximum.at(end, numbers, np.concatenate([batch.last for batch in batches]))
-    return Spans([column.take(first) for column in columns], start, end)
-
-
-def _columns(batches: Sequence[Spans]) -> Iterator[tuple[Coded, ...]]:
-    return zip(*(batch.columns for batch in batches), strict=True)
 
 
 @dataclass(slots=True)
@@ -105,10 +63,22 @@ class Stay:
 class Sightings:
     """Spans of time in which ztunnels wrote of pods and addresses. Batches may come in any cut and order.
 
-    Batches are kept as columns until a pod or an address is asked for: most captures are placed without.
+    Batches are kept as columns until a pod or an address is asked for: most captures are placed without. Of more ends
+    than fit in memory those of finite input wait on disk, and only those that are asked for (`look_up`) are in the
+    dictionaries. Input that goes on is asked all the time; there the ends that were seen first are forgotten.
+
+    Args:
+        most: Ends in memory. Of ztunnels a quarter as many are known; what others write of tells no place.
+
+    Attributes:
+        forgotten: Ends and ztunnels given up because of `most`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = DEFAULT.ends) -> None:
+        self.forgotten = 0
+        self._most = most
+        self._away: EndsOnDisk | None = None
+        self._held = 0
         self.ztunnels: dict[Ztunnel, Span] = {}
         self.shipped: defaultdict[Ztunnel, set[str]] = defaultdict(set)
         """Nodes that shippers named for a ztunnel."""
@@ -163,16 +133,93 @@ class Sightings:
                 ends = [coded(halves, f"{side}_{name}") for name in ("namespace", "workload", "ip")]
                 spans = spans_of([column.take(rows) for column in (*ends, *ztunnel)], micros[rows])
                 self._add(spans)
-        if self._asked:
+        if self._asked and self._away is None:
             self._index()
-        elif self._added > _PENDING + len(self._pending[0].first):
-            self._pending = [joined(self._pending)]
-            self._added = 0
+            self._forget()
 
     def _add(self, batch: Spans) -> None:
         self._take_ztunnels(batch)
         self._pending.append(batch)
         self._added += len(batch.first)
+        if self._added > min(_PENDING, 2 * self._most) + len(self._pending[0].first):
+            self._pending, self._added = [joined(self._pending)], 0
+            if self._away is not None or (not self._asked and len(self._pending[0].first) > self._most):
+                self._put_away()
+
+    def _put_away(self) -> None:
+        """Put the batches kept so far on disk."""
+        if self._away is None:
+            self._away = EndsOnDisk()
+        for batch in self._pending:
+            columns = [column.array().dictionary_decode().cast(pa.string()) for column in batch.columns]
+            self._away.put(pa.Table.from_arrays([*columns, pa.array(batch.first), pa.array(batch.last)], schema=SCHEMA))
+        self._pending, self._added = [], 0
+        self._pairs += 1
+
+    def look_up(self, names: Collection[str], ips: Collection[str]) -> None:
+        """Have what is known of pods of these names and of these addresses at hand, instead of others."""
+        self._index()
+        if self._away is None:
+            return
+        self._pods, self._addresses = defaultdict(dict), defaultdict(dict)
+        with gc_paused():
+            for ends in self._away.named(names, ips):
+                self._index_batch(_spans(ends), note=False)
+
+    def survey(self, names: Collection[str], ips: Collection[str]) -> None:
+        """Have the pods of which several ztunnels wrote at hand, and what each wrote of these pods and addresses.
+
+        What a bare file says of other pods is one pod without a name.
+        """
+        self._index()
+        if self._away is None:
+            return
+        self._begin_anew()
+        some_names, some_ips = (pa.array([*words], pa.string()) for words in (names, ips))
+        with gc_paused():
+            for number in range(PARTS):
+                ends = self._away.part(number)
+                told = pc.or_(pc.is_in(ends.column("workload"), some_names), pc.is_in(ends.column("ip"), some_ips))
+                self._index_batch(_spans(ends.filter(pc.or_(told, of_several(ends)))))
+                for file in of_bare_files(ends.filter(pc.invert(told))):
+                    self._pods_of["file", file]["", ""].append([AFTER_ALL, BEFORE_ALL])
+
+    def in_parts(self) -> Iterator[None]:
+        """Have the pods at hand: all of them, or part after part where they do not fit in memory."""
+        self._index()
+        if self._away is None:
+            yield
+            return
+        for number in range(PARTS):
+            self._pods, self._addresses = defaultdict(dict), defaultdict(dict)
+            self._index_batch(_spans(self._away.part(number)), note=False)
+            yield
+
+    def _begin_anew(self) -> None:
+        """No pods and no addresses in the dictionaries."""
+        self._pods, self._addresses = defaultdict(dict), defaultdict(dict)
+        self._pods_of = defaultdict(lambda: defaultdict(list))
+        self._addresses_of = defaultdict(lambda: defaultdict(list))
+        self._pairs_of, self.several, self._held = defaultdict(int), set(), 0
+
+    def _forget(self) -> None:
+        """Of more ends than may be kept, forget the half that was seen first."""
+        if self._held <= self._most:
+            return
+        before, pods, addresses = self._held, self._pods, self._addresses
+        self._begin_anew()
+        for pod, spans in islice(pods.items(), len(pods) // 2, None):
+            self._pods[pod] = spans
+            for (ztunnel, ip), span in spans.items():
+                self._note_pair(ztunnel, pod, ip, span)
+                if ip is not None:
+                    self._addresses[ip][ztunnel, pod] = span
+        for ip, others in islice(addresses.items(), len(addresses) // 2, None):
+            for (ztunnel, known), span in others.items():
+                if known is None:
+                    self._addresses[ip][ztunnel, None] = span
+                    self._note_pair(ztunnel, None, ip, span)
+        self.forgotten += before - self._held
 
     def _take_ztunnels(self, batch: Spans) -> None:
         columns = batch.columns[3:]
@@ -186,6 +233,9 @@ class Sightings:
             ztunnel = ztunnel_of(pod, node, file)
             if ztunnel is None:
                 continue
+            if len(self.ztunnels) >= self._most // 4 and ztunnel not in self.ztunnels:
+                self.forgotten += 1
+                continue
             if _widen(self.ztunnels, ztunnel, start, end) is not None:
                 self._version += 1
             if pod is not None and node is not None and node not in self.shipped[ztunnel]:
@@ -197,12 +247,17 @@ class Sightings:
         self._asked = True
         if not self._pending:
             return
+        batch = joined(self._pending) if len(self._pending) > 1 else self._pending[0]
+        if self._away is not None or (not self._held and len(batch.first) > self._most):
+            self._pending = [batch]
+            self._put_away()
+            return
         with gc_paused():
-            self._index_batch(joined(self._pending) if len(self._pending) > 1 else self._pending[0])
+            self._index_batch(batch)
         self._pending.clear()
         self._added = 0
 
-    def _index_batch(self, batch: Spans) -> None:
+    def _index_batch(self, batch: Spans, *, note: bool = True) -> None:
         pods, addresses = self._pods, self._addresses
         words = [column.texts() for column in batch.columns]
         ztunnels = {key: ztunnel_of(*key) for key in set(zip(*words[3:], strict=True))}
@@ -210,23 +265,25 @@ class Sightings:
             *words, batch.first.tolist(), batch.last.tolist(), strict=True
         ):
             ztunnel = ztunnels[pod, node, file]
-            if ztunnel is None:
+            if ztunnel is None or ztunnel not in self.ztunnels:
                 continue
             if namespace is not None and name is not None:
                 known = (namespace, name)
                 span = _widen(pods[known], (ztunnel, ip), first, last)
                 if span is not None:
-                    self._note_pair(ztunnel, known, ip, span)
+                    if note:
+                        self._note_pair(ztunnel, known, ip, span)
                     if ip is not None:
                         addresses[ip][ztunnel, known] = span
             elif ip is not None:
                 span = _widen(addresses[ip], (ztunnel, None), first, last)
-                if span is not None:
+                if span is not None and note:
                     self._note_pair(ztunnel, None, ip, span)
 
     def _note_pair(self, ztunnel: Ztunnel, pod: PodName | None, ip: str | None, span: Span) -> None:
         """Note that a ztunnel wrote of a pod or an address for the first time."""
         self._pairs += 1
+        self._held += 1
         self._pairs_of[ztunnel] += 1
         if ip is not None:
             self._addresses_of[ztunnel][ip].append(span)
@@ -302,6 +359,11 @@ class Sightings:
         else:
             stay.first = min(stay.first, fact.time if fact.time is not None else BEFORE_ALL)
             stay.last = max(stay.last, fact.time if fact.time is not None else BEFORE_ALL)
+
+
+def _spans(ends: pa.Table) -> Spans:
+    """Ends from disk as they are kept in memory."""
+    return Spans([coded(ends, name) for name in KEYS], ends.column("first").to_numpy(), ends.column("last").to_numpy())
 
 
 def ztunnel_of(pod: str | None, node: str | None, file: str | None) -> Ztunnel | None:

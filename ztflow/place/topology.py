@@ -9,12 +9,13 @@ after what the log says of that very moment.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL
 from ztflow.columns.gc_pause import gc_paused
+from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact
 from ztflow.place.endpoints import (
     Answer,
@@ -46,20 +47,26 @@ class Topology:
         inventory: What `read_inventory` gave; None for none.
         facts: What non-access lines say (`ztflow.model.provenance.Fact`); kinds that tell no place are skipped.
         halves: Access lines (`schema.HALVES`); more can follow with `learn`.
+        most: Pods and addresses of the log in memory; see `sightings.Sightings`.
     """
 
     def __init__(
-        self, inventory: Inventory | None = None, facts: Iterable[Fact] = (), halves: pa.Table | None = None
+        self,
+        inventory: Inventory | None = None,
+        facts: Iterable[Fact] = (),
+        halves: pa.Table | None = None,
+        *,
+        most: int = DEFAULT.ends,
     ) -> None:
         self.inventory = Inventory() if inventory is None else inventory
         with gc_paused():
             self.register = Register(self.inventory)
         self.has_halves = False
         """Whether it has seen access lines; if not, it learns from the flows to place instead."""
-        self._sightings = Sightings()
+        self._most = most
+        self._sightings = Sightings(most)
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
-        self._unique: dict[tuple[PodKey, str | None], Answer | None] = {}
-        self._unique_at = (-1, -1)
+        self._unique, self._unique_at = dict[tuple[PodKey, str | None], Answer | None](), (-1, -1)
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
@@ -72,6 +79,15 @@ class Topology:
     def learn_from_flows(self, flows: pa.Table) -> None:
         """Learn from flows what their halves said, where the halves are not at hand."""
         self._sightings.introduce(flows)
+
+    @property
+    def forgotten(self) -> int:
+        """Pods, addresses and ztunnels of the log that were given up."""
+        return self._sightings.forgotten
+
+    def look_up(self, names: Collection[str], ips: Collection[str]) -> None:
+        """Have what the log says of such pods and addresses at hand for `resolve` and the like."""
+        self._sightings.look_up(names, ips)
 
     @property
     def contradictions(self) -> tuple[Contradiction, ...]:
@@ -90,6 +106,7 @@ class Topology:
 
     def _placement(self, end: End, time: int | None) -> Placement:
         self.settle()
+        self.look_up([end.workload] if end.workload else [], [end.ip] if end.ip else [])
         answer = self.resolve(end, time)
         namespace, name = end.namespace, end.workload
         if name is None and answer.pod is not None:
@@ -272,7 +289,7 @@ class Topology:
 
     def _by_unique_name(self, pod: PodKey, cluster: str | None) -> Answer | None:
         """Place of a pod whose name is never given again: what is known once holds for all time."""
-        if self._unique_at != self._ztunnels.settled:
+        if self._unique_at != self._ztunnels.settled or len(self._unique) > self._most:
             self._unique.clear()
             self._unique_at = self._ztunnels.settled
         asked = (pod, cluster)
@@ -328,7 +345,7 @@ class Topology:
         seen: dict[int, Span] = {}
         pods: defaultdict[int, set[str]] = defaultdict(set)
         for (ztunnel, pod), span in self._sightings.addresses.get(ip, {}).items():
-            place = self._ztunnels.place_of[ztunnel]
+            place = self._ztunnels.place_of.get(ztunnel, NOWHERE)
             if place != NOWHERE and (pod is None or agrees(self.register, end, *pod)):
                 known = seen.setdefault(place, list(span))
                 known[0], known[1] = min(known[0], span[0]), max(known[1], span[1])

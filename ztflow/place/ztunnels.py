@@ -98,6 +98,8 @@ class Ztunnels:
         named = self._named
         self.contradictions, self.place_of, self.how = list(named.contradictions), dict(named.place_of), dict(named.how)
         if named.unnamed:
+            told = {name for _, name in named.stays} | {name for _, name in self._register.pods}
+            seen.survey(told, {*self._register.by_ip, *self._register.node_of_ip})
             self._place_unnamed(self._name_by_pods(named.unnamed, named.stays))
         self._find_spans()
         self.settled = seen.version
@@ -271,6 +273,7 @@ class Ztunnels:
             self._ranges_at = self.settled
             places = (
                 (address, self.name(place))
+                for _ in seen.in_parts()
                 for address, spans in seen.addresses.items()
                 if address not in self._register.node_of_ip
                 for place in {self.place_of.get(ztunnel, NOWHERE) for ztunnel, _ in spans}
@@ -281,7 +284,7 @@ class Ztunnels:
     def moved(self) -> list[Contradiction]:
         """Where the log shows a pod on another node than the inventory says, or on two nodes at one time."""
         found = []
-        for pod in self._sightings.pods:
+        for pod in (pod for _ in self._sightings.in_parts() for pod in self._sightings.pods):
             named = {name: span for place, span in self.seen(pod).items() if (name := self.names[place])}
             subject = f"pod {pod[0]}/{pod[1]}"
             if len(named) > 1 and (is_unique_name(pod[1]) or _overlap(list(named.values()))):

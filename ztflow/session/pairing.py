@@ -15,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.memory import DEFAULT, ROW, Budget, capacity, keep_below
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.spill import EndOrder, LogOrder
+from ztflow.session.crowds import pair_crowd
+from ztflow.spill import EndOrder, LogOrder, Runs
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
@@ -31,9 +33,10 @@ Tabular = TypeVar("Tabular", Flows, Halves)
 class Pipeline(ABC, Generic[Tabular]):
     """What all sessions have: topology, owners, counts. Used in a `with` statement, which removes its files."""
 
-    def __init__(self, inventory: Inventory | None, report: ReadReport | None) -> None:
+    def __init__(self, inventory: Inventory | None, report: ReadReport | None, memory: Budget) -> None:
         self.report = ReadReport() if report is None else report
-        self.topology = Topology(inventory)
+        self._memory = memory
+        self.topology = Topology(inventory, most=memory.ends)
         self.owners = self.topology.owners()
         self._files = ExitStack()
 
@@ -48,7 +51,7 @@ class Pipeline(ABC, Generic[Tabular]):
     @cached_property
     def _order(self) -> LogOrder:
         """Halves in order of log time; made by the first that needs it, for a live session has none."""
-        return self._files.enter_context(LogOrder())
+        return self._files.enter_context(LogOrder(limit=self._memory.halves, portion=self._memory.portion))
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
@@ -65,12 +68,13 @@ class Session(Pipeline[Flows]):
     Args:
         inventory: What `place.read_inventory` gave; None for none.
         report: Takes the counts.
-
-    Memory: `spill.IN_MEMORY` halves and `spill.FLOWS_IN_MEMORY` flows, however large the input; more waits on disk.
+        memory: What may be kept in memory, however large the input; more waits on disk.
     """
 
-    def __init__(self, inventory: Inventory | None = None, *, report: ReadReport | None = None) -> None:
-        super().__init__(inventory, report)
+    def __init__(
+        self, inventory: Inventory | None = None, *, report: ReadReport | None = None, memory: Budget = DEFAULT
+    ) -> None:
+        super().__init__(inventory, report, memory)
         self._pairer = Pairer(window=timedelta(0))
         self._legacy = LegacyPairer(wait=None)
         self._count(FLOWS_SCHEMA.empty_table())
@@ -79,12 +83,16 @@ class Session(Pipeline[Flows]):
         """Take in a batch; gives no flows yet."""
         self._ordered.hold(self._learn(batch))
         self._order.add(batch.halves.to_arrow())
+        keep_below(self._memory.bound)
         return Flows()
 
     def finish(self) -> Iterator[Flows]:
         """All flows, in tables of bounded size; one at least, which may be empty."""
         self._ordered.hold(self._legacy.finish())
+        self._pairer.capacity = capacity(self._memory.pending, self._order.row)
+        self._pair_crowds()
         for halves, edge in self._order.portions():
+            keep_below(self._memory.bound)
             if edge is None:
                 self._ordered.hold(self._pairer.finish(halves).to_arrow())
                 continue
@@ -94,32 +102,56 @@ class Session(Pipeline[Flows]):
         for table in self._ordered.finish():
             yield self._placed(table)
 
+    def _pair_crowds(self) -> None:
+        """Pair the halves of instants that have more than pairing can hold."""
+        most = self._pairer.capacity
+        runs = Runs("time", self._memory.portion)
+        self._files.callback(runs.remove)
+        for crowd in self._order.crowds(most):
+            for flows in pair_crowd(crowd, self._pairer, runs, most):
+                self._ordered.hold(flows)
+                keep_below(self._memory.bound)
+
     @cached_property
     def _ordered(self) -> EndOrder:
-        return self._files.enter_context(EndOrder())
+        return self._files.enter_context(EndOrder(limit=self._memory.flows, portion=self._memory.portion))
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of it that need no pairing.
+
+        Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
+        unknown, so a saved flow stays as it was unless an inventory knows more.
+        """
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
-        return self._legacy.push(batch.facts)
+        flows = self._legacy.push(batch.facts)
+        return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
 
     def _placed(self, *tables: pa.Table) -> Flows:
+        """Flows, placed and counted."""
+        flows = self._place(*tables)
+        self._count(flows.to_arrow())
+        return flows
+
+    def _place(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
         table = pa.concat_tables(filled).unify_dictionaries() if filled else None
         self.report.evicted = self._pairer.evicted
-        if table is not None:
-            table = place_flows(table, self.topology)
-            self._count(table)
-        return Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+        placed = None if table is None else place_flows(table, self.topology)
+        return Flows(placed, owners=self.owners, evicted=self._pairer.evicted)
 
     def _count(self, flows: pa.Table) -> None:
         """Add flows to the counts."""
-        words = flows["paired"].cast(pa.string())
-        paired, report = int(np.count_nonzero(both_seen(flows))), self.report
+        (paired, ambiguous), report = self._counts(flows), self.report
         report.paired_flows = (report.paired_flows or 0) + paired
-        report.ambiguous_flows = (report.ambiguous_flows or 0) + (pc.sum(pc.equal(words, "ambiguous")).as_py() or 0)
+        report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
         report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+
+    @staticmethod
+    def _counts(flows: pa.Table) -> tuple[int, int]:
+        """How many are paired, and how many of these are ambiguous."""
+        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
+        return int(np.count_nonzero(both_seen(flows))), ambiguous
 
 
 class LiveSession(Session):
@@ -130,6 +162,7 @@ class LiveSession(Session):
         window: How far the nodes' streams may lag behind each other. When nothing comes, log time goes on with the
             clock on the wall.
         report: Takes the counts.
+        memory: What may be kept in memory.
     """
 
     def __init__(
@@ -138,15 +171,16 @@ class LiveSession(Session):
         *,
         window: timedelta = LIVE_WINDOW,
         report: ReadReport | None = None,
+        memory: Budget = DEFAULT,
     ) -> None:
-        super().__init__(inventory, report=report)
-        self._pairer = Pairer(window=window)
+        super().__init__(inventory, report=report, memory=memory)
+        self._pairer = Pairer(window=window, capacity=capacity(memory.pending, ROW))
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
-        old = self._learn(batch) if len(batch.halves) or batch.facts else FLOWS_SCHEMA.empty_table()
+        old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 
     def advance(self, quiet: timedelta) -> Flows:

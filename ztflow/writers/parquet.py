@@ -7,31 +7,38 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ztflow.model.table import marked
+
 ROW_GROUP_ROWS = 131_072
 """Rows gathered before a row group is written: many tiny groups (one a live batch) would make a bloated, slow file."""
+ROW_GROUP_BYTES = 32 << 20
+"""The same in bytes, for rows of which each has texts of its own."""
 
 
 class ParquetWriter:
     """Writes tables of one schema to a Parquet file on a binary stream; memory holds one row group."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(stream, schema)
+        self._schema = marked(schema)
+        self._writer = pq.ParquetWriter(stream, self._schema)
         self._waiting: list[pa.Table] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def write(self, table: pa.Table) -> None:
         """Take every row; rows reach the stream when a row group is full, and on `close`."""
         if table.num_rows:
             self._waiting.append(table)
             self._rows += table.num_rows
-        if self._rows >= ROW_GROUP_ROWS:
+            self._bytes += table.get_total_buffer_size()
+        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting).unify_dictionaries()
+            table = table.replace_schema_metadata(self._schema.metadata)
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-        self._waiting, self._rows = [], 0
+        self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
         """Write what waits and the footer; without this there is no Parquet file."""

@@ -85,7 +85,7 @@ def test_every_reason(one, reason):
 def test_the_reasons_of_whole_captures_and_workloads_are_tried_too():
     tried = {reason for _, reason in ONE_REASON}
     assert set(Reason) - tried == {
-        Reason.ALSO_DENIED, Reason.GATEWAY_SOURCE, Reason.SEEN_ONCE, Reason.SOURCE_UNKNOWN, Reason.SHORT_WINDOW,
+        Reason.ALSO_DENIED, Reason.TOLD_BY_DESTINATION, Reason.GATEWAY_SOURCE, Reason.SEEN_ONCE, Reason.SOURCE_UNKNOWN, Reason.SHORT_WINDOW,
         Reason.MANY_UNPAIRED, Reason.MANY_UNPLACED, Reason.NO_LABELS, Reason.SELECTOR_NOT_UNIQUE, Reason.BAD_NAME,
         Reason.WITHHELD,
     }  # fmt: skip
@@ -149,6 +149,17 @@ def test_denied_traffic_never_holds_a_draft_back_nor_gets_a_rule():
     assert allowed(decided) == {("data/db", 5432, "cluster.local/ns/shop/sa/web"): 10}
 
 
+def test_the_client_s_line_of_a_plaintext_connection_does_not_tell_whether_it_was_let_in():
+    refused = plain(CART, verdict="denied", error_class="policy_denied")
+    client = plain(CART, paired="outbound_only")
+    decided = decide(seen(kind(), refused, client), inventory())
+    assert [draft.workload for draft in decided.drafts] == [DB]
+    assert reasons(decided) == {("shop/cart", Reason.DENIED), ("shop/cart", Reason.TOLD_BY_DESTINATION)}
+    alone = seen(kind(), refused)
+    alone.kinds[client] = times(11)
+    assert decide(alone, inventory()).held_back == {"data/db": (Reason.PLAINTEXT,)}
+
+
 def test_where_everything_is_refused_the_draft_lets_nobody_in():
     denied = kind(CART, verdict="denied", error_class="policy_denied")
     decided = decide(seen(denied, kind(WEB, CART)), inventory())
@@ -194,6 +205,14 @@ def test_a_waypoint_is_known_by_the_clients_sent_to_it():
     decided = decide(seen(kind(), waypoint(), again), inventory())
     assert ("shop/way", Reason.WAYPOINT_SOURCE) in reasons(decided)
     assert decided.held_back["data/db"] == (Reason.WAYPOINT_SOURCE,)
+
+
+@pytest.mark.parametrize(
+    "again", [kind(WAY, identity=identity(WEB)), kind(NOT_A_WORKLOAD, identity=identity(WAY), source_named=False)]
+)
+def test_its_name_or_its_identity_is_enough(again):
+    decided = decide(seen(kind(CART), waypoint(), again), inventory())
+    assert (again.source.id, Reason.WAYPOINT_SOURCE) in reasons(decided)
 
 
 def test_one_account_of_several_workloads_is_known_from_the_inventory_too():

@@ -51,6 +51,12 @@ def test_what_is_new_and_what_is_not_needed_any_more():
     assert [one.file for one in later.documents] == ["data.db.yaml"]
 
 
+def test_a_draft_that_only_takes_away_is_written_too():
+    written = [yaml.safe_load(manifest(one)) for one in advise(seen(kind(), kind(CART)), inventory()).documents]
+    less = changes(seen(kind()), *written)
+    assert (less.changes.added, [one.file for one in less.documents]) == ((), ["data.db.yaml"])
+
+
 @pytest.mark.parametrize(
     "allowing",
     [

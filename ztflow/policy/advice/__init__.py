@@ -1,8 +1,8 @@
 """Advice: least-privilege policies for ambient, drafted from connections that were seen.
 
 `seen` counts, `judge` and `decide` say which connections a rule covers and which not (`reasons`), `selectors` which
-labels select a workload, `documents` and `manifests` write it down, `folder` puts it in its place, `earlier` compares it with
-policies that are there. Nothing is ever applied to a cluster.
+labels select a workload. `documents` and `manifests` write it down, `folder` puts it in its place, and `earlier`
+compares it with policies that are there. Nothing is ever applied to a cluster.
 """
 
 from ztflow.policy.advice.advise import Advice, Wanted, advise

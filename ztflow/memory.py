@@ -1,0 +1,109 @@
+"""How much memory a run may take, and what each of its parts may hold: the one place where such sizes are derived.
+
+The bound is of what is resident at most. Some of it is there whatever is read: Python and its libraries, the
+dictionaries of the compiled reader, the piece of input at hand. The rest is shared out here, by what was measured
+(`benchmarks/memory.py`). What does not fit waits on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ztflow.errors import UsageError
+
+MIB: Final = 1 << 20
+BASE: Final = 320 * MIB
+"""What is there whatever is read."""
+LEAST: Final = 512 * MIB
+"""The least bound that can be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What each part may hold.
+
+    Attributes:
+        bound: Bytes in all.
+        halves: Bytes of access lines before they go to disk.
+        portion: Bytes of access lines, or of flows, that are worked on together.
+        flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
+            disk.
+        ends: Pods and addresses whose places are known at the same time.
+        pending: Bytes of access lines that pairing holds while their partner may still come, with what it keeps of them.
+    """
+
+    bound: int
+    halves: int
+    portion: int
+    flows: int
+    ends: int
+    pending: int
+
+
+_END: Final = 1500
+"""Bytes a pod takes with its address, the ztunnels that wrote of it and when."""
+
+
+def budget(bound: int) -> Budget:
+    """Share out a bound.
+
+    Args:
+        bound: Bytes.
+
+    Raises:
+        UsageError: It is less than can be kept.
+    """
+    if bound < LEAST:
+        raise UsageError(f"{bound / MIB:,.0f} MiB are too few: the least that can be kept is {LEAST // MIB}MiB")
+    spare = bound - BASE
+    return Budget(
+        bound=bound,
+        halves=spare * 3 // 8,
+        portion=spare // 14,
+        flows=spare // 12,
+        ends=spare // 5 // _END,
+        pending=spare // 2,
+    )
+
+
+ROW: Final = 400
+"""Bytes a line takes at most, about: one with names nobody else has."""
+_FEATURES: Final = 250
+"""Bytes pairing keeps of a line beside the line."""
+
+
+def capacity(pending: int, row: float) -> int:
+    """Lines pairing can hold in so many bytes, of so many bytes each. Lines are copied when others come."""
+    return max(2, int(pending / (2 * row + _FEATURES)))
+
+
+DEFAULT: Final = budget(768 * MIB)
+"""Unless a user says otherwise."""
+
+
+_STATM: Final = Path("/proc/self/statm")
+
+
+def keep_below(bound: int) -> None:
+    """Return what was freed to the system where a good part of a bound is in use; the C library keeps it otherwise.
+
+    Cost: some microseconds, or milliseconds where there is something to return.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, ValueError), _STATM.open("rb") as file:
+        if int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") > bound * 5 // 8:
+            give_back()
+
+
+def give_back() -> None:
+    """Return what was freed to the system."""
+    import ctypes
+
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
