@@ -1,9 +1,9 @@
 """Equal halves that ended at once: more in a moment than two ztunnels can end, so the order of ends says nothing.
 
 A ztunnel ends one connection every 14 to 22 µs on each of its threads. Where equal halves lie denser than that
-(`segments.DenseStretches`), times were cut or set by something else, or the log was made up: what the hidden Markov model knows
-does not apply, and to try all orders would take for ever. What is symmetric need not be tried: halves are assigned in
-order, and how many others would have fitted is counted.
+(`segments.DenseStretches`), times were cut or set by something else, or the log was made up: what the hidden Markov
+model knows does not apply, and to try all orders would take for ever. What is symmetric need not be tried: halves are
+assigned in order, and how many others would have fitted is counted.
 
 The assignment leaves a half out only where there are too many of its side, and has the least sum of distances of ends;
 within a moment, of durations. Cost: a few sorts; 1 µs a half.
