@@ -101,7 +101,7 @@ class Paper:
     """What is written on.
 
     Attributes:
-        width: Cells of the terminal; None cuts nothing.
+        width: Cells of the terminal; None cuts only the overlong.
         height: Lines of the terminal; None takes the default number of rows.
         color: Whether to style.
         rows: Rows of each table, whatever the height; 0 is all.

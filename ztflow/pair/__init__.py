@@ -12,6 +12,7 @@ what it can be sure of and leaves the rest to the next. docs/explanation/pairing
       nearby              equal halves within a second: cut into segments,      `stages.nearby`, `assignment.segments`
                           best assignment by the probability of each partner,   `assignment.matching`
                           which a hidden Markov model gives                     `hmm.posterior`
+                          where they lie too dense for that: in order           `assignment.at_once`
       waypoint hops       which hop of a waypoint continues which connection    `stages.waypoint_hops`
       late or cut         partner ended up to 35 s apart, or bytes were lost    `stages.late_or_cut`
       unpaired reasons    why a half gets no partner                            `stages.unpaired_reasons`

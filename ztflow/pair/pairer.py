@@ -58,7 +58,8 @@ class Pairer:
     no later line can change, `finish` the rest. Rows come in order of `end` within one call.
 
     Cost: memory O(halves within the allowed lateness plus those of 75 s of log that have no partner); time O(n log n),
-    and cubic only within segments of at most `SegmentParameters.largest` equal halves.
+    and cubic only within segments of at most `SegmentParameters.largest` equal halves. Equal halves denser than two
+    ztunnels can end, however many, are a few sorts.
     """
 
     def __init__(

@@ -22,6 +22,8 @@ from ztflow.text.escapes import BadEscapeError, decode, visible, visible_width
 PROBLEM = "problem"
 _WINDOW = 96
 """Columns of the line shown around a problem; a terminal is rarely narrower."""
+_WIDEST_KEY = 40
+"""Cells that keys are padded to at most; ztunnel's longest have 16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Explanation:
     def _fields(self) -> list[str]:
         if not self.fields:
             return []
-        keys = max(visible_width(visible(one.key)) for one in self.fields)
+        keys = min(_WIDEST_KEY, max(visible_width(visible(one.key)) for one in self.fields))
         lines = ["", "  column  key" + " " * (keys - 3) + "  value"]
         for one in self.fields:
             place = "" if one.column is None else str(one.column)

@@ -169,6 +169,8 @@ class _Segments:
         return self._sorted
 
 
+FEW_STREAMS: Final = 8
+"""Streams that are each asked for a line; of more it is asked first whether any has it."""
 REPLAY_GAP = 50_000
 """Microseconds a ztunnel's time must jump back for a re-run; ztunnel's own lines are out of order by a few thousand."""
 
@@ -230,12 +232,15 @@ class Overlaps:
     Args:
         keep: Lines remembered per stream, for input that never ends; None remembers all.
 
-    Memory: 8 bytes a row, in a temporary file from `SEGMENT` rows of a stream on.
+    Memory: 16 bytes a row, in temporary files from `SEGMENT` rows of a stream on.
+
+    Cost: O(log² n) a row, and for each row that came before, one look at each stream that may have it.
     """
 
     def __init__(self, keep: int | None = None) -> None:
         self._keep = keep
         self._streams: dict[int, _Stream] = {}
+        self._every = Counted() if keep is None else None
         self._fingerprints = Fingerprints()
 
     def copies(self, stream: int, table: pa.Table, *, in_order: bool = True) -> BoolArray:
@@ -263,8 +268,14 @@ class Overlaps:
         near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, ztunnels)]
         found = self._rerun_copies(own, hashes, times, codes, names) if in_order else np.zeros(len(hashes), np.bool_)
         if near:
-            found |= _copied(hashes, own, near)
+            rows = np.arange(len(hashes))
+            if self._every is not None and len(near) > FEW_STREAMS:
+                rows = np.flatnonzero(self._every.count(hashes) > own.lines.count(hashes))
+            if len(rows):
+                found[rows] |= _copied(hashes[rows], own, near)
         own.add(hashes, first, last, ztunnels)
+        if self._every is not None:
+            self._every.add(hashes)
         if known is None:
             return found
         copies[known] = found
@@ -296,9 +307,10 @@ def _ztunnels(pods: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
 
 def _copied(hashes: UIntArray, own: _Stream, near: list[_Stream]) -> BoolArray:
     """Rows that other streams hold, as often as they hold them."""
-    allowed = np.max([one.lines.count(hashes) for one in near], axis=0)
     copies: BoolArray = np.zeros(len(hashes), dtype=np.bool_)
-    rows = np.flatnonzero(allowed)
+    rows = np.arange(len(hashes))
+    if len(near) <= FEW_STREAMS:
+        rows = np.flatnonzero(np.max([one.lines.count(hashes) for one in near], axis=0))
     if not len(rows):
         return copies
     came = own.lines.count(hashes[rows])
@@ -307,7 +319,13 @@ def _copied(hashes: UIntArray, own: _Stream, near: list[_Stream]) -> BoolArray:
     starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
     rank = np.empty(len(rows), dtype=np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    copies[rows] = came + rank < allowed[rows]
+    before = came + rank
+    for one in near:  # what one of them holds no other is asked for
+        has = one.lines.count(hashes[rows]) > before
+        copies[rows[has]] = True
+        rows, before = rows[~has], before[~has]
+        if not len(rows):
+            break
     return copies
 
 

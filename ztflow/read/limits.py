@@ -35,6 +35,10 @@ JOIN_LINES = 64
 JOIN_CHARS = 1 << 16
 """Characters one wrapped record may have."""
 
+JOIN_AGAIN = 8
+"""How often a character may be read again, on average, because it might be the end of a record, or the record it seemed
+to go on was none."""
+
 BLOCK_LINES = 400
 """Lines of one start-up configuration block; releases 1.18 to 1.31 print 30 to 100."""
 

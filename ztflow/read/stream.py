@@ -16,6 +16,7 @@ from ztflow.read.framing.margins import BORDER, MARKS, Margin, margin_of
 from ztflow.read.framing.multiline import WrappedRecord, unfinished, unfinished_head
 from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
+from ztflow.read.limits import JOIN_AGAIN, JOIN_CHARS
 from ztflow.read.slow_path import SlowPath
 from ztflow.read.tally import Tally
 from ztflow.read.unread import unread
@@ -62,6 +63,8 @@ class StreamParser:
         self._document = Document()
         self._document_origin = NOBODY
         self._pending: WrappedRecord | None = None
+        self._allowance = JOIN_CHARS
+        """How many characters of held records may be read again; grows with every line that comes while one is held."""
         self._width: int | None = None
         self._margin: Margin | None = None
         self._number = 0
@@ -185,6 +188,8 @@ class StreamParser:
     def _line(self, text: str, overlong: bool, is_mended: bool) -> None:
         """One physical line on the careful path."""
         number = self._number
+        if self._pending is not None:
+            self._allowance = min(self._allowance + JOIN_AGAIN * (len(text) + 1), 4 * JOIN_CHARS)
         if overlong:
             for found in self._document.finish():
                 self._document_part(found)
@@ -304,6 +309,10 @@ class StreamParser:
             return False
         pending.add(piece.text, width, piece.line_number)
         for text in pending.candidates(self._width):
+            if not self._may_read_again(len(text)):
+                if pending.tried or unfinished(text):
+                    continue
+                pending.tried = True
             line = LogLine(text, pending.numbers[0], pending.origin, None, True)
             read = read_mended(line)
             if read is None:
@@ -316,19 +325,27 @@ class StreamParser:
             return True
         return True
 
+    def _may_read_again(self, chars: int) -> bool:
+        """Whether so much may be read again; what may is counted."""
+        if chars > self._allowance:
+            return False
+        self._allowance -= chars
+        return True
+
     def _flush(self) -> None:
-        """Release the held record as what it is; what of it is read again may be held again."""
+        """Release the held record as what it is; what of it is read again may be held again, while that is rare."""
         while self._pending is not None:
             pending, self._pending = self._pending, None
             rest = pending.certain()
             held = WrappedRecord(pending.origin, pending.texts[:rest], pending.widths[:rest], pending.numbers[:rest])
             line = LogLine(held.joined(hard=False), pending.numbers[0], pending.origin, None, rest > 1)
             self._record(line, closed=True)
+            closed = not self._may_read_again(sum(map(len, pending.texts[rest:])))
             for text, width, number in zip(
                 pending.texts[rest:], pending.widths[rest:], pending.numbers[rest:], strict=True
             ):
                 for piece in self._unwrapper.line(text, number):
-                    self._piece(piece, width)
+                    self._piece(piece._replace(closed=True) if closed else piece, width)
 
     # ---- outcomes
 

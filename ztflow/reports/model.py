@@ -183,7 +183,7 @@ def render(
         report: Any.
         form: One of `RENDERERS`.
         limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
-        width: For `text`: width of the terminal in cells; None cuts nothing.
+        width: For `text`: width of the terminal in cells; None cuts only the overlong.
         color: For `text`: whether to style.
 
     Raises:

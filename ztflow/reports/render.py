@@ -20,7 +20,7 @@ def _cells(table: TitledTable) -> list[list[str]]:
 
 
 def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str:
-    """Aligned tables, fitted to a terminal, or with nothing cut.
+    """Aligned tables, fitted to a terminal, or with only the overlong cut.
 
     Args:
         page: What to show.

@@ -45,7 +45,7 @@ def open_writer(
         format_name: One of `ROW_FORMATS`.
         stream: Where the bytes go; it is not closed.
         schema: `HALVES_SCHEMA` or `FLOWS_SCHEMA`.
-        width: For `table`: cells of the terminal; None cuts nothing.
+        width: For `table`: cells of the terminal; None cuts only what is longer than `text.LONGEST`.
         color: For `table` and `wide`: whether to style.
         live: For `table`: whether tables keep coming.
 

@@ -1,5 +1,6 @@
-"""Tables as aligned text for people: fitted to a terminal, or nothing cut when there is none.
+"""Tables as aligned text for people: fitted to a terminal, or only the overlong cut when there is none.
 
+A table is never many times its input: one long name does not pad the rows of all others, and is cut itself.
 `TextWriter` writes tables of flows and records that may keep coming; `grid` makes a small finished table of texts, for
 reports and graphs.
 """
@@ -22,6 +23,12 @@ GAP = " "
 WIDE_GAP = "  "
 ARROW = " → "
 """Both sides of it are shortened, never the arrow."""
+
+PADDED = 128
+"""No column is padded to more cells, where there is no terminal: longer cells stick out."""
+
+LONGEST = 1024
+"""No cell is longer; the middle is left out. Formats for programs keep all."""
 
 SMALLEST = 8
 """A shared column is never narrower; a terminal too small for that wraps."""
@@ -60,14 +67,14 @@ def fact(label: str, text: str, *, width: int | None, color: bool, code: str | N
     return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
 
 
-def _fitted(text: str, width: int, *, right: bool) -> str:
-    """The text in exactly `width` terminal cells."""
+def _fitted(text: str, width: int, longest: int, *, right: bool) -> str:
+    """The text in at least `width` and at most `longest` terminal cells."""
     size = len(text) if text.isascii() else visible_width(text)
-    if size == width:
-        return text
-    if size > width:
-        text = fit(text, width)
+    if size > longest:
+        text = fit(text, longest)
         size = visible_width(text)
+    if size >= width:
+        return text
     blanks = " " * (width - size)
     return blanks + text if right else text + blanks
 
@@ -104,7 +111,7 @@ class TextTable:
 
     Args:
         columns: What is shown, from left to right.
-        width: Cells of the terminal; None cuts nothing.
+        width: Cells of the terminal; None cuts only what is longer than `LONGEST`.
         color: Whether to style cells.
         live: More rows come: give every shared column its full share instead of what the first rows need.
     """
@@ -152,16 +159,15 @@ class TextTable:
         ]
         if self._width is None:
             widths = self._widths or [0] * len(wanted)
-            self._widths = [max(pair) for pair in zip(widths, wanted, strict=True)]
+            self._widths = [max(at, min(cells, PADDED)) for at, cells in zip(widths, wanted, strict=True)]
             return
-        if self._live:
-            wanted = [self._width] * len(wanted)
+        wanted = [min(self._width if self._live else cells, LONGEST) for cells in wanted]
         self._widths = share_widths(self.columns, wanted, self._width - len(self._gap) * (len(self.columns) - 1))
 
     def _line(self, row: Sequence[str], *, heading: bool = False) -> str:
         shown = []
         for text, width, column in zip(row, self._widths, self.columns, strict=True):
-            cell = _fitted(text, width, right=column.right)
+            cell = _fitted(text, width, LONGEST if self._width is None else width, right=column.right)
             style = BOLD if heading else column.styles.get(text)
             shown.append(styled(cell, style, color=True) if self._color and style and text.strip() else cell)
         return self._gap.join(shown).rstrip()
@@ -212,7 +218,7 @@ def grid(
         titles: Headings.
         rows: Cells, safe to show.
         right: Which columns are numbers.
-        width: Cells of the terminal; None cuts nothing.
+        width: Cells of the terminal; None cuts only what is longer than `LONGEST`.
         color: Whether to style.
     """
     cells = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in titles]

@@ -187,7 +187,7 @@ def fitting(columns: Sequence[TextColumn], width: int) -> Sequence[TextColumn]:
 
 
 def flow_columns(width: int | None) -> Sequence[TextColumn]:
-    """The table of flows for a terminal of that width; None is not a terminal, so nothing is cut."""
+    """The table of flows for a terminal of that width; None is not a terminal: only the overlong is cut."""
     if width is not None and width < NARROW:
         return (
             TextColumn("TIME", _time("end", 11, 19), 8),
@@ -221,7 +221,7 @@ def flow_columns(width: int | None) -> Sequence[TextColumn]:
 
 
 def record_columns(width: int | None) -> Sequence[TextColumn]:
-    """The table of access lines for a terminal of that width; None is not a terminal, so nothing is cut."""
+    """The table of access lines for a terminal of that width; None is not a terminal: only the overlong is cut."""
     narrow = width is not None and width < NARROW
     shown = short_size if narrow else bytes_text
     bytes_width = 5 if narrow else 8
@@ -254,7 +254,7 @@ def _wide_end(side: str, title: str) -> tuple[TextColumn, ...]:
 
 
 def wide_flow_columns() -> Sequence[TextColumn]:
-    """Every column of a flow a person reads, nothing shortened."""
+    """Every column of a flow a person reads; only the overlong is cut."""
     return (
         TextColumn("END", _time("end", 0, 27)),
         *_wide_end("src", "SOURCE"),
@@ -286,7 +286,7 @@ def wide_flow_columns() -> Sequence[TextColumn]:
 
 
 def wide_record_columns() -> Sequence[TextColumn]:
-    """Every column of an access line a person reads, nothing shortened."""
+    """Every column of an access line a person reads; only the overlong is cut."""
     return (
         TextColumn("TIME", _time("time", 0, 27)),
         TextColumn("LEVEL", _words("level")),

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
+from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
 from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
 from ztflow.pair.hmm.transition_rates import TransitionRates
 from ztflow.pair.reach import REACH, Reach
@@ -26,7 +27,10 @@ class MatchingParameters:
     Attributes:
         duration_weight: Of a squared millisecond of duration difference against one of end difference. Captured runs.
         no_partner: Cost of leaving a half without partner: no pair 100 ms apart is taken. Chosen.
-        alternative: Another partner counts as an alternative from this probability on. Chosen.
+        alternative: Another partner counts as an alternative from this probability on, or when it is as likely as the
+            one taken. Chosen.
+        moment: In a crowd denser than two ztunnels can end, the order of ends within this, µs, says less than
+            durations. Chosen.
         overtakes: Chance that a pair the model is certain of is wrong all the same, when another that could take its
             place ended alongside it. Captured runs.
         overtakes_within: How far apart, in µs, the ends have to be to halve that, besides half of what delays scatter
@@ -43,6 +47,7 @@ class MatchingParameters:
     duration_weight: float = 0.25
     no_partner: float = 100.0**2
     alternative: float = 0.01
+    moment: int = 1000
     overtakes: float = 0.025
     overtakes_within: float = 400.0
     crowded: float = 0.95
@@ -141,6 +146,27 @@ def match_segments(
     1 ms a pair).
     """
     return [_matched(segment, parameters, reach, rates) for segment in segments]
+
+
+def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING, reach: Reach = REACH) -> Matches:
+    """Match a stretch too dense for the model: in order, each partner as likely as any other that would have fitted.
+
+    Args:
+        out: The outbound halves.
+        inn: The inbound halves.
+        parameters: The figures.
+        reach: Time distances.
+
+    Cost: O(n log n): 1 to 2 µs a half.
+    """
+    farthest = int(1000 * parameters.no_partner**0.5) - 1
+    rows, columns = assign(out, inn, parameters.moment, farthest)
+    other, within = scattered(out.duration[rows], inn.duration[columns]), reach.usual_delay
+    fit_in = fitting(inn, inn.time[columns], inn.duration[columns], within, other)
+    fit_out = fitting(out, out.time[rows], out.duration[rows], within, other)
+    confidence = (1 - parameters.overtakes) / np.maximum(np.maximum(fit_in, fit_out), 1.0)
+    confidence *= parameters.crowded if max(len(out), len(inn)) > parameters.posterior.crowd else 1.0
+    return Matches(rows, columns, confidence, np.rint(fit_in).astype(np.int64) - 1)
 
 
 def _matched(segment: Segment, parameters: MatchingParameters, reach: Reach, rates: TransitionRates | None) -> Matches:
@@ -246,7 +272,8 @@ def _decide(
     keep = piece.cost[rows, columns] < far
     rows, columns = rows[keep], columns[keep]
     chance = posterior[rows, columns]
-    others = (posterior[rows] >= parameters.alternative).sum(axis=1) - (chance >= parameters.alternative)
+    counts_from = np.minimum(parameters.alternative, chance * (1 - 1e-6))
+    others = (posterior[rows] >= counts_from[:, None]).sum(axis=1) - 1
     confidence = chance * (1 - _overtaken(piece.candidates, rows, columns, parameters))
     confidence *= parameters.crowded if piece.candidates.slots > parameters.posterior.crowd else 1.0
     confidence = np.minimum(confidence, parameters.at_most)

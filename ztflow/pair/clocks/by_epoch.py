@@ -163,13 +163,13 @@ def _bursts(
     found: list[tuple[Index, Index]] = []
     for at, count in zip(first[large].tolist(), size[large].tolist(), strict=True):
         mine = time[at : at + count]
-        fitting = []
+        fitting = []  # where two are as much alike, as with regular probes, the nearer one
         for other in others.get((int(rank[at]), count), []):
             apart = mine - time[other : other + count]
             if abs(int(apart[0])) <= reach.far_ends:
-                fitting.append((int(np.ptp(apart)), other))
+                fitting.append((int(np.ptp(apart)), abs(int(apart[0])), other))
         if fitting and min(fitting)[0] <= reach.burst_alike:
-            other = min(fitting)[1]
+            other = min(fitting)[2]
             found.append((np.arange(at, at + count), np.arange(other, other + count)))
     if not found:
         return near[:0], near[:0], laid

@@ -80,22 +80,23 @@ def pair_late_or_cut(
     Cost: numpy passes over `neighbours` possible partners on each side of a half; Python per pair that could be one.
     """
     possible = _candidate_pairs(features, time, index, parameters, reach)
+    possible = possible.take(_open(possible, len(index)))
     others: defaultdict[int, _Partners] = defaultdict(_Partners)
     for o, i, score in zip(possible.outbound.tolist(), possible.inbound.tolist(), possible.apart.tolist(), strict=True):
         others[o].add(score, i)
         others[i].add(score, o)
-    taken = np.zeros(len(index), np.bool_)
+    taken = bytearray(len(index))
     found: list[LateOrCutPair] = []
     columns = [getattr(possible, name).tolist() for name in _CandidatePairs.__slots__]
     for due, o, i, score, equal, silent, trust in zip(*columns, strict=True):
         if due >= watermark:
             break
-        if taken[o] or taken[i] or min(others[o].best_but(i, taken), others[i].best_but(o, taken)) <= score:
+        if taken[o] or taken[i] or others[o].fits(score, i, taken) or others[i].fits(score, o, taken):
             continue
         alternatives = others[o].left + others[i].left - 2
         if silent and alternatives:
             continue
-        taken[[o, i]] = True
+        taken[o] = taken[i] = True
         for half in (o, i):
             for _, other in others[half].ranked:
                 others[other].left -= 1
@@ -119,15 +120,19 @@ class _Partners:
         self.ranked.append((score, other))
         self.left += 1
 
-    def best_but(self, partner: int, taken: BoolArray) -> float:
-        """Score of the best other partner that is free; infinite when there is none."""
+    def fits(self, score: float, partner: int, taken: bytearray) -> bool:
+        """Whether another partner that is free fits as well as this one or better."""
+        ranked = self.ranked
         if not self._sorted:
-            self.ranked.sort()
+            ranked.sort()
             self._sorted = True
-        while self._first < len(self.ranked) and taken[self.ranked[self._first][1]]:
-            self._first += 1
-        free = (score for score, other in self.ranked[self._first :] if other != partner and not taken[other])
-        return next(free, np.inf)
+        at = self._first
+        while at < len(ranked) and taken[ranked[at][1]]:
+            at += 1
+        self._first = at
+        while at < len(ranked) and (ranked[at][1] == partner or taken[ranked[at][1]]):
+            at += 1
+        return at < len(ranked) and ranked[at][0] <= score
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,29 @@ class _CandidatePairs:
     def take(self, index: Index | BoolArray) -> _CandidatePairs:
         """Those at `index`."""
         return _CandidatePairs(*(getattr(self, name)[index] for name in self.__slots__))
+
+
+def _open(possible: _CandidatePairs, count: int) -> Index:
+    """Candidates one of which can be decided, alone or among those it hangs together with.
+
+    The first of a group to be taken has to fit better than all others of both its halves. Where halves are many and
+    alike none does, so nothing of the group is ever decided.
+    """
+    best = np.ones(len(possible.outbound), np.bool_)
+    for half in (possible.outbound, possible.inbound):
+        least = np.full(count, np.inf)
+        np.minimum.at(least, half, possible.apart)
+        equal = possible.apart == least[half]
+        best &= equal & (np.bincount(half[equal], minlength=count)[half] == 1)
+    if best.all() or not best.any():
+        return np.flatnonzero(best)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(best), np.int8), (possible.outbound, possible.inbound)), shape=(count, count))
+    _, group = connected_components(edges, directed=False)
+    group = group[possible.outbound]
+    return np.flatnonzero(np.isin(group, group[best]))
 
 
 def _candidate_pairs(

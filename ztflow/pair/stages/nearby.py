@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, Index
+from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, BoolArray, Index
 from ztflow.pair.assignment import segments
-from ztflow.pair.assignment.matching import Segment, match_segments
+from ztflow.pair.assignment.at_once import Side
+from ztflow.pair.assignment.matching import Matches, Segment, match_dense, match_segments
 from ztflow.pair.buffers import OPEN, REMAINING, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Offsets
@@ -65,27 +66,46 @@ class NearbyStage:
         self._match(closed_parts, decided)
 
     def _cut(self, part: Index, settled: int, decided: DecisionRecorder) -> tuple[Index, int]:
-        """Match the front of a segment as long as it is too large.
+        """Match the front of a segment as long as it is too large or too dense.
 
         Returns:
             What is left of it, and how many of these halves were looked at before a cut already.
         """
-        cutting = self._parameters.segments
-        status, corrected, outbound = (
-            self._unmatched.status,
-            self._unmatched.corrected,
-            self._unmatched.features.outbound,
-        )
-        again = part[:0]
-        while first := segments.first_part(corrected[part], outbound[part], settled, cutting):
-            torn = len(again) > 0 or 2 * int(outbound[part[:first]].sum()) != first
-            self._match([part[:first]], decided, cutting.torn if torn else 1.0)
+        cutting, reach = self._parameters.segments, self._parameters.reach
+        if len(part) < min(cutting.dense, cutting.largest):
+            return part, 0
+        status, outbound = self._unmatched.status, self._unmatched.features.outbound
+        time = self._unmatched.corrected[part]
+        dense = segments.DenseStretches(time, cutting)
+        again, at = part[:0], 0
+        while True:
+            look = np.concatenate([again, part[at : at + cutting.largest + cutting.dense]])
+            ends, out = self._unmatched.corrected[look], outbound[look]
+            if stretch := dense.first(ends, at):
+                first, end = stretch
+                if end + cutting.dense_within >= settled:
+                    break
+                stop = int(np.searchsorted(time, end, side="right"))
+                crowd = np.concatenate([look[first : len(again)], part[at + max(0, first - len(again)) : stop]])
+                self._match([look[:first]], decided, self._trust(again, out[:first]))
+                self._match_dense(crowd, decided)
+                again, at = part[:0], stop
+                continue
+            first = segments.first_part(ends, out, settled - cutting.dense_within, cutting)
+            if not first:
+                break
+            self._match([look[:first]], decided, self._trust(again, out[:first]))
             # A partner may be just behind the cut.
-            near = corrected[part[:first]] >= corrected[part[first]] - self._parameters.reach.segment_pause
-            again = part[:first][near & (status[part[:first]] == REMAINING)][-cutting.carried :]
+            near = ends[:first] >= ends[first] - reach.segment_pause
+            at += first - len(again)
+            again = look[:first][near & (status[look[:first]] == REMAINING)][-cutting.carried :]
             status[again] = OPEN
-            part = np.concatenate([again, part[first:]])
-        return part, len(again)
+        return np.concatenate([again, part[at:]]), len(again)
+
+    def _trust(self, again: Index, outbound: BoolArray) -> float:
+        """What confidence is worth before a cut: connections may have been under way there, or at the cut before."""
+        torn = len(again) > 0 or 2 * int(outbound.sum()) != len(outbound)
+        return self._parameters.segments.torn if torn else 1.0
 
     def _correct(self, index: Index, around: BasicFeatures) -> None:
         """Subtract the clock offsets, epoch by epoch."""
@@ -124,16 +144,31 @@ class NearbyStage:
 
     def _match(self, parts: list[Index], decided: DecisionRecorder, trust: float = 1.0) -> None:
         """Assign the halves of each segment; those without a partner are `REMAINING`. Confidence times trust."""
-        outbound, matching = self._unmatched.features.outbound, self._parameters.matching
-        sides = [(part[outbound[part]], part[~outbound[part]]) for part in parts]
-        for part in parts:
-            self._unmatched.status[part] = REMAINING
-        sides = [(out, inn) for out, inn in sides if len(out) and len(inn)]
+        sides = [side for part in parts if (side := self._sides(part))]
         candidates = [self._segment(out, inn) for out, inn in sides]
-        for (out, inn), match in zip(sides, match_segments(candidates, matching, self._parameters.reach), strict=True):
-            confidence = match.confidence * trust
-            paired = np.where(confidence >= matching.unique, UNIQUE, AMBIGUOUS)
-            decided.pairs(out[match.outbound], inn[match.inbound], paired, confidence, match.alternatives)
+        matches = match_segments(candidates, self._parameters.matching, self._parameters.reach)
+        for (out, inn), match in zip(sides, matches, strict=True):
+            self._decide(out, inn, match, trust, decided)
+
+    def _match_dense(self, part: Index, decided: DecisionRecorder) -> None:
+        """Assign halves that lie too dense for the order of their ends to say anything."""
+        if sides := self._sides(part):
+            out, inn = sides
+            time, duration = self._unmatched.corrected, self._unmatched.features.duration
+            ours, theirs = Side(time[out], duration[out]), Side(time[inn], duration[inn])
+            match = match_dense(ours, theirs, self._parameters.matching, self._parameters.reach)
+            self._decide(out, inn, match, 1.0, decided)
+
+    def _sides(self, part: Index) -> tuple[Index, Index] | None:
+        """Outbound and inbound halves, all `REMAINING` for now; None where all are of one side."""
+        outbound = self._unmatched.features.outbound[part]
+        self._unmatched.status[part] = REMAINING
+        return (part[outbound], part[~outbound]) if outbound.any() and not outbound.all() else None
+
+    def _decide(self, out: Index, inn: Index, match: Matches, trust: float, decided: DecisionRecorder) -> None:
+        confidence = match.confidence * trust
+        paired = np.where(confidence >= self._parameters.matching.unique, UNIQUE, AMBIGUOUS)
+        decided.pairs(out[match.outbound], inn[match.inbound], paired, confidence, match.alternatives)
 
     def _segment(self, out: Index, inn: Index) -> Segment:
         unmatched, features, time = self._unmatched, self._unmatched.features, self._unmatched.corrected

@@ -48,6 +48,48 @@ def unfinished(text: str) -> bool:
     return "connection failed" not in text and not _CLOSED_DURATION.search(text)
 
 
+class _Joined:
+    """Lines put together one by one; each costs what it adds, and what is behind the last quote.
+
+    Attributes:
+        text: What the lines are together.
+        lines: How many they are.
+        widest: The widest of them that another follows, as far as that matters.
+    """
+
+    __slots__ = ("_from", "lines", "text", "widest")
+
+    def __init__(self, first: str, widest: int) -> None:
+        self.text = first
+        self.lines = 1
+        self.widest = widest
+        self._from = 0
+
+    def add(self, width: int, after: str, *, hard: bool) -> None:
+        """One more line, behind one of this width."""
+        text, begin = self.text, after.lstrip()
+        quote = self.open_quote()
+        if quote is None and (_KEY_START.match(begin) or _between_head_words(text, begin)):
+            text = f"{text.rstrip()} {begin}"
+        elif hard:
+            text = text + after if width >= self.widest else f"{text.rstrip()} {begin}"
+        elif quote is not None and quote[1] != "error":
+            text = text.rstrip() + begin
+        elif text.endswith("="):
+            text += begin
+        else:
+            text = f"{text.rstrip()} {begin}"
+        self.text = text
+        self.lines += 1
+
+    def open_quote(self) -> re.Match[str] | None:
+        """The field whose value goes on behind the text."""
+        found = _OPEN_QUOTE.search(self.text, self._from)
+        # what was closed stays closed, and a key with a quote to come begins behind the last quote there is
+        self._from = found.start() if found else self.text.rfind('"') + 1
+        return found
+
+
 @dataclass(slots=True)
 class WrappedRecord:
     """The physical lines of a record whose end has not been seen.
@@ -57,13 +99,16 @@ class WrappedRecord:
         widths: Their physical widths.
         numbers: Their physical line numbers.
         origin: Who wrote it, by the wrapper of the first line.
+        tried: Whether it was read once although too much had been read again.
     """
 
     origin: Origin
     texts: list[str] = field(default_factory=list)
     widths: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    tried: bool = False
     _size: int = 0
+    _made: dict[bool, _Joined] = field(default_factory=dict)
 
     def add(self, text: str, width: int, number: int) -> None:
         """One more physical line."""
@@ -83,7 +128,8 @@ class WrappedRecord:
             return True
         if self.widths[-1] >= _MIN_WIDTH and len(text) <= self.widths[-1]:
             return True
-        return _OPEN_QUOTE.search(self.joined(hard=False)) is not None
+        self.joined(hard=False)
+        return self._made[False].open_quote() is not None
 
     def candidates(self, width: int | None) -> list[str]:
         """The record as one line, most likely reading first; empty while its last field has not come."""
@@ -103,22 +149,13 @@ class WrappedRecord:
 
     def joined(self, *, hard: bool) -> str:
         """The lines put together as one of the two kinds."""
-        widest = max(self.widths[:-1], default=0)
-        text = self.texts[0]
-        for before, after in zip(self.widths, self.texts[1:], strict=False):
-            begin = after.lstrip()
-            quote = _OPEN_QUOTE.search(text)
-            if quote is None and (_KEY_START.match(begin) or _between_head_words(text, begin)):
-                text = f"{text.rstrip()} {begin}"
-            elif hard:
-                text = text + after if before >= widest else f"{text.rstrip()} {after.lstrip()}"
-            elif quote is not None and quote[1] != "error":
-                text = text.rstrip() + begin
-            elif text.endswith("="):
-                text += begin
-            else:
-                text = f"{text.rstrip()} {begin}"
-        return text
+        widest = max(self.widths[:-1], default=0) if hard else 0
+        before = self._made.get(hard)
+        if before is None or before.widest != widest or before.lines > len(self.texts):
+            before = self._made[hard] = _Joined(self.texts[0], widest)
+        for width, text in zip(self.widths[before.lines - 1 : -1], self.texts[before.lines :], strict=True):
+            before.add(width, text, hard=hard)
+        return before.text
 
     def certain(self) -> int:
         """How many of the lines surely belong to the record, when it cannot be read as a whole."""

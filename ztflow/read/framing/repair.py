@@ -177,7 +177,7 @@ def _words(text: str) -> str:
 
 def _keys(text: str) -> str:
     """Keys one letter from right, where the right one is missing."""
-    keys = _SOME_KEY.findall(text)
+    keys = dict.fromkeys(_SOME_KEY.findall(text))
     right = {key: known for key, known in near_keys(keys) if known not in keys}
     return _SOME_KEY.sub(lambda found: right.get(found[1], found[1]), text) if right else text
 
