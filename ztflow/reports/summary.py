@@ -133,11 +133,9 @@ class Summary(Report):
     bounds: Bounds | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As for every report; `bounds` is only there when something is a bound."""
+        """As for every report."""
         values = super().to_dict()
-        if self.bounds is None:
-            del values["bounds"]
-        else:  # `others` is no row, whose measures would stand beside its other fields
+        if self.bounds is not None:  # `others` is no row, whose measures would stand beside its other fields
             values["bounds"] = plain({field.name: getattr(self.bounds, field.name) for field in fields(Bounds)})
         return values
 
