@@ -34,7 +34,7 @@ class Budget:
         flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
             disk.
         ends: Pods and addresses whose places are known at the same time.
-        pending: Bytes of access lines that pairing holds while their partner may still come, with what it keeps of them.
+        pending: Bytes of access lines that pairing holds while their partner may come, and of what it keeps of them.
     """
 
     bound: int
