@@ -121,8 +121,9 @@ def of_several(ends: pa.Table) -> pa.Array:
 
 
 def of_bare_files(ends: pa.Table) -> list[str]:
-    """The inputs of ends whose ztunnel nothing else names."""
+    """The inputs with a pod whose ztunnel nothing else names."""
     bare = ends.filter(pc.and_(pc.is_null(ends.column("pod")), pc.is_null(ends.column("node"))))
+    bare = bare.filter(pc.and_(pc.is_valid(bare.column("namespace")), pc.is_valid(bare.column("workload"))))
     files: list[str] = bare.column("file").unique().drop_null().to_pylist()
     return files
 
