@@ -75,7 +75,7 @@ def test_halves_of_one_instant_are_paired_in_parts(order, lost):
         for place, half in enumerate(connection(client=number % 5, server=9, request=number, response=7 * number))
     ]
     rows = [rows[place] for place in order if place not in lost]
-    little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=4000)
+    little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=20_000)
     whole, _ = paired(rows)
     assert little == whole
     assert not report.evicted
@@ -92,6 +92,6 @@ def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch
     monkeypatch.setattr(Pairer, "finish", noted)
     rows = [connection()[1] | {"line_number": number} for number in range(400)]
     little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=40_000)
-    assert sorted(outbound for outbound, _, _ in little) == list(range(400))
+    assert sorted(inbound if outbound is None else outbound for outbound, inbound, _ in little) == list(range(400))
     assert not report.evicted
     assert max(largest) < 100
