@@ -36,10 +36,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Bottom first. A module imports from lower layers and from its own room, never sideways."""
 
-LATE = {("model", "graph")}
+LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports")}
 """Imports inside a function that go up: the convenience methods of the tables."""
 
-CIRCLES = {("ztflow.model.tables", "ztflow.graph"), ("ztflow.filters", "ztflow.filters.masks")}
+CIRCLES = {
+    ("ztflow.model.answers", "ztflow.graph"),
+    ("ztflow.model.answers", "ztflow.model.tables"),
+    ("ztflow.model.answers", "ztflow.reports"),
+    ("ztflow.model.answers", "ztflow.reports.summary"),
+    ("ztflow.model.table", "ztflow.filters"),
+    ("ztflow.filters", "ztflow.filters.masks"),
+}
 """Imports that close a circle and may: a method that hands on to what works on its class, loaded when first called."""
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

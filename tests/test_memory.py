@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow import memory
-from ztflow.api import budget_of
 from ztflow.cli import main
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import parse_size
+from ztflow.filters.quantities import budget_of, parse_size
 from ztflow.memory import MIB, budget
 from ztflow.model.tables import Flows, Halves
 from ztflow.pair import Pairer

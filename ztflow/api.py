@@ -6,27 +6,35 @@ line uses these functions. An invalid inventory raises when the function is call
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
-import ztflow.memory
-from ztflow.errors import SourceError
+from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
-from ztflow.filters.quantities import parse_size
-from ztflow.memory import Budget
+from ztflow.filters.quantities import budget_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
 
-Source: TypeAlias = str | Path | BinaryIO
+Given: TypeAlias = str | Path | BinaryIO
+Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable[Source]"
+"""A path, directory, glob or `-`; an open file, binary or of text; the log itself as text or bytes; or several."""
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
+
+TEXT_NAME = "<text>"
+"""What tables call an input that was given as text."""
+
+_IN_A_LINE = "src.addr"
+"""What every access line has, and no path."""
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -44,7 +52,8 @@ def read_records(
     """The access lines of all inputs as one table, merged by time.
 
     Args:
-        inputs: Files, directories, globs, `-` for stdin, or open binary files.
+        inputs: Files, directories, globs, `-` for stdin, open files, the log itself as text or bytes, or lists of
+            these.
         inventory: As for `read_flows`; with one, each line has the node of its ztunnel where it is known.
         wrapper: Format the lines are wrapped in; detected automatically by default; see docs/reference/inputs.md.
         memory: Bound on what the process has in memory while it reads, in bytes or as `"1GiB"`; `memory.DEFAULT` unless
@@ -57,6 +66,7 @@ def read_records(
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
         InventoryError: Nothing could be recognised in an inventory file.
+        UsageError: An input is nothing that can be read.
     """
     report = ReadReport()
     parts = iter_records(
@@ -85,8 +95,9 @@ def iter_records(
     Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs, on_error), report=report, memory=budget_of(memory))
-    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
+    sources = _given(inputs)
+    session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
 def read_flows(
@@ -148,8 +159,9 @@ def iter_flows(
     read before the first flow comes.
     """
     report = ReadReport() if report is None else report
-    session = Session(_known(inventory, inputs, on_error), report=report, memory=budget_of(memory))
-    return _finished(session, _batches(inputs, wrapper, on_error, progress, report))
+    sources = _given(inputs)
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
 def read_capture(
@@ -199,6 +211,7 @@ def read_noted(
     Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
     """
     report = ReadReport() if report is None else report
+    sources = _given(inputs)
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
@@ -206,12 +219,17 @@ def read_noted(
             yield batch
 
     batches = (
-        _batches(inputs, wrapper, on_error, progress, report)
+        _batches(sources, wrapper, on_error, progress, report)
         if stop is None
-        else follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
+        else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    session = Session(_known(inventory, inputs, on_error), report=report, memory=budget_of(memory))
-    return whole(Flows, _finished(session, noted(batches)), report)
+    return whole(
+        Flows,
+        _finished(
+            Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory)), noted(batches)
+        ),
+        report,
+    )
 
 
 def follow_records(
@@ -229,8 +247,9 @@ def follow_records(
     filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
     """
     report = ReadReport() if report is None else report
-    session = RecordSession(_known(inventory, inputs, on_error), live=True, report=report, memory=budget_of(memory))
-    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    sources = _given(inputs)
+    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
+    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def follow_flows(
@@ -260,13 +279,14 @@ def follow_flows(
         InventoryError: As for `read_flows`.
     """
     report = ReadReport() if report is None else report
+    sources = _given(inputs)
     session = LiveSession(
-        _known(inventory, inputs, on_error),
+        _known(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
         report=report,
         memory=budget_of(memory),
     )
-    return _live(session, follow(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
@@ -278,18 +298,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     return made
 
 
-def budget_of(memory: Memory) -> Budget:
-    """What each part may hold under a bound.
-
-    Raises:
-        UsageError: It is no size, or less than can be kept.
-    """
-    if memory is None:
-        return ztflow.memory.DEFAULT
-    return ztflow.memory.budget(parse_size(memory) if isinstance(memory, str) else memory)
-
-
-def _known(inventory: Known, inputs: Sequence[Source], on_error: OnError | None) -> Inventory | None:
+def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
     if inventory is None or isinstance(inventory, Inventory):
         return inventory or None
     paths = [inventory] if isinstance(inventory, str | Path) else inventory
@@ -303,8 +312,69 @@ def _known(inventory: Known, inputs: Sequence[Source], on_error: OnError | None)
     return beside.inventory or None
 
 
+def _given(inputs: Iterable[Source]) -> list[Given]:
+    """The inputs, lists spread out, text as streams.
+
+    Raises:
+        UsageError: One is nothing that can be read; says what can.
+    """
+    found: list[Given] = []
+    named = False
+    one: Any
+    for one in inputs:
+        named = True
+        if isinstance(one, str):
+            found.append(_stream(one.encode("utf-8", "surrogateescape")) if _is_log(one) else one)
+        elif isinstance(one, Path):
+            found.append(one)
+        elif isinstance(one, os.PathLike):
+            found.append(Path(one))
+        elif isinstance(one, bytes | bytearray):
+            found.append(_stream(bytes(one)))
+        elif isinstance(one, io.TextIOBase):
+            found.append(_of_text(one))
+        elif hasattr(one, "read"):
+            found.append(one)
+        elif isinstance(one, Iterable) and not hasattr(one, "to_arrow"):
+            found += _given(one)
+        else:
+            raise UsageError(f"cannot read {type(one).__name__}; give a path, an open file, the log as text, or a list")
+    if named and not found:
+        raise UsageError("the list of inputs is empty; give no argument at all to read standard input")
+    return found
+
+
+def _is_log(text: str) -> bool:
+    """Whether a text is the log itself and not the name of a file."""
+    if "\n" not in text and _IN_A_LINE not in text:
+        return False
+    try:
+        return not Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return True
+
+
+def _stream(data: bytes) -> BinaryIO:
+    return _Named(data)
+
+
+class _Named(io.BytesIO):
+    """Bytes with the name the tables give them."""
+
+    name = TEXT_NAME
+
+
+def _of_text(file: io.TextIOBase) -> BinaryIO:
+    """The bytes below a text file, so that its encoding does not matter; what is left of any other text."""
+    below = getattr(file, "buffer", None)
+    if below is not None and file.seekable() and file.tell() == 0:
+        binary: BinaryIO = below
+        return binary
+    return _stream(file.read().encode("utf-8", "surrogateescape"))
+
+
 def _batches(
-    inputs: Sequence[Source],
+    inputs: Sequence[Given],
     wrapper: str | None,
     on_error: OnError | None,
     progress: Progress | None,

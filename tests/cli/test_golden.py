@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from golden import matches_golden
 
-COMMANDS = ["summary", "records", "flows", "graph", "report", "diff", "check", "explain", "simulate", "warmup"]
+COMMANDS = [
+    "summary",
+    "records",
+    "flows",
+    "graph",
+    "report",
+    "diff",
+    "advise",
+    "check",
+    "explain",
+    "simulate",
+    "warmup",
+]
 
 
 def test_help_of_the_program(cli):

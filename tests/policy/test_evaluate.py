@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from flow_strategies import flows as any_flows
+from flow_strategies import quick
 from flows_by_hand import flow, table
+from hypothesis import given
 from policies_by_hand import CART, PROBER, WEB, authorization, converted, decided, peer, plain, pods, verdict
 
 from ztflow.aggregate import View
@@ -163,6 +166,11 @@ BY_APP = {"selector": {"matchLabels": {"app": "db"}}}
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {}, "unknown"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(name="none")], {"src_identity": CART}, "refused"),
         ([authorization(ALLOW_WEB, **BY_APP), authorization(ALLOW_WEB, name="all")], {}, "allowed"),
+        (
+            [authorization(ALLOW_WEB, **BY_APP), authorization(name="v2", selector={"matchLabels": {"app": "other"}})],
+            {},
+            "unknown",
+        ),
     ],
 )
 def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
@@ -174,7 +182,9 @@ def test_unknown_labels_count_only_where_they_decide(made, values, wanted):
 
 
 def test_pods_of_one_replica_set_share_their_labels():
-    known = pods(db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db"})
+    known = pods(
+        db_5d9f_aaaaa={"app": "db", "pod-template-hash": "5d9f"}, other_x={"app": "db", "pod-template-hash": "77"}
+    )
     policy = converted(authorization(ALLOW_WEB, **BY_APP))
     assert verdict(policy, known, dst_pod="data/db-5d9f-bbbbb", src_identity=CART) == "refused"
     assert verdict(policy, known, dst_pod="data/db-6e0a-bbbbb", src_identity=CART) == "unknown"
@@ -201,6 +211,16 @@ def test_a_dump_says_itself_what_is_attached():
     inventory = Inventory(pods=[PodFact("data", "db-0", policies=("data/p",))])
     assert verdict(PolicySet((selected(),)), Workloads(inventory), src_identity=CART) == "refused"
     assert Workloads(inventory).find("data/db-0", None) == Workload("data", "db-0", None, frozenset({"data/p"}))
+
+
+def test_a_policy_istiod_makes_for_a_waypoint_is_one_of_a_dump():
+    name = "istio_allow_waypoint_shop_way"
+    rule = Rule(((Match(principals=(TextMatch(TextKind.EXACT, "cluster.local/ns/shop/sa/way"),)),),), 0)
+    made = Policy("data", name, Scope.WORKLOAD, Action.ALLOW, (rule,), attachment=ByKey())
+    none = converted(authorization(name="none")).policies
+    policies = PolicySet((*none, made), (), {"data/db-0": frozenset({f"data/{name}"})})
+    assert verdict(policies, src_identity="spiffe://cluster.local/ns/shop/sa/way") == "allowed"
+    assert verdict(policies) == "refused"
 
 
 def test_a_key_that_no_policy_has_is_as_if_it_were_not_there():
@@ -241,16 +261,40 @@ def test_the_table_is_aligned_with_the_flows():
     assert evaluate(PolicySet(), Flows()).table().num_rows == 0
 
 
-def test_addresses_and_ports_make_kinds_only_where_a_policy_asks_for_them():
+def test_addresses_and_ports_make_kinds_only_where_policies_tell_them_apart():
     rows = [flow(n, src_ip=f"10.0.1.{n}", hbone_port=5000 + n, hbone_host=f"10.0.2.{n}") for n in range(20)]
     flows = Flows(table(*rows))
     for rule, kinds in (
         (ALLOW_WEB, 1),
-        ('[{to: [{operation: {ports: ["5001"]}}]}]', 20),
-        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}]}]', 20),
-        ('[{when: [{key: destination.ip, values: ["10.0.2.0/28"]}]}]', 20),
+        ('[{to: [{operation: {ports: ["5001"]}}]}]', 2),
+        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}]}]', 2),
+        ('[{when: [{key: destination.ip, values: ["10.0.2.0/28"]}]}]', 2),
+        ('[{from: [{source: {ipBlocks: ["10.0.1.0/28"]}}], to: [{operation: {notPorts: ["5001"]}}]}]', 3),
     ):
         assert len(evaluate(converted(authorization(rule)), flows).decisions) == kinds
+
+
+EVERYTHING = converted(
+    authorization(ALLOW_WEB, **BY_APP),
+    authorization('[{from: [{source: {ipBlocks: ["10.0.0.0/9"], notIpBlocks: ["10.0.1.0/31"]}}]}]', name="q"),
+    authorization(
+        '[{to: [{operation: {ports: ["443", "5432"]}}], when: [{key: destination.ip, notValues: ["10.0.0.0/16"]}]}]',
+        name="r", namespace="shop", action="DENY",
+    ),
+    authorization(DENY_SHOP, name="s", namespace="istio-system", action="DENY", **BY_APP),
+    peer("STRICT"),
+)  # fmt: skip
+
+
+@quick
+@given(any_flows())
+def test_rows_together_are_decided_as_each_alone(some):
+    together = evaluate(EVERYTHING, some)
+    rows = some.to_arrow()
+    for number, code in enumerate(together.codes.tolist()):
+        alone = evaluate(EVERYTHING, Flows(rows.slice(number, 1)))
+        if Why.NO_ZTUNNEL not in {alone.decisions[0].why, together.decisions[code].why}:  # that lies in other rows
+            assert together.decisions[code] == alone.decisions[0]
 
 
 @pytest.mark.parametrize(

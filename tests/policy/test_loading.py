@@ -166,6 +166,12 @@ def test_every_condition_of_a_dump(tmp_path, form):
     )
 
 
+def test_a_pod_that_a_dump_lists_twice_has_what_either_says(tmp_path):
+    workloads = [{"name": "db-0", "namespace": "data", "authorizationPolicies": [key]} for key in ("data/p", "data/q")]
+    (tmp_path / "d").write_text(json.dumps({"policies": [WHOLE], "workloads": workloads}))
+    assert load_policies([str(tmp_path / "d")]).keys == {"data/db-0": {"data/p", "data/q"}}
+
+
 def test_dumps_of_several_nodes_are_one_mesh_and_what_differs_is_said(tmp_path):
     for node, name in (("a", "web-0"), ("b", "web-1")):
         workload = {"name": name, "namespace": "data", "authorizationPolicies": ["data/p"]}

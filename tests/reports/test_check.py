@@ -12,7 +12,8 @@ from hypothesis import given
 from policies_by_hand import CART, PROBER, authorization, converted, peer, plain, pods
 
 from ztflow.model.tables import Flows
-from ztflow.policy import PolicySet, Release
+from ztflow.place.inventory.facts import Inventory, ServiceFact
+from ztflow.policy import PolicySet, Release, Workloads
 from ztflow.policy.dead import dead_and_doubtful
 from ztflow.policy.model import NoteKind
 from ztflow.reports import RENDERERS, check, render
@@ -65,7 +66,7 @@ def test_newly_allowed_names_what_the_log_named():
 
 def test_what_is_refused_and_would_be_is_no_change():
     made = check(some(to_db(src_identity=CART, **DENIED)), BOTH)
-    assert (made.refused, made.changed, made.findings) == (1, (), 0)
+    assert (made.refused, made.refused_in_log, made.changed, made.findings) == (1, 1, (), 0)
 
 
 def test_what_never_reached_the_server_is_no_change():
@@ -184,6 +185,25 @@ def test_an_allow_of_negations_is_remarked_on(source, doubtful):
     assert [row.kind for row in made.remarks] == (["admits plaintext"] if doubtful else [])
     deny = converted(authorization(str([{"from": [{"source": source}]}]), action="DENY"))
     assert check(some(), deny).remarks == ()
+
+
+def test_a_rule_on_a_services_port_is_remarked_on():
+    inventory = Inventory(services=[ServiceFact("data", "db", ports=((80, 8080), (8081, 8081), (443, 8443)))])
+    rule = '[{to: [{operation: {ports: ["80", "8080", "8081", "9"]}}]}]'
+    found = dead_and_doubtful(converted(authorization(rule)), Workloads(inventory))
+    assert [(note.kind, note.rule) for note in found] == [(NoteKind.SERVICE_PORT, 0)]
+    assert "80 is a port of services in data; ztunnel sees the application's, 8080" in found[0].text
+    elsewhere = converted(authorization(rule, namespace="other"))
+    assert dead_and_doubtful(elsewhere, Workloads(inventory)) == []
+
+
+def test_a_trust_domain_nobody_has_is_remarked_on():
+    rows = [to_db(src_trust_domain="mesh.example", src_identity="spiffe://mesh.example/ns/shop/sa/web")]
+    made = check(some(*rows), converted(authorization(ALLOW_WEB)))
+    assert [row.kind for row in made.remarks] == ["trust domain not seen"]
+    assert "mesh.example" in made.remarks[0].reason
+    assert check(some(to_db(src_trust_domain="cluster.local")), converted(authorization(ALLOW_WEB))).remarks == ()
+    assert check(some(to_db()), converted(authorization(ALLOW_WEB))).remarks == ()
 
 
 def test_a_waypoint_that_would_be_refused_is_pointed_out():

@@ -185,7 +185,7 @@ def _table(heading: str, rows: list[tuple[str, str]]) -> str:
 
 def _likewise(heading: str, rows: list[tuple[str, str]], shared: list[tuple[str, str]]) -> str:
     """The heading, and which of its options the command does not have."""
-    missing = [written.split()[0] for written, _ in shared if written not in dict(rows)]
+    missing = [written.split()[0].rstrip(",") for written, _ in shared if written not in dict(rows)]
     without = f" (without {', '.join(f'`{option}`' for option in missing)})" if missing else ""
     return f"{heading}{without}"
 

@@ -49,6 +49,9 @@ MEMBERS = {
 }
 """Public members of classes that have others, which serve the rest of ztflow. Of other classes all are public."""
 
+LISTED_ONCE = frozenset({"Report"})
+"""Classes whose members stand under them alone, not again under each class that inherits from them."""
+
 HEAD = """# Python
 
 <!-- Made by `python tests/support/python_reference.py` from the docstrings; edit those instead. -->
@@ -136,7 +139,8 @@ def of_class(dotted: str, kind: type) -> Iterator[str]:
 def members(kind: type) -> list[tuple[str, Any]]:
     """Public methods and properties of a class and of what it inherits from ztflow, in the order they are written."""
     found: dict[str, Any] = {}
-    for base in reversed([base for base in kind.__mro__ if base.__module__.startswith("ztflow")]):
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("ztflow")]
+    for base in reversed([base for base in ours if base is kind or base.__name__ not in LISTED_ONCE]):
         for name, member in vars(base).items():
             if not name.startswith("_") and isinstance(member, FunctionType | property | classmethod | staticmethod):
                 found.pop(name, None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ztflow.cli.commands.advise import advise
 from ztflow.cli.commands.check import check
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
@@ -186,5 +187,5 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, check, explain, simulate, warmup):
+for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup):
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

@@ -184,9 +184,7 @@ def _wrappers() -> Iterable[str]:
     return (*WRAPPERS, *sorted(ALIASES))
 
 
-reading_options = _group_of(
-    "reading",
-    Reading,
+_READING = (
     option(READING, "--inventory", metavar="FILE", multiple=True, file=True,
            help="Output of kubectl get pods -o wide|json, kubectl get nodes or istioctl ztunnel-config, or a "
            "config_dump, or a folder or archive with such files: tells which pod and node an address belongs to. "
@@ -204,6 +202,11 @@ reading_options = _group_of(
            help="Use no more memory than this (1GiB, 600MiB, 2G; 768MiB unless given); what does not fit waits on "
            "disk, in TMPDIR."),
 )  # fmt: skip
+
+reading_options = _group_of("reading", Reading, *_READING)
+
+whole_reading_options = _group("reading", ["inventory", "wrapper", "since", "until"], Reading, *_READING[:4])
+"""For a command that needs the end of its inputs and cannot follow them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

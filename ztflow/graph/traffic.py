@@ -49,7 +49,7 @@ class TrafficGraph(Base):
 
     def to_pandas(self) -> pd.DataFrame:
         """Edges as a DataFrame with nullable dtypes."""
-        from ztflow.model.tables import to_pandas
+        from ztflow.model.frames import to_pandas
 
         return to_pandas(self.to_arrow())
 

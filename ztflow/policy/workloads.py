@@ -47,6 +47,10 @@ class Workloads:
         self._keys = attached
         self._names = names
         self._templates = self._of_templates()
+        self._ports: defaultdict[str | None, defaultdict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for service in inventory.services if inventory is not None else ():
+            for own, target in service.ports:
+                self._ports[service.namespace][own].add(target)
 
     def _of_templates(self) -> dict[str, Labels | None]:
         """`namespace/replica-set` → the labels its pods have, None where they differ."""
@@ -67,6 +71,13 @@ class Workloads:
                 labels = self._templates.get(pod.rpartition("-")[0])
             return Workload(own, name, labels, self._keys.get(pod))
         return None if namespace is None else Workload(namespace)
+
+    def targets(self, namespace: str, port: int) -> tuple[int, ...]:
+        """The applications' ports behind a port that only services of a namespace have; none where it is one itself."""
+        ports: Mapping[int, set[int]] = self._ports.get(namespace, {})
+        if any(port in targets for targets in ports.values()):
+            return ()
+        return tuple(sorted(ports.get(port, ())))
 
     def pods(self) -> list[Workload]:
         """All pods that are known by name."""

@@ -7,29 +7,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from types import MappingProxyType
+from typing import Any, Literal, overload
 
 from ztflow.counters import Counters
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows, Halves
 from ztflow.reports.check import Check, check
-from ztflow.reports.clocks import clocks
-from ztflow.reports.denied import denied
-from ztflow.reports.diff import diff
-from ztflow.reports.egress import egress
-from ztflow.reports.failures import failures
-from ztflow.reports.locality import locality
-from ztflow.reports.loss import loss
+from ztflow.reports.clocks import Clocks, clocks
+from ztflow.reports.denied import Denied, denied
+from ztflow.reports.diff import Diff, diff
+from ztflow.reports.egress import Egress, egress
+from ztflow.reports.failures import Failures, failures
+from ztflow.reports.locality import Locality, locality
+from ztflow.reports.loss import LossReport, loss
 from ztflow.reports.model import RENDERERS, Basis, Report, render
-from ztflow.reports.mtls import mtls
+from ztflow.reports.mtls import Mtls, mtls
 from ztflow.reports.prices import Price, Prices
-from ztflow.reports.summary import summary
+from ztflow.reports.summary import Summary, summary
 from ztflow.reports.tables import Field, TitledTable
-from ztflow.reports.traffic import traffic
-from ztflow.reports.tunnels import tunnels
-from ztflow.reports.waypoints import waypoints
-
-_Make = Callable[[Flows, Halves | None, Prices | None], Report]
+from ztflow.reports.traffic import Traffic, traffic
+from ztflow.reports.tunnels import Tunnels, tunnels
+from ztflow.reports.waypoints import Waypoints, waypoints
 
 
 def _needs(halves: Halves | None, name: str) -> Halves:
@@ -38,18 +38,18 @@ def _needs(halves: Halves | None, name: str) -> Halves:
     return halves
 
 
-_MAKE: Mapping[str, _Make] = MappingProxyType(
+_MAKE: Mapping[str, Callable[..., Report]] = MappingProxyType(
     {
-        "traffic": lambda flows, _, __: traffic(flows),
-        "locality": lambda flows, _, prices: locality(flows, prices=prices),
-        "mtls": lambda flows, _, __: mtls(flows),
-        "denied": lambda flows, _, __: denied(flows),
-        "failures": lambda flows, _, __: failures(flows),
-        "egress": lambda flows, _, __: egress(flows),
-        "loss": lambda flows, _, __: loss(flows),
-        "tunnels": lambda flows, halves, _: tunnels(flows, _needs(halves, "tunnels")),
-        "clocks": lambda flows, halves, _: clocks(flows, _needs(halves, "clocks")),
-        "waypoints": lambda flows, _, __: waypoints(flows),
+        "traffic": traffic,
+        "locality": locality,
+        "mtls": mtls,
+        "denied": denied,
+        "failures": failures,
+        "egress": egress,
+        "loss": loss,
+        "tunnels": tunnels,
+        "clocks": clocks,
+        "waypoints": waypoints,
     }
 )
 
@@ -60,6 +60,28 @@ NEEDS_HALVES = frozenset({"tunnels", "clocks"})
 """Reports that read access lines beside the flows."""
 
 
+@overload
+def make_report(name: Literal["traffic"], flows: Flows, **options: Any) -> Traffic: ...
+@overload
+def make_report(name: Literal["locality"], flows: Flows, **options: Any) -> Locality: ...
+@overload
+def make_report(name: Literal["mtls"], flows: Flows, **options: Any) -> Mtls: ...
+@overload
+def make_report(name: Literal["denied"], flows: Flows, **options: Any) -> Denied: ...
+@overload
+def make_report(name: Literal["failures"], flows: Flows, **options: Any) -> Failures: ...
+@overload
+def make_report(name: Literal["egress"], flows: Flows, **options: Any) -> Egress: ...
+@overload
+def make_report(name: Literal["loss"], flows: Flows, **options: Any) -> LossReport: ...
+@overload
+def make_report(name: Literal["tunnels"], flows: Flows, **options: Any) -> Tunnels: ...
+@overload
+def make_report(name: Literal["clocks"], flows: Flows, **options: Any) -> Clocks: ...
+@overload
+def make_report(name: Literal["waypoints"], flows: Flows, **options: Any) -> Waypoints: ...
+@overload
+def make_report(name: str, flows: Flows, **options: Any) -> Report: ...
 def make_report(
     name: str,
     flows: Flows,
@@ -67,6 +89,7 @@ def make_report(
     halves: Halves | None = None,
     prices: Prices | None = None,
     counters: Counters | None = None,
+    **options: Any,
 ) -> Report:
     """A report by its name.
 
@@ -76,16 +99,24 @@ def make_report(
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
         counters: For `loss`: what `counters.reconcile` found.
+        options: What else the function of that name takes: `by` and `sort` of `traffic`.
 
     Raises:
-        UsageError: No such report, or it needs halves and has none.
+        UsageError: No such report or option, or it needs halves and has none.
     """
-    if name == "loss":
-        return loss(flows, counters)
     make = _MAKE.get(name)
     if make is None:
         raise UsageError(f"no report {name!r}; choose one of {', '.join(REPORTS)}")
-    return make(flows, halves, prices)
+    if name in NEEDS_HALVES:
+        options["halves"] = _needs(halves, name)
+    if name == "locality":
+        options["prices"] = prices
+    if name == "loss":
+        options["counters"] = counters
+    unknown = sorted(options.keys() - signature(make).parameters.keys())
+    if unknown:
+        raise UsageError(f"report {name} has no option {', '.join(unknown)}")
+    return make(flows, **options)
 
 
 __all__ = [
@@ -94,11 +125,23 @@ __all__ = [
     "REPORTS",
     "Basis",
     "Check",
+    "Clocks",
+    "Denied",
+    "Diff",
+    "Egress",
+    "Failures",
     "Field",
+    "Locality",
+    "LossReport",
+    "Mtls",
     "Price",
     "Prices",
     "Report",
+    "Summary",
     "TitledTable",
+    "Traffic",
+    "Tunnels",
+    "Waypoints",
     "check",
     "clocks",
     "denied",

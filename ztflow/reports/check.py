@@ -79,6 +79,7 @@ class Check(Report):
         refused: Refused by them.
         unknown: Neither can be said; `undecided` has the reasons.
         outside: Of those allowed, where no ztunnel decides: to a waypoint or out of the mesh.
+        refused_in_log: Connections the log says a policy refused or cut.
         newly_refused: Connections that were let in and would be refused.
         newly_allowed: Connections that were refused and would be allowed.
         changed: These by client, server and port.
@@ -100,6 +101,7 @@ class Check(Report):
     refused: int
     unknown: int
     outside: int
+    refused_in_log: int
     newly_refused: int
     newly_allowed: int
     changed: tuple[Changed, ...]
@@ -122,7 +124,8 @@ class Check(Report):
         limit = self.cap(limit)
         counts = [
             ("allowed", self.allowed), ("of these no ztunnel decides", self.outside), ("refused", self.refused),
-            ("unknown", self.unknown), ("newly refused", self.newly_refused), ("newly allowed", self.newly_allowed),
+            ("unknown", self.unknown), ("refused in the log", self.refused_in_log),
+            ("newly refused", self.newly_refused), ("newly allowed", self.newly_allowed),
         ]  # fmt: skip
         found = [titled("Verdicts", (("", Unit.TEXT), ("conns", Unit.COUNT)), counts)]
         for verdict, title in ((Outcome.REFUSED, "Newly refused"), (Outcome.ALLOWED, "Newly allowed")):
@@ -221,7 +224,9 @@ def check(
     allowed = _mask(evaluation, Outcome.ALLOWED)
     outside = np.array([one.why is Why.NO_ZTUNNEL for one in evaluation.decisions], np.bool_)
     newly_refused, newly_allowed = refused & was_in, allowed & was_refused
-    notes = dead_and_doubtful(policies, known)
+    domains = view.labels("src_trust_domain")
+    seen = {domains.words[code] for code in np.unique(domains.codes).tolist() if code >= 0}
+    notes = dead_and_doubtful(policies, known, seen)
     remarks = [Remark(note.policy, note.rule, note.kind.value, note.text, note.source) for note in notes]
     dead = {kind.value for kind in DEAD_KINDS}
     return Check(
@@ -232,6 +237,7 @@ def check(
         int(refused.sum()),
         len(flows) - int(allowed.sum()) - int(refused.sum()),
         int(outside[evaluation.codes].sum()) if len(flows) else 0,
+        int(was_refused.sum()),
         int(newly_refused.sum()),
         int(newly_allowed.sum()),
         tuple(changed(view, ends, evaluation, newly_refused | newly_allowed, policies)),

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
@@ -15,6 +15,10 @@ from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
 from ztflow.reports.render import to_html, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,14 @@ class Report(ABC):
         """The result as it is shown; `limit` as for `tables`."""
         facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
         return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()))
+
+    def to_arrow(self) -> dict[str, pa.Table]:
+        """Its tables in full, by title, as Arrow tables."""
+        return {table.title: table.to_arrow() for table in self.tables(0)}
+
+    def to_pandas(self) -> dict[str, pd.DataFrame]:
+        """Its tables in full, by title, as DataFrames with nullable dtypes."""
+        return {table.title: table.to_pandas() for table in self.tables(0)}
 
     def _repr_html_(self) -> str:
         return to_html(self.page(), whole=False)

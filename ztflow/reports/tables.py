@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ztflow.text.format import Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,49 @@ class TitledTable:
     rows: tuple[tuple[Any, ...], ...]
     hidden: int = 0
     notes: tuple[str, ...] = ()
+
+    def to_arrow(self) -> pa.Table:
+        """The cells as an Arrow table.
+
+        Titles name its columns, one that is there again has a number; several texts in a cell are joined by `, `.
+        """
+        import pyarrow as pa
+
+        cells = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.fields)
+        arrays = [_array(field.unit, column) for field, column in zip(self.fields, cells, strict=True)]
+        return pa.Table.from_arrays(arrays, names=_distinct([field.title for field in self.fields]))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The cells as a DataFrame with nullable dtypes."""
+        from ztflow.model.frames import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+
+def _distinct(titles: Sequence[str]) -> list[str]:
+    """Titles as names of columns: one that is there again gets a number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for title in titles:
+        seen[title] += 1
+        names.append(title if seen[title] == 1 else f"{title} {seen[title]}")
+    return names
+
+
+def _array(unit: Unit, cells: Sequence[Any]) -> pa.Array:
+    """Cells of one column; of a type even where none is known."""
+    import pyarrow as pa
+
+    kind = {Unit.TIME: pa.timestamp("us", "UTC"), Unit.COUNT: pa.int64(), Unit.BYTES: pa.int64()}.get(
+        unit, pa.float64()
+    )
+    texts = [", ".join(cell) if isinstance(cell, tuple) else cell for cell in cells]
+    if unit is Unit.TEXT or any(isinstance(cell, str) for cell in texts):
+        told = [{True: "yes", False: "no"}.get(cell, cell) if isinstance(cell, bool) else cell for cell in texts]
+        return pa.array([None if cell is None else str(cell) for cell in told], pa.string())
+    if any(isinstance(cell, float) or (isinstance(cell, int) and abs(cell) >= 2**63) for cell in texts):
+        kind = pa.float64()
+    return pa.array(texts, kind)
 
 
 def titled(
