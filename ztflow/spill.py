@@ -256,7 +256,8 @@ class LogOrder(_Ordering):
         parts = sorted(self._here, key=lambda part: part.first)
         self._here, self._size = [], 0
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
-        for table in _pieces(tables) if _across(parts) > ACROSS else tables:
+        one_instant = parts[0].first == max(part.last for part in parts)  # in order already, and cannot be cut
+        for table in _pieces(tables) if _across(parts) > ACROSS and not one_instant else tables:
             for one in self._runs.write(_one_dictionary([table])):
                 self._away.append(_Batch(one.first, one.last, one.rows, one.size, one))
 
