@@ -15,7 +15,18 @@ from typing import Final
 
 from fuzz.target import Target
 
-TARGETS: Final = ("parser", "envelopes", "inventories", "archives", "loki", "filters", "saved", "commands", "values")
+TARGETS: Final = (
+    "parser",
+    "envelopes",
+    "inventories",
+    "archives",
+    "loki",
+    "filters",
+    "policies",
+    "saved",
+    "commands",
+    "values",
+)
 
 
 def load(name: str) -> Target:

@@ -109,7 +109,7 @@ def _read(source: Path | io.BytesIO, name: str) -> None:
     assert sum(len(batch.halves) for batch in batches) == stats.access - stats.duplicates
     for error in errors:
         assert error.source.startswith(name), error
-        assert len(str(error).splitlines()) == 1, error
+        assert len(error.detail.splitlines()) == 1, error
 
 
 TARGET = Target(edited(tuple(samples().values()), most=4), check)

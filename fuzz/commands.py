@@ -35,7 +35,7 @@ _FORMS: Final = tuple(
     dict.fromkeys((*ROW_FORMATS, *REPORT_FORMATS, *GRAPH_WRITERS, *GRAPH_LEVELS, "stern", "cri", "allowed"))
 )
 _COMMANDS: Final = (
-    ("flows",), ("records",), ("summary",), ("graph",), ("explain",), ("diff", "LOG"), (), ("flowz",),
+    ("check", "--policy", "PODS"), ("flows",), ("records",), ("summary",), ("graph",), ("explain",), ("diff", "LOG"), (), ("flowz",),
     *(("report", name) for name in (*REPORT_NAMES, "reprot")),
 )  # fmt: skip
 _SETTINGS: Final = {

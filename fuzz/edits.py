@@ -19,7 +19,7 @@ NUMBERS: Final = tuple(
     str(number).encode()
     for number in (
         -1, 0, 1, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30, 1e308,
-        "1e999", "NaN", "Infinity", "-0", "0x10", "1_000", "٣", "00012", ".", "-", "",
+        "1e999", "NaN", "Infinity", "-0", "0x10", "1_000", "٣", "²", "9" * 5000, "00012", ".", "-", "",
     )
 )  # fmt: skip
 """Where types end, and what is no number."""
@@ -34,7 +34,7 @@ WORDS: Final = (
 ODD_VALUES: Final[tuple[Any, ...]] = (
     None, True, False, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1e308, "", " ", "x", "\n", "\0",
     "\ud800", "null", "10.0.0.1", "10.0.0.1/33", "fe80::1%eth0", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "2024",
-    "a" * 300, [], [[]], [None], ["x", 1], {}, {"": None}, {"a": {"b": []}},
+    "a" * 300, "²", "10.0.0.1:²", [], [[]], [None], ["x", 1], {}, {"": None}, {"a": {"b": []}},
 )  # fmt: skip
 """JSON values of every type, small and large, in places that expect another."""
 

@@ -74,7 +74,7 @@ def run(
             with patience(), threads_heard():
                 target.check(data)
 
-        count = 500 if runs is None else runs - told.inputs
+        count = 100 if runs is None else runs - told.inputs
         error = _round(attempt, target, count, seed)
         if error is not None:
             where = _where(error)

@@ -10,7 +10,7 @@ from fuzz.running import run
 from fuzz.target import Target
 
 RUNS = {
-    "parser": 300, "envelopes": 40, "inventories": 40, "archives": 150, "loki": 80, "filters": 60, "saved": 8, "commands": 40,
+    "parser": 300, "envelopes": 40, "inventories": 40, "archives": 150, "loki": 80, "filters": 60, "policies": 40, "saved": 8, "commands": 40,
     "values": 6,
 }  # fmt: skip
 """Inputs each, about two seconds."""

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "ztflow"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [
     path
-    for folder in ("ztflow", "tests", "benchmarks", "fixtures", "docs")
+    for folder in ("ztflow", "tests", "benchmarks", "fuzz", "fixtures", "docs")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in {".py", ".md"}
 ]
@@ -24,7 +24,7 @@ TO_A_PAGE = re.compile(rf"(?<![\w/])(docs/(?:{FOLDERS})/[\w-]+\.md)((?:#[\w-]+(?
 LINK = re.compile(r"\]\(([^)\s:#]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?^ *```|``.*?``", re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
-FILE = re.compile(rf"(?<=[` (])(?:ztflow|tests|benchmarks|fixtures|docs/(?:{FOLDERS}))/[\w./-]*\w")
+FILE = re.compile(rf"(?<=[` (])(?:ztflow|tests|benchmarks|fuzz|fixtures|docs/(?:{FOLDERS}))/[\w./-]*\w")
 FILE_ENDINGS = (".md", ".py", ".log", ".txt", ".js", ".html")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 

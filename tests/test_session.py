@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from ztflow.model.tables import Halves
 from ztflow.pair import Pairer
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session import GrowingSession, LiveSession, RecordSession, Session
+from ztflow.session.growing import BOUNDED
 
 KNOWN = inventory(
     pod("a/client-1", "node-1", "10.0.1.1", owner="web", owner_kind="Deployment"),
@@ -50,6 +52,19 @@ def lines_of(items):
 
 def batch(rows, facts=()):
     return ReadBatch(Halves(table(rows)), list(facts), "log")
+
+
+class Kept:
+    """A total that keeps the rows, so that they can be looked at."""
+
+    def __init__(self, rows=()):
+        self.rows = [*rows]
+
+    def add(self, flows):
+        self.rows += flows.rows()
+
+    def fork(self):
+        return Kept(self.rows)
 
 
 def rows_of(tables):
@@ -88,7 +103,7 @@ def test_a_picture_is_at_every_moment_that_of_all_lines_and_the_last_one_to_the_
     rows = lines_of(items)
     arrival = sorted(rows, key=lambda row: row["time"]) if in_order else data.draw(st.permutations(rows))
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
-    with GrowingSession(KNOWN) as session:
+    with GrowingSession(KNOWN, Kept()) as session:
         came = []
         for part in cut(arrival, cuts):
             session.feed(batch(part))
@@ -98,7 +113,7 @@ def test_a_picture_is_at_every_moment_that_of_all_lines_and_the_last_one_to_the_
             report = session.report
             assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) == len(came)
         assert rows_of(session.finish()) == finished(rows)
-        assert session.dropped == 0
+        assert session.added == 0
 
 
 @settings(max_examples=15, deadline=None)
@@ -118,7 +133,7 @@ def test_a_live_session_gives_what_a_finished_one_does(items, data):
 
 def test_half_of_a_pair_waits_and_is_not_called_alone():
     out, inn = connection(10, line=1)
-    with GrowingSession() as session:
+    with GrowingSession(None, Kept()) as session:
         session.feed(batch([out]))
         (waiting,) = session.picture().rows()
         assert (waiting["paired"], waiting["unpaired_reason"]) == ("outbound_only", None)
@@ -135,7 +150,7 @@ def test_ztunnels_seen_at_one_time_only_later_are_on_two_nodes_in_the_next_pictu
     drawn = [(0, 1, 1, "both"), (0, 2, 1, "both"), (51, 2, 3, "in"), (66, 1, 1, "both"), (68, 2, 1, "both")]
     items = [{"end": end, "client": client, "server": server, "keep": keep} for end, client, server, keep in drawn]
     rows = sorted(lines_of(items), key=lambda row: row["time"])
-    with GrowingSession(KNOWN) as session:
+    with GrowingSession(KNOWN, Kept()) as session:
         session.feed(batch(rows[:5]))
         session.picture()
         session.feed(batch(rows[5:]))
@@ -147,7 +162,7 @@ def test_silence_decides_what_waited():
         assert len(session.feed(batch(connection(10)))) == 0
         assert len(session.advance(timedelta(seconds=4))) == 0
         assert len(session.advance(timedelta(seconds=6))) == 1
-    with GrowingSession(window=timedelta(seconds=5)) as session:
+    with GrowingSession(None, Kept(), window=timedelta(seconds=5)) as session:
         session.feed(batch([connection(10)[0]]))
         assert session.picture().to_arrow()["unpaired_reason"].null_count == 1
         session.advance(timedelta(seconds=300))
@@ -169,7 +184,7 @@ def pushed(monkeypatch):
 
 
 def test_each_line_is_paired_once_however_often_one_looks(pushed):
-    with GrowingSession() as session:
+    with GrowingSession(None, Kept()) as session:
         for n in range(20):
             session.feed(batch(connection(n, line=n + 1)))
             assert len(session.picture()) == n + 1
@@ -178,7 +193,7 @@ def test_each_line_is_paired_once_however_often_one_looks(pushed):
 
 def test_lines_out_of_order_are_paired_anew_once_a_picture_and_only_those_since_the_mark(pushed):
     lines = [connection(n, line=n + 1) for n in range(60)]
-    with GrowingSession(kept=40) as session:
+    with GrowingSession(None, Kept(), kept=40) as session:
         for both in lines[:50]:
             session.feed(batch(both))
         before = sum(pushed)
@@ -186,7 +201,7 @@ def test_lines_out_of_order_are_paired_anew_once_a_picture_and_only_those_since_
         for late in (connection(45, line=98), connection(46, line=99)):
             session.feed(batch(late))
         assert sum(pushed) == before, "nothing is paired until somebody looks"
-        assert 2 * len(session.picture()) + session.dropped == 104
+        assert len(session.picture()) + session.added == 52
         assert sum(pushed) - before <= 40 + 4
         session.picture()
         for both in lines[50:]:
@@ -197,7 +212,7 @@ def test_lines_out_of_order_are_paired_anew_once_a_picture_and_only_those_since_
 
 def test_a_late_line_is_told_once_and_finds_its_partner():
     pairs = [connection(n * 2, line=n + 1) for n in range(6)]
-    with GrowingSession(KNOWN) as session:
+    with GrowingSession(KNOWN, Kept()) as session:
         came = [half for both in pairs[1:] for half in both] + pairs[0][:1]
         session.feed(batch(came))
         session.picture()
@@ -206,7 +221,7 @@ def test_a_late_line_is_told_once_and_finds_its_partner():
 
 
 def test_streams_that_lag_all_the_time_cost_one_more_pairing(pushed):
-    with GrowingSession() as session:
+    with GrowingSession(None, Kept()) as session:
         for n in range(20):
             out, inn = connection(n * 2, line=n + 1)[0], connection(max(0, n - 2) * 2, line=n + 1)[1]
             session.feed(batch([out]))
@@ -216,43 +231,106 @@ def test_streams_that_lag_all_the_time_cost_one_more_pairing(pushed):
 
 
 def test_small_batches_do_not_stay_small():
-    with GrowingSession() as session:
+    with GrowingSession(None, Kept()) as session:
         for n in range(200):
             session.feed(batch([connection(n / 100, line=n + 1)[0]]))
-        assert len(session._since) < 70
-        assert sum(part.num_rows for part in session._since) == 200
+        assert len(session._since.small) < 70
+        assert session._since.rows == 200
         assert len(session.picture()) == 200
 
 
-def test_memory_is_bounded_and_what_is_dropped_is_counted():
-    with GrowingSession(kept=40) as session:
+def decided(rows):
+    return sorted((row for row in rows if row["paired"] not in {"outbound_only", "inbound_only"}), key=repr)
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn, st.booleans(), st.integers(4, 40), st.integers(1, 8), st.data())
+def test_picture_and_total_are_every_line_once_wherever_the_bounds_fall(items, in_order, kept, flows_kept, data):
+    rows = lines_of(items)
+    arrival = sorted(rows, key=lambda row: row["time"]) if in_order else data.draw(st.permutations(rows))
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    with GrowingSession(KNOWN, Kept(), kept=kept, flows_kept=flows_kept, at_once=2) as session:
+        came = []
+        for part in cut(arrival, cuts):
+            session.feed(batch(part))
+            came += part
+            shown = [*session.picture().rows(), *session.total.rows]
+            lines = [row[f"{side}_line"] for row in shown for side in ("outbound", "inbound")]
+            assert sorted(line for line in lines if line is not None) == sorted(row["line_number"] for row in came)
+            report = session.report
+            assert (report.paired_flows or 0) + (report.unpaired_halves or 0) == len(shown)
+            assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) == len(came)
+            assert session.added == len(session.total.rows)
+        (last,) = session.finish()
+        if kept >= len(rows):
+            found = [*last.rows(), *session.total.rows]
+            assert len(found) == len(finished(rows))
+            told = ("end", "outbound_line", "inbound_line", "paired", "unpaired_reason")
+            assert sorted(repr([row[name] for name in told]) for row in found) == sorted(
+                repr([row[name] for name in told]) for row in finished(rows)
+            )
+
+
+def test_memory_is_bounded_and_what_is_not_kept_is_added_up_once():
+    with GrowingSession(None, Kept(), kept=40, flows_kept=30, at_once=10) as session:
         for n in range(120):
             session.feed(
                 batch(connection(n * 2, line=n + 1, out={"src_workload": f"w-{n}"}, inn={"src_workload": f"w-{n}"}))
             )
-            held = sum(part.num_rows for part in session._since)
-            assert held <= 41
+            assert session._since.rows <= 40
+            assert sum(part.num_rows for part in session._rows) <= 30
             if n % 9 == 0:
-                shown = session.picture()
-                lines = sum(2 if row["unpaired_reason"] is None and row["inbound_line"] and row["outbound_line"] else 1
-                            for row in shown.rows())  # fmt: skip
-                assert session.dropped + lines == 2 * (n + 1), "every line is shown or counted as dropped"
-                assert lines <= 2 * 40 + 12
-                words = [word for part in session._before for word in part["src_name"].chunk(0).dictionary]
-                assert len(words) <= 82, "names that no row has are let go"
+                shown = [*session.picture().rows(), *session.total.rows]
+                assert sorted(row["outbound_line"] for row in shown if row["outbound_line"]) == list(range(1, n + 2))
+                words = [word for part in session._rows for word in part["src_name"].chunk(0).dictionary]
+                assert len(words) <= 64, "names that no row has are let go"
         (last,) = session.finish()
-    assert last.to_arrow()["outbound_line"].to_pylist()[-20:] == list(range(101, 121))
+    assert last.to_arrow()["outbound_line"].to_pylist()[-1] == 120
+    assert session.added + len(last) == 120
+
+
+def test_lines_that_wait_on_disk_are_paired_anew_like_others(monkeypatch):
+    monkeypatch.setattr("ztflow.session.growing.SMALL_TABLE", 1)
+    pairs = [connection(n * 2, line=n + 1) for n in range(40)]
+    with GrowingSession(KNOWN, Kept(), flows_kept=5, at_once=3, memory=replace(BOUNDED, halves=1)) as session:
+        for late in (pairs[20:30], pairs[:20], pairs[30:]):
+            for both in late:
+                session.feed(batch(both))
+            session.picture()
+        (last,) = session.finish()
+        found = decided([*last.rows(), *session.total.rows])
+    assert [row["outbound_line"] for row in found] == [row["outbound_line"] for row in decided(finished(*pairs))]
+
+
+def test_old_releases_stay_when_lines_are_paired_anew():
+    said = [Fact(kind, START + second * 1_000_000, NOBODY, "log", 1 + second,
+                 {"trace_id": "one", "direction": way, "path": "hbone", "dst_ip": "10.0.0.9", "dst_port": 80})
+            for second, (kind, way) in enumerate([("legacy_start", "outbound"), ("legacy_end", "outbound")])]  # fmt: skip
+    with GrowingSession(None, Kept(), flows_kept=2, at_once=2, kept=12) as session:
+        session._legacy = type(session._legacy)()
+        session.feed(batch([], said))
+        session.feed(
+            batch([], [Fact("legacy_start", START + 900_000_000, NOBODY, "log", 9, said[0].values | {"trace_id": "x"})])
+        )
+        for n in range(6):
+            session.feed(batch(connection(n * 10, line=n + 2)))
+        session.feed(batch(connection(1, line=50)))
+        session.picture()
+        (last,) = session.finish()
+        rows = [*last.rows(), *session.total.rows]
+    assert [row["outbound_line"] for row in rows].count(1) == 1
+    assert len(rows) == 1 + 1 + 7
 
 
 def test_a_line_that_comes_late_across_a_mark_is_told_once():
-    with GrowingSession(kept=10) as session:
+    with GrowingSession(None, Kept(), kept=10) as session:
         for n in range(1, 14):
             session.feed(batch(connection(n * 10, line=n)))
             session.feed(batch([connection(0, line=100 + n)[0]]))
             session.picture()
         report = ReadReport.of([session.report])
         list(session.finish())
-    assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) + session.dropped == 39
+    assert 2 * (report.paired_flows or 0) + (report.unpaired_halves or 0) == 39
 
 
 def test_owners_travel_with_the_rows():
@@ -275,7 +353,7 @@ def test_old_releases_are_paired_whatever_the_cut():
 
     said = [message("legacy_start", 0, "outbound"), message("legacy_start", 1, "inbound"),
             message("legacy_start", 200, "outbound", "two"), message("legacy_end", 300, "outbound")]  # fmt: skip
-    with Session() as whole, Session() as cut_up, GrowingSession() as growing:
+    with Session() as whole, Session() as cut_up, GrowingSession(None, Kept()) as growing:
         whole.feed(batch([], said))
         for one in said:
             cut_up.feed(batch([], [one]))
@@ -294,10 +372,11 @@ class TestRecords:
             parts = [session.feed(batch(rows, facts)), *session.finish()]
         return [row["ztunnel_node"] for part in parts for row in part.rows()]
 
-    def test_without_an_inventory_only_the_shipper_names_a_node(self):
+    def test_without_an_inventory_the_shipper_and_the_log_name_a_node(self):
         rows = connection(inn={"ztunnel_node": "shipped"})
         said = [fact("local_node", 0, "ztunnel-1", node="started")]
-        assert self.nodes(None, rows, said) == ["shipped", None]
+        assert self.nodes(None, rows) == ["shipped", None]
+        assert self.nodes(None, rows, said) == ["shipped", "started"]
         assert self.nodes(KNOWN, rows, said) == ["shipped", "started"]
 
     def test_the_shipper_then_the_inventory_then_start_up_lines_then_its_pods(self):

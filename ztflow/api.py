@@ -6,35 +6,25 @@ line uses these functions. An invalid inventory raises when the function is call
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from ztflow.errors import SourceError, UsageError
+from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
-from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session
+from ztflow.read.sources.given import Given, Source, given
+from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 
-Given: TypeAlias = str | Path | BinaryIO
-Source: TypeAlias = "Given | io.TextIOBase | bytes | os.PathLike[str] | Iterable[Source]"
-"""A path, directory, glob or `-`; an open file, binary or of text; the log itself as text or bytes; or several."""
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
-
-TEXT_NAME = "<text>"
-"""What tables call an input that was given as text."""
-
-_IN_A_LINE = "src.addr"
-"""What every access line has, and no path."""
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -95,7 +85,7 @@ def iter_records(
     Arguments and errors are those of `read_records`; `report` is filled with the counts while lines come.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
+    sources = given(inputs)
     session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
@@ -159,7 +149,7 @@ def iter_flows(
     read before the first flow comes.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
+    sources = given(inputs)
     session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
@@ -176,14 +166,19 @@ def read_capture(
 ) -> tuple[Halves, Flows]:
     """Access lines, as they came, and connections of one reading, for the reports that need both.
 
-    Arguments and errors are those of `read_flows`. `report` is filled with the counts. With `stop` the inputs are read
-    as they grow, until it says yes or they end.
+    Arguments and errors are those of `read_flows`; saved flows are an error, too, for their lines are not there.
+    `report` is filled with the counts. With `stop` the inputs are read as they grow, until it says yes or they end.
     """
     report = ReadReport() if report is None else report
     kept: list[Halves] = []
+
+    def note(batch: ReadBatch) -> None:
+        no_flows(batch)
+        kept.append(batch.halves)
+
     flows = read_noted(
         *inputs,
-        note=lambda batch: kept.append(batch.halves),
+        note=note,
         inventory=inventory,
         wrapper=wrapper,
         memory=memory,
@@ -211,7 +206,7 @@ def read_noted(
     Arguments and errors are those of `read_capture`; `note` is called with every batch, in order.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
+    sources = given(inputs)
 
     def noted(batches: Iterable[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
@@ -223,13 +218,8 @@ def read_noted(
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    return whole(
-        Flows,
-        _finished(
-            Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory)), noted(batches)
-        ),
-        report,
-    )
+    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    return whole(Flows, _finished(session, noted(batches)), report)
 
 
 def follow_records(
@@ -247,7 +237,7 @@ def follow_records(
     filled with the running totals. `stop` is asked at every heartbeat; when it says yes, the reading ends.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
+    sources = given(inputs)
     session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
@@ -279,7 +269,7 @@ def follow_flows(
         InventoryError: As for `read_flows`.
     """
     report = ReadReport() if report is None else report
-    sources = _given(inputs)
+    sources = given(inputs)
     session = LiveSession(
         _known(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
@@ -310,67 +300,6 @@ def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) 
             raise error
         on_error(error)
     return beside.inventory or None
-
-
-def _given(inputs: Iterable[Source]) -> list[Given]:
-    """The inputs, lists spread out, text as streams.
-
-    Raises:
-        UsageError: One is nothing that can be read; says what can.
-    """
-    found: list[Given] = []
-    named = False
-    one: Any
-    for one in inputs:
-        named = True
-        if isinstance(one, str):
-            found.append(_stream(one.encode("utf-8", "surrogateescape")) if _is_log(one) else one)
-        elif isinstance(one, Path):
-            found.append(one)
-        elif isinstance(one, os.PathLike):
-            found.append(Path(one))
-        elif isinstance(one, bytes | bytearray):
-            found.append(_stream(bytes(one)))
-        elif isinstance(one, io.TextIOBase):
-            found.append(_of_text(one))
-        elif hasattr(one, "read"):
-            found.append(one)
-        elif isinstance(one, Iterable) and not hasattr(one, "to_arrow"):
-            found += _given(one)
-        else:
-            raise UsageError(f"cannot read {type(one).__name__}; give a path, an open file, the log as text, or a list")
-    if named and not found:
-        raise UsageError("the list of inputs is empty; give no argument at all to read standard input")
-    return found
-
-
-def _is_log(text: str) -> bool:
-    """Whether a text is the log itself and not the name of a file."""
-    if "\n" not in text and _IN_A_LINE not in text:
-        return False
-    try:
-        return not Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or with a NUL
-        return True
-
-
-def _stream(data: bytes) -> BinaryIO:
-    return _Named(data)
-
-
-class _Named(io.BytesIO):
-    """Bytes with the name the tables give them."""
-
-    name = TEXT_NAME
-
-
-def _of_text(file: io.TextIOBase) -> BinaryIO:
-    """The bytes below a text file, so that its encoding does not matter; what is left of any other text."""
-    below = getattr(file, "buffer", None)
-    if below is not None and file.seekable() and file.tell() == 0:
-        binary: BinaryIO = below
-        return binary
-    return _stream(file.read().encode("utf-8", "surrogateescape"))
 
 
 def _batches(

@@ -192,6 +192,11 @@ class LogOrder(_Ordering):
         if self._size > self._limit:
             self._spill()
 
+    def clear(self) -> None:
+        """Forget all halves."""
+        self._here, self._away, self._rows, self._size, self._total = [], [], 0, 0, 0
+        self._runs.remove()
+
     @property
     def row(self) -> float:
         """Bytes a row takes in memory, on average."""
@@ -217,15 +222,19 @@ class LogOrder(_Ordering):
     def _table(self, part: _Batch) -> pa.Table:
         return self._runs.read(part.where) if isinstance(part.where, Stretch) else part.where
 
-    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
+    def portions(self, *, keep: bool = False) -> Iterator[tuple[pa.Table, int | None]]:
         """All halves, in tables of about `portion` bytes, each with the time before which no later table has a row.
 
         The last one has None.
+
+        Args:
+            keep: Give them again next time, with those that came meanwhile.
         """
         if self._away and self._here:
             self._spill()  # pairing needs the room
         waiting = deque(sorted([*self._away, *self._here], key=lambda part: part.first))
-        self._here, self._away = [], []
+        if not keep:
+            self._here, self._away = [], []
         held: list[pa.Table] = []
         size = 0
         while waiting:

@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import re
+from collections import Counter
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import networkx as nx
+import pydot
 import pytest
 from flow_strategies import HOSTILE, flows, quick
 from flows_by_hand import flow, table
@@ -62,12 +65,13 @@ def test_no_control_or_format_character_passes(hostile, name):
 
 def test_json_is_node_link_data(plain):
     data = json.loads(write_graph(plain, "json"))
-    assert set(data) == {"nodes", "edges"}
+    assert set(data) == {"directed", "multigraph", "graph", "nodes", "edges"}
     assert data["nodes"][0]["id"] == "data/db-6f4dc97cb-swdlb"
     wanted = {"source", "target", "flows", "request_bytes", "response_bytes", "same_node", "cross_node",
               "locality_unknown", "denied", "failed", "plaintext"}  # fmt: skip
     assert wanted <= set(data["edges"][0])
-    read = nx.node_link_graph(data, directed=True, multigraph=True, edges="edges")
+    read = nx.node_link_graph(data)
+    assert (read.is_directed(), read.is_multigraph(), read.graph) == (True, True, plain.graph)
     assert list(read.nodes(data=True)) == list(plain.nodes(data=True))
     assert list(read.edges(keys=True, data=True)) == list(plain.edges(keys=True, data=True))
 
@@ -163,16 +167,69 @@ def test_csv_leaves_the_unknown_empty(plain):
     assert rows[0]["bytes_unknown"] == "1"
 
 
-def test_cytoscape_boxes_vertices_by_node(hostile):
-    elements = json.loads(write_graph(hostile, "cytoscape"))["elements"]
-    names = {node["data"]["id"]: node["data"]["name"] for node in elements["nodes"]}
-    assert len(names) == len(elements["nodes"]), "ids are unique"
-    boxed = {
-        (names[node["data"]["parent"]], node["data"]["name"]) for node in elements["nodes"] if "parent" in node["data"]
-    }
-    assert {(name, f"evil/{name}") for name in NAMES} <= boxed
-    assert {names[edge["data"]["source"]] for edge in elements["edges"]} == {f"evil/{name}" for name in NAMES}
+def test_cytoscape_is_what_networkx_reads(hostile):
+    data = json.loads(write_graph(hostile, "cytoscape"))
+    read = nx.cytoscape_graph(data)
+    assert (read.is_directed(), read.is_multigraph(), read.graph) == (True, True, hostile.graph)
+    assert list(read) == list(hostile)
+    assert list(read.edges(keys=True)) == list(hostile.edges(keys=True))
+    assert all(known.items() <= read.nodes[vertex].items() for vertex, known in hostile.nodes(data=True))
+    elements = data["elements"]
     assert {edge["classes"] for edge in elements["edges"]} == {"same_node", "cross_node", "unknown"}
+    assert len({one["data"]["id"] for kind in elements.values() for one in kind}) == len(read) + len(read.edges)
+
+
+ADDRESSES = (
+    "10.0.0.1:8080",
+    "10.0.0.1:9090",
+    "10.0.0.1",
+    "[fd00::1]:443",
+    "a:b:c",
+    "svc.ns:http",
+    'a"b',
+    "x\\",
+    "node",
+)
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    """Vertices whose names hold what formats read otherwise, two edges between each and the next."""
+    graph = nx.MultiDiGraph(by="pod")
+    for number, (source, target) in enumerate(pairwise((*ADDRESSES, ADDRESSES[0]))):
+        graph.add_node(source, node=f"n{number % 2}")
+        graph.add_edge(source, target, "hbone", flows=number, request_bytes=1)
+        graph.add_edge(source, target, "plaintext", flows=number)
+    return graph
+
+
+READERS = {
+    "json": lambda text: nx.node_link_graph(json.loads(text)),
+    "cytoscape": lambda text: nx.cytoscape_graph(json.loads(text)),
+    "graphml": lambda text: nx.read_graphml(io.BytesIO(text.encode())),
+    "gexf": lambda text: nx.read_gexf(io.BytesIO(text.encode())),
+    "dot": lambda text: nx.nx_pydot.from_pydot(pydot.graph_from_dot_data(text)[0]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # of pydot's calls to pyparsing
+@pytest.mark.parametrize("name", READERS)
+def test_no_reader_loses_a_vertex_or_a_parallel_edge(addresses, name):
+    read = READERS[name](write_graph(addresses, name))
+    assert read.is_directed()
+    assert read.is_multigraph()
+    assert (len(read), read.number_of_edges()) == (len(ADDRESSES), 2 * len(ADDRESSES))
+    flows = Counter(
+        str(edge.get("flows", edge.get("label"))).strip('"').split(" ")[0] for *_, edge in read.edges(data=True)
+    )
+    assert flows == {str(number): 2 for number in range(len(ADDRESSES))}
+
+
+def test_networkx_draws_parallel_edges(plain):
+    """What `networkx.display` does with a key, to bend the edges between two vertices apart."""
+    (key,) = {key for *_, key in plain.edges(keys=True)}
+    assert key == "hbone"
+    assert key % 4 in range(4)
 
 
 @pytest.mark.parametrize("name", GRAPH_WRITERS)

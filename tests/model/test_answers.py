@@ -72,6 +72,8 @@ def test_bytes_of_a_long_connection_are_spread_over_its_life():
     made = Flows(table(long)).timeline("1min")
     assert made.request_bytes.tolist() == [300, 600, 300]
     assert made.flows.tolist() == [0, 0, 1]
+    later = flow(end=begins + timedelta(minutes=4), start=begins + timedelta(minutes=4), request_bytes=7)
+    assert Flows(table(later, long)).timeline("1min").request_bytes.tolist() == [300, 600, 300, 0, 7]
     by = Flows(table(long, flow(0, start=END, src_node="node-b"))).timeline(timedelta(minutes=1), by="src_node")
     assert by[by.src_node == "node-a"].request_bytes.tolist() == [300, 600, 300]
     assert by[by.src_node == "node-b"].request_bytes.tolist() == [84, 0, 0]

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_rows import own_record
 
 from tests.parse.test_scanner import FIELDS, line, refusal
 from ztflow.errors import ParseError, Reason
@@ -14,7 +15,6 @@ from ztflow.model.provenance import NOBODY, RECORD_NAMES
 from ztflow.model.schema import FIELD_BY_KEY, Kind
 from ztflow.parse import scan, scan_fields
 from ztflow.parse.grammar import parse
-from ztflow.parse.jsonlog import own_record
 from ztflow.parse.names import stamp_in_error, wrong_name
 from ztflow.parse.scanner import scan_loosely
 

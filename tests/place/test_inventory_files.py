@@ -206,3 +206,26 @@ def test_hostile_text_takes_no_time(text):
     start = time.process_time()
     parse_inventory(f"NAME   READY   IP   NODE\n{text}", "given.txt", Inventory())
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "٣", "65536", "-1", "true", "1e3"])
+def test_what_is_no_number_is_no_port_and_hides_nothing(number):
+    pod = '{"kind":"Pod","metadata":{"name":"web-0","namespace":"shop"},"spec":{"nodeName":"n"},"status":{"podIP":"10.0.0.1"}}'
+    dump = (
+        '{"workloads":[],"services":[{"name":"web","namespace":"shop","hostname":"w","vips":["/10.1.0.1"],'
+        f'"ports":{{"{number}":8000,"80":"{number}"}}}}],"config":{{}},'
+        '"workloadState":{"a":{"info":{"name":"web-0","namespace":"shop"},"connections":{"outbound":[{"src":'
+        f'"10.0.0.1:{number}","actualDst":"10.0.0.2:{number}","originalDst":"10.1.0.1:{number}"}}]}}}}}}}}'
+    )
+    inventory = Inventory()
+    assert parse_inventory(f'{pod}\n{dump}\n{{"kind":"Pod","metadata":{{"name":{number}}}}}\n{pod}', "x", inventory)
+    assert {one.name for one in inventory.pods} == {"web-0"}
+    assert [ports for service in inventory.services for ports in service.ports] == []
+    assert inventory.connections == []
+
+
+def test_a_number_of_many_digits_is_no_json_and_what_is_around_is_read():
+    pod = '{"kind":"Pod","metadata":{"name":"web-0","namespace":"shop"},"spec":{"nodeName":"n"}}'
+    inventory = Inventory()
+    parse_inventory(f'{pod}\n{{"kind":"Pod","metadata":{{"name":{"9" * 5000}}}}}\n', "x", inventory)
+    assert [one.name for one in inventory.pods] == ["web-0"]

@@ -73,30 +73,30 @@ def test_through_a_gateway_port_and_address_are_not_known():
     assert decided(port, **values).why is Missing.PORT
     assert decided(address, **values).why is Missing.ADDRESS
     assert verdict(converted(authorization(ALLOW_WEB)), **values) == "allowed"
-    alone = {**values, "paired": "outbound_only", "dst_workload": "gw", "dst_pod": None}
+    alone = {**values, "paired": "outbound_only", "dst_name": "gw", "dst_pod": None}
     assert decided(converted(authorization(ALLOW_WEB)), **alone, src_identity=CART).why is Missing.DESTINATION
     assert verdict(PolicySet(), **alone) == "allowed"
 
 
 def test_a_hop_to_a_waypoint_is_not_asked_and_the_hop_behind_it_has_its_identity():
     policy = converted(authorization(ALLOW_WEB), authorization(ALLOW_WEB, namespace="shop"))
-    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_workload": "way-0",
+    hop = {"path": "waypoint", "paired": "outbound_only", "unpaired_reason": "waypoint_hop", "dst_name": "way-0",
            "dst_namespace": "shop", "dst_pod": None, "hbone_host": "10.96.0.7", "hbone_port": 80}  # fmt: skip
     found = decided(policy, **hop, src_identity=CART)
     assert (found.outcome.value, found.why) == ("allowed", Why.NO_ZTUNNEL)
-    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_workload": "way-0"}
+    behind = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_name": "way-0"}
     assert decided(policy, **behind).why is Why.NO_RULE
 
 
 def test_out_of_the_mesh_no_ztunnel_decides():
-    values = plain(paired="outbound_only", outbound_line=1, inbound_line=None, dst_workload=None, dst_namespace=None,
+    values = plain(paired="outbound_only", outbound_line=1, inbound_line=None, dst_name=None, dst_namespace=None,
                    dst_pod=None, dst_ip="203.0.113.9")  # fmt: skip
     assert decided(converted(authorization(namespace="istio-system")), **values).why is Why.NO_ZTUNNEL
 
 
 def test_a_plaintext_line_of_a_client_to_a_captured_pod_is_judged_and_shows_nothing():
-    outbound = flow(dst_workload="db-0", **plain(paired="outbound_only", outbound_line=3, inbound_line=None))
-    inbound = flow(dst_workload="db-0", dst_pod="data/db-0", **plain(verdict="denied", error_class="policy_denied"))
+    outbound = flow(dst_name="db-0", **plain(paired="outbound_only", outbound_line=3, inbound_line=None))
+    inbound = flow(dst_name="db-0", dst_pod="data/db-0", **plain(verdict="denied", error_class="policy_denied"))
     flows = Flows(table(outbound, inbound))
     found = evaluate(converted(peer("STRICT")), flows)
     assert [found.decisions[code].outcome.value for code in found.codes] == ["refused", "refused"]
@@ -137,7 +137,7 @@ def test_an_identity_that_was_not_logged_is_unknown():
 
 
 def test_a_destination_nobody_names():
-    values = {"dst_pod": None, "dst_workload": None, "dst_namespace": None}
+    values = {"dst_pod": None, "dst_name": None, "dst_namespace": None}
     policy = converted(authorization(ALLOW_WEB))
     assert decided(policy, **values, src_identity=CART).why is Missing.DESTINATION
     found = decided(policy, **values)
@@ -206,8 +206,8 @@ def selected(key="data/p", **values):
 def test_a_dump_says_itself_what_is_attached():
     policies = PolicySet((selected(),), (), {"data/db-0": frozenset({"data/p"}), "data/web-0": frozenset()})
     assert verdict(policies, src_identity=CART) == "refused"
-    assert verdict(policies, src_identity=CART, dst_pod="data/web-0", dst_workload="web-0") == "allowed"
-    assert verdict(policies, src_identity=CART, dst_pod="data/new-0", dst_workload="new-0") == "unknown"
+    assert verdict(policies, src_identity=CART, dst_pod="data/web-0", dst_name="web-0") == "allowed"
+    assert verdict(policies, src_identity=CART, dst_pod="data/new-0", dst_name="new-0") == "unknown"
     inventory = Inventory(pods=[PodFact("data", "db-0", policies=("data/p",))])
     assert verdict(PolicySet((selected(),)), Workloads(inventory), src_identity=CART) == "refused"
     assert Workloads(inventory).find("data/db-0", None) == Workload("data", "db-0", None, frozenset({"data/p"}))

@@ -239,3 +239,22 @@ def test_an_empty_list_is_no_policies(tmp_path):
     found = load_policies([str(path)])
     assert found.policies == ()
     assert verdict(found, src_identity=WEB) == "allowed"
+
+
+def test_a_closed_standard_input_is_said(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed"):
+        load_policies(["-"])
+
+
+def test_a_number_of_many_digits_is_said(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text('{"kind": "AuthorizationPolicy", "spec": ' + "9" * 5000 + "}")
+    with pytest.raises(UsageError, match="neither YAML nor JSON"):
+        load_policies([str(path)])
+
+
+def test_a_kind_that_is_no_text_is_no_policy(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(yaml.safe_dump_all([{**ONE, "kind": ["AuthorizationPolicy"]}, TWO]))
+    assert [policy.key for policy in load_policies([str(path)]).policies] == ["data/two"]

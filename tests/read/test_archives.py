@@ -304,3 +304,9 @@ def test_a_pipe_nobody_writes_to_hides_nobody(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     halves, _, errors = read(tmp_path / "pipe", tmp_path / "ztunnel-4k7rb.log")
     assert (len(halves), errors) == (ACCESS, [f"{tmp_path}/pipe: nobody writes to this pipe"])
+
+
+def test_a_first_line_that_is_no_csv_is_no_saved_table(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"src_pod,a\rb,c,d,e,f,g,h,i,j,k\n" + LOG)
+    halves, _, errors = read(tmp_path / "a.log")
+    assert (len(halves), errors) == (ACCESS, [])

@@ -428,6 +428,13 @@ def test_an_answer_that_is_not_lokis(server, store, answer, what):
         read(ask(server))
 
 
+def test_what_an_answer_says_instead_of_success_is_shown_on_one_line():
+    body = json.dumps({"status": "a\nb", "data": {"resultType": "streams", "result": []}}).encode()
+    with pytest.raises(SourceError) as caught:
+        page_of(body, 10, "loki://h", "http://h")
+    assert 'Loki says "a b" instead of success' in str(caught.value)
+
+
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(["data", "result", "resultType", "stream", "values", "status"]), x, max_size=3)))  # fmt: skip
 def test_any_json_is_a_page_or_an_input_error(value):
     for whole in (value, {"data": {"resultType": "streams", "result": value}}, {"data": {"resultType": "streams", "result": [{"stream": {}, "values": value}]}}):  # fmt: skip

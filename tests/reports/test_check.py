@@ -28,7 +28,7 @@ def some(*rows):
 
 
 def to_db(seconds=0.0, **values):
-    return flow(seconds, dst_workload="db-0", dst_pod="data/db-0", **values)
+    return flow(seconds, dst_name="db-0", dst_pod="data/db-0", **values)
 
 
 DENIED = {"verdict": "denied", "error_class": "policy_denied"}
@@ -37,9 +37,9 @@ DENIED = {"verdict": "denied", "error_class": "policy_denied"}
 def test_newly_refused_by_pair_with_counts_and_evidence():
     made = check(
         some(
-            to_db(0, src_identity=PROBER, src_namespace="monitoring", src_workload="prober-0", inbound_line=7),
-            to_db(9, src_identity=PROBER, src_namespace="monitoring", src_workload="prober-0", inbound_line=8),
-            to_db(1, src_identity=CART, src_workload="cart-0"),
+            to_db(0, src_identity=PROBER, src_namespace="monitoring", src_name="prober-0", inbound_line=7),
+            to_db(9, src_identity=PROBER, src_namespace="monitoring", src_name="prober-0", inbound_line=8),
+            to_db(1, src_identity=CART, src_name="cart-0"),
             to_db(2),
         ),
         BOTH,
@@ -207,8 +207,8 @@ def test_a_trust_domain_nobody_has_is_remarked_on():
 
 
 def test_a_waypoint_that_would_be_refused_is_pointed_out():
-    way = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_workload": "way-0"}
-    hop = flow(path="waypoint", paired="outbound_only", dst_workload="way-0", dst_namespace="shop", dst_pod=None)
+    way = {"src_identity": "spiffe://cluster.local/ns/shop/sa/way", "src_name": "way-0"}
+    hop = flow(path="waypoint", paired="outbound_only", dst_name="way-0", dst_namespace="shop", dst_pod=None)
     made = check(some(hop, to_db(1, **way)), BOTH)
     assert (made.outside, made.newly_refused) == (1, 1)
     assert [row.src_is_waypoint for row in made.changed] == [True]
@@ -235,7 +235,7 @@ def test_json_has_the_counts_at_the_top_and_every_row():
 @pytest.mark.parametrize("form", RENDERERS)
 def test_nothing_is_a_report_too_and_hostile_text_stays_text(form):
     assert render(check(Flows(), PolicySet()), form)
-    hostile = to_db(src_workload="<script>\x1b[31m|x", src_identity="spiffe://a/ns/\x1b]0;x\x07/sa/b")
+    hostile = to_db(src_name="<script>\x1b[31m|x", src_identity="spiffe://a/ns/\x1b]0;x\x07/sa/b")
     text = render(check(some(hostile), BOTH), form)
     assert "\x1b" not in text
     assert "<script>" not in text or form in {"text", "json"}

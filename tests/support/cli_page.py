@@ -90,7 +90,7 @@ _ZTFLOW_COMPLETE=fish_source ztflow | source         # ~/.config/fish/config.fis
 |---|---|---|
 | `table` | people | The default. Fits the terminal: long names are shortened first, then the last columns are dropped. If stdout is not a terminal, nothing is shortened. |
 | `wide` | people | Every column that is meant for people, nothing shortened. |
-| `jsonl` | programs | One JSON object per row. Keys are the columns of [fields](fields.md), plus `src_addr`, `dst_addr` and `hbone_addr`, which join an address and its port. Null values are left out. Times are RFC 3339 with six decimals and `Z`. Characters that could control a terminal are written as `\\uXXXX`, which every JSON parser decodes. |
+| `jsonl` | programs | One JSON object per row. Keys are the columns of [fields](fields.md), plus `src_addr`, `dst_addr` and `hbone_addr`, which join an address and its port. Every key is in every line, null where the value is unknown, for programs that learn the keys from the first lines. Times are RFC 3339 with six decimals and `Z`. Characters that could control a terminal are written as `\\uXXXX`, which every JSON parser decodes. |
 | `csv` | spreadsheets | A header and every column. A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, so that no spreadsheet runs it as a formula; control characters are escaped. Programs should read `jsonl` or `parquet`, where values are unchanged. |
 | `parquet` | programs | One file with the types of [fields](fields.md). Needs `--output FILE` or a pipe. |
 

@@ -63,7 +63,7 @@ def pods(**labels: dict[str, str] | None) -> Workloads:
 
 def decided(policies: PolicySet, workloads: Workloads | None = None, **values: Any) -> Decision:
     """What policies make of one connection to `data/db-0` on port 5432; keywords as for `flows_by_hand.flow`."""
-    row = flow(**{"dst_workload": "db-0", "dst_pod": "data/db-0", **values})
+    row = flow(**{"dst_name": "db-0", "dst_pod": "data/db-0", **values})
     found = evaluate(policies, Flows(table(row)), workloads)
     return found.decisions[found.codes[0]]
 

@@ -80,13 +80,16 @@ MEASURE_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Measures))
 """Names of all measures, in order."""
 
 
+DURATIONS = ("duration_p50_ms", "duration_p95_ms", "duration_max_ms")
+"""The measures of durations."""
+
 MEASURED = (
     "start", "end", "request_bytes", "response_bytes", "duration_ms", "verdict", "mtls", "locality", "zone_locality",
     "paired",
 )  # fmt: skip
 """The columns of `schema.FLOWS` that are measured."""
 
-OPTIONAL = ("duration_p50_ms", "duration_p95_ms", "duration_max_ms", "first_seen", "last_seen")
+OPTIONAL = (*DURATIONS, "first_seen", "last_seen")
 """Measures that may be unknown."""
 
 
@@ -100,8 +103,7 @@ def measure(view: View, groups: Groups) -> list[Measures]:
     Cost: about 0.1 s for 1 M rows, and 5 µs a group.
     """
     columns, times = _columns(view, groups)
-    moments = (_moments(found) for found in times)
-    return [Measures(*values) for values in zip(*columns, *moments, strict=True)]
+    return [Measures(*values) for values in zip(*columns, *map(moments, times), strict=True)]
 
 
 def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[str, Any]]:
@@ -142,43 +144,45 @@ def _texts(times: IntArray) -> list[str | None]:
 def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray]]:
     """The measures in the order of `MEASURE_NAMES`, one list each; the two times last, as microseconds."""
     codes, count = groups.codes, len(groups)
-    known = view.known("request_bytes") & view.known("response_bytes")
-    verdict_told = view.equals("verdict", *KNOWN_OUTCOME)
-    mtls, mtls_known = view.numbers("mtls")
     began, ended = view.seen()
-    p50, p95, longest = _durations(view, codes, count)
-    flows = tally(codes, count)
-    same_node, cross_node, same_zone, cross_zone = (
-        tally(codes, count, view.equals(name, text))
-        for name, text in (
-            ("locality", NodeLocality.SAME_NODE),
-            ("locality", NodeLocality.CROSS_NODE),
-            ("zone_locality", ZoneLocality.SAME_ZONE),
-            ("zone_locality", ZoneLocality.CROSS_ZONE),
-        )
-    )
-    columns = [
-        flows.tolist(),
-        sums(view, "request_bytes", codes, count),
-        sums(view, "response_bytes", codes, count),
-        tally(codes, count, ~known).tolist(),
-        p50,
-        p95,
-        longest,
-        tally(codes, count, view.equals("verdict", Verdict.DENIED)).tolist(),
-        tally(codes, count, view.equals("verdict", Verdict.FAILED)).tolist(),
-        tally(codes, count, ~verdict_told).tolist(),
-        tally(codes, count, mtls_known & ~mtls.astype(bool)).tolist(),
-        tally(codes, count, ~mtls_known).tolist(),
-        same_node.tolist(),
-        cross_node.tolist(),
-        (flows - same_node - cross_node).tolist(),
-        same_zone.tolist(),
-        cross_zone.tolist(),
-        (flows - same_zone - cross_zone).tolist(),
-        tally(codes, count, view.equals("paired", *BOTH_HALVES)).tolist(),
-    ]
-    return columns, [_extremes(began, codes, count, "min"), _extremes(ended, codes, count, "max")]
+    found: dict[str, list[Any]] = {
+        "request_bytes": sums(view, "request_bytes", codes, count),
+        "response_bytes": sums(view, "response_bytes", codes, count),
+        **dict(zip(DURATIONS, _durations(view, codes, count), strict=True)),
+    }
+    counts = with_unknown({"flows": tally(codes, count), **tallies(view, codes, count)})
+    found |= {name: values.tolist() for name, values in counts.items()}
+    columns = [found[name] for name in MEASURE_NAMES[:-2]]
+    return columns, [earliest(began, codes, count), latest(ended, codes, count)]
+
+
+def tallies(view: View, codes: Integers, count: int) -> dict[str, IntArray]:
+    """Rows of each group that have a property, by the measure that counts them."""
+    sized = view.known("request_bytes") & view.known("response_bytes")
+    mtls, mtls_known = view.numbers("mtls")
+    masks = {
+        "bytes_unknown": ~sized,
+        "denied": view.equals("verdict", Verdict.DENIED),
+        "failed": view.equals("verdict", Verdict.FAILED),
+        "verdict_unknown": ~view.equals("verdict", *KNOWN_OUTCOME),
+        "plaintext": mtls_known & ~mtls.astype(bool),
+        "mtls_unknown": ~mtls_known,
+        "same_node": view.equals("locality", NodeLocality.SAME_NODE),
+        "cross_node": view.equals("locality", NodeLocality.CROSS_NODE),
+        "same_zone": view.equals("zone_locality", ZoneLocality.SAME_ZONE),
+        "cross_zone": view.equals("zone_locality", ZoneLocality.CROSS_ZONE),
+        "paired": view.equals("paired", *BOTH_HALVES),
+    }
+    return {name: tally(codes, count, mask) for name, mask in masks.items()}
+
+
+def with_unknown(counts: dict[str, IntArray]) -> dict[str, IntArray]:
+    """Counts with those of unknown places, which are the rest of `flows`."""
+    flows = counts["flows"]
+    return counts | {
+        "locality_unknown": flows - counts["same_node"] - counts["cross_node"],
+        "zone_unknown": flows - counts["same_zone"] - counts["cross_zone"],
+    }
 
 
 def tally(codes: Integers, count: int, mask: BoolArray | None = None) -> IntArray:
@@ -212,22 +216,26 @@ def sums(view: View, name: str, codes: Integers, count: int) -> list[int]:
 
 def extremes(times: Integers, codes: Integers, count: int, how: str) -> list[datetime | None]:
     """Earliest (`min`) or latest (`max`) of some times (microseconds, `NO_TIME` for unknown) by group."""
-    return _moments(_extremes(times, codes, count, how))
+    return moments(latest(times, codes, count) if how == "max" else earliest(times, codes, count))
 
 
-def _extremes(times: Integers, codes: Integers, count: int, how: str) -> IntArray:
-    """`extremes` in microseconds, `NO_TIME` for a group without a time."""
+def latest(times: Integers, codes: Integers, count: int) -> IntArray:
+    """The latest time of each group in microseconds; `NO_TIME` for a group without one."""
     found = np.full(count, NO_TIME, np.int64)
-    if how == "max":
-        np.maximum.at(found, codes, times)
-        return found
+    np.maximum.at(found, codes, times)
+    return found
+
+
+def earliest(times: Integers, codes: Integers, count: int) -> IntArray:
+    """The earliest, likewise."""
     later = np.full(count, _LATE, np.int64)
     told = times != NO_TIME
     np.minimum.at(later, codes, times if told.all() else np.where(told, times, _LATE))
-    return np.where(later == _LATE, found, later)
+    return np.where(later == _LATE, NO_TIME, later)
 
 
-def _moments(times: IntArray) -> list[datetime | None]:
+def moments(times: IntArray) -> list[datetime | None]:
+    """Times of microseconds; None for `NO_TIME`."""
     return [None if micros == NO_TIME else time_from_micros(micros) for micros in times.tolist()]
 
 

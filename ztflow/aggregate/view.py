@@ -27,7 +27,8 @@ class View:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self._rows: Integers | None = None
-        self._whole: View = self
+        self._whole: View | None = None
+        """The view whose rows these are. None where it is itself: a circle would keep all columns for long."""
         self._labels: dict[str, Coded] = {}
         self._numbers: dict[str, tuple[npt.NDArray[Any], BoolArray]] = {}
         self._masks: dict[tuple[str, ...], BoolArray] = {}
@@ -44,7 +45,7 @@ class View:
         """A text column as codes, every word once."""
         found = self._labels.get(name)
         if found is None:
-            if self._rows is None:
+            if self._rows is None or self._whole is None:
                 found = coded(self.table, name).distinct()
             else:
                 found = self._whole.labels(name).take(self._rows)
@@ -55,7 +56,7 @@ class View:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
         found = self._numbers.get(name)
         if found is None:
-            if self._rows is None:
+            if self._rows is None or self._whole is None:
                 found = _decode(self.table.column(name))
             else:
                 values, known = self._whole.numbers(name)
@@ -98,7 +99,7 @@ class View:
     def take(self, rows: Integers) -> View:
         """Some rows, by number."""
         part = View(self.table)
-        part._whole = self._whole
+        part._whole = self if self._whole is None else self._whole
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 

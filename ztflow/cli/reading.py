@@ -17,9 +17,11 @@ from ztflow.filters.quantities import budget_of, parse_duration
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadBatch, ReadReport, follow
-from ztflow.session import LIVE_WINDOW, GrowingSession
+from ztflow.session import LIVE_WINDOW, GrowingSession, Total
+from ztflow.session.growing import BOUNDED
 
 Tabular = TypeVar("Tabular", Flows, Halves)
+Sum = TypeVar("Sum", bound=Total)
 Choice: TypeAlias = Callable[[Iterator[Flows]], Iterator[Flows]]
 
 Verb: TypeAlias = Callable[..., Iterator[Any]]
@@ -165,13 +167,19 @@ class Reader:
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_noted(*inputs, progress=bar, **how)
 
-    def growing(self, inputs: list[str]) -> tuple[GrowingSession, Iterator[bool]]:
-        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read."""
+    def growing(self, inputs: list[str], total: Sum) -> tuple[GrowingSession[Sum], Iterator[bool]]:
+        """For growing inputs: a session, and an iterator that feeds it and gives whether something was read.
+
+        Args:
+            inputs: What to read.
+            total: Takes in the flows that are not kept.
+        """
         report = self._run.report()
-        session = GrowingSession(self._inventory(inputs), window=self._window, report=report)
+        memory = BOUNDED if self._memory is None else budget_of(self._memory)
+        session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
         return session, self._feed(session, inputs, report)
 
-    def _feed(self, session: GrowingSession, inputs: list[str], report: ReadReport) -> Iterator[bool]:
+    def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:
         seen = 0
         with patiently() as stop:
             for batch in follow(inputs, report=report, stop=stop, **self._how):

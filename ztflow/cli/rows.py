@@ -63,9 +63,16 @@ class Selection:
     @property
     def _needs_all(self) -> bool:
         """Whether rows can be judged only when all are there: times back from the last, services of sources."""
-        relative = any(isinstance(limit, timedelta) for limit in (self._since, self._until))
-        services = any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.ends)
-        return relative or services
+        return self.moves or any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.ends)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a time limit counts back from the last row, so that what is within it changes as more comes."""
+        return any(isinstance(limit, timedelta) for limit in (self._since, self._until))
+
+    def part(self, table: Tabular) -> Tabular:
+        """The chosen rows of a part of an input; services of sources by what was learnt so far."""
+        return self._chosen(table, self._known)
 
     def finished(self, tables: Iterable[Tabular], kind: type[Tabular]) -> Iterator[Tabular]:
         """The chosen rows of a finished input that comes in tables; the cut into tables does not show."""
@@ -86,6 +93,11 @@ class Selection:
         if self._last is not None:
             yield tail
         warn_of(self._known.former)
+
+    def outdated(self, table: Tabular) -> int:
+        """How many of a table's rows, in order of time, are before `since` for good: as many of its first."""
+        kept = between(table, self._since, None) if isinstance(self._since, timedelta) else table
+        return len(table) - len(kept)
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""

@@ -306,11 +306,12 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
     if not problems:
         return
     yield f"{counted(problems, 'access line')} could not be read:"
-    for problem in counts.problems[:said]:
+    told = counts.problems[:said]
+    for problem in told:
         column = "" if problem.column is None else f" at column {problem.column}"
         yield f"  {problem.source_file}:{problem.line_number}: {problem.reason}{column}: {problem.detail}"
-    if problems > said:
-        yield f"  … and {problems - said:,} more"
+    if problems > len(told):
+        yield f"  … and {problems - len(told):,} more"
 
 
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ztflow.cli.output import Paper
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
-from ztflow.text.format import bytes_text, duration_text, hidden_text, share_text, short_duration, short_size
+from ztflow.text.format import (
+    ALL_OTHERS,
+    bytes_text,
+    duration_text,
+    hidden_text,
+    share_text,
+    short_duration,
+    short_size,
+)
 from ztflow.writers.text import LABEL, grid
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
@@ -45,21 +53,24 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         counts: What became of the whole input, before filters.
         paper: What is written on.
         live: Whether more is to come.
-        dropped: Connections too old to be kept in a live summary.
+        dropped: Connections too old to be kept for a period that moves on.
     """
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
-        lines.append(paper.fact("older", f"{dropped:,} access lines are no longer in these numbers", YELLOW))
+        lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
     if not summary.totals:
         return lines
     lines += _nodes(summary, paper)
     lines += _mesh(summary, summary.totals, paper)
+    if summary.bounds is not None:
+        lines += [paper.fact("bounds", line, DIM) for line in summary.bounds.lines(len(summary.pairs))]
     room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
     refused = _refusals([*summary.denied, *summary.failed])
     for_refused = _rows_for_refused(len(refused), room)
-    lines += ["", *_pairs(summary.pairs, paper, None if room is None else room - 3 - for_refused)]
+    lines += ["", *_pairs(summary, paper, None if room is None else room - 3 - for_refused)]
     if for_refused:
-        lines += ["", *_refused(refused, paper, None if room is None else for_refused - 2)]
+        every = None if summary.bounds is None else summary.findings
+        lines += ["", *_refused(refused, paper, None if room is None else for_refused - 2, every)]
     return lines
 
 
@@ -206,8 +217,10 @@ def _table(
     return [*lines, paper.styled(hidden_text(hidden, what), DIM)] if hidden else lines
 
 
-def _pairs(pairs: Sequence[PairRow], paper: Paper, room: int | None) -> list[str]:
-    shown = _cut(pairs, _many(paper, PAIRS_SHOWN) if room is None else max(1, room))
+def _pairs(summary: Summary, paper: Paper, room: int | None) -> list[str]:
+    pairs = summary.pairs
+    most = _many(paper, PAIRS_SHOWN) if room is None else max(1, room)
+    shown = _cut(pairs, most if summary.bounds is None or not summary.bounds.others else max(1, most - 1))
     narrow = paper.width is not None
     size = short_size if narrow else bytes_text
     any_refused = any(row.measures.denied + row.measures.failed for row in pairs)
@@ -221,14 +234,31 @@ def _pairs(pairs: Sequence[PairRow], paper: Paper, room: int | None) -> list[str
         cells += [size(sums.request_bytes), size(sums.response_bytes), p95]
         rows.append([*cells, f"{refused:,}" if refused else ""] if any_refused else cells)
     right = [title not in titles[:3] for title in titles]
-    return _table(paper, titles, rows, right, len(pairs) - len(shown), "pairs")
+    rest = summary.rest(len(shown))
+    if rest is None:
+        return _table(paper, titles, rows, right, len(pairs) - len(shown), "pairs")
+    flows, request, response, refused = rest
+    others = [ALL_OTHERS, "", "", f"{flows:,}", size(request), size(response), "-", f"{refused:,}" if refused else ""]
+    return _table(paper, titles, [*rows, others[: len(titles)]], right, 0, "pairs")
 
 
-def _refused(refused: Sequence[tuple[list[str], int]], paper: Paper, room: int | None) -> list[str]:
+def _refused(
+    refused: Sequence[tuple[list[str], int]], paper: Paper, room: int | None, every: int | None = None
+) -> list[str]:
+    """What was refused.
+
+    Args:
+        refused: Texts of the rows, and connections.
+        paper: What is written on.
+        room: Lines there are; None where that does not matter.
+        every: All connections that were refused, where what is not shown is to be a row.
+    """
     shown = _cut(refused, _many(paper, REFUSALS_SHOWN) if room is None else max(1, room))
     rows = [[*texts, f"{count:,}"] for texts, count in shown]
-    titles = ["REFUSED", "DESTINATION", "WHY", "FLOWS"]
-    return _table(paper, titles, rows, (False, False, False, True), len(refused) - len(shown), "kinds")
+    titles, hidden = ["REFUSED", "DESTINATION", "WHY", "FLOWS"], len(refused) - len(shown)
+    if every is not None and (left := every - sum(count for _, count in shown)):
+        rows, hidden = [*rows, [ALL_OTHERS, "", "", f"{left:,}"]], 0
+    return _table(paper, titles, rows, (False, False, False, True), hidden, "kinds")
 
 
 def _many(paper: Paper, usual: int) -> int:

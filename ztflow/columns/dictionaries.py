@@ -26,7 +26,7 @@ Rated: TypeAlias = npt.NDArray[Any]
 Rating: TypeAlias = Callable[[str], Any]
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 15)
 def text_hash(text: str) -> int:
     """The 64-bit hash of a text (BLAKE2b); never 0, which means null."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") or 1
@@ -133,6 +133,20 @@ def _used(codes: Codes, dictionary: pa.Array) -> tuple[Codes, pa.Array]:
     numbers = np.full(size + 1, NONE, np.int32)
     numbers[found] = np.arange(len(found), dtype=np.int32)
     return numbers[codes], dictionary.take(pa.array(found))
+
+
+def without_unused(table: pa.Table) -> pa.Table:
+    """A table of one chunk, without the words no row has where these are more than its rows.
+
+    A batch of a reader has all words that came before it. Cost: as `used`.
+    """
+    table = table.combine_chunks()
+    for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        if pa.types.is_dictionary(field.type) and column.num_chunks and len(column.chunk(0).dictionary) > len(column):
+            codes, words = used(column.chunk(0))
+            array = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
+            table = table.set_column(place, field, array.cast(field.type))
+    return table
 
 
 class _Words:

@@ -57,7 +57,7 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
 
     Cost: about 0.3 s for 1 M flows, and 3 µs an edge.
     """
-    from ztflow.graph.traffic import TrafficGraph
+    from ztflow.graph.traffic import EdgeKey, TrafficGraph
 
     view = View(flows.to_arrow())
     ends = vertices(view, by, flows.owners, described=True)
@@ -74,11 +74,11 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
         graph.graph.update(_capture(flows, view, by))
         for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
             graph.add_node(vertex.id, **vertex.attributes())
-        told = [*path.words, None]
+        told, edge_keys = [*path.words, None], [*map(EdgeKey, keys)]
         graph.put_edges(
             [names[code] for code in source.tolist()],
             [names[code] for code in target.tolist()],
-            [keys[code] for code in way.tolist()],
+            [edge_keys[code] for code in way.tolist()],
             scalars(view, groups.in_order(order), path=[told[code] for code in way.tolist()]),
         )
     return graph

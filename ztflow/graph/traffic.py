@@ -19,6 +19,16 @@ else:
     Base = nx.MultiDiGraph
 
 
+class EdgeKey(str):
+    """The key of an edge: its path. `networkx.display` bends parallel edges by the rest of their keys."""
+
+    __slots__ = ()
+
+    def __mod__(self, divisor: Any) -> Any:
+        """The rest of a number made of the text."""
+        return sum(self.encode()) % divisor
+
+
 class TrafficGraph(Base):
     """A traffic graph; see `ztflow.graph.build_graph`. Everything networkx offers works on it."""
 

@@ -107,8 +107,8 @@ class Answers(Table):
 
         Args:
             name: One of `ztflow.reports.REPORTS`.
-            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by` and `sort` for
-                `traffic`.
+            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by` and
+                `sort` for `traffic`.
 
         Raises:
             UsageError: No such report or option.

@@ -15,6 +15,14 @@ def is_earlier_flows(table: pa.Table) -> bool:
     return not any(new in names for new in LOGGED_NAMES) and any(old in names for old in LOGGED_NAMES.values())
 
 
+def renamed_flows(table: pa.Table) -> pa.Table:
+    """A table of flows with the names of today for its columns; no copy."""
+    if not is_earlier_flows(table):
+        return table
+    new = {old: new for new, old in LOGGED_NAMES.items()}
+    return table.rename_columns([new.get(name, name) for name in table.column_names])
+
+
 def upgraded_flows(table: pa.Table) -> pa.Table:
     """A table of flows in the columns and types of `schema.FLOWS`.
 
@@ -27,9 +35,7 @@ def upgraded_flows(table: pa.Table) -> pa.Table:
     Raises:
         UsageError: A column holds what its type today cannot: a size of 2^63 bytes or more, or another type altogether.
     """
-    if is_earlier_flows(table):
-        new = {old: new for new, old in LOGGED_NAMES.items()}
-        table = table.rename_columns([new.get(name, name) for name in table.column_names])
+    table = renamed_flows(table)
     columns = []
     for field in FLOWS_SCHEMA:
         if field.name not in table.column_names:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TextAs: TypeAlias = Literal["category", "string"]
 
-DURATIONS = {"duration_ms": "duration", "inbound_duration_ms": "inbound_duration"}
+_DURATIONS = {"duration_ms": "duration", "inbound_duration_ms": "inbound_duration"}
 """Column of whole milliseconds → the column of durations that is made of it."""
 
 _ENDS = ("src_", "dst_", "outbound_", "inbound_", "next_hop_", "hbone_", "source_")
@@ -27,7 +27,7 @@ _ALIKE = {"host": "ip", "name": "workload"}
 
 def with_durations(table: pa.Table) -> pa.Table:
     """The table with durations as such in columns of their own: `duration`, and `inbound_duration` in flows."""
-    for name, made in DURATIONS.items():
+    for name, made in _DURATIONS.items():
         if name in table.column_names:
             table = table.append_column(made, table[name].cast(pa.duration("ms")))
     return table

@@ -35,6 +35,18 @@ ARROW_TYPE: dict[Type, pa.DataType] = {
 }
 
 
+LAYOUT = "2"
+"""Version of the columns; before 2 flows had ztunnel's name of an end in its workload's column."""
+LAYOUT_KEY, TABLE_KEY = b"ztflow.layout", b"ztflow.table"
+"""Keys in the metadata of a Parquet file: that version, and `flows` or `records`."""
+
+
+def marked(schema: pa.Schema) -> pa.Schema:
+    """A schema with the layout in its metadata, as it is written to Parquet."""
+    table = "flows" if "paired" in schema.names else "records"
+    return schema.with_metadata({**(schema.metadata or {}), LAYOUT_KEY: LAYOUT, TABLE_KEY: table})
+
+
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """The Arrow schema of a column table."""
     return pa.schema([pa.field(column.name, ARROW_TYPE[column.type]) for column in columns])
@@ -127,13 +139,14 @@ class Table:
 
         from ztflow.files.placing import Placed, told
 
+        table = self._table.replace_schema_metadata(marked(self._table.schema).metadata)
         with told(str(path)):
             if (place := Path(path)).exists() and not place.is_file():  # a device, a FIFO: there is nothing to replace
                 with place.open("wb") as stream:
-                    pq.write_table(self._table, stream)
+                    pq.write_table(table, stream)
                 return
         with Placed(str(path)) as placed:
-            pq.write_table(self._table, placed.stream)
+            pq.write_table(table, placed.stream)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow C stream: what lets polars, DuckDB, narwhals and pandas' `from_arrow` take the table as it is."""

@@ -14,12 +14,21 @@ from ztflow.model.answers import Answers
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
 from ztflow.model.table import Table, arrow_schema
+from ztflow.model.vocabulary import BOTH_HALVES
 
 if TYPE_CHECKING:
     from ztflow.model.objects import AccessRecord, Flow
 
 HALVES_SCHEMA = arrow_schema(HALVES)
 FLOWS_SCHEMA = arrow_schema(FLOWS)
+
+
+def lines_of(flows: pa.Table) -> int:
+    """How many access lines some flows were made of: two where both sides were seen, else one."""
+    import pyarrow.compute as pc
+
+    both = pc.is_in(flows["paired"].cast(pa.string()), value_set=pa.array([*BOTH_HALVES], pa.string()))
+    return int(flows.num_rows + (pc.sum(both).as_py() or 0))
 
 
 class Halves(Table):

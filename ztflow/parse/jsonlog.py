@@ -1,37 +1,30 @@
-"""Access lines in JSON: ztunnel's own (`LOG_FORMAT=json`), as text or decoded, and those of `ztflow records -o jsonl`.
+"""Access lines in ztunnel's own JSON (`LOG_FORMAT=json`), as text or decoded.
 
 ztunnel has two shapes: Istio's since 1.22.1 (`level, time, scope, message, …`) and tracing-subscriber's of 1.22.0
 (`timestamp`, upper-case `level`, `target`, and the spans, whose `id` is the trace id both halves share). Source:
 istio/ztunnel `src/telemetry.rs` at 1.22.0:40-46 and 1.24.0:345-388.
-
-In ztflow's lines keys are the columns of `schema.HALVES`; the texts beside them (`src_addr`, `dst_addr`, `hbone_addr`)
-are made of columns and so are not read. Such a line keeps the origin, file and line number it states.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
-from ztflow.errors import ParseError, Reason
-from ztflow.model.provenance import Origin, Row, micros_from_time
+from ztflow.errors import Reason
+from ztflow.model.provenance import Row
 from ztflow.model.schema import (
     ACCESS_SCOPE,
     FIELD_BY_KEY,
-    HALVES,
     LOG_FIELDS,
     LOG_LEVELS,
     MESSAGE_TEXT,
-    RECORD,
     REQUIRED_KEYS,
     Kind,
-    Type,
 )
-from ztflow.model.vocabulary import Direction, ErrorClass, Message, unknown_word
+from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.assembly import check_required, is_unicode, put, refuse, ruin_of
 from ztflow.parse.near import mended_fields
 from ztflow.parse.values import (
@@ -41,14 +34,11 @@ from ztflow.parse.values import (
     EXPECTED,
     EXTRA,
     LEVEL,
-    LONGEST_MS,
     MESSAGE,
     ROW_WIDTH,
     SIZE_MAX,
     TIME,
     ValueFault,
-    check_name,
-    in_range,
     time_micros,
 )
 
@@ -254,108 +244,3 @@ def _trace_id(fields: dict[str, Any]) -> str | None:
         if isinstance(found, str) and _TRACE_ID.fullmatch(found) and span.get("name") in _CONNECTION_SPANS:
             return found
     return None
-
-
-# ---- lines of `ztflow records -o jsonl` ------------------------------------------------------------------------------
-
-DERIVED = frozenset({"src_addr", "dst_addr", "hbone_addr"})
-"""Keys made of columns."""
-
-_OUR_KEYS = frozenset(column.name for column in HALVES) | DERIVED
-_OUR_MARKS = ("direction", "src_ip", "dst_ip")
-_OUR_TYPES = {column.name: column.type for column in HALVES}
-_OUR_WORDS = {column.name: column.words for column in HALVES if column.words is not None}
-_OUR_NAMES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY and column.words is None) - {
-    "source_file"
-}
-"""Columns that hold names; a file may be called anything."""
-
-_OUR_MESSAGES = frozenset(message.value for message in Message)
-_BOUNDS = {
-    Type.PORT: (0, 2**16 - 1),
-    Type.INT: (0, SIZE_MAX),
-    Type.LINE: (1, 2**63 - 1),
-}
-
-
-class OwnRecord(NamedTuple):
-    """A record as it was written.
-
-    Attributes:
-        row: Its values in the order of `schema.RECORD`.
-        origin: Who wrote the line.
-        source_file: Where it was; None when the line does not say.
-        line_number: Likewise.
-    """
-
-    row: Row
-    origin: Origin
-    source_file: str | None
-    line_number: int | None
-
-
-def is_own_record(fields: dict[str, Any]) -> bool:
-    """Whether a decoded JSON object is a line of `ztflow records -o jsonl`.
-
-    It has no keys but ours, among them the message in our word for it. ztunnel's own JSON and every wrapper have other
-    keys (`scope`, `src.addr`, `log`), and a flow has `paired`.
-    """
-    message = fields.get("message")
-    if not isinstance(message, str) or message not in _OUR_MESSAGES:
-        return False
-    return any(mark in fields for mark in _OUR_MARKS) and fields.keys() <= _OUR_KEYS
-
-
-def own_record(fields: dict[str, Any]) -> OwnRecord | None:
-    """The record of a decoded JSON object; None when ztflow did not write it.
-
-    Raises:
-        ParseError: `BAD_VALUE` or `BAD_TIME`: written by ztflow, then changed so that a value does not fit its column.
-    """
-    if not is_own_record(fields):
-        return None
-    values = {name: _own_value(name, value) for name, value in fields.items() if name not in DERIVED}
-    row = tuple(values.get(column.name) for column in RECORD)
-    origin = Origin(values.get("ztunnel_pod"), values.get("ztunnel_namespace"), values.get("ztunnel_node"))
-    return OwnRecord(row, origin, values.get("source_file"), values.get("line_number"))
-
-
-def _own_value(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    kind = _OUR_TYPES[name]
-    if kind in _BOUNDS:
-        low, high = (0, LONGEST_MS) if name == "duration_ms" else _BOUNDS[kind]
-        if type(value) is int and low <= value <= high:
-            return value
-    elif kind is Type.TIME:
-        return _own_time(name, value)
-    elif kind is Type.MAP:
-        if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
-            return value
-    elif isinstance(value, str):
-        wrong = name in _OUR_WORDS and unknown_word(_OUR_WORDS[name], name, value)
-        if not wrong:
-            return _own_name(name, value) if name in _OUR_NAMES else value
-        if name == "error_class":
-            return ErrorClass.OTHER.value  # a later ztflow knows more classes
-        raise ParseError(Reason.BAD_VALUE, wrong)
-    raise ParseError(Reason.BAD_VALUE, f"{name} is not of the type its column has ({kind.value})")
-
-
-def _own_name(name: str, value: str) -> str:
-    try:
-        check_name(value)
-    except ValueFault as fault:
-        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None
-    return value
-
-
-def _own_time(name: str, value: Any) -> int:
-    try:
-        time = datetime.fromisoformat(value)
-        return in_range(micros_from_time(time))
-    except (TypeError, ValueError):
-        raise ParseError(Reason.BAD_TIME, f"{name} is not an RFC 3339 time with a zone") from None
-    except ValueFault as fault:
-        raise ParseError(fault.reason, f"{name} is {fault.detail}") from None

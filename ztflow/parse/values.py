@@ -81,7 +81,8 @@ FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2261
 """Years of times that are believed: 64-bit nanoseconds, which pandas counts in, end in April 2262."""
 
-_EARLIEST, _LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (FIRST_YEAR, LAST_YEAR + 1))
+EARLIEST, LATEST = (micros_from_time(datetime(year, 1, 1, tzinfo=UTC)) for year in (FIRST_YEAR, LAST_YEAR + 1))
+"""The same in microseconds, the second excluded."""
 _OUT_OF_RANGE = f"a time outside {FIRST_YEAR} to {LAST_YEAR}"
 
 LONGEST_MS: Final = 100 * 31_557_600_000
@@ -137,7 +138,7 @@ def in_range(micros: int) -> int:
     Raises:
         ValueFault: It is outside `FIRST_YEAR` to `LAST_YEAR`.
     """
-    if not _EARLIEST <= micros < _LATEST:
+    if not EARLIEST <= micros < LATEST:
         raise ValueFault(Reason.BAD_TIME, _OUT_OF_RANGE)
     return micros
 

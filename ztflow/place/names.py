@@ -32,6 +32,12 @@ How = Literal["owner", "name pattern", "as logged"]
 """How a workload is known: stated by an inventory, read off the pod's name, or the name itself."""
 
 
+def port_of(text: object) -> int | None:
+    """The port that a number, or a text of plain digits, is; None for anything else."""
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 and int(digits) < 1 << 16 else None
+
+
 def workload_of_name(pod: str) -> tuple[str, How]:
     """The workload a pod name belongs to by its pattern.
 
@@ -85,7 +91,7 @@ def cron_job_of_job(job: str) -> tuple[str, str]:
     return ("CronJob", match[1]) if match else ("Job", job)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def is_unique_name(pod: str) -> bool:
     """Whether a pod name is never given again, so that it always means one pod on one node.
 

@@ -14,6 +14,7 @@ from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.vocabulary import Direction, Paired, Unpaired
 from ztflow.place.inventory.facts import Inventory, OpenConnection, ServiceFact, canonical_ip
+from ztflow.place.names import port_of
 from ztflow.place.register import Register
 
 _UNEXPLAINED = frozenset((Unpaired.PARTNER_MISSING, Unpaired.DESTINATION_NOT_CAPTURED, Unpaired.SOURCE_NOT_CAPTURED))
@@ -114,7 +115,7 @@ def _key(connection: OpenConnection, register: Register, services: dict[str, Ser
     asked = connection.original_dst or ""
     host, _, text = asked.rpartition(":")
     service = services.get(canonical_ip(host) or host)
-    wanted = int(text) if text.isdigit() else None
+    wanted = port_of(text)
     if service is None:
         return _Key(Direction.OUTBOUND, source, target, wanted if _end(asked, register)[0] == target else None)
     if service.pods and target not in service.pods:
@@ -131,12 +132,12 @@ def _end(address: str, register: Register) -> tuple[str | None, int | None]:
     name, _, text = address.rpartition(":")
     pod, _, namespace = name.partition(".")
     known = bool(namespace) and (namespace, pod) in register.pods
-    return (f"{namespace}/{pod}" if known else None), int(text) if text.isdigit() else None
+    return (f"{namespace}/{pod}" if known else None), port_of(text)
 
 
 def _split(address: str) -> tuple[str | None, int | None]:
     host, _, port = address.rpartition(":")
-    return canonical_ip(host), int(port) if port.isdigit() else None
+    return canonical_ip(host), port_of(port)
 
 
 def _owner(register: Register, ip: str) -> str:

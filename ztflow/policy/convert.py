@@ -59,7 +59,7 @@ class Mesh:
 
 def is_policy(document: Mapping[str, Any]) -> bool:
     """Whether a decoded object is of a kind that `convert` looks at."""
-    return document.get("kind") in _KINDS and str(document.get("apiVersion", "")).startswith(GROUP)
+    return str(document.get("kind")) in _KINDS and str(document.get("apiVersion", "")).startswith(GROUP)
 
 
 def convert(

@@ -109,6 +109,8 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _read(path: str) -> str:
+    if path == "-" and sys.stdin is None:
+        raise UsageError("-: standard input is closed")
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return unpacked(path, data).decode("utf-8-sig")
@@ -145,7 +147,7 @@ def _json(text: str) -> list[Any] | None:
     while position < len(text):
         try:
             value, position = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
         found.append(value)
         while position < len(text) and text[position].isspace():

@@ -81,7 +81,7 @@ def read_peer(place: Place, namespace: str, name: str, source: str) -> Peer:
     listed = spec.get("portLevelMtls")
     ports = []
     for text in listed.fields() or {}:
-        if not str(text).isdigit() or not 0 < int(text) < 65536:
+        if not (str(text).isascii() and str(text).isdigit() and len(str(text)) < 6 and 0 < int(text) < 65536):
             raise listed.wrong(f"{str(text)!r:.60} is no port")
         ports.append((int(text), _mode(Place((listed.value or {})[text], listed.document, f"{listed.path}.{text}"))))
     created = micros(place.get("metadata").get("creationTimestamp").value)

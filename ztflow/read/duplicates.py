@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ztflow.columns.dictionaries import WordMemory, coded_of, codes_of, text_hash
 from ztflow.columns.dtypes import BoolArray, Codes, IntArray, UIntArray
 from ztflow.model.provenance import ReadStats
+from ztflow.model.tables import HALVES_SCHEMA, lines_of
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS: Final = {
@@ -30,6 +31,13 @@ _FACTORS: Final = {
 }  # fmt: skip
 """What identifies a line: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
 numbers times these are as good as never equal."""
+
+_AS_LINES: Final = {
+    "time": "end", "message": "paired", "direction": "verdict", "bytes_sent": "request_bytes",
+    "bytes_recv": "response_bytes", **{name: name for name in ("src_ip", "src_port", "dst_ip", "dst_port")},
+    "duration_ms": "duration_ms",
+}  # fmt: skip
+"""What identifies a flow, in the place of what identifies a line; no line has its words."""
 
 _NULL = np.uint64(0xD6E8FEB86659FD93)
 
@@ -230,12 +238,13 @@ class Overlaps:
         self._streams: dict[int, _Stream] = {}
         self._fingerprints = Fingerprints()
 
-    def copies(self, stream: int, table: pa.Table) -> BoolArray:
+    def copies(self, stream: int, table: pa.Table, *, in_order: bool = True) -> BoolArray:
         """Which rows of a stream's next batch are copies. Shape: one flag a row.
 
         Args:
             stream: Any number, one a stream.
             table: The batch (`schema.HALVES`).
+            in_order: Whether rows come as they were written; in a table that was sorted anew no jump is a re-run.
         """
         own = self._streams.setdefault(stream, _Stream(self._keep))
         copies: BoolArray = np.zeros(table.num_rows, dtype=np.bool_)
@@ -252,7 +261,7 @@ class Overlaps:
         first, last = int(times.min()), int(times.max())
         ztunnels = {names[code] for code in (np.flatnonzero(np.bincount(codes + 1)) - 1).tolist()}
         near = [one for one in self._streams.values() if one is not own and one.may_share(first, last, ztunnels)]
-        found = self._rerun_copies(own, hashes, times, codes, names)
+        found = self._rerun_copies(own, hashes, times, codes, names) if in_order else np.zeros(len(hashes), np.bool_)
         if near:
             found |= _copied(hashes, own, near)
         own.add(hashes, first, last, ztunnels)
@@ -310,11 +319,21 @@ class Copies:
     stream: int
     stats: ReadStats
 
-    def left_out(self, table: pa.Table) -> pa.Table:
-        """The batch without copies."""
-        copies = self.overlaps.copies(self.stream, table)
+    def left_out(self, table: pa.Table, *, in_order: bool = True) -> pa.Table:
+        """The batch without copies; `in_order` as for `Overlaps.copies`."""
+        copies = self.overlaps.copies(self.stream, table, in_order=in_order)
         count = int(copies.sum())
         if not count:
             return table
         self.stats.duplicates += count
         return table.filter(pa.array(np.logical_not(copies)))
+
+    def flows_left_out(self, flows: pa.Table) -> pa.Table:
+        """The same for saved flows; each counts as the access lines it was made of."""
+        lines = pa.table([flows[name] for name in _AS_LINES.values()], [*_AS_LINES])
+        lines = lines.append_column("ztunnel_pod", pa.nulls(flows.num_rows, HALVES_SCHEMA.field("ztunnel_pod").type))
+        copies = pa.array(self.overlaps.copies(self.stream, lines, in_order=False))
+        if not copies.true_count:
+            return flows
+        self.stats.duplicates += lines_of(flows.filter(copies))
+        return flows.filter(pc.invert(copies))

@@ -17,8 +17,11 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.inputs import OnError, ReadBatch, read_inputs
-from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
+from ztflow.read.inputs import OnError, ReadBatch, read_inputs, table_batches
+from ztflow.read.saved.recognise import TABLE_HEAD, is_table
+from ztflow.read.saved.rows import Ledger
+from ztflow.read.saved.tables import Waiting
+from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.loki import tail
@@ -105,9 +108,18 @@ class _Stream:
         live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems, self.parser.events)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
+        self._table: Waiting | None = None
 
     def feed(self, data: bytes) -> Iterator[ReadBatch]:
         self._fed = monotonic()
+        if not self.parser.stats.bytes and self._table is None and is_table(data):
+            self._table = Waiting(data)
+        elif self._table is not None:
+            self._table.add(data)
+        else:
+            yield from self._lines(data)
+
+    def _lines(self, data: bytes) -> Iterator[ReadBatch]:
         at = 0
         while at < len(data):
             piece = data[at:] if self.parser.fast else data[at : at + _SLOW_BATCH]
@@ -119,14 +131,21 @@ class _Stream:
             yield from self._batch(self.parser.flush_idle())
 
     def finish(self) -> Iterator[ReadBatch]:
-        return self._batch(self.parser.finish())
+        if self._table is None:
+            yield from self._batch(self.parser.finish())
+            return
+        ledger = Ledger(self.parser.source_file, self.parser.stats, self.parser.problems)
+        with self._table as waiting:
+            yield from table_batches(waiting.pieces(ledger), ledger.name, self._copies)
 
     def _batch(self, halves: Halves) -> Iterator[ReadBatch]:
-        facts = self.parser.take_facts()
         if len(halves):
             halves = Halves(self._copies.left_out(halves.to_arrow()))
-        if len(halves) or facts:
-            yield ReadBatch(halves, facts, self.parser.source_file)
+        flows = self.parser.take_flows()
+        flows = flows if flows is None else self._copies.flows_left_out(flows)
+        batch = ReadBatch(halves, self.parser.take_facts(), self.parser.source_file, flows)
+        if batch:
+            yield batch
 
 
 class _Pipe:
@@ -251,7 +270,8 @@ class _Live:
                 self._opened.append(opened)
                 self._add_pipe(found.name, opened)
         except OSError as error:
-            self._failed(SourceError(found.name, error.strerror or str(error)))
+            if not (self._started and isinstance(error, FileNotFoundError)):  # else it was found, and rotated since
+                self._failed(SourceError(found.name, error.strerror or str(error)))
 
     def _add_file(self, name: str, path: str, about: os.stat_result) -> Iterator[ReadBatch]:
         from ztflow.read.growing import GrowingFile
@@ -263,8 +283,8 @@ class _Live:
         if path in self._files or self._growing.is_known(about, Path(path)):
             return
         with Path(path).open("rb") as file:
-            packed = compression_of(file.read(MAGIC_BYTES)) is not None or is_archive_name(name)
-        if not packed:
+            head = file.read(TABLE_HEAD)
+        if not (is_table(head) or compression_of(head) is not None or is_archive_name(name)):
             self._files[path] = GrowingFile(path, self._growing, fresh=self._started)
             return
         self._growing.note(about, first_of(Path(path)))
@@ -316,9 +336,12 @@ class _Live:
         if data is not None:
             yield from pipe.stream.feed(data)
         else:
-            yield from pipe.stream.finish()
             self._pipes.remove(pipe)
             pipe.close()
+            try:
+                yield from pipe.stream.finish()
+            except SourceError as error:  # a saved table that is damaged
+                self._failed(error)
         while isinstance(pipe.file, _Tail) and pipe.file.errors:
             self._failed(pipe.file.errors.pop(0))
 

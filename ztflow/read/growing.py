@@ -15,13 +15,16 @@ from typing import Final
 
 from ztflow.errors import SourceError
 from ztflow.read.inputs import ReadBatch
-from ztflow.read.open_files import Files, Part
+from ztflow.read.open_files import Files, Identity, Part
 from ztflow.read.rotated import content, first_of, same_beginning
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
 
 STAYS: Final = 5.0
 """Seconds a file is still read after it lost its name: its writer opens the new one later, or never writes again."""
 
+
+GIVEN_UP: Final = 1.0
+"""Seconds after which a file that is not open, and not found, is given up: it may be just about to get another name."""
 
 _NONE: Final = (-1, -1)
 """The identity of no file."""
@@ -46,6 +49,8 @@ class GrowingFile:
         self._leaving: list[Part] = []
         self._part: Part | None = Part(self._path, name, files, self._emptied)
         self._identity = self._part.identity
+        self._absent = 0.0
+        """Since when the file cannot be found under any name."""
         self._seen = -1
         """The number of the folder when the files beside it were last gone through."""
         self._before: list[tuple[os.stat_result, bytes]] = []
@@ -70,10 +75,15 @@ class GrowingFile:
             try:
                 yield from part.grown()
             except FileNotFoundError:
+                self._absent = self._absent or monotonic()
+                if monotonic() - self._absent < GIVEN_UP:
+                    return
+                self._absent = 0.0
                 self._lost(f"was rotated while not open; what it got behind its first {part.position:,} bytes is lost")
                 yield from self._let_go(part)
                 part = None
             else:
+                self._absent = 0.0
                 yield from part.lines.idle()
         try:
             about = self._path.stat()
@@ -98,9 +108,11 @@ class GrowingFile:
                 yield from part.grown()
         yield from self._missed(part, replaced=part is not None)
         if not self._files.is_known(about, self._path):  # else it got this name by a rotation
-            self._part = Part(self._path, self.name, self._files, self._emptied)
-            self._identity = self._part.identity
-            yield from self._part.grown()
+            self._identity = _NONE
+            with suppress(FileNotFoundError):  # it got another name just now; the next look sees which
+                self._part = Part(self._path, self.name, self._files, self._emptied)
+                self._identity = self._part.identity
+                yield from self._part.grown()
 
     def _emptied(self, part: Part) -> Iterator[ReadBatch]:
         return self._missed(part, replaced=True)
@@ -113,7 +125,7 @@ class GrowingFile:
             replaced: Whether it lost the name since the last look, or was emptied.
         """
         self._seen, beside = self._files.beside(self._path)
-        missed: list[tuple[int, Path]] = []
+        missed: list[tuple[int, Path, Identity]] = []
         numbers: set[int] = set()
         former, known = None, False
         for path, when in beside:
@@ -131,12 +143,12 @@ class GrowingFile:
                 elif self._files.is_known(about, path) or self._files.has(first):
                     known = True
                 elif about.st_size:
-                    missed.append((about.st_mtime_ns, path))
+                    missed.append((about.st_mtime_ns, path, (about.st_dev, about.st_ino)))
                 if number is not None:
                     numbers.add(number)
-        for _, path in sorted(missed):
+        for _, path, identity in sorted(missed):
             with suppress(FileNotFoundError):
-                yield from self._whole(path)
+                yield from self._whole(path, identity)
         if replaced and former is not None and (gone := sum(number not in numbers for number in range(1, former))):
             self._lost(f"was rotated {former} times since the last look, and {gone} of the files are gone unread")
         elif replaced and missed and not known:
@@ -144,11 +156,11 @@ class GrowingFile:
                 f"was rotated {len(missed)} times or more since the last look; older files are gone unread, if any"
             )
 
-    def _whole(self, path: Path) -> Iterator[ReadBatch]:
+    def _whole(self, path: Path, identity: Identity) -> Iterator[ReadBatch]:
         with path.open("rb") as file:
             packed = compression_of(file.read(MAGIC_BYTES)) is not None
         if not packed:
-            missed = Part(path, self.name, self._files, lambda _: iter(()))
+            missed = Part(path, self.name, self._files, lambda _: iter(()), identity)
             self._leaving.append(missed)
             yield from missed.grown()
             return

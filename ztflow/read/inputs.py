@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeAlias
 
+import pyarrow as pa
+
 from ztflow.errors import SourceError
-from ztflow.model.provenance import Fact, ReadReport
+from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
+from ztflow.read.saved.recognise import is_table
+from ztflow.read.saved.rows import Ledger
+from ztflow.read.saved.tables import Piece, beginning, read_table
+from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
@@ -28,11 +35,17 @@ class ReadBatch:
         halves: Access lines; may be empty.
         facts: What other lines said.
         source_file: The input, as named.
+        flows: Connections that ztflow saved before; None for none.
     """
 
     halves: Halves
     facts: list[Fact]
     source_file: str
+    flows: pa.Table | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything."""
+        return bool(len(self.halves) or self.facts or self.flows is not None)
 
 
 def read_inputs(
@@ -77,14 +90,21 @@ def read_inputs(
                 if chunks is None:
                     report.copies.append(stream.name)
                     continue
-                origin = origin_of_path(stream.name, stream.beside)
-                parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
-                parser.expected = one.size or 0
-                if parser.expected >= BIG:
-                    chunks = ahead(chunks)
-                report.register(parser.source_file, parser.stats, parser.problems, parser.events, inside=stream.inside)
-                copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
+                head, chunks = beginning(chunks)
                 try:
+                    if is_table(head):
+                        path = one.path if stream.name == one.name else None
+                        yield from _table(head, chunks, stream, path, report, overlaps, meter)
+                        continue
+                    origin = origin_of_path(stream.name, stream.beside)
+                    parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
+                    parser.expected = one.size or 0
+                    if parser.expected >= BIG:
+                        chunks = ahead(chunks)
+                    report.register(
+                        parser.source_file, parser.stats, parser.problems, parser.events, inside=stream.inside
+                    )
+                    copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                     yield from _batches(parser, chunks, copies, meter)
                 except SourceError as error:
                     if error.source == one.name:
@@ -145,11 +165,42 @@ def _batches(
         table = halves.to_arrow()
         if table.num_rows and copies is not None:
             table = copies.left_out(table)
-        facts = parser.take_facts()
-        if table.num_rows or facts:
-            yield ReadBatch(Halves(table), facts, parser.source_file)
+        flows = parser.take_flows()
+        if flows is not None and copies is not None:
+            flows = copies.flows_left_out(flows)
+        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, flows)
+        if batch:
+            yield batch
         if chunk is None:
             break
         meter.read(len(chunk))
     if broken is not None:
         raise broken
+
+
+def _table(
+    head: bytes, chunks: Iterator[bytes], stream: Stream, path: str | None, report: ReadReport,
+    overlaps: Overlaps | None, meter: _Meter,
+) -> Iterator[ReadBatch]:  # fmt: skip
+    """The batches of a table ztflow saved."""
+    stats, problems = ReadStats(), list[Problem]()
+
+    def noted() -> Iterator[bytes]:
+        for chunk in chunks:
+            meter.read(len(chunk))
+            yield chunk
+
+    pieces = read_table(head, noted(), Ledger(stream.name, stats, problems), path)
+    first = [*islice(pieces, 1)]  # what is no table of ours is an error and no input
+    report.register(stream.name, stats, problems, [], inside=stream.inside)
+    copies = None if overlaps is None else Copies(overlaps, len(report.inputs), stats)
+    yield from table_batches(chain(first, pieces), stream.name, copies)
+
+
+def table_batches(pieces: Iterable[Piece], name: str, copies: Copies | None) -> Iterator[ReadBatch]:
+    """The pieces of a saved table as batches of an input, without rows an earlier input gave."""
+    for kind, rows in pieces:
+        if kind == "flows":
+            yield ReadBatch(Halves(), [], name, rows if copies is None else copies.flows_left_out(rows))
+        else:
+            yield ReadBatch(Halves(rows if copies is None else copies.left_out(rows, in_order=False)), [], name)

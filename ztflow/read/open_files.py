@@ -92,6 +92,10 @@ class Files:
         if (about.st_dev, about.st_ino) not in self.parts:
             self._was_read[about.st_dev, about.st_ino] = first
 
+    def remember(self, first: bytes) -> None:
+        """Remember how a file began that is emptied: a copy of it may be found later."""
+        self._was_read[-1, len(self._was_read)] = first
+
     def beside(self, path: Path) -> tuple[int, list[tuple[Path, str]]]:
         """What is beside a file and may have had its name, and a number that is another when the folder has changed."""
         kept = self._looked(path.parent)
@@ -136,12 +140,17 @@ class Part:
         name: The name it is followed by.
         files: All files.
         emptied: Called when it was emptied, with it, before it is read anew.
+        identity: Which file it has to be, if one: names change hands.
 
     Raises:
+        FileNotFoundError: It is another file by now.
         OSError: It cannot be opened.
     """
 
-    def __init__(self, path: Path, name: str, files: Files, emptied: Callable[[Part], Iterator[ReadBatch]]) -> None:
+    def __init__(
+        self, path: Path, name: str, files: Files, emptied: Callable[[Part], Iterator[ReadBatch]],
+        identity: Identity | None = None,
+    ) -> None:  # fmt: skip
         self.path, self.name = path, name
         self.lines = files.lines(name)
         self.position = 0
@@ -151,6 +160,9 @@ class Part:
         fd = os.open(path, os.O_RDONLY)
         about = os.fstat(fd)
         self.identity: Identity = (about.st_dev, about.st_ino)
+        if identity not in {None, self.identity}:
+            os.close(fd)
+            raise FileNotFoundError
         self.first = os.pread(fd, FINGERPRINT, 0)
         self._fd: int | None = None
         files.parts[self.identity] = self
@@ -220,6 +232,7 @@ class Part:
         # Between two pieces as much time goes by as what becomes of their lines takes: look each time.
         while not self._files.stop() and (size := os.fstat(fd).st_size) != self.position:
             if size < self.position or os.pread(fd, len(self.first), 0) != self.first:
+                self._files.remember(self.first)
                 yield from self._emptied(self)
                 yield from self.lines.finish()
                 self.position, self.first, self.lines = 0, b"", self._files.lines(self.name)

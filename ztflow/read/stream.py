@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import NOBODY, Fact, LogLine, Origin
 from ztflow.model.tables import Halves
 from ztflow.parse import Outcome, outcome
-from ztflow.parse.jsonlog import is_own_record
 from ztflow.parse.values import EXTRA
 from ztflow.read.bulk import Bulk, pays
 from ztflow.read.framing.documents import Document, Part, Value
@@ -82,7 +83,7 @@ class StreamParser:
         lines, blocks = self._splitter.split(data)
         self._read(lines)
         table, self._number = bulk.read(blocks, self._number)
-        return Halves(table)
+        return Halves(self._with_own(table))
 
     def finish(self) -> Halves:
         """The input has ended: what was held comes out."""
@@ -117,10 +118,19 @@ class StreamParser:
         """What other lines said since the last call."""
         return self._tally.take_facts()
 
+    def take_flows(self) -> pa.Table | None:
+        """Flows among what was read since the last call, which ztflow saved before; None for none."""
+        return self._tally.take_own("flows")
+
     def _taken(self) -> Halves:
         parts = self._unwrapper.parts
         self.stats.joined, self.stats.came_joined = parts.joined, parts.came_joined
-        return Halves(self._tally.builder.take(self.source_file)) if len(self._tally.builder) else Halves()
+        return Halves(self._with_own(self._tally.builder.take(self.source_file)))
+
+    def _with_own(self, halves: pa.Table) -> pa.Table:
+        """Access lines, and behind them those that ztflow saved before."""
+        own = self._tally.take_own("records")
+        return halves if own is None else pa.concat_tables([halves, own]) if halves.num_rows else own
 
     def _bulk_for(self, data: bytes) -> Bulk | None:
         """The compiled kernel, when it pays for these bytes."""
@@ -159,7 +169,8 @@ class StreamParser:
                 if text[:1] == "{":
                     line = self._unwrapper.json_line(text, self._number)
                     if line is not None:
-                        self._record(line, closed=True)
+                        if line.fields is None or not self._tally.own(line.fields, self._number):
+                            self._record(line, closed=True)
                         continue
                 elif len(text) > _HEAD_CHARS and (head := find_head(text)) is not None and text[-1] not in _ENDINGS:
                     start = head.start()
@@ -261,8 +272,7 @@ class StreamParser:
             return
         if self._pending is not None and self._continues(piece, width):
             return
-        if piece.fields is not None and is_own_record(piece.fields):
-            self._tally.own_record(piece, piece.fields)
+        if piece.fields is not None and self._tally.own(piece.fields, piece.line_number):
             return
         head = find_head(text) if piece.fields is None else None
         timeless = piece.fields is None and (head is None or head.start() > 0)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.parse import fact_of, has_near_key, was_damaged
-from ztflow.parse.jsonlog import own_record
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
+from ztflow.read.saved.objects import OwnRows
+from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
 
@@ -34,6 +37,7 @@ class Tally:
         self.events: list[Fact] = []
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
+        self._own: OwnRows | None = None
         self._facts: list[Fact] = []
 
     def take_facts(self) -> list[Fact]:
@@ -102,15 +106,16 @@ class Tally:
         else:
             self.not_ours()
 
-    def own_record(self, piece: Piece, fields: dict[str, Any]) -> None:
-        """A line of `ztflow records -o jsonl`: it keeps its origin, file and line number."""
-        try:
-            record = own_record(fields)
-        except ParseError as error:
-            self.problem(LogLine(piece.text, piece.line_number, piece.origin, fields), error)
-            return
-        assert record is not None
-        self.stats.lines += 1
-        self.stats.access += 1
-        number = piece.line_number if record.line_number is None else record.line_number
-        self.builder.append(record.row, record.origin, number, record.source_file)
+    def own(self, fields: dict[str, Any], number: int) -> bool:
+        """Take a JSON object if it is a row of a table ztflow saved, and say so; it is counted when it is taken."""
+        kind = own_row(fields)
+        if kind is None:
+            return False
+        if self._own is None:
+            self._own = OwnRows(self.source_file, self.stats, self.problems)
+        self._own.add(kind, fields, number)
+        return True
+
+    def take_own(self, kind: Kind) -> pa.Table | None:
+        """Such rows since the last call; None for none."""
+        return None if self._own is None else self._own.take(kind)

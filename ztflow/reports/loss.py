@@ -155,10 +155,11 @@ class LossReport(Report):
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """As for every report, and with counters their totals and ztunnels beside the other fields."""
+        """As for every report; with counters, their totals and ztunnels stand beside the other fields."""
         values = super().to_dict()
-        counters = values.pop("counters")
-        return values if counters is None else {**values, **counters}
+        if self.counters is not None:
+            values.update(values.pop("counters"))
+        return values
 
     def notes(self) -> list[str]:
         """What counts as lost."""

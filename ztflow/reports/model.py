@@ -78,6 +78,23 @@ class Basis:
             read if any(read.values()) else {},
         )
 
+    def plus(self, later: Basis) -> Basis:
+        """The basis of these flows and later ones; the later one's counts of the reading go on from these."""
+        firsts = [time for time in (self.first_seen, later.first_seen) if time is not None]
+        lasts = [time for time in (self.last_seen, later.last_seen) if time is not None]
+        return Basis(
+            min(firsts, default=None),
+            max(lasts, default=None),
+            self.flows + later.flows,
+            self.paired_flows + later.paired_flows,
+            self.ambiguous_flows + later.ambiguous_flows,
+            self.unpaired_halves + later.unpaired_halves,
+            self.locality_unknown + later.locality_unknown,
+            self.bytes_unknown + later.bytes_unknown,
+            later.evicted,
+            later.read,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Count:

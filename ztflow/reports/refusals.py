@@ -55,7 +55,71 @@ class Refusal:
         return known.summary if known else self.error_class
 
 
+@dataclass(slots=True)
+class Cause:
+    """A `Refusal` that may still grow.
+
+    Attributes:
+        key: Error class, policy, source, target and port.
+        services: Services addressed, two at most: it only matters whether there is one.
+        identities: SPIFFE identities of the client, likewise.
+        ended: When the last one ended, microseconds.
+    """
+
+    key: tuple[str | None, str | None, str, str, int | None]
+    services: set[str]
+    identities: set[str]
+    source_nodes: set[str]
+    target_nodes: set[str]
+    flows: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    ended: int
+    error: str | None
+
+    def add(self, later: Cause) -> None:
+        """Take in what came later of the same cause."""
+        self.flows += later.flows
+        for mine, others, most in (
+            (self.services, later.services, 2),
+            (self.identities, later.identities, 2),
+            (self.source_nodes, later.source_nodes, NODES_KEPT),
+            (self.target_nodes, later.target_nodes, NODES_KEPT),
+        ):
+            mine.update(sorted(others - mine)[: max(0, most - len(mine))])
+        firsts = [time for time in (self.first_seen, later.first_seen) if time is not None]
+        lasts = [time for time in (self.last_seen, later.last_seen) if time is not None]
+        self.first_seen, self.last_seen = min(firsts, default=None), max(lasts, default=None)
+        if later.ended >= self.ended:
+            self.ended, self.error = later.ended, later.error
+
+    def refusal(self) -> Refusal:
+        """The finished row."""
+        error_class, policy, source, target, port = self.key
+        return Refusal(
+            error_class,
+            policy,
+            source,
+            target,
+            port,
+            _only(self.services),
+            _only(self.identities),
+            tuple(sorted(self.source_nodes)),
+            tuple(sorted(self.target_nodes)),
+            self.flows,
+            self.first_seen,
+            self.last_seen,
+            self.error,
+        )
+
+
+def _only(values: set[str]) -> str | None:
+    return next(iter(values)) if len(values) == 1 else None
+
+
 PORT_NUMBERS = 65536
+NODES_KEPT = 100
+"""Nodes by name of one end of one row, where rows grow without end."""
 
 
 def wanted_port(view: View) -> Integers:
@@ -67,7 +131,30 @@ def wanted_port(view: View) -> Integers:
 
 
 def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[Refusal]:
-    """Group some rows by reason, ends and port; most frequent first.
+    """Group some rows by reason, ends and port; most frequent first. The arguments are those of `causes`."""
+    return sorted((cause.refusal() for cause in causes(view, ends, nodes, rows)), key=most_frequent)
+
+
+def most_frequent(row: Refusal) -> tuple[int, str, str, str, str, int]:
+    """Sort key: most connections first, then by reason and name."""
+    return -row.flows, row.policy or "", row.error_class or "", row.source, row.target, row.port or 0
+
+
+def group_refused(part: View, source: Integers, target: Integers, count: int) -> Groups:
+    """Rows by what makes a `Cause.key`.
+
+    Args:
+        part: The rows.
+        source: Vertex of each row's client.
+        target: Vertex of each row's server.
+        count: Vertices.
+    """
+    parts = [part.part("error_class"), part.part("policy"), (source, count), (target, count)]
+    return group([*parts, (wanted_port(part), PORT_NUMBERS)], len(part))
+
+
+def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[Cause]:
+    """Group some rows by reason, ends and port.
 
     Args:
         view: All flows.
@@ -76,66 +163,53 @@ def refusals(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> lis
         rows: Numbers of the rows to group.
     """
     part = view.take(rows)
-    count = len(ends.all)
     source, target, port = ends.source[rows], ends.target[rows], wanted_port(part)
-    groups = group(
-        [
-            part.part("error_class"),
-            part.part("policy"),
-            (source, count),
-            (target, count),
-            (port, PORT_NUMBERS),
-        ],
-        len(part),
-    )
+    groups = group_refused(part, source, target, len(ends.all))
     flows = tally(groups.codes, len(groups)).tolist()
     began, ended = part.seen()
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
     last_rows = latest(ended, groups.codes, len(groups))
     texts = part.rows(last_rows, "error_class", "policy", "inbound_error", "outbound_error")
-    identity, service = same(part, groups, "src_identity"), same(part, groups, "dst_service")
+    identities, services = _values(part, groups, "src_identity"), _values(part, groups, "dst_service")
     source_nodes, target_nodes = (
         members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
     )
-    found = [
-        Refusal(
-            error_class,
-            policy,
-            ends.id(int(source[row])),
-            ends.id(int(target[row])),
-            int(port[row]) if port[row] >= 0 else None,
-            service[number],
-            identity[number],
-            nodes.known(source_nodes[number]),
-            nodes.known(target_nodes[number]),
+    return [
+        Cause(
+            (
+                error_class,
+                policy,
+                ends.id(int(source[row])),
+                ends.id(int(target[row])),
+                int(port[row]) if port[row] >= 0 else None,
+            ),
+            services[number],
+            identities[number],
+            set(nodes.known(source_nodes[number])),
+            set(nodes.known(target_nodes[number])),
             flows[number],
             first[number],
             last[number],
+            int(ended[row]),
             inbound_error if inbound_error is not None else outbound_error,
         )
         for number, (row, (error_class, policy, inbound_error, outbound_error)) in enumerate(
             zip(last_rows.tolist(), texts, strict=True)
         )
     ]
-    return sorted(
-        found,
-        key=lambda row: (
-            -row.flows,
-            row.policy or "",
-            row.error_class or "",
-            row.source,
-            row.target,
-            row.port or 0,
-        ),
-    )
 
 
 def same(view: View, groups: Groups, name: str) -> list[str | None]:
     """The value of a text column in each group, where all rows that have one agree."""
+    return [_only(values) for values in _values(view, groups, name)]
+
+
+def _values(view: View, groups: Groups, name: str) -> list[set[str]]:
+    """Two values of a text column at most in each group."""
     labels = view.labels(name)
     found = members(groups, labels.codes, len(labels.words))
-    return [labels.words[codes[0]] if len(codes) == 1 else None for codes in found]
+    return [{labels.words[code] for code in codes[:2]} for codes in found]
 
 
 def latest(ended: Integers, codes: Integers, count: int) -> Integers:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from operator import add
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -14,11 +15,11 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
-from ztflow.reports.model import Basis, Count, Report, basis_lines, share
+from ztflow.reports.model import Basis, Count, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import Unit, counted, share_text
+from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,51 @@ class Gap:
     flows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a summary says of more connections than fit in memory one by one.
+
+    All totals and shares are exact over everything. Bounds are: which pairs have a row, how much a row may lack, and
+    medians and 95th percentiles.
+
+    Attributes:
+        others: Sums over the connections that are in no row of `pairs`; None when there are none.
+        pairs: How many pairs there are.
+        pairs_error: Standard error of that number, as a share of it; 0 when it is exact.
+        missed: A pair without a row has so many connections at most; a row may lack as many, which are in `others`.
+        denied_others: Connections that are in no row of `denied`.
+        denied_missed: As `missed`.
+        failed_others: Connections that are in no row of `failed`.
+        failed_missed: As `missed`.
+        duration_error: By which share a median or 95th percentile of a pair may be off.
+        total_duration_error: The same, of the totals.
+        nodes_kept: Nodes of one end of one row that are told by name, at most.
+    """
+
+    others: Measures | None
+    pairs: int
+    pairs_error: float
+    missed: int
+    denied_others: int
+    denied_missed: int
+    failed_others: int
+    failed_missed: int
+    duration_error: float
+    total_duration_error: float
+    nodes_kept: int
+
+    def lines(self, rows: int) -> list[str]:
+        """What a reader has to know, in short sentences, for so many rows of pairs."""
+        said = [f"medians and 95th percentiles of pairs within {share_text(self.duration_error)}"]
+        if self.others is not None:
+            said.insert(0, f"{rows:,} of about {self.pairs:,} pairs have a row of their own; a row may lack up to "
+                           f"{self.missed:,} connections, which are in others")  # fmt: skip
+        for word, missed in (("denied", self.denied_missed), ("failed", self.failed_missed)):
+            if missed:
+                said.append(f"a row of what was {word} may lack up to {missed:,} connections")
+        return said
+
+
 @dataclass(frozen=True)
 class Summary(Report):
     """The summary.
@@ -66,6 +112,7 @@ class Summary(Report):
         failed: What failed otherwise.
         unpaired: Halves without a partner, by reason.
         gaps: What is unknown, with counts.
+        bounds: What is a bound and not exact, in a summary of more than fits in memory; None when everything is exact.
     """
 
     name: ClassVar[str] = "summary"
@@ -83,6 +130,32 @@ class Summary(Report):
     failed: tuple[Refusal, ...]
     unpaired: tuple[Count, ...]
     gaps: tuple[Gap, ...]
+    bounds: Bounds | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As for every report; `bounds` is only there when something is a bound."""
+        values = super().to_dict()
+        if self.bounds is None:
+            del values["bounds"]
+        else:  # `others` is no row, whose measures would stand beside its other fields
+            values["bounds"] = plain({field.name: getattr(self.bounds, field.name) for field in fields(Bounds)})
+        return values
+
+    def notes(self) -> list[str]:
+        """What is a bound."""
+        return [] if self.bounds is None else [f"{line}." for line in self.bounds.lines(len(self.pairs))]
+
+    def rest(self, rows: int) -> tuple[int, int, int, int] | None:
+        """Connections, request and response bytes and refusals of all but the first rows of `pairs`.
+
+        None when there are none, or when each pair has its row and is just not shown.
+        """
+        if self.bounds is None or self.totals is None:
+            return None
+        whole = np.array(_sums(self.totals), dtype=object)
+        left = whole - sum((np.array(_sums(row.measures), dtype=object) for row in self.pairs[:rows]), whole * 0)
+        flows, request, response, refused = left.tolist()
+        return (flows, request, response, refused) if flows else None
 
     @property
     def findings(self) -> int:
@@ -110,20 +183,51 @@ class Summary(Report):
         few = None if limit is None else max(limit // 2, 1)
         found = [
             titled("Capture", (("", Unit.TEXT), ("", Unit.TEXT)), self.facts()),
-            titled("Who talks to whom", _PAIRS, [_pair_cells(row) for row in self.pairs], limit),
+            self._pairs_table(limit),
         ]
-        if self.denied:
-            found.append(titled("Denied", _DENIED, [_denied_cells(row) for row in self.denied], few))
-        if self.failed:
-            found.append(titled("Failed", _FAILED, [_failed_cells(row) for row in self.failed], few))
+        totals = (0, 0) if self.totals is None else (self.totals.denied, self.totals.failed)
+        found += [
+            self._refused_table(title, columns, list(map(cells, refused)), total, few)
+            for title, columns, cells, refused, total in (
+                ("Denied", _DENIED, _denied_cells, self.denied, totals[0]),
+                ("Failed", _FAILED, _failed_cells, self.failed, totals[1]),
+            )
+            if refused
+        ]
         if self.unpaired:
             rows = [(count.value, count.flows) for count in self.unpaired]
             columns = (("why", Unit.TEXT), ("halves", Unit.COUNT))
             found.append(titled("Halves without a partner", columns, rows, limit))
         return found
 
+    def _refused_table(
+        self, title: str, columns: Columns, rows: list[tuple[object, ...]], total: int, limit: int | None
+    ) -> TitledTable:
+        counted = [name for name, _ in columns].index("conns")
+        left = total - sum(int(str(row[counted])) for row in rows[:limit])
+        if self.bounds is None or not left:
+            return titled(title, columns, rows, limit)
+        others: list[object] = [None] * len(columns)
+        others[0], others[counted] = ALL_OTHERS, left
+        return titled(title, columns, [*rows[:limit], tuple(others)])
 
-_PAIRS = (
+    def _pairs_table(self, limit: int | None) -> TitledTable:
+        title, shown = "Who talks to whom", self.pairs[:limit]
+        rest = self.rest(len(shown))
+        if rest is None:
+            return titled(title, _PAIRS, [_pair_cells(row) for row in self.pairs], limit)
+        flows, request, response, refused = rest
+        others = (ALL_OTHERS, None, None, None, flows, request + response, None, None, refused or None)
+        return titled(title, _PAIRS, [*map(_pair_cells, shown), others])
+
+
+def _sums(measured: Measures) -> tuple[int, int, int, int]:
+    return measured.flows, measured.request_bytes, measured.response_bytes, measured.denied + measured.failed
+
+
+Columns: TypeAlias = tuple[tuple[str, Unit], ...]
+
+_PAIRS: Columns = (
     ("source", Unit.TEXT), ("on", Unit.TEXT), ("destination", Unit.TEXT), ("on", Unit.TEXT), ("conns", Unit.COUNT),
     ("bytes", Unit.BYTES), ("p95", Unit.MS), ("nodes", Unit.TEXT), ("refused", Unit.COUNT),
 )  # fmt: skip
@@ -170,6 +274,10 @@ def _parts_text(parts: Mapping[str, Portion]) -> str:
     return ", ".join(texts) or "no connections"
 
 
+Sizes: TypeAlias = dict[str, tuple[int, int]]
+"""Connections and payload by kind."""
+
+
 def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Portion]:
     """Connections and payload by kind; what is of no kind is `unknown`.
 
@@ -177,28 +285,44 @@ def parts_of(view: View, kinds: Mapping[str, BoolArray]) -> dict[str, Portion]:
         view: Flows.
         kinds: Rows of each kind; a row is of one kind at most.
     """
+    return portions(sizes_of(view, kinds))
+
+
+def sizes_of(view: View, kinds: Mapping[str, BoolArray]) -> Sizes:
+    """As `parts_of`, without shares."""
     codes: Integers = np.full(len(view), len(kinds), dtype=np.int64)
     for number, mask in enumerate(kinds.values()):
         codes[mask] = number
     count = len(kinds) + 1
     flows = np.bincount(codes, minlength=count).tolist()
-    sizes = [
-        request + response
-        for request, response in zip(
-            sums(view, "request_bytes", codes, count), sums(view, "response_bytes", codes, count), strict=True
-        )
-    ]
+    request, response = (sums(view, name, codes, count) for name in ("request_bytes", "response_bytes"))
+    sizes = map(add, request, response)
+    return dict(zip([*kinds, "unknown"], zip(flows, sizes, strict=True), strict=True))
+
+
+def portions(sizes: Sizes) -> dict[str, Portion]:
+    """Kinds with their shares of the whole."""
+    flows, whole = (sum(part) for part in zip(*sizes.values(), strict=True))
     return {
-        name: Portion(flows[number], sizes[number], share(flows[number], len(view)), share(sizes[number], sum(sizes)))
-        for number, name in enumerate([*kinds, "unknown"])
+        name: Portion(count, size, share(count, flows), share(size, whole)) for name, (count, size) in sizes.items()
     }
 
 
 def counts_of(view: View, column: str) -> tuple[Count, ...]:
     """Rows by value of a text column, most frequent first; None is null."""
+    return in_order(values_of(view, column))
+
+
+def values_of(view: View, column: str) -> dict[str | None, int]:
+    """As `counts_of`, in no order."""
     labels = view.labels(column)
     counts = np.bincount(labels.codes + 1, minlength=len(labels.words) + 1).tolist()
-    found = [Count(text, count) for text, count in zip([None, *labels.words], counts, strict=True) if count]
+    return {text: count for text, count in zip([None, *labels.words], counts, strict=True) if count}
+
+
+def in_order(counts: Mapping[str | None, int]) -> tuple[Count, ...]:
+    """Counts, most frequent first."""
+    found = [Count(text, count) for text, count in counts.items()]
     return tuple(sorted(found, key=lambda count: (-count.flows, count.value or "")))
 
 
@@ -242,11 +366,12 @@ def summary(flows: Flows) -> Summary:
         denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.DENIED)))),
         failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.FAILED)))),
         unpaired=counts_of(alone, "unpaired_reason"),
-        gaps=_gaps(view),
+        gaps=tuple(Gap(what, count) for what, count in gaps_of(view).items() if count),
     )
 
 
-def _gaps(view: View) -> tuple[Gap, ...]:
+def gaps_of(view: View) -> dict[str, int]:
+    """Connections without a property, by what they are without."""
     named = {
         "a time": ~(view.known("end") | view.known("start")),
         "a source name": ~(view.known("src_pod") | view.known("src_name")),
@@ -257,4 +382,4 @@ def _gaps(view: View) -> tuple[Gap, ...]:
         "a known outcome": ~view.equals("verdict", *KNOWN_OUTCOME),
         "known encryption": ~view.known("mtls"),
     }
-    return tuple(Gap(what, count) for what, mask in named.items() if (count := int(mask.sum())))
+    return {what: int(mask.sum()) for what, mask in named.items()}

@@ -1,23 +1,36 @@
-"""`GrowingSession`: finite input that is looked at before its end."""
+"""`GrowingSession`: an input that is looked at before its end, in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, Protocol, Self, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows
+from ztflow.columns.dictionaries import without_unused
+from ztflow.memory import MIB, Budget, keep_below
+from ztflow.model.tables import HALVES_SCHEMA, Flows
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.session.pairing import LIVE_WINDOW, LiveSession, both_seen
+from ztflow.session.pairing import LIVE_WINDOW, LiveSession
 from ztflow.spill import EndOrder, LogOrder
 
 LINES_KEPT = 1_000_000
-"""Access lines a `GrowingSession` keeps, so that late ones can be put in their place (some 300 MB)."""
+"""Access lines between two marks, so that late ones can be put in their place; most of them wait on disk."""
+FLOWS_KEPT = 50_000
+"""Flows kept as rows until the first are added up."""
+FLOWS_AT_ONCE = 5_000
+"""Flows that are added up at once from then on, so that a picture costs little."""
+
+BOUNDED = Budget(
+    bound=400 * MIB, halves=8 * MIB, portion=8 * MIB, flows=12 * MIB, ends=16_000, pending=96 * MIB, waiting=95_000
+)
+"""Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 
 LONGEST_LAG = timedelta(seconds=60)
 """Lines that are late by more are no lagging stream but an older log, which a `GrowingSession` does not wait for."""
@@ -28,12 +41,44 @@ SMALL_TABLE, FEW_TABLES = 4096, 64
 _UNBOUNDED = 1 << 62
 
 
-class GrowingSession(LiveSession):
-    """Finite input that can be looked at before its end, at any time.
+class Total(Protocol):
+    """Takes in the flows that are no longer kept as rows."""
+
+    def add(self, flows: Flows) -> None:
+        """Take in flows, in order of their end, placed by what is known now."""
+
+    def fork(self) -> Self:
+        """An independent copy, to come back to."""
+
+
+Sum = TypeVar("Sum", bound=Total)
+
+
+@dataclass(slots=True)
+class _AddedUp(Generic[Sum]):
+    """Flows that are no longer kept as rows."""
+
+    total: Sum
+    flows: int = 0
+    paired: int = 0
+    ambiguous: int = 0
+    unpaired: int = 0
+
+    def fork(self) -> _AddedUp[Sum]:
+        made = copy(self)
+        made.total = self.total.fork()
+        return made
+
+
+class GrowingSession(LiveSession, Generic[Sum]):
+    """An input that can be looked at before its end, at any time, however long it goes on.
 
     Each line is paired once, as it comes. A picture holds the flows decided so far, and of the lines still pending what
     they would give if nothing more came: pairs as pairs, and halves without a partner with no reason, because it may
     still come. At the end each has its reason, and the last picture is what a `Session` makes of the same lines.
+
+    When there are too many flows to keep, those decided are added to `total`, as they are placed by then, and pictures
+    hold the rest: a picture and the total together are all flows so far, each once.
 
     Lines may come in any order (`cat a.log b.log`, stern's first burst): when some come from before the time pairing
     has passed, it goes back to its last mark and pairs what came since anew, once for the next picture. From then on it
@@ -42,65 +87,80 @@ class GrowingSession(LiveSession):
 
     Args:
         inventory: As for `Session`.
+        total: Takes in what is no longer kept.
         window: As for `LiveSession`, to begin with.
-        report: Takes the counts: of lines those of all, of flows those of the last picture.
-        kept: Lines between two marks. A picture covers the last `kept` lines at least, and at most twice as many beside
-            what was pending.
+        report: Takes the counts: of lines those of all, of flows those of the last picture and the total.
+        kept: Lines between two marks.
+        flows_kept: Flows kept as rows until the first are added up.
+        at_once: Flows added up at once from then on.
+        memory: What may be kept in memory.
 
-    Attributes:
-        dropped: Access lines that pictures no longer cover.
-
-    Cost: a picture O(flows it shows), never of what was read before. Memory: `kept` halves, their flows twice, and what
-    a `LiveSession` has.
+    Cost: a picture O(flows it shows), never of what was read before. Memory: `memory.flows` of flows, a few times
+    that while a picture is made, `memory.halves` of halves, and what a `LiveSession` has.
     """
 
     def __init__(
         self,
-        inventory: Inventory | None = None,
+        inventory: Inventory | None,
+        total: Sum,
         *,
         window: timedelta = LIVE_WINDOW,
         report: ReadReport | None = None,
         kept: int = LINES_KEPT,
+        flows_kept: int = FLOWS_KEPT,
+        at_once: int = FLOWS_AT_ONCE,
+        memory: Budget = BOUNDED,
     ) -> None:
-        super().__init__(inventory, window=window, report=report)
+        super().__init__(inventory, window=window, report=report, memory=memory)
         self._legacy = LegacyPairer(wait=None)
         self._lag = window // timedelta(microseconds=1)
         """By how much lines are expected to be late, microseconds."""
         self._newest = -_UNBOUNDED
-        self._kept = kept
-        self._mark = self._pairer.fork()
-        self._since: list[pa.Table] = []
-        """Halves that came since the mark, as they came."""
-        self._rows = 0
+        self._kept, self._flows_kept, self._at_once = kept, flows_kept, at_once
+        self._since = _Lines(memory)
+        self._files.callback(self._since.clear)
         self._late = False
-        """Whether one of them came late, from before the time pairing had passed, so that they are paired anew."""
-        self._before: list[pa.Table] = []
-        """Flows decided before the mark, and those of old releases, which no mark changes."""
-        self._after: list[pa.Table] = []
-        """Flows decided since the mark."""
-        self.dropped = 0
+        """Whether a line since the mark came late, from before the time pairing had passed: they are paired anew."""
+        self._rows: list[pa.Table] = []
+        """Flows decided since the mark and not added up."""
+        self._old: list[pa.Table] = []
+        """Flows of old releases that are not added up; no mark changes them."""
+        self._added = _AddedUp(total)
+        self._mark = self._pairer.fork(), self._added.fork()
+
+    @property
+    def total(self) -> Sum:
+        """What was added up; complete together with a picture made just before."""
+        return self._added.total
+
+    @property
+    def added(self) -> int:
+        """Flows in the total."""
+        return self._added.flows
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows, look at the `picture`."""
         halves = batch.halves.to_arrow()
-        if halves.num_rows or batch.facts:
-            _keep(self._before, self._learn(batch))
+        if batch:
+            _keep(self._old, self._learn(batch))
         self._note(halves)
         quiet = self._quiet(batch)
         if not self._late:
-            _keep(self._after, self._pair(halves, quiet))
-        if self._rows > self._kept:
+            self._decide(self._pair(halves, quiet))
+        if self._since.rows > self._kept:
             self._set_mark()
+        keep_below(self._memory.bound)
         return Flows()
 
     def advance(self, quiet: timedelta) -> Flows:
         """Nothing came for a while: what waited long enough is decided."""
         if not self._late:
-            _keep(self._after, self._pair(HALVES_SCHEMA.empty_table(), quiet))
+            self._decide(self._pair(HALVES_SCHEMA.empty_table(), quiet))
         return Flows()
 
     def picture(self) -> Flows:
-        """The flows of all lines so far that are kept, in order of their end, placed by what is known now."""
+        """The flows of all lines so far that are not in the total, in order of their end, placed by what is known."""
+        keep_below(self._memory.bound)
         self._catch_up()
         pending = self._pairer.fork().finish().to_arrow()
         place = pending.schema.get_field_index("unpaired_reason")
@@ -114,18 +174,23 @@ class GrowingSession(LiveSession):
         yield self._shown(self._pairer.finish().to_arrow(), self._legacy.finish())
 
     def _shown(self, *pending: pa.Table) -> Flows:
-        report = self.report
-        report.paired_flows = report.ambiguous_flows = report.unpaired_halves = None
+        flows = self._in_order(*self._old, *self._rows, *pending)
+        added, report = self._added, self.report
+        report.paired_flows, report.ambiguous_flows = added.paired, added.ambiguous
+        report.unpaired_halves = added.unpaired
+        self._count(flows.to_arrow())
+        return flows
+
+    def _in_order(self, *tables: pa.Table) -> Flows:
+        """Flows in order of their end, placed."""
         with EndOrder(limit=_UNBOUNDED) as ordered:
-            for table in (*self._before, *self._after, *pending):
+            for table in tables:
                 ordered.hold(table)
-            self._count(FLOWS_SCHEMA.empty_table())
-            return self._placed(*ordered.finish())
+            return self._place(*ordered.finish())
 
     def _note(self, halves: pa.Table) -> None:
         """Keep halves until the next mark, and see whether any comes late."""
-        _keep(self._since, halves)
-        self._rows += halves.num_rows
+        self._since.add(halves)
         times = pc.min_max(halves["time"].cast(pa.int64())).as_py()
         if times["min"] is None:
             return
@@ -140,34 +205,82 @@ class GrowingSession(LiveSession):
         passed = 0 if halves.num_rows else quiet // timedelta(microseconds=1)
         return self._pairer.push(halves, before=self._newest - self._lag + passed).to_arrow()
 
+    def _decide(self, flows: pa.Table) -> None:
+        """Keep flows that are decided, or add up all that are kept."""
+        if not flows.num_rows:
+            return
+        _keep(self._rows, without_unused(flows))
+        tables = [*self._rows, *self._old]
+        bound = self._at_once if self.added else self._flows_kept
+        if sum(t.num_rows for t in tables) > bound or sum(t.nbytes for t in tables) > self._memory.flows:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        """Add what is decided to the total; going back to the mark takes it out again, but for old releases."""
+        for added, tables in ((self._mark[1], self._old), (self._added, [*self._old, *self._rows])):
+            flows = self._in_order(*tables)
+            if len(flows):
+                added.total.add(flows)
+                added.flows += len(flows)
+                paired, ambiguous = self._counts(flows.to_arrow())
+                added.paired += paired
+                added.ambiguous += ambiguous
+                added.unpaired += len(flows) - paired
+        self._old, self._rows = [], []
+
     def _catch_up(self) -> None:
-        """Where lines came late, pair all since the mark anew, in order of time."""
+        """If lines came late, pair what came since the mark anew, in order of log time."""
         if not self._late:
             return
         self._late = False
-        self._pairer = self._mark.fork()
+        pairer, added = self._mark
+        self._pairer, self._added, self._rows = pairer.fork(), added.fork(), []
         passed = self._newest - self._lag
-        with LogOrder(limit=_UNBOUNDED) as order:
-            for table in self._since:
-                order.add(table)
+        for halves, edge in self._since.portions():
             # No further than where more may come, or that would be late again.
-            self._after = [
-                self._pairer.push(halves, before=passed if edge is None else min(edge, passed)).to_arrow()
-                for halves, edge in order.portions()
-            ]
+            flows = self._pairer.push(halves, before=passed if edge is None else min(edge, passed))
+            self._decide(flows.to_arrow())
 
     def _set_mark(self) -> None:
-        """Make what is decided final, let the oldest of it go, and begin to keep lines anew."""
+        """Make what is decided final, and begin to keep lines anew."""
         self._catch_up()
-        self._mark = self._pairer.fork()
-        flows = pa.concat_tables([FLOWS_SCHEMA.empty_table(), *self._before, *self._after]).unify_dictionaries()
-        lines = np.cumsum(1 + both_seen(flows))
-        too_many = int(lines[-1]) - self._kept if len(lines) else 0
-        if too_many > 0:
-            gone = int(np.searchsorted(lines, too_many)) + 1
-            self.dropped += int(lines[gone - 1])
-            flows = flows.slice(gone)
-        self._before, self._after, self._since, self._rows = [_compact(flows)], [], [], 0
+        self._add_up()
+        self._mark = self._pairer.fork(), self._added.fork()
+        self._since.clear()
+
+
+class _Lines:
+    """Halves as they came, in memory while they are few."""
+
+    def __init__(self, memory: Budget) -> None:
+        self.rows = 0
+        self.small: list[pa.Table] = []
+        """Those that came last."""
+        self._order = LogOrder(limit=memory.halves, portion=memory.portion)
+
+    def add(self, halves: pa.Table) -> None:
+        """Keep halves."""
+        if not halves.num_rows:
+            return
+        self.rows += halves.num_rows
+        _keep(self.small, without_unused(halves))
+        if sum(table.num_rows for table in self.small) >= FEW_TABLES * SMALL_TABLE // 16:
+            self._settle()
+
+    def portions(self) -> Iterator[tuple[pa.Table, int | None]]:
+        """All halves kept, as `LogOrder.portions` gives them."""
+        self._settle()
+        return self._order.portions(keep=True)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self.rows, self.small = 0, []
+        self._order.clear()
+
+    def _settle(self) -> None:
+        if self.small:
+            self._order.add(pa.concat_tables(self.small).unify_dictionaries())
+        self.small = []
 
 
 def _keep(tables: list[pa.Table], table: pa.Table) -> None:
@@ -176,14 +289,5 @@ def _keep(tables: list[pa.Table], table: pa.Table) -> None:
         return
     tables.append(table)
     if len(tables) >= FEW_TABLES and max(one.num_rows for one in tables[-FEW_TABLES:]) < SMALL_TABLE:
-        tables[-FEW_TABLES:] = [pa.concat_tables(tables[-FEW_TABLES:]).unify_dictionaries().combine_chunks()]
-
-
-def _compact(flows: pa.Table) -> pa.Table:
-    """A copy without words no row has: a slice keeps all rows of its table, and their dictionaries, in memory."""
-    copied = flows.take(pa.array(np.arange(flows.num_rows)))
-    columns = [
-        column.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(column.type) else column
-        for column in copied.columns
-    ]
-    return pa.table(columns, schema=flows.schema)
+        joined = pa.concat_tables(tables[-FEW_TABLES:]).unify_dictionaries()
+        tables[-FEW_TABLES:] = [without_unused(joined)]

@@ -128,27 +128,41 @@ class Session(Pipeline[Flows]):
         return self._files.enter_context(EndOrder(limit=self._memory.flows, portion=self._memory.portion))
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
-        """Learn what a batch says besides its connections; flows of releases whose lines share a trace id."""
+        """Learn what a batch says besides its connections; flows of it that need no pairing.
+
+        Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
+        unknown, so a saved flow stays as it was unless an inventory knows more.
+        """
         self.topology.learn(batch.facts, batch.halves.to_arrow())
         self._pairer.learn(batch.facts)
-        return self._legacy.push(batch.facts)
+        flows = self._legacy.push(batch.facts)
+        return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
 
     def _placed(self, *tables: pa.Table) -> Flows:
+        """Flows, placed and counted."""
+        flows = self._place(*tables)
+        self._count(flows.to_arrow())
+        return flows
+
+    def _place(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
         table = pa.concat_tables(filled).unify_dictionaries() if filled else None
         self.report.evicted, self.report.forgotten = self._pairer.evicted, self.topology.forgotten
-        if table is not None:
-            table = place_flows(table, self.topology)
-            self._count(table)
-        return Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+        placed = None if table is None else place_flows(table, self.topology)
+        return Flows(placed, owners=self.owners, evicted=self._pairer.evicted)
 
     def _count(self, flows: pa.Table) -> None:
         """Add flows to the counts."""
-        words = flows["paired"].cast(pa.string())
-        paired, report = int(np.count_nonzero(both_seen(flows))), self.report
+        (paired, ambiguous), report = self._counts(flows), self.report
         report.paired_flows = (report.paired_flows or 0) + paired
-        report.ambiguous_flows = (report.ambiguous_flows or 0) + (pc.sum(pc.equal(words, "ambiguous")).as_py() or 0)
+        report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
         report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+
+    @staticmethod
+    def _counts(flows: pa.Table) -> tuple[int, int]:
+        """How many are paired, and how many of these are ambiguous."""
+        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
+        return int(np.count_nonzero(both_seen(flows))), ambiguous
 
 
 class LiveSession(Session):
@@ -177,7 +191,7 @@ class LiveSession(Session):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
-        old = self._learn(batch) if len(batch.halves) or batch.facts else FLOWS_SCHEMA.empty_table()
+        old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
         self._return_freed(len(batch.halves))
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 

@@ -150,6 +150,10 @@ def counted(count: int, what: str, several: str | None = None) -> str:
     return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
+ALL_OTHERS = "(others)"
+"""Name of a row that sums up all that has no row; no name in Kubernetes has brackets."""
+
+
 def hidden_text(hidden: int, what: str = "rows") -> str:
     """The sentence for rows that are there but not shown."""
     return f"… and {hidden:,} more {what[:-1] if hidden == 1 and what.endswith('s') else what}"

@@ -81,24 +81,24 @@ def specials(plain: str) -> BoolArray:
 RowText: TypeAlias = Fragment | str
 
 
-def column(array: pa.Array, before: str, after: str, escape: Escape) -> list[RowText]:
-    """`before value after` for every row, nothing where the value is null."""
+def column(array: pa.Array, before: str, after: str, escape: Escape, null: str = "") -> list[RowText]:
+    """`before value after` for every row, `null` where there is no value."""
     kind = array.type
     if array.null_count == len(array):
-        return []
+        return [null] if null else []
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         codes, texts = used(array if pa.types.is_dictionary(kind) else array.dictionary_encode())
-        return _coded(codes, escape(texts), before, after, nulls=bool(array.null_count))
+        return _coded(codes, escape(texts), before, after, null=null if array.null_count else None)
     if pa.types.is_timestamp(kind):
-        return _each(time_texts(array), before, after)
+        return _each(time_texts(array), before, after, null)
     if pa.types.is_floating(kind):
         array = finite(array)
         if array.null_count == len(array):
-            return []
+            return [null] if null else []
     if pa.types.is_boolean(kind) or _comes_back(array):
         codes, values = used(array.dictionary_encode())
-        return _coded(codes, values.cast(pa.string()), before, after, nulls=bool(array.null_count))
-    return _each(array.cast(pa.string()), before, after)
+        return _coded(codes, values.cast(pa.string()), before, after, null=null if array.null_count else None)
+    return _each(array.cast(pa.string()), before, after, null)
 
 
 def where(known: pa.Array, text: str) -> list[RowText]:
@@ -108,17 +108,18 @@ def where(known: pa.Array, text: str) -> list[RowText]:
     return [Fragment(pa.array(["", text]), known.cast(pa.int32()).to_numpy())]
 
 
-def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, nulls: bool) -> list[RowText]:
-    if nulls:
+def _coded(codes: Codes, texts: pa.StringArray, before: str, after: str, *, null: str | None) -> list[RowText]:
+    """By number of the text; `null` is what stands for the code -1, None where none has it."""
+    if null is not None:
         texts = pc.binary_join_element_wise(before, texts, after, "") if before or after else texts
-        return [Fragment(pa.concat_arrays([pa.array([""]), texts]), codes + 1)]  # null is nothing, its code -1
+        return [Fragment(pa.concat_arrays([pa.array([null]), texts]), codes + 1)]
     return [before, texts[0].as_py() if len(texts) == 1 else Fragment(texts, codes), after]
 
 
-def _each(texts: pa.StringArray, before: str, after: str) -> list[RowText]:
+def _each(texts: pa.StringArray, before: str, after: str, null: str) -> list[RowText]:
     """Texts of their own in every row; what is around them joins the parts beside them where none is null."""
     if texts.null_count:
-        return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), ""))]
+        return [Fragment(pc.fill_null(pc.binary_join_element_wise(before, texts, after, ""), null))]
     return [before, Fragment(texts), after]
 
 

@@ -1,4 +1,7 @@
-"""Tables as JSON lines: one object a row, keys are column names, null keys left out.
+"""Tables as JSON lines: one object a row with every column as a key, null where it is unknown.
+
+Readers that learn the keys from the first lines (polars, DuckDB, pandas in pieces) drop a key that first comes later,
+so no key is left out.
 
 Cost: about 2 µs a row of 40 filled columns (1.3 kB); no Python object is made per cell, see `fragments`.
 """
@@ -41,50 +44,35 @@ def _map_text(pairs: list[tuple[str, str]]) -> str:
     return json_printable(orjson.dumps(dict(pairs)).decode())
 
 
-def _member(name: str, array: pa.Array, before: str, after: str) -> list[RowText]:
-    """`"name":value` with commas around it for every row, nothing where the value is null."""
-    key, kind = f'{before}"{name}":', array.type
+def _member(key: str, array: pa.Array) -> list[RowText]:
+    """`"key":value` for every row."""
+    start, kind = f'"{key}":', array.type
     if pa.types.is_map(kind):
-        texts = [key + _map_text(pairs) + after if pairs else "" for pairs in array.to_pylist()]
-        return [Fragment(pa.array(texts, pa.string()))]
+        texts = ["null" if pairs is None else _map_text(pairs) for pairs in array.to_pylist()]
+        return [start, Fragment(pa.array(texts, pa.string()))]
     quoted = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_timestamp(kind)
-    return column(array, f'{key}"' if quoted else key, f'"{after}' if quoted else after, _TEXT)
+    mark = '"' if quoted else ""
+    return column(array, start + mark, mark, _TEXT, f"{start}null")
 
 
-def _address(key: str, host: pa.Array, port: pa.Array, before: str, after: str) -> list[RowText]:
+def _address(key: str, host: pa.Array, port: pa.Array) -> list[RowText]:
     """`"key":"host:port"` as ztunnel prints it, IPv6 in brackets; without `:port` where that is unknown."""
-    known = host.is_valid()
     if host.null_count:
-        port = pc.if_else(known, port, None)
-    end = where(known, f'"{after}')
-    return [*column(host, f'{before}"{key}":"', "", _HOST), *column(port, ":", "", _TEXT), *end]
+        port = pc.if_else(host.is_valid(), port, None)
+    start = column(host, f'"{key}":"', "", _HOST, f'"{key}":null')
+    return [*start, *column(port, ":", "", _TEXT), *where(host.is_valid(), '"')]
 
 
 def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
     """The rows as JSON lines, each ended by a newline; `*_addr` texts follow their columns."""
-    filled = [field.name for field in batch.schema if batch.column(field.name).null_count < len(batch)]
-    # Members bring their comma: those before one that every row has behind them, those after it before them.
-    always = next((name for name in filled if _in_every_row(batch.column(name))), None)
-    before, after = "", "" if always is None else ","
-    fragments: list[RowText] = ["{"]
+    members = []
     for name in batch.schema.names:
-        if name == always:
-            after = ""
-        if name in filled:
-            fragments += _member(name, batch.column(name), before, after)
-        if name == always or always is None:
-            before = ","
+        members.append(_member(name, batch.column(name)))
         key, host = ADDRESSES.get(name, ("", ""))
-        if host in filled:
-            fragments += _address(key, batch.column(host), batch.column(name), before, after)
-    encoded = rows_of([*fragments, "}\n"], len(batch))
-    # JSON text holds no newline, so these bytes are the beginnings of lines and nothing else.
-    return encoded if always else (b"\n" + encoded).replace(b"\n{,", b"\n{")[1:]
-
-
-def _in_every_row(array: pa.Array) -> bool:
-    """Whether every row gets a member; a float that is not finite does not, nor need a map."""
-    return not array.null_count and not pa.types.is_floating(array.type) and not pa.types.is_map(array.type)
+        if host in batch.schema.names:
+            members.append(_address(key, batch.column(host), batch.column(name)))
+    texts = [text for member in members for text in (",", *member)]
+    return rows_of(["{", *texts[1:], "}\n"], len(batch))
 
 
 class JsonLinesWriter:

@@ -7,6 +7,8 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ztflow.model.table import marked
+
 ROW_GROUP_ROWS = 131_072
 """Rows gathered before a row group is written: many tiny groups (one a live batch) would make a bloated, slow file."""
 ROW_GROUP_BYTES = 32 << 20
@@ -17,7 +19,8 @@ class ParquetWriter:
     """Writes tables of one schema to a Parquet file on a binary stream; memory holds one row group."""
 
     def __init__(self, stream: BinaryIO, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(stream, schema)
+        self._schema = marked(schema)
+        self._writer = pq.ParquetWriter(stream, self._schema)
         self._waiting: list[pa.Table] = []
         self._rows = self._bytes = 0
 
@@ -33,6 +36,7 @@ class ParquetWriter:
     def _flush(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting).unify_dictionaries()
+            table = table.replace_schema_metadata(self._schema.metadata)
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         self._waiting, self._rows, self._bytes = [], 0, 0
 

@@ -85,7 +85,7 @@ def test_every_reason(one, reason):
 def test_the_reasons_of_whole_captures_and_workloads_are_tried_too():
     tried = {reason for _, reason in ONE_REASON}
     assert set(Reason) - tried == {
-        Reason.ALSO_DENIED, Reason.GATEWAY_SOURCE, Reason.SEEN_ONCE, Reason.SOURCE_UNKNOWN, Reason.SHORT_WINDOW,
+        Reason.ALSO_DENIED, Reason.TOLD_BY_DESTINATION, Reason.GATEWAY_SOURCE, Reason.SEEN_ONCE, Reason.SOURCE_UNKNOWN, Reason.SHORT_WINDOW,
         Reason.MANY_UNPAIRED, Reason.MANY_UNPLACED, Reason.NO_LABELS, Reason.SELECTOR_NOT_UNIQUE, Reason.BAD_NAME,
         Reason.WITHHELD,
     }  # fmt: skip
@@ -147,6 +147,17 @@ def test_denied_traffic_never_holds_a_draft_back_nor_gets_a_rule():
     denied = kind(CART, verdict="denied", error_class="policy_denied")
     decided = decide(seen(kind(), denied), inventory())
     assert allowed(decided) == {("data/db", 5432, "cluster.local/ns/shop/sa/web"): 10}
+
+
+def test_the_client_s_line_of_a_plaintext_connection_does_not_tell_whether_it_was_let_in():
+    refused = plain(CART, verdict="denied", error_class="policy_denied")
+    client = plain(CART, paired="outbound_only")
+    decided = decide(seen(kind(), refused, client), inventory())
+    assert [draft.workload for draft in decided.drafts] == [DB]
+    assert reasons(decided) == {("shop/cart", Reason.DENIED), ("shop/cart", Reason.TOLD_BY_DESTINATION)}
+    alone = seen(kind(), refused)
+    alone.kinds[client] = times(11)
+    assert decide(alone, inventory()).held_back == {"data/db": (Reason.PLAINTEXT,)}
 
 
 def test_where_everything_is_refused_the_draft_lets_nobody_in():

@@ -70,6 +70,8 @@ def _explained(text: str) -> Iterator[tuple[list[str], str, bool]]:
     from ztflow.parse import Outcome
     from ztflow.parse import explain as explain_text
     from ztflow.read.framing.repair import mended
+    from ztflow.read.saved.objects import wrong_values
+    from ztflow.read.saved.recognise import own_row
     from ztflow.read.unread import unread
     from ztflow.read.unwrap import Unwrapper
     from ztflow.text.escapes import visible
@@ -79,6 +81,11 @@ def _explained(text: str) -> Iterator[tuple[list[str], str, bool]]:
     pieces = (*unwrapper.line(text, 1), *unwrapper.finish())
     heading = list(_envelopes(unwrapper.proposals.layers))
     for piece in pieces:
+        if piece.fields is not None and (kind := own_row(piece.fields)) is not None:
+            problems = wrong_values(kind, piece.fields)
+            told = f"problem: {problems[0]}" if problems else f"a row of {kind} that ztflow saved: read as it stands"
+            yield [*heading, *_written_by(piece.origin)], visible(told), bool(problems)
+            continue
         first = explain_text(piece.text)
         better = (explain_text(other) for other in mended(piece.text))
         found = first if first.record else next((other for other in better if other.record is not None), first)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ztflow.cli.output import Paper
     from ztflow.cli.reading import Reader
     from ztflow.cli.rows import Selection
-    from ztflow.model.tables import Flows
+    from ztflow.reports.summary import Summary
 
 
 @input_arguments
@@ -36,7 +36,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination, destination
-        from ztflow.cli.output import chosen_format, paper_for
+        from ztflow.cli.output import Paper, chosen_format, paper_for
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
@@ -50,35 +50,45 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         check_destination(form, output.output, sources, reading.inventory, follow=reading.follow)
         reader = Reader(run, reading)
         paper = paper_for(talk.color, output.output, output.rows)
-        if form == "table" and (reading.follow or (paper.width is not None and sources == ["-"])):
-            lines = _live(reader, sources, selection, paper)
+        dropped = 0
+        if reading.follow or (form == "table" and paper.width is not None and sources == ["-"]):
+            made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
         else:
             made = summarise(selection.apply(reader.all_flows(sources)))
-            run.findings |= output.exit_code and made.findings > 0
-            if form != "table":
-                write_report(run, made, form, output)
-                return
-            lines = draw(made, run.reports[-1], paper)
+        run.findings |= output.exit_code and made.findings > 0
+        if form != "table":
+            write_report(run, made, form, output)
+            return
+        lines = draw(made, run.reports[-1], paper, dropped=dropped)
         with destination(output.output, run.answers) as stream:
             stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))
 
     return run_command(talk, body)
 
 
-def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper) -> list[str]:
-    """Read to the end or to Ctrl-C, showing the state on a terminal; the last state is the answer."""
+def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper) -> tuple[Summary, int]:
+    """Read to the end or to Ctrl-C, showing the state on a terminal; the last state is the answer.
+
+    Returns:
+        The summary, and how many flows of a period that moves on had no room.
+    """
+    from ztflow import api
     from ztflow.cli.live_screen import LiveScreen
+    from ztflow.cli.live_total import LiveTotal
     from ztflow.cli.screen import draw
-    from ztflow.reports.summary import summary as summarise
+    from ztflow.memory import return_at_once
+    from ztflow.model.tables import Flows
 
-    session, feeding = reader.growing(sources)
+    return_at_once()
+    session, feeding = reader.growing(sources, LiveTotal(selection))
 
-    def lines(flows: Flows, *, live: bool = False) -> list[str]:
-        chosen = summarise(selection.apply(flows))
-        return draw(chosen, session.report, paper, live=live, dropped=session.dropped)
+    def lines() -> list[str]:
+        rest = session.picture()
+        return draw(session.total.summary(rest), session.report, paper, live=True, dropped=session.total.dropped)
 
     with session:
-        with LiveScreen(paper, lambda: lines(session.picture(), live=True)) as screen:
+        with LiveScreen(paper, lines) as screen:
             for news in feeding:
                 screen.tick(news=news)
-        return lines(*session.finish())
+        last = api.whole(Flows, session.finish(), session.report)
+        return session.total.summary(last), session.total.dropped

@@ -1,10 +1,14 @@
-"""Cytoscape JSON (Cytoscape.js, Cytoscape desktop): compound boxes by node, ids that are safe as selectors."""
+"""Cytoscape JSON: Cytoscape.js, Cytoscape desktop, `networkx.cytoscape_graph`.
+
+Every element stands for a vertex or an edge, so all three see the same graph. The node a vertex is on is in
+`data.node`; Cytoscape.js takes elements by `getElementById`, for a name may hold what a selector would read otherwise.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ztflow.graph.formats.boxes import box_attribute, boxes, edge_class
+from ztflow.graph.formats.boxes import edge_class
 from ztflow.text.format import json_text
 
 if TYPE_CHECKING:
@@ -12,29 +16,25 @@ if TYPE_CHECKING:
 
 
 def to_cytoscape(graph: nx.MultiDiGraph[str]) -> str:
-    """`{"data": …, "elements": {"nodes": [{"data": …, "classes": …}], "edges": […]}}`; names are in `data.name`."""
-    attribute = box_attribute(graph)
-    numbers = {vertex: f"v{number}" for number, vertex in enumerate(graph.nodes)}
-    nodes: list[dict[str, Any]] = []
-    for number, (place, members) in enumerate(boxes(graph, attribute).items()):
-        if place is not None:
-            nodes.append({"data": {"id": f"b{number}", "name": place, "box": attribute}, "classes": "box"})
-        for vertex in members:
-            data: dict[str, Any] = {**graph.nodes[vertex], "id": numbers[vertex], "name": vertex}
-            if place is not None:
-                data["parent"] = f"b{number}"
-            nodes.append({"data": data})
+    """`{"data": …, "directed": true, "multigraph": true, "elements": {"nodes": [{"data": …}], "edges": […]}}`."""
+    nodes = [
+        {"data": {**attributes, "id": vertex, "value": vertex, "name": vertex}}
+        for vertex, attributes in graph.nodes(data=True)
+    ]
     edges = [
         {
             "data": {
                 **attributes,
                 "id": f"e{number}",
-                "source": numbers[source],
-                "target": numbers[target],
+                "source": source,
+                "target": target,
+                "key": key,
                 "interaction": key,
             },
             "classes": edge_class(attributes),
         }
         for number, (source, target, key, attributes) in enumerate(graph.edges(keys=True, data=True))
     ]
-    return json_text({"data": dict(graph.graph), "elements": {"nodes": nodes, "edges": edges}}) + "\n"
+    elements = {"nodes": nodes, "edges": edges}
+    about = {"data": dict(graph.graph), "directed": True, "multigraph": True}
+    return json_text({**about, "elements": elements}) + "\n"

@@ -1,6 +1,7 @@
-"""JSON: `{"nodes": [{"id", …}], "edges": [{"source", "target", "key", …}]}`, networkx's node-link shape.
+"""JSON: `{"nodes": [{"id", …}], "edges": [{"source", "target", "key", …}], …}`, networkx's node-link shape.
 
-Read back with `networkx.node_link_graph(data, directed=True, multigraph=True, edges="edges")`.
+Read back with `networkx.node_link_graph(data)`, which learns from the data that edges have a direction and may be
+parallel.
 """
 
 from __future__ import annotations
@@ -30,4 +31,5 @@ def to_json(graph: nx.MultiDiGraph[str]) -> str:
     """The graph as node-link JSON, one vertex or edge a line."""
     nodes = ",\n".join(json_text(node) for node in node_objects(graph))
     edges = ",\n".join(json_text(edge) for edge in edge_objects(graph))
-    return f'{{"nodes":[\n{nodes}\n],"edges":[\n{edges}\n]}}\n'
+    about = json_text(dict(graph.graph))
+    return f'{{"directed":true,"multigraph":true,"graph":{about},\n"nodes":[\n{nodes}\n],"edges":[\n{edges}\n]}}\n'

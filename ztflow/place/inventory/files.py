@@ -161,7 +161,7 @@ def _json_documents(text: str) -> tuple[list[Any], str]:
         begin = start.end() - 1
         try:
             document, end = decoder.raw_decode(text, begin)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # no JSON, or a number of more digits than Python reads
             around.append(text[position : start.end()])
             position = start.end()
             # Counting the lines before the fault costs as much; a string that does not end is looked for to the end.
@@ -177,7 +177,7 @@ def _json_documents(text: str) -> tuple[list[Any], str]:
                 break
             try:
                 document, end = decoder.raw_decode(text, follows.end() - 1)
-            except (json.JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 break
     return documents, "".join([*around, text[position:]])
 

@@ -27,6 +27,7 @@ from ztflow.place.inventory.facts import (
     micros,
 )
 from ztflow.place.inventory.kubernetes_objects import items, mapping, text
+from ztflow.place.names import port_of
 
 _KIND = "ztunnel dump"
 _STORES = ("workloads", "by_addr", "byAddr", "by_uid", "byUid", "by_hostname", "byHostname", "addresses")
@@ -190,10 +191,10 @@ def _service(entry: dict[str, Any], evidence: Evidence, inventory: Inventory) ->
     hostname = text(entry.get("hostname"))
     maps = [entry.get("ports"), *(endpoint.get("port") for endpoint in _values(entry.get("endpoints")))]
     ports = {
-        (int(own), target)
+        (own, target)
         for ports in map(mapping, maps)
-        for own, target in ports.items()
-        if str(own).isdigit() and isinstance(target, int) and target
+        for own, target in ((port_of(one), port_of(other)) for one, other in ports.items())
+        if own is not None and target
     }
     namespace = text(entry.get("namespace"))
     inventory.services.append(ServiceFact(namespace, name, hostname, vips, pods, tuple(sorted(ports)), evidence))
@@ -229,6 +230,6 @@ def _socket(address: object) -> str | None:
     """`ip:port` in the log's spelling, or None."""
     host, _, port = (address if isinstance(address, str) else "").rpartition(":")
     ip = canonical_ip(host.strip("[]"))
-    if ip is None or not port.isdigit():
+    if ip is None or port_of(port) is None:
         return None
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ztflow.model.vocabulary import FlowPath
 from ztflow.place import Inventory
-from ztflow.policy.advice.judge import LOSS, TUNNEL_PORT, Asked, Judge, principal_of
+from ztflow.policy.advice.judge import MOST_LOST, TUNNEL_PORT, Asked, Judge, principal_of
 from ztflow.policy.advice.reasons import EXPLANATIONS, Reason
 from ztflow.policy.advice.seen import End, Kind, Seen, Tally, total
 from ztflow.policy.advice.selectors import Labels, Selectors
@@ -174,7 +174,7 @@ def _of_whole(
         found.add(Reason.SHORT_WINDOW)
     members = list(members)
     lost = sum(tally.connections for kind, tally in members if kind.lost)
-    if lost > LOSS * sum(tally.connections for _, tally in members):
+    if lost > MOST_LOST * sum(tally.connections for _, tally in members):
         found.add(Reason.MANY_UNPAIRED)
     if judge.many_unplaced:
         found.add(Reason.MANY_UNPLACED)

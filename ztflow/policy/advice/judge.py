@@ -13,7 +13,7 @@ from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End, Kind, Seen
 from ztflow.policy.advice.selectors import Selectors
 
-LOSS = 0.1
+MOST_LOST = 0.1
 """Most connections to a destination that may have lost a half, or whose destination may be unknown, as a share."""
 
 PRINCIPAL = re.compile(
@@ -78,6 +78,7 @@ class Judge:
         self._waypoint_identities: set[str] = set()
         self._runs_as: defaultdict[str, set[str]] = defaultdict(set)
         self._denied: set[tuple[End, str | None, int | None]] = set()
+        self._plain: defaultdict[tuple[End, End, int | None], int] = defaultdict(int)
         self._on_port: defaultdict[tuple[End, int | None], int] = defaultdict(int)
         self._targets = _targets(inventory)
         tunnelled = unplaced = 0
@@ -95,12 +96,14 @@ class Judge:
             if kind.path not in {None, FlowPath.PLAINTEXT}:
                 tunnelled += tally.connections
                 unplaced += 0 if kind.destination.is_workload else tally.connections
+            elif kind.path == FlowPath.PLAINTEXT:
+                self._plain[_plain_key(kind)] += tally.connections if kind.arrived else -tally.connections
             to = selectors.whole(kind.destination)
             if kind.verdict == Verdict.DENIED:
                 self._denied.add((to, kind.identity, self.port(kind)))
             else:
                 self._on_port[to, self.port(kind)] += tally.connections
-        self.many_unplaced = unplaced > LOSS * tunnelled
+        self.many_unplaced = unplaced > MOST_LOST * tunnelled
         """Whether the destination of many connections inside the mesh is not known."""
 
     def port(self, kind: Kind) -> int | None:
@@ -126,6 +129,8 @@ class Judge:
         tunnel = kind.path != FlowPath.PLAINTEXT
         if not tunnel and not kind.arrived and kind.destination not in self._in_mesh:
             return Reason.OUTSIDE_MESH
+        if not tunnel and not kind.arrived and self._plain[_plain_key(kind)] >= 0:
+            return Reason.TOLD_BY_DESTINATION
         if not kind.destination.is_workload:
             return Reason.DESTINATION_UNKNOWN
         return self._by_address(kind) if self._asked.network else self._by_identity(kind, tunnel=tunnel)
@@ -183,6 +188,11 @@ class Judge:
             self._selectors.whole(End(one, is_workload=True)).id for one in self._selectors.runs_as(namespace, account)
         }
         return self._runs_as[identity] | listed
+
+
+def _plain_key(kind: Kind) -> tuple[End, End, int | None]:
+    """The two lines of a connection without a tunnel share this; they are two sockets that nothing pairs."""
+    return kind.destination, kind.source, kind.port
 
 
 def _was_let_in(kind: Kind) -> bool:

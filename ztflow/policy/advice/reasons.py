@@ -16,6 +16,7 @@ class Reason(StrEnum):
     DENIED = "denied"
     NOT_DECIDED = "not_decided"
     OUTSIDE_MESH = "outside_mesh"
+    TOLD_BY_DESTINATION = "told_by_destination"
     DESTINATION_UNKNOWN = "destination_unknown"
     TO_WAYPOINT = "to_waypoint"
     NODE_PROBE = "node_probe"
@@ -68,6 +69,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.OUTSIDE_MESH: Explanation(
         "went without a tunnel to what no line shows to be in the mesh: no ztunnel decides there", holds=False
+    ),
+    Reason.TOLD_BY_DESTINATION: Explanation(
+        "the client's half of a connection without a tunnel: the destination's ztunnel wrote a line of its own for it, "
+        "and only that one tells whether it was let in",
+        holds=False,
     ),
     Reason.DESTINATION_UNKNOWN: Explanation(
         "the log names no workload it went to",

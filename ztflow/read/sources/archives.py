@@ -98,7 +98,7 @@ class Opener:
 
     def _tar(self, about: Stream, depth: int) -> Iterator[Stream]:
         try:
-            with tarfile.open(fileobj=_Reader(about.chunks), mode="r|", tarinfo=_Member) as archive:
+            with tarfile.open(fileobj=ChunkFile(about.chunks), mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
                     if not self._is_wanted(about.name, member.name, member.isfile()):
                         continue
@@ -191,17 +191,20 @@ class _Member(tarfile.TarInfo):
         return member
 
 
-class _Reader(io.RawIOBase):
-    """An iterator of bytes as a file, for tarfile."""
+class ChunkFile(io.RawIOBase):
+    """An iterator of bytes as a file, for tarfile and Arrow."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
+        """It is there to be read."""
         return True
 
     def read(self, size: int = -1, /) -> bytes:
+        """So many bytes, fewer only at the end."""
+        """So many bytes, fewer only at the end."""
         parts: list[bytes | memoryview] = []
         while size:
             if not self._rest:
@@ -260,6 +263,7 @@ class _Kept(io.RawIOBase):
         self._file = file
 
     def readable(self) -> bool:
+        """It is there to be read."""
         return True
 
     def seekable(self) -> bool:

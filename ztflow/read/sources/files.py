@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
+from ztflow.read.saved.recognise import first_is_flow
 from ztflow.read.sources.archives import Opener, Stream
 from ztflow.read.sources.compression import Budget
 from ztflow.read.sources.folders import (
@@ -171,16 +172,19 @@ def _similar(name: str) -> str:
 
 
 def _walk(folder: str, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
-    """Log files and archives below a directory; other texts only when there is neither."""
+    """Log files and archives below a directory; other texts, and flows ztflow saved, only when there is neither.
+
+    Flows beside logs are most likely flows of these logs, and would count twice.
+    """
     names: dict[str, set[str]] = {}
     logs: list[Found] = []
     others: list[Found] = []
     faults: list[SourceError] = []
     for file in files_below(folder, names, faults.append, is_log_name):
         found = Found(file.path, path=file.path, size=file.size, modified=file.modified, inside=True)
-        if is_log_name(file.path) or is_archive_name(file.path):
+        if (is_log_name(file.path) and not first_is_flow(file.path)) or is_archive_name(file.path):
             logs.append(found)
-        elif may_be_log(file.path):
+        elif may_be_log(file.path) or is_log_name(file.path):
             others.append(found)
         elif not is_inventory_name(file.path):
             skipped.names.append(file.path)

@@ -21,11 +21,9 @@ from ztflow.read.sources.naming import POD_NAME, origin_of_path
 _PACKED = r"(?:\.(?:gz|bz2|xz|zst|zstd|lz4))?"
 _LOG = re.compile(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|^logs\.txt(?:\.|$)", re.IGNORECASE)
 _TEXT = re.compile(rf"^[^.]+\.(?:txt|out){_PACKED}$", re.IGNORECASE)
-_MAYBE = re.compile(r"\.(?:txt|json|csv|tsv|out|gz|bz2|xz|zst|zstd|lz4)(?:\.|$)|^[^.]+$", re.IGNORECASE)
+_MAYBE = re.compile(r"\.(?:txt|json|csv|tsv|parquet|pq|out|gz|bz2|xz|zst|zstd|lz4)(?:\.|$)|^[^.]+$", re.IGNORECASE)
 _ARCHIVE = re.compile(rf"\.(?:tar{_PACKED}|t[gbx]z|tbz2|tzst|zip)$", re.IGNORECASE)
-_NO_LOG = re.compile(
-    r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|parquet|sock|pid|lock)$", re.IGNORECASE
-)
+_NO_LOG = re.compile(r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|sock|pid|lock)$", re.IGNORECASE)
 
 _LISTS = frozenset({
     "pods", "pod", "nodes", "node", "workloads", "workload", "endpointslices", "endpointslice", "inventory",

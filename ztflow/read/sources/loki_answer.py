@@ -148,7 +148,7 @@ def _entries(streams: Streams) -> Iterator[tuple[Entry, Any]]:
 
 def _short(value: Any) -> str:
     """A value for a message; a long one is not cut, for the cut might go through a password."""
-    text = str(value)
+    text = "".join(one if one.isprintable() else " " for one in str(value))
     return f'"{text}"' if len(text) <= 40 else "a long text"
 
 

@@ -10,6 +10,7 @@ import orjson
 from ztflow.errors import UsageError
 from ztflow.model.provenance import NOBODY, LogLine, Origin
 from ztflow.read.limits import NESTING
+from ztflow.read.saved.recognise import own_row
 from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap import shippers, stores, text_wrappers
 from ztflow.read.unwrap.anywhere import unproposed
@@ -111,6 +112,8 @@ class Unwrapper:
             return None
         if not isinstance(value, dict):
             return None
+        if own_row(value) is not None:  # of a table ztflow saved
+            return LogLine(text, number, self.bare_origin, value)
         found = self._opened(value, 0, is_marked(text))
         if found is None:
             own = shippers.ztunnel_fields(value) is value
