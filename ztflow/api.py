@@ -11,11 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-import ztflow.memory
 from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
-from ztflow.filters.quantities import parse_size
-from ztflow.memory import Budget
+from ztflow.filters.quantities import budget_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
@@ -288,17 +286,6 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     if isinstance(made, Flows):
         made.evicted = report.evicted
     return made
-
-
-def budget_of(memory: Memory) -> Budget:
-    """What each part may hold under a bound.
-
-    Raises:
-        UsageError: It is no size, or less than can be kept.
-    """
-    if memory is None:
-        return ztflow.memory.DEFAULT
-    return ztflow.memory.budget(parse_size(memory) if isinstance(memory, str) else memory)
 
 
 def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:

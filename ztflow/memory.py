@@ -34,7 +34,8 @@ class Budget:
         flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
             disk.
         ends: Pods and addresses whose places are known at the same time.
-        pending: Bytes of access lines that pairing holds while their partner may come, with what it keeps of them.
+        pending: Bytes of access lines that pairing holds while their partner may come, and of what it keeps of them.
+        waiting: The same of input that goes on, as a number of lines.
     """
 
     bound: int
@@ -43,10 +44,22 @@ class Budget:
     flows: int
     ends: int
     pending: int
+    waiting: int
 
 
 _END: Final = 1500
 """Bytes a pod takes with its address, the ztunnels that wrote of it and when."""
+
+
+_ROW: Final = 400
+"""Bytes a line takes at most, about: one with names nobody else has."""
+_FEATURES: Final = 250
+"""Bytes pairing keeps of a line beside the line."""
+
+
+def capacity(pending: int, row: float) -> int:
+    """Lines pairing can hold in so many bytes, of so many bytes each. Lines are copied when others come."""
+    return max(2, int(pending / (2 * row + _FEATURES)))
 
 
 def budget(bound: int) -> Budget:
@@ -68,18 +81,8 @@ def budget(bound: int) -> Budget:
         flows=spare // 12,
         ends=spare // 5 // _END,
         pending=spare // 2,
+        waiting=capacity(spare // 2, _ROW),
     )
-
-
-ROW: Final = 400
-"""Bytes a line takes at most, about: one with names nobody else has."""
-_FEATURES: Final = 250
-"""Bytes pairing keeps of a line beside the line."""
-
-
-def capacity(pending: int, row: float) -> int:
-    """Lines pairing can hold in so many bytes, of so many bytes each. Lines are copied when others come."""
-    return max(2, int(pending / (2 * row + _FEATURES)))
 
 
 DEFAULT: Final = budget(768 * MIB)

@@ -256,7 +256,7 @@ class LogOrder(_Ordering):
         for table, edge in self.portions():
             held.append(table)
             whole = _sorted(_one_dictionary(held), "time")
-            place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge))
+            place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge, "right"))
             held = [whole.slice(place)]
             if place:
                 yield whole.slice(0, place)
@@ -265,7 +265,8 @@ class LogOrder(_Ordering):
         parts = sorted(self._here, key=lambda part: part.first)
         self._here, self._size = [], 0
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
-        for table in _pieces(tables) if _across(parts) > ACROSS else tables:
+        one_instant = parts[0].first == max(part.last for part in parts)  # in order already, and cannot be cut
+        for table in _pieces(tables) if _across(parts) > ACROSS and not one_instant else tables:
             for one in self._runs.write(_one_dictionary([table])):
                 self._away.append(_Batch(one.first, one.last, one.rows, one.size, one))
 
@@ -323,19 +324,38 @@ class EndOrder(_Ordering):
         while edge != until:
             # Runs overlap, so a slice may hold a stretch of each; beyond those in memory it is about so many stretches.
             starts = sorted(stretch.first for held in self._held for stretch in held.stretches if stretch.first < until)
-            edge = starts[STRETCHES] + 1 if len(starts) > STRETCHES else until
+            edge = starts[STRETCHES] if len(starts) > STRETCHES else until
             parts = [part for held in self._held for part in held.before(edge, self._runs)]
             if parts:
                 yield _sorted(_one_dictionary(parts), "end")
+            if edge != until:
+                yield from self._of_one_time(edge)
         self._held = [held for held in self._held if held]
+
+    def _of_one_time(self, time: int) -> Iterator[pa.Table]:
+        """The flows that end at a time, in slices; none that ends before it is left."""
+        parts: list[pa.Table] = []
+        size = 0
+        for part in (part for held in self._held for part in held.before(time + 1, self._runs)):
+            parts.append(part)
+            size += part.nbytes
+            if size >= self._portion:
+                yield _one_dictionary(parts)
+                parts, size = [], 0
+        if parts:
+            yield _one_dictionary(parts)
 
     def finish(self) -> Iterator[pa.Table]:
         """The rest, in slices; flows without a time last. At least one table, which may be empty."""
         empty = FLOWS_SCHEMA.empty_table()
         yield from self.push(empty, AFTER_ALL)
-        parts = [part for held in self._held for part in held.all(self._runs)]
+        given = False
+        for table in self._of_one_time(AFTER_ALL):
+            given = True
+            yield table
         self._held = []
-        yield _sorted(_one_dictionary(parts), "end") if parts else empty
+        if not given:
+            yield empty
 
 
 @dataclass(slots=True)
@@ -352,11 +372,6 @@ class _Held:
     def size(self) -> int:
         """Bytes it keeps in memory."""
         return int(self.table.get_total_buffer_size()) if self.table.num_rows else 0
-
-    def all(self, runs: Runs) -> Iterator[pa.Table]:
-        """Give up all rows."""
-        yield self.table
-        yield from map(runs.read, self.stretches)
 
     def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
         """Give up the rows before a time."""

@@ -173,7 +173,7 @@ def test_a_bad_input_of_many_names_only_a_few(cli, tmp_path):
 
 def test_stats_json_is_the_last_line_whatever_the_code(cli, seed):
     keys = ["physical_lines", "lines", "access", "other", "not_ours", "problems", "repaired", "duplicates", "joined",
-            "came_joined", "cut_times", "halves", "paired_flows", "ambiguous_flows", "unpaired_halves", "evicted", "slow_lines"]  # fmt: skip
+            "came_joined", "cut_times", "halves", "paired_flows", "ambiguous_flows", "unpaired_halves", "evicted", "forgotten", "slow_lines"]  # fmt: skip
     for words, code in (
         (["flows", seed / "same-node.log"], OK),
         (["flows", seed / "same-node.log", "nowhere"], UNREADABLE),

@@ -13,8 +13,7 @@ from ztflow.cli.progress import EndlessPipe, ReadingBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import parse_duration, parse_size
-from ztflow.memory import budget
+from ztflow.filters.quantities import budget_of, parse_duration
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
 from ztflow.read import ReadBatch, ReadReport, follow
@@ -55,7 +54,7 @@ def _memory(reading: Reading) -> int | None:
     if reading.memory is None:
         return None
     try:
-        return budget(parse_size(reading.memory)).bound
+        return budget_of(reading.memory).bound
     except UsageError as error:
         raise UsageError(f"--memory: {error}") from None
 
@@ -176,7 +175,7 @@ class Reader:
             total: Takes in the flows that are not kept.
         """
         report = self._run.report()
-        memory = BOUNDED if self._memory is None else budget(self._memory)
+        memory = BOUNDED if self._memory is None else budget_of(self._memory)
         session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
         return session, self._feed(session, inputs, report)
 

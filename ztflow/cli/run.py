@@ -250,6 +250,7 @@ def as_json(counts: ReadReport) -> str:
             "ambiguous_flows": counts.ambiguous_flows,
             "unpaired_halves": counts.unpaired_halves,
             "evicted": counts.evicted,
+            "forgotten": counts.forgotten,
             "slow_lines": stats.slow_lines,
         }
     ).decode()
@@ -296,6 +297,11 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
     if counts.copies:
         what = counted(len(counts.copies), "file that is", "files that are")
         yield f"left out {what} a copy of another, as kind writes each log twice"
+    if counts.evicted:
+        yield f"{counted(counts.evicted, 'access line')} had to be paired too early; with more --memory they can wait"
+    if counts.forgotten:
+        what = counted(counts.forgotten, "pod, address or ztunnel", "pods, addresses and ztunnels")
+        yield f"the place of {what} was forgotten; with more --memory they are kept"
     problems = counts.stats.problems
     if not problems:
         return

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from ztflow import memory
 from ztflow.errors import UsageError
+from ztflow.memory import Budget
 
 _DURATION_UNITS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
@@ -46,6 +48,17 @@ def parse_size(text: str) -> int:
     if match is None or len(text) > 30 or match[2] not in _SIZE_UNITS:
         raise UsageError(f"{text!r} is not a size such as 1500, 10kB or 4MiB")
     return round(float(match[1]) * _SIZE_UNITS[match[2]])
+
+
+def budget_of(size: int | str | None) -> Budget:
+    """What each part may hold under a bound on memory, `memory.DEFAULT` for None.
+
+    Raises:
+        UsageError: It is no size, or less than can be kept.
+    """
+    if size is None:
+        return memory.DEFAULT
+    return memory.budget(parse_size(size) if isinstance(size, str) else size)
 
 
 _TIME = re.compile(

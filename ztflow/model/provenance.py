@@ -177,6 +177,7 @@ class ReadReport:
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
         evicted: Halves given up because a memory bound was hit.
+        forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
     """
 
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
@@ -188,6 +189,7 @@ class ReadReport:
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
     evicted: int = 0
+    forgotten: int = 0
     _problems: list[list[Problem]] = field(default_factory=list)
     _events: list[list[Fact]] = field(default_factory=list)
 

@@ -92,12 +92,16 @@ class Pairer:
         """Learn from lines other than access lines, before the halves they are about."""
         self._requests.learn(facts)
 
-    def foresee(self, halves: pa.Table) -> UIntArray:
-        """Learn the addresses of halves that are pushed later; what the two halves of a connection have in common."""
+    def foresee(self, halves: pa.Table) -> tuple[UIntArray, UIntArray]:
+        """Learn the addresses of halves that are pushed later.
+
+        Returns:
+            A number that the two halves of a connection have in common, and one that they have if both count the same.
+        """
         basic = basic_features(halves, self._words)
         self._seen.learn(halves, basic)
         trace = hashes_of(halves.column("trace_id"))
-        return np.where(trace == 0, basic.blocking_key, trace)
+        return np.where(trace == 0, basic.blocking_key, trace), np.where(trace == 0, basic.exact_key, trace)
 
     def push(self, halves: Halves | pa.Table, *, before: int | None = None) -> Flows:
         """Take in a batch; give the flows that are decided by it.

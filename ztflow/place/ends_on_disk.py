@@ -23,7 +23,7 @@ from ztflow.columns.grouping import group
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
 
-PARTS: Final = 32
+PARTS: Final = 16
 """Parts of a file."""
 KEYS: Final = ("namespace", "workload", "ip", "pod", "node", "file")
 """The end as its lines name it, and the ztunnel that wrote them: its pod, its node, the input."""
@@ -74,10 +74,15 @@ class EndsOnDisk:
         """
         some_names, some_ips = (pa.array([*words], pa.string()) for words in (names, ips))
         for file in self._files:
-            for number in range(PARTS):
-                ends = _read(file, number)
-                named = pc.is_in(ends.column("workload"), some_names)
-                yield ends.filter(pc.or_(named, pc.is_in(ends.column("ip"), some_ips)))
+            with pa.OSFile(str(file.path)) as source:
+                parts = pa.ipc.open_file(source)
+                for number in range(PARTS):
+                    ends = parts.get_batch(number)
+                    wanted = pc.or_(
+                        pc.is_in(ends.column("workload"), some_names), pc.is_in(ends.column("ip"), some_ips)
+                    )
+                    if wanted.true_count:
+                        yield pa.Table.from_batches([ends]).filter(wanted)
 
     def _merge(self) -> None:
         """Make the last two files one."""
@@ -116,8 +121,9 @@ def of_several(ends: pa.Table) -> pa.Array:
 
 
 def of_bare_files(ends: pa.Table) -> list[str]:
-    """The inputs of ends whose ztunnel nothing else names."""
+    """The inputs with a pod whose ztunnel nothing else names."""
     bare = ends.filter(pc.and_(pc.is_null(ends.column("pod")), pc.is_null(ends.column("node"))))
+    bare = bare.filter(pc.and_(pc.is_valid(bare.column("namespace")), pc.is_valid(bare.column("workload"))))
     files: list[str] = bare.column("file").unique().drop_null().to_pylist()
     return files
 
@@ -153,5 +159,5 @@ def _part_of_some(names: pa.Array) -> IntArray:
     sums = np.concatenate([[np.uint64(0)], np.cumsum((text + np.uint64(1)) * _FACTORS[place % len(_FACTORS)])])
     hashed = sums[offsets[1:] - offsets[0]] - sums[offsets[:-1] - offsets[0]]
     hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    parts: IntArray = (hashed >> np.uint64(59)).astype(np.int64)
+    parts: IntArray = ((hashed >> np.uint64(32)) % np.uint64(PARTS)).astype(np.int64)
     return parts

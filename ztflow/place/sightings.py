@@ -30,6 +30,9 @@ from ztflow.place.ends_on_disk import KEYS, PARTS, SCHEMA, EndsOnDisk, of_bare_f
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
 
+_LEAST = 4096
+"""Ztunnels that are known in any case."""
+
 Span = list[int]
 """First and last time seen, microseconds; (`AFTER_ALL`, `BEFORE_ALL`) where no line had a time."""
 
@@ -68,7 +71,7 @@ class Sightings:
     dictionaries. Input that goes on is asked all the time; there the ends that were seen first are forgotten.
 
     Args:
-        most: Ends in memory. Of ztunnels a quarter as many are known; what others write of tells no place.
+        most: Ends in memory. Of ztunnels a quarter as many (and `_LEAST`) are known; what others wrote tells nothing.
 
     Attributes:
         forgotten: Ends and ztunnels given up because of `most`.
@@ -76,7 +79,7 @@ class Sightings:
 
     def __init__(self, most: int = DEFAULT.ends) -> None:
         self.forgotten = 0
-        self._most = most
+        self._most, self._writers = most, max(_LEAST, most // 4)
         self._away: EndsOnDisk | None = None
         self._held = 0
         self.ztunnels: dict[Ztunnel, Span] = {}
@@ -233,7 +236,7 @@ class Sightings:
             ztunnel = ztunnel_of(pod, node, file)
             if ztunnel is None:
                 continue
-            if len(self.ztunnels) >= self._most // 4 and ztunnel not in self.ztunnels:
+            if len(self.ztunnels) >= self._writers and ztunnel not in self.ztunnels:
                 self.forgotten += 1
                 continue
             if _widen(self.ztunnels, ztunnel, start, end) is not None:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.memory import DEFAULT, ROW, Budget, capacity, keep_below
+from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
@@ -27,6 +27,9 @@ from ztflow.spill import EndOrder, LogOrder, Runs
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
 
+_NOW_AND_THEN = 1 << 14
+"""Rows between two looks at the memory in use."""
+
 Tabular = TypeVar("Tabular", Flows, Halves)
 
 
@@ -36,6 +39,7 @@ class Pipeline(ABC, Generic[Tabular]):
     def __init__(self, inventory: Inventory | None, report: ReadReport | None, memory: Budget) -> None:
         self.report = ReadReport() if report is None else report
         self._memory = memory
+        self._rows_since = 0
         self.topology = Topology(inventory, most=memory.ends)
         self.owners = self.topology.owners()
         self._files = ExitStack()
@@ -52,6 +56,13 @@ class Pipeline(ABC, Generic[Tabular]):
     def _order(self) -> LogOrder:
         """Halves in order of log time; made by the first that needs it, for a live session has none."""
         return self._files.enter_context(LogOrder(limit=self._memory.halves, portion=self._memory.portion))
+
+    def _return_freed(self, rows: int) -> None:
+        """Now and then return what was freed to the system, if much of the bound is in use."""
+        self._rows_since += rows
+        if self._rows_since >= _NOW_AND_THEN:
+            self._rows_since = 0
+            keep_below(self._memory.bound)
 
     @abstractmethod
     def feed(self, batch: ReadBatch) -> Tabular:
@@ -83,7 +94,7 @@ class Session(Pipeline[Flows]):
         """Take in a batch; gives no flows yet."""
         self._ordered.hold(self._learn(batch))
         self._order.add(batch.halves.to_arrow())
-        keep_below(self._memory.bound)
+        self._return_freed(len(batch.halves))
         return Flows()
 
     def finish(self) -> Iterator[Flows]:
@@ -136,7 +147,7 @@ class Session(Pipeline[Flows]):
     def _place(self, *tables: pa.Table) -> Flows:
         filled = [table for table in tables if table.num_rows]
         table = pa.concat_tables(filled).unify_dictionaries() if filled else None
-        self.report.evicted = self._pairer.evicted
+        self.report.evicted, self.report.forgotten = self._pairer.evicted, self.topology.forgotten
         placed = None if table is None else place_flows(table, self.topology)
         return Flows(placed, owners=self.owners, evicted=self._pairer.evicted)
 
@@ -174,13 +185,14 @@ class LiveSession(Session):
         memory: Budget = DEFAULT,
     ) -> None:
         super().__init__(inventory, report=report, memory=memory)
-        self._pairer = Pairer(window=window, capacity=capacity(memory.pending, ROW))
+        self._pairer = Pairer(window=window, capacity=memory.waiting)
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
         old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
+        self._return_freed(len(batch.halves))
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 
     def advance(self, quiet: timedelta) -> Flows:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from ztflow.errors import SourceError
-from ztflow.memory import DEFAULT, Budget
+from ztflow.memory import DEFAULT, Budget, keep_below
 from ztflow.model.tables import Halves
 from ztflow.place import Inventory, place_ztunnels
 from ztflow.read import ReadBatch, ReadReport
@@ -58,13 +58,18 @@ class RecordSession(Pipeline[Halves]):
         table = batch.halves.to_arrow()
         self.topology.learn(batch.facts, table)
         if self._live:
+            self._return_freed(len(table))
             return self._placed(table)
         self._order.add(table)
+        self._return_freed(len(table))
         return Halves()
 
     def finish(self) -> Iterator[Halves]:
         """The lines that were not given yet, in tables of bounded size."""
-        return map(self._placed, self._order.slices())
+        for table in self._order.slices():
+            keep_below(self._memory.bound)
+            yield self._placed(table)
 
     def _placed(self, table: pa.Table) -> Halves:
+        self.report.forgotten = self.topology.forgotten
         return Halves(place_ztunnels(table, self.topology), owners=self.owners)

@@ -1,0 +1,96 @@
+"""A bound on memory: how it is said and shared out, and that what it makes go by way of the disk comes out the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+from halves_by_hand import connection, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ztflow import memory
+from ztflow.cli import main
+from ztflow.errors import UsageError
+from ztflow.filters.quantities import budget_of, parse_size
+from ztflow.memory import MIB, budget
+from ztflow.model.tables import Flows, Halves
+from ztflow.pair import Pairer
+from ztflow.read import ReadBatch
+from ztflow.session import Session
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512MiB", 512 * MIB), ("1GiB", 1 << 30), ("1G", 1 << 30), ("600M", 600 * MIB), ("2GB", 2 * 10**9),
+     ("1.5GiB", 3 << 29), ("629145600", 600 * MIB)],
+)  # fmt: skip
+def test_sizes_as_people_type_them(text, size):
+    assert parse_size(text) == size
+    assert budget_of(text) == budget(size)
+
+
+@pytest.mark.parametrize("text", ["", "1X", "GiB", "-1GiB", "1 GiB", "1e9", "100MiB"])
+def test_a_size_that_cannot_be_kept_is_one_line(text, capsys):
+    assert main(["flows", "--memory", text, "fixtures/seed/cross-node.log"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--memory" in said
+    assert "512MiB" in said or "is not a size" in said
+
+
+def test_the_least_bound_is_kept_and_less_is_refused():
+    assert asdict(budget(memory.LEAST))["bound"] == memory.LEAST
+    with pytest.raises(UsageError, match="512MiB"):
+        budget(memory.LEAST - 1)
+
+
+def test_all_that_is_shared_out_fits_and_grows_with_the_bound():
+    few, many = budget(memory.LEAST), budget(4 << 30)
+    for one in (few, many):
+        assert one.halves + one.flows + 4 * one.portion < one.bound - memory.BASE
+        assert one.pending + one.flows + 4 * one.portion <= one.bound - memory.BASE
+    assert all(less < more for less, more in zip(asdict(few).values(), asdict(many).values(), strict=True))
+
+
+def paired(rows, **bounds):
+    """The pairs of lines Session makes of halves that come in batches of five."""
+    with Session(memory=replace(memory.DEFAULT, **bounds)) as session:
+        for start in range(0, len(rows), 5):
+            session.feed(ReadBatch(Halves(table(rows[start : start + 5])), [], "log"))
+        flows = Flows.concat(session.finish())
+    report = session.report
+    lines = [(row["outbound_line"], row["inbound_line"], row["unpaired_reason"]) for row in flows.rows()]
+    assert 2 * report.paired_flows + report.unpaired_halves == len(rows)
+    return sorted(lines, key=str), report
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.permutations(range(60)), st.sets(st.integers(0, 59), max_size=8))
+def test_halves_of_one_instant_are_paired_in_parts(order, lost):
+    rows = [
+        half | {"line_number": 2 * number + place, "time": 1_700_000_000_000_000}
+        for number in range(30)
+        for place, half in enumerate(connection(client=number % 5, server=9, request=number, response=7 * number))
+    ]
+    rows = [rows[place] for place in order if place not in lost]
+    little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=20_000)
+    whole, _ = paired(rows)
+    assert little == whole
+    assert not report.evicted
+
+
+def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch):
+    largest = []
+    finish = Pairer.finish
+
+    def noted(self, last=None):
+        largest.append(0 if last is None else last.num_rows)
+        return finish(self, last)
+
+    monkeypatch.setattr(Pairer, "finish", noted)
+    rows = [connection()[1] | {"line_number": number} for number in range(400)]
+    little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=40_000)
+    assert sorted(inbound if outbound is None else outbound for outbound, inbound, _ in little) == list(range(400))
+    assert not report.evicted
+    assert max(largest) < 100
