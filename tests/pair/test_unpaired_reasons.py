@@ -79,3 +79,19 @@ def test_the_more_telling_of_several_reasons_is_given():
     assert reasons(told(rows), rows) == [
         "early_denial", "no_time", "plaintext", "connect_failed", "destination_not_captured",
     ]  # fmt: skip
+
+
+def test_of_ever_new_addresses_the_oldest_are_forgotten_until_they_come_again():
+    knowledge = SeenAddresses(most=8)
+    known = []
+    for second in range(40):
+        halves = table([connection(second, client=second % 200 + 1)[0]])
+        knowledge.learn(halves, basic_features(halves, WordMemory()))
+        names, times = knowledge._since["outbound_source"]
+        assert len(names) == len(times) <= 8
+        assert (np.diff(names.astype(object)) > 0).all(), "in order, each once"
+        known.append(text_hash(f"10.0.{second % 200 + 1}.1"))
+    at = np.full(40, START + 99 * SECOND)
+    found = knowledge.known("outbound_source", np.array(known, np.uint64), at)
+    assert found[-4:].all(), "those seen last are known"
+    assert not found[:30].any()

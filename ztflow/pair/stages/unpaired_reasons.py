@@ -15,6 +15,9 @@ from ztflow.pair.features.basic import BasicFeatures
 from ztflow.pair.features.full import FullFeatures
 from ztflow.pair.reach import Reach
 
+ADDRESSES_KEPT = 1 << 20
+"""Addresses remembered in each role: more than pods a mesh has at a time."""
+
 _NONE_SEEN: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
 
@@ -22,10 +25,15 @@ class SeenAddresses:
     """Which addresses were seen in which role, and since when by the log's time.
 
     Only what the log says up to twice `Reach.partner` after a half counts for that half, so the answer does not depend
-    on how the input was cut.
+    on how the input was cut. Past a million addresses in a role those seen first are forgotten until they are seen
+    again, so that a log of ever new addresses takes no more memory than that.
+
+    Args:
+        most: Addresses kept in each role, 16 bytes each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = ADDRESSES_KEPT) -> None:
+        self._most = most
         self._since: dict[str, tuple[UIntArray, IntArray]] = {}
 
     def learn(self, halves: pa.Table, features: BasicFeatures) -> None:
@@ -64,12 +72,14 @@ class SeenAddresses:
         first[codes[::-1]] = when[::-1]  # of equal codes the first stays, which mostly is the earliest
         earlier = when < first[codes]
         np.minimum.at(first, codes[earlier], when[earlier])
-        names, times = np.concatenate([names, hashes[news]]), np.concatenate([times, first[seen[news]]])
-        order = np.lexsort((times, names))
-        names, times = names[order], times[order]
-        new = np.ones(len(names), np.bool_)
-        new[1:] = names[1:] != names[:-1]
-        self._since[role] = (names[new], times[new])
+        order = np.flatnonzero(news)[np.argsort(hashes[news])]
+        self._since[role] = self._within_bound(*_joined(names, times, hashes[order], first[seen[order]]))
+
+    def _within_bound(self, names: UIntArray, times: IntArray) -> tuple[UIntArray, IntArray]:
+        if len(names) <= self._most:
+            return names, times
+        kept = times >= np.partition(times, len(times) - self._most // 2)[len(times) - self._most // 2]
+        return names[kept], times[kept]
 
     def known(self, role: str, addresses: UIntArray, until: IntArray) -> BoolArray:
         """Whether each address was seen in that role by that time."""
@@ -98,3 +108,13 @@ class SeenAddresses:
         result[part.early] = Unpaired.EARLY_DENIAL
         result[part.time == NO_TIME] = Unpaired.NO_TIME
         return [str(reason) for reason in result]
+
+
+def _joined(names: UIntArray, times: IntArray, more: UIntArray, when: IntArray) -> tuple[UIntArray, IntArray]:
+    """Addresses in order of their hash with others, also in order; of one in both, the earlier time."""
+    place = np.searchsorted(names, more)
+    there = place < len(names)
+    there[there] = names[place[there]] == more[there]
+    times[place[there]] = np.minimum(times[place[there]], when[there])
+    fresh = ~there
+    return np.insert(names, place[fresh], more[fresh]), np.insert(times, place[fresh], when[fresh])
