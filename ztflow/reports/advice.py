@@ -184,9 +184,9 @@ class AdviceReport(Report):
         denied = [row for row in self.refused if row.reason == Reason.DENIED]
         others = [row for row in self.refused if row.reason != Reason.DENIED]
         meanings = [f"{name}: {said['meaning']}" for name, said in self.reasons.items() if name != Reason.DENIED]
-        found.append(titled("Connections without a rule", _NO_DRAFT, list(map(_refused, others)), limit, meanings))
+        found.append(titled("Connections without a rule", _WITHOUT_RULE, list(map(_refused, others)), limit, meanings))
         if denied:
-            found.append(titled("Would also need a rule", _NO_DRAFT, list(map(_refused, denied)), limit, _DENIED))
+            found.append(titled("Would also need a rule", _WITHOUT_RULE, list(map(_refused, denied)), limit, _DENIED))
         spaces = [
             (row.namespace, row.drafts, row.held_back, row.silent, row.plaintext, row.default_deny, row.strict)
             for row in self.namespaces
@@ -236,7 +236,7 @@ _RULES = (
     ("paired", Unit.SHARE), ("first", Unit.TIME), ("last", Unit.TIME),
 )  # fmt: skip
 _HELD = (("destination", Unit.TEXT), ("reasons", Unit.TEXT), ("what to do", Unit.TEXT))
-_NO_DRAFT = (
+_WITHOUT_RULE = (
     ("destination", Unit.TEXT), ("reason", Unit.TEXT), ("source", Unit.TEXT), ("port", Unit.NUMBER),
     ("conns", Unit.COUNT), ("first", Unit.TIME), ("last", Unit.TIME),
 )  # fmt: skip
