@@ -43,12 +43,13 @@ def json_by_hand(rows):
     for row in rows.to_pylist():
         values = {}
         for name, value in row.items():
+            values[name] = None
             if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
                 values[name] = time_text(value) if name in ("start", "end", "time") else value
                 if isinstance(value, float):
                     values[name] = orjson.Fragment(number_text(value))
             key, host = ADDRESSES.get(name, ("", ""))
-            if host and row[host] is not None:
+            if host:
                 values[key] = join_host_port(row[host], value)
         lines.append(json_printable(orjson.dumps(values).decode()) + "\n")
     return "".join(lines)
@@ -124,7 +125,7 @@ def test_values_of_a_long_run_that_no_row_has_are_not_looked_at():
 
 def test_extra_keys_of_records():
     rows = halves_table([connection(out={"extra": extra})[0] for extra in (None, [], [("a", "b")])])
-    assert [json.loads(line).get("extra") for line in written("jsonl", rows).splitlines()] == [None, None, {"a": "b"}]
+    assert [json.loads(line).get("extra") for line in written("jsonl", rows).splitlines()] == [None, {}, {"a": "b"}]
 
 
 @settings(deadline=None)

@@ -62,8 +62,10 @@ class Run:
         Raises:
             NoInputError: If nothing was named and stdin is a terminal.
         """
+        from ztflow.read.sources.given import InputName
+
         if inputs:
-            return list(inputs)
+            return [InputName(name) for name in inputs]
         if is_terminal(sys.stdin) or sys.stdin is None:
             raise NoInputError("nothing to read")
         return ["-"]

@@ -21,6 +21,12 @@ _IN_A_LINE = "src.addr"
 """What every access line has, and no path."""
 
 
+class InputName(str):
+    """A text that names an input and is never the log itself, as on a command line."""
+
+    __slots__ = ()
+
+
 def given(inputs: Iterable[Source]) -> list[Given]:
     """The inputs, lists spread out, text as streams.
 
@@ -33,7 +39,8 @@ def given(inputs: Iterable[Source]) -> list[Given]:
     for one in inputs:
         named = True
         if isinstance(one, str):
-            found.append(_stream(one.encode("utf-8", "surrogateescape")) if _is_log(one) else one)
+            is_log = not isinstance(one, InputName) and _is_log(one)
+            found.append(_stream(one.encode("utf-8", "surrogateescape")) if is_log else one)
         elif isinstance(one, Path):
             found.append(one)
         elif isinstance(one, os.PathLike):
