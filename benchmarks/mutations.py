@@ -170,7 +170,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a file rewritten past its old end is not noticed",
-        "ztflow/read/following.py",
+        "ztflow/read/growing.py",
         "_FINGERPRINT = 64",
         "_FINGERPRINT = 0",
         ("tests/read/test_following.py::test_truncation_written_past_the_old_end_between_two_looks",),
