@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import asdict, replace
 
+import pyarrow as pa
 import pytest
 from halves_by_hand import connection, table
 from hypothesis import given, settings
@@ -94,3 +96,21 @@ def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch
     assert sorted(inbound if outbound is None else outbound for outbound, inbound, _ in little) == list(range(400))
     assert not report.evicted
     assert max(largest) < 100
+
+
+def test_a_line_takes_no_more_than_is_shared_out_for_it():
+    halves = table([connection()[1] | {"line_number": number} for number in range(20_000)])
+    size = halves.get_total_buffer_size()
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    tracemalloc.start()
+    try:
+        Pairer().finish(halves)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    shared_out = 1 << 30
+    rows = memory.capacity(shared_out, size / len(halves))
+    assert max(taken, counted.max_memory()) * rows / len(halves) <= shared_out - rows * size / len(halves)

@@ -17,8 +17,8 @@ from typing import Final
 from ztflow.errors import UsageError
 
 MIB: Final = 1 << 20
-BASE: Final = 320 * MIB
-"""What is there whatever is read."""
+BASE: Final = 384 * MIB
+"""What is there whatever is read, and what grows with the names and the lines a minute, but has bounds of its own."""
 LEAST: Final = 512 * MIB
 """The least bound that can be kept."""
 
@@ -53,8 +53,8 @@ _END: Final = 1500
 
 _ROW: Final = 400
 """Bytes a line takes at most, about: one with names nobody else has."""
-_FEATURES: Final = 250
-"""Bytes pairing keeps of a line beside the line."""
+_FEATURES: Final = 700
+"""Bytes pairing takes for a line beside the line: what it computes of it, and the flow it becomes."""
 
 
 def capacity(pending: int, row: float) -> int:

@@ -106,11 +106,15 @@ class Session(Pipeline[Flows]):
             keep_below(self._memory.bound)
             if edge is None:
                 self._ordered.hold(self._pairer.finish(halves).to_arrow())
-                continue
-            flows = self._pairer.push(halves, before=edge)
-            for table in self._ordered.push(flows.to_arrow(), self._pairer.settled):
-                yield self._placed(table)
+            else:
+                flows = self._pairer.push(halves, before=edge).to_arrow()
+                for table in self._ordered.push(flows, self._pairer.settled):
+                    yield self._placed(table)
+                del flows
+            del halves
+            keep_below(self._memory.bound)  # before the next ones are read
         for table in self._ordered.finish():
+            keep_below(self._memory.bound)
             yield self._placed(table)
 
     def _pair_crowds(self) -> None:
