@@ -17,9 +17,9 @@ from typing import Final
 from ztflow.errors import UsageError
 
 MIB: Final = 1 << 20
-BASE: Final = 384 * MIB
+BASE: Final = 400 * MIB
 """What is there whatever is read, and what grows with the names and the lines a minute, but has bounds of its own."""
-LEAST: Final = 512 * MIB
+LEAST: Final = 600 * MIB
 """The least bound that can be kept."""
 
 
