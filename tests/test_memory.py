@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import asdict, replace
 
+import pyarrow as pa
 import pytest
 from halves_by_hand import connection, table
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ from ztflow.session import Session
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("512MiB", 512 * MIB), ("1GiB", 1 << 30), ("1G", 1 << 30), ("600M", 600 * MIB), ("2GB", 2 * 10**9),
+    [("640MiB", 640 * MIB), ("1GiB", 1 << 30), ("1G", 1 << 30), ("600M", 600 * MIB), ("2GB", 2 * 10**9),
      ("1.5GiB", 3 << 29), ("629145600", 600 * MIB)],
 )  # fmt: skip
 def test_sizes_as_people_type_them(text, size):
@@ -36,12 +38,12 @@ def test_a_size_that_cannot_be_kept_is_one_line(text, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "--memory" in said
-    assert "512MiB" in said or "is not a size" in said
+    assert "600MiB" in said or "is not a size" in said
 
 
 def test_the_least_bound_is_kept_and_less_is_refused():
     assert asdict(budget(memory.LEAST_BOUND))["bound"] == memory.LEAST_BOUND
-    with pytest.raises(UsageError, match="512MiB"):
+    with pytest.raises(UsageError, match="600MiB"):
         budget(memory.LEAST_BOUND - 1)
 
 
@@ -94,3 +96,21 @@ def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch
     assert sorted(inbound if outbound is None else outbound for outbound, inbound, _ in little) == list(range(400))
     assert not report.evicted
     assert max(largest) < 100
+
+
+def test_a_line_takes_no_more_than_is_shared_out_for_it():
+    halves = table([connection()[1] | {"line_number": number} for number in range(20_000)])
+    size = halves.get_total_buffer_size()
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    tracemalloc.start()
+    try:
+        Pairer().finish(halves)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    shared_out = 1 << 30
+    rows = memory.capacity(shared_out, size / len(halves))
+    assert max(taken, counted.max_memory()) * rows / len(halves) <= shared_out - rows * size / len(halves)

@@ -17,9 +17,9 @@ from typing import Final
 from ztflow.errors import UsageError
 
 MIB: Final = 1 << 20
-BASE: Final = 320 * MIB
-"""What is there whatever is read."""
-LEAST_BOUND: Final = 512 * MIB
+BASE: Final = 400 * MIB
+"""What is there whatever is read, and what grows with the names and the lines a minute, but has bounds of its own."""
+LEAST_BOUND: Final = 600 * MIB
 """The least bound that can be kept."""
 
 
@@ -53,8 +53,8 @@ _END: Final = 1500
 
 _ROW: Final = 400
 """Bytes a line takes at most, about: one with names nobody else has."""
-_FEATURES: Final = 250
-"""Bytes pairing keeps of a line beside the line."""
+_FEATURES: Final = 700
+"""Bytes pairing takes for a line beside the line: what it computes of it, and the flow it becomes."""
 
 
 def capacity(pending: int, row: float) -> int:

@@ -246,6 +246,7 @@ class LogOrder(_Ordering):
                 table = pa.concat_tables(held)
                 held, size = [], 0
                 yield table, waiting[0].first if waiting else None
+                del table
 
     def slices(self) -> Iterator[pa.Table]:
         """All halves in order of time, in tables of about `portion` bytes; rows without a time come last.

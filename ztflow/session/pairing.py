@@ -106,12 +106,20 @@ class Session(Pipeline[Flows]):
             keep_below(self._memory.bound)
             if edge is None:
                 self._ordered.hold(self._pairer.finish(halves).to_arrow())
-                continue
-            flows = self._pairer.push(halves, before=edge)
-            for table in self._ordered.push(flows.to_arrow(), self._pairer.settled):
-                yield self._placed(table)
-        for table in self._ordered.finish():
-            yield self._placed(table)
+            else:
+                flows = self._pairer.push(halves, before=edge).to_arrow()
+                yield from map(self._placed_below, self._ordered.push(flows, self._pairer.settled))
+                del flows
+            del halves
+            keep_below(self._memory.bound)  # before the next ones are read
+        yield from map(self._placed_below, self._ordered.finish())
+
+    def _placed_below(self, table: pa.Table) -> Flows:
+        """Flows, placed and counted; what is freed on the way goes back before they are written."""
+        keep_below(self._memory.bound)
+        flows = self._placed(table)
+        keep_below(self._memory.bound)
+        return flows
 
     def _pair_crowds(self) -> None:
         """Pair the halves of instants that have more than pairing can hold."""

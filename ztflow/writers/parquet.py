@@ -36,9 +36,10 @@ class ParquetWriter:
     def _flush(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting).unify_dictionaries()
+            self._waiting = []  # the copy is enough
             table = table.replace_schema_metadata(self._schema.metadata)
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-        self._waiting, self._rows, self._bytes = [], 0, 0
+        self._rows = self._bytes = 0
 
     def close(self) -> None:
         """Write what waits and the footer; without this there is no Parquet file."""
