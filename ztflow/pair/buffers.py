@@ -44,7 +44,7 @@ class AheadOfWatermark:
     def __deepcopy__(self, memo: object) -> Self:
         """A copy that shares the tables, which never change."""
         made = copy(self)
-        made._tables = list(self._tables)
+        vars(made).update(_tables=list(self._tables))
         return made
 
     def put(self, halves: Halves | pa.Table) -> None:
@@ -217,7 +217,7 @@ class MatchedHistory:
     def __deepcopy__(self, memo: object) -> Self:
         """A copy that shares the runs, which never change."""
         made = copy(self)
-        made._runs = list(self._runs)
+        vars(made).update(_runs=list(self._runs))
         return made
 
     def add(self, keys: UIntArray, times: IntArray) -> None:

@@ -44,7 +44,7 @@ class OffsetsByEpoch:
     def __deepcopy__(self, memo: object) -> Self:
         """A copy that shares the arrays, which never change."""
         made = copy(self)
-        made._new, made._nearby, made._given = list(self._new), dict(self._nearby), dict(self._given)
+        vars(made).update(_new=list(self._new), _nearby=dict(self._nearby), _given=dict(self._given))
         return made
 
     def remember(self, features: BasicFeatures, out: Index, inn: Index) -> None:

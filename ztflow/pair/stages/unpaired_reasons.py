@@ -43,7 +43,7 @@ class SeenAddresses:
     def __deepcopy__(self, memo: object) -> Self:
         """A copy that shares the arrays, which never change."""
         made = copy(self)
-        made._since = dict(self._since)
+        vars(made).update(_since=dict(self._since))
         return made
 
     def learn(self, halves: pa.Table, features: BasicFeatures) -> None:
