@@ -40,13 +40,13 @@ def test_a_size_that_cannot_be_kept_is_one_line(text, capsys):
 
 
 def test_the_least_bound_is_kept_and_less_is_refused():
-    assert asdict(budget(memory.LEAST))["bound"] == memory.LEAST
+    assert asdict(budget(memory.LEAST_BOUND))["bound"] == memory.LEAST_BOUND
     with pytest.raises(UsageError, match="512MiB"):
-        budget(memory.LEAST - 1)
+        budget(memory.LEAST_BOUND - 1)
 
 
 def test_all_that_is_shared_out_fits_and_grows_with_the_bound():
-    few, many = budget(memory.LEAST), budget(4 << 30)
+    few, many = budget(memory.LEAST_BOUND), budget(4 << 30)
     for one in (few, many):
         assert one.halves + one.flows + 4 * one.portion < one.bound - memory.BASE
         assert one.pending + one.flows + 4 * one.portion <= one.bound - memory.BASE

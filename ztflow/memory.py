@@ -19,7 +19,7 @@ from ztflow.errors import UsageError
 MIB: Final = 1 << 20
 BASE: Final = 320 * MIB
 """What is there whatever is read."""
-LEAST: Final = 512 * MIB
+LEAST_BOUND: Final = 512 * MIB
 """The least bound that can be kept."""
 
 
@@ -71,8 +71,8 @@ def budget(bound: int) -> Budget:
     Raises:
         UsageError: It is less than can be kept.
     """
-    if bound < LEAST:
-        raise UsageError(f"{bound / MIB:,.0f} MiB are too few: the least that can be kept is {LEAST // MIB}MiB")
+    if bound < LEAST_BOUND:
+        raise UsageError(f"{bound / MIB:,.0f} MiB are too few: the least that can be kept is {LEAST_BOUND // MIB}MiB")
     spare = bound - BASE
     return Budget(
         bound=bound,

@@ -153,6 +153,7 @@ def spelt(value, number):
 @settings(max_examples=400)
 @given(st.dictionaries(keys, documents(st.one_of(scalars, placed)), min_size=1, max_size=5))
 @example({"a": [("LINE", "json"), ("LINE", "complete")], "message": "x"})
+@example({"@message": ("STRING", ("LINE", "complete")), "Body": ("STRING", ("LINE", "complete")), "_partial": True})
 @example({"message": ("LINE", "complete"), "event": ("STRING", {"original": ("LINE", "failed")})})
 def test_no_line_is_lost_in_any_json(document):
     value, lines = spelt(document, itertools.count(10))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ACCESS: Final = b"connection "
 
-_LEAST: Final = 32 << 10
+LEAST: Final = 32 << 10
 """Smallest block that goes through the kernel: below it making the table costs more than the kernel saves."""
 _THREADS: Final = 4
 """More threads bring nothing: the part done in Python is single-threaded."""
@@ -37,7 +37,7 @@ _PIECE: Final = 8 << 20
 
 def pays(data: bytes, size: int) -> bool:
     """Whether these bytes, of an input of that size, are for the kernel."""
-    return len(data) >= _LEAST and _ACCESS in data and POLICY.ready(size)
+    return len(data) >= LEAST and _ACCESS in data and POLICY.ready(size)
 
 
 class Bulk:

@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.limits import DOCUMENT_CHARS
 from ztflow.read.unwrap.content import Content, Cut, find_head, merged, text_of
@@ -144,7 +146,7 @@ def tagged_part(inside: Content, holder: dict[str, Any]) -> Content:
     tag = next((holder[key] for key in PART_TAGS if key in holder), None)
     if tag is None and (holder.get("source_type") in ("kubernetes_logs", "docker_logs") or "CONTAINER_NAME" in holder):
         tag = "F"
-    if inside.value is not None or tag is None:
+    if inside.value is not None or tag is None or _is_document(inside.text):
         return inside
     last = "true" in (holder.get("partial_last"), holder.get("CONTAINER_PARTIAL_LAST"))
     partial = tag is True or tag in ("P", "true")
@@ -152,6 +154,19 @@ def tagged_part(inside: Content, holder: dict[str, Any]) -> Content:
     stamp = next((str(stamp) for key in _STAMPS if (stamp := holder.get(key)) and isinstance(stamp, _STAMP)), "")
     return inside._replace(part=Cut.MORE if partial and not last else Cut.END, stream=stream, stamp=stamp)
 
+
+def _is_document(text: str) -> bool:
+    """Whether a text is JSON from its first character to its last, and so no part of anything."""
+    if text[:1] not in _OPENINGS or text[-1:] not in _ENDINGS:
+        return False
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+_OPENINGS, _ENDINGS = frozenset('"[{'), frozenset('"]}')
 
 _STAMPS = ("partial_id", "CONTAINER_PARTIAL_ID", "time", "_time", "@timestamp", "timestamp", "date")
 """What the parts of one line have in common: an id, or else the runtime's time."""
