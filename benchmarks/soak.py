@@ -1,9 +1,9 @@
 """A live summary that goes on for long: memory and processor time by log time, and whether its totals are exact.
 
-`python benchmarks/soak.py [--seconds 600] [--within inf] [--rate 20000] [--real-time] [--names new|few]` writes access
+`python benchmarks/soak.py [--seconds 600] [--within N] [--rate 20000] [--real-time] [--names new|few]` writes access
 lines through a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a
 second of log time, every connection (two lines) of a pair never seen before, but for one in five, which is of twenty
-busy pairs. Without `--real-time` it writes as fast as the pipe is emptied; it ends after `--within` seconds on the clock.
+busy pairs. Without `--real-time` it writes as fast as the pipe is emptied; it ends after `--within` seconds at most.
 Prints the child's memory and its processor time every `--every` seconds of log time, how flat memory is, and compares
 what the last screen says with what was written.
 """
