@@ -1,10 +1,11 @@
 """A live summary that goes on for long: memory and processor time by log time, and whether its totals are exact.
 
-`python benchmarks/soak.py [--seconds 600] [--rate 20000] [--real-time] [--names new|few]` writes access lines through
-a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a second of
-log time, every connection (two lines) of a pair never seen before, but for one in five, which is of twenty busy pairs.
-Without `--real-time` it writes as fast as the pipe is emptied. Prints the child's memory and its processor time every
-`--every` seconds of log time, how flat memory is, and compares what the last screen says with what was written.
+`python benchmarks/soak.py [--seconds 600] [--within N] [--rate 20000] [--real-time] [--names new|few]` writes access
+lines through a real pipe to `ztflow` on a pseudo-terminal, which repaints as it does for a person: `--rate` lines a
+second of log time, every connection (two lines) of a pair never seen before, but for one in five, which is of twenty
+busy pairs. Without `--real-time` it writes as fast as the pipe is emptied; it ends after `--within` seconds at most.
+Prints the child's memory and its processor time every `--every` seconds of log time, how flat memory is, and compares
+what the last screen says with what was written.
 """
 
 from __future__ import annotations
@@ -137,13 +138,15 @@ def run(chosen: argparse.Namespace) -> tuple[Written, list[Sample], str]:
     assert child.stdin is not None
     began = time.monotonic()
     for at in range(chosen.seconds):
+        if time.monotonic() - began > chosen.within:
+            break
         if chosen.real_time:
             time.sleep(max(0.0, began + at - time.monotonic()))
         child.stdin.write(second(at, chosen.rate, written, few=chosen.names == "few", denied=chosen.denied))
         samples.append(look(child.pid, at + 1))
         if (at + 1) % chosen.every == 0:
             print(line_of(samples, chosen.every), flush=True)
-    end = look(child.pid, chosen.seconds)
+    end = look(child.pid, len(samples))
     child.stdin.close()
     if child.wait(120) != 0:
         sys.exit(
@@ -183,6 +186,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=600, help="of log time")
     parser.add_argument("--rate", type=int, default=20_000, help="lines a second of log time")
     parser.add_argument("--every", type=int, default=30, help="seconds of log time between two rows")
+    parser.add_argument("--within", type=float, default=float("inf"), help="seconds on the clock after which it ends")
     parser.add_argument("--real-time", action="store_true", help="write no faster than log time")
     parser.add_argument("--names", choices=["new", "few"], default="new", help="ever new pairs, or the busy ones only")
     parser.add_argument("--denied", action="store_true", help="every connection is denied")

@@ -15,7 +15,7 @@ from places_by_hand import fact, inventory, node, pod
 from ztflow import api
 from ztflow.filters import make_filter
 from ztflow.model.provenance import NOBODY, Fact
-from ztflow.model.tables import Halves
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import Pairer
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session import GrowingSession, LiveSession, RecordSession, Session
@@ -287,6 +287,21 @@ def test_memory_is_bounded_and_what_is_not_kept_is_added_up_once():
         (last,) = session.finish()
     assert last.to_arrow()["outbound_line"].to_pylist()[-1] == 120
     assert session.added + len(last) == 120
+
+
+def test_saved_flows_are_added_up_though_no_line_comes():
+    with Session(KNOWN) as session:
+        session.feed(batch([half for n in range(20) for half in connection(n * 2, line=n + 1)]))
+        saved = api.whole(Flows, session.finish(), session.report)
+    with GrowingSession(None, Kept(), flows_kept=50, at_once=20) as session:
+        for n in range(1, 8):
+            session.feed(ReadBatch(Halves(), [], "saved", saved.to_arrow()))
+            held = [*session.picture().rows(), *session.total.rows]
+            assert len(held) == 20 * n
+            assert sum(part.num_rows for part in session._old) <= 50
+        (last,) = session.finish()
+    assert len(last) + session.added == 140
+    assert session.report.paired_flows == 140
 
 
 def test_lines_that_wait_on_disk_are_paired_anew_like_others(monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from halves_by_hand import connection, table
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from ztflow.columns.group_statistics import crowds, quantiles
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
-from ztflow.pair.clocks.offsets import Differences, estimate
+from ztflow.pair.clocks.offsets import CLOCKS, Differences, estimate
 from ztflow.pair.features.full import full_features
 from ztflow.pair.reach import REACH
 
@@ -114,6 +117,35 @@ def test_bursts_show_the_offset_without_a_single_isolated_pair(skew_us, seed):
     assert out != inn
     ahead = int(found.of(np.array([inn]))[0] - found.of(np.array([out]))[0])
     assert ahead == pytest.approx(skew_us, abs=1_000)
+
+
+ends = st.lists(st.tuples(st.integers(0, 39), st.integers(-900, 900)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ends, min_size=1, max_size=6), st.integers(1, 9))
+def test_what_is_forgotten_would_not_have_been_looked_at(batches, most):
+    """Offsets are the same with and without `forget`, also for pairs that come late, and after a copy was changed."""
+    nobody = full_features(table([]))
+    keeping, forgetting = (OffsetsByEpoch(replace(CLOCKS, most_isolated=most)) for _ in range(2))
+    for number, batch in enumerate(batches):
+        start = (20 + 5 * number) * 1_000_000
+        rows = [
+            half
+            for second, delay in batch
+            for half in connection(end=5 * number + second / 2, client=1, server=3, delay_us=delay, line=1)
+        ]
+        features = full_features(table(rows))
+        features = replace(features, time=features.time - features.time.min() + start)
+        out, inn = np.flatnonzero(features.outbound), np.flatnonzero(~features.outbound)
+        for clocks in (keeping, forgetting):
+            clocks.remember(features, out, inn)
+        deepcopy(forgetting).forget(start + 1_000_000_000)
+        forgetting.forget(start)
+        epoch = -(-start // REACH.epoch)
+        told = [clocks.offsets(epoch, nobody) for clocks in (keeping, forgetting)]
+        np.testing.assert_equal(*([one.ztunnel, one.offset, one.route] for one in told))
+    assert len(forgetting._isolated_time) <= len(keeping._isolated_time)
 
 
 groups = st.lists(st.tuples(st.integers(0, 4), st.integers(-50_000, 50_000)), max_size=60)

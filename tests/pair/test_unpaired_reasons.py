@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 from halves_by_hand import SECOND, START, connection, table
 from hypothesis import given, settings
@@ -95,3 +97,16 @@ def test_of_ever_new_addresses_the_oldest_are_forgotten_until_they_come_again():
     found = knowledge.known("outbound_source", np.array(known, np.uint64), at)
     assert found[-4:].all(), "those seen last are known"
     assert not found[:30].any()
+
+
+def test_what_a_copy_learns_the_original_does_not_know():
+    """They share what neither changes: an earlier time of the same address is learnt by the copy alone."""
+    knowledge = told([connection(30)[0]])
+    copied = deepcopy(knowledge)
+    halves = table([connection(10)[0], connection(10, client=3)[0]])
+    copied.learn(halves, basic_features(halves, WordMemory()))
+    known = np.array([text_hash("10.0.1.1"), text_hash("10.0.3.1")], np.uint64)
+    at = np.full(2, START + 20 * SECOND)
+    assert copied.known("outbound_source", known, at).tolist() == [True, True]
+    assert knowledge.known("outbound_source", known, at).tolist() == [False, False]
+    assert knowledge.known("outbound_source", known, at + 40 * SECOND).tolist() == [True, False]

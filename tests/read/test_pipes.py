@@ -109,12 +109,13 @@ def test_the_beginning_of_a_line_waits_for_its_end_but_not_long(pipe):
     reader.close()
 
 
-def test_what_nobody_takes_is_not_heaped_up(pipe, monkeypatch):
+@pytest.mark.parametrize("held", [None, 1 << 19])
+def test_what_nobody_takes_is_not_heaped_up(pipe, monkeypatch, held):
     monkeypatch.setattr(pipes, "_HELD", 1 << 20)
     monkeypatch.setattr(pipes, "_PIPE", 1 << 16)
     reading, writing = pipe
     os.set_blocking(writing, False)
-    reader = PipeReader(reading)
+    reader = PipeReader(reading, held=held)
     written = 0
 
     def stuck() -> bool:
@@ -133,6 +134,7 @@ def test_what_nobody_takes_is_not_heaped_up(pipe, monkeypatch):
     assert written < 3 << 20
     os.set_blocking(writing, True)
     came = len(reader.now())
+    assert came <= (held or 1 << 20) + (1 << 16)
     os.close(writing)
     while chunk := reader.take():
         came += len(chunk)

@@ -6,7 +6,8 @@ and its time matters to others, so 16 bytes are all that stays of it.
 
 from __future__ import annotations
 
-from typing import Final
+from copy import copy
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,12 @@ class AheadOfWatermark:
         """Each with the first and the last time in it."""
         self.newest = NO_TIME
         self.count = 0
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy that shares the tables, which never change."""
+        made = copy(self)
+        vars(made).update(_tables=list(self._tables))
+        return made
 
     def put(self, halves: Halves | pa.Table) -> None:
         """Take in a batch."""
@@ -103,6 +110,12 @@ class Unmatched:
         self.tunnel: UIntArray = np.zeros(0, np.uint64)
         self.noted: IntArray = np.zeros(0, np.int64)
         self._canonical: Index = np.zeros(0, np.intp)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy that shares the table and all arrays but those written to in place."""
+        made = copy(self)
+        made.status, made.corrected = self.status.copy(), self.corrected.copy()
+        return made
 
     @property
     def undecided(self) -> BoolArray:
@@ -200,6 +213,12 @@ class MatchedHistory:
     def __init__(self) -> None:
         self._runs: list[_Run] = []
         self._before = np.iinfo(np.int64).min
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy that shares the runs, which never change."""
+        made = copy(self)
+        vars(made).update(_runs=list(self._runs))
+        return made
 
     def add(self, keys: UIntArray, times: IntArray) -> None:
         """Remember these; sorted ones cost less."""

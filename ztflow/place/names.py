@@ -54,7 +54,7 @@ def workload_of_name(pod: str) -> tuple[str, How]:
     return pod, "as logged"
 
 
-_remembered = lru_cache(maxsize=1 << 16)(workload_of_name)
+_remembered = lru_cache(maxsize=1 << 15)(workload_of_name)
 """Names come back with every address, every batch and every report."""
 
 

@@ -41,6 +41,7 @@ FLUSH_AFTER = 0.15
 """Seconds of silence after which a record that waits for a continuation is taken as it is."""
 
 _BATCH = 4 << 20
+"""Bytes read at once: what a batch takes on its way is some ten times that, and a live view runs beside other work."""
 _SLOW_BATCH = 512 << 10
 """Bytes read at once line by line: they take about 20 ms, so that the first of them is shown soon."""
 _RESCAN = 1.0
@@ -156,7 +157,7 @@ class _Pipe:
         self.file = file
         self.reader: PipeReader | None = None
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            self.reader = PipeReader(file.fileno(), live.changed)
+            self.reader = PipeReader(file.fileno(), live.changed, _BATCH)
 
     def read(self) -> bytes | None:
         """The bytes that are there now; None at the end. Called when there are some."""

@@ -124,7 +124,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
         self._rows: list[pa.Table] = []
         """Flows decided since the mark and not added up."""
         self._old: list[pa.Table] = []
-        """Flows of old releases that are not added up; no mark changes them."""
+        """Flows of old releases, and saved ones, that are not added up; no mark changes them."""
         self._added = _AddedUp(total)
         self._mark = self._pairer.fork(), self._added.fork()
 
@@ -206,10 +206,9 @@ class GrowingSession(LiveSession, Generic[Sum]):
         return self._pairer.push(halves, before=self._newest - self._lag + passed).to_arrow()
 
     def _decide(self, flows: pa.Table) -> None:
-        """Keep flows that are decided, or add up all that are kept."""
-        if not flows.num_rows:
-            return
-        _keep(self._rows, without_unused(flows))
+        """Keep flows that are decided, or add up all that are kept: these, and saved ones, with which none may come."""
+        if flows.num_rows:
+            _keep(self._rows, without_unused(flows))
         tables = [*self._rows, *self._old]
         bound = self._at_once if self.added else self._flows_kept
         if sum(t.num_rows for t in tables) > bound or sum(t.nbytes for t in tables) > self._memory.flows:

@@ -7,6 +7,9 @@ from what happened to be read.
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, Index, IntArray
@@ -37,6 +40,12 @@ class OffsetsByEpoch:
         self._new: list[tuple[IntArray, Differences]] = []
         self._nearby: dict[int, tuple[Differences, Differences]] = {}
         self._given: dict[int, Offsets] = {}
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy that shares the arrays, which never change."""
+        made = copy(self)
+        vars(made).update(_new=list(self._new), _nearby=dict(self._nearby), _given=dict(self._given))
+        return made
 
     def remember(self, features: BasicFeatures, out: Index, inn: Index) -> None:
         """Add isolated pairs; they are sorted when offsets are requested."""
@@ -84,7 +93,11 @@ class OffsetsByEpoch:
         """Drop what no epoch from that time on looks at."""
         epoch, oldest = self._reach.epoch, before - self._reach.learn_isolated
         self._new = [(time, new) for time, new in self._new if time.max() >= oldest]
-        first = int(np.searchsorted(self._isolated_time, oldest))
+        if sum(len(time) for time, _ in self._new) > self._parameters.most_isolated:
+            self._sort()
+        first, last = np.searchsorted(self._isolated_time, [oldest, before])
+        if last - first > self._parameters.most_isolated:  # those to come look at no more than the latest
+            first = np.searchsorted(self._isolated_time, self._isolated_time[last - self._parameters.most_isolated])
         if first:
             self._isolated = self._isolated.take(slice(first, None))
             self._isolated_time = self._isolated_time[first:]

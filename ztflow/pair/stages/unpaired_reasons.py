@@ -5,6 +5,9 @@ What can be missing and why: docs/reference/ztunnel-log.md#why-a-half-can-be-mis
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 import pyarrow as pa
 
@@ -15,8 +18,9 @@ from ztflow.pair.features.basic import BasicFeatures
 from ztflow.pair.features.full import FullFeatures
 from ztflow.pair.reach import Reach
 
-ADDRESSES_KEPT = 1 << 20
-"""Addresses remembered in each role: more than pods a mesh has at a time."""
+ADDRESSES_KEPT = 1 << 18
+"""Addresses remembered in each role, at least half of it the latest: a cluster has 150,000 pods at most, by what
+Kubernetes is made for (kubernetes.io/docs/setup/best-practices/cluster-large)."""
 
 _NONE_SEEN: tuple[UIntArray, IntArray] = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 
@@ -25,7 +29,7 @@ class SeenAddresses:
     """Which addresses were seen in which role, and since when by the log's time.
 
     Only what the log says up to twice `Reach.partner` after a half counts for that half, so the answer does not depend
-    on how the input was cut. Past a million addresses in a role those seen first are forgotten until they are seen
+    on how the input was cut. Past `most` addresses in a role those seen first are forgotten until they are seen
     again, so that a log of ever new addresses takes no more memory than that.
 
     Args:
@@ -35,6 +39,12 @@ class SeenAddresses:
     def __init__(self, most: int = ADDRESSES_KEPT) -> None:
         self._most = most
         self._since: dict[str, tuple[UIntArray, IntArray]] = {}
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy that shares the arrays, which never change."""
+        made = copy(self)
+        vars(made).update(_since=dict(self._since))
+        return made
 
     def learn(self, halves: pa.Table, features: BasicFeatures) -> None:
         """Learn from a batch of halves.
@@ -115,6 +125,8 @@ def _joined(names: UIntArray, times: IntArray, more: UIntArray, when: IntArray) 
     place = np.searchsorted(names, more)
     there = place < len(names)
     there[there] = names[place[there]] == more[there]
-    times[place[there]] = np.minimum(times[place[there]], when[there])
     fresh = ~there
-    return np.insert(names, place[fresh], more[fresh]), np.insert(times, place[fresh], when[fresh])
+    held = place[there] + np.cumsum(np.bincount(place[fresh], minlength=len(names) + 1))[place[there]]
+    times = np.insert(times, place[fresh], when[fresh])
+    times[held] = np.minimum(times[held], when[there])
+    return np.insert(names, place[fresh], more[fresh]), times

@@ -18,7 +18,7 @@ _PIPE: Final = 1 << 20
 """Bytes asked for as a pipe's buffer, and read at once; the usual 64 KiB make a busy producer wait."""
 
 _HELD: Final = 16 << 20
-"""Bytes held until they are taken; past this the writing program waits."""
+"""Bytes held until they are taken, unless the reader says otherwise."""
 
 _ENOUGH: Final = 4 << 20
 """Bytes that are delivered at once, without waiting for more."""
@@ -42,15 +42,17 @@ class PipeReader:
     Args:
         fd: What to read; it is not closed.
         changed: Notified of new bytes and of the end; for waiting on several pipes.
+        held: Bytes held until they are taken, and so given at once; past this the writing program waits.
 
-    Memory: 17 MiB, as far as it was ever needed.
+    Memory: `held` and a megabyte, as far as it was ever needed.
     """
 
-    def __init__(self, fd: int, changed: Condition | None = None) -> None:
+    def __init__(self, fd: int, changed: Condition | None = None, held: int | None = None) -> None:
         widen(fd)
         self._fd = fd
         self._changed = Condition() if changed is None else changed
-        self._room = bytearray(_HELD + _PIPE)
+        self._held = _HELD if held is None else held
+        self._room = bytearray(self._held + _PIPE)
         self._size = 0
         self._over = self._stopped = False
         self._error: OSError | None = None
@@ -125,7 +127,7 @@ class PipeReader:
     def _has_room(self) -> bool:
         """Wait for room; False when no more is wanted."""
         with self._changed:
-            while self._size >= _HELD and not self._stopped:
+            while self._size >= self._held and not self._stopped:
                 self._changed.wait()
             return not self._stopped
 
