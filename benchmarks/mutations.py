@@ -170,9 +170,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a file rewritten past its old end is not noticed",
-        "ztflow/read/growing.py",
-        "_FINGERPRINT = 64",
-        "_FINGERPRINT = 0",
+        "ztflow/read/rotated.py",
+        "FINGERPRINT: Final = 512",
+        "FINGERPRINT: Final = 0",
         ("tests/read/test_following.py::test_truncation_written_past_the_old_end_between_two_looks",),
         "the beginning of a rewritten log is lost",
     ),
