@@ -23,7 +23,7 @@ from ztflow.columns.grouping import group
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
 
-PARTS: Final = 16
+PARTS: Final = 32
 """Parts of a file."""
 KEYS: Final = ("namespace", "workload", "ip", "pod", "node", "file")
 """The end as its lines name it, and the ztunnel that wrote them: its pod, its node, the input."""
