@@ -38,7 +38,7 @@ from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 ALLOWED_LATENESS = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
 CAPACITY = 4_000_000
-"""Halves kept in memory at most (some 900 bytes each with what is kept of them); beyond it the oldest are given up and counted."""
+"""Halves kept in memory at most, some 900 bytes each; beyond it the oldest are given up and counted."""
 
 
 class Pairer:
