@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,9 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
 from fuzz.target import Target
+from ztflow.errors import CompilerError
+from ztflow.kernel import warmup as compile_reader
+from ztflow.pair.hmm.forward_backward import warmup as compile_lattice
 
 PATIENCE = 20.0
 """Seconds of processor time one input may take: what grows with the square takes longer for some repetition."""
@@ -59,6 +62,9 @@ def run(
         seconds: How long.
         tell: Called with a line about each finding.
     """
+    with suppress(CompilerError):  # which takes longer than an input may, and is done once a machine
+        compile_reader()
+        compile_lattice()
     keep.mkdir(parents=True, exist_ok=True)
     trying = keep / f"{name}.trying"
     told = Told()

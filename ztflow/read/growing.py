@@ -124,7 +124,7 @@ class GrowingFile:
             part: The file that had the name.
             replaced: Whether it lost the name since the last look, or was emptied.
         """
-        self._seen, beside = self._files.beside(self._path)
+        self._seen, beside = self._files.beside(self._path, anew=replaced)
         missed: list[tuple[int, Path, Identity]] = []
         numbers: set[int] = set()
         former, known = None, False

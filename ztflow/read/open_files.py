@@ -96,19 +96,24 @@ class Files:
         """Remember how a file began that is emptied: a copy of it may be found later."""
         self._was_read[-1, len(self._was_read)] = first
 
-    def beside(self, path: Path) -> tuple[int, list[tuple[Path, str]]]:
-        """What is beside a file and may have had its name, and a number that is another when the folder has changed."""
-        kept = self._looked(path.parent)
+    def beside(self, path: Path, *, anew: bool = False) -> tuple[int, list[tuple[Path, str]]]:
+        """What is beside a file and may have had its name, and a number that is another when the folder has changed.
+
+        Args:
+            path: The file.
+            anew: Look now, however short ago the last look was.
+        """
+        kept = self._looked(path.parent, anew=anew)
         return (-1, []) if kept is None else (kept.number, kept.rotated.get(path.name, []))
 
-    def named(self, folder: Path, inode: int) -> Path | None:
-        """The file in a folder that had this inode when it was last looked at."""
-        kept = self._looked(folder)
+    def named(self, folder: Path, inode: int, *, anew: bool = False) -> Path | None:
+        """The file in a folder that had this inode when it was last looked at, or has it now."""
+        kept = self._looked(folder, anew=anew)
         return None if kept is None else kept.inodes.get(inode)
 
-    def _looked(self, folder: Path) -> _Folder | None:
+    def _looked(self, folder: Path, *, anew: bool) -> _Folder | None:
         kept = self._folders.get(folder)
-        if kept is None or monotonic() - kept.looked > _LOOK:
+        if kept is None or anew or monotonic() - kept.looked > _LOOK:
             with suppress(OSError):
                 changed = folder.stat().st_mtime_ns
                 if kept is None or kept.changed != changed or kept.is_recent:
@@ -216,7 +221,10 @@ class Part:
         Raises:
             FileNotFoundError: Nowhere.
         """
-        for path in (self.path, self._files.named(self.path.parent, self.identity[1])):
+        if self._is_at(self.path):
+            return self.path
+        for anew in (False, True):
+            path = self._files.named(self.path.parent, self.identity[1], anew=anew)
             if path is not None and self._is_at(path):
                 return path
         raise FileNotFoundError
