@@ -14,6 +14,7 @@ from ztflow.place.inventory.files import unpacked
 from ztflow.policy.convert import Mesh, convert, is_policy
 from ztflow.policy.dumps import is_dump, read_dump
 from ztflow.policy.model import Note, NoteKind, PolicySet
+from ztflow.text.nesting import nests_too_deep
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _HINT = (
@@ -130,6 +131,8 @@ def _decoded(path: str, text: str) -> list[Any]:
             return found
     import yaml
 
+    if nests_too_deep(text):
+        raise UsageError(f"{path}: neither YAML nor JSON: it nests too deep")
     try:
         return list(yaml.load_all(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:

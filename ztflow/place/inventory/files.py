@@ -17,6 +17,7 @@ from ztflow.place.inventory.kubernetes_objects import READ_KINDS, read_object
 from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump, read_listing
 from ztflow.read.limits import INVENTORIES_BYTES, NESTING
 from ztflow.read.sources.compression import LIFT, MAGIC_BYTES, Budget, compression_of, decompressed
+from ztflow.text.nesting import nests_too_deep
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
@@ -188,6 +189,8 @@ def _yaml_documents(text: str) -> list[Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = _of_use(text)
+    if nests_too_deep(text):
+        return []
     for _ in range(_YAML_TRIES):
         try:
             documents = list(yaml.load_all(text, Loader=loader))
