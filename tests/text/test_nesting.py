@@ -11,7 +11,13 @@ from ztflow.place import read_inventory
 from ztflow.policy import load_policies
 from ztflow.text.nesting import DEEPEST, nests_too_deep
 
-DEEP = ["{" * 100_000, "[" * 100_000, "- " * 100_000, "a: " + "{b: " * 5000, "\n".join(" " * n + "a:" for n in range(3000))]
+DEEP = [
+    "{" * 100_000,
+    "[" * 100_000,
+    "- " * 100_000,
+    "a: " + "{b: " * 5000,
+    "\n".join(" " * n + "a:" for n in range(3000)),
+]
 
 
 @pytest.mark.parametrize("text", DEEP)
