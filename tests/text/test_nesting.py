@@ -24,7 +24,7 @@ DEEP = [
 def test_what_nests_too_deep_is_one_line_and_no_end_of_the_process(tmp_path, text):
     assert nests_too_deep(text)
     (tmp_path / "pods.yaml").write_text(text)
-    with pytest.raises(UsageError, match="nests too deep|neither YAML nor JSON"):
+    with pytest.raises(UsageError, match=r"nests too deep|neither YAML nor JSON"):
         load_policies([str(tmp_path / "pods.yaml")])
     with pytest.raises(InputError):
         read_inventory(tmp_path / "pods.yaml")
