@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.vocabulary import LogLevel
 from ztflow.text.format import time_text
@@ -12,7 +13,6 @@ from ztflow.text.format import time_text
 _QUIET = frozenset({"off", LogLevel.WARN.value, LogLevel.ERROR.value})
 """Levels at which no connection that ended well is written."""
 _LEVELS = _QUIET | {level.value for level in LogLevel}
-_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Silence:
 
     def overlaps(self, begin: int, end: int) -> bool:
         """Whether any of it lies between two times."""
-        return self.begin < end and begin < (_NEVER if self.end is None else self.end)
+        return self.begin < end and begin < (AFTER_ALL if self.end is None else self.end)
 
     def __str__(self) -> str:
         until = "to the end" if self.end is None else f"to {time_text(time_from_micros(self.end))}"

@@ -17,17 +17,14 @@ from datetime import datetime
 import numpy as np
 
 from ztflow.aggregate import View
-from ztflow.columns.dtypes import BoolArray, Integers
+from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, BoolArray, Integers
 from ztflow.columns.grouping import group
-from ztflow.counters.reasons import Silence, likely_reason, silences
+from ztflow.counters.reasons import likely_reason, silences
 from ztflow.counters.scrapes import Key, Scrape
 from ztflow.errors import UsageError
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import Halves
 from ztflow.model.vocabulary import Direction, ErrorClass, LogLevel, Message
-
-_BEGIN, _END = -(1 << 62), 1 << 62
-"""Before and after every time of a log, microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +173,9 @@ class _Lines:
     def __init__(self, view: View) -> None:
         times, told = view.numbers("time")
         self.timeless = int((~told).sum())
-        order = np.argsort(np.where(told, times, _BEGIN), kind="stable")
+        order = np.argsort(np.where(told, times, BEFORE_ALL), kind="stable")
         view = view.take(order)
-        self.times: Integers = np.where(told, times, _BEGIN)[order]
+        self.times: Integers = np.where(told, times, BEFORE_ALL)[order]
         identities = view.known("hbone_host")
         names = ("direction", "src_namespace", "src_identity", "dst_namespace", "dst_identity", "dst_service")
         groups = group([*(view.part(name) for name in names), (identities.astype(np.int64), 2)], len(view))
@@ -228,7 +225,7 @@ class _Ztunnel:
         self._notes = notes
         self._starts = sorted(fact.time for fact in events if fact.kind == "version" and fact.time is not None)
         self._silences = silences(events)
-        self._last = int(lines.times[-1]) if len(lines.times) else _BEGIN
+        self._last = int(lines.times[-1]) if len(lines.times) else BEFORE_ALL
         self._scrapes = self._placed(scrapes)
 
     def counters(self) -> ZtunnelCounters:
@@ -271,7 +268,9 @@ class _Ztunnel:
             for scrape in told
             if scrape.time_from not in {None, "as given"} and scrape not in late
         ]
-        return sorted(told, key=lambda scrape: (_END if scrape in late else scrape.time or _END, scrape.total))
+        return sorted(
+            told, key=lambda scrape: (AFTER_ALL if scrape in late else scrape.time or AFTER_ALL, scrape.total)
+        )
 
     def _is_told(self, scrape: Scrape) -> bool:
         return scrape.time is not None and (scrape.time_from != "from the file's own time" or scrape.time <= self._last)
@@ -290,11 +289,11 @@ class _Ztunnel:
     def _anew(self, earlier: Scrape, later: Scrape) -> bool:
         """Whether the process began anew between two scrapes: a counter fell, or the log says so."""
         fell = any(later.closed.get(key, 0) < count for key, count in earlier.closed.items())
-        begin, end = (_BEGIN if earlier.time is None else earlier.time), self._time(later)
+        begin, end = (BEFORE_ALL if earlier.time is None else earlier.time), self._time(later)
         return fell or any(begin < start <= end for start in self._starts)
 
     def _time(self, scrape: Scrape) -> int:
-        return scrape.time if scrape.time is not None and self._is_told(scrape) else _END
+        return scrape.time if scrape.time is not None and self._is_told(scrape) else AFTER_ALL
 
     def _start(self, before: _Cut | None, scrape: Scrape, *, only: bool) -> _Cut | None:
         """The start of the process that made a scrape."""
@@ -312,7 +311,7 @@ class _Ztunnel:
             self._notes.append(
                 "the log does not show the start of this ztunnel: lines written before it begins count as missing"
             )
-            return _Cut(0, _BEGIN, {}, 0)
+            return _Cut(0, BEFORE_ALL, {}, 0)
         self._notes.append("the log does not show the start of this ztunnel: compared from the first scrape on")
         return None
 
@@ -332,13 +331,13 @@ class _Ztunnel:
         counters do not know yet came later.
         """
         here = self._blind(scrape)
-        if here.time == _END:
+        if here.time == AFTER_ALL:
             return here
         near = max(scrape.precision, 1)
         low, high = np.searchsorted(self._lines.times, [here.time - near, here.time + near], side="left").tolist()
         low = max(low, before.row)
         if high <= low:
-            here.row = max(low, here.row) if here.row < before.row else here.row
+            here.row = max(here.row, before.row)
             return here
         left = {key: count - before.closed.get(key, 0) for key, count in scrape.closed.items()}
         for key, count in self._lines.between(before.row, low).items():
@@ -375,8 +374,8 @@ class _Ztunnel:
         counted, written = sum(closed.values()), here.row - before.row
         missing = counted - written
         return Stretch(
-            None if before.time == _BEGIN else time_from_micros(before.time),
-            None if here.time == _END else time_from_micros(here.time),
+            None if before.time == BEFORE_ALL else time_from_micros(before.time),
+            None if here.time == AFTER_ALL else time_from_micros(here.time),
             counted,
             written,
             missing,
@@ -387,11 +386,8 @@ class _Ztunnel:
                 missing,
                 written,
                 int(self._lines.ended_well[rows].sum()),
-                first=before.time == _BEGIN,
+                first=before.time == BEFORE_ALL,
                 within=[one for one in self._silences if one.overlaps(before.time, here.time)],
             ),
             tuple(lost),
         )
-
-
-__all__ = ["Counters", "KeyLoss", "Silence", "Stretch", "ZtunnelCounters", "reconcile"]
