@@ -167,23 +167,41 @@ class Reader:
         with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_noted(*inputs, progress=bar, **how)
 
-    def growing(self, inputs: list[str], total: Sum) -> tuple[GrowingSession[Sum], Iterator[bool]]:
+    def growing(
+        self,
+        inputs: list[str],
+        total: Sum,
+        *,
+        note: Callable[[ReadBatch], None] | None = None,
+        ended: Callable[[], bool] = lambda: False,
+    ) -> tuple[GrowingSession[Sum], Iterator[bool]]:
         """For growing inputs: a session, and an iterator that feeds it and gives whether something was read.
 
         Args:
             inputs: What to read.
             total: Takes in the flows that are not kept.
+            note: Sees every batch, after it was fed.
+            ended: Asked like a signal whether to end the reading.
         """
         report = self._run.report()
         memory = BOUNDED if self._memory is None else budget_of(self._memory)
         session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
-        return session, self._feed(session, inputs, report)
+        return session, self._feed(session, inputs, report, note, ended)
 
-    def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:
+    def _feed(
+        self,
+        session: GrowingSession[Sum],
+        inputs: list[str],
+        report: ReadReport,
+        note: Callable[[ReadBatch], None] | None,
+        ended: Callable[[], bool],
+    ) -> Iterator[bool]:
         seen = 0
         with patiently() as stop:
-            for batch in follow(inputs, report=report, stop=stop, **self._how):
+            for batch in follow(inputs, report=report, stop=lambda: stop() or ended(), **self._how):
                 session.feed(batch)
+                if note is not None:
+                    note(batch)
                 lines = report.stats.lines
                 yield lines > seen
                 seen = lines
