@@ -10,17 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from ztflow.aggregate import Measures, View, vertices
-from ztflow.cli.live_rows import rate_text
+from ztflow.cli.live_rows import rates_text
 from ztflow.cli.output import Paper
 from ztflow.cli.screen import node_cell, refusals_table
 from ztflow.model.tables import Flows
-from ztflow.reports.recent import NOTHING, Pair, Window, rates
+from ztflow.reports.recent import NOTHING, Pair, Window
 from ztflow.reports.summary import Summary
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, short_duration
-from ztflow.text.sparkline import arrow, sparkline
 from ztflow.writers import open_writer
-from ztflow.writers.text import fit_end
+from ztflow.writers.text import PADDED, fit_end
 from ztflow.writers.text_columns import BOLD, DIM, RED, YELLOW
 
 SHOWN = 100
@@ -79,20 +78,26 @@ class OpenedPair:
         left = max(0, room - len(head))
         refused = refusals_table(of_pair, paper, left)[: left // 3]
         left -= len(refused)
-        logged = [fit_end(visible(line), paper.width) for line in self.logged[-max(1, left // 3) :]]
-        logged = ["", paper.styled("LAST LINES", BOLD), *(logged or [paper.styled("none kept", DIM)])]
-        if left < 6:
-            logged = []
+        logged = [] if left < 6 else self._lines(paper, left // 2)
         return [*head, *self._latest(paper, left - len(logged)), *refused, *logged]
+
+    def _lines(self, paper: Paper, room: int) -> list[str]:
+        """The last lines, whole where they fit: what refused a connection stands at their end."""
+        shown: list[str] = []
+        for line in reversed(self.logged):
+            text, width = visible(line.replace("\t", "  ")), paper.width or PADDED
+            rows = [text[at : at + width] for at in range(0, len(text), width)][: max(1, room - 2)]
+            if len(shown) + len(rows) > room - 2:
+                break
+            shown = [*rows, *shown]
+        return ["", paper.styled("LAST LINES", BOLD), *(shown or [paper.styled("none kept", DIM)])]
 
     def _facts(self, paper: Paper, *, held: bool) -> list[str]:
         source, target = self.pair
         lines = [paper.fact("pair", f"{source} → {target}" + (" (held)" if held else ""), YELLOW if held else BOLD)]
         sums = self.window.pairs.get(self.pair, NOTHING)
-        flows, size = rates(sums, self.window.seconds)
         trend = self.window.trends.get(self.pair, ())
-        now = f"{rate_text(flows) or '0'} connections/s, {bytes_text(round(size))}/s over the last "
-        lines.append(paper.fact("rate", f"{now}{self.window.seconds} s  {sparkline(trend)} {arrow(trend)}"))
+        lines.append(paper.fact("rate", rates_text(self.window, sums, trend)))
         row = next((row for row in self.summary.pairs if (row.source, row.target) == self.pair), None)
         if row is None:
             return [*lines, paper.fact("all", "too few connections for sums of its own", DIM)]

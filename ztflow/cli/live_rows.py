@@ -110,14 +110,15 @@ def rate_line(window: Window, span: Span, paper: Paper) -> str:
     """How much a second, over the seconds that rates are told of, and where it goes."""
     if not window.whole.flows:
         return paper.fact("rate", f"nothing in the last {'minute' if span.seconds == 60 else '10 s'}", DIM)
-    flows, size = rates(window.whole, window.seconds)
-    trend = window.trends.get(None, ())
     refused = f", {window.whole.refused:,} refused" if window.whole.refused else ""
-    return paper.fact(
-        "rate",
-        f"{rate_text(flows)} connections/s, {bytes_text(round(size))}/s over the last "
-        f"{window.seconds} s{refused}  {sparkline(trend)} {arrow(trend)}",
-    )
+    return paper.fact("rate", rates_text(window, window.whole, window.trends.get(None, ())) + refused)
+
+
+def rates_text(window: Window, sums: Sums, trend: Sequence[int]) -> str:
+    """Rates of some connections of a window, and their trend."""
+    flows, size = rates(sums, window.seconds)
+    moved = f"  {sparkline(trend)} {arrow(trend)}" if sums.flows else ""
+    return f"{rate_text(flows) or '0'} conn/s, {bytes_text(round(size))}/s, last {window.seconds} s{moved}"
 
 
 class PairTable:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, thread_time
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -27,7 +28,7 @@ REFRESH = 0.5
 """Seconds between pictures."""
 
 SHARE_OF_TIME = 0.2
-"""Largest share of the time spent on pictures; the rest is for reading."""
+"""Largest share of processor time spent on pictures; the rest is for reading."""
 
 AGAIN = 1.0
 """Seconds until what is shown is painted anew though nothing came: rates fall while nothing comes."""
@@ -74,16 +75,17 @@ class LiveScreen:
         pressed = self._keys.pressed() if self._keys is not None else []
         for key in pressed:
             self._view.press(key)
+        spent = thread_time()
         looked = self._news and not self._view.held and now >= self._due
         if looked:
-            self._look()
             self._news = False
+            self._look()
         elif self._live is None:
             return
         if looked or pressed or now >= self._again or self._size != _size():
             self._paint()
         if looked:
-            self._due = monotonic() + max(REFRESH, (monotonic() - now) / SHARE_OF_TIME)
+            self._due = monotonic() + max(REFRESH, (thread_time() - spent) / SHARE_OF_TIME)
 
     def _paint(self) -> None:
         from rich.text import Text
@@ -92,6 +94,7 @@ class LiveScreen:
         size = self._size = _size()
         now = monotonic()
         self._again = now + AGAIN
+        self._view.quiet = not self._news
         said = [text for at, text in self._said if now - at < SAID_FOR]
         lines = self._view.painted(replace(self._paper, width=size.columns, height=size.lines), said)
         live.console.size = size
@@ -109,7 +112,8 @@ class LiveScreen:
                 Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
             )
             stack.enter_context(aside(self._hear))
-            stack.callback(signal.signal, signal.SIGTSTP, signal.signal(signal.SIGTSTP, self._asked_to_stop))
+            if hasattr(signal, "SIGTSTP") and threading.current_thread() is threading.main_thread():
+                stack.callback(signal.signal, signal.SIGTSTP, signal.signal(signal.SIGTSTP, self._asked_to_stop))
             self._open = stack.pop_all()
         return self._live
 
@@ -123,8 +127,10 @@ class LiveScreen:
         self._said.clear()
 
     def _hear(self, text: str) -> None:
+        """A message: shown at once, for what is said may be why nothing moves for a while (compiling)."""
         self._said.append((monotonic(), text))
-        self._again = 0.0
+        if self._live is not None and threading.current_thread() is threading.main_thread():
+            self._paint()
 
     def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         """Ctrl-Z: not in the middle of a painting."""

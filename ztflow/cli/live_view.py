@@ -53,11 +53,10 @@ class Moment:
     counts: ReadReport
     taken: float
 
-    @property
-    def now(self) -> int | None:
-        """The second of log time it is: it goes on while nothing comes."""
+    def second(self, *, quiet: bool) -> int | None:
+        """The second of log time it is: it goes on with the clock while nothing comes."""
         newest = self.answer.recent.newest
-        return None if newest is None else newest + int(monotonic() - self.taken)
+        return None if newest is None else newest + (int(monotonic() - self.taken) if quiet else 0)
 
 
 class LiveView:
@@ -70,11 +69,13 @@ class LiveView:
     Attributes:
         ended: Whether the reader asked for the end.
         held: Whether the picture is not to change.
+        quiet: Whether nothing came since the moment that is shown.
     """
 
     def __init__(self, lines: LatestLines, *, with_keys: bool = True) -> None:
         self.with_keys = with_keys
         self.ended = self.held = False
+        self.quiet = True
         self._lines = lines
         self._moment: Moment | None = None
         self._span = Span.ALL
@@ -103,8 +104,8 @@ class LiveView:
         elif self._help:
             self._help = False
         elif key in {"p", " "}:
+            self._held_at = None if self._moment is None else self._moment.second(quiet=self.quiet)
             self.held = not self.held
-            self._held_at = None if self._moment is None else self._moment.now
         elif key == "w":
             self._span = WINDOWS[(WINDOWS.index(self._span) + 1) % len(WINDOWS)]
         elif key == "s":
@@ -170,23 +171,23 @@ class LiveView:
         if self._moment is None:
             return [paper.fact("window", "no line yet")]
         answer, counts = self._moment.answer, self._moment.counts
-        now = self._held_at if self.held else self._moment.now
+        now = self._held_at if self.held else self._moment.second(quiet=self.quiet)
         span = self._span
         window = answer.recent.window(span.seconds, span.steps, now)
         above = facts(answer.summary, counts, paper, live=True, dropped=answer.dropped)
         if self.held:
-            above[0] = paper.fact("held", "the picture is held, reading goes on; p goes on", YELLOW)
-        above.insert(1, rate_line(window, span, paper))
+            above[0] = [paper.fact("held", "the picture is held, reading goes on; p lets it go on", YELLOW)]
+        above.insert(1, [rate_line(window, span, paper)])
         rows = sorted_by(rows_of(answer.summary, window, span), sorts_of(span), self._sort)
         self._order = [row.pair for row in rows]
         if self._opened and self._chosen is not None:
             return self._pair(paper, room, window, self._chosen)
-        above = above[: max(2, room - LEAST_ROWS - 1)]
+        head = _what_fits(above, room - LEAST_ROWS - 1 if rows else room)
         if not rows:
-            return above
-        left = room - len(above)
+            return head
+        left = room - len(head)
         below = refusals_table(answer.summary, paper, left) if left >= 2 * LEAST_ROWS else []
-        return [*above, "", *self._pairs(paper, left - 1 - len(below), rows, window), *below]
+        return [*head, "", *self._pairs(paper, left - 1 - len(below), rows, window), *below]
 
     def _pairs(self, paper: Paper, room: int, rows: list[Row], window: Window) -> list[str]:
         assert self._moment is not None
@@ -199,3 +200,12 @@ class LiveView:
         assert self._moment is not None
         opened = OpenedPair(pair, self._of_pair, self._logged, self._moment.answer.summary, window)
         return opened.lines(paper, room, held=self.held)
+
+
+def _what_fits(blocks: Sequence[Sequence[str]], room: int) -> list[str]:
+    """The first blocks that fit whole."""
+    lines: list[str] = []
+    for block in blocks:
+        if len(lines) + len(block) <= room:
+            lines += block
+    return lines

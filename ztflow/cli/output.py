@@ -45,6 +45,11 @@ def say_again(text: str) -> None:
 _ASIDE: list[Callable[[str], None]] = []
 
 
+def is_aside() -> bool:
+    """Whether a picture is painted on the terminal, so that nothing else may be."""
+    return bool(_ASIDE)
+
+
 @contextmanager
 def aside(hear: Callable[[str], None]) -> Iterator[None]:
     """While it is open, lines for a stderr that is a terminal go to a function: a picture is painted there."""

@@ -55,7 +55,7 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         live: Whether more is to come.
         dropped: Connections too old to be kept for a period that moves on.
     """
-    lines = facts(summary, counts, paper, live=live, dropped=dropped)
+    lines = [line for block in facts(summary, counts, paper, live=live, dropped=dropped) for line in block]
     if not summary.totals:
         return lines
     room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
@@ -64,18 +64,21 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
     return lines + refused
 
 
-def facts(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0) -> list[str]:
-    """What stands above the tables; the arguments are those of `draw`."""
+def facts(
+    summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0
+) -> list[list[str]]:
+    """What stands above the tables, in blocks of lines that belong together; the arguments are those of `draw`."""
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
+    blocks = [[line] for line in lines]
     if not summary.totals:
-        return lines
-    lines += _nodes(summary, paper)
-    lines += _mesh(summary, summary.totals, paper)
+        return blocks
+    blocks.append(_nodes(summary, paper))
+    blocks += [[line] for line in _mesh(summary, summary.totals, paper)]
     if summary.bounds is not None:
-        lines += [paper.fact("bounds", line, DIM) for line in summary.bounds.lines(len(summary.pairs))]
-    return lines
+        blocks += [[paper.fact("bounds", line, DIM)] for line in summary.bounds.lines(len(summary.pairs))]
+    return blocks
 
 
 def refusals_table(summary: Summary, paper: Paper, room: int | None) -> list[str]:

@@ -20,7 +20,8 @@ from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Verdict
 
-SECONDS_KEPT = 60
+SECONDS_KEPT = 61
+"""A minute, and the second that is not over yet."""
 PAIRS_A_SECOND = 200
 """Pairs of one second that have sums of their own, those with most connections; the sums of the second are of all."""
 
@@ -152,21 +153,22 @@ class RecentPairs:
             self._seconds[self.newest - at].note((names[one], names[other]), Sums(*values))
 
     def window(self, seconds: int, steps: int, now: int | None = None) -> Window:
-        """The last seconds up to a moment.
+        """The last whole seconds before a moment, or the only one seen.
 
         Args:
-            seconds: How many, `SECONDS_KEPT` at most.
+            seconds: How many, `SECONDS_KEPT` - 1 at most.
             steps: Into how many equal steps a trend is cut; divides *seconds*.
-            now: The last second; of log time that goes on while nothing comes. The last one seen unless given.
+            now: The second it is, which is not over; of log time that goes on while nothing comes. The last one seen
+                unless given.
         """
-        last = self.newest if now is None or self.newest is None else max(now, self.newest)
-        if last is None or self._first is None:
+        if self.newest is None or self._first is None:
             return Window(0, NOTHING, {}, {})
+        last = max(self._first, (self.newest if now is None else max(now, self.newest)) - 1)
         each, oldest = seconds // steps, last - seconds + 1
         whole, pairs = NOTHING, dict[Pair, Sums]()
         trends: dict[Pair | None, list[int]] = {}
         for at, second in self._seconds.items():
-            if at < oldest:
+            if not oldest <= at <= last:
                 continue
             step = (at - oldest) // each
             whole = whole.plus(second.whole)
