@@ -13,7 +13,7 @@ from ztflow.model.tables import Flows, Halves
 from ztflow.parse.render import render_line
 from ztflow.read import ReadBatch
 
-LINES_KEPT = 5_000
+LATEST_LINES = 5_000
 """Access lines kept, and at most as many again; about 8 MB where every line has names of its own."""
 _FEW = 64
 """Small tables that are joined into one: each takes some kilobytes beside its rows."""
@@ -33,13 +33,13 @@ class LatestLines:
         table = batch.halves.to_arrow()
         if not table.num_rows:
             return
-        self._tables.append(without_unused(table.slice(max(0, table.num_rows - LINES_KEPT))))
+        self._tables.append(without_unused(table.slice(max(0, table.num_rows - LATEST_LINES))))
         self._small = self._small + 1 if table.num_rows < _FEW else 0
         if self._small >= _FEW:
             small = [self._tables.pop() for _ in range(self._small)]
             self._tables.append(without_unused(pa.concat_tables(reversed(small)).unify_dictionaries()))
             self._small = 0
-        while sum(one.num_rows for one in self._tables) - self._tables[0].num_rows >= LINES_KEPT:
+        while sum(one.num_rows for one in self._tables) - self._tables[0].num_rows >= LATEST_LINES:
             self._tables.popleft()
             self._small = min(self._small, len(self._tables))
 

@@ -14,7 +14,7 @@ from ztflow.cli.live_rows import rates_text
 from ztflow.cli.output import Paper
 from ztflow.cli.screen import node_cell, refusals_table
 from ztflow.model.tables import Flows
-from ztflow.reports.recent import NOTHING, Pair, Window
+from ztflow.reports.recent import NO_SUMS, Pair, Window
 from ztflow.reports.summary import Summary
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, short_duration
@@ -95,7 +95,7 @@ class OpenedPair:
     def _facts(self, paper: Paper, *, held: bool) -> list[str]:
         source, target = self.pair
         lines = [paper.fact("pair", f"{source} → {target}" + (" (held)" if held else ""), YELLOW if held else BOLD)]
-        sums = self.window.pairs.get(self.pair, NOTHING)
+        sums = self.window.pairs.get(self.pair, NO_SUMS)
         trend = self.window.trends.get(self.pair, ())
         lines.append(paper.fact("rate", rates_text(self.window, sums, trend)))
         row = next((row for row in self.summary.pairs if (row.source, row.target) == self.pair), None)

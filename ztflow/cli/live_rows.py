@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ztflow.cli.output import Paper
 from ztflow.cli.screen import node_cell
 from ztflow.reports.pairs import PairRow
-from ztflow.reports.recent import NOTHING, Pair, Sums, Window, rates, sum_of
+from ztflow.reports.recent import NO_SUMS, Pair, Sums, Window, rates, sum_of
 from ztflow.reports.summary import Summary
 from ztflow.text.escapes import visible
 from ztflow.text.format import ABSENT, ALL_OTHERS, bytes_text, counted, short_duration, short_size
@@ -173,7 +173,7 @@ class PairTable:
         cells = [self._cells(row, marked=chosen == first + number) for number, row in enumerate(part)]
         rest = self._rest(part)
         if rest is not None:
-            cells.append(self._cells(Row((ALL_OTHERS, ""), rest, NOTHING, (), None), marked=False))
+            cells.append(self._cells(Row((ALL_OTHERS, ""), rest, NO_SUMS, (), None), marked=False))
         width, color = self._paper.width, self._paper.color
         lines = grid(self._all, cells, right=self._right, width=width, color=color)
         if chosen is not None and color:

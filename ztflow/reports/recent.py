@@ -43,16 +43,16 @@ class Sums(NamedTuple):
         return Sums(*map(add, self, other))
 
 
-NOTHING = Sums()
+NO_SUMS = Sums()
 
 
 @dataclass(slots=True)
 class _Second:
-    whole: Sums = NOTHING
+    whole: Sums = NO_SUMS
     pairs: dict[Pair, Sums] = field(default_factory=dict)
 
     def note(self, pair: Pair, sums: Sums) -> None:
-        self.pairs[pair] = self.pairs.get(pair, NOTHING).plus(sums)
+        self.pairs[pair] = self.pairs.get(pair, NO_SUMS).plus(sums)
         if len(self.pairs) >= 2 * PAIRS_A_SECOND:
             self.cut()
 
@@ -162,10 +162,10 @@ class RecentPairs:
                 unless given.
         """
         if self.newest is None or self._first is None:
-            return Window(0, NOTHING, {}, {})
+            return Window(0, NO_SUMS, {}, {})
         last = max(self._first, (self.newest if now is None else max(now, self.newest)) - 1)
         each, oldest = seconds // steps, last - seconds + 1
-        whole, pairs = NOTHING, dict[Pair, Sums]()
+        whole, pairs = NO_SUMS, dict[Pair, Sums]()
         trends: dict[Pair | None, list[int]] = {}
         for at, second in self._seconds.items():
             if not oldest <= at <= last:
@@ -187,7 +187,7 @@ def rates(sums: Sums, seconds: int) -> tuple[float, float]:
 
 def sum_of(rows: Iterable[Sums]) -> Sums:
     """All together."""
-    whole = NOTHING
+    whole = NO_SUMS
     for row in rows:
         whole = whole.plus(row)
     return whole
