@@ -4,8 +4,8 @@ A road is one way input of some kind is worked off. Each is run on inputs that d
 processor seconds is printed: 1 is linear, 2 quadratic. A road above its bound fails the run (exit 1).
 
 The exponent is that of the last doublings, each size timed as the best of three, so that neither what is made once nor
-noise counts. Sizes begin where a run takes some milliseconds and end after a second or at `--largest`, if the road passes so far; what is
-too steep goes on, so that a climb that ends is told from one that does not.
+noise counts. Sizes begin where a run takes some milliseconds and end after a second or at `--largest`, if a road passes
+so far; what is too steep goes on, so that a climb that ends is told from one that does not.
 
 Roads: equal connections in all forms (`equal-…`), text that cannot be read at once (`text-…`), and what else is read or
 written (`inventory-…`, `filter-…`, `explain-…`, `archive-…`, `loki-…`, `table-…`).
