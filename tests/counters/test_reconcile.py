@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import ztflow
 from ztflow.counters import Scrape, read_scrapes, reconcile
-from ztflow.counters.reasons import access_level
 from ztflow.counters.scrapes import Key
 from ztflow.errors import UsageError
+from ztflow.model.notices import access_level
 from ztflow.model.provenance import Fact, Origin, ReadReport
 from ztflow.model.tables import Halves
 

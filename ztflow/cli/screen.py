@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
+from ztflow.model.notices import notice_lines, notices_of
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -55,7 +56,9 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         live: Whether more is to come.
         dropped: Connections too old to be kept for a period that moves on.
     """
-    lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
+    cautions = [paper.caution(text) for text in notice_lines(notices_of(counts))]
+    lines = [line for several in cautions for line in several]
+    lines += [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
     if not summary.totals:

@@ -19,9 +19,10 @@ import numpy as np
 from ztflow.aggregate import View
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, BoolArray, Integers
 from ztflow.columns.grouping import group
-from ztflow.counters.reasons import likely_reason, silences
+from ztflow.counters.reasons import likely_reason
 from ztflow.counters.scrapes import Key, Scrape
 from ztflow.errors import UsageError
+from ztflow.model.notices import silences
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import Halves
 from ztflow.model.vocabulary import Direction, ErrorClass, LogLevel, Message

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
+from ztflow.model.notices import count_levels
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
 from ztflow.model.vocabulary import BOTH_HALVES
 from ztflow.pair import LegacyPairer, Pairer
@@ -141,7 +142,9 @@ class Session(Pipeline[Flows]):
         Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
         unknown, so a saved flow stays as it was unless an inventory knows more.
         """
-        self.topology.learn(batch.facts, batch.halves.to_arrow())
+        halves = batch.halves.to_arrow()
+        count_levels(halves, self.report.written)
+        self.topology.learn(batch.facts, halves)
         self._pairer.learn(batch.facts)
         flows = self._legacy.push(batch.facts)
         return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
