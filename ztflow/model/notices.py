@@ -13,13 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-import pyarrow as pa
-
-from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL
-from ztflow.columns.grouping import group
-from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Fact, ReadReport, Writer, Written, time_from_micros
 from ztflow.model.vocabulary import LogLevel, NoticeKind
 from ztflow.text.format import time_text
@@ -29,9 +23,6 @@ LEAST_REFUSED = 5
 
 NOTICES_TOLD = 3
 """Notices of one kind that are told one by one; all are in JSON."""
-
-WRITERS_KEPT = 10_000
-"""Writers that are counted; more ztunnels has no mesh."""
 
 _QUIET = frozenset({"off", LogLevel.WARN.value, LogLevel.ERROR.value})
 """Levels at which no connection that ended well is written."""
@@ -118,29 +109,6 @@ def silences(events: Iterable[Fact]) -> list[Silence]:
     if since is not None:
         found.append(Silence(since[0], None, since[1]))
     return found
-
-
-def count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
-    """Count the access lines of a batch by writer and level into `written`.
-
-    Cost: one grouping, some 20 ns a line.
-    """
-    if not halves.num_rows:
-        return
-    pods, files, levels = (coded(halves, name) for name in ("ztunnel_pod", "source_file", "level"))
-    unnamed = np.where(pods.codes < 0, files.codes, -1)
-    groups = group([pods.part, (unnamed, files.size)], halves.num_rows)
-    refused = levels.mask(LogLevel.WARN) | levels.mask(LogLevel.ERROR)
-    lines = np.bincount(groups.codes, minlength=len(groups))
-    bad = np.bincount(groups.codes[refused], minlength=len(groups))
-    first = np.full(len(groups), AFTER_ALL, np.int64)
-    np.minimum.at(first, groups.codes, micros_of(halves.column("time"), AFTER_ALL))
-    named = zip(pods.texts(groups.first), files.texts(groups.first), strict=True)
-    for (pod, file), count, failed, time in zip(named, lines.tolist(), bad.tolist(), first.tolist(), strict=True):
-        writer = pod, file if pod is None else None
-        if writer in written or len(written) < WRITERS_KEPT:
-            one = written.setdefault(writer, Written())
-            one.add(count - failed, failed, None if time == AFTER_ALL else time)
 
 
 def notices_of(report: ReadReport) -> list[Notice]:
