@@ -147,6 +147,12 @@ class Paper:
 
         return fact(label, text, width=self.width, color=self.color, code=code)
 
+    def caution(self, text: str) -> list[str]:
+        """What makes the numbers doubtful, whole, on as many lines as it takes."""
+        from ztflow.writers.text import caution
+
+        return caution(text, width=self.width, color=self.color)
+
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:
     """What the answer is written on.

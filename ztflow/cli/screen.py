@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
+from ztflow.model.notices import notice_lines, notices_of
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -71,7 +72,7 @@ def facts(
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
-    blocks = [[line] for line in lines]
+    blocks = [*(paper.caution(text) for text in notice_lines(notices_of(counts))), *([line] for line in lines)]
     if not summary.totals:
         return blocks
     blocks.append(_nodes(summary, paper))
