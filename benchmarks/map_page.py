@@ -5,9 +5,9 @@
 
 Makes three pages: of a simulated cluster of 17 pods, of `--pods` pods with `--edges` edges on `--nodes` nodes, and of
 names that try to break out. Ends with an error at the first thing that is not as it should be, or that takes longer or
-more than it may: 1 s to open, 100 ms of processor time for whatever one does (the
-least of five), 2 MB for the page. Prints what it
-measured. `--pictures` saves those of docs/reference, `--keep` the pages.
+more than it may: 1 s to open, 100 ms for whatever one does, 2 MB for the page. Held to these bounds is the processor
+time of the page's main thread, the least of several runs; the clock's time, which other programs make longer, is
+printed beside it. `--pictures` saves those of docs/reference, `--keep` the pages.
 
 Needs Chromium; Debian: `apt-get install chromium`. Not among the tests, which run where there is no browser.
 """
@@ -17,20 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from chromium import Chromium, browser
-
-import ztflow
-from ztflow.graph.map_page import map_page
-from ztflow.model.tables import FLOWS_SCHEMA, Flows
-from ztflow.simulate import preset, simulate
+from map_pages import HOSTILE, big, hostile, small
 
 OPEN_MS, ACT_MS, PAGE_BYTES = 1000, 100, 2_000_000
-START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def check(holds: bool, what: str) -> None:
@@ -38,92 +31,6 @@ def check(holds: bool, what: str) -> None:
     if not holds:
         raise SystemExit(f"not so: {what}")
     print(f"  ok  {what}")
-
-
-def small(folder: Path) -> Path:
-    """The page of a simulated capture."""
-    simulate(preset("mixed"), seed=1).write(folder / "logs")
-    flows = ztflow.read_flows(folder / "logs")
-    page = folder / "small.html"
-    page.write_text(map_page(flows, inputs=[str(folder / "logs")]))
-    return page
-
-
-def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, int]:
-    """The page of a big cluster: 20 connections an edge on average, and a log with a line for each."""
-    rng = np.random.default_rng(1)
-    rows = edges * 20
-    pairs = np.unique(rng.integers(0, pods * pods, edges * 2))
-    pairs = rng.permutation(pairs[pairs // pods != pairs % pods])[:edges]
-    edge = np.concatenate([np.arange(edges), rng.zipf(1.3, rows) % edges])[:rows]
-    source, target = pairs[edge] // pods, pairs[edge] % pods
-
-    def words(codes: np.ndarray, names: list[str]) -> pa.Array:
-        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names))
-
-    names = [f"team-{pod % 40}/service-{pod % 400}-6f4dc97cb-{pod:05x}" for pod in range(pods)]
-    node_names = [f"worker-{node:02d}" for node in range(nodes)]
-    zones = ["zone-a", "zone-b", "zone-c"]
-    from_node, to_node = source % nodes, target % nodes
-    ended = np.datetime64(START.replace(tzinfo=None), "us") + np.sort(rng.integers(0, 3_600_000_000, rows))
-    verdict = (rng.random(rows) < 0.01).astype(np.int32)
-    plain = rng.random(edges)[edge] < 0.05
-    log = folder / "big.log"
-    line = (
-        'info\taccess\tconnection complete\tsrc.addr=10.0.0.1:5 src.workload="{}" dst.workload="{}" direction="outbound" bytes_sent=84 '
-        'src.identity="spiffe://cluster.local/ns/team/sa/service" dst.identity="spiffe://cluster.local/ns/team/sa/service" '
-        'bytes_recv=9832 duration="203ms"\n'
-    )
-    log.write_text("".join(line.format(names[a], names[b]) for a, b in zip(source, target, strict=True)))
-    columns = {
-        "start": pa.array(ended - np.timedelta64(200_000, "us")).cast(pa.timestamp("us", "UTC")),
-        "end": pa.array(ended).cast(pa.timestamp("us", "UTC")),
-        "src_pod": words(source, names), "dst_pod": words(target, names),
-        "src_namespace": words(source % 40, [f"team-{team}" for team in range(40)]),
-        "dst_namespace": words(target % 40, [f"team-{team}" for team in range(40)]),
-        "src_workload": words(source % 400, [f"service-{service}" for service in range(400)]),
-        "dst_workload": words(target % 400, [f"service-{service}" for service in range(400)]),
-        "src_node": words(from_node, node_names), "dst_node": words(to_node, node_names),
-        "src_zone": words(from_node % 3, zones), "dst_zone": words(to_node % 3, zones),
-        "locality": words((from_node != to_node), ["same_node", "cross_node"]),
-        "zone_locality": words((from_node % 3 != to_node % 3), ["same_zone", "cross_zone"]),
-        "request_bytes": pa.array(rng.integers(50, 5_000, rows)), "response_bytes": pa.array(rng.integers(50, 90_000, rows)),
-        "duration_ms": pa.array(rng.integers(1, 30_000, rows)), "mtls": pa.array(~plain),
-        "path": words(plain, ["hbone", "plaintext"]), "verdict": words(verdict, ["forwarded", "denied"]),
-        "policy": pa.array([None if not denied else "team-0/deny-all" for denied in verdict.tolist()]).dictionary_encode(),
-        "paired": words(np.zeros(rows), ["unique"]), "outbound_file": words(np.zeros(rows), [str(log)]),
-        "outbound_line": pa.array(np.arange(1, rows + 1)),
-    }  # fmt: skip
-    table = pa.table(
-        {
-            name: columns[name].cast(kind) if name in columns else pa.nulls(rows, kind)
-            for name, kind in zip(FLOWS_SCHEMA.names, FLOWS_SCHEMA.types, strict=True)
-        },
-        schema=FLOWS_SCHEMA,
-    )
-    page = folder / "big.html"
-    page.write_text(map_page(Flows(table), inputs=[str(log)]))
-    return page, len(pairs)
-
-
-HOSTILE = ('</script><script>document.title="owned"</script>', '<img src=x onerror=document.title="owned">',
-           "</noscript><b>bold</b>", "a'; rm -rf /", '"quoted"', "\u202erev", "x" * 300)  # fmt: skip
-
-
-def hostile(folder: Path) -> Path:
-    """The page of names that try to be markup."""
-    rows = [
-        {
-            "end": START + timedelta(seconds=number), "src_pod": f"evil/{name}", "dst_pod": "data/db-0",
-            "src_namespace": "evil", "dst_namespace": "data", "src_node": name, "dst_node": "node-b", "src_zone": name,
-            "verdict": "denied", "policy": name, "error_class": name, "path": "hbone", "mtls": True,
-            "locality": "cross_node", "paired": "unique", "outbound_file": name, "outbound_line": 1,
-        }
-        for number, name in enumerate(HOSTILE)
-    ]  # fmt: skip
-    page = folder / "hostile.html"
-    page.write_text(map_page(Flows(pa.Table.from_pylist(rows, schema=FLOWS_SCHEMA)), inputs=HOSTILE))
-    return page
 
 
 TEXT = "document.querySelector({}).textContent"
@@ -162,14 +69,16 @@ def choose(selector: str, value: str, event: str = "change") -> str:
 
 def press(selector: str) -> str:
     """Code that clicks a shape: where two lines cross, the mouse itself might meet the other."""
+    down = f"document.querySelector({json.dumps(selector)}).dispatchEvent(new PointerEvent('pointerdown', "
+    up = "document.querySelector('#canvas').dispatchEvent(new PointerEvent('pointerup', "
+    return f"({down}{{bubbles: true, button: 0, buttons: 1}})), {up}{{bubbles: true, detail: 1}})))"
+
+
+def enter(selector: str, number: int = 0) -> str:
+    """Code that gives one of the elements the focus and presses Enter."""
     return (
-        (
-            f"(document.querySelector({json.dumps(selector)}).dispatchEvent(new PointerEvent('pointerdown', {{bubbles: true, "
-            "button: 0, buttons: 1}})), document.querySelector('#canvas').dispatchEvent(new PointerEvent('pointerup', "
-            "{{bubbles: true, detail: 1}})))"
-        )
-        .replace("{{", "{")
-        .replace("}}", "}")
+        f"(() => {{ const one = document.querySelectorAll({json.dumps(selector)})[{number}]; one.focus(); "
+        "one.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true})); })()"
     )
 
 
@@ -182,8 +91,9 @@ def opened(chromium: Chromium, page: Path, name: str, most: float = OPEN_MS) -> 
     """Opens a page three times: the first time a browser also loads itself."""
     times = [chromium.open(page) for _ in range(4)][1:]
     size = page.stat().st_size
-    print(f"{name}: {size:,} bytes, opens in {min(times):.0f} to {max(times):.0f} ms")
-    check(min(times) <= most, f"opens within {most} ms")
+    clock, busy = (min(some) for some in zip(*times, strict=True))
+    print(f"{name}: {size:,} bytes, opens in {clock:.0f} ms by the clock, {busy:.0f} ms of processor")
+    check(busy <= most, f"opens within {most} ms")
     check(size <= PAGE_BYTES, f"page of at most {PAGE_BYTES:,} bytes")
     check(chromium.complaints == [], f"the program runs: {chromium.complaints[:1]}")
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
@@ -265,7 +175,9 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     chromium.click("#canvas .vertex.group .marker")
     check(seen.number("#canvas .vertex") == shown, "and opens it again")
     x = chromium.run("Number(document.querySelector('#canvas .vertex rect').getAttribute('x'))")
-    place = chromium.run("(() => { const b = document.querySelector('#canvas .vertex rect').getBoundingClientRect(); return [b.x + 9, b.y + 9]; })()")  # fmt: skip
+    place = chromium.run(
+        "(box => [box.x + 9, box.y + 9])(document.querySelector('#canvas .vertex rect').getBoundingClientRect())"
+    )
     chromium.mouse("mousePressed", *place, button="left", buttons=1, clickCount=1)
     chromium.mouse("mouseMoved", place[0] + 60, place[1] + 40, button="left", buttons=1)
     chromium.mouse("mouseReleased", place[0] + 60, place[1] + 40, button="left")
@@ -316,7 +228,9 @@ def drive_big(chromium: Chromium, page: Path, pods: int, edges: int, nodes: int,
     chromium.run("document.querySelector('#back').click()")
     seen.does("search, a letter more", choose("#search", "service-1", "input"))
     chromium.run(choose("#search", "", "input"))
-    seen.does("go to a pod and lay out its neighbours", "document.querySelector('#back').click();" + choose("#search", data["vertices"]["id"][7], "input") + ";document.querySelector('#panel .found button').click()")  # fmt: skip
+    sought = choose("#search", data["vertices"]["id"][7], "input")
+    back, first = "document.querySelector('#back').click()", "document.querySelector('#panel .found button').click()"
+    seen.does("go to a pod and lay out its neighbours", f"{back}; {sought}; {first}")
     chromium.run("document.querySelector('#back').click()")
     chromium.run(choose("#search", "", "input"))
     seen.does("clear or tick a filter", tick("plaintext"))
@@ -361,7 +275,7 @@ def drive_hostile(chromium: Chromium, page: Path) -> None:
     names = chromium.run("[...document.querySelectorAll('#canvas .vertex')].map(one => one.getAttribute('aria-label'))")
     check(any(HOSTILE[0] in name for name in names), "names are shown as they are")
     for number in range(seen.number("#canvas .vertex")):
-        chromium.run(f"document.querySelectorAll('#canvas .vertex')[{number}].focus(); document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}))")  # fmt: skip
+        chromium.run(enter("#canvas .vertex", number))
     chromium.key("m")
     check(seen.number("img, b, body script:not(#graph)") == 1, "nor after each was selected")
     chromium.run(choose("#view", "map"))

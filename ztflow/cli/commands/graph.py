@@ -57,8 +57,8 @@ def graph(
         from ztflow.cli.reading import Reader
         from ztflow.cli.rows import Selection
         from ztflow.graph import build_graph, columns_of
-        from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.graph.formats import write_graph
+        from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.model.tables import Flows
 
         form = chosen_format(format, output, GRAPH_FORMATS)

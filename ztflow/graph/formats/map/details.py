@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups, group
 from ztflow.graph.formats.map.columns import packed, worded
 from ztflow.model.schema import LOG_FIELDS
@@ -27,7 +27,7 @@ DETAIL_COLUMNS = (
 )  # fmt: skip
 """Columns of flows that `details` looks at."""
 
-_STEPS = (60, 30, 15, 6, 1)
+_STEPS = (60, 30, 15, 6)
 """Into how many steps the capture is cut: the most that `_CELLS` allows."""
 _CELLS = 70_000
 """Steps with traffic over all edges: some 400 kB."""
@@ -69,18 +69,20 @@ def _over_time(view: View, groups: Groups, bad: BoolArray) -> dict[str, Any]:
         return {"steps": 0, "timeless": len(view)}
     codes, times = groups.codes[timed].astype(np.int64), ended[timed]
     first, last = int(times.min()), int(times.max())
-    for steps in _STEPS:
-        length = (last - first) // steps + 1
-        keys = codes * steps + (times - first) // length
-        cells, counts = np.unique(keys, return_counts=True)
-        if len(cells) <= _CELLS or steps == 1:
-            break
+
+    def cut(steps: int) -> IntArray:
+        keys: IntArray = codes * steps + (times - first) * steps // (last - first + 1)
+        return keys
+
+    steps = next((some for some in _STEPS if len(np.unique(cut(some))) <= _CELLS), 1)
+    keys = cut(steps)
+    cells, counts = np.unique(keys, return_counts=True)
     wrong, wrong_counts = np.unique(keys[bad[timed]], return_counts=True)
     # A cell's key is told as the step from the one before: small numbers.
     return {
         "steps": steps,
         "first": first // 1000,
-        "length": length / 1000,
+        "length": (last - first + 1) / steps / 1000,
         "timeless": int((~timed).sum()),
         "cells": np.diff(cells, prepend=0).tolist(),
         "flows": packed(counts.tolist()),
@@ -155,14 +157,14 @@ def _chosen(view: View, groups: Groups, bad: BoolArray) -> Integers:
     order, rank = order[few], rank[few]
     edge_bad = np.bincount(groups.codes[bad], minlength=len(groups))[groups.codes[order]]
     size = np.bincount(groups.codes, minlength=len(groups))[groups.codes[order]]
-    best = np.lexsort((-size, rank, edge_bad == 0))[:_SAMPLES]
+    best = np.lexsort((-size, edge_bad == 0, rank))[:_SAMPLES]
     kept: Integers = order[best]
     return kept
 
 
 def _lines_of(places: list[list[tuple[str, int]]]) -> tuple[list[str], list[list[int]]]:
     """The lines of some connections as far as they can be read and fit; for each connection the numbers of its own."""
-    # Lines are several hundred characters long: to ask for more than would fit if they were short is to read for nothing.
+    # Lines are several hundred characters long: to look for more than fit if they were short is to read for nothing.
     wanted: list[tuple[str, int]] = [place for some in places for place in some][: _LINES // 100]
     found = raw_lines(wanted)
     texts: dict[tuple[str, int], int] = {}

@@ -54,7 +54,8 @@ stroke-width:2.5}}
 .ztmap .same_node{{--c:var(--same_node)}}.ztmap .cross_node{{--c:var(--cross_node)}}
 .ztmap .cross_zone{{--c:var(--cross_zone)}}
 .ztmap .mixed{{--c:var(--mixed)}}.ztmap .mixed path.line{{stroke-dasharray:12 3}}
-.ztmap .unknown,.ztmap .untold{{--c:var(--unknown)}}.ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
+.ztmap .unknown,.ztmap .untold{{--c:var(--unknown)}}
+.ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
 .ztmap .mtls,.ztmap .fine{{--c:var(--same_node)}}.ztmap .waypoint{{--c:var(--accent)}}
 .ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed{{--c:var(--cross_node)}}
 .ztmap .dim{{opacity:.12}}
