@@ -5,9 +5,9 @@
 
 Makes three pages: of a simulated cluster of 17 pods, of `--pods` pods with `--edges` edges on `--nodes` nodes, and of
 names that try to break out. Ends with an error at the first thing that is not as it should be, or that takes longer or
-more than it may: 1 s to open, 100 ms for whatever one does, 2 MB for the page. Held to these bounds is the processor
-time of the page's main thread, the least of several runs; the clock's time, which other programs make longer, is
-printed beside it. `--pictures` saves those of docs/reference, `--keep` the pages.
+more than it may: 1 s to open, 100 ms for whatever one does, 2 MB for the page. The least of several
+runs counts; for what one does, the processor time of the page's main thread, and the clock's time, which other programs
+on the machine make longer, is printed beside it. `--pictures` saves those of docs/reference/pictures, `--keep` the pages.
 
 Needs Chromium; Debian: `apt-get install chromium`. Not among the tests, which run where there is no browser.
 """
@@ -91,9 +91,8 @@ def opened(chromium: Chromium, page: Path, name: str, most: float = OPEN_MS) -> 
     """Opens a page three times: the first time a browser also loads itself."""
     times = [chromium.open(page) for _ in range(4)][1:]
     size = page.stat().st_size
-    clock, busy = (min(some) for some in zip(*times, strict=True))
-    print(f"{name}: {size:,} bytes, opens in {clock:.0f} ms by the clock, {busy:.0f} ms of processor")
-    check(busy <= most, f"opens within {most} ms")
+    print(f"{name}: {size:,} bytes, opens in {min(times):.0f} ms")
+    check(min(times) <= most, f"opens within {most} ms")
     check(size <= PAGE_BYTES, f"page of at most {PAGE_BYTES:,} bytes")
     check(chromium.complaints == [], f"the program runs: {chromium.complaints[:1]}")
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
@@ -243,9 +242,6 @@ def drive_big(chromium: Chromium, page: Path, pods: int, edges: int, nodes: int,
     chromium.run(press("#canvas .vertex.group .marker"))
     check(seen.number("#canvas .vertex") > nodes + 20, "a box opens in place")
     check("bundles" in seen.text("#count") or seen.number("#canvas .edge") <= 300, "and lines are bundled")
-    if pictures:
-        chromium.key("Escape", 27)
-        chromium.shoot(pictures / "map-open.png")
     seen.does(
         "close or open a box of a hundred pods",
         "document.querySelector('#canvas .box.inner') ? "

@@ -126,7 +126,7 @@ def test_lines_are_bounded_and_only_those_of_ztunnel(tmp_path, monkeypatch):
     shown = details_of(Flows(table(*rows)))[1]["samples"]
     assert sorted(len(line) for line in shown["lines"]) == [10, 10, 1000]
     assert shown["lines"][0].startswith("src.addr=1 \\u{1b}[31m")
-    assert "root" not in json.dumps(shown), "a saved table may name any file"
+    assert "root" not in "".join(shown["lines"]), "a saved table may name any file"
     monkeypatch.setattr(detail_bounds, "_LINES", 25)
     assert details_of(Flows(table(*rows)))[1]["samples"]["lines"] == ["src.addr=2", "src.addr=3"]
 

@@ -40,6 +40,8 @@ _LINE = 1_000
 """Characters of a line."""
 _ALWAYS = LOG_FIELDS[0].key
 """A key that every access line has, in every wrapper."""
+_ASKED = 2_500
+"""Lines looked for: as many as fit if they are short."""
 _LINES = 250_000
 """Characters of all lines."""
 
@@ -164,8 +166,7 @@ def _chosen(view: View, groups: Groups, bad: BoolArray) -> Integers:
 
 def _lines_of(places: list[list[tuple[str, int]]]) -> tuple[list[str], list[list[int]]]:
     """The lines of some connections as far as they can be read and fit; for each connection the numbers of its own."""
-    # Lines are several hundred characters long: to look for more than fit if they were short is to read for nothing.
-    wanted: list[tuple[str, int]] = [place for some in places for place in some][: _LINES // 100]
+    wanted: list[tuple[str, int]] = [place for some in places for place in some][:_ASKED]
     found = raw_lines(wanted)
     texts: dict[tuple[str, int], int] = {}
     lines: list[str] = []
