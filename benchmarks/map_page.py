@@ -7,7 +7,8 @@ Makes three pages: of a simulated cluster of 17 pods, of `--pods` pods with `--e
 names that try to break out. Ends with an error at the first thing that is not as it should be, or that takes longer or
 more than it may: 1 s to open, 100 ms for whatever one does, 2 MB for the page. The least of several
 runs counts; for what one does, the processor time of the page's main thread, and the clock's time, which other programs
-on the machine make longer, is printed beside it. `--pictures` saves those of docs/reference/pictures, `--keep` the pages.
+on the machine make longer, is printed beside it. `--pictures` saves those of docs/reference/pictures, `--keep` the
+pages.
 
 Needs Chromium; Debian: `apt-get install chromium`. Not among the tests, which run where there is no browser.
 """
@@ -147,6 +148,7 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
 
     chromium.run(press("#canvas .edge.refused .catch"))
     check("→" in seen.text("#panel h2"), "a click on an edge shows it")
+    check(seen.number("#canvas .edge:not(.dim)") == 1, "which alone stands out")
     check(seen.number("#panel .refusals li") > 0, "with why it was refused")
     check(seen.number("#panel .spark .all") == 1, "its traffic over time")
     check("access" in seen.text("#panel .sample pre"), "and lines of the log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,9 +20,9 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 def small(folder: Path) -> Path:
     """The page of a simulated capture."""
     simulate(preset("mixed"), seed=1).write(folder / "logs")
-    flows = ztflow.read_flows(folder / "logs")
-    page = folder / "small.html"
-    page.write_text(map_page(flows, inputs=[str(folder / "logs")]))
+    page = folder.resolve() / "small.html"
+    with chdir(folder):  # the page is to name its inputs as a person would
+        page.write_text(map_page(ztflow.read_flows("logs"), inputs=["logs"]))
     return page
 
 

@@ -109,7 +109,11 @@ function extent(items) {
 
 /** What of the picture stands out: what was searched, else what is selected. */
 function emphasis() {
-  const chosen = state.selection && state.selection.item;
+  const chosen = state.selection && state.selection.item, link = state.selection && state.selection.link;
+  if (link && state.hits === null) {
+    const ends = (one) => one.from === link.from && one.to === link.to;
+    return picture.links.some(ends) ? { hit: () => false, near: (item) => item === link.from || item === link.to, link: ends } : null;
+  }
   if (state.hits === null && !chosen) return null;
   const hit = state.hits !== null ? (item) => item.leaves.some((leaf) => state.hits.has(leaf)) : (item) => item === chosen;
   const near = new Set(picture.links.filter((link) => hit(link.from) || hit(link.to)).flatMap((link) => [link.from, link.to]));
