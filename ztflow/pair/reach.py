@@ -93,7 +93,7 @@ class Reach:
 
     @property
     def settle(self) -> int:
-        """After this time it is known whether a half has an isolated partner."""
+        """After this time it is known whether a half has an isolated partner, and whether plaintext may have any."""
         return self.far_gap + self.far_ends
 
     @property

@@ -82,7 +82,7 @@ class EpochStages:
         unmatched, features, partner = self.unmatched, self.unmatched.features, self._parameters.reach.partner
         remaining = unmatched.status == REMAINING
         hop_to = unmatched.where(remaining & features.outbound & features.elsewhere)
-        hop_from = unmatched.where(remaining & ~features.outbound & ~features.early)
+        hop_from = unmatched.where(remaining & ~features.outbound & features.tunnelled & ~features.early)
         if not len(hop_to) or not len(hop_from):
             return
         until = features.time[hop_from] + 2 * partner
