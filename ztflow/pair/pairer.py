@@ -216,7 +216,7 @@ class Pairer:
         """
         recent, features = self._recent, self._recent.features
         until = self._watermark - self._reach.settle
-        index = np.flatnonzero(recent.undecided & features.pairable & ~features.tunnelled & (features.time < until))
+        index = np.flatnonzero(recent.undecided & features.plain & (features.time < until))
         if not len(index):
             return
         index = index[~self._seen.other_side(features, index, features.time[index] + self._reach.settle)]

@@ -111,6 +111,10 @@ class Reach:
         """An end this much older than the watermark is no neighbour of a half that is still to be decided."""
         return self.for_clocks + self.fresh_past
 
+    def for_starts(self, watermark: int) -> int:
+        """Before this time everything started, at this watermark, that did not last longer than `partner`."""
+        return self.frontier(watermark) - self.partner - self.far_ends
+
     def frontier(self, watermark: int) -> int:
         """Up to when nearby halves can be assigned, at this watermark: a whole number of epochs."""
         return (watermark - self.settle - self.far_ends) // self.epoch * self.epoch

@@ -113,11 +113,11 @@ class BasicFeatures:
             authority's host, of a connection in plaintext both addresses and the port dialled.
         identity_optional: Whether the loose key leaves the identity out. Not across networks, where it is all that
             tells clients apart, nor for a refused request or plaintext, whose blocking key has none.
-        tunnelled: Whether it is HBONE.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of the ztunnel that wrote it: its pod, else the input.
         elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
+        plain: Whether it is a whole connection in plaintext whose partner may be a line.
     """
 
     time: IntArray
@@ -130,7 +130,7 @@ class BasicFeatures:
     response: UIntArray
     ztunnel: UIntArray
     elsewhere: BoolArray
-    tunnelled: BoolArray
+    plain: BoolArray
 
     def __len__(self) -> int:
         return len(self.time)
@@ -209,12 +209,14 @@ def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
         ztunnel = np.where(ztunnel != 0, ztunnel, mix(hashes("source_file")))
     tunnelled = host != 0
     pairable = memory.per_row(halves, "message", is_complete, np.bool_) & (time != NO_TIME)
-    plain = np.flatnonzero(pairable & ~tunnelled)
-    if len(plain):
-        key[plain] = combine([hashes("src_ip")[plain], destination[plain], mixed_ports(numbers(halves, "dst_port")[plain])])
+    plain = pairable & ~tunnelled
+    if plain.any():
+        never = memory.per_row(halves, "error_class", _never_arrived, np.bool_) & outbound & ((sent | received) == 0)
+        pairable[plain & never] = False
+        plain &= pairable
+        port = mixed_ports(numbers(halves, "dst_port")[plain])
+        key[plain] = combine([hashes("src_ip")[plain], destination[plain], port])
         optional[plain] = False
-        never = memory.per_row(halves, "error_class", _never_arrived, np.bool_)[plain]
-        pairable[plain] = ~(never & outbound[plain] & ((sent[plain] | received[plain]) == 0))
     rows, asked = refused(halves, outbound, memory)
     if len(rows):
         pairable[rows] = time[rows] != NO_TIME
@@ -231,5 +233,5 @@ def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
         response=np.where(outbound, received, sent),
         ztunnel=ztunnel,
         elsewhere=tunnelled & (host != destination),
-        tunnelled=tunnelled,
+        plain=plain,
     )

@@ -30,6 +30,7 @@ class FullFeatures(BasicFeatures):
         source: Hash of the source address.
         destination: Hash of the address dialled or accepted.
         service: Hash of the service addressed, 0 where the half does not say it.
+        tunnelled: Whether it is HBONE.
         early: Whether it is a `connection failed` line.
         answered: Whether its error is the other side's answer, which writes a line of its own.
         port: Source port, 0 where unknown: the client's own for outbound halves, the tunnel's for inbound ones.
@@ -42,6 +43,7 @@ class FullFeatures(BasicFeatures):
     source: UIntArray
     destination: UIntArray
     service: UIntArray
+    tunnelled: BoolArray
     early: BoolArray
     answered: BoolArray
     port: IntArray
@@ -73,6 +75,7 @@ def full_features(
         source=hashes("src_ip"),
         destination=hashes("dst_ip"),
         service=hashes("dst_service"),
+        tunnelled=hashes("hbone_host") != 0,
         early=memory.per_row(halves, "message", is_failed, np.bool_),
         answered=per_word(error, _is_answer, np.bool_),
         port=numbers(halves, "src_port").astype(np.int64),
