@@ -45,7 +45,7 @@ def mix(values: UIntArray) -> UIntArray:
 
 
 _NEVER_ARRIVED = frozenset({ErrorClass.REFUSED, ErrorClass.UNREACHABLE, ErrorClass.TIMEOUT})
-"""Errors of a plaintext dial, when no byte moved: no ztunnel took the connection, which would have accepted it first."""
+"""Errors of a plaintext dial, when no byte moved: no ztunnel took it, which would have accepted first."""
 
 _MIXED_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
 

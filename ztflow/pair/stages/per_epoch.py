@@ -1,7 +1,7 @@
 """Once per epoch of log time: runs the slower stages on the halves that are not isolated pairs.
 
 In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `plaintext_by_start`, `late_or_cut`, and at
-last the `unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for the halves that wait here.
+last the `unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for halves that wait.
 """
 
 from __future__ import annotations
