@@ -16,7 +16,7 @@ from ztflow.model.vocabulary import ErrorClass
 
 STATIC_STRICT = "istio_converted_static_strict"
 """Name of the policy made of a PeerAuthentication of mode STRICT, in Istio's root namespace."""
-CONVERTED = "converted_peer_authentication_"
+PORTS_PREFIX = "converted_peer_authentication_"
 """How the name of a policy made of a PeerAuthentication with modes by port begins, in that one's namespace."""
 _REJECTED = "connection closed due to policy rejection"
 _NONE_ALLOWED = f"{_REJECTED}: allow policies exist, but none allowed"
@@ -47,8 +47,8 @@ def strict_of(policy: str | None) -> str | None:
     namespace, _, name = (policy or "").partition("/")
     if name == STATIC_STRICT:
         return "a PeerAuthentication of mode STRICT"
-    if name.startswith(CONVERTED):
-        return f"the PeerAuthentication {namespace}/{name.removeprefix(CONVERTED)}, STRICT on this port"
+    if name.startswith(PORTS_PREFIX):
+        return f"the PeerAuthentication {namespace}/{name.removeprefix(PORTS_PREFIX)}, STRICT on this port"
     return None
 
 

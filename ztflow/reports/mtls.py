@@ -88,7 +88,7 @@ class Mtls(Report):
     """Whether it is really mTLS.
 
     Attributes:
-        parts: Shares of the kinds in `encryption.KINDS`, and `unknown`.
+        parts: Shares of the kinds in `encryption.ENCRYPTION`, and `unknown`.
         paths: Connections by path.
         pairs: Every pair of workloads, least covered first.
         plaintext: Every plaintext connection of the cluster, grouped; busiest first.

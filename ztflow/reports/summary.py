@@ -106,7 +106,7 @@ class Summary(Report):
         totals: Sums over all connections; None when there are none.
         nodes: `same_node`, `cross_node` and `unknown` shares.
         zones: `same_zone`, `cross_zone` and `unknown` shares; None when no zone is known at all.
-        mtls: Shares of the kinds in `encryption.KINDS`, and `unknown`.
+        mtls: Shares of the kinds in `encryption.ENCRYPTION`, and `unknown`.
         paths: Connections by path; None is a path the log does not tell.
         pairs: Who talks to whom, by workload, busiest first.
         denied: What was refused by policy.
