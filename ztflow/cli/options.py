@@ -16,7 +16,7 @@ import click
 
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
-from ztflow.writers import ROW_FORMATS
+from ztflow.writers import RAW, ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -259,20 +259,39 @@ output_option = option(
 )  # fmt: skip
 
 
+def _names(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns, several at once with commas between them."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
+def _arranging(about: str) -> tuple[Decorator, Decorator]:
+    """`--columns` and `--sort` for rows of which the help says what the names are."""
+    return (
+        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=_names,
+               help=f"Show only these columns, in this order, with commas between them. {about}"),
+        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=_names,
+               help="Sort by these columns, as -duration,src_pod; a minus is descending, unknown comes last."),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableOutput:
     """How to print rows, and where."""
 
     format: str | None = None
     output: str | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
 
 
 row_output_options = _group_of(
     "output",
     TableOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ROW_FORMATS),
-           help="table (the default, fits the terminal), wide, jsonl, csv, parquet."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*ROW_FORMATS, RAW)),
+           help="table (the default, fits the terminal), wide, jsonl, csv, parquet; raw: the lines of the log."),
     output_option,
+    *_arranging("Those of the reference page fields, and id, bytes, bytes_per_s, duration, src_addr, dst_addr, "
+                "hbone_addr."),
 )  # fmt: skip
 
 
