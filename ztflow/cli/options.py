@@ -30,7 +30,7 @@ READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
 
-REPORT_FORMATS = ("table", "json", "markdown", "html")
+REPORT_FORMATS = ("table", "json", "markdown", "html", "csv", "jsonl")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
 
 EXCLUDED = "\0"
@@ -302,17 +302,23 @@ class ReportOutput:
     format: str | None = None
     output: str | None = None
     rows: int | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
+    table: str | None = None
     exit_code: bool = False
 
 
 report_output_options = _group_of(
     "output",
     ReportOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(REPORT_FORMATS),
-           help="table (the default), json, markdown, html."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*REPORT_FORMATS, "md")),
+           help="table (the default), json, markdown or md, html; csv and jsonl hold one table."),
     output_option,
-    option(OUTPUT, "--rows", metavar="N", type=COUNT,
+    option(OUTPUT, "--rows", "-n", metavar="N", type=COUNT,
            help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
+    *_arranging("They are named as the headings, with _ for a blank: same_node, bytes_per_s. Tables without any of "
+                "them are left out."),
+    option(OUTPUT, "--table", metavar="TITLE", help="Show only the table of this title, or that begins like this."),
     option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip
 

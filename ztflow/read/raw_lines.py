@@ -15,6 +15,18 @@ Place: TypeAlias = tuple[str, int]
 """An input as the tables name it (a member of an archive has the archive's name before its own), and a line from 1."""
 
 
+def place_of(text: str) -> Place | None:
+    """The input and the line that `FILE:LINE` names; None for anything else, such as a file that is called so."""
+    name, colon, number = text.rpartition(":")
+    if not (colon and number.isascii() and number.isdecimal() and len(number) < _DIGITS) or Path(text).is_file():
+        return None
+    return (name, int(number)) if int(number) and (name == "-" or outer_file(name) is not None) else None
+
+
+_DIGITS = 18
+"""More than any line number has."""
+
+
 def raw_line(name: str, number: int) -> str:
     """A physical line of an input, without its end.
 
@@ -53,7 +65,7 @@ def raw_lines(places: Iterable[Place], standing_for: Mapping[str, str] | None = 
     files: dict[str, dict[str, str]] = {}
     for name in wanted:
         stored = _stored(name, standing_for or {})
-        outer = _outer(stored)
+        outer = outer_file(stored)
         if outer is None:
             gone = "it was read from a pipe" if name == "-" or name.startswith("<") else "it is not there"
             raise SourceError(
@@ -112,8 +124,11 @@ def _lines(stream: Stream) -> Iterator[bytes]:
         yield last
 
 
-def _outer(name: str) -> str | None:
-    """The file a name begins with: itself, or the archive it is in."""
-    while name and not Path(name).is_file():
-        name = name.rpartition("/")[0]
+def outer_file(name: str) -> str | None:
+    """The file the name of an input begins with: itself, or the archive it is in."""
+    try:
+        while name and not Path(name).is_file():
+            name = name.rpartition("/")[0]
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return None
     return name or None
