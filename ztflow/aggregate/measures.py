@@ -254,9 +254,7 @@ def quantiles(
     return median, high, longest
 
 
-def percentiles(
-    values: IntArray, codes: Integers, count: int, percents: Sequence[int]
-) -> tuple[list[int | None], ...]:
+def percentiles(values: IntArray, codes: Integers, count: int, percents: Sequence[int]) -> tuple[list[int | None], ...]:
     """Percentiles of each group by nearest rank, one list a percentile; None for a group without values."""
     empty: list[int | None] = [None] * count
     if not len(values):

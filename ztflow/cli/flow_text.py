@@ -96,7 +96,8 @@ def flow_lines(flow: Flow, raw: Mapping[str, str]) -> Iterator[str]:
         if side not in raw:
             yield f"{title}: no line was found"
             continue
-        yield f"{title}: {visible(f'{getattr(flow, f"{side}_file")}:{getattr(flow, f"{side}_line")}')}"
+        file, number = getattr(flow, f"{side}_file"), getattr(flow, f"{side}_line")
+        yield f"{title}: {visible(file)}:{number}"
         yield from (f"  {line}" for line in explain_raw(raw[side]))
         yield f"  {visible(raw[side].replace(chr(9), ' '))}"
 

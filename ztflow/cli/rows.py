@@ -255,9 +255,7 @@ def _write(
             from ztflow.cli.raw_rows import RawWriter
 
             return RawWriter(stream, standing_for, escaped=paper.width is not None)
-        return open_writer(
-            form, stream, schema, width=paper.width, color=paper.color, live=live, chosen=bool(names)
-        )
+        return open_writer(form, stream, schema, width=paper.width, color=paper.color, live=live, chosen=bool(names))
 
     with (
         rows_destination(output.output, make, live=live, wanted=run.answers) as writer,

@@ -222,7 +222,7 @@ class Answers(Table):
             place: `FILE:LINE`, of either half; `Flow.id` and the column `id` of `select` are such places.
 
         Raises:
-            UsageError: No flow has this line.
+            UsageError: No flow has this line, or several have, as with a JSON document on one line.
 
         Examples:
             >>> import ztflow
@@ -230,19 +230,29 @@ class Answers(Table):
             >>> flows.at("fixtures/seed/cross-node.log:3").id
             'fixtures/seed/cross-node.log:4'
         """
-        import pyarrow.compute as pc
-
         from ztflow.errors import UsageError
 
-        file, _, number = place.rpartition(":")
-        rows = self.to_arrow()
-        for side in ("outbound", "inbound"):
-            if number.isascii() and number.isdecimal() and len(number) <= _LINE_DIGITS:
-                named = pc.equal(rows[f"{side}_file"].cast("string"), file)
-                found = pc.indices_nonzero(pc.and_(named, pc.equal(rows[f"{side}_line"], int(number))))
-                if len(found):
-                    return self._flows()[found[0].as_py()]
+        found = self.all_at(place)
+        if len(found) == 1:
+            return self._flows()[found[0]]
+        if found:
+            raise UsageError(
+                f"{len(found):,} flows have the line {place}, a document of many records; `all_at` gives all"
+            )
         raise UsageError(f"no flow has the line {place}; `ztflow explain {place}` says what is in it")
+
+    def all_at(self, place: str) -> list[int]:
+        """The rows of the flows that have a log line at a place, as `at` takes it: several where it is a document."""
+        import pyarrow.compute as pc
+
+        file, _, number = place.rpartition(":")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _LINE_DIGITS):
+            return []
+        rows, found = self.to_arrow(), set[int]()
+        for side in ("outbound", "inbound"):
+            named = pc.equal(rows[f"{side}_file"].cast("string"), file)
+            found |= set(pc.indices_nonzero(pc.and_(named, pc.equal(rows[f"{side}_line"], int(number)))).to_pylist())
+        return sorted(found)
 
     def lines(self, flow: Flow) -> list[str]:
         """The raw log lines of a flow, the outbound half's first, read again from the inputs.

@@ -1,10 +1,10 @@
-"""What an access line says, in sentences: who called whom, encrypted or not, refused by what, how much from whose view."""
+"""What an access line says, in sentences: who called whom, encrypted or not, refused by what, how much was sent."""
 
 from __future__ import annotations
 
 from ztflow.model.error_classes import policy_of
 from ztflow.model.objects import AccessRecord
-from ztflow.model.vocabulary import Direction, ErrorClass, Message
+from ztflow.model.vocabulary import Direction, ErrorClass, Message, Word
 from ztflow.text.format import bytes_text, duration_text
 
 _STRICT = "istio_converted_static_strict"
@@ -19,6 +19,10 @@ _REFUSED_BY_PEER = {ErrorClass.PEER_DENIED: "The other side refused it with 401;
 def in_words(record: AccessRecord) -> list[str]:
     """The line in sentences, none of them escaped: the texts are the log's."""
     return [*_who(record), *_way(record), *_outcome(record), *_amounts(record)]
+
+
+def _is(text: str | None, word: Word) -> bool:
+    return text == word
 
 
 def _named(namespace: str | None, name: str | None, address: str | None) -> str:
@@ -58,7 +62,7 @@ def _who(record: AccessRecord) -> list[str]:
 def _next_hop(record: AccessRecord) -> bool:
     """Whether the address dialled is not that of the target, so that a waypoint or gateway is between them."""
     return (
-        record.direction == Direction.OUTBOUND
+        _is(record.direction, Direction.OUTBOUND)
         and record.hbone_host is not None
         and record.dst_ip is not None
         and record.hbone_host != record.dst_ip
@@ -66,14 +70,13 @@ def _next_hop(record: AccessRecord) -> bool:
 
 
 def _way(record: AccessRecord) -> list[str]:
-    if record.message == Message.FAILED:
+    if _is(record.message, Message.FAILED):
         return [
-            "It was refused before ztunnel knew enough about it, so the line names two addresses and nothing of a tunnel."
+            "It was refused before ztunnel knew more about it: the line names two addresses and nothing of a tunnel."
         ]
     if record.hbone_host is None:
         return [
-            "Not encrypted by the mesh: no tunnel (`dst.hbone_addr` is missing). Whether the application encrypts by "
-            "itself the log does not tell."
+            "Not encrypted by the mesh: no tunnel (`dst.hbone_addr` is missing). The application may encrypt itself."
         ]
     who = [
         f"{end} is {identity}"
@@ -88,31 +91,28 @@ def _way(record: AccessRecord) -> list[str]:
 
 
 def _outcome(record: AccessRecord) -> list[str]:
-    if record.message == Message.OPENED:
+    if _is(record.message, Message.OPENED):
         return ["It began; how it ends is in another line."]
     if record.error is None:
-        return ["It ended without an error."] if record.message == Message.COMPLETE else []
+        return ["It ended without an error."] if _is(record.message, Message.COMPLETE) else []
     policy = policy_of(record.error)
     if policy is not None and policy.rpartition("/")[2] == _STRICT:
         return [
-            f"Refused: {policy} is no policy of yours. istiod makes it of a PeerAuthentication of mode STRICT, which "
-            "takes only clients with a mesh identity, and this one came without."
+            f"Refused: {policy} is no policy of yours. istiod makes it of a PeerAuthentication of mode STRICT.",
+            "That takes only clients with a mesh identity, and this one came without.",
         ]
     if policy is not None:
         return [f"Refused by the policy {policy}: a rule of it with action DENY matched this connection."]
-    if record.error_class == ErrorClass.POLICY_DENIED and _NONE_ALLOWED not in record.error:
+    if _is(record.error_class, ErrorClass.POLICY_DENIED) and _NONE_ALLOWED not in record.error:
         return ["Refused by an authorization policy, of which the line does not tell the name."]
-    if record.error_class == ErrorClass.POLICY_DENIED:
-        return [
-            "Refused because no policy allows it: policies with action ALLOW select the server, and no rule of theirs "
-            "matches this client."
-        ]
+    if _is(record.error_class, ErrorClass.POLICY_DENIED):
+        return ["Refused because none allows it: ALLOW policies select the server, and no rule of theirs matches."]
     told = _REFUSED_BY_PEER.get(ErrorClass(record.error_class)) if record.error_class else None
     return [told or f"It ended with an error: {record.error}"]
 
 
 def _amounts(record: AccessRecord) -> list[str]:
-    inbound = record.direction == Direction.INBOUND
+    inbound = _is(record.direction, Direction.INBOUND)
     sizes = (record.bytes_recv, record.bytes_sent) if inbound else (record.bytes_sent, record.bytes_recv)
     request, response = (None if size is None else _size(size) for size in sizes)
     if request is None or response is None or record.direction is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import find_inputs, open_found
-
 
 Place: TypeAlias = tuple[str, int]
 """An input as the tables name it (a member of an archive has the archive's name before its own), and a line from 1."""
@@ -63,13 +62,14 @@ def raw_lines(places: Iterable[Place], standing_for: Mapping[str, str] | None = 
     for name, number in places:
         wanted.setdefault(name, set()).add(number)
     files: dict[str, dict[str, str]] = {}
-    for name in wanted:
+    for name, numbers in wanted.items():
+        first = min(numbers)
         stored = _stored(name, standing_for or {})
         outer = outer_file(stored)
         if outer is None:
             gone = "it was read from a pipe" if name == "-" or name.startswith("<") else "it is not there"
             raise SourceError(
-                name, f"cannot show line {min(wanted[name])}: {gone}",
+                name, f"cannot show line {first}: {gone}",
                 hint="read the flows from a file to see their lines",
             )  # fmt: skip
         files.setdefault(outer, {})[stored] = name
@@ -97,7 +97,7 @@ def _stored(name: str, standing_for: Mapping[str, str]) -> str:
     return name
 
 
-def _some(stream: Stream, numbers: Set[int], name: str) -> Iterator[tuple[int, bytes]]:
+def _some(stream: Stream, numbers: set[int], name: str) -> Iterator[tuple[int, bytes]]:
     """Some lines of a stream with their numbers."""
     last = max(numbers)
     at = 0

@@ -93,7 +93,7 @@ def _sorted(table: TitledTable, keys: Sequence[tuple[str, str]]) -> TitledTable:
 
 def _key(cell: Any) -> tuple[int, Any]:
     """What a cell is sorted by; where numbers and words are in one column, numbers come first."""
-    value = cell.values if isinstance(cell, Spark) else cell
+    value = cell.steps if isinstance(cell, Spark) else cell
     return (0 if isinstance(value, int | float) else 1 if isinstance(value, str) else 2), value
 
 

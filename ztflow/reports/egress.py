@@ -101,16 +101,20 @@ class Egress(Report):
         total, notes = self.total, []
         if total.flows:
             of_flows, of_bytes = (
-                "" if part is None else f" ({share_text(part)} of all)" for part in (total.flows_share, total.bytes_share)
+                "" if part is None else f" ({share_text(part)} of all)"
+                for part in (total.flows_share, total.bytes_share)
             )
             notes += [
-                f"Left the mesh: {counted(total.flows, 'connection')}{of_flows}, {bytes_text(total.bytes)} sent and "
-                f"received{of_bytes}. Shares are of what left the mesh.",
+                (
+                    f"Left the mesh: {counted(total.flows, 'connection')}{of_flows}, {bytes_text(total.bytes)} "
+                    f"sent and received{of_bytes}. Shares are of what left the mesh."
+                ),
                 self.span.note(),
             ]
         if self.findings:
             notes.append(
-                "An address without a service usually lacks a ServiceEntry, or belongs to a pod outside the mesh's view."
+                "An address without a service usually lacks a ServiceEntry, or belongs to a pod outside the "
+                "mesh's view."
             )
         return notes
 

@@ -112,9 +112,7 @@ def shared_identities(view: View) -> tuple[SharedIdentity, ...]:
             if labels.codes[row] >= 0 and vertex.id != UNKNOWN and "address" not in vertex.kinds:
                 workloads.setdefault(labels.words[labels.codes[row]], set()).add(vertex.id)
     source, target = held
-    flows = tally(source[source >= 0], len(numbers)) + tally(
-        target[(target >= 0) & (target != source)], len(numbers)
-    )
+    flows = tally(source[source >= 0], len(numbers)) + tally(target[(target >= 0) & (target != source)], len(numbers))
     found = [
         SharedIdentity(name, name.partition("/sa/")[2] or None, tuple(sorted(members)), int(flows[numbers[name]]))
         for name, members in workloads.items()

@@ -112,13 +112,19 @@ class Latency(Report):
     def notes(self) -> list[str]:
         """On what grounds a life is called a latency, and what was left out."""
         notes = [
-            f"Latency is the life of a connection, from its opening to its end, where {MOSTLY} % of a client's "
-            f"connections to a port ended within {_BOUND} and carried payload both ways: who keeps connections for "
-            "later use keeps them longer. It has all requests of the connection in it, so one request took no longer.",
-            f"longer: connections that lived longer than {_BOUND}. The log does not tell whether the answer was slow "
-            "or the connection was kept, so where a percentile falls among them there is none.",
-            "mesh: what the client's side saw longer than the server's (connecting, TLS handshake, the way there and "
-            "back), in surely paired tunnels; it is a latency for every connection.",
+            (
+                f"Latency is the life of a connection, from its opening to its end, where {MOSTLY} % of a client's "
+                f"connections to a port ended within {_BOUND} and carried payload both ways: who keeps connections for "
+                "later use keeps them longer. All requests of the connection are in it, so one took no longer."
+            ),
+            (
+                f"longer: connections that lived longer than {_BOUND}. The log does not tell whether the answer "
+                "was slow or the connection was kept, so where a percentile falls among them there is none."
+            ),
+            (
+                "mesh: what the client's side saw longer than the server's (connecting, TLS handshake, the way "
+                "there and back), in surely paired tunnels; it is a latency for every connection."
+            ),
         ]
         refused = sum(row.refused for row in self.pairs)
         if refused:
@@ -189,21 +195,26 @@ def latency(flows: Flows, by: GraphLevelWord = "workload") -> Latency:
         for mask in (None, measured, view.equals("verdict", *REFUSED), measured & (life > DONE_WITHIN_MS), meshed)
     ]
     rows = []
-    for row, (every, done, refused, longer, tunnels), answers, (p50, p90, p99, longest), mesh_of in zip(
-        pairs.first.tolist(), zip(*counts, strict=True), answered, zip(*lives, strict=True), zip(*mesh, strict=True),
-        strict=True,
-    ):  # fmt: skip
+    columns = (pairs.first.tolist(), *counts, answered, *lives, *mesh)
+    for row, every, done, refused, beyond, tunnels, answers, p50, p90, p99, longest, mesh50, mesh99 in zip(
+        *columns, strict=True
+    ):
         kind = _kind(done, answers, p90)
-        told = [None if kind == "exchange" and (value or 0) > DONE_WITHIN_MS else value for value in (p99, longest)]
-        ends_of = ends.id(int(ends.source[row])), ends.id(int(ends.target[row]))
         rows.append(
             Lives(
-                *ends_of, int(port[row]) if port[row] >= 0 else None, kind, every, done, refused, p50, p90, *told,
-                longer, longest, tunnels, *mesh_of,
+                source=ends.id(int(ends.source[row])), target=ends.id(int(ends.target[row])),
+                port=int(port[row]) if port[row] >= 0 else None, kind=kind, flows=every, measured=done, refused=refused,
+                p50_ms=p50, p90_ms=p90, p99_ms=_as_latency(kind, p99), max_ms=_as_latency(kind, longest),
+                longer=beyond, longest_ms=longest, mesh_flows=tunnels, mesh_p50_ms=mesh50, mesh_p99_ms=mesh99,
             )
         )  # fmt: skip
     rows.sort(key=lambda row: (-row.flows, row.source, row.target, -1 if row.port is None else row.port))
     return Latency(Basis.of(flows, view), by, tuple(rows))
+
+
+def _as_latency(kind: Kind, life: int | None) -> int | None:
+    """A life as it is told: none that is longer than an answer is known to take is told as a latency."""
+    return None if kind == "exchange" and life is not None and life > DONE_WITHIN_MS else life
 
 
 def _kind(measured: int, answered: int, high: int | None) -> Kind:
@@ -213,5 +224,3 @@ def _kind(measured: int, answered: int, high: int | None) -> Kind:
     if high > DONE_WITHIN_MS:
         return "kept_open"
     return "exchange" if 100 * answered >= MOSTLY * measured else "one_way"
-
-

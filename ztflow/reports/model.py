@@ -261,7 +261,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Spark):
-        return list(value.values)
+        return list(value.steps)
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
         for field in fields(value):

@@ -184,7 +184,16 @@ def over_time_table(
         moved = tuple(one + other for one, other in zip(sent, received, strict=True))
         peak = max(range(len(moved)), key=moved.__getitem__)
         most = moved[peak] / seconds if moved[peak] else None
-        return name, opened, accepted, sum(sent), sum(received), Spark(moved), most, moments[peak].start if most else None
+        return (
+            name,
+            opened,
+            accepted,
+            sum(sent),
+            sum(received),
+            Spark(moved),
+            most,
+            moments[peak].start if most else None,
+        )
 
     rows = [row(one.name, sum(one.opened), sum(one.accepted), one.sent, one.received) for one in names]
     whole, flows = [moment.bytes for moment in moments], sum(moment.flows for moment in moments)
@@ -204,7 +213,7 @@ _TIMELINE = (
 
 def timeline_table(moments: Sequence[Moment], seconds: float, limit: int | None, *, folded: bool) -> TitledTable:
     """Every step of time, with rates over the step."""
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (one.start, one.flows, one.request_bytes, one.response_bytes, one.bytes / seconds, one.flows / seconds,
          one.denied, one.failed)
         for one in moments

@@ -184,7 +184,7 @@ def _values(table: TitledTable) -> Iterator[list[Any]]:
     rest = [(ALL_OTHERS, *table.footer[0][1:])] if table.hidden and table.footer else []
     for row in (*table.rows, *rest):
         yield [
-            time_text(cell) if isinstance(cell, datetime) else list(cell.values) if isinstance(cell, Spark) else cell
+            time_text(cell) if isinstance(cell, datetime) else list(cell.steps) if isinstance(cell, Spark) else cell
             for cell in row
         ]
 

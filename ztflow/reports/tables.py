@@ -101,7 +101,7 @@ def _array(unit: Unit, cells: Sequence[Any]) -> pa.Array:
         unit, pa.float64()
     )
     if unit is Unit.SPARK:
-        return pa.array([None if cell is None else list(map(float, cell.values)) for cell in cells], pa.list_(kind))
+        return pa.array([None if cell is None else list(map(float, cell.steps)) for cell in cells], pa.list_(kind))
     texts = [", ".join(cell) if isinstance(cell, tuple) else cell for cell in cells]
     if unit is Unit.TEXT or any(isinstance(cell, str) for cell in texts):
         told = [{True: "yes", False: "no"}.get(cell, cell) if isinstance(cell, bool) else cell for cell in texts]
@@ -155,7 +155,7 @@ def _sums(fields: Sequence[Field], rows: Sequence[Sequence[Any]], label: str) ->
         if not known:
             cells.append(None)
         elif field.unit is Unit.SPARK:
-            cells.append(Spark(tuple(map(sum, zip(*(cell.values for cell in known), strict=True)))))
+            cells.append(Spark(tuple(map(sum, zip(*(cell.steps for cell in known), strict=True)))))
         else:
             cells.append(round(fsum(known), 12) if any(isinstance(cell, float) for cell in known) else sum(known))
     return (label, *cells[1:])

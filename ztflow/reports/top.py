@@ -143,7 +143,7 @@ class Top(Report):
         return notes
 
 
-_PLURAL = {GraphLevel.IDENTITY: "Identities"}
+_PLURAL: dict[str, str] = {GraphLevel.IDENTITY: "Identities"}
 
 _ENDS = (
     Field("name"), Field("opened", Unit.COUNT, adds=True), Field("accepted", Unit.COUNT, adds=True),
@@ -190,7 +190,7 @@ def top(flows: Flows, by: By = "workload") -> Top:
     span = Span.of(flows, basis)
     made = _ends(view, "workload" if by == PAIR else by, span)
     pairs = _pairs(view, span) if by == PAIR else ()
-    shared = shared_identities(view) if by == GraphLevel.IDENTITY else ()
+    shared = shared_identities(view) if by == GraphLevel.IDENTITY.value else ()
     return Top(basis, by, span, () if by == PAIR else made[:-1], pairs, made[-1], shared)
 
 

@@ -20,6 +20,7 @@ from ztflow.reports.rates import Span
 from ztflow.reports.tables import Field, TitledTable, titled
 from ztflow.text.format import Unit, counted
 
+
 @dataclass(frozen=True, slots=True)
 class Talker:
     """One vertex with its traffic.
@@ -109,9 +110,7 @@ class Traffic(Report):
              rate(row.bytes_sent), rate(row.bytes_received))
             for row in self.talkers
         ]  # fmt: skip
-        pairs = [
-            (*pair_cells(row), rate(row.measures.bytes), rate(row.measures.flows)) for row in self.pairs
-        ]
+        pairs = [(*pair_cells(row), rate(row.measures.bytes), rate(row.measures.flows)) for row in self.pairs]
         found = [
             titled(f"Top talkers by {self.by}", _TALKERS, talkers, limit),
             titled("Who talks to whom", _PAIRS, pairs, limit),
@@ -131,7 +130,9 @@ class Traffic(Report):
             SPREAD,
         ]
         if self.over_time:
-            notes.insert(1, "A connection is in the row of its client and in that of its server; the total has it once.")
+            notes.insert(
+                1, "A connection is in the row of its client and in that of its server; the total has it once."
+            )
         if self.timeless:
             notes.append(f"Not in the timeline: {counted(self.timeless, 'connection')} without a time.")
         return notes

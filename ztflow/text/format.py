@@ -128,7 +128,9 @@ def rate_text(rate: float) -> str:
 
 
 def bytes_rate_text(rate: float) -> str:
-    """Bytes a second: `9.8 kB`; below one `0.12 B`."""
+    """Bytes a second: `9.8 kB`; below one `0.12 B`, `<0.01 B` for less."""
+    if 0 < rate < 0.01:
+        return "<0.01 B"
     return bytes_text(round(rate)) if rate >= 1 or not rate else f"{rate:.2g} B"
 
 
@@ -144,14 +146,14 @@ class Spark:
     """Numbers in equal steps of time.
 
     Attributes:
-        values: One a step, none of them negative.
+        steps: One a step, none of them negative.
     """
 
-    values: tuple[int, ...]
+    steps: tuple[int, ...]
 
     def text(self, cells: int = SPARK_CELLS) -> str:
         """One bar for so many steps that they fit; `·` where there was nothing, the highest bar for the most."""
-        values, count = self.values, len(self.values)
+        values, count = self.steps, len(self.steps)
         if count > cells:
             values = tuple(sum(values[count * at // cells : count * (at + 1) // cells]) for at in range(cells))
         most = max(values, default=0)

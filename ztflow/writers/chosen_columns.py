@@ -32,7 +32,7 @@ def _shown(name: str) -> Callable[[float], str]:
         return _size
     if name == "duration" or name.endswith("_ms"):
         return lambda value: short_duration(int(value))
-    return lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "{:.4g}".format if name == "confidence" else str
 
 
 def _list(array: pa.Array) -> Cells:

@@ -55,11 +55,16 @@ REPORT_NAMES = (
     "file, folder or pattern; repeatable.",
 )
 @option(
-    OUTPUT, "--by", metavar="LEVEL", type=Word(GRAPH_LEVELS),
+    OUTPUT,
+    "--by",
+    metavar="LEVEL",
+    type=Word(GRAPH_LEVELS),
     help=f"For traffic and latency: one of {', '.join(GRAPH_LEVELS)}; workload unless given.",
 )
 @option(
-    OUTPUT, "--every", metavar="DURATION",
+    OUTPUT,
+    "--every",
+    metavar="DURATION",
     help="For traffic: the course over time, in steps of 10s, 1m, 1h, the empty ones too.",
 )
 @reading_options

@@ -49,11 +49,14 @@ def show(words: Sequence[str], format: str, output: str | None, reading: Reading
         check_destination(format, output, sources, reading.inventory)
         with kept_stdin(sources) as standing_for:
             flows = Reader(run, reading).all_flows(sources)
-            found = [flows.at(place) for place in _as_named(places, flows)]
+            found = [flow for place in _as_named(places, flows) for flow in _at(place, flows)]
             wanted = [place for flow in found for place in _sides(flow).values()]
             lines = {place: text_of(line) for place, line in raw_lines(wanted, standing_for).items()}
         raw = [{side: lines[place] for side, place in _sides(flow).items()} for flow in found]
-        shown = [_json(flow, texts) if format == "json" else _text(flow, texts) for flow, texts in zip(found, raw, strict=True)]
+        shown = [
+            _json(flow, texts) if format == "json" else _text(flow, texts)
+            for flow, texts in zip(found, raw, strict=True)
+        ]
         with destination(output, run.answers) as stream:
             stream.write(("" if format == "json" else "\n").join(shown).encode(errors="backslashreplace"))
 
@@ -85,7 +88,9 @@ def _not_among(places: Sequence[tuple[str, int]], inputs: Sequence[str]) -> list
     from ztflow.read.raw_lines import outer_file
     from ztflow.read.sources.files import find_inputs
 
-    held = {realpath(one.path) for one in find_inputs([i for i in inputs if i != "-"], on_error=lambda _: None) if one.path}
+    held = {
+        realpath(one.path) for one in find_inputs([i for i in inputs if i != "-"], on_error=lambda _: None) if one.path
+    }
     names = dict.fromkeys("-" if name == "-" else outer_file(name) or name for name, _ in places)
     return [name for name in names if name not in inputs and (name == "-" or realpath(name) not in held)]
 
@@ -101,6 +106,11 @@ def _as_named(places: Sequence[tuple[str, int]], flows: Flows) -> Iterator[str]:
     }  # fmt: skip
     for name, number in places:
         yield f"{names.get(realpath(name), name)}:{number}"
+
+
+def _at(place: str, flows: Flows) -> list[Flow]:
+    rows = flows.all_at(place)
+    return [flows[row] for row in rows] if len(rows) > 1 else [flows.at(place)]
 
 
 def _sides(flow: Flow) -> dict[str, tuple[str, int]]:
@@ -120,5 +130,7 @@ def _text(flow: Flow, raw: dict[str, str]) -> str:
 def _json(flow: Flow, raw: dict[str, str]) -> str:
     from ztflow.text.format import json_text
 
-    lines = [{"side": side, "file": file, "line": line, "text": raw[side]} for side, (file, line) in _sides(flow).items()]
+    lines = [
+        {"side": side, "file": file, "line": line, "text": raw[side]} for side, (file, line) in _sides(flow).items()
+    ]
     return json_text({"id": flow.id, **flow.model_dump(mode="json"), "lines": lines}) + "\n"
