@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ztflow.model.objects import Flow
-from ztflow.model.vocabulary import FlowPath, NodeLocality, Paired, Unpaired, Verdict, Word
+from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, Unpaired, Verdict, Word
 from ztflow.parse.explanation import explain, wrapped
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text, duration_text, time_text
@@ -36,7 +36,7 @@ _WORDS: Mapping[str, type[Word]] = {
     "paired": Paired, "unpaired_reason": Unpaired, "verdict": Verdict, "path": FlowPath, "locality": NodeLocality,
 }  # fmt: skip
 
-_SIDES = {"outbound": "The client's side", "inbound": "The server's side"}
+_SIDES = {Direction.OUTBOUND.value: "The client's side", Direction.INBOUND.value: "The server's side"}
 
 
 def _shown(name: str, value: Any) -> str:
@@ -76,7 +76,7 @@ def flow_lines(flow: Flow, raw: Mapping[str, str]) -> Iterator[str]:
 
     Args:
         flow: The flow.
-        raw: Its log lines, by `outbound` and `inbound`.
+        raw: Its log lines, by `Direction`.
     """
     yield headline(flow)
     unknown = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ztflow.cli.column_names import REPORT_COLUMNS_HELP, ROW_COLUMNS_HELP, SORT_HELP, names_listed
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
 from ztflow.writers import RAW, ROW_FORMATS
@@ -259,19 +260,13 @@ output_option = option(
 )  # fmt: skip
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns, several at once with commas between them."""
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
-
-
 def _arranging(about: str) -> tuple[Decorator, Decorator]:
-    """`--columns` and `--sort` for rows of which the help says what the names are."""
+    """`--columns` and `--sort`, for rows of which the help says what the names are."""
+    shown = f"Show only these columns, in this order, with commas between them. {about}"
     return (
-        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=_names,
-               help=f"Show only these columns, in this order, with commas between them. {about}"),
-        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=_names,
-               help="Sort by these columns, as -duration,src_pod; a minus is descending, unknown comes last."),
-    )  # fmt: skip
+        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=names_listed, help=shown),
+        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=names_listed, help=SORT_HELP),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -290,8 +285,7 @@ row_output_options = _group_of(
     option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*ROW_FORMATS, RAW)),
            help="table (the default, fits the terminal), wide, jsonl, csv, parquet; raw: the lines of the log."),
     output_option,
-    *_arranging("Those of the reference page fields, and id, bytes, bytes_per_s, duration, src_addr, dst_addr, "
-                "hbone_addr."),
+    *_arranging(ROW_COLUMNS_HELP),
 )  # fmt: skip
 
 
@@ -316,8 +310,7 @@ report_output_options = _group_of(
     output_option,
     option(OUTPUT, "--rows", "-n", metavar="N", type=COUNT,
            help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
-    *_arranging("They are named as the headings, with _ for a blank: same_node, bytes_per_s. Tables without any of "
-                "them are left out."),
+    *_arranging(REPORT_COLUMNS_HELP),
     option(OUTPUT, "--table", metavar="TITLE", help="Show only the table of this title, or that begins like this."),
     option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip

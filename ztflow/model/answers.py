@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
 from ztflow.model.table import Table
+from ztflow.model.vocabulary import Direction
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -249,7 +250,7 @@ class Answers(Table):
         if not (number.isascii() and number.isdecimal() and len(number) <= _LINE_DIGITS):
             return []
         rows, found = self.to_arrow(), set[int]()
-        for side in ("outbound", "inbound"):
+        for side in Direction:
             named = pc.equal(rows[f"{side}_file"].cast("string"), file)
             found |= set(pc.indices_nonzero(pc.and_(named, pc.equal(rows[f"{side}_line"], int(number)))).to_pylist())
         return sorted(found)

@@ -68,7 +68,7 @@ _MADE: dict[str, Callable[[pa.Table], pa.ChunkedArray]] = {
     "hbone_addr": _address("hbone", "host"),
 }
 
-DERIVED = tuple(_MADE)
+DERIVED_COLUMNS = tuple(_MADE)
 """Names of the columns `column_of` makes."""
 
 
@@ -78,7 +78,7 @@ def check_columns(names: Sequence[str], stored: Sequence[str]) -> None:
     Raises:
         UsageError: Names the nearest.
     """
-    known = [*stored, *DERIVED]
+    known = [*stored, *DERIVED_COLUMNS]
     for name in names:
         if name not in known:
             near = get_close_matches(str(name).lower().replace("-", "_"), known, 1, 0.6)

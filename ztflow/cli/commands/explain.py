@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @message_options
 def explain(line: Sequence[str], talk: Talk) -> int:
-    """Show what a log line says and how it is parsed, field by field, or why it is not.
+    """Show what a log line says and how it was parsed, or why not.
 
     Where something was around the line, it also shows which envelope that was, and which others were tried.
     """

@@ -36,7 +36,7 @@ SHOW_FORMATS = ("text", "json")
 @whole_reading_options
 @message_options
 def show(words: Sequence[str], format: str, output: str | None, reading: Reading, talk: Talk) -> int:  # noqa: A002
-    """One flow: its fields, both halves, the evidence, and its log lines."""
+    """One flow: its fields, both halves, evidence, log lines."""
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination, destination
@@ -99,9 +99,11 @@ def _as_named(places: Sequence[tuple[str, int]], flows: Flows) -> Iterator[str]:
     """The places with their files named as the tables name them: `./a.log` may be `a.log` there."""
     from os.path import realpath
 
+    from ztflow.model.vocabulary import Direction
+
     names = {
         realpath(name): name
-        for side in ("outbound", "inbound")
+        for side in Direction
         for name in flows[f"{side}_file"].unique().to_pylist() if name is not None
     }  # fmt: skip
     for name, number in places:
@@ -114,9 +116,11 @@ def _at(place: str, flows: Flows) -> list[Flow]:
 
 
 def _sides(flow: Flow) -> dict[str, tuple[str, int]]:
+    from ztflow.model.vocabulary import Direction
+
     held = {
-        "outbound": (flow.outbound_file, flow.outbound_line),
-        "inbound": (flow.inbound_file, flow.inbound_line),
+        Direction.OUTBOUND.value: (flow.outbound_file, flow.outbound_line),
+        Direction.INBOUND.value: (flow.inbound_file, flow.inbound_line),
     }
     return {side: (file, line) for side, (file, line) in held.items() if file is not None and line is not None}
 

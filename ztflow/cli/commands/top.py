@@ -35,7 +35,7 @@ BY = (*GRAPH_LEVELS, "pair")
 def top(
     inputs: Sequence[str], by: str, output: ReportOutput, reading: Reading, grid: Grid, talk: Talk
 ) -> int:  # fmt: skip
-    """Who has most traffic: connections, bytes each way, rates, shares, refusals."""
+    """Who has most traffic, with rates, shares and refusals."""
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination
