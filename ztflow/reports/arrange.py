@@ -59,7 +59,7 @@ def _named(tables: Sequence[TitledTable], text: str) -> TitledTable:
     name = column_name(text)
     names = {column_name(table.title): table for table in tables}
     for title, table in names.items():
-        if title == name or title.startswith(name):
+        if name and title.startswith(name):
             return table
     near = get_close_matches(name, names, 1, 0.4)
     raise UsageError(
