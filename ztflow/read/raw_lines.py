@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -58,36 +59,61 @@ def raw_lines(places: Iterable[Place], standing_for: Mapping[str, str] | None = 
 
     Cost: each input is read once, up to the last line wanted.
     """
+    wanted = _by_file(places)
+    files = {name: outer_file(_stored(name, standing_for or {})) for name in wanted}
+    for name, outer in files.items():
+        if outer is None:
+            gone = "it was read from a pipe" if name == "-" or name.startswith("<") else "it is not there"
+            hint = "read the flows from a file to see their lines"
+            raise SourceError(name, f"cannot show line {min(wanted[name])}: {gone}", hint=hint)
+    found: dict[Place, bytes] = {}
+    for outer in dict.fromkeys(filter(None, files.values())):
+        members = {_stored(name, standing_for or {}): name for name in wanted if files[name] == outer}
+        found.update(_in_file(outer, members, wanted))
+        for name in members.values():
+            missing = min((number for number in wanted[name] if (name, number) not in found), default=None)
+            if missing is not None:
+                raise SourceError(name, f"has no line {missing}; was it changed since it was read?")
+    return found
+
+
+def readable_lines(places: Iterable[Place]) -> dict[Place, str]:
+    """The same as text, as far as it can be read again; a pipe, or a file that is gone, gives none."""
+    wanted = _by_file(places)
+    found: dict[Place, str] = {}
+    for outer in dict.fromkeys(filter(None, map(outer_file, wanted))):
+        members = {name: name for name in wanted if outer_file(name) == outer}
+        with suppress(SourceError, OSError):
+            found.update((place, text_of(line)) for place, line in _in_file(outer, members, wanted))
+    return found
+
+
+def _by_file(places: Iterable[Place]) -> dict[str, set[int]]:
     wanted: dict[str, set[int]] = {}
     for name, number in places:
         wanted.setdefault(name, set()).add(number)
-    files: dict[str, dict[str, str]] = {}
-    for name, numbers in wanted.items():
-        first = min(numbers)
-        stored = _stored(name, standing_for or {})
-        outer = outer_file(stored)
-        if outer is None:
-            gone = "it was read from a pipe" if name == "-" or name.startswith("<") else "it is not there"
-            raise SourceError(
-                name, f"cannot show line {first}: {gone}",
-                hint="read the flows from a file to see their lines",
-            )  # fmt: skip
-        files.setdefault(outer, {})[stored] = name
-    found: dict[Place, bytes] = {}
-    for outer, members in files.items():
-        left = dict(members)
-        for one in find_inputs([outer]):
-            for stream in open_found(one, lambda _: True):
-                name = left.pop(stream.name, "")
-                if name:
-                    found |= {(name, at): line for at, line in _some(stream, wanted[name], name)}
-                if not left:
-                    break
-                for _ in stream.chunks:  # each is to be used up before the next
-                    pass
-        for name in left.values():
-            raise SourceError(name, f"cannot show line {min(wanted[name])}: no such member in {outer}")
-    return found
+    return wanted
+
+
+def _in_file(outer: str, members: Mapping[str, str], wanted: Mapping[str, set[int]]) -> Iterator[tuple[Place, bytes]]:
+    """The lines that are wanted of a file or of members of an archive.
+
+    Args:
+        outer: The file.
+        members: Name of an input as it is stored → as the tables name it.
+        wanted: Numbers of lines by the latter.
+    """
+    left = set(members)
+    for one in find_inputs([outer]):
+        for stream in open_found(one, lambda _: True):
+            if stream.name in left:
+                left.discard(stream.name)
+                name = members[stream.name]
+                yield from (((name, at), line) for at, line in _some(stream, wanted[name]))
+            if not left:
+                return
+            for _ in stream.chunks:  # each is to be used up before the next
+                pass
 
 
 def _stored(name: str, standing_for: Mapping[str, str]) -> str:
@@ -97,17 +123,14 @@ def _stored(name: str, standing_for: Mapping[str, str]) -> str:
     return name
 
 
-def _some(stream: Stream, numbers: set[int], name: str) -> Iterator[tuple[int, bytes]]:
-    """Some lines of a stream with their numbers."""
+def _some(stream: Stream, numbers: set[int]) -> Iterator[tuple[int, bytes]]:
+    """Some lines of a stream with their numbers; reads no further than the last of them."""
     last = max(numbers)
-    at = 0
     for at, line in enumerate(_lines(stream), 1):
         if at in numbers:
             yield at, line
         if at == last:
             return
-    missing = min(number for number in numbers if number > at)
-    raise SourceError(name, f"has no line {missing}; was it changed since it was read?")
 
 
 def _lines(stream: Stream) -> Iterator[bytes]:
