@@ -9,6 +9,8 @@ COMMANDS = [
     "summary",
     "records",
     "flows",
+    "show",
+    "top",
     "graph",
     "report",
     "diff",

@@ -93,9 +93,37 @@ _ZTFLOW_COMPLETE=fish_source ztflow | source         # ~/.config/fish/config.fis
 | `jsonl` | programs | One JSON object per row. Keys are the columns of [fields](fields.md), plus `src_addr`, `dst_addr` and `hbone_addr`, which join an address and its port. Every key is in every line, null where the value is unknown, for programs that learn the keys from the first lines. Times are RFC 3339 with six decimals and `Z`. Characters that could control a terminal are written as `\\uXXXX`, which every JSON parser decodes. |
 | `csv` | spreadsheets | A header and every column. A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, so that no spreadsheet runs it as a formula; control characters are escaped. Programs should read `jsonl` or `parquet`, where values are unchanged. |
 | `parquet` | programs | One file with the types of [fields](fields.md). Needs `--output FILE` or a pipe. |
+| `raw` | programs | The lines of the log behind the rows, of a flow the client's first, byte for byte (on a terminal escaped), so that `ztflow` reads them again. A record that a wrapper cut into several lines gives its first, a line that many records share is written once. Inputs are read a second time; standard input waits in TMPDIR until then. Not with `--follow`. |
 
 If `-o` is not given, the suffix of `--output FILE` sets the format: `.jsonl`, `.csv`, `.parquet`, `.json`, `.dot`, `.mmd`,
 `.graphml`, `.gexf`, `.html`, `.md`.
+
+## Columns and order
+
+`--columns id,src_name,duration` shows these columns only, in this order, in every form but `raw`. `--sort -bytes,src_name`
+puts rows in order: `-` is descending, unknown comes last, rows that are equal stay in order of time. All rows are in memory
+then, with `--first N` no more than N and a table; `--first` and `--last` count in that order. Besides the columns of
+[fields](fields.md) there are:
+
+| column | |
+|---|---|
+| `id` | `file:line` of the row's log line (of a flow the client's, else the server's): what `ztflow show` takes. |
+| `duration`, `time` | Other names of `duration_ms`, and of the time a row is sorted by. |
+| `bytes`, `bytes_per_s` | Payload both ways, as far as known, and the same by the life of the connection. |
+| `src_addr`, `dst_addr`, `hbone_addr` | Address and port. |
+
+Reports (`report`, `top`, `diff`, `check`, the summary) have tables. Their columns are named as the headings, in small
+letters, with `_` for a blank and `_per_` for `/`: `--sort -p99`, `--columns source,bytes_per_s`. Only tables that have all
+of the columns are shown; `--table TITLE` chooses one by the beginning of its title. `-o csv` and `-o jsonl` hold one table,
+in full; a message says which others there are. With any of the three, `-o json` holds the tables as they are shown.
+
+```sh
+ztflow flows ztunnel-*.log --sort -duration --first 10 --columns id,src_name,dst_name,duration,bytes
+ztflow flows ztunnel-*.log --to-namespace shop --verdict denied -o raw > denied.log
+ztflow show ztunnel-4k7rb.log:1352 ztunnel-*.log
+ztflow top ztunnel-*.log --by namespace --sort -failed -n 5
+ztflow report latency ztunnel-*.log --sort -p99 --columns source,destination,p50,p99 -o csv
+```
 
 ## Filters
 

@@ -19,8 +19,10 @@ from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
 from ztflow.cli.commands.report import report
 from ztflow.cli.commands.rows import flows, records
+from ztflow.cli.commands.show import show
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
+from ztflow.cli.commands.top import top
 from ztflow.cli.commands.warmup import warmup
 from ztflow.cli.options import (
     EXCLUDED,
@@ -187,5 +189,5 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup):
+for command in (summary, records, flows, show, top, graph, report, diff, advise, check, explain, simulate, warmup):
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

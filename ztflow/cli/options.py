@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ztflow.cli.column_names import REPORT_COLUMNS_HELP, ROW_COLUMNS_HELP, SORT_HELP, names_listed
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
-from ztflow.writers import ROW_FORMATS
+from ztflow.writers import RAW, ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,7 +31,7 @@ READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
 
-REPORT_FORMATS = ("table", "json", "markdown", "html")
+REPORT_FORMATS = ("table", "json", "markdown", "html", "csv", "jsonl")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
 
 EXCLUDED = "\0"
@@ -259,20 +260,32 @@ output_option = option(
 )  # fmt: skip
 
 
+def _arranging(about: str) -> tuple[Decorator, Decorator]:
+    """`--columns` and `--sort`, for rows of which the help says what the names are."""
+    shown = f"Show only these columns, in this order, with commas between them. {about}"
+    return (
+        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=names_listed, help=shown),
+        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=names_listed, help=SORT_HELP),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableOutput:
     """How to print rows, and where."""
 
     format: str | None = None
     output: str | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
 
 
 row_output_options = _group_of(
     "output",
     TableOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ROW_FORMATS),
-           help="table (the default, fits the terminal), wide, jsonl, csv, parquet."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*ROW_FORMATS, RAW)),
+           help="table (the default, fits the terminal), wide, jsonl, csv, parquet; raw: the lines of the log."),
     output_option,
+    *_arranging(ROW_COLUMNS_HELP),
 )  # fmt: skip
 
 
@@ -283,17 +296,22 @@ class ReportOutput:
     format: str | None = None
     output: str | None = None
     rows: int | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
+    table: str | None = None
     exit_code: bool = False
 
 
 report_output_options = _group_of(
     "output",
     ReportOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(REPORT_FORMATS),
-           help="table (the default), json, markdown, html."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*REPORT_FORMATS, "md")),
+           help="table (the default), json, markdown or md, html; csv and jsonl hold one table."),
     output_option,
-    option(OUTPUT, "--rows", metavar="N", type=COUNT,
+    option(OUTPUT, "--rows", "-n", metavar="N", type=COUNT,
            help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
+    *_arranging(REPORT_COLUMNS_HELP),
+    option(OUTPUT, "--table", metavar="TITLE", help="Show only the table of this title, or that begins like this."),
     option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip
 

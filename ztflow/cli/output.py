@@ -110,7 +110,7 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
     if output is not None and output in allowed:
         raise UsageError(f"--output names a file; for the form use -o {output} (for a file of that name ./{output})")
     if given is not None:
-        return given
+        return "markdown" if given == "md" else given
     if output is None:
         return "table"
     from pathlib import Path
