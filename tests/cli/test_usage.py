@@ -199,7 +199,7 @@ def test_stats_swallows_no_file_and_counts_the_whole_input(cli, seed):
 def test_an_output_file_is_never_an_input(cli, tmp_path, seed):
     copy = tmp_path / "a.log"
     copy.write_bytes((seed / "same-node.log").read_bytes())
-    result = cli("flows", copy, "--output", copy)
+    result = cli("flows", copy, "-o", "table", "--output", copy)
     assert result.code == USAGE
     assert "overwritten" in result.talk
     assert copy.read_bytes() == (seed / "same-node.log").read_bytes()

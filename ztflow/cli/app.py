@@ -7,6 +7,7 @@ that is no command and so an input of the default command, `--not`, and `--stats
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ import click
 
 from ztflow.cli.commands.advise import advise
 from ztflow.cli.commands.check import check
+from ztflow.cli.commands.completion import completion
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
-from ztflow.cli.commands.report import report
+from ztflow.cli.commands.man import man
+from ztflow.cli.commands.report import REPORT_NAMES, report
 from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
@@ -31,8 +34,8 @@ from ztflow.cli.options import (
     READING,
     Argument,
     Option,
-    did_you_mean,
     help_option,
+    nearest,
 )
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind
 from ztflow.version import __version__
@@ -44,6 +47,9 @@ DEFAULT_COMMAND = "summary"
 
 HELP_WIDTH = 100
 """Widest help page."""
+
+_WORD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+"""What looks like a command and not like a file."""
 
 HEADINGS = ("Arguments", OUTPUT, READING, FILTERS, MESSAGES)
 
@@ -124,10 +130,15 @@ class Program(click.Group):
         word = words[place]
         if word in self.commands:
             return [word, *words[:place], *words[place + 1 :]]
-        hint = did_you_mean(word, self.commands) if word.isalpha() and not os.path.lexists(word) else ""
-        if hint:
-            raise click.UsageError(f"No command and no file is called {word!r}{hint}")
+        if _WORD.fullmatch(word) and not os.path.lexists(word):
+            raise click.UsageError(f"No command and no file is called {word!r}{self._meant(word)}")
         return [DEFAULT_COMMAND, *words]
+
+    def _meant(self, word: str) -> str:
+        """What to try instead of a word that is neither a command nor a file."""
+        words = {name: f"report {name}" for name in REPORT_NAMES} | {name: name for name in self.commands}
+        near = nearest(word, words)
+        return f". Did you mean {words[near]!r}?" if near else f"; the commands are {', '.join(self.commands)}"
 
     def _first_word(self, words: Sequence[str]) -> int | None:
         """Where the first word is that is neither an option nor an option's value."""
@@ -187,5 +198,5 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup):
+for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup, completion, man):
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

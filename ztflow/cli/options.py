@@ -105,12 +105,20 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """`. Did you mean 'node'?` where one of the words is spelled much like this one, else nothing."""
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of the words that is spelled much like this one, or the only one that begins so."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    known = list(words)
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.7)
+    begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
+    return close[0] if close else begun[0] if len(begun) == 1 else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`. Did you mean 'node'?` where one of the words is near, else nothing."""
+    near = nearest(word, words)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
