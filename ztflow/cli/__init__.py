@@ -53,9 +53,7 @@ def _run(words: list[str]) -> int:
     stdout = sys.stdout
     called = program_name()
     try:
-        code: int | None = program.main(
-            words, prog_name=called, standalone_mode=False, complete_var=VARIABLE
-        )
+        code: int | None = program.main(words, prog_name=called, standalone_mode=False, complete_var=VARIABLE)
         if stdout is not None:
             stdout.flush()
     except click.Abort:

@@ -198,5 +198,19 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup, completion, man):
+for command in (
+    summary,
+    records,
+    flows,
+    graph,
+    report,
+    diff,
+    advise,
+    check,
+    explain,
+    simulate,
+    warmup,
+    completion,
+    man,
+):
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

@@ -49,5 +49,5 @@ class LiveTotal:
     def summary(self, rest: Flows) -> Summary:
         """The summary of what was added and of the flows still kept."""
         if self._selection.moves:
-            return summary(self._selection.apply(Flows.concat([self._rows, rest]) if len(self._rows) else rest))
+            return summary(self._selection.now(Flows.concat([self._rows, rest]) if len(self._rows) else rest))
         return self._running.summary(self._selection.part(rest))

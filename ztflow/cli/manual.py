@@ -74,7 +74,7 @@ def _lines() -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """A help text; what follows `\\b` keeps its lines."""
+    """A help text; a paragraph Click is told not to wrap keeps its lines."""
     for block in inspect.cleandoc(text).split("\n\n"):
         head, _, kept = block.partition("\b\n")
         if kept:

@@ -337,7 +337,8 @@ class Grid:
         Raises:
             UsageError: If a value is invalid.
         """
-        from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
+        from ztflow.filters import ExpressionCondition, Filter
+        from ztflow.filters.conditions import end_condition, word_condition
 
         ends = [
             end_condition(side, kind, values, exclude=exclude)

@@ -102,7 +102,8 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
     suffix = Path(output).suffix
     named = SUFFIXES.get(suffix.lower(), "") if suffix else "table"
     if named not in allowed:
-        known = ", ".join(one for one, form in SUFFIXES.items() if form in allowed)
+        usual = {form: one for one, form in reversed(SUFFIXES.items()) if form in allowed}
+        known = ", ".join(sorted(usual.values()))
         elsewhere = " ('ztflow graph' does)" if named in _OF_GRAPHS else ""
         raise UsageError(f"--output {output}: nothing is written as {suffix} here{elsewhere}, but as {known}; "
                          f"for another name say the form: -o {'|'.join(allowed)}")  # fmt: skip

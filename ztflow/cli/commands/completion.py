@@ -18,7 +18,7 @@ def completion(shell: str, talk: Talk) -> int:
       eval "$(ztflow completion bash)"        # in ~/.bashrc
       eval "$(ztflow completion zsh)"         # in ~/.zshrc, after compinit
       ztflow completion fish | source         # in ~/.config/fish/config.fish
-    """
+    """  # noqa: D301 - it is a backspace that tells Click to keep these lines
     program = click.get_current_context().find_root().command
 
     def body(run: Run) -> None:
