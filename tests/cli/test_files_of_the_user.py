@@ -294,7 +294,9 @@ def test_what_is_followed_does_not_eat_its_own_output(cli, tmp_path, place, name
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["flows"], ["records"], ["summary", "-o", "json"], ["graph"], ["report", "traffic", "-o", "table"]])
+@pytest.mark.parametrize(
+    "words", [["flows"], ["records"], ["summary", "-o", "json"], ["graph"], ["report", "traffic", "-o", "table"]]
+)
 def test_a_missing_input_never_empties_an_old_output(cli, tmp_path, words):
     old = tmp_path / "old.csv"
     old.write_bytes(OLD)

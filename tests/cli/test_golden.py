@@ -17,6 +17,8 @@ COMMANDS = [
     "explain",
     "simulate",
     "warmup",
+    "completion",
+    "man",
 ]
 
 

@@ -72,7 +72,11 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["graph", "--by", "name_space", "-"], "Did you mean 'namespace'?"),
         (["diff", "--by", "nodes", "a", "b"], "Did you mean 'node'?"),
         (["graph", "-o", "png", "-"], "png"),
-        (["records", "--filter", "verdict == denied", "-"], "no column 'verdict'"),
+        (["records", "--filter", "mtls", "-"], "no column 'mtls'"),
+        (["flows", "--output", "g.svg", "-"], "nothing is written as .svg here ('ztflow graph' does), but as .csv"),
+        (["graph", "--output", "g.png", "-"], "nothing is written as .png here, but as "),
+        (["report", "denied", "--output", "x.jsonl.gz", "-"], "say the form: -o table|json|markdown|html"),
+        (["flows", "--filter", "prot == 5432", "-"], "no column 'prot'; did you mean port?"),
     ],
 )
 def test_a_command_line_that_means_nothing_is_code_2(cli, words, said):

@@ -137,7 +137,7 @@ class Program(click.Group):
     def _meant(self, word: str) -> str:
         """What to try instead of a word that is neither a command nor a file."""
         words = {name: f"report {name}" for name in REPORT_NAMES} | {name: name for name in self.commands}
-        near = nearest(word, words)
+        near = nearest(word, self.commands) or nearest(word, words, 0.8)
         return f". Did you mean {words[near]!r}?" if near else f"; the commands are {', '.join(self.commands)}"
 
     def _first_word(self, words: Sequence[str]) -> int | None:

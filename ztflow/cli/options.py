@@ -105,12 +105,12 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The one of the words that is spelled much like this one, or the only one that begins so."""
+def nearest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The one of the words that is spelled much like this one (as difflib counts), or the only one that begins so."""
     from difflib import get_close_matches
 
     known = list(words)
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.7)
+    close = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
     begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
     return close[0] if close else begun[0] if len(begun) == 1 else None
 
