@@ -16,10 +16,11 @@ class SharedData(BuildHookInterface):  # type: ignore[type-arg]  # of the config
         """Write the files aside and name their places in the installation."""
         del version
         sys.path.insert(0, self.root)
+        from ztflow.cli.app import program
         from ztflow.cli.manual import shared_data
 
         self._aside = Path(self.directory, "shared-data")
-        for place, text in shared_data().items():
+        for place, text in shared_data(program).items():
             file = self._aside / place
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")

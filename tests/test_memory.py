@@ -82,6 +82,22 @@ def test_halves_of_one_instant_are_paired_in_parts(order, lost):
     assert not report.evicted
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.permutations(range(120)), st.sets(st.integers(0, 119), max_size=9))
+def test_equal_connections_of_one_instant_find_partners_whatever_came_first(order, lost):
+    rows = [
+        half | {"line_number": 2 * number + place, "time": 1_700_000_000_000_000}
+        for number in range(60)
+        for place, half in enumerate(connection(client=1, server=9, request=84, response=9832))
+    ]
+    mixed = [rows[place] for place in order if place not in lost]
+    for apart in (mixed, sorted(mixed, key=lambda half: half["direction"])):
+        _, report = paired(apart, halves=1000, portion=600, flows=1000, pending=20_000)
+        sides = [half["direction"] for half in apart]
+        assert report.paired_flows == min(sides.count("outbound"), sides.count("inbound"))
+        assert not report.evicted
+
+
 def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch):
     largest = []
     finish = Pairer.finish

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from ztflow.cli.app import HEADINGS, program, spelled_out
+from ztflow.cli.app import program, spelled_out
 from ztflow.cli.completion import SHELLS, for_kubectl
+from ztflow.cli.help_page import HEADINGS
 from ztflow.cli.options import EXCLUDED, GRAPH_LEVELS, REPORT_FORMATS
 from ztflow.cli.run import OK, USAGE
 

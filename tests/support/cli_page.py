@@ -183,7 +183,8 @@ def page() -> str:
     """The page as Markdown."""
     import click
 
-    from ztflow.cli.app import help_rows, program
+    from ztflow.cli.app import program
+    from ztflow.cli.help_page import help_rows
     from ztflow.cli.options import FILTERS, MESSAGES, READING
 
     commands = {name: (command, help_rows(command.params)) for name, command in program.commands.items()}

@@ -42,6 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def complete_for_kubectl() -> int:
+    """The program `kubectl_complete-ztflow`: what kubectl asks when its user wants a word completed."""
+    from ztflow.cli.app import program
+    from ztflow.cli.completion import for_kubectl
+
+    sys.stdout.write(for_kubectl(sys.argv[1:], program))
+    return 0
+
+
 def _run(words: list[str]) -> int:
     import click
 

@@ -25,19 +25,15 @@ from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
 from ztflow.cli.commands.warmup import warmup
+from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import (
     EXCLUDED,
     FILTER_OPTIONS,
-    FILTERS,
-    MESSAGES,
-    OUTPUT,
-    READING,
     Argument,
     Option,
     help_option,
     nearest,
 )
-from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind
 from ztflow.version import __version__
 
 if TYPE_CHECKING:
@@ -50,8 +46,6 @@ HELP_WIDTH = 100
 
 _WORD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
 """What looks like a command and not like a file."""
-
-HEADINGS = ("Arguments", OUTPUT, READING, FILTERS, MESSAGES)
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
@@ -72,27 +66,6 @@ def spelled_out(words: Sequence[str]) -> list[str]:
         else:
             spelled.append("--stats=text" if word == "--stats" else word)
     return spelled
-
-
-def help_rows(params: Sequence[click.Parameter]) -> dict[str, list[tuple[str, str]]]:
-    """Heading → (how it is written, what it does) of every option and argument; the filter grid in one row a kind."""
-    names = {param.name for param in params}
-    grid = [kind for kind in Kind if kind in names]
-    rows = {heading: list[tuple[str, str]]() for heading in HEADINGS}
-    rows[FILTERS] = [(f"--from-{kind}, --to-{kind}, --{kind} {VALUE_NAME[kind]}", VALUE_HELP[kind]) for kind in grid]
-    for param in params:
-        if isinstance(param, Argument):
-            rows["Arguments"].append(((param.metavar or "").strip("[]."), param.about))
-        elif isinstance(param, Option) and str(param.name).rpartition("_")[2] not in grid:
-            rows[param.heading].append((_written(param), param.help or ""))
-    return {heading: found for heading, found in rows.items() if found}
-
-
-def _written(option: Option) -> str:
-    """`-o, --format FORMAT`, the short form first."""
-    names = ", ".join(sorted(option.opts, key=lambda name: name.startswith("--")))
-    between = "" if option.metavar is None or option.metavar.startswith("[=") else " "
-    return f"{names}{between}{option.metavar or ''}"
 
 
 class Command(click.Command):

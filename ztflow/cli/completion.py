@@ -62,11 +62,3 @@ def for_kubectl(words: Sequence[str], program: click.Command) -> str:
     items = _shell("bash", program).get_completions(before, last)
     named = [str(item.value) for item in items if item.type == "plain"]
     return "\n".join([*named, _NO_FILES if len(named) == len(items) else _FILES]) + "\n"
-
-
-def main() -> int:
-    """The program `kubectl_complete-ztflow`."""
-    from ztflow.cli.app import program
-
-    sys.stdout.write(for_kubectl(sys.argv[1:], program))
-    return 0

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from ztflow.cli import run
-from ztflow.cli.app import help_rows, program
 from ztflow.cli.completion import SHELLS, script
+from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import FILTERS, MESSAGES, READING
 from ztflow.version import __version__
 
@@ -32,22 +32,25 @@ EXAMPLES = {
 _EXIT = re.compile(r"^\| ([0-9, ]+) \| (.+) \|$", re.MULTILINE)
 
 
-def shared_data() -> dict[str, str]:
-    """What an installation holds beside the package: path below its prefix → text."""
+def shared_data(program: click.Group) -> dict[str, str]:
+    """What an installation of the program holds beside the package: path below its prefix → text."""
     completions = (
         "share/bash-completion/completions/ztflow", "share/zsh/site-functions/_ztflow",
         "share/fish/vendor_completions.d/ztflow.fish",
     )  # fmt: skip
     scripts = {place: script(shell, program) + "\n" for shell, place in zip(SHELLS, completions, strict=True)}
-    return {"share/man/man1/ztflow.1": page(), "share/man/man1/kubectl-ztflow.1": ".so man1/ztflow.1\n"} | scripts
+    return {
+        "share/man/man1/ztflow.1": page(program),
+        "share/man/man1/kubectl-ztflow.1": ".so man1/ztflow.1\n",
+    } | scripts
 
 
-def page() -> str:
-    """The page, in the macros of man(7)."""
-    return "".join(f"{line}\n" for line in _lines())
+def page(program: click.Group) -> str:
+    """The page of the program, in the macros of man(7)."""
+    return "".join(f"{line}\n" for line in _lines(program))
 
 
-def _lines() -> Iterator[str]:
+def _lines(program: click.Group) -> Iterator[str]:
     commands = {name: (command, help_rows(command.params)) for name, command in program.commands.items()}
     shared = {heading: commands["flows"][1][heading] for heading in (READING, FILTERS, MESSAGES)}
     about = _paragraphs(program.help or "")

@@ -18,7 +18,7 @@ from ztflow.errors import UsageError
 from ztflow.filters.asked import Asked
 from ztflow.filters.conditions import EndCondition, WordCondition
 from ztflow.filters.ends import Known, end_mask, word_mask
-from ztflow.filters.expression import ADDRESS_TEXTS, BYTES, AllOf, AnyOf, Comparison, Expression, Not, Tree
+from ztflow.filters.expression import ADDRESS_TEXTS, BOTH_WAYS, AllOf, AnyOf, Comparison, Expression, Not, Tree
 from ztflow.filters.grid import text_test
 from ztflow.model.schema import FLOWS, HALVES, Type
 
@@ -49,7 +49,7 @@ def expression_mask(expression: Expression, table: pa.Table, known: Known | None
     Raises:
         UsageError: If the table lacks a column of the expression.
     """
-    made = (*ADDRESS_TEXTS, BYTES, "time")
+    made = (*ADDRESS_TEXTS, BOTH_WAYS, "time")
     missing = sorted(name for name in expression.columns if name not in (*table.column_names, *made))
     if missing:
         raise UsageError(f"this table has no column {', '.join(missing)}")
@@ -90,7 +90,7 @@ def _mask(tree: Tree, table: pa.Table, known: Known) -> BoolArray:
 
 
 def _column(name: str, table: pa.Table) -> pa.ChunkedArray:
-    if name == BYTES:
+    if name == BOTH_WAYS:
         pairs = (("request_bytes", "response_bytes"), ("bytes_sent", "bytes_recv"))
         one, other = next((table[a], table[b]) for a, b in pairs if a in table.column_names)
         return pc.add(one.cast(pa.float64(), safe=False), other.cast(pa.float64(), safe=False))

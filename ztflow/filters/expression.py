@@ -10,9 +10,9 @@ value      = null | true | false | another column | number | time | 'text' | "te
 ```
 
 Besides the columns it knows the names of the filter options (`port`, `from_pod`, `to_namespace`, …), which mean what
-the option means, `bytes` (payload both ways), `duration`, `time` and other short words (`SHORT`). A text is compared
-as an option compares it: names may hold `*` and `?`, a pod, a service or an identity may be written in short, an
-address as a range (`src_ip in 10.0.0.0/8`), and a port too (`8000-8099`).
+the option means, `bytes` (payload both ways), `duration`, `time` and other short words (`SHORT_WORDS`). A text is
+compared as an option compares it: names may hold `*` and `?`, a pod, a service or an identity may be written in short,
+an address as a range (`src_ip in 10.0.0.0/8`), and a port too (`8000-8099`).
 
 A column alone is a condition when it holds yes or no (`mtls`). Durations (`duration_ms > 1.5s`) and sizes
 (`request_bytes >= 10kB`) may carry a unit. `=~` searches a regular expression. A column with a closed vocabulary is
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 ADDRESS_TEXTS = ("src_addr", "dst_addr", "hbone_addr")
 """`host:port` texts that outputs carry beside the columns they are made of; expressions may name them too."""
 
-BYTES = "bytes"
+BOTH_WAYS = "bytes"
 """Payload both ways."""
 
-SHORT = {
+SHORT_WORDS = {
     "duration": "duration_ms", "life": "duration_ms", "request": "request_bytes", "response": "response_bytes",
 }  # fmt: skip
 """Other words for columns, where a table has them: those of the options and of the headings people see."""
@@ -237,7 +237,7 @@ def parse_expression(text: str, columns: Sequence[Column] | None = None) -> Expr
 
     known = {column.name: column for column in (*HALVES, *FLOWS)} if columns is None else {c.name: c for c in columns}
     known |= {name: Column(name, Type.TEXT, "") for name in ADDRESS_TEXTS}
-    known |= {BYTES: Column(BYTES, Type.FLOAT, ""), "time": Column("time", Type.TIME, "")}
+    known |= {BOTH_WAYS: Column(BOTH_WAYS, Type.FLOAT, ""), "time": Column("time", Type.TIME, "")}
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", text[:40] + "…", MAX_LENGTH)
     if text.count("(") + len(re.findall(r"(?i)\bnot\b", text)) > MAX_DEPTH:
@@ -281,9 +281,9 @@ class _Checker:
 
     def _column(self, word: _Word) -> Column:
         name = word.text.replace("-", "_")
-        column = self._known.get(name) or self._known.get(SHORT.get(name, ""))
+        column = self._known.get(name) or self._known.get(SHORT_WORDS.get(name, ""))
         if column is None:
-            near = get_close_matches(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT], 1, 0.6)
+            near = get_close_matches(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT_WORDS], 1, 0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._fail(f"no column {word.text!r}{hint}", word)
         if column.type is Type.MAP:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from ztflow.cli.options import Talk, message_options
 from ztflow.cli.run import Run, run_command
 
@@ -12,6 +14,8 @@ def man(talk: Talk) -> int:
 
     Installing ztflow puts it where man looks for the programs of that installation, so `man ztflow` shows it too.
     """
+    program = click.get_current_context().find_root().command
+    assert isinstance(program, click.Group)
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import destination
@@ -19,6 +23,6 @@ def man(talk: Talk) -> int:
 
         del run
         with destination(None) as stream:
-            stream.write(page().encode())
+            stream.write(page(program).encode())
 
     return run_command(talk, body)
