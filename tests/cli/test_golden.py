@@ -19,6 +19,8 @@ COMMANDS = [
     "explain",
     "simulate",
     "warmup",
+    "completion",
+    "man",
 ]
 
 
