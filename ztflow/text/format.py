@@ -139,10 +139,15 @@ def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
     return visible(str(value))
 
 
-def json_text(value: object, indent: int | None = None) -> str:
-    """JSON whose unprintable characters are escaped, so that it may go to a terminal; compact unless indented."""
-    separators = (",", ":") if indent is None else None
-    return json_printable(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
+def json_text(value: object) -> str:
+    """Compact JSON whose unprintable characters are escaped, so that it may go to a terminal."""
+    import orjson
+
+    try:
+        encoded = orjson.dumps(value).decode()
+    except TypeError:  # sums beyond 64 bits, and half of a surrogate pair
+        encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json_printable(encoded)
 
 
 def counted(count: int, what: str, several: str | None = None) -> str:
