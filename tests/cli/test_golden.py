@@ -10,6 +10,7 @@ COMMANDS = [
     "records",
     "flows",
     "graph",
+    "page",
     "report",
     "diff",
     "advise",

@@ -17,6 +17,7 @@ from ztflow.cli.commands.check import check
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
+from ztflow.cli.commands.page import page
 from ztflow.cli.commands.report import report
 from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.simulate import simulate
@@ -187,5 +188,5 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup):
+for command in (summary, records, flows, graph, page, report, diff, advise, check, explain, simulate, warmup):
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))
