@@ -262,6 +262,22 @@ def drive_big(chromium: Chromium, page: Path, pods: int, edges: int, nodes: int,
     check(chromium.complaints == [], f"no complaint of the program: {chromium.complaints[:1]}")
 
 
+def drive_dense(chromium: Chromium, page: Path) -> None:
+    """Sixty nodes, each of which calls most others: no picture, but a matrix."""
+    seen = Seen(chromium)
+    opened(chromium, page, "60 nodes")
+    check(seen.text("#count").startswith("60 rows"), "opens with the matrix of nodes")
+    check(seen.number("#canvas .matrix .row") == 60, "a row each")
+    chromium.run(choose("#view", "map"))
+    check("see the matrix" in seen.text("#count"), "the map says how many lines it leaves out")
+    check(seen.number("#canvas .edge") <= 300, "and draws no more than can be told apart")
+    chromium.send("Emulation.setEmulatedMedia", media="print")
+    check(
+        chromium.run("getComputedStyle(document.querySelector('nav .row')).display") == "none", "print has no controls"
+    )
+    chromium.send("Emulation.setEmulatedMedia", media="")
+
+
 def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     """The page for a colleague: its parts around a map that works."""
     seen = Seen(chromium)
@@ -325,6 +341,8 @@ def main() -> None:
         with browser(1360, 960) as chromium:
             page, whole, edges = big(folder, chosen.pods, chosen.edges, chosen.nodes)
             drive_big(chromium, page, chosen.pods, edges, chosen.nodes, chosen.pictures)
+        with browser(1360, 960) as chromium:
+            drive_dense(chromium, big(folder / "dense", 600, 9000, 60)[0])
         with browser(1360, 960) as chromium:
             drive_whole(chromium, whole, chosen.pictures)
         with browser(1360, 960) as chromium:

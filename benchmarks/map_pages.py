@@ -32,6 +32,7 @@ def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, Path, in
 
     20 connections an edge on average, and a log with a line for each.
     """
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(1)
     rows = edges * 20
     pairs = np.unique(rng.integers(0, pods * pods, edges * 2))
