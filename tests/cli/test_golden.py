@@ -12,6 +12,7 @@ COMMANDS = [
     "show",
     "top",
     "graph",
+    "page",
     "report",
     "diff",
     "advise",

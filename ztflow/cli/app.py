@@ -19,8 +19,11 @@ from ztflow.cli.commands.completion import completion
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
-from ztflow.cli.commands.man import man
-from ztflow.cli.commands.report import REPORT_NAMES, report
+_COMMANDS = (
+    summary, records, flows, show, top, graph, page, report, diff, advise, check, explain, simulate, warmup,
+    completion, man,
+)  # fmt: skip
+for command in _COMMANDS:
 from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.show import show
 from ztflow.cli.commands.simulate import simulate
@@ -174,7 +177,8 @@ program = Program(
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
 _COMMANDS = (
-    summary, records, flows, show, top, graph, report, diff, advise, check, explain, simulate, warmup, completion, man,
+    summary, records, flows, show, top, graph, page, report, diff, advise, check, explain, simulate, warmup,
+    completion, man,
 )  # fmt: skip
 for command in _COMMANDS:
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))
