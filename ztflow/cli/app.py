@@ -19,11 +19,9 @@ from ztflow.cli.commands.completion import completion
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
-_COMMANDS = (
-    summary, records, flows, show, top, graph, page, report, diff, advise, check, explain, simulate, warmup,
-    completion, man,
-)  # fmt: skip
-for command in _COMMANDS:
+from ztflow.cli.commands.man import man
+from ztflow.cli.commands.page import page
+from ztflow.cli.commands.report import REPORT_NAMES, report
 from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.show import show
 from ztflow.cli.commands.simulate import simulate
