@@ -168,7 +168,7 @@ def _asked(
         ],
         len(part),
     )
-    pods = _pods(view, ends, to) if nameless.any() else {}
+    pods = _pods(view, ends) if nameless.any() else {}
     ports = wanted_port(view)[servers.first].tolist()
     server_at = {key: place for place, key in enumerate(zip(ends.target[servers.first].tolist(), ports, strict=True))}
     index: dict[Asked, int] = {}
@@ -187,13 +187,11 @@ def _asked(
     return list(index), np.array(numbers, np.int64)[groups.codes], server
 
 
-def _pods(view: View, ends: Vertices, to: Integers) -> dict[str, int]:
+def _pods(view: View, ends: Vertices) -> dict[str, int]:
     """The workload at each address that the log shows to be a pod's, unless it shows several."""
     found: dict[str, set[int]] = defaultdict(set)
-    direct = np.ones(len(view), np.bool_)
-    direct[to] = False
-    local = direct & ~view.equals("paired", Paired.INBOUND_ONLY)  # a tunnel's peer may be a gateway
-    for side, codes, mask in (("dst", ends.target, direct), ("src", ends.source, local)):
+    own = ~view.equals("paired", Paired.INBOUND_ONLY)  # of an inbound line alone the source may be a gateway's address
+    for side, codes, mask in (("dst", ends.target, True), ("src", ends.source, own)):
         rows = np.flatnonzero(mask & view.known(f"{side}_pod") & view.known(f"{side}_ip"))
         labels = view.labels(f"{side}_ip")
         distinct = group([(labels.codes[rows], labels.size), (codes[rows], len(ends.all))], len(rows)).first
