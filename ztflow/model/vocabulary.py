@@ -176,6 +176,14 @@ class Unpaired(Word):
     LATE = "late", "came after the window for its partner had closed"
 
 
+class NoticeKind(Word):
+    """What makes shares and totals of a log doubtful."""
+
+    SILENCED = "silenced", "its log filter kept access lines out of the log for a time"
+    ONLY_REFUSED = "only_refused", "it has no line of a connection that ended well"
+    RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
+
+
 class GraphLevel(Word):
     """What a vertex of a graph, or an end in a report, is."""
 
@@ -241,6 +249,7 @@ UnpairedWord = Literal[
     "plaintext", "early_denial", "waypoint_hop", "waypoint_source", "source_not_captured", "destination_not_captured",
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
+NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",
