@@ -13,6 +13,7 @@ from truth import CAPTURED, logs, true_rows
 
 import ztflow
 from ztflow.model.tables import Flows
+from ztflow.place import ServiceFact
 from ztflow.reports import render, waypoints
 
 DB, CART = "db.data.svc.cluster.local", "cart.data.svc.cluster.local"
@@ -146,6 +147,21 @@ def test_what_stands_behind_a_service_is_known_from_other_lines_or_not_at_all():
     assert "what went past is not known" in render(unknown, "text")
     named = report(to(1), flow(dst_service=DB, dialled="address"), flow(dst_service=None, dialled="address"))
     assert [(row.servers, row.past_flows) for row in named.services] == [(("data/db:5432",), 2)]
+
+
+def test_an_inventory_tells_the_pods_of_a_service_of_which_no_line_does():
+    rows = [
+        to(1),
+        flow(dst_service=None),
+        flow(dst_service=None, hbone_port=9090),
+        flow(dst_service=None, dst_name="other-0"),
+    ]
+    cart = ServiceFact("data", "cart", CART, pods=("data/other-0",), ports=((80, 5432),))
+    db = ServiceFact("data", "db", DB, pods=("data/db-6f4dc97cb-x2x9q", "elsewhere"), ports=((80, 5432), (81, 5433)))
+    made = Flows(table(*rows)).report("waypoints", services=[cart, db])
+    assert [(row.service, row.servers, row.past_flows) for row in made.services] == [(DB, ("data/db:5432",), 1)]
+    for told in (db._replace(hostname=None), db._replace(ports=()), db._replace(pods=())):
+        assert Flows(table(*rows)).report("waypoints", services=[told]).services[0].past_flows is None
 
 
 def test_servers_without_a_name_are_not_taken_for_one():

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 from ztflow.model.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import networkx as nx
     import pandas as pd
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ztflow.model.objects import Flow
     from ztflow.model.tables import Flows, Halves
     from ztflow.model.vocabulary import GraphLevelWord
+    from ztflow.place import ServiceFact
     from ztflow.reports import (
         Clocks,
         Denied,
@@ -99,7 +102,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["clocks"], *, halves: Halves) -> Clocks: ...
     @overload
-    def report(self, name: Literal["waypoints"]) -> Waypoints: ...
+    def report(self, name: Literal["waypoints"], *, services: Iterable[ServiceFact] = ()) -> Waypoints: ...
     @overload
     def report(self, name: str, **options: Any) -> Report: ...
     def report(self, name: str, **options: Any) -> Report:
@@ -108,7 +111,7 @@ class Answers(Table):
         Args:
             name: One of `ztflow.reports.REPORTS`.
             options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by` and
-                `sort` for `traffic`.
+                `sort` for `traffic`, `services` for `waypoints`.
 
         Raises:
             UsageError: No such report or option.

@@ -96,7 +96,10 @@ def report(
         counters = None
         if sources_of_counters is not None and halves is not None:
             counters = sources_of_counters.against(halves, run.reports[-1].events)
-        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters)
+        more: dict[str, object] = {}
+        if name == "waypoints" and reader.inventory is not None:
+            more["services"] = reader.inventory.services
+        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters, **more)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 
