@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 from ztflow.model.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import networkx as nx
     import pandas as pd
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from ztflow.model.objects import Flow
     from ztflow.model.tables import Flows, Halves
     from ztflow.model.vocabulary import GraphLevelWord
-    from ztflow.place import ServiceFact
     from ztflow.reports import (
         Clocks,
         Denied,
@@ -102,7 +99,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["clocks"], *, halves: Halves) -> Clocks: ...
     @overload
-    def report(self, name: Literal["waypoints"], *, services: Iterable[ServiceFact] = ()) -> Waypoints: ...
+    def report(self, name: Literal["waypoints"], **options: Any) -> Waypoints: ...
     @overload
     def report(self, name: str, **options: Any) -> Report: ...
     def report(self, name: str, **options: Any) -> Report:

@@ -222,8 +222,8 @@ def waypoints(flows: Flows, *, services: Iterable[ServiceFact] = ()) -> Waypoint
 
     Args:
         flows: Connections of a whole capture: both sides of a waypoint are looked up among them.
-        services: What an inventory states of services (`place.Inventory.services`): it tells the pods behind those of
-            which no line does. Those without pods and ports say nothing.
+        services: What an inventory states of services (the `services` of an `Inventory`): it tells the pods behind
+            those of which no line does. Those without pods and ports say nothing.
 
     Cost: about 1 s for 1 M flows.
     """
