@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("filters",),
     ("graph", "policy", "counters"),
     ("reports",),
-    ("session",),
+    ("session", "page"),
     ("api", "testing"),
     ("simulate",),
     ("cli",),

@@ -12,6 +12,7 @@ COMMANDS = [
     "show",
     "top",
     "graph",
+    "page",
     "report",
     "diff",
     "advise",
@@ -19,6 +20,8 @@ COMMANDS = [
     "explain",
     "simulate",
     "warmup",
+    "completion",
+    "man",
 ]
 
 

@@ -106,12 +106,20 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """`. Did you mean 'node'?` where one of the words is spelled much like this one, else nothing."""
+def nearest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The one of the words that is spelled much like this one (as difflib counts), or the only one that begins so."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    known = list(words)
+    close = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
+    begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
+    return close[0] if close else begun[0] if len(begun) == 1 else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`. Did you mean 'node'?` where one of the words is near, else nothing."""
+    near = nearest(word, words)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -347,7 +355,8 @@ class Grid:
         Raises:
             UsageError: If a value is invalid.
         """
-        from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
+        from ztflow.filters import ExpressionCondition, Filter
+        from ztflow.filters.conditions import end_condition, word_condition
 
         ends = [
             end_condition(side, kind, values, exclude=exclude)

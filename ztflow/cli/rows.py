@@ -13,9 +13,9 @@ from ztflow.cli.output import chosen_format, paper_for, say
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
+from ztflow.filters.ends import Known
 from ztflow.filters.former_names import warn_of
 from ztflow.filters.grid import Kind, Side
-from ztflow.filters.masks import Known
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import parse_moment
 from ztflow.model.derived import check_columns, select
@@ -64,7 +64,7 @@ class Selection:
     @property
     def _needs_all(self) -> bool:
         """Whether rows can be judged only when all are there: times back from the last, services of sources."""
-        return self.moves or any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.ends)
+        return self.moves or any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.all_ends)
 
     @property
     def moves(self) -> bool:
@@ -80,9 +80,10 @@ class Selection:
         if self._needs_all:
             yield self.apply(kind.concat(list(tables)))
             return
-        left, tail = self._first, kind()
+        left, tail, total, passed = self._first, kind(), 0, 0
         for table in tables:
             chosen = self._chosen(table, self._known)
+            total, passed = total + len(table), passed + len(chosen)
             if left is not None:
                 chosen = _cut(chosen, 0, left)
                 left -= len(chosen)
@@ -93,7 +94,7 @@ class Selection:
             tail = _cut(both, max(0, len(both) - self._last), self._last)
         if self._last is not None:
             yield tail
-        warn_of(self._known.former)
+        self.tell(total, passed)
 
     def outdated(self, table: Tabular) -> int:
         """How many of a table's rows, in order of time, are before `since` for good: as many of its first."""
@@ -102,9 +103,15 @@ class Selection:
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""
-        known = Known()
-        chosen = self._chosen(table, known)
-        warn_of(known.former)
+        chosen = self._chosen(table, known := Known())
+        self.tell(len(table), len(chosen), known)
+        return self._limited(chosen)
+
+    def now(self, table: Tabular) -> Tabular:
+        """The same of a table that is not the last word: nothing is said of it."""
+        return self._limited(self._chosen(table, Known()))
+
+    def _limited(self, chosen: Tabular) -> Tabular:
         if self._first is not None:
             chosen = _cut(chosen, 0, self._first)
         if self._last is not None:
@@ -114,17 +121,34 @@ class Selection:
     def stream(self, tables: Iterable[Tabular]) -> Iterator[Tabular]:
         """The chosen rows of tables as they come; relative times count back from now. Ends after the first N."""
         started = datetime.now(UTC)
-        left = self._first
+        left, total, passed = self._first, 0, 0
         if left == 0:
             return
         for table in tables:
             chosen = self._chosen(table, self._known, started)
+            total, passed = total + len(table), passed + len(chosen)
             if left is not None:
                 chosen = _cut(chosen, 0, left)
                 left -= len(chosen)
             yield chosen
             if left == 0:
                 return
+        self.tell(total, passed)
+
+    def tell(self, rows: int = 0, passed: int = 0, known: Known | None = None) -> None:
+        """Say that no row passed, which names the filters ask for are nowhere, and what else a reader has to know.
+
+        Args:
+            rows: All rows, once they are known.
+            passed: Those that passed the filters.
+            known: What was learnt from them; what was learnt of parts unless given.
+        """
+        known = known or self._known
+        warn_of(known.former)
+        if rows and not passed and self:
+            say(f"none of {rows:,} rows passed the filters")
+        for line in known.remarks():
+            say(line)
 
 
 def _cut(table: Tabular, start: int, count: int) -> Tabular:
@@ -246,7 +270,6 @@ def _write(
     live = reading.follow
     paper = paper_for(run.talk.color, output.output)
     reader = Reader(run, reading)
-    total = shown = 0
     names = output.columns
     schema = select(kind.schema.empty_table(), names).schema if names else kind.schema
 
@@ -261,17 +284,7 @@ def _write(
         rows_destination(output.output, make, live=live, wanted=run.answers) as writer,
         closing(reader.rows(kind, sources)) as tables,
     ):
-
-        def counted() -> Iterator[Tabular]:
-            nonlocal total
-            for table in tables:
-                total += len(table)
-                yield table
-
-        chosen = selection.stream(counted()) if live else order.apply(selection.finished(counted(), kind))
+        chosen = selection.stream(tables) if live else order.apply(selection.finished(tables, kind))
         for part in chosen:
-            shown += len(part)
             if len(part) or live:  # nothing new is when a reader that has gone is noticed, and a file is finished
                 writer.write(select(part.to_arrow(), names) if names and form != RAW else part.to_arrow())
-    if total and not shown and selection:
-        say(f"none of {total:,} rows passed the filters")

@@ -200,10 +200,11 @@ def egress(flows: Flows) -> Egress:
 def _outside(view: View) -> BoolArray:
     """Rows a captured client dialled and the mesh did not encrypt.
 
-    Early refusals are no egress: their lines name no destination, so it may well be in the mesh.
+    Early refusals are no egress: their lines name no destination, so it may well be in the mesh. Nor is a connection in
+    plaintext that the destination's ztunnel tells of too.
     """
     values, known = view.numbers("mtls")
-    outside: BoolArray = known & ~values.astype(bool) & ~view.equals("paired", Paired.INBOUND_ONLY)
+    outside: BoolArray = known & ~values.astype(bool) & view.equals("paired", Paired.OUTBOUND_ONLY)
     return outside
 
 

@@ -53,6 +53,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         dropped = 0
         if reading.follow or (form == "table" and paper.width is not None and sources == ["-"]):
             made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
+            selection.tell()
         else:
             made = summarise(selection.apply(reader.all_flows(sources)))
         run.findings |= output.exit_code and made.findings > 0
