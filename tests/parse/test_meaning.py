@@ -49,11 +49,11 @@ def test_a_waypoint_is_not_taken_for_the_server():
 @pytest.mark.parametrize(
     ("error", "error_class", "said"),
     [
-        (f"{REFUSED}explicitly denied by: shop/no-web", "policy_denied", "Refused by the policy shop/no-web: a rule"),
+        (f"{REFUSED}explicitly denied by: shop/no-web", "policy_denied", "Refused: The DENY policy shop/no-web matched this client."),
         (f"{REFUSED}explicitly denied by: istio-system/istio_converted_static_strict", "policy_denied",
-         "is no policy of yours. istiod makes it of a PeerAuthentication of mode STRICT."),
-        (f"{REFUSED}allow policies exist, but none allowed", "policy_denied", "Refused because none allows it"),
-        (REFUSED.rstrip(": "), "policy_denied", "of which the line does not tell the name"),
+         "is not a policy of yours: a PeerAuthentication of mode STRICT refused a client"),
+        (f"{REFUSED}allow policies exist, but none allowed", "policy_denied", "Refused: ALLOW policies select the destination and none has a rule for this client"),
+        (REFUSED.rstrip(": "), "policy_denied", "does not say which policy"),
         ("http status: 401 Unauthorized", "peer_denied", "its own line says which policy did"),
         ("connection failed: Connection refused", "refused", "It ended with an error: connection failed"),
     ],

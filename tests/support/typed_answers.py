@@ -10,7 +10,19 @@ import ztflow
 from ztflow.graph.traffic import TrafficGraph
 from ztflow.model.objects import AccessRecord, Flow
 from ztflow.model.tables import Flows, Halves
-from ztflow.reports import Clocks, Denied, Identities, Latency, Locality, LossReport, Mtls, Report, Summary, Top, Traffic
+from ztflow.reports import (
+    Clocks,
+    Denied,
+    Identities,
+    Latency,
+    Locality,
+    LossReport,
+    Mtls,
+    Report,
+    Summary,
+    Top,
+    Traffic,
+)
 
 
 def check(flows: Flows, halves: Halves, name: str) -> None:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from ztflow.cli.destinations import check_destination, rows_destination
-from ztflow.cli.options import Grid, Reading, Rows, TableOutput
+from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.cli.output import chosen_format, paper_for, say
+from ztflow.cli.output_options import TableOutput
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
