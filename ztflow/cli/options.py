@@ -145,6 +145,11 @@ def argument(name: str, *, metavar: str, about: str, file: bool = False, **rest:
     return click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest)
 
 
+def names_listed(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
+    """Names, several at once with commas between them, however often the option was given."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
 def _group(name: str, members: Sequence[str], make: Callable[..., object], *options: Decorator) -> Decorator:
     """A decorator that gives a command these options and hands over the values of `members` as `name`."""
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
-from ztflow.cli.options import COUNT, OUTPUT, REPORT_FORMATS, Decorator, Word, group_of, option, output_option
+from ztflow.cli.options import (
+    COUNT,
+    OUTPUT,
+    REPORT_FORMATS,
+    Decorator,
+    Word,
+    group_of,
+    names_listed,
+    option,
+    output_option,
+)
 from ztflow.writers import RAW, ROW_FORMATS
 
 _ROW_COLUMNS = (
@@ -19,17 +27,12 @@ _REPORT_COLUMNS = (
 _SORT = "Sort by these columns, with commas between them; - before one is descending. Unknown comes last."
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
-    """Names, several at once with commas between them, however often the option was given."""
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
-
-
 def _arranging(about: str) -> tuple[Decorator, Decorator]:
     """`--columns` and `--sort`, for rows of which the help says what the names are."""
     shown = f"Show only these columns, in this order, with commas between them. {about}"
     return (
-        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=_names, help=shown),
-        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=_names, help=_SORT),
+        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=names_listed, help=shown),
+        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=names_listed, help=_SORT),
     )
 
 

@@ -173,8 +173,8 @@ class Order:
         self._keys, self._rows = output.sort, rows
         for option, names in (("--columns", output.columns), ("--sort", output.sort)):
             try:
-                check_columns([name.removeprefix("-") if option == "--sort" else name for name in names],
-                              kind.schema.names)  # fmt: skip
+                if names:
+                    check_columns([name.removeprefix("-") for name in names], kind.schema.names)
             except UsageError as error:
                 raise UsageError(f"{option}: {error}") from None
         if self._keys and follow:
