@@ -89,7 +89,14 @@ class Answers(Table):
         return summary(self._flows())
 
     @overload
-    def report(self, name: Literal["traffic"], **options: Any) -> Traffic: ...
+    def report(
+        self,
+        name: Literal["traffic"],
+        *,
+        by: GraphLevelWord = "workload",
+        sort: Literal["bytes", "flows"] = "bytes",
+        every: str | timedelta | None = None,
+    ) -> Traffic: ...
     @overload
     def report(self, name: Literal["latency"], *, by: GraphLevelWord = "workload") -> Latency: ...
     @overload
