@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
-from ztflow.model.notices import notice_lines, notices_of
+from ztflow.model.notices import notice_lines, notices_of, producer_lines
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -24,7 +24,7 @@ from ztflow.text.format import (
     short_duration,
     short_size,
 )
-from ztflow.writers.text import LABEL, grid
+from ztflow.writers.text import CAUTION, LABEL, grid
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         live: Whether more is to come.
         dropped: Connections too old to be kept for a period that moves on.
     """
-    cautions = [paper.caution(text) for text in notice_lines(notices_of(counts))]
+    cautions = [paper.said(CAUTION, text, YELLOW) for text in notice_lines(notices_of(counts))]
     lines = [line for several in cautions for line in several]
     lines += [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
@@ -117,6 +117,8 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
             YELLOW if stats.problems else None,
         )
     ]
+    for line in producer_lines(counts.producers, connections=True) if stats.access else ():  # else stderr says it
+        lines += paper.said("others", line)
     halves = 2 * basis.paired_flows + basis.unpaired_halves
     text = f"{basis.flows:,}"
     if halves:

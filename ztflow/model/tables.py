@@ -14,7 +14,7 @@ from ztflow.model.answers import Answers
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
 from ztflow.model.table import Table, arrow_schema
-from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.model.vocabulary import BOTH_HALVES, Producer
 
 if TYPE_CHECKING:
     from ztflow.model.notices import Notice
@@ -127,6 +127,7 @@ class Flows(Answers):
         owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
         notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
+        producers: Lines of other programs that stood among ztunnel's, by program.
 
     Examples:
         >>> import ztflow
@@ -150,10 +151,12 @@ class Flows(Answers):
         owners: Mapping[str, str] | None = None,
         evicted: int = 0,
         notices: Sequence[Notice] = (),
+        producers: Mapping[Producer, int] | None = None,
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
         self.notices = tuple(notices)
+        self.producers: Mapping[Producer, int] = producers or {}
 
     if TYPE_CHECKING:
 

@@ -177,6 +177,15 @@ class NoticeKind(Word):
     RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
 
 
+class Producer(Word):
+    """Which other program wrote lines that stand among ztunnel's."""
+
+    SOLO_HTTP = "solo_http", "Solo's ztunnel about HTTP requests (`http access`)"
+    AGENTGATEWAY = "agentgateway", "agentgateway, one a request"
+    KMESH = "kmesh", "Kmesh (`accesslog:`), one or more a connection"
+    ENVOY = "envoy", "Envoy (waypoint, gateway or sidecar), one a request"
+
+
 class GraphLevel(Word):
     """What a vertex of a graph, or an end in a report, is."""
 
@@ -241,6 +250,7 @@ UnpairedWord = Literal[
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
 NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
+ProducerWord = Literal["solo_http", "agentgateway", "kmesh", "envoy"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",

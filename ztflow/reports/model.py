@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,7 @@ from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer
 from ztflow.reports.render import to_html, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
@@ -38,6 +38,7 @@ class Basis:
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
         notices: What makes shares and totals doubtful.
+        producers: Lines of other programs among those read, by program.
     """
 
     first_seen: datetime | None
@@ -51,6 +52,7 @@ class Basis:
     evicted: int
     read: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
+    producers: Mapping[Producer, int] = field(default_factory=dict)
 
     @property
     def halves(self) -> int:
@@ -80,6 +82,7 @@ class Basis:
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
+            flows.producers,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -98,6 +101,7 @@ class Basis:
             later.evicted,
             later.read,
             later.notices,
+            later.producers,
         )
 
 
@@ -160,7 +164,7 @@ class Report(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
-        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        values = {one.name: plain(getattr(self, one.name)) for one in fields(self)}
         del values["basis"]["notices"]
         head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
         return {**head, **values}
@@ -221,12 +225,12 @@ def plain(value: Any) -> Any:
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
-        for field in fields(value):
-            item = getattr(value, field.name)
+        for one in fields(value):
+            item = getattr(value, one.name)
             if isinstance(item, Measures):
                 row.update(plain(item))
             else:
-                row[field.name] = plain(item)
+                row[one.name] = plain(item)
         return row
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

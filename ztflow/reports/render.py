@@ -9,8 +9,8 @@ from html import escape
 from ztflow.reports.tables import Field, Page, TitledTable
 from ztflow.text.escapes import visible
 from ztflow.text.format import NUMERIC, Unit, cell_text, hidden_text, html_table
-from ztflow.writers.text import CAUTION, caution, fact, fit_end, grid, styled
-from ztflow.writers.text_columns import BOLD, DIM
+from ztflow.writers.text import CAUTION, fact, fit_end, grid, sentence, styled
+from ztflow.writers.text_columns import BOLD, DIM, YELLOW
 
 
 def _cells(table: TitledTable) -> list[list[str]]:
@@ -28,7 +28,7 @@ def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str
         color: Whether to style.
     """
     lines = [styled(page.title, BOLD, color=color)]
-    lines += [line for text in page.notices for line in caution(text, width=width, color=color)]
+    lines += [line for text in page.notices for line in sentence(CAUTION, text, width=width, color=color, code=YELLOW)]
     lines += [fact(name, text, width=width, color=color) for name, text in page.facts]
     for table in page.tables:
         lines += ["", styled(visible(table.title), BOLD, color=color), *_text_table(table, width, color=color)]
