@@ -144,7 +144,7 @@ class StreamParser:
         if self._bulk is None:
             way = SlowPath(
                 self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._tally.blocks,
-                self._tally.builder, self.stats, self.source_file,
+                self._tally.builder, self.stats, self.source_file, self.producers,
             )  # fmt: skip
             self._bulk = Bulk(way)
         return None if self._bulk.useless else self._bulk
