@@ -149,7 +149,9 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
         text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
     if basis.ambiguous_flows:
         text += f", {basis.ambiguous_flows:,} ambiguous"
-    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0)
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
+    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0) + counts.open_flows
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))

@@ -203,6 +203,8 @@ class ReadReport:
         paired_flows: Flows with both halves; None while nothing was paired.
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
+        open_flows: Flows without a half: a ztunnel's dump shows them open.
+        open_settled: Connections of dumps that are no such flow: the other half of one, ended, of another time.
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         written: What each ztunnel wrote, as far as a session has taken it in.
@@ -216,6 +218,8 @@ class ReadReport:
     paired_flows: int | None = None
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
+    open_flows: int = 0
+    open_settled: int = 0
     evicted: int = 0
     forgotten: int = 0
     written: dict[Writer, Written] = field(default_factory=dict)

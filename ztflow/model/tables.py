@@ -25,11 +25,12 @@ FLOWS_SCHEMA = arrow_schema(FLOWS)
 
 
 def lines_of(flows: pa.Table) -> int:
-    """How many access lines some flows were made of: two where both sides were seen, else one."""
+    """How many access lines some flows were made of: two where both sides were seen, one, or none of an open one."""
     import pyarrow.compute as pc
 
-    both = pc.is_in(flows["paired"].cast(pa.string()), value_set=pa.array([*BOTH_HALVES], pa.string()))
-    return int(flows.num_rows + (pc.sum(both).as_py() or 0))
+    paired = flows["paired"].cast(pa.string())
+    both = pc.is_in(paired, value_set=pa.array([*BOTH_HALVES], pa.string()))
+    return int(len(paired) - paired.null_count + (pc.sum(both).as_py() or 0))
 
 
 class Halves(Table):

@@ -103,6 +103,7 @@ class Verdict(Word):
     DENIED = "denied", "refused by an authorization policy"
     FAILED = "failed", "ended with any other error"
     UNKNOWN = "unknown", "no line says how it ended"
+    OPEN = "open", "a ztunnel's dump shows it open, and no line says that it ended"
 
 
 REFUSED = (Verdict.DENIED, Verdict.FAILED)
@@ -249,7 +250,7 @@ MessageWord = Literal["complete", "opened", "failed"]
 LogLevelWord = Literal["trace", "debug", "info", "warn", "error"]
 DirectionWord = Literal["outbound", "inbound"]
 PairedWord = Literal["exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only"]
-VerdictWord = Literal["forwarded", "denied", "failed", "unknown"]
+VerdictWord = Literal["forwarded", "denied", "failed", "unknown", "open"]
 FlowPathWord = Literal["hbone", "plaintext", "waypoint", "double_hbone"]
 DialledWord = Literal["service", "address"]
 NodeLocalityWord = Literal["same_node", "cross_node", "unknown"]

@@ -12,7 +12,7 @@ from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer, Verdict
 from ztflow.reports.render import to_html, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
@@ -39,6 +39,7 @@ class Basis:
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
         notices: What makes shares and totals doubtful.
         producers: Lines of other programs among those read, by program.
+        open_flows: Connections without a line: a ztunnel's dump shows them open.
     """
 
     first_seen: datetime | None
@@ -53,6 +54,7 @@ class Basis:
     read: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
     producers: Mapping[Producer, int] = field(default_factory=dict)
+    open_flows: int = 0
 
     @property
     def halves(self) -> int:
@@ -69,6 +71,7 @@ class Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
         paired = int(view.equals("paired", *BOTH_HALVES).sum())
+        opened = int(view.equals("verdict", Verdict.OPEN).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
@@ -76,13 +79,14 @@ class Basis:
             len(flows),
             paired,
             int(view.equals("paired", Paired.AMBIGUOUS).sum()),
-            len(flows) - paired,
+            len(flows) - paired - opened,
             int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
             flows.producers,
+            opened,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -102,6 +106,7 @@ class Basis:
             later.read,
             later.notices,
             later.producers,
+            self.open_flows + later.open_flows,
         )
 
 
@@ -266,6 +271,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
         text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
     if basis.unpaired_halves:
         text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
     lines.append(("flows", text))
     unknown = [
         text
