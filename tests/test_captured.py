@@ -7,7 +7,9 @@ from truth import CAPTURED, half, judge, logs, true_rows
 
 import ztflow
 
-RUNS = ["1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", "1.31.0-head-envoy-1.39"]
+STALE = "../policy/1.31.0-head-strict-stale"
+"""A run in which plaintext between meshed pods was refused."""
+RUNS = ["1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", "1.31.0-head-envoy-1.39", STALE]
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -24,6 +26,15 @@ def test_every_pair_and_every_node(run):
     assert stats.problems == 0
     paired = sum(row["unpaired_reason"] is None for row in flows.rows())
     assert stats.access - stats.duplicates == 2 * paired + len(flows) - paired
+
+
+def test_refused_plaintext_between_meshed_pods_is_one_refused_flow():
+    rows = list(ztflow.read_flows(*logs(STALE)).rows())
+    refused = [r for r in rows if r["path"] == "plaintext" and r["verdict"] == "denied"]
+    paired = [r for r in refused if r["unpaired_reason"] is None]
+    assert len(paired) == 14
+    assert {r["outbound_error"] for r in paired} == {None}, "the client's side ended well"
+    assert len(refused) - len(paired) == 11, "of a client outside the mesh"
 
 
 def test_hops_behind_a_waypoint_are_chained():

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from ztflow.aggregate.view import View
 from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
@@ -287,6 +288,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     if isinstance(made, Flows):
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
         made.producers = report.producers
+        made.span = View(made.to_arrow()).span()
     return made
 
 

@@ -64,7 +64,7 @@ _FAILED = Verdict.FAILED
 ERROR_CLASSES: tuple[Diagnosis, ...] = (
     Diagnosis(
         ErrorClass.POLICY_DENIED, _DENIED,
-        "A DENY policy matched, or ALLOW policies select the workload and none matched this client.",
+        "A DENY policy matched, ALLOW policies select the workload and none matched this client, or mTLS is STRICT.",
         "Read the policy the line names; else list the policies of the destination's namespace and istio-system.",
     ),
     Diagnosis(
@@ -139,6 +139,11 @@ ERROR_CLASSES: tuple[Diagnosis, ...] = (
     Diagnosis(
         ErrorClass.H2_ERROR, _FAILED, "The tunnel was refused, reset or went away.",
         "Look for a ztunnel restart on the other node; compare releases of both ztunnels.",
+    ),
+    Diagnosis(
+        ErrorClass.STREAM_RESET, _FAILED,
+        "The other ztunnel, or the waypoint, gave up this one stream; its tunnel and the other streams live on.",
+        "Read the other side's line and its log at that time; look for a restart of the pod or of the waypoint.",
     ),
     Diagnosis(
         ErrorClass.NO_ENDPOINT, _FAILED, "The service has no ready pod.",
@@ -237,6 +242,7 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("identity error: ", ErrorClass.NO_CERTIFICATE, _OUT, "≥ 1.22.0"),
     ErrorText("http2 handshake failed: ", ErrorClass.H2_ERROR, _OUT, "≥ 1.22.0"),
     ErrorText("h2 failed: ", ErrorClass.H2_ERROR, f"{_OUT}, {_IN}", "≥ 1.22.0"),
+    ErrorText("h2 failed: stream error received: ", ErrorClass.STREAM_RESET, f"{_OUT}, {_IN}", "≥ 1.22.0"),
     ErrorText("no upgrade available: ", ErrorClass.H2_ERROR, _IN, "1.22.x"),
     ErrorText("no healthy upstream: ", ErrorClass.NO_ENDPOINT, _OUT_F, "≥ 1.22.2"),
     ErrorText("unknown destination: ", ErrorClass.UNKNOWN_DESTINATION, f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
@@ -314,12 +320,19 @@ IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("stream closed because of a broken pipe", ErrorClass.RESET),
     ("unexpected end of file", ErrorClass.RESET),
     ("early eof", ErrorClass.RESET),
+    ("stream error received: ", ErrorClass.STREAM_RESET),
+    ("stream error ", ErrorClass.H2_ERROR),
+    ("connection error ", ErrorClass.H2_ERROR),
+    ("protocol error: ", ErrorClass.H2_ERROR),
+    ("user error: ", ErrorClass.H2_ERROR),
     ("invalid peer certificate: ", ErrorClass.TLS_ERROR),
     ("received fatal alert: ", ErrorClass.TLS_ERROR),
     ("tls handshake eof", ErrorClass.TLS_ERROR),
     ("peer ", ErrorClass.TLS_ERROR),
 )
-"""How the rest after `io error: `, `connection failed: ` and the copy prefixes begins, and its class."""
+"""How the rest after `io error: `, `connection failed: ` and the copy prefixes begins, and its class.
+
+Those of HTTP/2 are what the h2 library prints of its errors: who reset what, and the reason."""
 
 TLS_CAUSES: tuple[tuple[str, ErrorClass], ...] = (
     ("NoCertificatesPresented", ErrorClass.TLS_NO_CLIENT_CERTIFICATE),

@@ -156,7 +156,7 @@ ZONES_KNOWN = (ZoneLocality.SAME_ZONE, ZoneLocality.CROSS_ZONE)
 class Unpaired(Word):
     """Why only one half of a connection was found."""
 
-    PLAINTEXT = "plaintext", "not HBONE: the two sides are separate sockets that nothing joins"
+    PLAINTEXT = "plaintext", "not HBONE: the other end is not captured, or none of its lines in plaintext fits"
     EARLY_DENIAL = "early_denial", "refused before it was tracked; the other side writes no line that names it"
     WAYPOINT_HOP = "waypoint_hop", "hop to a waypoint or gateway, which writes no ztunnel line of its own"
     WAYPOINT_SOURCE = "waypoint_source", "hop from a waypoint or gateway"
@@ -228,6 +228,7 @@ class ErrorClass(Word):
     CERTIFICATE_REVOKED = "certificate_revoked", "peer certificate revoked"
     NO_CERTIFICATE = "no_certificate", "no certificate for the workload"
     H2_ERROR = "h2_error", "HTTP/2 tunnel failed"
+    STREAM_RESET = "stream_reset", "HTTP/2 stream reset by the other side"
     NO_ENDPOINT = "no_endpoint", "service has no healthy endpoint"
     UNKNOWN_SOURCE = "unknown_source", "source pod unknown"
     UNKNOWN_DESTINATION = "unknown_destination", "destination unknown"
@@ -265,7 +266,8 @@ GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", 
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",
     "unreachable", "timeout", "network_policy", "reset", "io_error", "tls_error", "tls_no_client_certificate",
-    "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "no_endpoint", "unknown_source",
-    "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route", "bad_authority",
-    "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed", "internal", "other",
+    "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "stream_reset", "no_endpoint",
+    "unknown_source", "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route",
+    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed",
+    "internal", "other",
 ]  # fmt: skip

@@ -97,7 +97,7 @@ class Judge:
             if kind.path not in {None, FlowPath.PLAINTEXT}:
                 tunnelled += tally.connections
                 unplaced += 0 if kind.destination.is_workload else tally.connections
-            elif kind.path == FlowPath.PLAINTEXT:
+            elif kind.path == FlowPath.PLAINTEXT and not kind.both:
                 self._plain[_plain_key(kind)] += tally.connections if kind.arrived else -tally.connections
             to = selectors.whole(kind.destination)
             if kind.verdict == Verdict.DENIED:
