@@ -11,12 +11,14 @@ import re
 from typing import Any
 
 from ztflow.model.provenance import LogLine
+from ztflow.model.schema import LOG_LEVELS
 from ztflow.model.vocabulary import Producer
 from ztflow.parse.classify import decoded
 
 _ENVOY = re.compile(r'\[\d{4}-\d\d-\d\dT[\d:.]{8,20}Z\] "(?:[A-Z]{1,20} \S{0,4096} HTTP/[\d.]{1,3}|- - -)" \d{1,3} ')
-_AGENTGATEWAY = re.compile(r"[\t ](?:info|warn|error|debug)[\t ]+request[\t ]+gateway=")
-_SOLO = re.compile(r"[\t ](?:info|warn|error|debug)[\t ]+http access[\t ]+request complete[\t ]")
+_LEVEL = rf"[\t ](?:{'|'.join(LOG_LEVELS)})[\t ]+"
+_AGENTGATEWAY = re.compile(rf"{_LEVEL}request[\t ]+gateway=")
+_SOLO = re.compile(rf"{_LEVEL}http access[\t ]+request complete[\t ]")
 _SCOPES = {"http access": Producer.SOLO_HTTP, "request": Producer.AGENTGATEWAY}
 
 
