@@ -11,7 +11,7 @@ from ztflow import api
 from ztflow.model.notices import producer_lines
 from ztflow.model.provenance import LogLine, ReadReport
 from ztflow.model.vocabulary import Producer
-from ztflow.parse.producers import producer_of
+from ztflow.parse.classify import producer_of
 from ztflow.reports import summary
 
 TIME = "2026-01-01T00:00:00.000000Z"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NO_LINE: Final = 1 << 62
 _REQUEST: Final = re.compile(rb"http access(?:\t|\\t)request complete")
-"""As `parse.producers` knows it; inside JSON a tab is escaped."""
+"""As `parse.classify.producer_of` knows it; inside JSON a tab is escaped."""
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
 _SLICES: Final = 16

@@ -11,7 +11,7 @@ from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, Read
 from ztflow.model.tables import HalvesBuilder
 from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
-from ztflow.parse.producers import producer_of
+from ztflow.parse.classify import producer_of
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
