@@ -2,6 +2,7 @@
 
 import pytest
 
+from ztflow.model.closing import closed_by_client, closed_by_envoy
 from ztflow.model.error_classes import (
     CLASS_BY_NAME,
     ERROR_CLASSES,
@@ -9,8 +10,6 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
-    closed_by_client,
-    closed_by_envoy,
     policy_of,
     verdict_of,
 )

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ztflow import errors
 from ztflow.model import schema
+from ztflow.model.closing import CLOSED_BY_CLIENT
 from ztflow.model.error_classes import (
-    CLOSED_BY_CLIENT,
     COPY_PREFIXES,
     ERROR_CLASSES,
     ERROR_TEXTS,
