@@ -2,7 +2,6 @@
 
 import pytest
 
-from ztflow.model.closing import closed_by_client, closed_by_envoy
 from ztflow.model.error_classes import (
     CLASS_BY_NAME,
     ERROR_CLASSES,
@@ -13,6 +12,7 @@ from ztflow.model.error_classes import (
     policy_of,
     verdict_of,
 )
+from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.vocabulary import Verdict
 
 

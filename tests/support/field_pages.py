@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ztflow import errors
 from ztflow.model import schema
-from ztflow.model.closing import CLOSED_BY_CLIENT
 from ztflow.model.error_classes import (
     COPY_PREFIXES,
     ERROR_CLASSES,
@@ -22,6 +21,7 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
 )
+from ztflow.model.kept_connections import CLOSED_BY_CLIENT
 from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
 from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED

@@ -1,4 +1,9 @@
-"""Which side closed a connection, as far as an inbound half's error text tells."""
+"""Error texts that a waypoint or gateway causes when it closes a connection it kept open for further requests.
+
+No text alone tells that: the client has to be one. Flows get the class `waypoint_closed` for it, which is no failure.
+
+Source: captured with Envoy 1.36, 1.39 and 1.40 as waypoint; istio/ztunnel `src/copy.rs`, `src/proxy/h2.rs` at 1.31.
+"""
 
 from __future__ import annotations
 
