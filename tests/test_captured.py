@@ -9,7 +9,9 @@ import ztflow
 
 STALE = "../policy/1.31.0-head-strict-stale"
 """A run in which plaintext between meshed pods was refused."""
-RUNS = ["1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", STALE]
+RUNS = [
+    "1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", "1.31.0-head-envoy-1.39", STALE,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -42,6 +44,16 @@ def test_hops_behind_a_waypoint_are_chained():
     chained = {half(f, "outbound"): half(f, "next_hop") for f in flows if f["next_hop_line"] is not None}
     true = {r["outbound"]: r["next_hop_inbound"] for r in true_rows("1.29.5-storm") if r["next_hop_inbound"] != "-"}
     assert chained == true
+
+
+def test_an_envoy_that_closes_what_it_kept_open_has_not_failed():
+    flows = ztflow.read_flows(*logs("1.31.0-head-envoy-1.39"))
+    true = {row["outbound"]: row["kind"] for row in true_rows("1.31.0-head-envoy-1.39")}
+    failed = [row for row in flows.rows() if row["verdict"] == "failed"]
+    assert {true.get(half(row, "outbound")) for row in failed} == {"refused", "unknown-address", "no-endpoints"}
+    closed = [row for row in flows.rows() if row["error_class"] == "waypoint_closed"]
+    assert (len(closed), {row["verdict"] for row in closed}) == (30, {"forwarded"})
+    assert {row["src_workload"] for row in closed} == {"way"}
 
 
 def test_trace_ids_pair_exactly():

@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
+from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
@@ -284,7 +285,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made = kind.concat(parts)
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
-        made.evicted = report.evicted
+        made.evicted, made.notices = report.evicted, tuple(notices_of(report))
     return made
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,12 +29,35 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print one line on stderr, made safe to show. That it is closed or full is no error: nobody could be told."""
+    if _ASIDE and is_terminal(sys.stderr):
+        _ASIDE[-1](visible(text))
+    else:
+        say_again(visible(text))
+
+
+def say_again(text: str) -> None:
+    """Print a line that is safe to show on stderr."""
+    with suppress(OSError, ValueError, AttributeError), waiting():
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+_ASIDE: list[Callable[[str], None]] = []
+
+
+def is_aside() -> bool:
+    """Whether a picture is painted on the terminal, so that nothing else may be."""
+    return bool(_ASIDE)
+
+
+@contextmanager
+def aside(hear: Callable[[str], None]) -> Iterator[None]:
+    """While it is open, lines for a stderr that is a terminal go to a function: a picture is painted there."""
+    _ASIDE.append(hear)
     try:
-        with waiting():
-            sys.stderr.write(visible(text) + "\n")
-            sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
+        yield
+    finally:
+        _ASIDE.remove(hear)
 
 
 def hush(stream: IO[Any] | None) -> None:
@@ -123,6 +146,12 @@ class Paper:
         from ztflow.writers.text import fact
 
         return fact(label, text, width=self.width, color=self.color, code=code)
+
+    def caution(self, text: str) -> list[str]:
+        """What makes the numbers doubtful, whole, on as many lines as it takes."""
+        from ztflow.writers.text import caution
+
+        return caution(text, width=self.width, color=self.color)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:

@@ -16,7 +16,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from ztflow.cli.options import Stats, Talk
@@ -214,17 +214,25 @@ def slow_paths_said() -> Iterator[None]:
 def _waits_said() -> Iterator[None]:
     import logging
 
+    from ztflow.cli.progress import compiling
+
     class Saying(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            say(record.getMessage())
+            if record.levelno >= logging.INFO:
+                say(record.getMessage())
+            if record.name == "ztflow":  # the compiler: it begins with a message, and ends with one for nobody
+                waits.close()
+                if record.levelno >= logging.INFO:
+                    waits.enter_context(compiling())
 
-    logger, saying = logging.getLogger("ztflow"), Saying()
+    logger, saying, waits = logging.getLogger("ztflow"), Saying(), ExitStack()
     level = logger.level
     logger.addHandler(saying)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         yield
     finally:
+        waits.close()
         logger.removeHandler(saying)
         logger.setLevel(level)
 

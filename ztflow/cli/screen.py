@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
+from ztflow.model.notices import notice_lines, notices_of
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -55,23 +56,46 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         live: Whether more is to come.
         dropped: Connections too old to be kept for a period that moves on.
     """
+    lines = [line for block in facts(summary, counts, paper, live=live, dropped=dropped) for line in block]
+    if not summary.totals:
+        return lines
+    room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
+    refused = refusals_table(summary, paper, room)
+    lines += ["", *_pairs(summary, paper, None if room is None else room - 3 - len(refused))]
+    return lines + refused
+
+
+def facts(
+    summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0
+) -> list[list[str]]:
+    """What stands above the tables, in blocks of lines that belong together; the arguments are those of `draw`."""
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
+    blocks = [*(paper.caution(text) for text in notice_lines(notices_of(counts))), *([line] for line in lines)]
     if not summary.totals:
-        return lines
-    lines += _nodes(summary, paper)
-    lines += _mesh(summary, summary.totals, paper)
+        return blocks
+    blocks.append(_nodes(summary, paper))
+    blocks += [[line] for line in _mesh(summary, summary.totals, paper)]
     if summary.bounds is not None:
-        lines += [paper.fact("bounds", line, DIM) for line in summary.bounds.lines(len(summary.pairs))]
-    room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
+        blocks += [[paper.fact("bounds", line, DIM)] for line in summary.bounds.lines(len(summary.pairs))]
+    return blocks
+
+
+def refusals_table(summary: Summary, paper: Paper, room: int | None) -> list[str]:
+    """What was refused, after a blank line; nothing if nothing was.
+
+    Args:
+        summary: The answer.
+        paper: What is written on.
+        room: Lines there are for it and for the pairs; None where that does not matter.
+    """
     refused = _refusals([*summary.denied, *summary.failed])
-    for_refused = _rows_for_refused(len(refused), room)
-    lines += ["", *_pairs(summary, paper, None if room is None else room - 3 - for_refused)]
-    if for_refused:
-        every = None if summary.bounds is None else summary.findings
-        lines += ["", *_refused(refused, paper, None if room is None else for_refused - 2, every)]
-    return lines
+    most = _rows_for_refused(len(refused), room)
+    if not most:
+        return []
+    every = None if summary.bounds is None else summary.findings
+    return ["", *_refused(refused, paper, None if room is None else most - 2, every)]
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
@@ -197,7 +221,7 @@ def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     return lines
 
 
-def _node_cell(row: PairRow) -> str:
+def node_cell(row: PairRow) -> str:
     """The nodes by name where there is one at each end, else how many connections go how far."""
     source, target, sums = row.source_nodes, row.target_nodes, row.measures
     if len(source) <= 1 and len(target) <= 1 and (source or target) and not (sums.same_node and sums.cross_node):
@@ -230,7 +254,7 @@ def _pairs(summary: Summary, paper: Paper, room: int | None) -> list[str]:
         sums = row.measures
         refused = sums.denied + sums.failed
         p95 = "-" if sums.duration_p95_ms is None else short_duration(sums.duration_p95_ms)
-        cells = [visible(row.source), visible(row.target), _node_cell(row), f"{sums.flows:,}"]
+        cells = [visible(row.source), visible(row.target), node_cell(row), f"{sums.flows:,}"]
         cells += [size(sums.request_bytes), size(sums.response_bytes), p95]
         rows.append([*cells, f"{refused:,}" if refused else ""] if any_refused else cells)
     right = [title not in titles[:3] for title in titles]

@@ -125,6 +125,7 @@ class Flow(BaseModel):
     duration_ms: int | None = None
     inbound_duration_ms: int | None = None
     path: words.FlowPathWord | None = None
+    dialled: words.DialledWord | None = None
     verdict: words.VerdictWord | None = None
     error_class: words.ErrorClassWord | None = None
     policy: str | None = None

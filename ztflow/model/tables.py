@@ -17,6 +17,7 @@ from ztflow.model.table import Table, arrow_schema
 from ztflow.model.vocabulary import BOTH_HALVES
 
 if TYPE_CHECKING:
+    from ztflow.model.notices import Notice
     from ztflow.model.objects import AccessRecord, Flow
 
 HALVES_SCHEMA = arrow_schema(HALVES)
@@ -125,6 +126,7 @@ class Flows(Answers):
         problems: Access lines that could not be read.
         owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
+        notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
 
     Examples:
         >>> import ztflow
@@ -147,9 +149,11 @@ class Flows(Answers):
         problems: Sequence[Problem] = (),
         owners: Mapping[str, str] | None = None,
         evicted: int = 0,
+        notices: Sequence[Notice] = (),
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
+        self.notices = tuple(notices)
 
     if TYPE_CHECKING:
 

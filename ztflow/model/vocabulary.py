@@ -99,7 +99,7 @@ ONE_HALF = (Paired.OUTBOUND_ONLY, Paired.INBOUND_ONLY)
 class Verdict(Word):
     """What became of a connection, as far as its error texts tell."""
 
-    FORWARDED = "forwarded", "neither side that was seen logged an error"
+    FORWARDED = "forwarded", "neither side that was seen logged an error of its own"
     DENIED = "denied", "refused by an authorization policy"
     FAILED = "failed", "ended with any other error"
     UNKNOWN = "unknown", "no line says how it ended"
@@ -119,6 +119,13 @@ class FlowPath(Word):
     PLAINTEXT = "plaintext", "without a tunnel"
     WAYPOINT = "waypoint", "in a tunnel to a waypoint, which opens a connection of its own to the server"
     DOUBLE_HBONE = "double_hbone", "in a tunnel through another network's gateway to the server's ztunnel"
+
+
+class Dialled(Word):
+    """What a client dialled."""
+
+    SERVICE = "service", "an address of a service: `dst_service` names it"
+    ADDRESS = "address", "an address of no service ztunnel knows: a pod's own, or one outside the mesh"
 
 
 class NodeLocality(Word):
@@ -169,6 +176,14 @@ class Unpaired(Word):
     LATE = "late", "came after the window for its partner had closed"
 
 
+class NoticeKind(Word):
+    """What makes shares and totals of a log doubtful."""
+
+    SILENCED = "silenced", "its log filter kept access lines out of the log for a time"
+    ONLY_REFUSED = "only_refused", "it has no line of a connection that ended well"
+    RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
+
+
 class GraphLevel(Word):
     """What a vertex of a graph, or an end in a report, is."""
 
@@ -217,6 +232,7 @@ class ErrorClass(Word):
     DNS = "dns", "hostname workload not resolved"
     UNSUPPORTED = "unsupported", "unsupported configuration"
     DRAINED = "drained", "cut by a drain"
+    WAYPOINT_CLOSED = "waypoint_closed", "closed by a waypoint or gateway that had kept it open"
     INTERNAL = "internal", "internal error of ztunnel"
     OTHER = "other", "an error text ztflow does not know"
 
@@ -227,17 +243,20 @@ DirectionWord = Literal["outbound", "inbound"]
 PairedWord = Literal["exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only"]
 VerdictWord = Literal["forwarded", "denied", "failed", "unknown"]
 FlowPathWord = Literal["hbone", "plaintext", "waypoint", "double_hbone"]
+DialledWord = Literal["service", "address"]
 NodeLocalityWord = Literal["same_node", "cross_node", "unknown"]
 ZoneLocalityWord = Literal["same_zone", "cross_zone", "unknown"]
 UnpairedWord = Literal[
     "plaintext", "early_denial", "waypoint_hop", "waypoint_source", "source_not_captured", "destination_not_captured",
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
+NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",
     "unreachable", "timeout", "network_policy", "reset", "io_error", "tls_error", "tls_no_client_certificate",
     "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "stream_reset", "no_endpoint",
     "unknown_source", "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route",
-    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "internal", "other",
+    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed", "internal",
+    "other",
 ]  # fmt: skip

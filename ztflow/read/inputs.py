@@ -113,6 +113,7 @@ def read_inputs(
         except SourceError as error:
             failed(error)
         meter.finished(one)
+    meter.over()
 
 
 class _Failed:
@@ -149,6 +150,11 @@ class _Meter:
         self._done += self._within if one.size is None else one.size
         self._within = 0
         self.read(0)
+
+    def over(self) -> None:
+        """All is read: of a pipe, too, the total is known."""
+        if self._progress is not None and self._total is None:
+            self._progress(self._done, self._done)
 
 
 def _batches(

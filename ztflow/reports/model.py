@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
+from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
 from ztflow.reports.render import to_html, to_markdown, to_text
@@ -36,6 +37,7 @@ class Basis:
         bytes_unknown: Connections whose payload size is unknown at least one way.
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
+        notices: What makes shares and totals doubtful.
     """
 
     first_seen: datetime | None
@@ -48,6 +50,7 @@ class Basis:
     bytes_unknown: int
     evicted: int
     read: Mapping[str, int]
+    notices: tuple[Notice, ...] = ()
 
     @property
     def halves(self) -> int:
@@ -76,6 +79,7 @@ class Basis:
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
+            flows.notices,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -93,6 +97,7 @@ class Basis:
             self.bytes_unknown + later.bytes_unknown,
             later.evicted,
             later.read,
+            later.notices,
         )
 
 
@@ -149,15 +154,22 @@ class Report(ABC):
         """Notes that are needed to read the numbers correctly."""
         return []
 
+    def notices(self) -> list[Notice]:
+        """What makes the numbers doubtful: the log was silenced, holds only failures, a ztunnel began anew."""
+        return list(self.basis.notices)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
         values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
+        del values["basis"]["notices"]
+        head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
+        return {**head, **values}
 
     def page(self, limit: int | None = None) -> Page:
         """The result as it is shown; `limit` as for `tables`."""
         facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
-        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()))
+        notices = tuple(notice_lines(self.notices()))
+        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()), notices)
 
     def to_arrow(self) -> dict[str, pa.Table]:
         """Its tables in full, by title, as Arrow tables."""

@@ -9,7 +9,7 @@ from html import escape
 from ztflow.reports.tables import Field, Page, TitledTable
 from ztflow.text.escapes import visible
 from ztflow.text.format import NUMERIC, Unit, cell_text, hidden_text, html_table
-from ztflow.writers.text import fact, fit_end, grid, styled
+from ztflow.writers.text import CAUTION, caution, fact, fit_end, grid, styled
 from ztflow.writers.text_columns import BOLD, DIM
 
 
@@ -28,6 +28,7 @@ def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str
         color: Whether to style.
     """
     lines = [styled(page.title, BOLD, color=color)]
+    lines += [line for text in page.notices for line in caution(text, width=width, color=color)]
     lines += [fact(name, text, width=width, color=color) for name, text in page.facts]
     for table in page.tables:
         lines += ["", styled(visible(table.title), BOLD, color=color), *_text_table(table, width, color=color)]
@@ -71,6 +72,7 @@ def markdown_text(text: str) -> str:
 def to_markdown(page: Page) -> str:
     """GitHub-flavoured Markdown: a heading, the facts as a list, one table a section."""
     parts = [f"# {markdown_text(page.title)}", ""]
+    parts += [line for text in page.notices for line in (f"> **{CAUTION}**: {markdown_text(text)}", "")]
     parts += [f"- **{name}**: {markdown_text(text)}" for name, text in page.facts]
     for table in page.tables:
         parts += ["", f"## {markdown_text(table.title)}", ""]
@@ -100,6 +102,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 def to_html(page: Page, *, whole: bool = True) -> str:
     """HTML without scripts or network access: a whole document, or a fragment for a notebook."""
     parts = [f"<h1>{escape(page.title)}</h1>"]
+    parts += [f"<p><b>{CAUTION}</b>: {escape(visible(text))}</p>" for text in page.notices]
     if page.facts:
         facts = (f"<dt>{escape(name)}</dt><dd>{escape(visible(text))}</dd>" for name, text in page.facts)
         parts.append(f"<dl>{''.join(facts)}</dl>")

@@ -177,12 +177,19 @@ class RunningSummary:
         """An independent copy."""
         return deepcopy(self)
 
-    def add(self, flows: Flows) -> None:
-        """Take in flows for good."""
+    def add(self, flows: Flows, view: View | None = None, ends: Vertices | None = None) -> None:
+        """Take in flows for good.
+
+        Args:
+            flows: What is added.
+            view: Of these flows, where there is one.
+            ends: Their workloads, likewise.
+        """
         if not len(flows):
             return
-        view = View(flows.to_arrow())
-        ends, nodes = vertices(view, "workload", flows.owners), vertices(view, "node")
+        view = View(flows.to_arrow()) if view is None else view
+        ends = vertices(view, "workload", flows.owners) if ends is None else ends
+        nodes = vertices(view, "node")
         basis = Basis.of(flows, view)
         self._basis = basis if self._basis is None else self._basis.plus(basis)
         self._totals.add(view, np.zeros(len(view), np.int64))
@@ -208,7 +215,7 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest)
         last = Basis.of(rest, View(rest.to_arrow()))
-        return whole.so_far(evicted=last.evicted, read=last.read)
+        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices)
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

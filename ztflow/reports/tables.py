@@ -115,9 +115,11 @@ class Page(NamedTuple):
         facts: Labels and sentences: what it rests on; empty where its tables say so.
         tables: Its tables.
         notes: What a reader has to know to read the numbers rightly.
+        notices: What makes the numbers doubtful; stands before everything else.
     """
 
     title: str
     facts: tuple[tuple[str, str], ...]
     tables: tuple[TitledTable, ...]
     notes: tuple[str, ...]
+    notices: tuple[str, ...] = ()

@@ -73,21 +73,24 @@ def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper
         The summary, and how many flows of a period that moves on had no room.
     """
     from ztflow import api
+    from ztflow.cli.live_lines import LatestLines
     from ztflow.cli.live_screen import LiveScreen
     from ztflow.cli.live_total import LiveTotal
-    from ztflow.cli.screen import draw
+    from ztflow.cli.live_view import LiveView
     from ztflow.memory import return_at_once
     from ztflow.model.tables import Flows
 
     return_at_once()
-    session, feeding = reader.growing(sources, LiveTotal(selection))
+    latest = LatestLines()
+    view = LiveView(latest)
+    note = latest.note if paper.width is not None else None
+    session, feeding = reader.growing(sources, LiveTotal(selection), note=note, ended=lambda: view.ended)
 
-    def lines() -> list[str]:
-        rest = session.picture()
-        return draw(session.total.summary(rest), session.report, paper, live=True, dropped=session.total.dropped)
+    def look() -> None:
+        view.take(session.total.answer(session.picture()), session.report)
 
     with session:
-        with LiveScreen(paper, lines) as screen:
+        with LiveScreen(paper, view, look) as screen:
             for news in feeding:
                 screen.tick(news=news)
         last = api.whole(Flows, session.finish(), session.report)

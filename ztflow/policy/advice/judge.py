@@ -34,6 +34,7 @@ _AFTER_THE_DECISION = frozenset(
     {
         None, ErrorClass.REFUSED, ErrorClass.UNREACHABLE, ErrorClass.TIMEOUT, ErrorClass.RESET, ErrorClass.IO_ERROR,
         ErrorClass.DRAINED, ErrorClass.H2_ERROR, ErrorClass.PEER_UNAVAILABLE, ErrorClass.INTERNAL, ErrorClass.OTHER,
+        ErrorClass.WAYPOINT_CLOSED,
     }
 )  # fmt: skip
 """Errors of an inbound line that come after its policies let the connection in."""
