@@ -138,18 +138,20 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
             YELLOW if stats.problems else None,
         )
     ]
-    halves = 2 * basis.paired_flows + basis.unpaired_halves
     text = f"{basis.flows:,}"
-    if halves:
-        text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
+    if basis.paired_share is not None:
+        can = f"the {basis.pairable_halves:,} halves that can have a partner here"
+        text += f": {share_text(basis.paired_share)} of {can if basis.apart else f'{basis.halves:,} halves'} paired"
     if basis.ambiguous_flows:
         text += f", {basis.ambiguous_flows:,} ambiguous"
     whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0)
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
-    if summary.unpaired:
-        lines.append(paper.fact("alone", _listed(summary.unpaired, live=live)))
+    alone = [count for count in summary.unpaired if count.value not in basis.apart]
+    for label, some in (("alone", alone), ("apart", [one for one in summary.unpaired if one.value in basis.apart])):
+        if some:
+            lines.append(paper.fact(label, _listed(some, live=live)))
     return lines
 
 

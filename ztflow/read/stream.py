@@ -377,7 +377,7 @@ class StreamParser:
         elif what is Outcome.OTHER:
             self._tally.other(line)
         else:
-            self._tally.not_ours()
+            self._tally.not_ours(line)
 
     def _is_several(self, line: LogLine, least: int = 1) -> bool:
         """Read the lines that a text which is none turned out to hold."""

@@ -10,6 +10,7 @@ from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.parse import fact_of, has_near_key, was_damaged
+from ztflow.parse.facts import KUBECTL_FOUND
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
@@ -94,17 +95,19 @@ class Tally:
                 )
             )  # fmt: skip
 
-    def not_ours(self) -> None:
+    def not_ours(self, line: LogLine) -> None:
         """A line of another program."""
         self.stats.lines += 1
         self.stats.not_ours += 1
+        if line.text.startswith(KUBECTL_FOUND):
+            self.fact(line)
 
     def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
         """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""
         if mark_count(piece.text):
             self.problem(LogLine(piece.text, piece.line_number, origin), ParseError(reason, detail))
         else:
-            self.not_ours()
+            self.not_ours(LogLine(piece.text, piece.line_number, origin))
 
     def own(self, fields: dict[str, Any], number: int) -> bool:
         """Take a JSON object if it is a row of a table ztflow saved, and say so; it is counted when it is taken."""

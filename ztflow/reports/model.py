@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired
 from ztflow.reports.render import to_html, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
@@ -38,6 +41,7 @@ class Basis:
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
         notices: What makes shares and totals doubtful.
+        apart: Halves whose partner cannot be in this capture, by `unpaired_reason`; see `vocabulary.WITHOUT_PARTNER`.
     """
 
     first_seen: datetime | None
@@ -51,11 +55,22 @@ class Basis:
     evicted: int
     read: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def halves(self) -> int:
         """Halves in these flows."""
         return 2 * self.paired_flows + self.unpaired_halves
+
+    @property
+    def pairable_halves(self) -> int:
+        """Halves whose partner may be in this capture."""
+        return self.halves - sum(self.apart.values())
+
+    @property
+    def paired_share(self) -> float | None:
+        """Which share of those has its partner; None when there are none."""
+        return share(2 * self.paired_flows, self.pairable_halves)
 
     @property
     def window(self) -> timedelta | None:
@@ -80,6 +95,7 @@ class Basis:
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
+            _apart(view),
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -98,6 +114,7 @@ class Basis:
             later.evicted,
             later.read,
             later.notices,
+            dict(Counter(self.apart) + Counter(later.apart)),
         )
 
 
@@ -160,7 +177,7 @@ class Report(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
-        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        values = {one.name: plain(getattr(self, one.name)) for one in fields(self)}
         del values["basis"]["notices"]
         head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
         return {**head, **values}
@@ -221,18 +238,30 @@ def plain(value: Any) -> Any:
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
-        for field in fields(value):
-            item = getattr(value, field.name)
+        for one in fields(value):
+            item = getattr(value, one.name)
             if isinstance(item, Measures):
                 row.update(plain(item))
             else:
-                row[field.name] = plain(item)
+                row[one.name] = plain(item)
         return row
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _apart(view: View) -> dict[str, int]:
+    reasons = view.labels("unpaired_reason")
+    counts = np.bincount(reasons.codes + 1, minlength=len(reasons.words) + 1)[1:].tolist()
+    return {word: count for word, count in zip(reasons.words, counts, strict=True) if count and word in WITHOUT_PARTNER}
+
+
+def apart_text(counts: Mapping[str, int]) -> str:
+    """`22 plaintext, 2 early denial`: most first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in ordered)
 
 
 def basis_lines(basis: Basis) -> list[tuple[str, str]]:
@@ -254,14 +283,17 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
             if read[name]:
                 text += f", {read[name]:,} {name}"
         lines.append(("lines", text))
-    paired = share(2 * basis.paired_flows, basis.halves)
     text = f"{basis.flows:,} from {counted(basis.halves, 'half', 'halves')}"
-    if paired is not None:
-        text += f", {share_text(paired)} of them paired"
+    if basis.paired_share is not None:
+        those = f"the {basis.pairable_halves:,} that can have a partner here" if basis.apart else "them"
+        text += f", {share_text(basis.paired_share)} of {those} paired"
     if basis.ambiguous_flows:
         text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
-    if basis.unpaired_halves:
-        text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
+    alone = basis.pairable_halves - 2 * basis.paired_flows
+    if alone:
+        text += f", {counted(alone, 'half', 'halves')} alone"
+    if basis.apart:
+        text += f"; apart: {apart_text(basis.apart)}"
     lines.append(("flows", text))
     unknown = [
         text

@@ -27,6 +27,7 @@ from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session.crowds import pair_crowd
+from ztflow.session.logs_here import expected, logs_here
 from ztflow.spill import EndOrder, LogOrder, Runs
 
 LIVE_WINDOW = timedelta(seconds=1)
@@ -175,6 +176,8 @@ class Session(Pipeline[Flows]):
         report.paired_flows = (report.paired_flows or 0) + paired
         report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
         report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+        report.logs += logs_here(flows)
+        report.logs.expected = expected(self.topology)
 
     @staticmethod
     def _counts(flows: pa.Table) -> tuple[int, int]:
