@@ -69,7 +69,7 @@ def test_on_a_narrow_terminal_no_word_of_it_is_lost(quiet):
 
 
 def test_a_restart_is_told_and_no_start(restarted_lines, tmp_path):
-    assert told(ztflow.read_flows(RESTARTED, inventory=None)) == [("restarted", "ztunnel-9xw2d")]
+    assert told(ztflow.read_flows(RESTARTED, inventory=None)) == [("restarted", "ztunnel-9xw2d"), ("missing_log", None)]
     starts = [number for number, line in enumerate(restarted_lines) if b"\tversion: " in line]
     assert len(starts) == 2
     after = cut(tmp_path, restarted_lines[starts[1] :])

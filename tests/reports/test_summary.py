@@ -91,4 +91,4 @@ def test_the_seed_captures():
         ("ambient-demo/doks-debug", "ambient-demo/httpbin")
     }
     text = render(report, "text")
-    assert "4 from 6 halves, 66.7 % of them paired, 2 halves alone" in text
+    assert "4 from 6 halves, 100.0 % of the 4 that can have a partner here paired; apart: 2 source not captured" in text

@@ -166,7 +166,7 @@ def _missing(report: ReadReport) -> Iterator[Notice]:
     logs = report.logs
     named = {node for node in logs.awaited if node is not None} - logs.nodes
     if not logs.unplaced:
-        named |= logs.expected - logs.nodes
+        named |= (logs.expected & logs.sources) - logs.nodes
     ztunnels = {pod for pod, _ in report.written if pod is not None}
     found = [fact for fact in report.events if fact.kind == "kubectl_found"]
     pods = max((int(fact.values["pods"]) for fact in found), default=0)

@@ -169,12 +169,14 @@ class LogsHere:
         nodes: Nodes whose ztunnel wrote a half.
         unplaced: Whether halves are here whose writer's node is not known.
         expected: Nodes on which an inventory has a ztunnel.
+        sources: Nodes of clients, no gateways by their names, whose ztunnel wrote nothing of them.
         awaited: Halves whose partner's ztunnel wrote nothing here, by its node; None where that is not known.
     """
 
     nodes: set[str] = field(default_factory=set)
     unplaced: bool = False
     expected: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
     awaited: Counter[str | None] = field(default_factory=Counter)
 
     def __add__(self, more: LogsHere) -> LogsHere:
@@ -182,6 +184,7 @@ class LogsHere:
             self.nodes | more.nodes,
             self.unplaced or more.unplaced,
             self.expected | more.expected,
+            self.sources | more.sources,
             self.awaited + more.awaited,
         )
 

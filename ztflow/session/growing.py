@@ -18,8 +18,7 @@ from ztflow.model.tables import HALVES_SCHEMA, Flows
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.session.logs_here import logs_here
-from ztflow.session.pairing import LIVE_WINDOW, LiveSession
+from ztflow.session.pairing import LIVE_WINDOW, LiveSession, logs_here
 from ztflow.spill import EndOrder, LogOrder
 
 LINES_KEPT = 1_000_000
