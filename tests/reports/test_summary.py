@@ -43,7 +43,7 @@ def test_what_a_person_wants_first():
     assert (denied.policy, denied.source, denied.target, denied.port, denied.flows) == (
         "data/only-web", "shop/cart", "data/db", 5432, 1,
     )  # fmt: skip
-    assert denied.summary == "refused by an authorization policy"
+    assert denied.summary == "explicitly denied"
     (failed,) = report.failed
     assert (failed.error_class, failed.port, failed.target_nodes) == ("refused", 9999, ("node-b",))
     assert [(count.value, count.flows) for count in report.unpaired] == [("plaintext", 1)]

@@ -284,11 +284,11 @@ def logs_here(flows: pa.Table) -> LogsHere:
         found.unplaced |= bool(len(codes)) and codes[0] < 0
     target, reason = coded(flows, "dst_node"), coded(flows, "unpaired_reason")
     alone_there = target.codes[reason.mask(Unpaired.DESTINATION_NOT_CAPTURED)]
-    alone = reason.mask(Unpaired.SOURCE_NOT_CAPTURED)
-    if alone.any():
+    unheard_of = reason.mask(Unpaired.SOURCE_NOT_CAPTURED)
+    if unheard_of.any():
         names_of, nodes = coded(flows, "src_name"), coded(flows, "src_node")
         gateways: BoolArray = np.array([*map(says_gateway, names_of.words), False], np.bool_)
-        codes = np.unique(nodes.codes[alone & ~gateways[names_of.codes]])
+        codes = np.unique(nodes.codes[unheard_of & ~gateways[names_of.codes]])
         found.sources.update(nodes.words[code] for code in codes.tolist() if code >= 0)
     names = [*target.words, None]
     for code, count in enumerate(np.bincount(alone_there + 1, minlength=1).tolist()):
