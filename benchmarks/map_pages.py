@@ -12,6 +12,7 @@ import pyarrow as pa
 import ztflow
 from ztflow.graph.map_page import map_page
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
+from ztflow.page import incident_page
 from ztflow.simulate import preset, simulate
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -26,8 +27,12 @@ def small(folder: Path) -> Path:
     return page
 
 
-def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, int]:
-    """The page of a big cluster: 20 connections an edge on average, and a log with a line for each."""
+def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, Path, int]:
+    """The map and the page for a colleague of a big cluster, and how many edges it has.
+
+    20 connections an edge on average, and a log with a line for each.
+    """
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(1)
     rows = edges * 20
     pairs = np.unique(rng.integers(0, pods * pods, edges * 2))
@@ -81,7 +86,9 @@ def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, int]:
     )
     page = folder / "big.html"
     page.write_text(map_page(Flows(table), inputs=[str(log)]))
-    return page, len(pairs)
+    whole = folder / "incident.html"
+    whole.write_text(incident_page(Flows(table), before=Flows(table.slice(0, rows // 2)), inputs=[str(log)]))
+    return page, whole, len(pairs)
 
 
 HOSTILE = ('</script><script>document.title="owned"</script>', '<img src=x onerror=document.title="owned">',

@@ -9,9 +9,7 @@ import ztflow
 
 STALE = "../policy/1.31.0-head-strict-stale"
 """A run in which plaintext between meshed pods was refused."""
-RUNS = [
-    "1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", "1.31.0-head-envoy-1.39", STALE,
-]  # fmt: skip
+RUNS = ["1.22.0-json", "1.29.5-json", "1.29.5-multinetwork", "1.29.5-storm", "1.31.0-head-envoy-1.39", STALE]
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from ztflow.aggregate.view import View
 from ztflow.errors import SourceError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
@@ -286,6 +287,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
+        made.span = View(made.to_arrow()).span()
     return made
 
 

@@ -53,7 +53,14 @@ def test_what_carries_on_a_clients_connection_is_of_its_service():
     assert (service.service, service.waypoint, service.clients) == (DB, "shop/way", 1)
     assert (service.flows, service.carried_on, service.alongside, service.unseen) == (2, 2, 0, 0)
     (hop,) = made.hops
-    assert (hop.waypoint, hop.target, hop.port, hop.services, hop.carried_on) == ("shop/way", "data/db", 5432, (DB,), 2)
+    assert (hop.waypoint, hop.target, hop.port, hop.services, hop.known_by) == (
+        "shop/way",
+        "data/db",
+        5432,
+        (DB,),
+        "same_bytes",
+    )
+    assert hop.carried_on == 2
     assert (hop.measures.flows, hop.measures.bytes, hop.measures.same_node) == (2, 110 + 9916, 1)
     (both,) = made.waypoints
     assert (both.flows, both.bytes, both.server_flows, both.server_bytes) == (2, 2 * 9916, 2, 10026)
@@ -78,11 +85,13 @@ def test_a_hop_that_was_changed_is_told_by_service_and_time():
 def test_of_several_services_each_hop_is_of_those_the_log_leaves():
     other = {"dst_service": CART, "dst_name": "cart-0", "hbone_host": "10.96.0.2"}
     rows = [to(1), to(2, **other | WAY), back(7), back(8, dst_service=CART)]
-    assert {hop.services: hop.measures.flows for hop in report(*rows).hops} == {(CART, DB): 1, (CART,): 1}
+    told = {(hop.services, hop.known_by): hop.measures.flows for hop in report(*rows).hops}
+    assert told == {((CART, DB), "left_over"): 1, ((CART,), "line"): 1}
     # The one client of the database has its hop: so the other hop is not the database's.
     rows[0] |= {"next_hop_file": "b.log", "next_hop_line": 9}
     made = report(*rows, back(9))
-    assert {hop.services: hop.measures.flows for hop in made.hops} == {(DB,): 1, (CART,): 2}
+    told = {(hop.services, hop.known_by): hop.measures.flows for hop in made.hops}
+    assert told == {((DB,), "same_bytes"): 1, ((CART,), "left_over"): 1, ((CART,), "line"): 1}
     assert {row.service: row.servers for row in made.services} == {DB: ("data/db:5432",), CART: ("data/db:5432",)}
     assert f"{CART} and {DB} stand for the same pods" in render(made, "text")
     # A service no client asked this waypoint for is only the first that the server's ztunnel found for the port.
@@ -141,6 +150,11 @@ def test_a_waypoint_is_known_by_its_address_where_no_name_is_logged():
     nameless = {"src_pod": None, "src_name": None, "src_namespace": None, "src_workload": None}
     made = report(to(1), back(7, **nameless), back(8, src_ip="fd00::7"))
     assert [(hop.waypoint, hop.measures.flows) for hop in made.hops] == [("shop/way", 2)]
+
+
+def test_more_behind_a_waypoint_than_in_front_of_it_means_that_clients_are_missing():
+    assert "clients whose lines are missing" in "".join(report(to(1), back(7, request_bytes=30_000)).notes())
+    assert "clients whose lines are missing" not in "".join(report(to(1), back(7, request_bytes=3_000)).notes())
 
 
 def test_servers_that_refuse_the_waypoint_see_its_identity():

@@ -30,10 +30,10 @@ from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures
     from ztflow.read import ReadReport
-    from ztflow.reports.model import Basis, Count
+    from ztflow.reports.model import Basis, Count, Portion
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
-    from ztflow.reports.summary import Portion, Summary
+    from ztflow.reports.summary import Summary
 
 PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10

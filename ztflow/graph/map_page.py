@@ -20,13 +20,15 @@ def map_columns_of(by: str) -> list[str]:
     return list(dict.fromkeys((*columns_of(by), *DETAIL_COLUMNS)))
 
 
-def map_page(flows: Flows, by: str = "pod", *, inputs: Sequence[str] = ()) -> str:
+def map_page(flows: Flows, by: str = "pod", *, inputs: Sequence[str] = (), above: str = "", below: str = "") -> str:
     """The map as one HTML file, with the traffic over time and some connections behind each edge.
 
     Args:
         flows: Connections; of their columns only `map_columns_of(by)` are looked at.
         by: Level of the vertices, as in `build_graph`.
         inputs: What the command line read, for the commands the page offers to copy.
+        above: HTML to put above the map, escaped where it was made.
+        below: Likewise below it.
 
     Raises:
         UsageError: `by` is no level.
@@ -34,4 +36,4 @@ def map_page(flows: Flows, by: str = "pod", *, inputs: Sequence[str] = ()) -> st
     Cost: as `build_graph`, and reading the inputs up to the lines that are shown. At most some 2 MB at 10 000 edges.
     """
     graph, view, groups = build_grouped(flows, by)
-    return page(graph, map_columns(graph) | details(view, groups), inputs)
+    return page(graph, map_columns(graph) | details(view, groups), inputs, above, below)

@@ -155,6 +155,13 @@ class Flow(BaseModel):
     next_hop_line: int | None = None
 
     @property
+    def id(self) -> str | None:
+        """`file:line` of the client's log line, else of the server's: what `ztflow show` takes."""
+        if self.outbound_file is not None:
+            return f"{self.outbound_file}:{self.outbound_line}"
+        return None if self.inbound_file is None else f"{self.inbound_file}:{self.inbound_line}"
+
+    @property
     def src_addr(self) -> str | None:
         """`ip:port` of the source."""
         return join_host_port(self.src_ip, self.src_port)

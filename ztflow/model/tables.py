@@ -6,6 +6,7 @@ Cost: importing this module imports pyarrow (about 90 ms); the package root ther
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import pyarrow as pa
@@ -128,6 +129,10 @@ class Flows(Answers):
         evicted: Halves given up because a memory bound was hit.
         notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
 
+    Attributes:
+        span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
+            None where they were not read, or no line carries a time.
+
     Examples:
         >>> import ztflow
         >>> flows = ztflow.read_flows("fixtures/seed/cross-node.log")
@@ -153,6 +158,7 @@ class Flows(Answers):
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
+        self.span: tuple[datetime | None, datetime | None] = (None, None)
         self.notices = tuple(notices)
 
     if TYPE_CHECKING:

@@ -266,6 +266,6 @@ ErrorClassWord = Literal[
     "unreachable", "timeout", "network_policy", "reset", "io_error", "tls_error", "tls_no_client_certificate",
     "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "stream_reset", "no_endpoint",
     "unknown_source", "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route",
-    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed", "internal",
-    "other",
+    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed",
+    "internal", "other",
 ]  # fmt: skip

@@ -16,9 +16,10 @@ from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired
-from ztflow.reports.render import to_html, to_markdown, to_text
+from ztflow.reports.arrange import Arrangement, arranged
+from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
-from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
+from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +127,23 @@ class Count:
     flows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Connections with a property, and their payload.
+
+    Attributes:
+        flows: Connections.
+        bytes: Payload both ways, where known.
+        flows_share: Of all connections; None when there are none.
+        bytes_share: Of all payload; None when there is none.
+    """
+
+    flows: int
+    bytes: int
+    flows_share: float | None
+    bytes_share: float | None
+
+
 def share(part: float, whole: float) -> float | None:
     """`part / whole`; None when there is no whole."""
     return part / whole if whole else None
@@ -182,11 +200,16 @@ class Report(ABC):
         head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
         return {**head, **values}
 
-    def page(self, limit: int | None = None) -> Page:
-        """The result as it is shown; `limit` as for `tables`."""
+    def page(self, limit: int | None = None, arrangement: Arrangement | None = None) -> Page:
+        """The result as it is shown; `limit` as for `tables`.
+
+        Raises:
+            UsageError: The arrangement names no table or column of these.
+        """
         facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
+        tables = arranged(self.tables(0), arrangement, self.cap(limit)) if arrangement else self.tables(limit)
         notices = tuple(notice_lines(self.notices()))
-        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()), notices)
+        return Page(self.title, facts, tuple(tables), tuple(self.notes()), notices)
 
     def to_arrow(self) -> dict[str, pa.Table]:
         """Its tables in full, by title, as Arrow tables."""
@@ -200,34 +223,66 @@ class Report(ABC):
         return to_html(self.page(), whole=False)
 
 
-RENDERERS: Sequence[str] = ("text", "markdown", "html", "json")
+ROW_RENDERERS: Sequence[str] = ("csv", "jsonl")
+"""Forms that hold one table of a report."""
+
+RENDERERS: Sequence[str] = ("text", "markdown", "html", "json", *ROW_RENDERERS)
 
 
 def render(
-    report: Report, form: str, *, limit: int | None = None, width: int | None = None, color: bool = False
+    report: Report,
+    form: str,
+    *,
+    limit: int | None = None,
+    width: int | None = None,
+    color: bool = False,
+    arrangement: Arrangement | None = None,
 ) -> str:
     """The report as text.
 
     Args:
         report: Any.
-        form: One of `RENDERERS`.
-        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
+        form: One of `RENDERERS`. `csv` and `jsonl` hold one table, the first that has rows (`shown_tables`).
+        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. `json` has all;
+            `csv` and `jsonl` have all for None.
         width: For `text`: width of the terminal in cells; None cuts only the overlong.
         color: For `text`: whether to style.
+        arrangement: Which table, which columns, in which order; `json` then holds tables as they are shown.
 
     Raises:
-        UsageError: If there is no such form.
+        UsageError: If there is no such form, table or column.
     """
     match form:
         case "text":
-            return to_text(report.page(limit), width=width, color=color)
+            return to_text(report.page(limit, arrangement), width=width, color=color)
         case "markdown":
-            return to_markdown(report.page(limit))
+            return to_markdown(report.page(limit, arrangement))
         case "html":
-            return to_html(report.page(limit))
+            return to_html(report.page(limit, arrangement))
         case "json":
-            return json_text(report.to_dict()) + "\n"
+            return json_text(_as_tables(report, limit, arrangement) if arrangement else report.to_dict()) + "\n"
+        case "csv" | "jsonl":
+            found = shown_tables(report, limit or 0, arrangement)
+            write = to_csv if form == "csv" else to_jsonl
+            return write(found[0]) if found else ""
     raise UsageError(f"no report form {form!r}; choose one of {', '.join(RENDERERS)}")
+
+
+def shown_tables(report: Report, limit: int | None, arrangement: Arrangement | None) -> list[TitledTable]:
+    """The tables that a form of one table can hold, those with rows first."""
+    found = [table for table in report.page(limit, arrangement).tables if any(table.names)]
+    return sorted(found, key=lambda table: not table.rows)
+
+
+def _as_tables(report: Report, limit: int | None, arrangement: Arrangement) -> dict[str, Any]:
+    page = report.page(limit or 0, arrangement)
+    tables = [
+        {"title": table.title, "rows": [dict(zip(table.names, plain(row), strict=True)) for row in table.rows]}
+        for table in page.tables
+    ]
+    notices = plain(report.notices())
+    notes = list(page.notes)
+    return {"report": report.name, "findings": report.findings, "notices": notices, "notes": notes, "tables": tables}
 
 
 def plain(value: Any) -> Any:
@@ -236,6 +291,8 @@ def plain(value: Any) -> Any:
         return time_text(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, Spark):
+        return list(value.steps)
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
         for one in fields(value):

@@ -16,9 +16,9 @@ from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
 from ztflow.reports.encryption import mtls_kinds
-from ztflow.reports.model import Basis, Count, Report, share
+from ztflow.reports.model import Basis, Count, Portion, Report, share
 from ztflow.reports.refusals import PORT_NUMBERS, Refusal, explained, refusals, wanted_port
-from ztflow.reports.summary import Portion, counts_of, parts_of
+from ztflow.reports.summary import counts_of, parts_of
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 

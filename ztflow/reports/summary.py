@@ -16,28 +16,11 @@ from ztflow.columns.grouping import Groups
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
 from ztflow.reports.encryption import mtls_kinds
-from ztflow.reports.model import Basis, Count, Report, basis_lines, plain, share
+from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """Connections with a property, and their payload.
-
-    Attributes:
-        flows: Connections.
-        bytes: Payload both ways, where known.
-        flows_share: Of all connections; None when there are none.
-        bytes_share: Of all payload; None when there is none.
-    """
-
-    flows: int
-    bytes: int
-    flows_share: float | None
-    bytes_share: float | None
 
 
 @dataclass(frozen=True, slots=True)

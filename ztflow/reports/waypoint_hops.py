@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,28 @@ class Asked(NamedTuple):
         return self.service or self.address or UNKNOWN
 
 
+KnownBy = Literal["line", "same_bytes", "left_over"]
+
+KNOWN_BY: dict[KnownBy, str] = {
+    "line": "its line names the service",
+    "same_bytes": "it ended with a client's connection and moved the same bytes",
+    "left_over": "clients whose lines are here asked that waypoint for nothing else that is not accounted for",
+}
+"""How the service of a connection behind a waypoint is known."""
+
+
+class MayBeOf(NamedTuple):
+    """What connections behind a waypoint may be of.
+
+    Attributes:
+        known_by: How it is known.
+        asked: Places in `WaypointTraffic.asked`, in order of name; one where it is told.
+    """
+
+    known_by: KnownBy
+    asked: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class WaypointTraffic:
     """The connections of all waypoints.
@@ -53,7 +75,7 @@ class WaypointTraffic:
         view: All flows.
         ends: Their workloads.
         asked: What clients asked waypoints for.
-        sets: Combinations of these: what a connection behind a waypoint may be of, in order of name.
+        sets: What a connection behind a waypoint may be of.
         servers: Every (workload, port) of the flows; `first` is a flow to it.
         to: Flows of clients to a waypoint.
         to_waypoint: Vertex of each one's waypoint.
@@ -69,7 +91,7 @@ class WaypointTraffic:
     view: View
     ends: Vertices
     asked: list[Asked]
-    sets: list[tuple[int, ...]]
+    sets: list[MayBeOf]
     servers: Groups
     to: Integers
     to_waypoint: Integers
@@ -199,7 +221,7 @@ def _sets(
     servers: Groups,
     clients: tuple[Integers, Integers, Integers, Integers],
     hops: tuple[Integers, Integers],
-) -> tuple[list[tuple[int, ...]], Integers]:
+) -> tuple[list[MayBeOf], Integers]:
     """What each flow behind a waypoint may be of; adds to `asked` what only those flows name."""
     to, to_waypoint, to_asked, follower = clients
     back, back_waypoint = hops
@@ -225,22 +247,25 @@ def _sets(
         ],
         len(back),
     )  # fmt: skip
-    index: dict[tuple[int, ...], int] = {}
+    index: dict[MayBeOf, int] = {}
     numbers = []
     for row in groups.first.tolist():
         waypoint = int(back_waypoint[row])
         word = service.words[own[row]] if own[row] >= 0 else None
         here = int(servers.codes[back[row]])
+        known_by: KnownBy = "line"
         if by_link[row] != NONE:
-            found = {int(by_link[row])}
+            known_by, found = "same_bytes", {int(by_link[row])}
         elif word is not None and (named.get(word) in of[waypoint] or not of[waypoint]):
             if word not in named:
                 named[word] = len(asked)
                 asked.append(Asked(word))
             found = {named[word]}
         else:
+            known_by = "left_over"
             found = {one for one in left[waypoint] or of[waypoint] if pods.get(one) in {None, here}}
-        numbers.append(index.setdefault(tuple(sorted(found, key=lambda one: asked[one].name)), len(index)))
+        may_be = MayBeOf(known_by, tuple(sorted(found, key=lambda one: asked[one].name)))
+        numbers.append(index.setdefault(may_be, len(index)))
     return list(index), np.array(numbers, np.int64)[groups.codes]
 
 
@@ -249,7 +274,7 @@ def _servers_of(
     asked: list[Asked],
     pods: Mapping[int, int | None],
     servers: Groups,
-    hops: tuple[Integers, Integers, list[tuple[int, ...]]],
+    hops: tuple[Integers, Integers, list[MayBeOf]],
     others: BoolArray,
 ) -> dict[int, frozenset[int]]:
     """The servers that stand behind what was asked for."""
@@ -260,7 +285,7 @@ def _servers_of(
             found[one].add(server)
     codes = servers.codes[back]
     for row in group([(back_set, len(sets)), (codes, len(servers))], len(back)).first.tolist():
-        for one in sets[back_set[row]]:
+        for one in sets[back_set[row]].asked:
             found[one].add(int(codes[row]))
     service = view.labels("dst_service")
     named = {one.service: number for number, one in enumerate(asked) if one.service is not None}

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ztflow.aggregate import Measures, View, measure
+from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
 from ztflow.columns.grouping import Groups, group, members
-from ztflow.model.vocabulary import REFUSED, Dialled, ErrorClass
+from ztflow.model.vocabulary import REFUSED, ErrorClass
 from ztflow.reports.joins import NO_ROW
 from ztflow.reports.refusals import same, wanted_port
-from ztflow.reports.waypoint_hops import WaypointTraffic
+from ztflow.reports.waypoint_hops import KnownBy, MayBeOf, WaypointTraffic
 
 _CLOCKS = 100_000
 """Microseconds two nodes' clocks may differ when lives of connections are compared."""
@@ -107,9 +107,11 @@ class Hop:
     Attributes:
         waypoint: The waypoint's workload.
         target: The server's workload.
+        target_nodes: Known nodes of the server.
         port: The port they asked for.
         services: The service they are of, as in `Through`; several where the log does not tell which; none where no
             client's line of that waypoint is there.
+        known_by: How that is known: a key of `KNOWN_BY`; None where it is not.
         closed: Connections the waypoint closed with an error line that is none.
         carried_on: Connections that carry on one client's connection, by size and end.
         measures: Sums.
@@ -117,41 +119,12 @@ class Hop:
 
     waypoint: str
     target: str
+    target_nodes: tuple[str, ...]
     port: int | None
     services: tuple[str, ...]
+    known_by: KnownBy | None
     closed: int
     carried_on: int
-    measures: Measures
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """Connections to pods of a service with a waypoint, from another client than the waypoint.
-
-    Attributes:
-        source: The client's workload.
-        identity: Its SPIFFE identity; None in plaintext.
-        target: The server's workload.
-        port: The port asked for.
-        services: The services with a waypoint that it stands behind, as in `Through`.
-        dialled: What the client dialled (`Dialled`); None where its side was not seen.
-        dialled_service: The service it dialled, or None.
-        mtls: Whether the mesh encrypted them.
-        reached: Connections that were not refused.
-        refused: Connections that were denied or failed.
-        measures: Sums over both.
-    """
-
-    source: str
-    identity: str | None
-    target: str
-    port: int | None
-    services: tuple[str, ...]
-    dialled: str | None
-    dialled_service: str | None
-    mtls: bool | None
-    reached: int
-    refused: int
     measures: Measures
 
 
@@ -275,56 +248,17 @@ def hops_of(traffic: WaypointTraffic) -> tuple[Hop, ...]:
     carrying[traffic.follower[traffic.follower != NO_ROW]] = True
     carried = tally(groups.codes, len(groups), carrying).tolist()
     ports = wanted_port(part)
+    nodes = vertices(part, "node")
+    on = members(groups, nodes.target, len(nodes.all))
     rows = [
         Hop(
             ends.id(int(traffic.back_waypoint[row])),
             ends.id(int(ends.target[traffic.back[row]])),
+            nodes.known(on[number]),
             int(ports[row]) if ports[row] >= 0 else None,
-            tuple(traffic.asked[one].name for one in traffic.sets[traffic.back_set[row]]),
+            *_told(traffic, traffic.sets[traffic.back_set[row]]),
             closed[number],
             carried[number],
-            measured,
-        )
-        for number, (row, measured) in enumerate(zip(groups.first.tolist(), measure(part, groups), strict=True))
-    ]
-    return tuple(
-        sorted(rows, key=lambda row: (-row.measures.flows, row.waypoint, row.target, row.port or 0, row.services))
-    )
-
-
-def past_of(traffic: WaypointTraffic) -> tuple[Past, ...]:
-    """One row a client, server, way of dialling and encryption; those that reached most first."""
-    ends, part = traffic.ends, traffic.view.take(traffic.past)
-    identity, dialled, service = (part.labels(name) for name in ("src_identity", "dialled", "dst_service"))
-    server = traffic.servers.codes[traffic.past]
-    by_service = part.equals("dialled", Dialled.SERVICE)
-    mtls, told = part.numbers("mtls")
-    encrypted: Integers = np.where(told, mtls.astype(np.int64), -1)
-    groups = group(
-        [
-            (ends.source[traffic.past], len(ends.all)), identity.part, (server, len(traffic.servers)), dialled.part,
-            (np.where(by_service, service.codes, -1), service.size), (encrypted, 2),
-        ],
-        len(part),
-    )  # fmt: skip
-    refused = tally(groups.codes, len(groups), part.equals("verdict", *REFUSED)).tolist()
-    ports = wanted_port(part)
-    of: dict[int, list[str]] = {}
-    for asked, servers in traffic.behind.items():
-        for one in servers:
-            of.setdefault(one, []).append(traffic.asked[asked].name)
-    rows = [
-        Past(
-            ends.id(int(ends.source[traffic.past[row]])),
-            identity.words[identity.codes[row]] if identity.codes[row] >= 0 else None,
-            ends.id(int(ends.target[traffic.past[row]])),
-            int(ports[row]) if ports[row] >= 0 else None,
-            tuple(sorted(of[int(server[row])])),
-            dialled.words[dialled.codes[row]] if dialled.codes[row] >= 0 else None,
-            service.words[service.codes[row]] if by_service[row] and service.codes[row] >= 0 else None,
-            None if encrypted[row] < 0 else bool(encrypted[row]),
-            measured.flows - refused[number],
-            refused[number],
             measured,
         )
         for number, (row, measured) in enumerate(zip(groups.first.tolist(), measure(part, groups), strict=True))
@@ -333,11 +267,19 @@ def past_of(traffic: WaypointTraffic) -> tuple[Past, ...]:
         sorted(
             rows,
             key=lambda row: (
-                -row.reached, -row.refused, row.source, row.target, row.port or 0, row.identity or "",
-                row.dialled or "", row.dialled_service or "", str(row.mtls),
+                -row.measures.flows,
+                row.waypoint,
+                row.target,
+                row.port or 0,
+                row.services,
+                row.known_by or "",
             ),
         )
-    )  # fmt: skip
+    )
+
+
+def _told(traffic: WaypointTraffic, may_be: MayBeOf) -> tuple[tuple[str, ...], KnownBy | None]:
+    return tuple(traffic.asked[one].name for one in may_be.asked), may_be.known_by if may_be.asked else None
 
 
 def _bytes(view: View, codes: Integers, count: int) -> list[int]:
@@ -364,7 +306,7 @@ def _alongside(traffic: WaypointTraffic) -> BoolArray:
     edges = np.searchsorted(pairs.codes[order], np.arange(len(pairs) + 1))
     for number, head in enumerate(pairs.first.tolist()):
         asked = int(traffic.to_asked[head])
-        may = np.array([asked in one for one in traffic.sets] or [False], np.bool_)[traffic.back_set]
+        may = np.array([asked in one.asked for one in traffic.sets] or [False], np.bool_)[traffic.back_set]
         mask = may & timed & (traffic.back_waypoint == traffic.to_waypoint[head])
         hops = traffic.back[mask]
         if not len(hops):

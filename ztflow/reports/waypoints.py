@@ -12,23 +12,22 @@ from typing import ClassVar
 from ztflow.aggregate import View
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Dialled
-from ztflow.reports.model import Basis, Report, share
-from ztflow.reports.pairs import known_bytes, nodes_split
+from ztflow.reports.model import Basis, Report
+from ztflow.reports.pairs import known_bytes, nodes_split, nodes_text
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.reports.waypoint_hops import waypoint_traffic
+from ztflow.reports.waypoint_hops import KNOWN_BY, waypoint_traffic
+from ztflow.reports.waypoint_past import Past, past_of
 from ztflow.reports.waypoint_rows import (
     Client,
     Hop,
-    Past,
     Through,
     Waypoint,
     clients_of,
     hops_of,
-    past_of,
     services_of,
     waypoints_of,
 )
-from ztflow.text.format import Unit, counted
+from ztflow.text.format import Unit, bytes_text, counted
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,14 @@ class Waypoints(Report):
     def tables(self, limit: int | None = None) -> list[TitledTable]:
         """Services, who went past, who came through, what came out again, and both sides of each waypoint."""
         limit = self.cap(limit)
-        carried = list(map(_carried_cells, self.services))
+        hops, carried = list(map(_hop_cells, self.hops)), list(map(_carried_cells, self.services))
         return [
-            titled("Services with a waypoint", _SERVICES, self._service_rows(), limit, self._shared()),
+            titled(
+                "Services with a waypoint", _SERVICES, list(map(_service_cells, self.services)), limit, self._shared()
+            ),
             titled("Past the waypoint", _PAST, list(map(_past_cells, self.past)), limit),
             titled("To the waypoint", _CLIENTS, list(map(_client_cells, self.clients)), limit),
-            titled("From the waypoint to servers", _HOPS, list(map(_hop_cells, self.hops)), limit),
+            titled("From the waypoint to servers", _HOPS, hops, limit, self._legend()),
             titled("What carried on the clients' connections", _CARRIED, carried, limit),
             titled("Both sides", _WAYPOINTS, list(map(_waypoint_cells, self.waypoints)), limit),
         ]
@@ -77,11 +78,6 @@ class Waypoints(Report):
             for server in row.servers:
                 found.setdefault(server, set()).add(row.service)
         return found
-
-    def _service_rows(self) -> list[tuple[object, ...]]:
-        """A share of what went past is told where all of that is of one service."""
-        several = {server for server, services in self._services_at().items() if len(services) > 1}
-        return [_service_cells(row, alone=several.isdisjoint(row.servers)) for row in self.services]
 
     def _shared(self) -> list[str]:
         """Which services cannot be told apart by their pods, and of which no pods are known."""
@@ -95,6 +91,11 @@ class Waypoints(Report):
             notes.append(f"No line shows which pods stand behind {', '.join(unknown)}: what went past is not known.")
         return notes
 
+    def _legend(self) -> list[str]:
+        """How the services of the waypoint's connections are known."""
+        used = dict.fromkeys(row.known_by for row in self.hops)
+        return [f"{_words(known_by)}: {KNOWN_BY[known_by]}." for known_by in used if known_by is not None]
+
     def notes(self) -> list[str]:
         """What the log can tell, and what it cannot."""
         notes = []
@@ -106,8 +107,14 @@ class Waypoints(Report):
         if self.services or self.hops:
             notes.append(
                 "The two sides share no id: a waypoint that adds headers or keeps connections for many requests gives "
-                "sums for each service, not pairs."
+                "sums for each service, not pairs. A client that no ztunnel captures leaves no line on its way to it."
             )
+        notes += [
+            f"{row.waypoint} moved {bytes_text(row.bytes)} with clients and {bytes_text(row.server_bytes)} with "
+            "servers: there are clients whose lines are missing here, maybe of other services."
+            for row in self.waypoints
+            if row.server_bytes > _MORE * row.bytes
+        ]
         if any(row.unseen for row in self.services):
             notes.append(
                 "A line comes when the waypoint lets go of a connection, by default after an hour without a request: "
@@ -123,10 +130,13 @@ class Waypoints(Report):
         return notes
 
 
+_MORE = 2
+"""A waypoint that moves so many times as much with servers as with clients has others: headers are rarely as much."""
+
 _SERVICES = (
     ("service", Unit.TEXT), ("waypoint", Unit.TEXT), ("clients", Unit.COUNT), ("through it", Unit.COUNT),
     ("bytes", Unit.BYTES), ("past it", Unit.COUNT), ("bytes", Unit.BYTES), ("plaintext", Unit.COUNT),
-    ("past", Unit.SHARE), ("pods behind it", Unit.TEXT),
+    ("pods behind it", Unit.TEXT),
 )  # fmt: skip
 _PAST = (
     ("client", Unit.TEXT), ("identity", Unit.TEXT), ("server", Unit.TEXT), ("port", Unit.NUMBER),
@@ -138,8 +148,9 @@ _CLIENTS = (
     ("conns", Unit.COUNT), ("bytes", Unit.BYTES), ("nodes", Unit.TEXT), ("refused", Unit.COUNT),
 )  # fmt: skip
 _HOPS = (
-    ("waypoint", Unit.TEXT), ("server", Unit.TEXT), ("port", Unit.NUMBER), ("of", Unit.TEXT), ("conns", Unit.COUNT),
-    ("bytes", Unit.BYTES), ("nodes", Unit.TEXT), ("let go", Unit.COUNT), ("refused", Unit.COUNT), ("last", Unit.TIME),
+    ("waypoint", Unit.TEXT), ("server", Unit.TEXT), ("on", Unit.TEXT), ("port", Unit.NUMBER), ("of", Unit.TEXT),
+    ("known by", Unit.TEXT), ("conns", Unit.COUNT), ("bytes", Unit.BYTES), ("nodes", Unit.TEXT), ("let go", Unit.COUNT),
+    ("refused", Unit.COUNT), ("last", Unit.TIME),
 )  # fmt: skip
 _CARRIED = (
     ("service", Unit.TEXT), ("waypoint", Unit.TEXT), ("conns", Unit.COUNT), ("same bytes", Unit.COUNT),
@@ -152,12 +163,10 @@ _WAYPOINTS = (
 )  # fmt: skip
 
 
-def _service_cells(row: Through, *, alone: bool) -> tuple[object, ...]:
-    past = row.past_flows
-    reached = share(past, past + row.flows - row.refused) if past is not None and alone else None
+def _service_cells(row: Through) -> tuple[object, ...]:
     return (
-        row.service, row.waypoint, row.clients, row.flows, row.bytes, past, row.past_bytes, row.past_plaintext, reached,
-        row.servers,
+        row.service, row.waypoint, row.clients, row.flows, row.bytes, row.past_flows, row.past_bytes,
+        row.past_plaintext, row.servers,
     )  # fmt: skip
 
 
@@ -181,11 +190,16 @@ def _client_cells(row: Client) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _hop_cells(row: Hop) -> tuple[object, ...]:
-    sums = row.measures
+    sums, known_by = row.measures, None if row.known_by is None else _words(row.known_by)
     return (
-        row.waypoint, row.target, row.port, " or ".join(row.services) or None, sums.flows,
-        known_bytes(sums, sums.bytes), nodes_split(sums), row.closed, sums.denied + sums.failed, sums.last_seen,
+        row.waypoint, row.target, nodes_text(row.target_nodes), row.port, " or ".join(row.services) or None, known_by,
+        sums.flows, known_bytes(sums, sums.bytes), nodes_split(sums), row.closed, sums.denied + sums.failed,
+        sums.last_seen,
     )  # fmt: skip
 
 

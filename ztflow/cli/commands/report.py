@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ztflow.cli.options import (
+    GRAPH_LEVELS,
     OUTPUT,
     REPORT_FORMATS,
     Grid,
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from ztflow.model.tables import Halves
     from ztflow.reports import Prices
 
-REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "loss", "tunnels", "clocks", "waypoints")
+REPORT_NAMES = (
+    "traffic", "latency", "locality", "mtls", "denied", "failures", "egress", "identities", "loss", "tunnels", "clocks",
+    "waypoints",
+)  # fmt: skip
 
 
 @argument("name", metavar="NAME", type=Word(REPORT_NAMES), about=f"{', '.join(REPORT_NAMES)}.")
@@ -60,13 +64,26 @@ REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "
     help="For loss: the same from a Prometheus that scrapes the ztunnels. PROMETHEUS_USERNAME, _PASSWORD and "
     "_BEARER_TOKEN say who asks.",
 )
+@option(
+    OUTPUT,
+    "--by",
+    metavar="LEVEL",
+    type=Word(GRAPH_LEVELS),
+    help=f"For traffic and latency: one of {', '.join(GRAPH_LEVELS)}; workload unless given.",
+)
+@option(
+    OUTPUT,
+    "--every",
+    metavar="DURATION",
+    help="For traffic: the course over time, in steps of 10s, 1m, 1h, the empty ones too.",
+)
 @reading_options
 @filter_options
 @limit_options
 @message_options
 def report(
     name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, metrics: Sequence[str],
-    prometheus: str | None, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
+    prometheus: str | None, by: str | None, every: str | None, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Answer one question in tables: locality, denied, loss and so on."""
 
@@ -86,6 +103,7 @@ def report(
         if counted and name != "loss":
             raise UsageError(f"{counted} is for report loss")
         sources_of_counters = _Counted(metrics, prometheus) if counted else None
+        more = _more(name, by, every)
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         read = [*reading.inventory, *([] if price is None else [price])]
@@ -96,11 +114,28 @@ def report(
         counters = None
         if sources_of_counters is not None and halves is not None:
             counters = sources_of_counters.against(halves, run.reports[-1].events)
-        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters)
+        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters, **more)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 
     return run_command(talk, body)
+
+
+def _more(name: str, by: str | None, every: str | None) -> dict[str, str]:
+    """What only some reports take."""
+    from ztflow.errors import UsageError
+    from ztflow.filters.quantities import parse_duration
+
+    if by is not None and name not in {"traffic", "latency"}:
+        raise UsageError("--by is for reports traffic and latency")
+    if every is not None:
+        if name != "traffic":
+            raise UsageError("--every is for report traffic")
+        try:
+            parse_duration(every)
+        except UsageError as error:
+            raise UsageError(f"--every: {error}") from None
+    return {option: value for option, value in (("by", by), ("every", every)) if value is not None}
 
 
 class _Counted:

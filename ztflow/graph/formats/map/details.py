@@ -15,7 +15,7 @@ from ztflow.columns.grouping import Groups, group
 from ztflow.graph.formats.map.columns import packed, worded
 from ztflow.model.schema import LOG_FIELDS
 from ztflow.model.vocabulary import REFUSED
-from ztflow.read.raw_lines import raw_lines
+from ztflow.read.raw_lines import readable_lines
 from ztflow.text.escapes import visible
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _chosen(view: View, groups: Groups, bad: BoolArray) -> Integers:
 def _lines_of(places: list[list[tuple[str, int]]]) -> tuple[list[str], list[list[int]]]:
     """The lines of some connections as far as they can be read and fit; for each connection the numbers of its own."""
     wanted: list[tuple[str, int]] = [place for some in places for place in some][:_ASKED]
-    found = raw_lines(wanted)
+    found = readable_lines(wanted)
     texts: dict[tuple[str, int], int] = {}
     lines: list[str] = []
     room = _LINES

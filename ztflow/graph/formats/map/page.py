@@ -38,13 +38,17 @@ def to_html(graph: nx.MultiDiGraph[str]) -> str:
     return page(graph, map_columns(graph))
 
 
-def page(graph: nx.MultiDiGraph[str], columns: dict[str, Any], inputs: Sequence[str] = ()) -> str:
+def page(
+    graph: nx.MultiDiGraph[str], columns: dict[str, Any], inputs: Sequence[str] = (), above: str = "", below: str = ""
+) -> str:
     """The page of a graph.
 
     Args:
         graph: The graph.
         columns: The data the page carries.
         inputs: What the command line read, for the commands the page offers.
+        above: HTML to put above the map, escaped where it was made.
+        below: Likewise below it.
     """
     import jinja2
     from markupsafe import Markup
@@ -60,6 +64,8 @@ def page(graph: nx.MultiDiGraph[str], columns: dict[str, Any], inputs: Sequence[
         facts=[visible(fact) for fact in _facts(graph)],
         program_hash=f"sha256-{hashed}",
         style=Markup(STYLE + here.joinpath("page.css").read_text("utf-8")),  # noqa: S704 - a file of the package
+        above=Markup(above),  # noqa: S704 - as its description asks
+        below=Markup(below),  # noqa: S704 - likewise
         still=Markup(_still(graph)),  # noqa: S704 - escaped where it is made
         data=Markup(data),  # noqa: S704 - no `<` is left
         program=Markup(program),  # noqa: S704 - a file of the package

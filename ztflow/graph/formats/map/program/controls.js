@@ -114,8 +114,9 @@ function begin() {
   byId("rows").addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) act("edge", Number(row.dataset.edge)); });
   filterBoxes();
   timeSlider();
-  // Where the first level alone is more than a picture can tell, the page opens with the matrix.
-  if (state.tree.root.kids.length > MATRIX_MOST && WAYS[0].length) byId("view").value = "matrix";
+  // Where lines would have to be left out even so, or boxes could not be read, the page opens with the matrix.
+  weights = weigh(state);
+  if (WAYS[0].length && (state.tree.root.kids.length > MATRIX_MOST || wholePicture(vertexWeights(weights.flows)).hidden)) byId("view").value = "matrix";
   changeView();
   addEventListener("resize", () => draw(true));
 }

@@ -62,7 +62,7 @@ function wholePicture(sums) {
   if (bundles) notes.push(`${count(bundles)} of them bundles`);
   if (small) notes.push(`${count(small)} below the least traffic`);
   if (hidden) notes.push(`${count(hidden)} not drawn: see the matrix`);
-  return withItems({ boxes, shown, links, notes, size: extent([...boxes.filter((box) => box.parent), ...shown]) });
+  return withItems({ boxes, shown, links, notes, hidden, size: extent([...boxes.filter((box) => box.parent), ...shown]) });
 }
 
 /** One item and its neighbours, laid out anew. Neighbours are vertices, or what is around them where they are too many. */

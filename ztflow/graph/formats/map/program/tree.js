@@ -20,11 +20,12 @@ function arrangements() {
   const found = new Map();
   for (const way of ways) {
     const kept = [...clusters, ...way.filter(known)];
-    // Pods whose node nobody knows are better told apart by what they are.
     if (kept.length) found.set(kept.join("/"), kept);
   }
   if (!found.size) found.set("", clusters);
-  return [...found.values()];
+  // Where the node of most is not known, they are better told apart by what they are.
+  const vague = (way) => way.length > 0 && 2 * VERTICES[way.at(-1)].codes.filter((code) => code >= 0).length < VERTICES.count;
+  return [...found.values()].sort((a, b) => vague(a) - vague(b));
 }
 
 /** The tree of one arrangement. An item's `leaves` are numbers of vertices. */
