@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from ztflow.model.error_classes import policy_of
+from ztflow.model.denials import policy_of, strict_of
 from ztflow.model.objects import AccessRecord
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, Word
 from ztflow.text.format import bytes_text, duration_text
-
-_STRICT = "istio_converted_static_strict"
-"""The policy istiod makes of every PeerAuthentication of mode STRICT."""
 
 _NONE_ALLOWED = "allow policies exist, but none allowed"
 """What ztunnel says where no policy denied and none allowed, since 1.24.0."""
@@ -96,9 +93,9 @@ def _outcome(record: AccessRecord) -> list[str]:
     if record.error is None:
         return ["It ended without an error."] if _is(record.message, Message.COMPLETE) else []
     policy = policy_of(record.error)
-    if policy is not None and policy.rpartition("/")[2] == _STRICT:
+    if (strict := strict_of(policy)) is not None:
         return [
-            f"Refused: {policy} is no policy of yours. istiod makes it of a PeerAuthentication of mode STRICT.",
+            f"Refused: {policy} is no policy of yours. istiod makes it of {strict}.",
             "That takes only clients with a mesh identity, and this one came without.",
         ]
     if policy is not None:
