@@ -2,6 +2,7 @@
 
 import pytest
 
+from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import (
     CLASS_BY_NAME,
     ERROR_CLASSES,
@@ -9,7 +10,6 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
-    policy_of,
     verdict_of,
 )
 from ztflow.model.kept_connections import closed_by_client, closed_by_envoy

@@ -228,12 +228,8 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("http status: 404", ErrorClass.PEER_REFUSED, _OUT, "≥ 1.22.0"),
     ErrorText("http status: ", ErrorClass.PEER_STATUS, _OUT, "≥ 1.22.0"),
     ErrorText("connection failed: ", None, _IN, "≥ 1.22.0; HBONE ≥ 1.24.0", otherwise=ErrorClass.IO_ERROR),
-    ErrorText(
-        "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ",
-        ErrorClass.NETWORK_POLICY,
-        _OUT,
-        "≥ 1.22.4",
-    ),
+    ErrorText("connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ", ErrorClass.NETWORK_POLICY,
+        _OUT, "≥ 1.22.4"),
     ErrorText("io error: ", None, _OUT, "≥ 1.22.0", otherwise=ErrorClass.IO_ERROR),
     ErrorText("tls handshake error: ", None, _IN_F, "≥ 1.26.0", otherwise=ErrorClass.TLS_ERROR),
     ErrorText("signing error: ", ErrorClass.NO_CERTIFICATE, _IN_F, "≥ 1.26.0"),
@@ -248,12 +244,8 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("unknown destination: ", ErrorClass.UNKNOWN_DESTINATION, f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
     ErrorText("unknown source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
     ErrorText("invalid source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
-    ErrorText(
-        "failed to fetch information about local workload: ",
-        ErrorClass.WORKLOAD_UNKNOWN,
-        f"{_OUT_F}, {_IN_F}",
-        "≥ 1.24.0",
-    ),
+    ErrorText("failed to fetch information about local workload: ", ErrorClass.WORKLOAD_UNKNOWN, f"{_OUT_F}, {_IN_F}",
+        "≥ 1.24.0"),
     ErrorText("unknown waypoint: ", ErrorClass.UNKNOWN_WAYPOINT, _OUT_F, "≥ 1.22.0"),
     ErrorText("unknown network gateway: ", ErrorClass.UNKNOWN_GATEWAY, _OUT_F, "≥ 1.26.0"),
     ErrorText("no valid routing destination for workload: ", ErrorClass.NO_ROUTE, _OUT_F, "≥ 1.22.0"),
@@ -264,28 +256,21 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("invalid CONNECT address ", ErrorClass.BAD_AUTHORITY, _IN_F, "1.22.0 to 1.25.5"),
     ErrorText("ip mismatch: ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.22.0"),
     ErrorText("expected method CONNECT, got ", ErrorClass.BAD_REQUEST, _IN_F, "≥ 1.22.0"),
-    ErrorText(
-        "attempted recursive call to ourselves", ErrorClass.RECURSIVE, f"{_IN_F}, {_OUT_F}", "≥ 1.22.0", exact=True
-    ),
+    ErrorText("attempted recursive call to ourselves", ErrorClass.RECURSIVE, f"{_IN_F}, {_OUT_F}", "≥ 1.22.0",
+        exact=True ),
     ErrorText("no ip addresses were resolved for workload: ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
     ErrorText("ip addresses were resolved for workload ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
     ErrorText("unsupported feature: ", ErrorClass.UNSUPPORTED, _OUT_F, "1.22.x to 1.23.x"),
-    ErrorText(
-        "connection closed due to connection drain", ErrorClass.DRAINED, f"{_OUT}, {_IN}", "≥ 1.23.0", exact=True
-    ),
+    ErrorText("connection closed due to connection drain", ErrorClass.DRAINED, f"{_OUT}, {_IN}", "≥ 1.23.0",
+        exact=True ),
     ErrorText("pool draining", ErrorClass.DRAINED, _OUT, "≥ 1.22.0", exact=True),
     ErrorText("fetched connection does not match workload key!", ErrorClass.INTERNAL, _OUT, "≥ 1.22.0", exact=True),
     ErrorText("connection tracking failed", ErrorClass.INTERNAL, _IN, "≥ 1.24.0", exact=True),
     ErrorText("destination disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
     ErrorText("client disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
-    ErrorText(
-        "connection closed: peer certificate revoked by CRL",
-        ErrorClass.CERTIFICATE_REVOKED,
-        f"{_OUT}, {_IN}",
-        "≥ 1.31",
-        exact=True,
-    ),
-)
+    ErrorText("connection closed: peer certificate revoked by CRL", ErrorClass.CERTIFICATE_REVOKED, f"{_OUT}, {_IN}",
+        "≥ 1.31", exact=True),
+)  # fmt: skip
 """Every text with its class; the longest that fits wins. After `send: `, `receive: ` and `while closing connection: `
 (copy failures, ≥ 1.22.4) the rest is looked up instead. Without any prefix (inbound HBONE, 1.22.0 to 1.23.6) `IO_TEXTS`
 alone decides."""
@@ -327,8 +312,6 @@ TLS_CAUSES: tuple[tuple[str, ErrorClass], ...] = (
 )
 """What a TLS failure's text contains that tells more than `tls_error`, and its class."""
 
-POLICY_PREFIX = "connection closed due to policy rejection: explicitly denied by: "
-
 CLASS_BY_NAME: dict[str, Diagnosis] = {known.name: known for known in ERROR_CLASSES}
 
 _LONGEST_FIRST = sorted(ERROR_TEXTS, key=lambda known: -len(known.text))
@@ -365,11 +348,6 @@ def without_step(text: str) -> tuple[str, bool]:
     return rest, rest != text
 
 
-def policy_of(text: str | None) -> str | None:
-    """`namespace/name` of the policy an error text names (DENY policies, ztunnel ≥ 1.24.0), else None."""
-    if text is None or not text.startswith(POLICY_PREFIX):
-        return None
-    return text.removeprefix(POLICY_PREFIX).strip() or None
 
 
 def verdict_of(*error_classes: str | None, ended: bool = True) -> Verdict:

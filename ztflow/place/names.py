@@ -98,3 +98,8 @@ def is_unique_name(pod: str) -> bool:
     True for generated names; False for StatefulSet pods and names given by hand.
     """
     return _UNIQUE.fullmatch(pod) is not None
+
+
+def says_gateway(name: str) -> bool:
+    """Whether a pod or service account is a gateway by its name; these speak HBONE themselves, without a ztunnel."""
+    return "gateway" in name or "ingress" in name or "waypoint" in name
