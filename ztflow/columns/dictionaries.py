@@ -55,17 +55,7 @@ def codes_of(column: pa.DictionaryArray) -> Codes:
 
 
 def _rated(words: list[str | None], rate: Rating, dtype: type[np.generic]) -> Rated:
-    if rate is text_hash:
-        return _hashed(words)
     return np.array([0 if word is None else rate(word) for word in words], dtype)
-
-
-def _hashed(words: Sequence[str | None]) -> Rated:
-    """`text_hash` of many words that are mostly new; 0 for null. Cost: 0.6 µs a word, half of one by one."""
-    texts = [None if word is None else word.encode("utf-8", "surrogatepass") for word in words]
-    found = np.frombuffer(b"".join([blake2b(text or b"", digest_size=8).digest() for text in texts]), "<u8")
-    hashes: Rated = np.maximum(found, np.uint64(1))
-    return np.where(np.array([text is None for text in texts], np.bool_), np.uint64(0), hashes)
 
 
 def per_word(column: pa.ChunkedArray, rate: Rating, dtype: type[np.generic]) -> Rated:
@@ -87,10 +77,6 @@ def per_word(column: pa.ChunkedArray, rate: Rating, dtype: type[np.generic]) -> 
     return result
 
 
-_HASHES: dict[tuple[str, Rating], tuple[pa.Array, Rated]] = {}
-"""Hashes of the last dictionary of each column: leaving out copies and pairing ask for the same one after the other."""
-
-
 class WordMemory:
     """`per_word` for columns whose dictionaries grow from batch to batch."""
 
@@ -107,8 +93,7 @@ class WordMemory:
             dtype: Type of its results.
         """
         nothing: Rated = np.zeros(1, dtype)
-        memory = _HASHES if rate is text_hash else self._known
-        before, known = memory.get((name, rate), (words.slice(0, 0), nothing))
+        before, known = self._known.get((name, rate), (words.slice(0, 0), nothing))
         count = min(len(before), len(words))
         if not words.slice(0, count).equals(before.slice(0, count)):
             count, known = 0, nothing
@@ -116,7 +101,7 @@ class WordMemory:
             return known if len(known) == count + 1 else np.append(known[:count], nothing)
         more = _rated(words.slice(count).to_pylist(), rate, dtype)
         rated: Rated = np.concatenate([known[:-1], more, nothing])
-        memory[name, rate] = words, rated
+        self._known[name, rate] = words, rated
         return rated
 
     def per_row(self, table: pa.Table, name: str, rate: Rating, dtype: type[np.generic]) -> Rated:
