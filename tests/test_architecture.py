@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("filters",),
     ("graph", "policy", "counters"),
     ("reports",),
-    ("session",),
+    ("session", "page"),
     ("api", "testing"),
     ("simulate",),
     ("cli",),
@@ -44,6 +44,7 @@ CIRCLES = {
     ("ztflow.model.answers", "ztflow.model.tables"),
     ("ztflow.model.answers", "ztflow.reports"),
     ("ztflow.model.answers", "ztflow.reports.summary"),
+    ("ztflow.model.answers", "ztflow.reports.top"),
     ("ztflow.model.table", "ztflow.filters"),
     ("ztflow.filters", "ztflow.filters.masks"),
 }

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import ztflow
 from ztflow.counters import Scrape, read_scrapes, reconcile
-from ztflow.counters.reasons import access_level
-from ztflow.counters.scrapes import Key
+from ztflow.counters.scrapes import Key, TimeFrom
 from ztflow.errors import UsageError
+from ztflow.model.notices import access_level
 from ztflow.model.provenance import Fact, Origin, ReadReport
 from ztflow.model.tables import Halves
 
@@ -105,7 +105,7 @@ def written(tmp_path, *seconds) -> Halves:
 
 
 def scrape(second, count):
-    return Scrape("ztunnel-4k7rb", "m", NEW_YEAR + int(second * 1_000_000), 50_000, "as given", {KEY: count})
+    return Scrape("ztunnel-4k7rb", "m", NEW_YEAR + int(second * 1_000_000), 50_000, TimeFrom.GIVEN, {KEY: count})
 
 
 def fact(kind, second, **values):

@@ -101,7 +101,7 @@ class LiveTotal:
     def summary(self, rest: Flows) -> Summary:
         """The summary of the same."""
         if self._selection.moves:
-            return summary(self._selection.apply(Flows.concat([self._rows, rest]) if len(self._rows) else rest))
+            return summary(self._selection.now(Flows.concat([self._rows, rest]) if len(self._rows) else rest))
         return self._running.summary(self._selection.part(rest))
 
     @property

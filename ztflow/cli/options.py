@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ztflow.cli.column_names import REPORT_COLUMNS_HELP, ROW_COLUMNS_HELP, SORT_HELP, names_listed
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
-from ztflow.writers import ROW_FORMATS
+from ztflow.writers import RAW, ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,7 +31,7 @@ READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
 
-REPORT_FORMATS = ("table", "json", "markdown", "html")
+REPORT_FORMATS = ("table", "json", "markdown", "html", "csv", "jsonl")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
 
 EXCLUDED = "\0"
@@ -105,12 +106,20 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """`. Did you mean 'node'?` where one of the words is spelled much like this one, else nothing."""
+def nearest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The one of the words that is spelled much like this one (as difflib counts), or the only one that begins so."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    known = list(words)
+    close = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
+    begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
+    return close[0] if close else begun[0] if len(begun) == 1 else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`. Did you mean 'node'?` where one of the words is near, else nothing."""
+    near = nearest(word, words)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -259,20 +268,32 @@ output_option = option(
 )  # fmt: skip
 
 
+def _arranging(about: str) -> tuple[Decorator, Decorator]:
+    """`--columns` and `--sort`, for rows of which the help says what the names are."""
+    shown = f"Show only these columns, in this order, with commas between them. {about}"
+    return (
+        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=names_listed, help=shown),
+        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=names_listed, help=SORT_HELP),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableOutput:
     """How to print rows, and where."""
 
     format: str | None = None
     output: str | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
 
 
 row_output_options = _group_of(
     "output",
     TableOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ROW_FORMATS),
-           help="table (the default, fits the terminal), wide, jsonl, csv, parquet."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*ROW_FORMATS, RAW)),
+           help="table (the default, fits the terminal), wide, jsonl, csv, parquet; raw: the lines of the log."),
     output_option,
+    *_arranging(ROW_COLUMNS_HELP),
 )  # fmt: skip
 
 
@@ -283,17 +304,22 @@ class ReportOutput:
     format: str | None = None
     output: str | None = None
     rows: int | None = None
+    columns: Sequence[str] = ()
+    sort: Sequence[str] = ()
+    table: str | None = None
     exit_code: bool = False
 
 
 report_output_options = _group_of(
     "output",
     ReportOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(REPORT_FORMATS),
-           help="table (the default), json, markdown, html."),
+    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*REPORT_FORMATS, "md")),
+           help="table (the default), json, markdown or md, html; csv and jsonl hold one table."),
     output_option,
-    option(OUTPUT, "--rows", metavar="N", type=COUNT,
+    option(OUTPUT, "--rows", "-n", metavar="N", type=COUNT,
            help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
+    *_arranging(REPORT_COLUMNS_HELP),
+    option(OUTPUT, "--table", metavar="TITLE", help="Show only the table of this title, or that begins like this."),
     option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip
 
@@ -329,7 +355,8 @@ class Grid:
         Raises:
             UsageError: If a value is invalid.
         """
-        from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
+        from ztflow.filters import ExpressionCondition, Filter
+        from ztflow.filters.conditions import end_condition, word_condition
 
         ends = [
             end_condition(side, kind, values, exclude=exclude)

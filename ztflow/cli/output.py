@@ -97,26 +97,40 @@ SUFFIXES = {
     ".gexf": "gexf",
     ".html": "html",
     ".md": "markdown",
+    ".svg": "svg",
+    ".cyjs": "cytoscape",
+    ".txt": "table",
+    ".log": "table",
+    ".out": "table",
 }
 """The form a file's name asks for, where `-o` does not say."""
+
+_OF_GRAPHS = ("svg", "dot", "mermaid", "graphml", "gexf", "cytoscape")
 
 
 def chosen_format(given: str | None, output: str | None, allowed: Collection[str]) -> str:
     """The form of the answer: what `-o` says, else what the file's name says, else `table`.
 
     Raises:
-        UsageError: If the file's name is a form.
+        UsageError: If the file's name is a form, or ends like one that this command does not write.
     """
     if output is not None and output in allowed:
         raise UsageError(f"--output names a file; for the form use -o {output} (for a file of that name ./{output})")
     if given is not None:
-        return given
+        return "markdown" if given == "md" else given
     if output is None:
         return "table"
     from pathlib import Path
 
-    named = SUFFIXES.get(Path(output).suffix.lower(), "table")
-    return named if named in allowed else "table"
+    suffix = Path(output).suffix
+    named = SUFFIXES.get(suffix.lower(), "") if suffix else "table"
+    if named not in allowed:
+        usual = {form: one for one, form in reversed(SUFFIXES.items()) if form in allowed}
+        known = ", ".join(sorted(usual.values()))
+        elsewhere = " ('ztflow graph' does)" if named in _OF_GRAPHS else ""
+        raise UsageError(f"--output {output}: nothing is written as {suffix} here{elsewhere}, but as {known}; "
+                         f"for another name say the form: -o {'|'.join(allowed)}")  # fmt: skip
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,12 @@ class Paper:
         from ztflow.writers.text import fact
 
         return fact(label, text, width=self.width, color=self.color, code=code)
+
+    def caution(self, text: str) -> list[str]:
+        """What makes the numbers doubtful, whole, on as many lines as it takes."""
+        from ztflow.writers.text import caution
+
+        return caution(text, width=self.width, color=self.color)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:

@@ -16,7 +16,15 @@ from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of, parse_duration
 from ztflow.model.tables import Flows, Halves, lines_of
-from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
+from ztflow.place import (
+    Inventory,
+    inventories_near,
+    inventory_beside,
+    read_inventory,
+    what_each_gave,
+    what_is_near,
+    what_was_beside,
+)
 from ztflow.read import ReadBatch, ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
@@ -106,6 +114,9 @@ class Reader:
             for line in what_was_beside(beside):
                 say(line)
             self.inventory = beside.inventory or None
+            if self.inventory is None and is_terminal(sys.stderr):
+                for line in what_is_near(inventories_near(inputs)):
+                    say(line)
         return self.inventory
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:

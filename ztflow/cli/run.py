@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from ztflow.cli.completion import program_name
 from ztflow.cli.options import Stats, Talk
 from ztflow.cli.output import hush, is_terminal, say, tell
 from ztflow.cli.signals import Stopped, asked
@@ -148,9 +149,10 @@ def _guarded(run: Run, body: Callable[[Run], None]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except NoInputError:
-        tell("Usage: ztflow [COMMAND] [OPTIONS] [INPUT]...\n".strip())
-        tell("Nothing to read: name a file, or pipe a log in: stern -n istio-system ztunnel -o json | ztflow")
-        tell("'ztflow --help' says more.")
+        called = program_name()
+        tell(f"Usage: {called} [COMMAND] [OPTIONS] [INPUT]...")
+        tell(f"Nothing to read: name a file, or pipe a log in: stern -n istio-system ztunnel -o json | {called}")
+        tell(f"'{called} --help' says more.")
         return USAGE
     except UsageError as error:
         complain(error)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
+from ztflow.model.notices import notice_lines, notices_of
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -29,10 +30,10 @@ from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures
     from ztflow.read import ReadReport
-    from ztflow.reports.model import Basis, Count
+    from ztflow.reports.model import Basis, Count, Portion
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
-    from ztflow.reports.summary import Portion, Summary
+    from ztflow.reports.summary import Summary
 
 PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
@@ -71,7 +72,7 @@ def facts(
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
-    blocks = [[line] for line in lines]
+    blocks = [*(paper.caution(text) for text in notice_lines(notices_of(counts))), *([line] for line in lines)]
     if not summary.totals:
         return blocks
     blocks.append(_nodes(summary, paper))
@@ -102,7 +103,7 @@ def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
     counts: dict[tuple[str, str, str], int] = {}
     for row in refused:
         port = "" if row.port is None else f":{row.port}"
-        key = (visible(row.source), visible(row.target) + port, visible(row.policy or row.summary or "reason unknown"))
+        key = (visible(row.source), visible(row.target) + port, visible(row.why))
         counts[key] = counts.get(key, 0) + row.flows
     return [(list(key), count) for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
@@ -206,9 +207,9 @@ def _bar(parts: Mapping[str, Portion], name: str, paper: Paper, cells: int = 16)
 def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     parts = summary.mtls
     text = ", ".join(
-        f"{'mTLS' if name == 'mtls' else name} {_share(part.flows_share)}"
+        f"{'mTLS' if name == 'mtls' else name.replace('_', ' ')} {_share(part.flows_share)}"
         for name, part in parts.items()
-        if part.flows or name != "unknown"
+        if part.flows or name in {"mtls", "plaintext"}
     )
     lines = [paper.fact("mesh", text)]
     if totals.denied or totals.failed:

@@ -125,6 +125,7 @@ class Flow(BaseModel):
     duration_ms: int | None = None
     inbound_duration_ms: int | None = None
     path: words.FlowPathWord | None = None
+    dialled: words.DialledWord | None = None
     verdict: words.VerdictWord | None = None
     error_class: words.ErrorClassWord | None = None
     policy: str | None = None
@@ -152,6 +153,13 @@ class Flow(BaseModel):
     inbound_line: int | None = None
     next_hop_file: str | None = None
     next_hop_line: int | None = None
+
+    @property
+    def id(self) -> str | None:
+        """`file:line` of the client's log line, else of the server's: what `ztflow show` takes."""
+        if self.outbound_file is not None:
+            return f"{self.outbound_file}:{self.outbound_line}"
+        return None if self.inbound_file is None else f"{self.inbound_file}:{self.inbound_line}"
 
     @property
     def src_addr(self) -> str | None:

@@ -134,6 +134,32 @@ class Fact:
 EVENTS = frozenset({"version", "log_filter"})
 """Kinds of facts that say from when to when a ztunnel's log is whole: it began, or its log filter was changed."""
 
+Writer: TypeAlias = tuple[str | None, str | None]
+"""Who wrote lines: the ztunnel's pod; where no line names it, None and the input."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What one writer wrote.
+
+    Attributes:
+        ended_well: Access lines of connections that ended well: those below level `warn`.
+        refused: Access lines at `warn` and `error`.
+        first: Time of the first one, microseconds since 1970 UTC; None where none has a time.
+    """
+
+    ended_well: int = 0
+    refused: int = 0
+    first: int | None = None
+
+    def add(self, ended_well: int, refused: int, first: int | None) -> None:
+        """Add what it wrote besides."""
+        self.ended_well += ended_well
+        self.refused += refused
+        if first is not None and (self.first is None or first < self.first):
+            self.first = first
+
+
 Row: TypeAlias = tuple[object, ...]
 """Values of one access line in the order of `schema.RECORD`; `time` is microseconds since 1970 UTC or None."""
 
@@ -178,6 +204,7 @@ class ReadReport:
         unpaired_halves: Flows with one half.
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
+        written: What each ztunnel wrote, as far as a session has taken it in.
     """
 
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
@@ -190,6 +217,7 @@ class ReadReport:
     unpaired_halves: int | None = None
     evicted: int = 0
     forgotten: int = 0
+    written: dict[Writer, Written] = field(default_factory=dict)
     _problems: list[list[Problem]] = field(default_factory=list)
     _events: list[list[Fact]] = field(default_factory=list)
 
@@ -218,7 +246,10 @@ class ReadReport:
         for one in readings:
             for name in cls.__slots__:
                 known, more = getattr(whole, name), getattr(one, name)
-                setattr(whole, name, more if known is None else known if more is None else known + more)
+                if name != "written":
+                    setattr(whole, name, more if known is None else known if more is None else known + more)
+            for writer, wrote in one.written.items():
+                whole.written.setdefault(writer, Written()).add(wrote.ended_well, wrote.refused, wrote.first)
         return whole
 
     def register(

@@ -6,6 +6,7 @@ Cost: importing this module imports pyarrow (about 90 ms); the package root ther
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from ztflow.model.table import Table, arrow_schema
 from ztflow.model.vocabulary import BOTH_HALVES
 
 if TYPE_CHECKING:
+    from ztflow.model.notices import Notice
     from ztflow.model.objects import AccessRecord, Flow
 
 HALVES_SCHEMA = arrow_schema(HALVES)
@@ -125,6 +127,11 @@ class Flows(Answers):
         problems: Access lines that could not be read.
         owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
+        notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
+
+    Attributes:
+        span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
+            None where they were not read, or no line carries a time.
 
     Examples:
         >>> import ztflow
@@ -147,9 +154,12 @@ class Flows(Answers):
         problems: Sequence[Problem] = (),
         owners: Mapping[str, str] | None = None,
         evicted: int = 0,
+        notices: Sequence[Notice] = (),
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
+        self.span: tuple[datetime | None, datetime | None] = (None, None)
+        self.notices = tuple(notices)
 
     if TYPE_CHECKING:
 

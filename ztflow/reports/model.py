@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
+from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
-from ztflow.reports.render import to_html, to_markdown, to_text
+from ztflow.reports.arrange import Arrangement, arranged
+from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
-from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
+from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,7 @@ class Basis:
         bytes_unknown: Connections whose payload size is unknown at least one way.
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
+        notices: What makes shares and totals doubtful.
     """
 
     first_seen: datetime | None
@@ -48,6 +51,7 @@ class Basis:
     bytes_unknown: int
     evicted: int
     read: Mapping[str, int]
+    notices: tuple[Notice, ...] = ()
 
     @property
     def halves(self) -> int:
@@ -76,6 +80,7 @@ class Basis:
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
+            flows.notices,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -93,6 +98,7 @@ class Basis:
             self.bytes_unknown + later.bytes_unknown,
             later.evicted,
             later.read,
+            later.notices,
         )
 
 
@@ -102,6 +108,23 @@ class Count:
 
     value: str | None
     flows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Connections with a property, and their payload.
+
+    Attributes:
+        flows: Connections.
+        bytes: Payload both ways, where known.
+        flows_share: Of all connections; None when there are none.
+        bytes_share: Of all payload; None when there is none.
+    """
+
+    flows: int
+    bytes: int
+    flows_share: float | None
+    bytes_share: float | None
 
 
 def share(part: float, whole: float) -> float | None:
@@ -149,15 +172,27 @@ class Report(ABC):
         """Notes that are needed to read the numbers correctly."""
         return []
 
+    def notices(self) -> list[Notice]:
+        """What makes the numbers doubtful: the log was silenced, holds only failures, a ztunnel began anew."""
+        return list(self.basis.notices)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
         values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
+        del values["basis"]["notices"]
+        head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
+        return {**head, **values}
 
-    def page(self, limit: int | None = None) -> Page:
-        """The result as it is shown; `limit` as for `tables`."""
+    def page(self, limit: int | None = None, arrangement: Arrangement | None = None) -> Page:
+        """The result as it is shown; `limit` as for `tables`.
+
+        Raises:
+            UsageError: The arrangement names no table or column of these.
+        """
         facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
-        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()))
+        tables = arranged(self.tables(0), arrangement, self.cap(limit)) if arrangement else self.tables(limit)
+        notices = tuple(notice_lines(self.notices()))
+        return Page(self.title, facts, tuple(tables), tuple(self.notes()), notices)
 
     def to_arrow(self) -> dict[str, pa.Table]:
         """Its tables in full, by title, as Arrow tables."""
@@ -171,34 +206,66 @@ class Report(ABC):
         return to_html(self.page(), whole=False)
 
 
-RENDERERS: Sequence[str] = ("text", "markdown", "html", "json")
+ROW_RENDERERS: Sequence[str] = ("csv", "jsonl")
+"""Forms that hold one table of a report."""
+
+RENDERERS: Sequence[str] = ("text", "markdown", "html", "json", *ROW_RENDERERS)
 
 
 def render(
-    report: Report, form: str, *, limit: int | None = None, width: int | None = None, color: bool = False
+    report: Report,
+    form: str,
+    *,
+    limit: int | None = None,
+    width: int | None = None,
+    color: bool = False,
+    arrangement: Arrangement | None = None,
 ) -> str:
     """The report as text.
 
     Args:
         report: Any.
-        form: One of `RENDERERS`.
-        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
+        form: One of `RENDERERS`. `csv` and `jsonl` hold one table, the first that has rows (`shown_tables`).
+        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. `json` has all;
+            `csv` and `jsonl` have all for None.
         width: For `text`: width of the terminal in cells; None cuts only the overlong.
         color: For `text`: whether to style.
+        arrangement: Which table, which columns, in which order; `json` then holds tables as they are shown.
 
     Raises:
-        UsageError: If there is no such form.
+        UsageError: If there is no such form, table or column.
     """
     match form:
         case "text":
-            return to_text(report.page(limit), width=width, color=color)
+            return to_text(report.page(limit, arrangement), width=width, color=color)
         case "markdown":
-            return to_markdown(report.page(limit))
+            return to_markdown(report.page(limit, arrangement))
         case "html":
-            return to_html(report.page(limit))
+            return to_html(report.page(limit, arrangement))
         case "json":
-            return json_text(report.to_dict()) + "\n"
+            return json_text(_as_tables(report, limit, arrangement) if arrangement else report.to_dict()) + "\n"
+        case "csv" | "jsonl":
+            found = shown_tables(report, limit or 0, arrangement)
+            write = to_csv if form == "csv" else to_jsonl
+            return write(found[0]) if found else ""
     raise UsageError(f"no report form {form!r}; choose one of {', '.join(RENDERERS)}")
+
+
+def shown_tables(report: Report, limit: int | None, arrangement: Arrangement | None) -> list[TitledTable]:
+    """The tables that a form of one table can hold, those with rows first."""
+    found = [table for table in report.page(limit, arrangement).tables if any(table.names)]
+    return sorted(found, key=lambda table: not table.rows)
+
+
+def _as_tables(report: Report, limit: int | None, arrangement: Arrangement) -> dict[str, Any]:
+    page = report.page(limit or 0, arrangement)
+    tables = [
+        {"title": table.title, "rows": [dict(zip(table.names, plain(row), strict=True)) for row in table.rows]}
+        for table in page.tables
+    ]
+    notices = plain(report.notices())
+    notes = list(page.notes)
+    return {"report": report.name, "findings": report.findings, "notices": notices, "notes": notes, "tables": tables}
 
 
 def plain(value: Any) -> Any:
@@ -207,6 +274,8 @@ def plain(value: Any) -> Any:
         return time_text(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, Spark):
+        return list(value.steps)
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
         for field in fields(value):

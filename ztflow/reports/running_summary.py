@@ -24,6 +24,7 @@ from ztflow.columns.dtypes import Index
 from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import ONE_HALF, Verdict
+from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis
 from ztflow.reports.pairs import PairRow, busiest
 from ztflow.reports.refusals import NODES_KEPT, Cause, Refusal, causes, group_refused, most_frequent, wanted_port
@@ -34,7 +35,6 @@ from ztflow.reports.summary import (
     Summary,
     gaps_of,
     in_order,
-    mtls_kinds,
     node_kinds,
     portions,
     sizes_of,
@@ -216,7 +216,7 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest, view, ends)
         last = Basis.of(rest, view)
-        return whole.so_far(evicted=last.evicted, read=last.read)
+        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices)
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

@@ -15,9 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.columns.dictionaries import coded
+from ztflow.columns.dtypes import AFTER_ALL
+from ztflow.columns.grouping import group
+from ztflow.columns.timestamps import micros_of
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
+from ztflow.model.provenance import Writer, Written
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
-from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.model.vocabulary import BOTH_HALVES, LogLevel
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.read import ReadBatch, ReadReport
@@ -26,6 +31,9 @@ from ztflow.spill import EndOrder, LogOrder, Runs
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
+
+_WRITERS_KEPT = 10_000
+"""Writers that are counted; more ztunnels has no mesh."""
 
 _NOW_AND_THEN = 1 << 14
 """Rows between two looks at the memory in use."""
@@ -141,7 +149,9 @@ class Session(Pipeline[Flows]):
         Those are of releases whose lines share a trace id, and saved ones. Placing them again fills only what is
         unknown, so a saved flow stays as it was unless an inventory knows more.
         """
-        self.topology.learn(batch.facts, batch.halves.to_arrow())
+        halves = batch.halves.to_arrow()
+        _count_levels(halves, self.report.written)
+        self.topology.learn(batch.facts, halves)
         self._pairer.learn(batch.facts)
         flows = self._legacy.push(batch.facts)
         return flows if batch.flows is None else pa.concat_tables([flows, batch.flows])
@@ -229,3 +239,26 @@ def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     words = flows["paired"].cast(pa.string())
     result: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(words, pa.array(sorted(BOTH_HALVES))).to_numpy()
     return result
+
+
+def _count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
+    """Count the access lines of a batch by writer and level into `written`.
+
+    Cost: one grouping, some 20 ns a line.
+    """
+    if not halves.num_rows:
+        return
+    pods, files, levels = (coded(halves, name) for name in ("ztunnel_pod", "source_file", "level"))
+    unnamed = np.where(pods.codes < 0, files.codes, -1)
+    groups = group([pods.part, (unnamed, files.size)], halves.num_rows)
+    refused = levels.mask(LogLevel.WARN) | levels.mask(LogLevel.ERROR)
+    lines = np.bincount(groups.codes, minlength=len(groups))
+    bad = np.bincount(groups.codes[refused], minlength=len(groups))
+    first = np.full(len(groups), AFTER_ALL, np.int64)
+    np.minimum.at(first, groups.codes, micros_of(halves.column("time"), AFTER_ALL))
+    named = zip(pods.texts(groups.first), files.texts(groups.first), strict=True)
+    for (pod, file), count, failed, time in zip(named, lines.tolist(), bad.tolist(), first.tolist(), strict=True):
+        writer = pod, file if pod is None else None
+        if writer in written or len(written) < _WRITERS_KEPT:
+            one = written.setdefault(writer, Written())
+            one.add(count - failed, failed, None if time == AFTER_ALL else time)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from textwrap import wrap
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from ztflow.text.escapes import first_cells, visible, visible_width
 from ztflow.writers.cells import batches
-from ztflow.writers.text_columns import BOLD, DIM, TextColumn
+from ztflow.writers.text_columns import BOLD, DIM, YELLOW, TextColumn
 
 LABEL = 9
 """Cells of the label of a fact."""
+CAUTION = "caution"
+"""The label of what makes the numbers below it doubtful."""
 GAP = " "
 WIDE_GAP = "  "
 ARROW = " → "
@@ -65,6 +68,17 @@ def fact(label: str, text: str, *, width: int | None, color: bool, code: str | N
     """A labelled line; its text is made safe here and cut at the end where the terminal is narrow."""
     shown = fit_end(visible(text), None if width is None else width - LABEL)
     return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
+
+
+def caution(text: str, *, width: int | None, color: bool) -> list[str]:
+    """What makes the numbers below doubtful: whole at any width, on several lines where one is too narrow."""
+    room = None if width is None else max(width - LABEL, LABEL)
+    lines = [visible(text)] if room is None else wrap(visible(text), room)
+    marks = [CAUTION, *[""] * len(lines)]
+    return [
+        styled(f"{mark:<{LABEL}}", BOLD, color=color) + styled(line, YELLOW, color=color)
+        for mark, line in zip(marks, lines, strict=False)
+    ]
 
 
 def _fitted(text: str, width: int, longest: int, *, right: bool) -> str:

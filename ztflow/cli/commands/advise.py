@@ -184,7 +184,7 @@ def advise(
         for table in selection.finished(reader.rows(Flows, named, _AT_THE_END), Flows):
             seen.add(table)
         advice = advise(seen, reader.inventory, wanted)
-        report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)
+        report = advice_report(advice, run.reports[-1])
         texts = {document.file: manifest(document) for document in advice.documents}
         if output is not None and run.answers():
             left = write_folder(output, {**texts, REFUSED_FILE: report.refusals()}, replace=replace)

@@ -38,7 +38,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         from ztflow.cli.destinations import check_destination, destination
         from ztflow.cli.output import Paper, chosen_format, paper_for
         from ztflow.cli.reading import Reader
-        from ztflow.cli.report_output import write_report
+        from ztflow.cli.report_output import arrangement_of, write_report
         from ztflow.cli.rows import Selection
         from ztflow.cli.screen import draw
         from ztflow.model.tables import Flows
@@ -53,10 +53,11 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         dropped = 0
         if reading.follow or (form == "table" and paper.width is not None and sources == ["-"]):
             made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
+            selection.tell()
         else:
             made = summarise(selection.apply(reader.all_flows(sources)))
         run.findings |= output.exit_code and made.findings > 0
-        if form != "table":
+        if form != "table" or arrangement_of(output):
             write_report(run, made, form, output)
             return
         lines = draw(made, run.reports[-1], paper, dropped=dropped)
