@@ -348,8 +348,6 @@ def without_step(text: str) -> tuple[str, bool]:
     return rest, rest != text
 
 
-
-
 def verdict_of(*error_classes: str | None, ended: bool = True) -> Verdict:
     """The verdict over the halves that were seen, given the error class of each (None: the half ended without error).
 
