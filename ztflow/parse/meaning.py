@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ztflow.model.error_classes import policy_of
+from ztflow.model.kept_connections import closed_by_client
 from ztflow.model.objects import AccessRecord
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, Word
 from ztflow.text.format import bytes_text, duration_text
@@ -108,7 +109,13 @@ def _outcome(record: AccessRecord) -> list[str]:
     if _is(record.error_class, ErrorClass.POLICY_DENIED):
         return ["Refused because none allows it: ALLOW policies select the server, and no rule of theirs matches."]
     told = _REFUSED_BY_PEER.get(ErrorClass(record.error_class)) if record.error_class else None
-    return [told or f"It ended with an error: {record.error}"]
+    lines = [told or f"It ended with an error: {record.error}"]
+    if _is(record.direction, Direction.INBOUND) and closed_by_client(record.error):
+        lines.append(
+            "The client's side of the tunnel closed it. If the client is a waypoint or a gateway that is no failure: "
+            f"it let go of a connection it had kept open. The flow then has the class {ErrorClass.WAYPOINT_CLOSED}."
+        )
+    return lines
 
 
 def _amounts(record: AccessRecord) -> list[str]:
