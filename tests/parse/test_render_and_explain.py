@@ -182,3 +182,15 @@ def test_only_explaining_loads_the_grammar():
         "assert not {'pandas', 'pyarrow', 'numba', 'networkx', 'hypothesis'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_line_that_a_waypoint_closed_says_when_it_is_no_failure():
+    """Of an inbound line only: at the client's side the same words are the other side's doing."""
+    text = 'error="send: io error: stream error received: unexpected internal error encountered"'
+    lines = [
+        "2026-11-29T08:33:54.340632Z\terror\taccess\tconnection complete\tsrc.addr=10.244.3.19:37520 "
+        f'dst.addr=10.244.1.12:15008 dst.hbone_addr=10.244.1.12:8080 direction="{way}" bytes_sent=1 bytes_recv=2 '
+        f'duration="3ms" {text}'
+        for way in ("inbound", "outbound")
+    ]
+    assert ["waypoint_closed" in explain(line).to_text() for line in lines] == [True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ztflow.model.denials import denial_of
+from ztflow.model.kept_connections import closed_by_client
 from ztflow.model.objects import AccessRecord
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, Word
 from ztflow.text.format import bytes_text, duration_text
@@ -93,7 +94,13 @@ def _outcome(record: AccessRecord) -> list[str]:
     if meant is not None and _is(record.error_class, ErrorClass.POLICY_DENIED):
         return [f"Refused: {meant.cause}"]
     told = _REFUSED_BY_PEER.get(ErrorClass(record.error_class)) if record.error_class else None
-    return [told or f"It ended with an error: {record.error}"]
+    lines = [told or f"It ended with an error: {record.error}"]
+    if _is(record.direction, Direction.INBOUND) and closed_by_client(record.error):
+        lines.append(
+            "The client's side of the tunnel closed it. If the client is a waypoint or a gateway that is no failure: "
+            f"it let go of a connection it had kept open. The flow then has the class {ErrorClass.WAYPOINT_CLOSED}."
+        )
+    return lines
 
 
 def _amounts(record: AccessRecord) -> list[str]:
