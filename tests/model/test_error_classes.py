@@ -10,10 +10,9 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
-    closed_by_client,
-    closed_by_envoy,
     verdict_of,
 )
+from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.vocabulary import Verdict
 
 

@@ -9,7 +9,9 @@ import pyarrow as pa
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
+from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
+from ztflow.parse.classify import producer_of
 from ztflow.parse.facts import KUBECTL_FOUND
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
@@ -27,6 +29,7 @@ class Tally:
         stats: The counts.
         problems: The first `limits.PROBLEMS_KEPT` problems.
         events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
+        producers: Lines of other programs that are known, by program.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
     """
@@ -36,6 +39,7 @@ class Tally:
         self.stats = ReadStats()
         self.problems: list[Problem] = []
         self.events: list[Fact] = []
+        self.producers: dict[Producer, int] = {}
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
@@ -58,6 +62,7 @@ class Tally:
     def other(self, line: LogLine) -> None:
         """Another line of ztunnel's: it may say something, or begin a block."""
         self.count_other(mended=line.repaired)
+        self._name(line)
         if line.fields is None and STARTS in line.text:
             previous = self.blocks.start(line)
             if previous is not None:
@@ -101,6 +106,13 @@ class Tally:
         self.stats.not_ours += 1
         if line.text.startswith(KUBECTL_FOUND):
             self.fact(line)
+        self._name(line)
+
+    def _name(self, line: LogLine) -> None:
+        """Count a line of a program that is known."""
+        producer = producer_of(line)
+        if producer is not None:
+            self.producers[producer] = self.producers.get(producer, 0) + 1
 
     def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
         """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""

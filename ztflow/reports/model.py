@@ -15,7 +15,7 @@ from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired, Producer, Verdict
 from ztflow.reports.arrange import Arrangement, arranged
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
@@ -42,6 +42,8 @@ class Basis:
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
         notices: What makes shares and totals doubtful.
+        producers: Lines of other programs among those read, by program.
+        open_flows: Connections without a line: a ztunnel's dump shows them open.
         apart: Halves whose partner cannot be in this capture, by `unpaired_reason`; see `vocabulary.WITHOUT_PARTNER`.
     """
 
@@ -56,6 +58,8 @@ class Basis:
     evicted: int
     read: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
+    producers: Mapping[Producer, int] = field(default_factory=dict)
+    open_flows: int = 0
     apart: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -83,6 +87,7 @@ class Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
         paired = int(view.equals("paired", *BOTH_HALVES).sum())
+        opened = int(view.equals("verdict", Verdict.OPEN).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
@@ -90,12 +95,14 @@ class Basis:
             len(flows),
             paired,
             int(view.equals("paired", Paired.AMBIGUOUS).sum()),
-            len(flows) - paired,
+            len(flows) - paired - opened,
             int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
+            flows.producers,
+            opened,
             _apart(view),
         )
 
@@ -115,6 +122,8 @@ class Basis:
             later.evicted,
             later.read,
             later.notices,
+            later.producers,
+            self.open_flows + later.open_flows,
             dict(Counter(self.apart) + Counter(later.apart)),
         )
 
@@ -349,6 +358,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
     alone = basis.pairable_halves - 2 * basis.paired_flows
     if alone:
         text += f", {counted(alone, 'half', 'halves')} alone"
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
     if basis.apart:
         text += f"; apart: {apart_text(basis.apart)}"
     lines.append(("flows", text))
