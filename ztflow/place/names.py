@@ -47,6 +47,8 @@ def workload_of_name(pod: str) -> tuple[str, How]:
     Returns:
         (workload, `name pattern`), or (pod, `as logged`) when no pattern fits.
     """
+    if "-" not in pod:  # which every pattern has
+        return pod, "as logged"
     for pattern in (_CRON_JOB, _REPLICA_SET, _REPLICA_SET_LOOSE, _INDEXED_JOB, _GENERATED, _STATEFUL_SET):
         match = pattern.fullmatch(pod)
         if match is not None:

@@ -285,7 +285,7 @@ def logs_here(flows: pa.Table) -> LogsHere:
     Cost: two groupings by node, some 20 ns a flow.
     """
     found, paired = LogsHere(), coded(flows, "paired")
-    both: BoolArray = np.logical_or.reduce([paired.mask(word) for word in BOTH_HALVES])
+    both = paired.known() & ~(paired.mask(Paired.OUTBOUND_ONLY) | paired.mask(Paired.INBOUND_ONLY))
     for column, alone in (("src_node", Paired.OUTBOUND_ONLY), ("dst_node", Paired.INBOUND_ONLY)):
         wrote, labels = both | paired.mask(alone), coded(flows, column)
         codes = np.unique(labels.codes[wrote])
