@@ -74,11 +74,12 @@ def test_what_the_client_is_stands_beside_its_address_and_identity():
     )
     report = denied(some)
     assert {row.source_address or "": row.caller for row in report.rows if row.source_address != "10.0.1.1"} == {
-        "10.0.9.9": "gateway", "10.42.2.0": "outside_mesh",
+        "10.0.9.9": "gateway", "10.42.2.0": "node",
     }  # fmt: skip
     callers = {row.source.partition("/")[2].partition("-")[0]: row.caller for row in report.rows}
     assert (callers["waypoint"], callers["cart"], callers["lone"]) == ("waypoint", "no_own_line", None)
     text = render(report, "text")
+    assert "flannel's own, of the node whose pods have that range" in text
     assert "gateway: by its name the client is a gateway" in text
     assert "waypoint: the client is a waypoint: its address and identity are judged here" in text
 
@@ -90,3 +91,14 @@ def test_kinds_of_refusal_are_told_apart_and_explained():
         (None, "no ALLOW policy matched", 2), (None, "refused by a policy", 1),
     ]  # fmt: skip
     assert "a policy without rules allows nobody" in render(report, "text")
+
+
+def test_an_address_of_a_node_is_told_from_a_client_outside_the_mesh():
+    plain = NONE_ALLOWED | PLAIN | {"src_name": None, "src_namespace": None, "src_identity": None}
+    some = [
+        flow(0, **plain | {"src_ip": "172.18.0.3", "locality_evidence": "inventory node address; own ztunnel"}),
+        flow(1, **plain | {"src_ip": "172.18.0.9", "locality_evidence": "-; own ztunnel"}),
+        flow(2, **plain | {"src_ip": "10.42.2.0", "src_name": "a-pod"}),
+    ]
+    rows = {row.source_address: row.caller for row in denied(Flows(table(*some))).rows}
+    assert rows == {"172.18.0.3": "node", "172.18.0.9": "outside_mesh", "10.42.2.0": "outside_mesh"}

@@ -123,6 +123,18 @@ def test_newly_refused_and_newly_plaintext():
     assert changes(after, after) == {}
 
 
+def test_plaintext_that_was_refused_is_newly_denied_and_not_newly_plaintext():
+    after = [*capture(60), flow(verdict="denied", mtls=False)]
+    assert changes([*capture(60)], after) == {("shop/web", "data/db"): ("newly_denied",)}
+
+
+def test_captures_that_only_differ_in_what_has_no_partner_are_not_warned_about():
+    """Traffic through a waypoint has no partner by its nature, so more of it is no sign of a lost log."""
+    hops = capture(60, paired="outbound_only", unpaired_reason="waypoint_hop")
+    text = render(diff(Flows(table(*capture(60))), Flows(table(*capture(60), *hops))), "text")
+    assert "may lack" not in text
+
+
 def test_a_new_edge_that_is_denied_is_both():
     found = changes(capture(30), [*capture(30), flow(**DB2, verdict="denied")])
     assert found == {("shop/web", "data/other"): ("new", "newly_denied")}

@@ -17,6 +17,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
 from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis, Count, Portion, Report, share
+from ztflow.reports.pairs import nodes_text
 from ztflow.reports.refusals import PORT_NUMBERS, Refusal, explained, refusals, wanted_port
 from ztflow.reports.summary import counts_of, parts_of
 from ztflow.reports.tables import TitledTable, titled
@@ -134,7 +135,17 @@ class Mtls(Report):
             for row in self.pairs
         ]  # fmt: skip
         refused = [
-            (row.source, row.source_address, row.target, row.port, row.summary, row.policy, row.flows, row.last_seen)
+            (
+                row.source,
+                row.source_address,
+                nodes_text(row.source_nodes),
+                row.target,
+                row.port,
+                row.summary,
+                row.policy,
+                row.flows,
+                row.last_seen,
+            )
             for row in self.refused
         ]
         sides = dict.fromkeys(row.side for row in self.plaintext)
@@ -169,7 +180,7 @@ _PLAINTEXT = (
     ("conns", Unit.COUNT), ("bytes", Unit.BYTES), ("side", Unit.TEXT), ("last", Unit.TIME),
 )  # fmt: skip
 _REFUSED = (
-    ("source", Unit.TEXT), ("address", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER),
+    ("source", Unit.TEXT), ("address", Unit.TEXT), ("on", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER),
     ("what", Unit.TEXT), ("policy", Unit.TEXT), ("conns", Unit.COUNT), ("last", Unit.TIME),
 )  # fmt: skip
 _PAIRS = (

@@ -18,7 +18,7 @@ from ztflow.model.denials import Denial, denial_of, strict_of
 from ztflow.model.vocabulary import Paired, Unpaired
 from ztflow.place.names import says_gateway
 
-Caller = Literal["waypoint", "gateway", "no_own_line", "outside_mesh"]
+Caller = Literal["waypoint", "gateway", "no_own_line", "node", "outside_mesh"]
 
 CALLERS: dict[Caller, str] = {
     "waypoint": "the client is a waypoint: its address and identity are judged here, its own client's at the waypoint",
@@ -26,9 +26,13 @@ CALLERS: dict[Caller, str] = {
     "judged, not those of whoever calls it",
     "no_own_line": "the client wrote no ztunnel line here: a gateway, which speaks HBONE itself, or the log of its "
     "node is missing",
+    "node": "the client has an address of a node and no identity of the mesh: its API server, its kubelet, or another "
+    "process of the node; one that ends in .0 is flannel's own, of the node whose pods have that range",
     "outside_mesh": "the client came without a tunnel, so without an identity of the mesh",
 }
 """What a client may be besides a pod of the mesh."""
+NODE_ADDRESS = "inventory node address"
+"""How the evidence of an end reads that is a node's by an inventory."""
 _CALLERS: tuple[Caller | None, ...] = (None, *CALLERS)
 
 
@@ -252,8 +256,18 @@ def _callers(part: View) -> Integers:
     tunnel = part.equals("unpaired_reason", Unpaired.SOURCE_NOT_CAPTURED) & part.known("src_identity") & ~plain
     named = _says_gateway(part.labels("src_name")) | _says_gateway(part.labels("src_service_account"))
     waypoint = part.equals("unpaired_reason", Unpaired.WAYPOINT_SOURCE)
-    found = np.select([waypoint, tunnel & named, tunnel, plain], range(1, len(_CALLERS)), 0)
+    found = np.select([waypoint, tunnel & named, tunnel, plain & _of_node(part), plain], range(1, len(_CALLERS)), 0)
     return found.astype(np.int64)
+
+
+def _of_node(part: View) -> BoolArray:
+    """Rows whose client has no name, and by an inventory or by flannel's way of numbering an address of a node."""
+    address, evidence = part.labels("src_ip"), part.labels("locality_evidence")
+    last = np.array([*(word.endswith(".0") for word in address.words), False], np.bool_)
+    told = np.array([*(word.startswith(NODE_ADDRESS) for word in evidence.words), False], np.bool_)
+    named = part.known("src_pod") | part.known("src_name")
+    result: BoolArray = (last[address.codes] | told[evidence.codes]) & ~named
+    return result
 
 
 def _says_gateway(labels: Coded) -> BoolArray:
