@@ -9,11 +9,10 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
-    closed_by_client,
-    closed_by_envoy,
     policy_of,
     verdict_of,
 )
+from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.vocabulary import Verdict
 
 

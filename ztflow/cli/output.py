@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from ztflow.writers import TableWriter
 
 
+PLUGIN = "kubectl-ztflow"
+"""What kubectl looks for to run `kubectl ztflow`."""
+
+
+def program_name() -> str:
+    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as a plugin."""
+    called = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib is not loaded yet
+    return "kubectl ztflow" if called.removesuffix(".exe") == PLUGIN else "ztflow"
+
+
 def say(text: str) -> None:
     """Print one line on stderr, `ztflow: …`, made safe to show."""
     tell(f"ztflow: {text}")
@@ -161,11 +171,11 @@ class Paper:
 
         return fact(label, text, width=self.width, color=self.color, code=code)
 
-    def caution(self, text: str) -> list[str]:
-        """What makes the numbers doubtful, whole, on as many lines as it takes."""
-        from ztflow.writers.text import caution
+    def said(self, label: str, text: str, code: str | None = None) -> list[str]:
+        """A labelled sentence, whole, on as many lines as it takes."""
+        from ztflow.writers.text import sentence
 
-        return caution(text, width=self.width, color=self.color)
+        return sentence(label, text, width=self.width, color=self.color, code=code)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:

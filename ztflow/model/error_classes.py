@@ -293,21 +293,6 @@ alone decides."""
 COPY_PREFIXES = ("while closing connection: ", "send: ", "receive: ")
 """Prefixes of a copy failure: at which step, in which direction."""
 
-CLOSED_BY_CLIENT: tuple[str, ...] = (
-    "io error: stream error received: ",
-    "io error: connection error received: ",
-    "io error: protocol error: ",
-    "io error: stream closed because of a broken pipe",
-    "io error: broken pipe",
-    "client disconnected before all data was written",
-)
-"""How a copy failure of an inbound half goes on when its HTTP/2 side, the client's, closed; the server's side is plain
-TCP and cannot say it. From a waypoint it is no failure: Envoy ends what it kept open, 1.36 by the last text (when its
-own client left), 1.37 to 1.39 by `protocol error`, 1.40 by `stream error received` (then also when idle)."""
-
-_RESET_BY_ENVOY = "unexpected internal error encountered"
-"""Reason of a reset that Envoy sends and no ztunnel does, which cancels instead (`src/proxy/h2.rs`)."""
-
 IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("Connection refused", ErrorClass.REFUSED),
     ("No route to host", ErrorClass.UNREACHABLE),
@@ -358,7 +343,7 @@ def classify_error(text: str) -> str | None:
     rest = text.strip()
     if not rest:
         return None
-    rest, copying = _without_step(rest)
+    rest, copying = without_step(rest)
     for known in _LONGEST_FIRST:
         if rest == known.text if known.exact else rest.startswith(known.text):
             return (known.error_class or _class_of_rest(rest.removeprefix(known.text), known.otherwise)).value
@@ -372,23 +357,12 @@ def _class_of_rest(rest: str, otherwise: ErrorClass) -> ErrorClass:
     return name
 
 
-def _without_step(text: str) -> tuple[str, bool]:
+def without_step(text: str) -> tuple[str, bool]:
     """What follows the prefixes of a copy failure, and whether there were any."""
     rest = text
     for prefix in COPY_PREFIXES:
         rest = rest.removeprefix(prefix)
     return rest, rest != text
-
-
-def closed_by_client(text: str) -> bool:
-    """Whether an inbound error text says that the client's side of the tunnel closed the connection."""
-    rest, copying = _without_step(text.strip())
-    return copying and rest.startswith(CLOSED_BY_CLIENT)
-
-
-def closed_by_envoy(text: str) -> bool:
-    """Whether it says so in words that only an Envoy causes, whatever is known of the client."""
-    return closed_by_client(text) and text.strip().endswith(_RESET_BY_ENVOY)
 
 
 def policy_of(text: str | None) -> str | None:

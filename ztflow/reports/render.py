@@ -27,8 +27,8 @@ from ztflow.text.format import (
     json_text,
     time_text,
 )
-from ztflow.writers.text import CAUTION, caution, fact, fit_end, grid, styled
-from ztflow.writers.text_columns import BOLD, DIM
+from ztflow.writers.text import CAUTION, fact, fit_end, grid, sentence, styled
+from ztflow.writers.text_columns import BOLD, DIM, YELLOW
 
 
 def _cells(table: TitledTable) -> list[list[str]]:
@@ -47,7 +47,7 @@ def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str
         color: Whether to style.
     """
     lines = [styled(page.title, BOLD, color=color)]
-    lines += [line for text in page.notices for line in caution(text, width=width, color=color)]
+    lines += [line for text in page.notices for line in sentence(CAUTION, text, width=width, color=color, code=YELLOW)]
     lines += [fact(name, text, width=width, color=color) for name, text in page.facts]
     for table in page.tables:
         lines += ["", styled(visible(table.title), BOLD, color=color), *_text_table(table, width, color=color)]
