@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Bottom first. A module imports from lower layers and from its own room, never sideways."""
 
-LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports")}
+LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports", "writers")}
 """Imports inside a function that go up: the convenience methods of the tables."""
 
 CIRCLES = {

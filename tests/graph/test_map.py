@@ -222,4 +222,5 @@ def test_notebooks_get_a_map_and_a_table_without_scripts(hostile):
     assert not page.of("script")
     assert page.of("svg")
     assert page.of("table")
+    assert "thicker: more connections" in "".join(page.texts)
     assert f"… and {hostile.number_of_edges() - 20} more rows" in "".join(page.texts)

@@ -98,9 +98,10 @@ def test_places_by_places_are_heat():
     ]  # fmt: skip
 
 
-def test_a_long_cell_is_cut():
-    shown = table_of(titled("t", [("name", Unit.TEXT)], [("x" * 500,)]))
-    assert len(shown.rows[0][0].text) == 120
+def test_a_long_cell_has_lines_and_only_an_overlong_one_is_cut():
+    shown = table_of(titled("t", [("name", Unit.TEXT)], [("x" * 5000,), ("y" * 500,), ("z",)]))
+    assert [len(row[0].text) for row in shown.rows] == [1000, 500, 1]
+    assert [row[0].long for row in shown.rows] == [True, True, False]
 
 
 def test_an_empty_capture_has_a_page():

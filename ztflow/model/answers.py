@@ -89,7 +89,14 @@ class Answers(Table):
         return summary(self._flows())
 
     @overload
-    def report(self, name: Literal["traffic"], **options: Any) -> Traffic: ...
+    def report(
+        self,
+        name: Literal["traffic"],
+        *,
+        by: GraphLevelWord = "workload",
+        sort: Literal["bytes", "flows"] = "bytes",
+        every: str | timedelta | None = None,
+    ) -> Traffic: ...
     @overload
     def report(self, name: Literal["latency"], *, by: GraphLevelWord = "workload") -> Latency: ...
     @overload
@@ -111,7 +118,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["clocks"], *, halves: Halves) -> Clocks: ...
     @overload
-    def report(self, name: Literal["waypoints"]) -> Waypoints: ...
+    def report(self, name: Literal["waypoints"], **options: Any) -> Waypoints: ...
     @overload
     def report(self, name: str, **options: Any) -> Report: ...
     def report(self, name: str, **options: Any) -> Report:
@@ -120,7 +127,7 @@ class Answers(Table):
         Args:
             name: One of `ztflow.reports.REPORTS`.
             options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by`,
-                `sort` and `every` for `traffic`, `by` for `latency`.
+                `sort` and `every` for `traffic`, `by` for `latency`, `services` for `waypoints`.
 
         Raises:
             UsageError: No such report or option.
@@ -276,6 +283,13 @@ class Answers(Table):
 
         places = ((flow.outbound_file, flow.outbound_line), (flow.inbound_file, flow.inbound_line))
         return [raw_line(file, line) for file, line in places if file is not None and line is not None]
+
+    def _repr_html_(self) -> str:
+        if not len(self) or self._table.column_names != self.schema.names:
+            return super()._repr_html_()
+        from ztflow.writers.notebook import flows_html
+
+        return flows_html(type(self).__name__, self._table)
 
     def _flows(self) -> Flows:
         """These answers' flows: the table itself, which is of the one class that has them."""

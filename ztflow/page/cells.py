@@ -12,8 +12,10 @@ from ztflow.text.format import NUMERIC, Unit, cell_text, hidden_text
 
 _BARRED = frozenset({Unit.COUNT, Unit.BYTES, Unit.SHARE, Unit.MONEY})
 """Units of which a bar tells how much of the column's most it is."""
-_LONGEST = 120
+_LONGEST = 1_000
 """Characters of a cell."""
+_ONE_LINE = 60
+"""Characters of a cell that is not broken into lines."""
 _LEAST_ROWS = 2
 """Rows from which a bar compares something."""
 
@@ -25,12 +27,14 @@ class Cell:
     Attributes:
         text: As it is read.
         right: Whether it is a number.
+        long: Whether it may need several lines.
         bar: Per cent of its column's most; None without a bar.
         heat: Per cent of its matrix's most; None outside one.
     """
 
     text: str
     right: bool
+    long: bool = False
     bar: int | None = None
     heat: int | None = None
 
@@ -119,7 +123,7 @@ def _cell(value: Any, unit: Unit, most: float | None, heat: float | None) -> Cel
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 1] + "…"
     if most is None or not isinstance(value, int | float):
-        return Cell(text, right)
+        return Cell(text, right, len(text) > _ONE_LINE)
     if heat is not None:
         return Cell(text, right, heat=_percent(value, heat))
     return Cell(text, right, bar=_percent(value, most))
