@@ -96,7 +96,8 @@ def answer(answers: str, command: str) -> list[str]:
 
 
 def truth(capture: str) -> list[dict[str, str]]:
-    return list(csv.DictReader((FIXTURES / capture / "truth.tsv").open(encoding="utf-8"), delimiter="\t"))
+    text = (FIXTURES / capture / "truth.tsv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines(), delimiter="\t"))
 
 
 def test_the_answers_are_those_of_the_truth(answers):
