@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from ztflow.writers import TableWriter
 
 
+def program_name() -> str:
+    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as its plugin `kubectl-ztflow`."""
+    called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119 - pathlib is not loaded yet
+    return "kubectl ztflow" if called == "kubectl-ztflow" else "ztflow"
+
+
 def say(text: str) -> None:
     """Print one line on stderr, `ztflow: …`, made safe to show."""
     tell(f"ztflow: {text}")
