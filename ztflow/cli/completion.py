@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 
 VARIABLE = "_ZTFLOW_COMPLETE"
-"""Click answers a shell where the environment has it; made of the program's name."""
+"""Click answers a shell where the environment has it."""
 
 _NO_FILES, _FILES = ":4", ":0"
 """What kubectl is told in the last line: whether file names may be offered too (cobra's directives)."""

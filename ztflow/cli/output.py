@@ -22,14 +22,10 @@ if TYPE_CHECKING:
     from ztflow.writers import TableWriter
 
 
-PLUGIN = "kubectl-ztflow"
-"""What kubectl looks for to run `kubectl ztflow`."""
-
-
 def program_name() -> str:
-    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as a plugin."""
-    called = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib is not loaded yet
-    return "kubectl ztflow" if called.removesuffix(".exe") == PLUGIN else "ztflow"
+    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as its plugin `kubectl-ztflow`."""
+    called = os.path.basename(sys.argv[0]).removesuffix(".exe")  # noqa: PTH119 - pathlib is not loaded yet
+    return "kubectl ztflow" if called == "kubectl-ztflow" else "ztflow"
 
 
 def say(text: str) -> None:

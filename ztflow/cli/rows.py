@@ -144,10 +144,12 @@ class Selection:
             passed: Those that passed the filters.
             known: What was learnt from them; what was learnt of parts unless given.
         """
+        if not self:
+            return
         known = known or self._known
         if known.former:
             warn_of(known.former)
-        if rows and not passed and self:
+        if rows and not passed:
             say(f"none of {rows:,} rows passed the filters")
         for line in known.remarks():
             say(line)

@@ -18,8 +18,9 @@ from ztflow.errors import UsageError
 from ztflow.filters.asked import Asked
 from ztflow.filters.conditions import EndCondition, WordCondition
 from ztflow.filters.ends import Known, end_mask, word_mask
-from ztflow.filters.expression import ADDRESS_TEXTS, BOTH_WAYS, AllOf, AnyOf, Comparison, Expression, Not, Tree
+from ztflow.filters.expression import MADE, AllOf, AnyOf, Comparison, Expression, Not, Tree
 from ztflow.filters.grid import text_test
+from ztflow.model.derived import column_of
 from ztflow.model.schema import FLOWS, HALVES, Type
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -49,8 +50,7 @@ def expression_mask(expression: Expression, table: pa.Table, known: Known | None
     Raises:
         UsageError: If the table lacks a column of the expression.
     """
-    made = (*ADDRESS_TEXTS, BOTH_WAYS, "time")
-    missing = sorted(name for name in expression.columns if name not in (*table.column_names, *made))
+    missing = sorted(name for name in expression.columns if name not in (*table.column_names, *MADE))
     if missing:
         raise UsageError(f"this table has no column {', '.join(missing)}")
     known = Known() if known is None else known
@@ -89,34 +89,14 @@ def _mask(tree: Tree, table: pa.Table, known: Known) -> BoolArray:
             return _compared(tree, table, known)
 
 
-def _column(name: str, table: pa.Table) -> pa.ChunkedArray:
-    if name == BOTH_WAYS:
-        pairs = (("request_bytes", "response_bytes"), ("bytes_sent", "bytes_recv"))
-        one, other = next((table[a], table[b]) for a, b in pairs if a in table.column_names)
-        return pc.add(one.cast(pa.float64(), safe=False), other.cast(pa.float64(), safe=False))
-    if name == "time" and name not in table.column_names:
-        return table["end"]
-    if name not in ADDRESS_TEXTS:
-        return table[name]
-    from ztflow.writers.cells import address_text
-
-    prefix = name.removesuffix("_addr")
-    host = table["hbone_host" if prefix == "hbone" else f"{prefix}_ip"]
-    ports = table[f"{prefix}_port"]
-    if not table.num_rows:
-        return pa.chunked_array([], pa.string())
-    batches = pa.table({"host": host, "port": ports}).to_batches()
-    return pa.chunked_array([address_text(batch["host"], batch["port"], str) for batch in batches])
-
-
 def _is_text(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_dictionary(column.type) or pa.types.is_string(column.type))
 
 
 def _compared(comparison: Comparison, table: pa.Table, known: Known) -> BoolArray:
-    column = _column(comparison.column, table)
+    column = column_of(table, comparison.column)
     if comparison.other is not None:
-        other = _column(comparison.other, table)
+        other = column_of(table, comparison.other)
         if _is_text(column):
             column, other = column.cast(pa.string()), other.cast(pa.string())
         return _known(_COMPARE[comparison.operator](column, other))

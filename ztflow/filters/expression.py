@@ -41,11 +41,11 @@ from ztflow.model.vocabulary import unknown_word
 if TYPE_CHECKING:
     from pyparsing import ParserElement
 
-ADDRESS_TEXTS = ("src_addr", "dst_addr", "hbone_addr")
-"""`host:port` texts that outputs carry beside the columns they are made of; expressions may name them too."""
-
-BOTH_WAYS = "bytes"
-"""Payload both ways."""
+MADE = {
+    "src_addr": Type.TEXT, "dst_addr": Type.TEXT, "hbone_addr": Type.TEXT, "id": Type.TEXT, "bytes": Type.INT,
+    "bytes_per_s": Type.FLOAT, "time": Type.TIME,
+}  # fmt: skip
+"""Columns that are made of others (`model.derived`), as an expression compares them."""
 
 SHORT_WORDS = {
     "duration": "duration_ms", "life": "duration_ms", "request": "request_bytes", "response": "response_bytes",
@@ -236,8 +236,7 @@ def parse_expression(text: str, columns: Sequence[Column] | None = None) -> Expr
     import pyparsing as pp
 
     known = {column.name: column for column in (*HALVES, *FLOWS)} if columns is None else {c.name: c for c in columns}
-    known |= {name: Column(name, Type.TEXT, "") for name in ADDRESS_TEXTS}
-    known |= {BOTH_WAYS: Column(BOTH_WAYS, Type.FLOAT, ""), "time": Column("time", Type.TIME, "")}
+    known |= {name: Column(name, kind, "") for name, kind in MADE.items() if name not in known}
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", text[:40] + "…", MAX_LENGTH)
     if text.count("(") + len(re.findall(r"(?i)\bnot\b", text)) > MAX_DEPTH:
