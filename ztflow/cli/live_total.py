@@ -7,6 +7,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
+import pyarrow as pa
+
 from ztflow.aggregate import View, vertices
 from ztflow.cli.rows import Selection
 from ztflow.columns.dictionaries import without_unused
@@ -83,8 +85,7 @@ class LiveTotal:
         self._rows = rows.with_rows(rows.to_arrow().slice(surplus))
 
     def _keep_latest(self, flows: Flows) -> None:
-        table = flows.to_arrow()
-        self._latest.append(flows.with_rows(without_unused(table.slice(max(0, len(flows) - LATEST_KEPT)))))
+        self._latest.append(_latest_of(flows))
         while sum(map(len, self._latest)) - len(self._latest[0]) >= LATEST_KEPT:
             self._latest.popleft()
 
@@ -96,7 +97,7 @@ class LiveTotal:
         recent = self._recent.fork()
         recent.add(chosen, view, ends)
         made = self.summary(rest) if self._selection.moves else self._running.summary(chosen, view, ends)
-        return Answer(made, recent, (*self._latest, chosen), self._dropped)
+        return Answer(made, recent, (*self._latest, _latest_of(chosen)), self._dropped)
 
     def summary(self, rest: Flows) -> Summary:
         """The summary of the same."""
@@ -108,3 +109,9 @@ class LiveTotal:
     def dropped(self) -> int:
         """As in an `Answer`."""
         return self._dropped
+
+
+def _latest_of(flows: Flows) -> Flows:
+    """The last `LATEST_KEPT` rows, by themselves: a slice would keep the whole table and all its words."""
+    rows = pa.array(range(max(0, len(flows) - LATEST_KEPT), len(flows)), pa.int64())
+    return flows.with_rows(without_unused(flows.to_arrow().take(rows)))

@@ -31,12 +31,12 @@ def gc_rarely() -> Iterator[None]:
     takes a fifth of its time.
     """
     before = gc.get_threshold()
-    gc.set_threshold(_RARELY, 50, 100)
+    gc.set_threshold(_RARELY, 20, 20)
     try:
         yield
     finally:
         gc.set_threshold(*before)
 
 
-_RARELY = 100_000
+_RARELY = 20_000
 """New containers between two looks at the youngest; the usual number is 700."""
