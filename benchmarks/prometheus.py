@@ -1,6 +1,6 @@
 """`report loss --prometheus` against a real Prometheus that scrapes recorded answers of ztunnels.
 
-    python benchmarks/prometheus.py [--prometheus PROGRAM] [--record FILE]
+    python benchmarks/prometheus.py [--prometheus PROGRAM] [--run FOLDER] [--record FILE]
 
 Without a program it takes Debian's package (`apt-get download`, `dpkg -x` into a temporary folder; no root, nothing is
 installed). A small server hands out what the ztunnels of `fixtures/captured/1.31.0-head-quiet` answered, each answer
@@ -33,6 +33,7 @@ from ztflow.model.provenance import ReadReport
 from ztflow.read.sources import http_client
 
 RUN = Path(__file__).parent.parent / "fixtures/captured/1.31.0-head-quiet"
+"""A folder with logs, answers and the times of the scrapes."""
 CONFIG = """
 storage: {{tsdb: {{out_of_order_time_window: 10y}}}}
 global: {{scrape_interval: 500ms, scrape_timeout: 400ms}}
@@ -52,12 +53,12 @@ def program(folder: Path) -> Path:
     return folder / "usr/bin/prometheus"
 
 
-def answers() -> dict[str, list[str]]:
+def answers(run: Path) -> dict[str, list[str]]:
     """What each ztunnel answered, each sample with the time at which the scrape began."""
     found: dict[str, list[str]] = {}
-    with (RUN / "scrapes.tsv").open() as file:
+    with (run / "scrapes.tsv").open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            text = gzip.decompress((RUN / f"{row['ztunnel']}.metrics-{row['scrape']}.txt.gz").read_bytes()).decode()
+            text = gzip.decompress((run / f"{row['ztunnel']}.metrics-{row['scrape']}.txt.gz").read_bytes()).decode()
             at = round(float(row["begun"]) * 1000)
             lines = [line if line.startswith("#") else f"{line} {at}" for line in text.splitlines() if line != "# EOF"]
             found.setdefault(row["ztunnel"], []).append("\n".join(lines) + "\n")
@@ -67,8 +68,8 @@ def answers() -> dict[str, list[str]]:
 class Ztunnels(ThreadingHTTPServer):
     """Hands out the answers; each one twice, for Prometheus may miss one."""
 
-    def __init__(self) -> None:
-        self.answers = answers()
+    def __init__(self, run: Path) -> None:
+        self.answers = answers(run)
         self.asked = dict.fromkeys(self.answers, 0)
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -112,11 +113,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--prometheus", type=Path, default=shutil.which("prometheus"))
     options.add_argument("--record", type=Path)
+    options.add_argument("--run", type=Path, default=RUN)
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="prometheus-") as name:
         folder = Path(name)
         binary = Path(given.prometheus) if given.prometheus else program(folder)
-        ztunnels, port = Ztunnels(), free_port()
+        ztunnels, port = Ztunnels(given.run), free_port()
         targets = "\n".join(TARGET.format(port=ztunnels.server_port, pod=pod) for pod in ztunnels.answers)
         (folder / "prometheus.yml").write_text(CONFIG.format(targets=targets))
         flags = {
@@ -127,19 +129,19 @@ def main() -> None:
         try:
             while not ztunnels.done:
                 time.sleep(0.1)
-            compare(f"http://127.0.0.1:{port}", given.record)
+            compare(f"http://127.0.0.1:{port}", given.run, given.record)
         finally:
             running.terminate()
             running.wait()
 
 
-def compare(address: str, record: Path | None) -> None:
+def compare(address: str, run: Path, record: Path | None) -> None:
     """What is missing, by files and by Prometheus."""
     report = ReadReport()
-    halves, _ = ztflow.read_capture(*sorted(RUN.glob("*.log.gz")), inventory=None, report=report)
-    with (RUN / "scrapes.tsv").open() as file:
+    halves, _ = ztflow.read_capture(*sorted(run.glob("*.log.gz")), inventory=None, report=report)
+    with (run / "scrapes.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    files = read_scrapes(*(f"{RUN}/{row['ztunnel']}.metrics-{row['scrape']}.txt.gz@{row['begun']}" for row in rows))
+    files = read_scrapes(*(f"{run}/{row['ztunnel']}.metrics-{row['scrape']}.txt.gz@{row['begun']}" for row in rows))
     kept: dict[str, object] = {}
     original = http_client.HttpClient.body
 

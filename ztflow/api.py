@@ -287,6 +287,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
+        made.producers = report.producers
         made.span = View(made.to_arrow()).span()
     return made
 

@@ -32,5 +32,5 @@ def test_default_is_first_then_the_most_shared():
 def test_an_address_is_no_workload_and_top_shows_the_same():
     assert DB not in [one.identity for one in identities(SHARED).shared]
     shown = [table.title for table in top(SHARED, "identity").tables()]
-    assert shown == ["Identities by bytes", "Identities of more than one workload"]
+    assert shown == ["Identities", "Identities of more than one workload"]
     assert len(top(SHARED, "pod").tables()) == 1

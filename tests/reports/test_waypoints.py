@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from functools import cache
 
 from flow_strategies import flows, quick
@@ -12,6 +13,7 @@ from truth import CAPTURED, logs, true_rows
 
 import ztflow
 from ztflow.model.tables import Flows
+from ztflow.place import ServiceFact
 from ztflow.reports import render, waypoints
 
 DB, CART = "db.data.svc.cluster.local", "cart.data.svc.cluster.local"
@@ -36,6 +38,11 @@ def back(number, seconds=0.0, **values):
         "outbound_line": None, "inbound_line": number,
     }  # fmt: skip
     return flow(seconds, **(row | values))
+
+
+def timed(*rows):
+    """With the start of each."""
+    return [row | {"start": row["end"] - timedelta(milliseconds=row["duration_ms"])} for row in rows]
 
 
 def report(*rows):
@@ -71,15 +78,20 @@ def test_what_carries_on_a_clients_connection_is_of_its_service():
 def test_a_hop_that_was_changed_is_told_by_service_and_time():
     """A pooled connection of 60 s: what ran meanwhile may have used it, what came a minute later did not."""
     pooled = back(7, 30, request_bytes=50_000, response_bytes=60_000, duration_ms=60_000)
-    rows = [pooled, to(1, 0), to(2, 10), to(3, 90), to(4, 20, verdict="failed", error_class="peer_unavailable")]
-    for row in rows:
-        row["start"] = row["end"].fromtimestamp(row["end"].timestamp() - row["duration_ms"] / 1000, row["end"].tzinfo)
-    made = report(*rows)
+    failed = {"verdict": "failed", "error_class": "peer_unavailable"}
+    rows = [pooled, to(1, 0), to(2, 10), to(3, 90), to(4, 20, **failed)]
+    later = [back(8, 200), back(9, 90, src_name="other-0", src_pod="shop/other-0", src_ip="10.0.7.2")]
+    other = to(5, 10, dst_name="other-0", dst_pod="shop/other-0", dst_ip="10.0.7.2")
+    made = report(*timed(*rows, *later, other))
+    assert [row.unseen for row in made.services if row.waypoint == "shop/other"] == [1]
+    made = report(*timed(*rows, *later, other)[:-1])
     (service,) = made.services
     told = service.flows, service.carried_on, service.alongside, service.unseen, service.refused
     assert told == (4, 0, 2, 1, 1)
     assert any("still to come" in note for note in made.notes())
-    assert not any("still to come" in note for note in report(*rows[:3]).notes())
+    assert not any("still to come" in note for note in report(*timed(*rows[:3])).notes())
+    carried = to(6, next_hop_file="b.log", next_hop_line=7, **failed)
+    assert [(row.refused, row.carried_on) for row in report(*rows[:1], carried).services] == [(1, 0)]
 
 
 def test_of_several_services_each_hop_is_of_those_the_log_leaves():
@@ -94,10 +106,14 @@ def test_of_several_services_each_hop_is_of_those_the_log_leaves():
     assert told == {((DB,), "same_bytes"): 1, ((CART,), "left_over"): 1, ((CART,), "line"): 1}
     assert {row.service: row.servers for row in made.services} == {DB: ("data/db:5432",), CART: ("data/db:5432",)}
     assert f"{CART} and {DB} stand for the same pods" in render(made, "text")
+    # A client that was refused has none.
+    rows[1] |= {"verdict": "failed"}
+    assert [hop.services for hop in report(*rows[:3], back(9)).hops] == [(CART, DB), (DB,)]
     # A service no client asked this waypoint for is only the first that the server's ztunnel found for the port.
     assert [hop.services for hop in report(to(1), back(7, dst_service="other.data")).hops] == [(DB,)]
     assert [hop.services for hop in report(back(7, dst_service="other.data")).hops] == [("other.data",)]
     assert [hop.services for hop in report(back(7)).hops] == [()]
+    assert {hop.target for hop in report(to(1), back(7), back(8, dst_name="other-0")).hops} == {"data/db", "data/other"}
 
 
 def test_who_went_past_the_waypoint_and_how():
@@ -108,6 +124,7 @@ def test_who_went_past_the_waypoint_and_how():
         flow(dialled="service"),
         flow(src_name="old-0", src_namespace="legacy", src_identity=None, paired="inbound_only", outbound_line=None,
              outbound_file=None, dst_port=5432, **PLAIN),
+        flow(**direct | {"path": None, "verdict": "failed"}),  # refused before it got on its way
         flow(**direct | {"hbone_port": 9090}),  # another port of the same pods
         flow(**direct | {"dst_name": "other-0"}),
         flow(src_name="db-6f4dc97cb-x2x9q", src_namespace="data", dst_name="web-0", dst_namespace="shop", dst_service=None),
@@ -132,6 +149,26 @@ def test_what_stands_behind_a_service_is_known_from_other_lines_or_not_at_all():
     assert [(row.servers, row.past_flows) for row in named.services] == [(("data/db:5432",), 2)]
 
 
+def test_an_inventory_tells_the_pods_of_a_service_of_which_no_line_does():
+    rows = [
+        to(1),
+        flow(dst_service=None),
+        flow(dst_service=None, hbone_port=9090),
+        flow(dst_service=None, dst_name="other-0"),
+    ]
+    cart = ServiceFact("data", "cart", CART, pods=("data/other-0",), ports=((80, 5432),))
+    db = ServiceFact("data", "db", DB, pods=("data/db-6f4dc97cb-x2x9q", "elsewhere"), ports=((80, 5432), (81, 5433)))
+    made = Flows(table(*rows)).report("waypoints", services=[cart, db])
+    assert [(row.service, row.servers, row.past_flows) for row in made.services] == [(DB, ("data/db:5432",), 1)]
+    for told in (db._replace(hostname=None), db._replace(ports=()), db._replace(pods=())):
+        assert Flows(table(*rows)).report("waypoints", services=[told]).services[0].past_flows is None
+
+
+def test_servers_without_a_name_are_not_taken_for_one():
+    nameless = dict.fromkeys(("dst_name", "dst_pod", "dst_ip", "dst_namespace", "dst_service", "hbone_host"))
+    assert report(to(1), back(7, **nameless), flow(**nameless)).findings == 0
+
+
 def test_a_waypoint_of_a_workload_is_asked_for_its_address():
     asked = {"dst_service": None, "hbone_host": "10.0.2.1", "dialled": "address"}
     made = report(
@@ -144,12 +181,30 @@ def test_a_waypoint_of_a_workload_is_asked_for_its_address():
         ("data/db:5432", ("data/db:5432",)), ("10.0.9.9:5432", ("data/db:5432",)),
     }  # fmt: skip
     assert made.findings == 1
+    web = {"hbone_host": "10.0.1.1", "hbone_port": 8080}
+    behind = {"dst_name": "web-0", "dst_namespace": "shop", "dst_ip": "10.0.1.1", **web}
+    rows = [
+        to(1, **asked),
+        to(2, **asked | web),
+        back(7),
+        back(8, **behind),
+        flow(src_pod="shop/web-0", dst_pod="data/db-0"),
+    ]
+    made = report(*rows)
+    assert {hop.target: hop.services for hop in made.hops} == {
+        "data/db": ("data/db:5432",),
+        "shop/web": ("shop/web:8080",),
+    }
+    moved = flow(dst_pod="data/other-0", dst_name="other-0")
+    assert {row.service for row in report(*rows, moved).services} == {"10.0.2.1:5432", "shop/web:8080"}
 
 
 def test_a_waypoint_is_known_by_its_address_where_no_name_is_logged():
     nameless = {"src_pod": None, "src_name": None, "src_namespace": None, "src_workload": None}
-    made = report(to(1), back(7, **nameless), back(8, src_ip="fd00::7"))
-    assert [(hop.waypoint, hop.measures.flows) for hop in made.hops] == [("shop/way", 2)]
+    made = report(
+        to(1), back(7, **nameless), back(8, src_ip="fd00::7"), back(9, **nameless, unpaired_reason="partner_missing")
+    )
+    assert [(hop.waypoint, hop.measures.flows) for hop in made.hops] == [("shop/way", 3)]
 
 
 def test_more_behind_a_waypoint_than_in_front_of_it_means_that_clients_are_missing():

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from ztflow.cli.column_names import REPORT_COLUMNS_HELP, ROW_COLUMNS_HELP, SORT_HELP, names_listed
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
-from ztflow.writers import RAW, ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -147,6 +145,11 @@ def argument(name: str, *, metavar: str, about: str, file: bool = False, **rest:
     return click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest)
 
 
+def names_listed(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
+    """Names, several at once with commas between them, however often the option was given."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
 def _group(name: str, members: Sequence[str], make: Callable[..., object], *options: Decorator) -> Decorator:
     """A decorator that gives a command these options and hands over the values of `members` as `name`."""
 
@@ -163,7 +166,8 @@ def _group(name: str, members: Sequence[str], make: Callable[..., object], *opti
     return decorate
 
 
-def _group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+def group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+    """A decorator that gives a command these options and hands over their values as one object of a class."""
     return _group(name, [field.name for field in fields(kind)], kind, *options)
 
 
@@ -212,7 +216,7 @@ _READING = (
            "disk, in TMPDIR."),
 )  # fmt: skip
 
-reading_options = _group_of("reading", Reading, *_READING)
+reading_options = group_of("reading", Reading, *_READING)
 
 whole_reading_options = _group("reading", ["inventory", "wrapper", "since", "until"], Reading, *_READING[:4])
 """For a command that needs the end of its inputs and cannot follow them."""
@@ -230,7 +234,7 @@ class Talk:
 
 help_option = click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page.")
 
-message_options = _group_of(
+message_options = group_of(
     "talk",
     Talk,
     option(MESSAGES, "--color", metavar="auto|always|never", type=Word(Color), default=Color.AUTO,
@@ -255,7 +259,7 @@ class Rows:
 COUNT = click.IntRange(min=0)
 COUNT.name = "number"  # as complaints call it
 
-limit_options = _group_of(
+limit_options = group_of(
     "rows",
     Rows,
     option(FILTERS, "--first", metavar="N", type=COUNT, help="Keep only the first N rows that pass the filters."),
@@ -265,62 +269,6 @@ limit_options = _group_of(
 output_option = option(
     OUTPUT, "--output", metavar="FILE", file=True,
     help="Write to a file instead of stdout. Without -o, its suffix sets the format.",
-)  # fmt: skip
-
-
-def _arranging(about: str) -> tuple[Decorator, Decorator]:
-    """`--columns` and `--sort`, for rows of which the help says what the names are."""
-    shown = f"Show only these columns, in this order, with commas between them. {about}"
-    return (
-        option(OUTPUT, "--columns", metavar="NAMES", multiple=True, callback=names_listed, help=shown),
-        option(OUTPUT, "--sort", metavar="NAMES", multiple=True, callback=names_listed, help=SORT_HELP),
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TableOutput:
-    """How to print rows, and where."""
-
-    format: str | None = None
-    output: str | None = None
-    columns: Sequence[str] = ()
-    sort: Sequence[str] = ()
-
-
-row_output_options = _group_of(
-    "output",
-    TableOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*ROW_FORMATS, RAW)),
-           help="table (the default, fits the terminal), wide, jsonl, csv, parquet; raw: the lines of the log."),
-    output_option,
-    *_arranging(ROW_COLUMNS_HELP),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReportOutput:
-    """How to print a report, and where."""
-
-    format: str | None = None
-    output: str | None = None
-    rows: int | None = None
-    columns: Sequence[str] = ()
-    sort: Sequence[str] = ()
-    table: str | None = None
-    exit_code: bool = False
-
-
-report_output_options = _group_of(
-    "output",
-    ReportOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word((*REPORT_FORMATS, "md")),
-           help="table (the default), json, markdown or md, html; csv and jsonl hold one table."),
-    output_option,
-    option(OUTPUT, "--rows", "-n", metavar="N", type=COUNT,
-           help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
-    *_arranging(REPORT_COLUMNS_HELP),
-    option(OUTPUT, "--table", metavar="TITLE", help="Show only the table of this title, or that begins like this."),
-    option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip
 
 

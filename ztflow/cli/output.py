@@ -161,11 +161,11 @@ class Paper:
 
         return fact(label, text, width=self.width, color=self.color, code=code)
 
-    def caution(self, text: str) -> list[str]:
-        """What makes the numbers doubtful, whole, on as many lines as it takes."""
-        from ztflow.writers.text import caution
+    def said(self, label: str, text: str, code: str | None = None) -> list[str]:
+        """A labelled sentence, whole, on as many lines as it takes."""
+        from ztflow.writers.text import sentence
 
-        return caution(text, width=self.width, color=self.color)
+        return sentence(label, text, width=self.width, color=self.color, code=code)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ztflow.cli.destinations import destination
-from ztflow.cli.options import ReportOutput
 from ztflow.cli.output import paper_for, say
+from ztflow.cli.output_options import ReportOutput
 from ztflow.cli.run import Run
 from ztflow.reports import Arrangement, Report, render
 from ztflow.reports.model import ROW_RENDERERS, shown_tables

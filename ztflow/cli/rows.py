@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from ztflow.cli.destinations import check_destination, rows_destination
-from ztflow.cli.options import Grid, Reading, Rows, TableOutput
+from ztflow.cli.options import Grid, Reading, Rows
 from ztflow.cli.output import chosen_format, paper_for, say
+from ztflow.cli.output_options import TableOutput
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
@@ -172,8 +173,8 @@ class Order:
         self._keys, self._rows = output.sort, rows
         for option, names in (("--columns", output.columns), ("--sort", output.sort)):
             try:
-                check_columns([name.removeprefix("-") if option == "--sort" else name for name in names],
-                              kind.schema.names)  # fmt: skip
+                if names:
+                    check_columns([name.removeprefix("-") for name in names], kind.schema.names)
             except UsageError as error:
                 raise UsageError(f"{option}: {error}") from None
         if self._keys and follow:

@@ -304,6 +304,16 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
         names = ", ".join(counts.skipped[:said]) + (", …" if len(counts.skipped) > said else "")
         what = counted(len(counts.skipped), "file that looks", "files that look")
         yield f"left out {what} like no log: {names}"
+    if not counts.stats.access and counts.producers:
+        from ztflow.model.notices import producer_lines
+
+        yield from producer_lines(counts.producers, connections=False)
+    if opened := counts.open_flows + counts.open_settled:
+        what = counted(opened, "connection was", "connections were")
+        yield (
+            f"{what} open when ztunnels were dumped: {counts.open_flows:,} without a line, as flows with verdict open; "
+            f"{counts.open_settled:,} the other half of one, ended in the log, or of another time"
+        )
     if cut := counts.stats.cut_times:
         yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
     if counts.copies:

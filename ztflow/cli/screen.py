@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
-from ztflow.model.notices import notice_lines, notices_of
+from ztflow.model.notices import notice_lines, notices_of, producer_lines
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -24,7 +24,7 @@ from ztflow.text.format import (
     short_duration,
     short_size,
 )
-from ztflow.writers.text import LABEL, grid
+from ztflow.writers.text import CAUTION, LABEL, grid
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ def facts(
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
-    blocks = [*(paper.caution(text) for text in notice_lines(notices_of(counts))), *([line] for line in lines)]
+    blocks = [
+        *(paper.said(CAUTION, text, YELLOW) for text in notice_lines(notices_of(counts))),
+        *([line] for line in lines),
+    ]
     if not summary.totals:
         return blocks
     blocks.append(_nodes(summary, paper))
@@ -138,13 +141,17 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
             YELLOW if stats.problems else None,
         )
     ]
+    for line in producer_lines(counts.producers, connections=True) if stats.access else ():  # else stderr says it
+        lines += paper.said("others", line)
     halves = 2 * basis.paired_flows + basis.unpaired_halves
     text = f"{basis.flows:,}"
     if halves:
         text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
     if basis.ambiguous_flows:
         text += f", {basis.ambiguous_flows:,} ambiguous"
-    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0)
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
+    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0) + counts.open_flows
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))

@@ -188,7 +188,10 @@ class _Asking:
             if len(mine) < all_of_them:
                 who = target.ztunnel or "the ztunnel"
                 notes.append(f"{who}: {len(mine)} of {all_of_them:,} scrapes are compared, evenly chosen.")
-        return Found(scrapes, notes)
+        what = (
+            f"{counted(len(scrapes), 'scrape')} from {self._client.server.name}, each at the time Prometheus gives it."
+        )
+        return Found(scrapes, [what, *notes])
 
     def _others(self, others: Sequence[_Target]) -> list[str]:
         """What is there of ztunnels that did not write this log."""

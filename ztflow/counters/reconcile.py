@@ -139,6 +139,8 @@ class _Ztunnel:
         self._silences = silences(events)
         self._last = int(lines.times[-1]) if len(lines.times) else BEFORE_ALL
         self._scrapes = self._placed(scrapes)
+        self._rows: list[int] = []
+        """For each scrape the row of the first line after it."""
 
     def counters(self) -> ZtunnelCounters:
         stretches = list(self._stretches())
@@ -168,12 +170,12 @@ class _Ztunnel:
     def _open_before(self) -> int | None:
         """Connections open at the first scrape of the last process and still open at the last one."""
         anew = [number for number, two in enumerate(pairwise(self._scrapes), 1) if self._anew(*two)]
-        process = self._scrapes[anew[-1] if anew else 0 :]
-        if len(process) < 2 or process[0].time is None:
+        begin = anew[-1] if anew else 0
+        first = self._scrapes[begin] if self._scrapes else None
+        if first is None or first.time is None or len(self._scrapes) - begin < 2:
             return None
-        first, last = process[0].time, self._time(process[-1])
-        across = (self._lines.times > first) & (self._lines.begins <= first) & (self._lines.times <= last)
-        return max(process[0].open - int(across.sum()), 0)
+        across = self._lines.begins[self._rows[begin] : self._rows[-1]] <= first.time
+        return max(first.open - int(across.sum()), 0)
 
     def _placed(self, scrapes: Sequence[Scrape]) -> list[Scrape]:
         """The scrapes that can be used, in order of time.
@@ -211,6 +213,7 @@ class _Ztunnel:
             if earlier is None or before is None or self._anew(earlier, scrape):
                 before = self._start(before, scrape, only=len(self._scrapes) == 1)
             here = self._cut(before, scrape) if before is not None else self._blind(scrape)
+            self._rows.append(here.row)
             if before is not None:
                 yield self._stretch(before, here, scrape)
             before, earlier = here, scrape

@@ -12,7 +12,7 @@ from ztflow.columns.dtypes import Integers
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import Groups, group
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.model.vocabulary import BOTH_HALVES, ONE_HALF
 from ztflow.text.format import time_text
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:
         "by": by,
         "flows": len(flows),
         "paired_flows": paired,
-        "unpaired_halves": len(flows) - paired,
+        "unpaired_halves": int(view.equals("paired", *ONE_HALF).sum()),
     }
     first, last = view.span()
     if first is not None and last is not None:

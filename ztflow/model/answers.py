@@ -89,7 +89,14 @@ class Answers(Table):
         return summary(self._flows())
 
     @overload
-    def report(self, name: Literal["traffic"], **options: Any) -> Traffic: ...
+    def report(
+        self,
+        name: Literal["traffic"],
+        *,
+        by: GraphLevelWord = "workload",
+        sort: Literal["bytes", "flows"] = "bytes",
+        every: str | timedelta | None = None,
+    ) -> Traffic: ...
     @overload
     def report(self, name: Literal["latency"], *, by: GraphLevelWord = "workload") -> Latency: ...
     @overload
@@ -111,7 +118,7 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["clocks"], *, halves: Halves) -> Clocks: ...
     @overload
-    def report(self, name: Literal["waypoints"]) -> Waypoints: ...
+    def report(self, name: Literal["waypoints"], **options: Any) -> Waypoints: ...
     @overload
     def report(self, name: str, **options: Any) -> Report: ...
     def report(self, name: str, **options: Any) -> Report:
@@ -120,7 +127,7 @@ class Answers(Table):
         Args:
             name: One of `ztflow.reports.REPORTS`.
             options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by`,
-                `sort` and `every` for `traffic`, `by` for `latency`.
+                `sort` and `every` for `traffic`, `by` for `latency`, `services` for `waypoints`.
 
         Raises:
             UsageError: No such report or option.

@@ -9,14 +9,14 @@ time and the old one lets it through; a filter of the start leaves no line. A go
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.model.provenance import Fact, ReadReport, Writer, Written, time_from_micros
-from ztflow.model.vocabulary import LogLevel, NoticeKind
-from ztflow.text.format import time_text
+from ztflow.model.vocabulary import LogLevel, NoticeKind, Producer
+from ztflow.text.format import counted, time_text
 
 LEAST_REFUSED = 5
 """Fewer lines than this, all of refused connections, are no sign of a filter: somebody pasted what went wrong."""
@@ -145,6 +145,33 @@ def notice_lines(notices: Sequence[Notice]) -> list[str]:
         lines += [notice.text for notice in some[:NOTICES_TOLD]]
         if len(some) > NOTICES_TOLD:
             lines.append(f"{len(some) - NOTICES_TOLD:,} more like this one: {kind.meaning}")
+    return lines
+
+
+_USE = {
+    Producer.SOLO_HTTP: "counted, not used: requests, not connections",
+    Producer.AGENTGATEWAY: "counted, not used: each names the client (src.addr) and the server chosen (endpoint)",
+    Producer.KMESH: "counted, not used: both ends print the same addresses and ports, so equal ones are one connection",
+    Producer.ENVOY: "a waypoint's tell who is behind it: give its log with --waypoint",
+}
+"""What can be done with a program's lines."""
+
+_SKIPPED = "no line of a connection is there, as with skipConnectionLog: true, which writes none; set it to false"
+"""What it means that Solo's ztunnel wrote nothing but requests; source: ambientmesh.io/docs/observability/http."""
+
+
+def producer_lines(producers: Mapping[Producer, int], *, connections: bool) -> list[str]:
+    """Whose lines stand among ztunnel's, and what can be done with them: one sentence a program.
+
+    Args:
+        producers: Lines by program.
+        connections: Whether there are access lines.
+    """
+    lines = []
+    for producer in Producer:
+        if count := producers.get(producer):
+            use = _SKIPPED if producer is Producer.SOLO_HTTP and not connections else _USE[producer]
+            lines.append(f"{counted(count, 'line')} of {producer.meaning}: {use}")
     return lines
 
 

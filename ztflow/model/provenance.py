@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.model.schema import RECORD
+from ztflow.model.vocabulary import Producer
 
 
 class Origin(NamedTuple):
@@ -202,6 +203,8 @@ class ReadReport:
         paired_flows: Flows with both halves; None while nothing was paired.
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
+        open_flows: Flows without a half: a ztunnel's dump shows them open.
+        open_settled: Connections of dumps that are no such flow: the other half of one, ended, of another time.
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         written: What each ztunnel wrote, as far as a session has taken it in.
@@ -215,11 +218,14 @@ class ReadReport:
     paired_flows: int | None = None
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
+    open_flows: int = 0
+    open_settled: int = 0
     evicted: int = 0
     forgotten: int = 0
     written: dict[Writer, Written] = field(default_factory=dict)
     _problems: list[list[Problem]] = field(default_factory=list)
     _events: list[list[Fact]] = field(default_factory=list)
+    _producers: list[dict[Producer, int]] = field(default_factory=list)
 
     @property
     def stats(self) -> ReadStats:
@@ -238,6 +244,15 @@ class ReadReport:
     def events(self) -> list[Fact]:
         """Facts of the kinds `EVENTS` of all inputs, so far."""
         return [fact for part in self._events for fact in part]
+
+    @property
+    def producers(self) -> dict[Producer, int]:
+        """Lines of other programs that are known, by program, so far; they are counted as `other` or `not_ours`."""
+        found: dict[Producer, int] = {}
+        for part in self._producers:
+            for producer, lines in part.items():
+                found[producer] = found.get(producer, 0) + lines
+        return found
 
     @classmethod
     def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
@@ -258,11 +273,13 @@ class ReadReport:
         stats: ReadStats,
         problems: list[Problem],
         events: list[Fact],
+        producers: dict[Producer, int],
         *,
         inside: bool = False,
     ) -> None:
         """Count a stream among the inputs; what it counts is taken as it grows."""
         self._events.append(events)
+        self._producers.append(producers)
         if inside:
             self.inside.append(source_file)
         self.inputs.append((source_file, stats))

@@ -15,7 +15,7 @@ from ztflow.model.answers import Answers
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
 from ztflow.model.table import Table, arrow_schema
-from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.model.vocabulary import BOTH_HALVES, Producer
 
 if TYPE_CHECKING:
     from ztflow.model.notices import Notice
@@ -26,11 +26,12 @@ FLOWS_SCHEMA = arrow_schema(FLOWS)
 
 
 def lines_of(flows: pa.Table) -> int:
-    """How many access lines some flows were made of: two where both sides were seen, else one."""
+    """How many access lines some flows were made of: two where both sides were seen, one, or none of an open one."""
     import pyarrow.compute as pc
 
-    both = pc.is_in(flows["paired"].cast(pa.string()), value_set=pa.array([*BOTH_HALVES], pa.string()))
-    return int(flows.num_rows + (pc.sum(both).as_py() or 0))
+    paired = flows["paired"].cast(pa.string())
+    both = pc.is_in(paired, value_set=pa.array([*BOTH_HALVES], pa.string()))
+    return int(len(paired) - paired.null_count + (pc.sum(both).as_py() or 0))
 
 
 class Halves(Table):
@@ -128,6 +129,7 @@ class Flows(Answers):
         owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
         notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
+        producers: Lines of other programs that stood among ztunnel's, by program.
 
     Attributes:
         span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
@@ -155,11 +157,13 @@ class Flows(Answers):
         owners: Mapping[str, str] | None = None,
         evicted: int = 0,
         notices: Sequence[Notice] = (),
+        producers: Mapping[Producer, int] | None = None,
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
         self.span: tuple[datetime | None, datetime | None] = (None, None)
         self.notices = tuple(notices)
+        self.producers: Mapping[Producer, int] = producers or {}
 
     if TYPE_CHECKING:
 

@@ -103,6 +103,7 @@ class Verdict(Word):
     DENIED = "denied", "refused by an authorization policy"
     FAILED = "failed", "ended with any other error"
     UNKNOWN = "unknown", "no line says how it ended"
+    OPEN = "open", "a ztunnel's dump shows it open, and no line says that it ended"
 
 
 REFUSED = (Verdict.DENIED, Verdict.FAILED)
@@ -184,6 +185,15 @@ class NoticeKind(Word):
     RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
 
 
+class Producer(Word):
+    """Which other program wrote lines that stand among ztunnel's."""
+
+    SOLO_HTTP = "solo_http", "Solo's ztunnel about HTTP requests (`http access`)"
+    AGENTGATEWAY = "agentgateway", "agentgateway, one a request"
+    KMESH = "kmesh", "Kmesh (`accesslog:`), one or more a connection"
+    ENVOY = "envoy", "Envoy (waypoint, gateway or sidecar), one a request"
+
+
 class GraphLevel(Word):
     """What a vertex of a graph, or an end in a report, is."""
 
@@ -241,7 +251,7 @@ MessageWord = Literal["complete", "opened", "failed"]
 LogLevelWord = Literal["trace", "debug", "info", "warn", "error"]
 DirectionWord = Literal["outbound", "inbound"]
 PairedWord = Literal["exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only"]
-VerdictWord = Literal["forwarded", "denied", "failed", "unknown"]
+VerdictWord = Literal["forwarded", "denied", "failed", "unknown", "open"]
 FlowPathWord = Literal["hbone", "plaintext", "waypoint", "double_hbone"]
 DialledWord = Literal["service", "address"]
 NodeLocalityWord = Literal["same_node", "cross_node", "unknown"]
@@ -251,6 +261,7 @@ UnpairedWord = Literal[
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
 NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
+ProducerWord = Literal["solo_http", "agentgateway", "kmesh", "envoy"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",

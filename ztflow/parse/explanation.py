@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from ztflow.errors import ParseError
-from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.denials import denial_of
 from ztflow.model.objects import AccessRecord
 from ztflow.model.provenance import Fact, LogLine
 from ztflow.model.schema import FIELD_BY_KEY
@@ -138,8 +138,10 @@ class Explanation:
     def _meaning(self) -> list[str]:
         lines: list[str] = []
         if self.record is not None and self.record.error_class is not None:
-            known = CLASS_BY_NAME[self.record.error_class]
-            lines += ["", f"  {known.name}: {known.summary}. {known.cause} {known.advice}"]
+            meant = denial_of(self.record.error_class, self.record.error)
+            if meant is not None:
+                told = f"{self.record.error_class}: {meant.summary}. {meant.cause} {meant.advice}"
+                lines += ["", *(f"  {line}" for line in wrapped(told))]
         if self.fact is not None:
             said = ", ".join(
                 f"{name}={visible(str(value))}" for name, value in self.fact.values.items() if value is not None

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from ztflow.model.error_classes import policy_of
+from ztflow.model.denials import denial_of
 from ztflow.model.objects import AccessRecord
 from ztflow.model.vocabulary import Direction, ErrorClass, Message, Word
 from ztflow.text.format import bytes_text, duration_text
-
-_STRICT = "istio_converted_static_strict"
-"""The policy istiod makes of every PeerAuthentication of mode STRICT."""
-
-_NONE_ALLOWED = "allow policies exist, but none allowed"
-"""What ztunnel says where no policy denied and none allowed, since 1.24.0."""
 
 _REFUSED_BY_PEER = {ErrorClass.PEER_DENIED: "The other side refused it with 401; its own line says which policy did."}
 
@@ -95,18 +89,9 @@ def _outcome(record: AccessRecord) -> list[str]:
         return ["It began; how it ends is in another line."]
     if record.error is None:
         return ["It ended without an error."] if _is(record.message, Message.COMPLETE) else []
-    policy = policy_of(record.error)
-    if policy is not None and policy.rpartition("/")[2] == _STRICT:
-        return [
-            f"Refused: {policy} is no policy of yours. istiod makes it of a PeerAuthentication of mode STRICT.",
-            "That takes only clients with a mesh identity, and this one came without.",
-        ]
-    if policy is not None:
-        return [f"Refused by the policy {policy}: a rule of it with action DENY matched this connection."]
-    if _is(record.error_class, ErrorClass.POLICY_DENIED) and _NONE_ALLOWED not in record.error:
-        return ["Refused by an authorization policy, of which the line does not tell the name."]
-    if _is(record.error_class, ErrorClass.POLICY_DENIED):
-        return ["Refused because none allows it: ALLOW policies select the server, and no rule of theirs matches."]
+    meant = denial_of(record.error_class, record.error)
+    if meant is not None and _is(record.error_class, ErrorClass.POLICY_DENIED):
+        return [f"Refused: {meant.cause}"]
     told = _REFUSED_BY_PEER.get(ErrorClass(record.error_class)) if record.error_class else None
     return [told or f"It ended with an error: {record.error}"]
 

@@ -102,7 +102,12 @@ def read_inputs(
                     if parser.expected >= BIG:
                         chunks = ahead(chunks)
                     report.register(
-                        parser.source_file, parser.stats, parser.problems, parser.events, inside=stream.inside
+                        parser.source_file,
+                        parser.stats,
+                        parser.problems,
+                        parser.events,
+                        parser.producers,
+                        inside=stream.inside,
                     )
                     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                     yield from _batches(parser, chunks, copies, meter)
@@ -198,7 +203,7 @@ def _table(
 
     pieces = read_table(head, noted(), Ledger(stream.name, stats, problems), path)
     first = [*islice(pieces, 1)]  # what is no table of ours is an error and no input
-    report.register(stream.name, stats, problems, [], inside=stream.inside)
+    report.register(stream.name, stats, problems, [], {}, inside=stream.inside)
     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), stats)
     yield from table_batches(chain(first, pieces), stream.name, copies)
 

@@ -16,11 +16,11 @@ Place: TypeAlias = tuple[str, int]
 
 
 def place_of(text: str) -> Place | None:
-    """The input and the line that `FILE:LINE` names; None for anything else, such as a file that is called so."""
+    """The input and the line that `FILE:LINE` names; None for any other text, a file that is called so, an address."""
     name, colon, number = text.rpartition(":")
-    if not (colon and number.isascii() and number.isdecimal() and len(number) < _DIGITS) or Path(text).is_file():
+    if not (colon and number.isascii() and number.isdecimal() and len(number) < _DIGITS and int(number)):
         return None
-    return (name, int(number)) if int(number) and (name == "-" or outer_file(name) is not None) else None
+    return None if not name or "://" in text or "\n" in text or outer_file(text) == text else (name, int(number))
 
 
 _DIGITS = 18
@@ -63,8 +63,9 @@ def raw_lines(places: Iterable[Place], standing_for: Mapping[str, str] | None = 
     files = {name: outer_file(_stored(name, standing_for or {})) for name in wanted}
     for name, outer in files.items():
         if outer is None:
-            gone = "it was read from a pipe" if name == "-" or name.startswith("<") else "it is not there"
-            hint = "read the flows from a file to see their lines"
+            pipe = name == "-" or name.startswith("<")
+            gone = "it was read from a pipe" if pipe else "it is not there"
+            hint = "read the flows from a file to see their lines" if pipe else ""
             raise SourceError(name, f"cannot show line {min(wanted[name])}: {gone}", hint=hint)
     found: dict[Place, bytes] = {}
     for outer in dict.fromkeys(filter(None, files.values())):

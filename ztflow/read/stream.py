@@ -45,6 +45,7 @@ class StreamParser:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
         problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
         events: Starts of a ztunnel and changes of its log filter, the first `limits.EVENTS_KEPT`.
+        producers: Lines of other programs that are known, by program.
         expected: Bytes to come in all, as far as is known; lets the compiled kernel begin with the first of a big file.
 
     Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
@@ -57,6 +58,7 @@ class StreamParser:
         self.stats = self._tally.stats
         self.problems = self._tally.problems
         self.events = self._tally.events
+        self.producers = self._tally.producers
         self._splitter = LineSplitter()
         self._unwrapper = Unwrapper(origin, wrapper)
         self._plain = wrapper is None or ALIASES.get(wrapper, wrapper) in {*JSON_NAMES, "kubectl", "kubetail", "prefix"}
@@ -142,7 +144,7 @@ class StreamParser:
         if self._bulk is None:
             way = SlowPath(
                 self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._tally.blocks,
-                self._tally.builder, self.stats, self.source_file,
+                self._tally.builder, self.stats, self.source_file, self.producers,
             )  # fmt: skip
             self._bulk = Bulk(way)
         return None if self._bulk.useless else self._bulk
@@ -377,7 +379,7 @@ class StreamParser:
         elif what is Outcome.OTHER:
             self._tally.other(line)
         else:
-            self._tally.not_ours()
+            self._tally.not_ours(line)
 
     def _is_several(self, line: LogLine, least: int = 1) -> bool:
         """Read the lines that a text which is none turned out to hold."""

@@ -9,7 +9,9 @@ import pyarrow as pa
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
+from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
+from ztflow.parse.classify import producer_of
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
@@ -26,6 +28,7 @@ class Tally:
         stats: The counts.
         problems: The first `limits.PROBLEMS_KEPT` problems.
         events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
+        producers: Lines of other programs that are known, by program.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
     """
@@ -35,6 +38,7 @@ class Tally:
         self.stats = ReadStats()
         self.problems: list[Problem] = []
         self.events: list[Fact] = []
+        self.producers: dict[Producer, int] = {}
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
@@ -57,6 +61,7 @@ class Tally:
     def other(self, line: LogLine) -> None:
         """Another line of ztunnel's: it may say something, or begin a block."""
         self.count_other(mended=line.repaired)
+        self._name(line)
         if line.fields is None and STARTS in line.text:
             previous = self.blocks.start(line)
             if previous is not None:
@@ -94,17 +99,24 @@ class Tally:
                 )
             )  # fmt: skip
 
-    def not_ours(self) -> None:
+    def not_ours(self, line: LogLine) -> None:
         """A line of another program."""
         self.stats.lines += 1
         self.stats.not_ours += 1
+        self._name(line)
+
+    def _name(self, line: LogLine) -> None:
+        """Count a line of a program that is known."""
+        producer = producer_of(line)
+        if producer is not None:
+            self.producers[producer] = self.producers.get(producer, 0) + 1
 
     def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
         """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""
         if mark_count(piece.text):
             self.problem(LogLine(piece.text, piece.line_number, origin), ParseError(reason, detail))
         else:
-            self.not_ours()
+            self.not_ours(LogLine(piece.text, piece.line_number, origin))
 
     def own(self, fields: dict[str, Any], number: int) -> bool:
         """Take a JSON object if it is a row of a table ztflow saved, and say so; it is counted when it is taken."""

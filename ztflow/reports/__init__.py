@@ -109,7 +109,7 @@ def make_report(
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
         counters: For `loss`: what `counters.reconcile` found.
-        options: What else the function of that name takes: `by` and `sort` of `traffic`.
+        options: What else the function of that name takes: `by` and `sort` of `traffic`, `services` of `waypoints`.
 
     Raises:
         UsageError: No such report or option, or it needs halves and has none.

@@ -343,5 +343,5 @@ def _basis(seen: Seen, report: ReadReport | None) -> Basis:
     read = {name: int(getattr(report.stats, name)) for name in ReadStats.__slots__}
     return Basis(
         seen.first_line, seen.last_line, flows, paired, seen.ambiguous, flows - paired, seen.unplaced,
-        seen.unsized, report.evicted, read if any(read.values()) else {}, tuple(notices_of(report)),
+        seen.unsized, report.evicted, read if any(read.values()) else {}, tuple(notices_of(report)), report.producers,
     )  # fmt: skip

@@ -142,12 +142,12 @@ _WHY: dict[Kind, str] = {
 _BOUND = duration_text(DONE_WITHIN_MS)
 
 
-def _columns(what: str, *more: Field) -> tuple[Field, ...]:
+def _columns(what: str, more: Field, *last: Field) -> tuple[Field, ...]:
     return (
         Field("source"), Field("destination"), Field("port", Unit.NUMBER), Field("conns", Unit.COUNT),
         Field(f"{what}p50", Unit.MS), Field(f"{what}p90", Unit.MS), Field(f"{what}p99", Unit.MS),
-        Field(f"{what}max", Unit.MS), *more, Field("mesh p50", Unit.MS, spare=True),
-        Field("mesh p99", Unit.MS, spare=True), Field("refused", Unit.COUNT, spare=True),
+        Field(f"{what}max", Unit.MS), more, Field("mesh p50", Unit.MS, spare=True),
+        Field("mesh p99", Unit.MS, spare=True), Field("refused", Unit.COUNT, spare=True), *last,
     )  # fmt: skip
 
 
@@ -155,10 +155,10 @@ _LATENCY = _columns("", Field("longer", Unit.COUNT), Field("longest life", Unit.
 _LIFE = _columns("life ", Field("because", spare=True))
 
 
-def _cells(row: Lives, *more: object) -> tuple[object, ...]:
+def _cells(row: Lives, more: object, *last: object) -> tuple[object, ...]:
     return (
-        row.source, row.target, row.port, row.flows, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms, *more,
-        row.mesh_p50_ms, row.mesh_p99_ms, row.refused,
+        row.source, row.target, row.port, row.flows, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms, more,
+        row.mesh_p50_ms, row.mesh_p99_ms, row.refused, *last,
     )  # fmt: skip
 
 

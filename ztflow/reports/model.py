@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,7 @@ from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer, Verdict
 from ztflow.reports.arrange import Arrangement, arranged
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
@@ -39,6 +39,8 @@ class Basis:
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
         notices: What makes shares and totals doubtful.
+        producers: Lines of other programs among those read, by program.
+        open_flows: Connections without a line: a ztunnel's dump shows them open.
     """
 
     first_seen: datetime | None
@@ -52,6 +54,8 @@ class Basis:
     evicted: int
     read: Mapping[str, int]
     notices: tuple[Notice, ...] = ()
+    producers: Mapping[Producer, int] = field(default_factory=dict)
+    open_flows: int = 0
 
     @property
     def halves(self) -> int:
@@ -68,6 +72,7 @@ class Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
         paired = int(view.equals("paired", *BOTH_HALVES).sum())
+        opened = int(view.equals("verdict", Verdict.OPEN).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
@@ -75,12 +80,14 @@ class Basis:
             len(flows),
             paired,
             int(view.equals("paired", Paired.AMBIGUOUS).sum()),
-            len(flows) - paired,
+            len(flows) - paired - opened,
             int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
+            flows.producers,
+            opened,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -99,6 +106,8 @@ class Basis:
             later.evicted,
             later.read,
             later.notices,
+            later.producers,
+            self.open_flows + later.open_flows,
         )
 
 
@@ -178,7 +187,7 @@ class Report(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
-        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        values = {one.name: plain(getattr(self, one.name)) for one in fields(self)}
         del values["basis"]["notices"]
         head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
         return {**head, **values}
@@ -278,12 +287,12 @@ def plain(value: Any) -> Any:
         return list(value.steps)
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
-        for field in fields(value):
-            item = getattr(value, field.name)
+        for one in fields(value):
+            item = getattr(value, one.name)
             if isinstance(item, Measures):
                 row.update(plain(item))
             else:
-                row[field.name] = plain(item)
+                row[one.name] = plain(item)
         return row
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -319,6 +328,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
         text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
     if basis.unpaired_halves:
         text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
     lines.append(("flows", text))
     unknown = [
         text

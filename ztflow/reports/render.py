@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from ztflow.reports.tables import Field, Page, TitledTable
@@ -26,8 +27,8 @@ from ztflow.text.format import (
     json_text,
     time_text,
 )
-from ztflow.writers.text import CAUTION, caution, fact, fit_end, grid, styled
-from ztflow.writers.text_columns import BOLD, DIM
+from ztflow.writers.text import CAUTION, fact, fit_end, grid, sentence, styled
+from ztflow.writers.text_columns import BOLD, DIM, YELLOW
 
 
 def _cells(table: TitledTable) -> list[list[str]]:
@@ -46,13 +47,19 @@ def to_text(page: Page, *, width: int | None = None, color: bool = False) -> str
         color: Whether to style.
     """
     lines = [styled(page.title, BOLD, color=color)]
-    lines += [line for text in page.notices for line in caution(text, width=width, color=color)]
+    lines += [line for text in page.notices for line in sentence(CAUTION, text, width=width, color=color, code=YELLOW)]
     lines += [fact(name, text, width=width, color=color) for name, text in page.facts]
     for table in page.tables:
         lines += ["", styled(visible(table.title), BOLD, color=color), *_text_table(table, width, color=color)]
     if page.notes:
-        lines += ["", *map(visible, page.notes)]
+        lines += ["", *(line for note in page.notes for line in _sentences(note, width))]
     return "".join(line + "\n" for line in lines)
+
+
+def _sentences(text: str, width: int | None) -> list[str]:
+    """A note as it is, or in lines of a terminal."""
+    shown = visible(text)
+    return [shown] if width is None else wrap(shown, width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _text_cell(value: object, field: Field, width: int | None) -> str:
@@ -85,7 +92,7 @@ def _without_spare(table: TitledTable, rows: list[list[str]], width: int | None)
     if len(kept) == len(table.fields):
         return table, rows
     left_out = ", ".join(names for at, names in enumerate(table.names) if at not in kept)
-    told = f"no room for {left_out}: a wider terminal, --columns or -o csv shows them"
+    told = f"--columns and a wider terminal also show {left_out}"
     fields = tuple(table.fields[at] for at in kept)
     return replace(table, fields=fields, notes=(*table.notes, told)), [[row[at] for at in kept] for row in rows]
 

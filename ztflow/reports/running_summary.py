@@ -215,7 +215,7 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest)
         last = Basis.of(rest, View(rest.to_arrow()))
-        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices)
+        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers)
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

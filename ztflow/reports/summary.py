@@ -13,6 +13,7 @@ from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
+from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
 from ztflow.reports.encryption import mtls_kinds
@@ -151,6 +152,7 @@ class Summary(Report):
         if self.zones is not None:
             facts.insert(-1, ("zones", _parts_text(self.zones)))
         facts.insert(-1, ("mesh", _parts_text(self.mtls)))
+        facts[2:2] = [("others", line) for line in producer_lines(self.basis.producers, connections=bool(self.totals))]
         if self.totals is not None and self.findings:
             facts.insert(-1, ("refused", f"{self.totals.denied:,} denied, {self.totals.failed:,} failed"))
         unknown = [f"{gap.flows:,} without {gap.what}" for gap in self.gaps]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ztflow.text.format import Spark, Unit
+from ztflow.text.format import Spark, Unit, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,7 @@ def cut(table: TitledTable, limit: int | None) -> TitledTable:
     if any(field.adds for field in table.fields) and len(table.rows) > 1:
         rest = table.rows[len(shown) :]
         if rest:
-            footer.append(_sums(table.fields, rest, f"({len(rest):,} others)"))
+            footer.append(_sums(table.fields, rest, f"({counted(len(rest), 'other')})"))
         footer.append(table.total or _sums(table.fields, table.rows, TOTAL))
     return replace(table, rows=shown, hidden=len(table.rows) - len(shown), footer=tuple(footer))
 

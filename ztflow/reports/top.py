@@ -119,12 +119,12 @@ class Top(Report):
         if self.by == PAIR:
             pairs = [
                 (row.source, row.target, row.flows, row.request_bytes, row.response_bytes, row.bytes_share,
-                 row.bytes_per_s, row.flows_per_s, row.denied, row.failed, row.flows_share)
+                 row.bytes_per_s, row.denied, row.failed, row.flows_per_s, row.flows_share)
                 for row in self.pairs
             ]  # fmt: skip
-            return [titled("Pairs of workloads by bytes", _PAIRS, pairs, limit)]
+            return [titled("Pairs of workloads", _PAIRS, pairs, limit)]
         rows = [_cells(end) for end in self.ends]
-        title = f"{_PLURAL.get(self.by, self.by.capitalize() + 's')} by bytes"
+        title = _PLURAL.get(self.by, self.by.capitalize() + "s")
         found = [titled(title, _ENDS, rows, limit, total=_cells(self.total))]
         if self.identities:
             found.append(shared_table(self.identities, limit))
@@ -166,8 +166,8 @@ _PAIRS = (
     Field("source"), Field("destination"), Field("conns", Unit.COUNT, adds=True),
     Field("request", Unit.BYTES, adds=True), Field("response", Unit.BYTES, adds=True),
     Field("share", Unit.SHARE, adds=True), Field("bytes/s", Unit.BYTES_PER_S, adds=True),
-    Field("conns/s", Unit.PER_S, adds=True, spare=True), Field("denied", Unit.COUNT, adds=True, spare=True),
-    Field("failed", Unit.COUNT, adds=True, spare=True), Field("share of conns", Unit.SHARE, adds=True, spare=True),
+    Field("denied", Unit.COUNT, adds=True), Field("failed", Unit.COUNT, adds=True),
+    Field("conns/s", Unit.PER_S, adds=True, spare=True), Field("share of conns", Unit.SHARE, adds=True, spare=True),
 )  # fmt: skip
 
 

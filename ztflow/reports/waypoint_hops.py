@@ -6,14 +6,16 @@ log says so: its line names a service that clients asked the waypoint for, or pa
 client's connection (`next_hop_line`). Else it is of any service that clients asked this waypoint for and whose
 connections are not all carried on by others.
 
-What stands behind a service is where the waypoint's connections went, and where others went that name the service.
+What stands behind a service is where the waypoint's connections went, and where others went that name the service;
+besides, what an inventory states.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -67,6 +69,20 @@ class MayBeOf(NamedTuple):
     asked: tuple[int, ...]
 
 
+class StatedService(NamedTuple):
+    """What an inventory says of a service.
+
+    Attributes:
+        hostname: Its name as in `dst_service`.
+        workloads: The workloads (`namespace/name`) of the pods behind it.
+        ports: The ports it has at these pods.
+    """
+
+    hostname: str
+    workloads: frozenset[str]
+    ports: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
 class WaypointTraffic:
     """The connections of all waypoints.
@@ -104,11 +120,12 @@ class WaypointTraffic:
     behind: Mapping[int, frozenset[int]]
 
 
-def waypoint_traffic(view: View) -> WaypointTraffic:
+def waypoint_traffic(view: View, stated: Iterable[StatedService] = ()) -> WaypointTraffic:
     """Find them.
 
     Args:
         view: Flows of a whole capture.
+        stated: What an inventory says of services.
 
     Cost: a few passes over numpy columns; Python once a distinct service, server or address.
     """
@@ -125,13 +142,14 @@ def waypoint_traffic(view: View) -> WaypointTraffic:
     others[back] = False
     others &= view.known("path")
     behind = _servers_of(view, asked, pods, servers, (back, back_set, sets), others)
+    _add_stated(view, ends, behind, asked, servers, stated)
     told = np.array([ends.id(int(vertex)) != UNKNOWN for vertex in ends.target[servers.first]], np.bool_)
     wanted = np.zeros(len(servers), np.bool_)
-    wanted[list(frozenset[int]().union(*behind.values()))] = True
+    wanted[list(set[int]().union(*behind.values()))] = True
     past = np.flatnonzero(others & (wanted & told)[servers.codes])
     return WaypointTraffic(
         view, ends, asked, sets, servers, to, ends.target[to], to_asked, back, back_waypoint, back_set, follower, past,
-        behind,
+        {one: frozenset(standing) for one, standing in behind.items() if standing},
     )  # fmt: skip
 
 
@@ -168,7 +186,7 @@ def _asked(
         ],
         len(part),
     )
-    pods = _pods(view, ends, to) if nameless.any() else {}
+    pods = _pods(view, ends) if nameless.any() else {}
     ports = wanted_port(view)[servers.first].tolist()
     server_at = {key: place for place, key in enumerate(zip(ends.target[servers.first].tolist(), ports, strict=True))}
     index: dict[Asked, int] = {}
@@ -187,13 +205,11 @@ def _asked(
     return list(index), np.array(numbers, np.int64)[groups.codes], server
 
 
-def _pods(view: View, ends: Vertices, to: Integers) -> dict[str, int]:
+def _pods(view: View, ends: Vertices) -> dict[str, int]:
     """The workload at each address that the log shows to be a pod's, unless it shows several."""
     found: dict[str, set[int]] = defaultdict(set)
-    direct = np.ones(len(view), np.bool_)
-    direct[to] = False
-    local = direct & ~view.equals("paired", Paired.INBOUND_ONLY)  # a tunnel's peer may be a gateway
-    for side, codes, mask in (("dst", ends.target, direct), ("src", ends.source, local)):
+    own = ~view.equals("paired", Paired.INBOUND_ONLY)  # of an inbound line alone the source may be a gateway's address
+    for side, codes, mask in (("dst", ends.target, True), ("src", ends.source, own)):
         rows = np.flatnonzero(mask & view.known(f"{side}_pod") & view.known(f"{side}_ip"))
         labels = view.labels(f"{side}_ip")
         distinct = group([(labels.codes[rows], labels.size), (codes[rows], len(ends.all))], len(rows)).first
@@ -276,7 +292,7 @@ def _servers_of(
     servers: Groups,
     hops: tuple[Integers, Integers, list[MayBeOf]],
     others: BoolArray,
-) -> dict[int, frozenset[int]]:
+) -> dict[int, set[int]]:
     """The servers that stand behind what was asked for."""
     back, back_set, sets = hops
     found: dict[int, set[int]] = defaultdict(set)
@@ -295,4 +311,26 @@ def _servers_of(
         group([(number_of[rows], len(asked)), (servers.codes[rows], len(servers))], len(rows)).first
     ].tolist():
         found[int(number_of[row])].add(int(servers.codes[row]))
-    return {one: frozenset(servers) for one, servers in found.items() if servers}
+    return found
+
+
+def _add_stated(
+    view: View,
+    ends: Vertices,
+    behind: dict[int, set[int]],
+    asked: list[Asked],
+    servers: Groups,
+    stated: Iterable[StatedService],
+) -> None:
+    """Servers that an inventory says stand behind a service."""
+    by_name = {one.service: number for number, one in enumerate(asked) if one.service is not None}
+    ports = wanted_port(view)[servers.first].tolist()
+    at = {
+        (ends.id(vertex), port): place
+        for place, (vertex, port) in enumerate(zip(ends.target[servers.first].tolist(), ports, strict=True))
+    }
+    for service in stated:
+        number = by_name.get(service.hostname)
+        if number is not None:
+            keys = product(service.workloads, service.ports)
+            behind[number].update(place for key in keys if (place := at.get(key)) is not None)

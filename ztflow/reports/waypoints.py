@@ -6,16 +6,19 @@ carried, which of them failed, and which client's request went to which server.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ztflow.aggregate import View
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Dialled
+from ztflow.place import ServiceFact
+from ztflow.place.names import workload_of_pod
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.pairs import known_bytes, nodes_split, nodes_text
 from ztflow.reports.tables import TitledTable, titled
-from ztflow.reports.waypoint_hops import KNOWN_BY, waypoint_traffic
+from ztflow.reports.waypoint_hops import KNOWN_BY, StatedService, waypoint_traffic
 from ztflow.reports.waypoint_past import Past, past_of
 from ztflow.reports.waypoint_rows import (
     Client,
@@ -88,7 +91,7 @@ class Waypoints(Report):
         ]
         unknown = dict.fromkeys(row.service for row in self.services if not row.servers)
         if unknown:
-            notes.append(f"No line shows which pods stand behind {', '.join(unknown)}: what went past is not known.")
+            notes.append(f"Nothing shows which pods stand behind {', '.join(unknown)}: what went past is not known.")
         return notes
 
     def _legend(self) -> list[str]:
@@ -214,16 +217,18 @@ def _waypoint_cells(row: Waypoint) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def waypoints(flows: Flows) -> Waypoints:
+def waypoints(flows: Flows, *, services: Iterable[ServiceFact] = ()) -> Waypoints:
     """What came through waypoints and what went past them.
 
     Args:
         flows: Connections of a whole capture: both sides of a waypoint are looked up among them.
+        services: What an inventory states of services (the `services` of an `Inventory`): it tells the pods behind
+            those of which no line does. Those without pods and ports say nothing.
 
     Cost: about 1 s for 1 M flows.
     """
     view = View(flows.to_arrow())
-    traffic = waypoint_traffic(view)
+    traffic = waypoint_traffic(view, _stated(services, flows.owners))
     return Waypoints(
         Basis.of(flows, view),
         services_of(traffic),
@@ -232,3 +237,13 @@ def waypoints(flows: Flows) -> Waypoints:
         hops_of(traffic),
         waypoints_of(traffic),
     )
+
+
+def _stated(services: Iterable[ServiceFact], owners: Mapping[str, str]) -> Iterator[StatedService]:
+    for service in services:
+        if service.hostname is None or not service.pods or not service.ports:
+            continue
+        workloads = frozenset(
+            f"{pod.partition('/')[0]}/{workload_of_pod(pod, owners)[0]}" for pod in service.pods if "/" in pod
+        )
+        yield StatedService(service.hostname, workloads, frozenset(target for _, target in service.ports))

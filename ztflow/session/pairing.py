@@ -21,10 +21,11 @@ from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import Writer, Written
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
+from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder, Runs
@@ -96,6 +97,8 @@ class Session(Pipeline[Flows]):
         super().__init__(inventory, report, memory)
         self._pairer = Pairer(window=timedelta(0))
         self._legacy = LegacyPairer(wait=None)
+        opened = inventory is not None and bool(inventory.connections)
+        self._open = OpenFlows(inventory, self.topology.register) if inventory is not None and opened else None
         self._count(FLOWS_SCHEMA.empty_table())
 
     def feed(self, batch: ReadBatch) -> Flows:
@@ -121,11 +124,17 @@ class Session(Pipeline[Flows]):
             del halves
             keep_below(self._memory.bound)  # before the next ones are read
         yield from map(self._placed_below, self._ordered.finish())
+        if self._open is not None and (left := self._open.table()).num_rows:
+            yield self._placed_below(left)
+            self.report.open_flows = left.num_rows
+        self.report.open_settled = 0 if self._open is None else self._open.settled
 
     def _placed_below(self, table: pa.Table) -> Flows:
         """Flows, placed and counted; what is freed on the way goes back before they are written."""
         keep_below(self._memory.bound)
         flows = self._placed(table)
+        if self._open is not None:
+            self._open.note(flows.to_arrow())
         keep_below(self._memory.bound)
         return flows
 
@@ -174,7 +183,7 @@ class Session(Pipeline[Flows]):
         (paired, ambiguous), report = self._counts(flows), self.report
         report.paired_flows = (report.paired_flows or 0) + paired
         report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
-        report.unpaired_halves = (report.unpaired_halves or 0) + flows.num_rows - paired
+        report.unpaired_halves = (report.unpaired_halves or 0) + lines_of(flows) - 2 * paired
 
     @staticmethod
     def _counts(flows: pa.Table) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ztflow.text.escapes import first_cells, visible, visible_width
 from ztflow.writers.cells import batches
-from ztflow.writers.text_columns import BOLD, DIM, YELLOW, TextColumn
+from ztflow.writers.text_columns import BOLD, DIM, TextColumn
 
 LABEL = 9
 """Cells of the label of a fact."""
@@ -70,13 +70,13 @@ def fact(label: str, text: str, *, width: int | None, color: bool, code: str | N
     return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
 
 
-def caution(text: str, *, width: int | None, color: bool) -> list[str]:
-    """What makes the numbers below doubtful: whole at any width, on several lines where one is too narrow."""
+def sentence(label: str, text: str, *, width: int | None, color: bool, code: str | None = None) -> list[str]:
+    """A labelled sentence that is not cut: on several lines where one is too narrow."""
     room = None if width is None else max(width - LABEL, LABEL)
     lines = [visible(text)] if room is None else wrap(visible(text), room)
-    marks = [CAUTION, *[""] * len(lines)]
+    marks = [label, *[""] * len(lines)]
     return [
-        styled(f"{mark:<{LABEL}}", BOLD, color=color) + styled(line, YELLOW, color=color)
+        styled(f"{mark:<{LABEL}}", BOLD, color=color) + styled(line, code, color=color)
         for mark, line in zip(marks, lines, strict=False)
     ]
 

@@ -157,8 +157,9 @@ def advise(
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination
-        from ztflow.cli.options import Grid, ReportOutput
+        from ztflow.cli.options import Grid
         from ztflow.cli.output import say
+        from ztflow.cli.output_options import ReportOutput
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection

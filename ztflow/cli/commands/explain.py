@@ -46,11 +46,18 @@ def _given(words: Sequence[str]) -> Iterator[str]:
     """The lines the words name as FILE:LINE, or the words as one line."""
     from ztflow.read.raw_lines import place_of, raw_line
 
-    places = [place_of(word) for word in words]
+    places = [place_of(word) if _is_place(word) else None for word in words]
     if places and None not in places:
         yield from (raw_line(*place) for place in places if place is not None)
     else:
         yield " ".join(words)
+
+
+def _is_place(word: str) -> bool:
+    """Whether a word may be FILE:LINE and not a part of a line, such as `src.addr=10.0.0.1:80`."""
+    from ztflow.read.raw_lines import outer_file
+
+    return outer_file(word.rpartition(":")[0]) is not None or not any(mark in word for mark in "= \t")
 
 
 def _piped() -> Iterator[str]:

@@ -11,7 +11,6 @@ from ztflow.cli.options import (
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Rows,
     Talk,
     Word,
@@ -22,8 +21,8 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def report(
         if counted and name != "loss":
             raise UsageError(f"{counted} is for report loss")
         sources_of_counters = _Counted(metrics, prometheus) if counted else None
-        more = _more(name, by, every)
+        more: dict[str, object] = {**_more(name, by, every)}
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         read = [*reading.inventory, *([] if price is None else [price])]
@@ -114,6 +113,8 @@ def report(
         counters = None
         if sources_of_counters is not None and halves is not None:
             counters = sources_of_counters.against(halves, run.reports[-1].events)
+        if name == "waypoints" and reader.inventory is not None:
+            more["services"] = reader.inventory.services
         made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters, **more)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)

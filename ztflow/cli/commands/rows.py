@@ -8,15 +8,14 @@ from ztflow.cli.options import (
     Grid,
     Reading,
     Rows,
-    TableOutput,
     Talk,
     filter_options,
     input_arguments,
     limit_options,
     message_options,
     reading_options,
-    row_output_options,
 )
+from ztflow.cli.output_options import TableOutput, row_output_options
 from ztflow.cli.run import Run, run_command
 
 

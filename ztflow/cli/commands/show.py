@@ -49,6 +49,8 @@ def show(words: Sequence[str], format: str, output: str | None, reading: Reading
         check_destination(format, output, sources, reading.inventory)
         with kept_stdin(sources) as standing_for:
             flows = Reader(run, reading).all_flows(sources)
+            if not run.answers():
+                return
             found = [flow for place in _as_named(places, flows) for flow in _at(place, flows)]
             wanted = [place for flow in found for place in _sides(flow).values()]
             lines = {place: text_of(line) for place, line in raw_lines(wanted, standing_for).items()}

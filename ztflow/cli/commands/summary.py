@@ -9,14 +9,13 @@ from ztflow.cli.options import (
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Talk,
     filter_options,
     input_arguments,
     message_options,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
