@@ -124,9 +124,9 @@ def test_a_word_far_from_all_is_only_refused(cli):
 
 
 def test_a_word_that_is_no_command_is_never_a_file_name(cli, seed):
-    result = cli("show-me", seed / "same-node.log")
+    result = cli("tell-me", seed / "same-node.log")
     assert (result.code, result.out) == (USAGE, "")
-    assert result.talk.startswith("ztflow: No command and no file is called 'show-me'; the commands are summary, ")
+    assert result.talk.startswith("ztflow: No command and no file is called 'tell-me'; the commands are summary, ")
 
 
 def test_a_file_may_be_called_almost_like_a_command(cli, seed, tmp_path, monkeypatch):

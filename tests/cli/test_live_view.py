@@ -8,6 +8,7 @@ from flows_by_hand import flow, table
 from ztflow.cli import live_keys, live_lines, live_total, live_view
 from ztflow.cli.live_keys import keys_of
 from ztflow.cli.live_lines import LatestLines
+from ztflow.cli.live_rows import arrow
 from ztflow.cli.live_total import LiveTotal
 from ztflow.cli.live_view import LiveView
 from ztflow.cli.options import Grid, Reading
@@ -16,7 +17,6 @@ from ztflow.cli.rows import Selection
 from ztflow.model.tables import Flows
 from ztflow.read import ReadBatch, ReadReport, read_inputs
 from ztflow.text.escapes import visible_width
-from ztflow.text.sparkline import arrow, sparkline
 
 SIZES = [(60, 15), (80, 24), (200, 50), (20, 4), (1, 1)]
 
@@ -214,8 +214,5 @@ def test_keys_are_told_apart():
     ]  # fmt: skip
 
 
-def test_bars_and_arrows():
-    assert sparkline([]) == ""
-    assert sparkline([0, 0]) == "··"
-    assert sparkline([1, 1000]) == "▁█", "little is not nothing"
-    assert arrow([5, 1]) == "↘"
+def test_arrows():
+    assert [arrow(trend) for trend in ((1, 1, 2, 3), (2, 2, 2, 2), (0, 0), (5, 1), ())] == ["↗", "→", "", "↘", ""]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ztflow.model.denials import denial_of, strict_of
-from ztflow.model.error_classes import classify_error, policy_of
+from ztflow.model.denials import denial_of, policy_of, strict_of
+from ztflow.model.error_classes import classify_error
 
 REJECTED = "connection closed due to policy rejection"
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import (
     CLASS_BY_NAME,
     ERROR_CLASSES,
@@ -9,11 +10,9 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
-    closed_by_client,
-    closed_by_envoy,
-    policy_of,
     verdict_of,
 )
+from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.vocabulary import Verdict
 
 

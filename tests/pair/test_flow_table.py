@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.columns.dictionaries import WordMemory
-from ztflow.model.error_classes import policy_of, verdict_of
+from ztflow.model.denials import policy_of
+from ztflow.model.error_classes import verdict_of
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.pair.output import PAIRED, Decisions, build_flows
 

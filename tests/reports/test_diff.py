@@ -137,7 +137,7 @@ def test_captures_without_length_compare_counts():
 
 def test_captures_that_pair_differently_are_warned_about():
     half = capture(20, paired="outbound_only")
-    assert "one may lack a node's log" in render(diff(Flows(table(*capture(20))), Flows(table(*half))), "text")
+    assert "one may lack lines" in render(diff(Flows(table(*capture(20))), Flows(table(*half))), "text")
 
 
 def test_from_nothing_to_something():

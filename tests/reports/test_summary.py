@@ -43,7 +43,7 @@ def test_what_a_person_wants_first():
     assert (denied.policy, denied.source, denied.target, denied.port, denied.flows) == (
         "data/only-web", "shop/cart", "data/db", 5432, 1,
     )  # fmt: skip
-    assert denied.summary == "refused by an authorization policy"
+    assert denied.summary == "explicitly denied"
     (failed,) = report.failed
     assert (failed.error_class, failed.port, failed.target_nodes) == ("refused", 9999, ("node-b",))
     assert [(count.value, count.flows) for count in report.unpaired] == [("plaintext", 1)]
@@ -91,4 +91,4 @@ def test_the_seed_captures():
         ("ambient-demo/doks-debug", "ambient-demo/httpbin")
     }
     text = render(report, "text")
-    assert "4 from 6 halves, 66.7 % of them paired, 2 halves alone" in text
+    assert "4 from 6 halves, 100.0 % of the 4 that can have a partner here paired; apart: 2 source not captured" in text

@@ -15,13 +15,13 @@ from pathlib import Path
 from ztflow import errors
 from ztflow.model import schema
 from ztflow.model.error_classes import (
-    CLOSED_BY_CLIENT,
     COPY_PREFIXES,
     ERROR_CLASSES,
     ERROR_TEXTS,
     IO_TEXTS,
     TLS_CAUSES,
 )
+from ztflow.model.kept_connections import CLOSED_BY_CLIENT
 from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
 from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED

@@ -6,7 +6,7 @@ is. Nothing is invented: what has no name at this level is the one vertex `(unkn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -183,6 +183,14 @@ def _name_ends(
     groups = group([part.part for part in parts], len(view))
     texts = [[part.words[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
     numbers = np.zeros(len(groups), dtype=np.int32)
+    if by == GraphLevel.WORKLOAD and not described:
+        facts_of = dict(zip(columns, texts, strict=True))
+        none: list[str | None] = [None] * len(groups)
+        for place, name in enumerate(_workload_ids([facts_of.get(fact, none) for fact in _NAMED_BY[by]], owners)):
+            numbers[place] = number = index.setdefault(name, len(found))
+            if number == len(found):
+                found.append(Vertex(name))
+        return numbers[groups.codes]
     rows = zip(*texts, strict=True) if texts else [()] * len(groups)
     for place, values in enumerate(rows):
         facts = {fact: value for fact, value in zip(columns, values, strict=True) if value}
@@ -223,6 +231,17 @@ def _name(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[st
         # The log proves that the end is on this ztunnel's node; only the node's name is missing.
         return f"(node of {facts['ztunnel']})", "unnamed node", None
     return UNKNOWN, "unknown", None
+
+
+def _workload_ids(facts: Sequence[Sequence[str | None]], owners: Mapping[str, str]) -> Iterator[str]:
+    """What `_name` calls ends by workload, from the facts of `_NAMED_BY`: live pictures name ever new ones."""
+    for pod, namespace, name, held, ip, host in zip(*facts, strict=True):
+        known = pod or qualified(namespace or None, name or None)
+        if not known:
+            yield ip or host or UNKNOWN
+            continue
+        first, slash, _ = known.partition("/")
+        yield str(qualified(first if slash else namespace, held or workload_of_pod(known, owners)[0]))
 
 
 def _name_program(facts: dict[str, str], by: str, owners: Mapping[str, str]) -> tuple[str, str, str | None]:

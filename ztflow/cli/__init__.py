@@ -55,8 +55,8 @@ def _run(words: list[str]) -> int:
     import click
 
     from ztflow.cli.app import program
-    from ztflow.cli.completion import VARIABLE, program_name
-    from ztflow.cli.output import hush, say
+    from ztflow.cli.completion import VARIABLE
+    from ztflow.cli.output import hush, program_name, say
     from ztflow.cli.run import INTERRUPTED, OK, USAGE
 
     stdout = sys.stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,17 +15,8 @@ SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_ZTFLOW_COMPLETE"
 """Click answers a shell where the environment has it; made of the program's name."""
 
-PLUGIN = "kubectl-ztflow"
-"""What kubectl looks for to run `kubectl ztflow`."""
-
 _NO_FILES, _FILES = ":4", ":0"
 """What kubectl is told in the last line: whether file names may be offered too (cobra's directives)."""
-
-
-def program_name() -> str:
-    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as a plugin."""
-    called = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib is not loaded yet
-    return "kubectl ztflow" if called.removesuffix(".exe") == PLUGIN else "ztflow"
 
 
 def _shell(name: str, program: click.Command) -> ShellComplete:

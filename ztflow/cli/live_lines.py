@@ -13,8 +13,8 @@ from ztflow.model.tables import Flows, Halves
 from ztflow.parse.render import render_line
 from ztflow.read import ReadBatch
 
-LATEST_LINES = 5_000
-"""Access lines kept, and at most as many again; about 8 MB where every line has names of its own."""
+LATEST_LINES = 2_000
+"""Access lines kept, and at most as many again; about 3 MB where every line has names of its own."""
 _FEW = 64
 """Small tables that are joined into one: each takes some kilobytes beside its rows."""
 

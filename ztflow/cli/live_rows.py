@@ -14,8 +14,7 @@ from ztflow.reports.pairs import PairRow
 from ztflow.reports.recent import NO_SUMS, Pair, Sums, Window, rates, sum_of
 from ztflow.reports.summary import Summary
 from ztflow.text.escapes import visible
-from ztflow.text.format import ABSENT, ALL_OTHERS, bytes_text, counted, short_duration, short_size
-from ztflow.text.sparkline import arrow, sparkline
+from ztflow.text.format import ABSENT, ALL_OTHERS, Spark, bytes_text, counted, short_duration, short_size
 from ztflow.writers.text import fit_end, grid
 from ztflow.writers.text_columns import BOLD, DIM
 
@@ -24,6 +23,8 @@ WIDE = 100
 VERY_WIDE = 140
 """Cells from which sums and rates both fit beside the names."""
 _MARK = "▶ "
+_CHANGE = 0.2
+"""By which share the later half of a trend has to differ from the earlier one to be called a rise or a fall."""
 
 
 class Span(Enum):
@@ -99,11 +100,22 @@ def sorted_by(rows: list[Row], sorts: Sequence[str], pressed: int) -> list[Row]:
     return sorted(rows, key=key)
 
 
-def rate_text(rate: float) -> str:
+def short_rate(rate: float) -> str:
     """A number a second in at most five characters: `0.3`, `12`, `9.8k`; blank for nothing."""
     if not rate:
         return ""
     return f"{rate:.2f}" if rate < 0.095 else f"{rate:.1f}" if rate < 9.95 else short_size(round(rate))
+
+
+def arrow(trend: Sequence[int]) -> str:
+    """Whether the later half is more (`↗`), less (`↘`) or about the same (`→`); nothing of nothing."""
+    half = len(trend) // 2
+    before, after = sum(trend[:half]), sum(trend[len(trend) - half :])
+    if not before and not after:
+        return ""
+    if abs(after - before) <= _CHANGE * max(before, after):
+        return "→"
+    return "↗" if after > before else "↘"
 
 
 def rate_line(window: Window, span: Span, paper: Paper) -> str:
@@ -117,8 +129,8 @@ def rate_line(window: Window, span: Span, paper: Paper) -> str:
 def rates_text(window: Window, sums: Sums, trend: Sequence[int]) -> str:
     """Rates of some connections of a window, and their trend."""
     flows, size = rates(sums, window.seconds)
-    moved = f"  {sparkline(trend)} {arrow(trend)}" if sums.flows else ""
-    return f"{rate_text(flows) or '0'} conn/s, {bytes_text(round(size))}/s, last {window.seconds} s{moved}"
+    moved = f"  {Spark(tuple(trend)).text()} {arrow(trend)}" if sums.flows else ""
+    return f"{short_rate(flows) or '0'} conn/s, {bytes_text(round(size))}/s, last {window.seconds} s{moved}"
 
 
 class PairTable:
@@ -208,10 +220,10 @@ class PairTable:
             "REQ": short_size(sums.request_bytes),
             "RESP": short_size(sums.response_bytes),
             "P95": ABSENT if p95 is None else short_duration(p95),
-            "CONN/S": rate_text(flows),
-            "B/S": rate_text(size),
+            "CONN/S": short_rate(flows),
+            "B/S": short_rate(size),
             "REFUSED": f"{sums.refused:,}" if sums.refused else "",
-            "TREND": sparkline(row.trend),
+            "TREND": Spark(tuple(row.trend)).text(),
             "T": arrow(row.trend),
         }
         return [texts[title] for title in self._all]

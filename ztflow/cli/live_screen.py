@@ -41,7 +41,7 @@ class LiveScreen:
     """Paints a view on a terminal, leaves no trace when done; does nothing elsewhere.
 
     It is the terminal's other screen (as of `less` and `top`), in the size the terminal has at each painting. Left
-    while another job has the terminal (Ctrl-Z, `&`).
+    while another job has the terminal (Ctrl-Z, `bg`). What `timeout` runs never has it: no keys.
 
     Args:
         paper: What the answer is written on; without a width nothing is painted.
@@ -56,7 +56,7 @@ class LiveScreen:
         self._news = True
         self._size: os.terminal_size | None = None
         self._said: list[tuple[float, str]] = []
-        self._stopping = False
+        self._stopping = self._ours = False
         self._open: ExitStack | None = None
         self._live: Live | None = None
         self._keys: Keys | None = None
@@ -66,7 +66,9 @@ class LiveScreen:
         self._news |= news
         if self._paper.width is None:
             return
-        if self._stopping or not in_foreground():
+        ours = in_foreground()
+        self._ours |= ours
+        if self._stopping or (self._ours and not ours):
             self._leave()
             if self._stopping:
                 self._stop()

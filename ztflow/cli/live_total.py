@@ -18,7 +18,7 @@ from ztflow.reports.summary import Summary, summary
 ROWS_KEPT = 150_000
 """Flows kept for a period that moves on (`--since 5m`): what leaves it has to be taken out again."""
 
-LATEST_KEPT = 4_000
+LATEST_KEPT = 2_000
 """Flows kept as rows for whoever opens a pair, and at most as many again: the latest that were added up."""
 
 
@@ -91,9 +91,12 @@ class LiveTotal:
     def answer(self, rest: Flows) -> Answer:
         """What is known of what was added and of the flows still kept, which are not added for good."""
         chosen = self._selection.part(rest)
+        view = View(chosen.to_arrow())
+        ends = vertices(view, "workload", chosen.owners)
         recent = self._recent.fork()
-        recent.add(chosen)
-        return Answer(self.summary(rest), recent, (*self._latest, chosen), self._dropped)
+        recent.add(chosen, view, ends)
+        made = self.summary(rest) if self._selection.moves else self._running.summary(chosen, view, ends)
+        return Answer(made, recent, (*self._latest, chosen), self._dropped)
 
     def summary(self, rest: Flows) -> Summary:
         """The summary of the same."""

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from ztflow.writers import TableWriter
 
 
+PLUGIN = "kubectl-ztflow"
+"""What kubectl looks for to run `kubectl ztflow`."""
+
+
+def program_name() -> str:
+    """What the user typed to get here: `kubectl ztflow` where kubectl runs it as a plugin."""
+    called = os.path.basename(sys.argv[0])  # noqa: PTH119 - pathlib is not loaded yet
+    return "kubectl ztflow" if called.removesuffix(".exe") == PLUGIN else "ztflow"
+
+
 def say(text: str) -> None:
     """Print one line on stderr, `ztflow: …`, made safe to show."""
     tell(f"ztflow: {text}")

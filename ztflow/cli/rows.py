@@ -145,7 +145,8 @@ class Selection:
             known: What was learnt from them; what was learnt of parts unless given.
         """
         known = known or self._known
-        warn_of(known.former)
+        if known.former:
+            warn_of(known.former)
         if rows and not passed and self:
             say(f"none of {rows:,} rows passed the filters")
         for line in known.remarks():

@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
-from ztflow.cli.completion import program_name
 from ztflow.cli.options import Stats, Talk
-from ztflow.cli.output import hush, is_terminal, say, tell
+from ztflow.cli.output import hush, is_terminal, program_name, say, tell
 from ztflow.cli.signals import Stopped, asked
 from ztflow.errors import InputError, OutputError, RenamedColumnWarning, SlowPathWarning, SourceError, UsageError
 from ztflow.files.scratch import clear_stale, temporary_folder

@@ -143,10 +143,10 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
     ]
     for line in producer_lines(counts.producers, connections=True) if stats.access else ():  # else stderr says it
         lines += paper.said("others", line)
-    halves = 2 * basis.paired_flows + basis.unpaired_halves
     text = f"{basis.flows:,}"
-    if halves:
-        text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
+    if basis.paired_share is not None:
+        can = f"the {basis.pairable_halves:,} halves that can have a partner here"
+        text += f": {share_text(basis.paired_share)} of {can if basis.apart else f'{basis.halves:,} halves'} paired"
     if basis.ambiguous_flows:
         text += f", {basis.ambiguous_flows:,} ambiguous"
     if basis.open_flows:
@@ -155,8 +155,10 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
-    if summary.unpaired:
-        lines.append(paper.fact("alone", _listed(summary.unpaired, live=live)))
+    alone = [count for count in summary.unpaired if count.value not in basis.apart]
+    for label, some in (("alone", alone), ("apart", [one for one in summary.unpaired if one.value in basis.apart])):
+        if some:
+            lines.append(paper.fact(label, _listed(some, live=live)))
     return lines
 
 

@@ -21,3 +21,22 @@ def gc_paused() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
+
+
+@contextlib.contextmanager
+def gc_rarely() -> Iterator[None]:
+    """While it is open, cyclic garbage is looked for after many more new objects than usual.
+
+    A live summary keeps tens of thousands of small containers that come and go without a circle; looking through them
+    takes a fifth of its time.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(_RARELY, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+_RARELY = 100_000
+"""New containers between two looks at the youngest; the usual number is 700."""

@@ -29,11 +29,10 @@ def as_it_was(table: pa.Table, former: dict[str, str]) -> pa.Table:
 
 def warn_of(former: dict[str, str]) -> None:
     """Say that nothing was found by a workload which the name as logged would have found."""
-    if former:
-        old, new = (" and ".join(names) for names in (former, former.values()))
-        warnings.warn(
-            f"no flow has this {old}, which is the workload (web); by {new}, the name as logged (web-6b7f9c5d4-x2x9q), "
-            f"there are some: filter by {new}",
-            RenamedColumnWarning,
-            stacklevel=2,
-        )
+    old, new = (" and ".join(names) for names in (former, former.values()))
+    warnings.warn(
+        f"no flow has this {old}, which is the workload (web); by {new}, the name as logged (web-6b7f9c5d4-x2x9q), "
+        f"there are some: filter by {new}",
+        RenamedColumnWarning,
+        stacklevel=2,
+    )

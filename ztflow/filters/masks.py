@@ -54,6 +54,6 @@ def filtered(rows: Filter, table: Tabular, known: Known | None = None) -> Tabula
     whole, known = known is None, known or Known()
     known.owners = known.owners or table.owners
     chosen = table.with_rows(table.to_arrow().filter(filter_mask(rows, table.to_arrow(), known)))
-    if whole:
+    if whole and known.former:
         warn_of(known.former)
     return chosen

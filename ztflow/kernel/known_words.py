@@ -6,21 +6,36 @@ class, the parts of an identity. A text that fails the test is refused, and its 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.columns.dtypes import Codes
+from ztflow.columns.dtypes import Codes, IntArray
 from ztflow.kernel.buffers import Texts
 from ztflow.kernel.field_text import AROUND, AROUND_BYTES_OF_KEY, COLUMN_WORDS, TEXT_COLUMNS, WORD_COLUMNS
 from ztflow.model.error_classes import classify_error
-from ztflow.parse.names import stamp_in_error, wrong_name
+from ztflow.parse.names import PLAIN_NAME, stamp_in_error, wrong_name
 from ztflow.parse.values import identity_parts
 from ztflow.text.escapes import BadEscapeError, decode
 
 _ADDRESSES: Final = frozenset({"src_ip", "dst_ip", "hbone_host"})
-_IDENTITIES: Final = ("src_identity", "dst_identity")
+_SPECIAL: Final = np.array(
+    [column in {"error", "prefix", "around", "src_identity", "dst_identity"} for column in TEXT_COLUMNS], np.bool_
+)
+"""Which of the columns hold more than names."""
+_PLAIN: Final = np.zeros(256, np.bool_)
+_PLAIN[[byte for byte in range(128) if re.fullmatch(PLAIN_NAME, chr(byte))]] = True
+_DOT: Final = ord(".")
+
+
+def _odd_before(arena: npt.NDArray[np.uint8]) -> IntArray:
+    """How many bytes before each one, and in all, a plain name does not have: it is not wrong without one."""
+    odd = ~_PLAIN[arena]
+    odd[1:] |= (arena[1:] == _DOT) & (arena[:-1] == _DOT)
+    return np.concatenate([[0], np.cumsum(odd)])
 
 
 class Distinct:
@@ -103,16 +118,31 @@ class Vocabulary:
         if count == self._seen:
             return
         new = slice(self._seen, count)
-        arena = texts.arena.data
-        for entry, start, length, column in zip(
-            range(self._seen, count),
-            texts.starts[new].tolist(),
-            texts.lengths[new].tolist(),
-            texts.columns[new].tolist(),
-            strict=True,
-        ):
-            self._add(entry, TEXT_COLUMNS[column], bytes(arena[start : start + length]))
+        starts, ends = texts.starts[new].astype(np.int64), (texts.starts[new] + texts.lengths[new]).astype(np.int64)
+        columns, arena = texts.columns[new], texts.arena
+        special = np.flatnonzero(_SPECIAL[columns])
+        for place in special.tolist():
+            column = TEXT_COLUMNS[columns[place]]
+            self._add(self._seen + place, column, arena.data[starts[place] : ends[place]].tobytes())
+        if len(special) < len(columns):
+            low, high = int(starts.min()), int(ends.max())
+            text, odd = arena[low:high].tobytes().decode("latin-1"), _odd_before(arena[low:high])
+            for number in np.unique(columns[~_SPECIAL[columns]]).tolist():
+                places = columns == number
+                self._add_names(TEXT_COLUMNS[number], text, odd, starts[places] - low, ends[places] - low)
         self._seen = count
+
+    def _add_names(self, column: str, text: str, odd: IntArray, starts: IntArray, ends: IntArray) -> None:
+        """Add names that lie in a text; only those with an odd character are looked at one by one."""
+        values = self.columns[column].values
+        before = len(values)
+        values += [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        for place in (before + np.flatnonzero(odd[ends] > odd[starts])).tolist():
+            name = str(values[place])
+            if column in _ADDRESSES:
+                name = values[place] = name.strip("[]")
+            if wrong_name(name) is not None:
+                self.refused.setdefault(column, []).append(place)
 
     def _learn_words(self) -> None:
         for place, (column, words) in enumerate(zip(WORD_COLUMNS, COLUMN_WORDS, strict=True)):
@@ -123,6 +153,7 @@ class Vocabulary:
                 values[:] = [word for _, word in met]
 
     def _add(self, entry: int, column: str, raw: bytes) -> None:
+        """Add a text that is more than a name."""
         if column == "error":
             self._add_error(entry, raw)
             return
@@ -138,16 +169,13 @@ class Vocabulary:
             self._set_prefix(len(self.prefixes) - 1, raw[AROUND_BYTES_OF_KEY:])
             return
         text = raw.decode("ascii")
-        if column in _ADDRESSES:
-            text = text.strip("[]")
         if wrong_name(text) is not None:
             self.refused.setdefault(column, []).append(len(self.columns[column].values))
         self.columns[column].values.append(text)
-        if column in _IDENTITIES:
-            trust_domain, account = identity_parts(text)
-            side = column[:3]
-            self.derived[f"{side}_trust_domain"].add(trust_domain)
-            self.derived[f"{side}_service_account"].add(account)
+        trust_domain, account = identity_parts(text)
+        side = column[:3]
+        self.derived[f"{side}_trust_domain"].add(trust_domain)
+        self.derived[f"{side}_service_account"].add(account)
 
     def _set_prefix(self, code: int, raw: bytes) -> None:
         text = raw.decode("ascii", "replace")

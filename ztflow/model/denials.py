@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ztflow.model.error_classes import CLASS_BY_NAME, policy_of
+from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.vocabulary import ErrorClass
 
 STATIC_STRICT = "istio_converted_static_strict"
@@ -19,6 +19,7 @@ STATIC_STRICT = "istio_converted_static_strict"
 PORTS_PREFIX = "converted_peer_authentication_"
 """How the name of a policy made of a PeerAuthentication with modes by port begins, in that one's namespace."""
 _REJECTED = "connection closed due to policy rejection"
+_DENIED_BY = f"{_REJECTED}: explicitly denied by: "
 _NONE_ALLOWED = f"{_REJECTED}: allow policies exist, but none allowed"
 
 
@@ -40,6 +41,13 @@ class Denial:
 _LET_IN = (
     "Bring the client into the mesh, or let its port in without mTLS (PeerAuthentication, portLevelMtls PERMISSIVE)."
 )
+
+
+def policy_of(text: str | None) -> str | None:
+    """`namespace/name` of the policy an error text names (DENY policies, ztunnel ≥ 1.24.0), else None."""
+    if text is None or not text.startswith(_DENIED_BY):
+        return None
+    return text.removeprefix(_DENIED_BY).strip() or None
 
 
 def strict_of(policy: str | None) -> str | None:

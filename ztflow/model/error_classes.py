@@ -228,12 +228,8 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("http status: 404", ErrorClass.PEER_REFUSED, _OUT, "≥ 1.22.0"),
     ErrorText("http status: ", ErrorClass.PEER_STATUS, _OUT, "≥ 1.22.0"),
     ErrorText("connection failed: ", None, _IN, "≥ 1.22.0; HBONE ≥ 1.24.0", otherwise=ErrorClass.IO_ERROR),
-    ErrorText(
-        "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ",
-        ErrorClass.NETWORK_POLICY,
-        _OUT,
-        "≥ 1.22.4",
-    ),
+    ErrorText("connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: ", ErrorClass.NETWORK_POLICY,
+        _OUT, "≥ 1.22.4"),
     ErrorText("io error: ", None, _OUT, "≥ 1.22.0", otherwise=ErrorClass.IO_ERROR),
     ErrorText("tls handshake error: ", None, _IN_F, "≥ 1.26.0", otherwise=ErrorClass.TLS_ERROR),
     ErrorText("signing error: ", ErrorClass.NO_CERTIFICATE, _IN_F, "≥ 1.26.0"),
@@ -248,12 +244,8 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("unknown destination: ", ErrorClass.UNKNOWN_DESTINATION, f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
     ErrorText("unknown source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
     ErrorText("invalid source: ", ErrorClass.UNKNOWN_SOURCE, _OUT_F, "1.22.0 to 1.23.6"),
-    ErrorText(
-        "failed to fetch information about local workload: ",
-        ErrorClass.WORKLOAD_UNKNOWN,
-        f"{_OUT_F}, {_IN_F}",
-        "≥ 1.24.0",
-    ),
+    ErrorText("failed to fetch information about local workload: ", ErrorClass.WORKLOAD_UNKNOWN, f"{_OUT_F}, {_IN_F}",
+        "≥ 1.24.0"),
     ErrorText("unknown waypoint: ", ErrorClass.UNKNOWN_WAYPOINT, _OUT_F, "≥ 1.22.0"),
     ErrorText("unknown network gateway: ", ErrorClass.UNKNOWN_GATEWAY, _OUT_F, "≥ 1.26.0"),
     ErrorText("no valid routing destination for workload: ", ErrorClass.NO_ROUTE, _OUT_F, "≥ 1.22.0"),
@@ -264,49 +256,27 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("invalid CONNECT address ", ErrorClass.BAD_AUTHORITY, _IN_F, "1.22.0 to 1.25.5"),
     ErrorText("ip mismatch: ", ErrorClass.BAD_AUTHORITY, _IN_F, "≥ 1.22.0"),
     ErrorText("expected method CONNECT, got ", ErrorClass.BAD_REQUEST, _IN_F, "≥ 1.22.0"),
-    ErrorText(
-        "attempted recursive call to ourselves", ErrorClass.RECURSIVE, f"{_IN_F}, {_OUT_F}", "≥ 1.22.0", exact=True
-    ),
+    ErrorText("attempted recursive call to ourselves", ErrorClass.RECURSIVE, f"{_IN_F}, {_OUT_F}", "≥ 1.22.0",
+        exact=True ),
     ErrorText("no ip addresses were resolved for workload: ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
     ErrorText("ip addresses were resolved for workload ", ErrorClass.DNS, _OUT_F, "≥ 1.22.0"),
     ErrorText("unsupported feature: ", ErrorClass.UNSUPPORTED, _OUT_F, "1.22.x to 1.23.x"),
-    ErrorText(
-        "connection closed due to connection drain", ErrorClass.DRAINED, f"{_OUT}, {_IN}", "≥ 1.23.0", exact=True
-    ),
+    ErrorText("connection closed due to connection drain", ErrorClass.DRAINED, f"{_OUT}, {_IN}", "≥ 1.23.0",
+        exact=True ),
     ErrorText("pool draining", ErrorClass.DRAINED, _OUT, "≥ 1.22.0", exact=True),
     ErrorText("fetched connection does not match workload key!", ErrorClass.INTERNAL, _OUT, "≥ 1.22.0", exact=True),
     ErrorText("connection tracking failed", ErrorClass.INTERNAL, _IN, "≥ 1.24.0", exact=True),
     ErrorText("destination disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
     ErrorText("client disconnected before all data was written", ErrorClass.RESET, f"{_OUT}, {_IN}", "≥ 1.22.1"),
-    ErrorText(
-        "connection closed: peer certificate revoked by CRL",
-        ErrorClass.CERTIFICATE_REVOKED,
-        f"{_OUT}, {_IN}",
-        "≥ 1.31",
-        exact=True,
-    ),
-)
+    ErrorText("connection closed: peer certificate revoked by CRL", ErrorClass.CERTIFICATE_REVOKED, f"{_OUT}, {_IN}",
+        "≥ 1.31", exact=True),
+)  # fmt: skip
 """Every text with its class; the longest that fits wins. After `send: `, `receive: ` and `while closing connection: `
 (copy failures, ≥ 1.22.4) the rest is looked up instead. Without any prefix (inbound HBONE, 1.22.0 to 1.23.6) `IO_TEXTS`
 alone decides."""
 
 COPY_PREFIXES = ("while closing connection: ", "send: ", "receive: ")
 """Prefixes of a copy failure: at which step, in which direction."""
-
-CLOSED_BY_CLIENT: tuple[str, ...] = (
-    "io error: stream error received: ",
-    "io error: connection error received: ",
-    "io error: protocol error: ",
-    "io error: stream closed because of a broken pipe",
-    "io error: broken pipe",
-    "client disconnected before all data was written",
-)
-"""How a copy failure of an inbound half goes on when its HTTP/2 side, the client's, closed; the server's side is plain
-TCP and cannot say it. From a waypoint it is no failure: Envoy ends what it kept open, 1.36 by the last text (when its
-own client left), 1.37 to 1.39 by `protocol error`, 1.40 by `stream error received` (then also when idle)."""
-
-_RESET_BY_ENVOY = "unexpected internal error encountered"
-"""Reason of a reset that Envoy sends and no ztunnel does, which cancels instead (`src/proxy/h2.rs`)."""
 
 IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("Connection refused", ErrorClass.REFUSED),
@@ -342,8 +312,6 @@ TLS_CAUSES: tuple[tuple[str, ErrorClass], ...] = (
 )
 """What a TLS failure's text contains that tells more than `tls_error`, and its class."""
 
-POLICY_PREFIX = "connection closed due to policy rejection: explicitly denied by: "
-
 CLASS_BY_NAME: dict[str, Diagnosis] = {known.name: known for known in ERROR_CLASSES}
 
 _LONGEST_FIRST = sorted(ERROR_TEXTS, key=lambda known: -len(known.text))
@@ -358,7 +326,7 @@ def classify_error(text: str) -> str | None:
     rest = text.strip()
     if not rest:
         return None
-    rest, copying = _without_step(rest)
+    rest, copying = without_step(rest)
     for known in _LONGEST_FIRST:
         if rest == known.text if known.exact else rest.startswith(known.text):
             return (known.error_class or _class_of_rest(rest.removeprefix(known.text), known.otherwise)).value
@@ -372,30 +340,12 @@ def _class_of_rest(rest: str, otherwise: ErrorClass) -> ErrorClass:
     return name
 
 
-def _without_step(text: str) -> tuple[str, bool]:
+def without_step(text: str) -> tuple[str, bool]:
     """What follows the prefixes of a copy failure, and whether there were any."""
     rest = text
     for prefix in COPY_PREFIXES:
         rest = rest.removeprefix(prefix)
     return rest, rest != text
-
-
-def closed_by_client(text: str) -> bool:
-    """Whether an inbound error text says that the client's side of the tunnel closed the connection."""
-    rest, copying = _without_step(text.strip())
-    return copying and rest.startswith(CLOSED_BY_CLIENT)
-
-
-def closed_by_envoy(text: str) -> bool:
-    """Whether it says so in words that only an Envoy causes, whatever is known of the client."""
-    return closed_by_client(text) and text.strip().endswith(_RESET_BY_ENVOY)
-
-
-def policy_of(text: str | None) -> str | None:
-    """`namespace/name` of the policy an error text names (DENY policies, ztunnel ≥ 1.24.0), else None."""
-    if text is None or not text.startswith(POLICY_PREFIX):
-        return None
-    return text.removeprefix(POLICY_PREFIX).strip() or None
 
 
 def verdict_of(*error_classes: str | None, ended: bool = True) -> Verdict:

@@ -24,6 +24,11 @@ LEAST_REFUSED = 5
 NOTICES_TOLD = 3
 """Notices of one kind that are told one by one; all are in JSON."""
 
+_ASK = "kubectl logs -n istio-system -l app=ztunnel --prefix --tail=-1 --max-log-requests=100"
+
+NODES_TOLD = 5
+"""Nodes that are told by name in one notice."""
+
 _QUIET = frozenset({"off", LogLevel.WARN.value, LogLevel.ERROR.value})
 """Levels at which no connection that ended well is written."""
 _LEVELS = _QUIET | {level.value for level in LogLevel}
@@ -129,6 +134,7 @@ def notices_of(report: ReadReport) -> list[Notice]:
     for writer in sorted({*events, *written}, key=lambda one: (one[0] is None, *map(str, one))):
         for notice in _of_one(writer[0], written.get(writer, Written()), events[writer], least):
             found[notice.kind].append(notice)
+    found[NoticeKind.MISSING_LOG] = list(_missing(report))
     return [notice for kind in NoticeKind for notice in found[kind]]
 
 
@@ -180,6 +186,43 @@ _ONLY_REFUSED = (
     "{} no line of a connection that ended well, only of failures: the log filter is likely at warn or error, or the "
     "log was cut down to errors; shares and totals are not meaningful"
 )
+
+
+def _missing(report: ReadReport) -> Iterator[Notice]:
+    """Nodes whose log is not here, by what other nodes' lines, an inventory and `kubectl logs` say."""
+    logs = report.logs
+    named = {node for node in logs.awaited if node is not None} - logs.nodes
+    if not logs.unplaced:
+        named |= (logs.expected & logs.sources) - logs.nodes
+    ztunnels = {pod for pod, _ in report.written if pod is not None}
+    found = [fact for fact in report.events if fact.kind == "kubectl_found"]
+    pods = max((int(fact.values["pods"]) for fact in found), default=0)
+    using = sorted({str(fact.values["using"]) for fact in found})
+    halves = sum(count for node, count in logs.awaited.items() if node is None or node in named)
+    seen = f"; {counted(halves, 'half', 'halves')} of connections wait for a partner from there" if halves else ""
+    if named:
+        here = f"only the log of {_listed(logs.nodes)} is in here; " if logs.nodes and not logs.unplaced else ""
+        text = f"{here}the log of {_listed(named)} is missing{seen}"
+    elif pods > max(len(ztunnels), len(using)):
+        text = (
+            f"kubectl logs found {pods} pods and printed {_listed(using)} only; the others are missing{seen}; "
+            f"to have all: {_ASK}"
+        )
+    elif halves:
+        here = f"only the log of {_listed(ztunnels)} is in here; " if ztunnels else ""
+        text = f"{here}that of a node or of several is missing{seen}"
+    else:
+        return
+    yield Notice(NoticeKind.MISSING_LOG, None, None, None, text)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names in order, of many the first."""
+    some = sorted(names)
+    shown = some[:NODES_TOLD]
+    if len(some) > len(shown):
+        return f"{', '.join(shown)} and {len(some) - len(shown):,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def _of_one(pod: str | None, wrote: Written, events: Sequence[Fact], least: int) -> Iterator[Notice]:

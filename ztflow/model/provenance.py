@@ -5,6 +5,7 @@ The contract between reading and parsing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -132,8 +133,8 @@ class Fact:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-EVENTS = frozenset({"version", "log_filter"})
-"""Kinds of facts that say from when to when a ztunnel's log is whole: it began, or its log filter was changed."""
+EVENTS = frozenset({"version", "log_filter", "kubectl_found"})
+"""Kinds of facts that say how whole a log is: a ztunnel began, its filter changed, `kubectl logs` took one of many."""
 
 Writer: TypeAlias = tuple[str | None, str | None]
 """Who wrote lines: the ztunnel's pod; where no line names it, None and the input."""
@@ -159,6 +160,34 @@ class Written:
         self.refused += refused
         if first is not None and (self.first is None or first < self.first):
             self.first = first
+
+
+@dataclass(slots=True)
+class LogsHere:
+    """Which nodes' logs are here, as far as placed flows and inventories tell.
+
+    Attributes:
+        nodes: Nodes whose ztunnel wrote a half.
+        unplaced: Whether halves are here whose writer's node is not known.
+        expected: Nodes on which an inventory has a ztunnel.
+        sources: Nodes of clients, no gateways by their names, whose ztunnel wrote nothing of them.
+        awaited: Halves whose partner's ztunnel wrote nothing here, by its node; None where that is not known.
+    """
+
+    nodes: set[str] = field(default_factory=set)
+    unplaced: bool = False
+    expected: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+    awaited: Counter[str | None] = field(default_factory=Counter)
+
+    def __add__(self, more: LogsHere) -> LogsHere:
+        return LogsHere(
+            self.nodes | more.nodes,
+            self.unplaced or more.unplaced,
+            self.expected | more.expected,
+            self.sources | more.sources,
+            self.awaited + more.awaited,
+        )
 
 
 Row: TypeAlias = tuple[object, ...]
@@ -208,6 +237,7 @@ class ReadReport:
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         written: What each ztunnel wrote, as far as a session has taken it in.
+        logs: Which nodes' logs are here, as far as flows were placed.
     """
 
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
@@ -223,6 +253,7 @@ class ReadReport:
     evicted: int = 0
     forgotten: int = 0
     written: dict[Writer, Written] = field(default_factory=dict)
+    logs: LogsHere = field(default_factory=LogsHere)
     _problems: list[list[Problem]] = field(default_factory=list)
     _events: list[list[Fact]] = field(default_factory=list)
     _producers: list[dict[Producer, int]] = field(default_factory=list)

@@ -183,6 +183,15 @@ class NoticeKind(Word):
     SILENCED = "silenced", "its log filter kept access lines out of the log for a time"
     ONLY_REFUSED = "only_refused", "it has no line of a connection that ended well"
     RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
+    MISSING_LOG = "missing_log", "the log of a node is missing, or of several"
+
+
+WITHOUT_PARTNER = (
+    Unpaired.PLAINTEXT, Unpaired.EARLY_DENIAL, Unpaired.WAYPOINT_HOP, Unpaired.WAYPOINT_SOURCE,
+    Unpaired.SOURCE_NOT_CAPTURED, Unpaired.DESTINATION_NOT_CAPTURED, Unpaired.CONNECT_FAILED, Unpaired.STILL_OPEN,
+    Unpaired.FAST_PATH,
+)  # fmt: skip
+"""Reasons of halves whose partner cannot be in this capture: nobody writes one, or the log it is in is not here."""
 
 
 class Producer(Word):
@@ -260,7 +269,7 @@ UnpairedWord = Literal[
     "plaintext", "early_denial", "waypoint_hop", "waypoint_source", "source_not_captured", "destination_not_captured",
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
-NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
+NoticeKindWord = Literal["silenced", "only_refused", "restarted", "missing_log"]
 ProducerWord = Literal["solo_http", "agentgateway", "kmesh", "envoy"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
-from ztflow.model.error_classes import closed_by_client, closed_by_envoy, policy_of, verdict_of
+from ztflow.model.denials import policy_of
+from ztflow.model.error_classes import verdict_of
+from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.schema import HALVES, LOGGED_NAMES, Type
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.model.vocabulary import (

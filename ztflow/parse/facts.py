@@ -5,6 +5,7 @@ Kinds and their `values` (a key is left out, or None, where the line does not sa
 | kind | says | values |
 |---|---|---|
 | `version` | a ztunnel began, and its Istio release | `version, git_tag, git_revision, rust_version` |
+| `kubectl_found` | `kubectl logs` printed one pod of several | `pods, using` |
 | `log_filter` | which lines its writer writes from now on | `filter` |
 | `local_node` | node of the writer | `node, cluster_id, network, cluster_domain, proxy_mode` |
 | `pod_here` | a pod is on the writer's node | `uid, name, namespace, service_account, evidence` (`received`, `span`) |
@@ -41,6 +42,9 @@ from ztflow.text.escapes import BadEscapeError, decode
 Values = dict[str, Any]
 
 _VERSION_FIELD = re.compile(r'\b(\w++):"((?:[^"\\]|\\.)*)"')
+KUBECTL_FOUND = "Found "
+"""How the line begins in which `kubectl logs` says that it printed one pod of several."""
+_FOUND_PODS = re.compile(r"Found (\d{1,6}) pods, using (?:pods?/)?([a-z0-9][-a-z0-9.]{0,252})\s*$")
 _CONFIG = "running with config: "
 _FILTER = "new log filter is "
 _CONFIG_KEY = re.compile(r"^(\w+): *(.*?)\s*$", re.MULTILINE)
@@ -75,6 +79,8 @@ def fact_of(line: LogLine, source_file: str) -> Fact | None:
 
     Cost: 10 to 20 µs. Never raises for text that cannot be read: such a line says nothing.
     """
+    if line.text.startswith(KUBECTL_FOUND):
+        return _kubectl_found(line, source_file)
     fields = line.fields
     if fields is None and line.text.lstrip(" \t").startswith("{"):
         fields = decoded(line.text)
@@ -88,6 +94,15 @@ def fact_of(line: LogLine, source_file: str) -> Fact | None:
         return None
     kind, values = said
     return Fact(kind, statement.micros, line.origin, source_file, line.line_number, values)
+
+
+def _kubectl_found(line: LogLine, source_file: str) -> Fact | None:
+    """What `kubectl logs` says on stderr when it was asked for a DaemonSet."""
+    found = _FOUND_PODS.match(line.text)
+    if found is None:
+        return None
+    values = {"pods": int(found[1]), "using": found[2]}
+    return Fact("kubectl_found", None, line.origin, source_file, line.line_number, values)
 
 
 def _said(statement: Statement) -> tuple[str, Values] | None:

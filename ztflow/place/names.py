@@ -47,6 +47,8 @@ def workload_of_name(pod: str) -> tuple[str, How]:
     Returns:
         (workload, `name pattern`), or (pod, `as logged`) when no pattern fits.
     """
+    if "-" not in pod:  # which every pattern has
+        return pod, "as logged"
     for pattern in (_CRON_JOB, _REPLICA_SET, _REPLICA_SET_LOOSE, _INDEXED_JOB, _GENERATED, _STATEFUL_SET):
         match = pattern.fullmatch(pod)
         if match is not None:
@@ -98,3 +100,8 @@ def is_unique_name(pod: str) -> bool:
     True for generated names; False for StatefulSet pods and names given by hand.
     """
     return _UNIQUE.fullmatch(pod) is not None
+
+
+def says_gateway(name: str) -> bool:
+    """Whether a pod or service account is a gateway by its name; these speak HBONE themselves, without a ztunnel."""
+    return "gateway" in name or "ingress" in name or "waypoint" in name

@@ -343,8 +343,8 @@ def _fill_workload(flows: pa.Table, side: str, owners: Mapping[str, str]) -> pa.
 def _workloads(ends: Sequence[list[str | None]], owners: Mapping[str, str]) -> Iterator[str | None]:
     for pod, held, *logged in zip(*ends, strict=True):
         end = pod or (qualified(*logged) if logged else None)
-        workload, how = workload_of_pod(end, owners) if end else (None, "as logged")
-        yield workload if how == "owner" else held or workload
+        owner = owners.get(end) if end else None
+        yield owner or held or (workload_of_pod(end, owners)[0] if end else None)
 
 
 def _namespace_of(identity: str | None) -> str | None:

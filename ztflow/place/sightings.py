@@ -292,7 +292,11 @@ class Sightings:
             self._addresses_of[ztunnel][ip].append(span)
         if pod is not None:
             self._pods_of[ztunnel][pod].append(span)
-            if pod not in self.several and any(other != ztunnel for other, _ in self._pods[pod]):
+            if (
+                len(self._pods[pod]) > 1
+                and pod not in self.several
+                and any(other != ztunnel for other, _ in self._pods[pod])
+            ):
                 self.several.add(pod)
 
     def pods_of(self, ztunnel: Ztunnel) -> dict[PodName, int]:

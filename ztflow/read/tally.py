@@ -12,6 +12,7 @@ from ztflow.model.tables import HalvesBuilder
 from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
 from ztflow.parse.classify import producer_of
+from ztflow.parse.facts import KUBECTL_FOUND
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
@@ -103,6 +104,8 @@ class Tally:
         """A line of another program."""
         self.stats.lines += 1
         self.stats.not_ours += 1
+        if line.text.startswith(KUBECTL_FOUND):
+            self.fact(line)
         self._name(line)
 
     def _name(self, line: LogLine) -> None:

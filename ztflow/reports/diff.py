@@ -15,7 +15,7 @@ from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice
 from ztflow.model.tables import Flows
-from ztflow.reports.model import Basis, Report, basis_lines, share
+from ztflow.reports.model import Basis, Report, basis_lines
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, duration_text, share_text
 
@@ -114,10 +114,12 @@ class Diff(Report):
         elif max(one, two) > 1.2 * min(one, two):
             lengths = " and ".join(duration_text(window.total_seconds() * 1000) for window in (one, two))
             notes.append(f"The windows differ in length ({lengths}): counts are compared as rates.")
-        shares = [share(2 * basis.paired_flows, basis.halves) for basis in (self.basis, self.basis_after)]
+        shares = [basis.paired_share for basis in (self.basis, self.basis_after)]
         if None not in shares and abs((shares[0] or 0) - (shares[1] or 0)) > 0.1:
             texts = " and ".join(share_text(part or 0) for part in shares)
-            notes.append(f"The captures differ in how many halves have a partner ({texts}): one may lack a node's log.")
+            notes.append(
+                f"The captures differ in how many halves have the partner they can have ({texts}): one may lack lines."
+            )
         unsure = sum(edge.chance is not None and edge.chance > _CHANCE for edge in self.edges)
         if unsure:
             notes.append(f"{counted(unsure, 'new or gone edge')} may be chance: too few connections for the window.")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer, Verdict
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired, Producer, Verdict
 from ztflow.reports.arrange import Arrangement, arranged
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
@@ -41,6 +44,7 @@ class Basis:
         notices: What makes shares and totals doubtful.
         producers: Lines of other programs among those read, by program.
         open_flows: Connections without a line: a ztunnel's dump shows them open.
+        apart: Halves whose partner cannot be in this capture, by `unpaired_reason`; see `vocabulary.WITHOUT_PARTNER`.
     """
 
     first_seen: datetime | None
@@ -56,11 +60,22 @@ class Basis:
     notices: tuple[Notice, ...] = ()
     producers: Mapping[Producer, int] = field(default_factory=dict)
     open_flows: int = 0
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def halves(self) -> int:
         """Halves in these flows."""
         return 2 * self.paired_flows + self.unpaired_halves
+
+    @property
+    def pairable_halves(self) -> int:
+        """Halves whose partner may be in this capture."""
+        return self.halves - sum(self.apart.values())
+
+    @property
+    def paired_share(self) -> float | None:
+        """Which share of those has its partner; None when there are none."""
+        return share(2 * self.paired_flows, self.pairable_halves)
 
     @property
     def window(self) -> timedelta | None:
@@ -88,6 +103,7 @@ class Basis:
             flows.notices,
             flows.producers,
             opened,
+            _apart(view),
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -108,6 +124,7 @@ class Basis:
             later.notices,
             later.producers,
             self.open_flows + later.open_flows,
+            dict(Counter(self.apart) + Counter(later.apart)),
         )
 
 
@@ -301,6 +318,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _apart(view: View) -> dict[str, int]:
+    reasons = view.labels("unpaired_reason")
+    counts = np.bincount(reasons.codes + 1, minlength=len(reasons.words) + 1)[1:].tolist()
+    return {word: count for word, count in zip(reasons.words, counts, strict=True) if count and word in WITHOUT_PARTNER}
+
+
+def apart_text(counts: Mapping[str, int]) -> str:
+    """`22 plaintext, 2 early denial`: most first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in ordered)
+
+
 def basis_lines(basis: Basis) -> list[tuple[str, str]]:
     """The basis as short sentences, for every output."""
     lines = []
@@ -320,16 +349,19 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
             if read[name]:
                 text += f", {read[name]:,} {name}"
         lines.append(("lines", text))
-    paired = share(2 * basis.paired_flows, basis.halves)
     text = f"{basis.flows:,} from {counted(basis.halves, 'half', 'halves')}"
-    if paired is not None:
-        text += f", {share_text(paired)} of them paired"
+    if basis.paired_share is not None:
+        those = f"the {basis.pairable_halves:,} that can have a partner here" if basis.apart else "them"
+        text += f", {share_text(basis.paired_share)} of {those} paired"
     if basis.ambiguous_flows:
         text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
-    if basis.unpaired_halves:
-        text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
+    alone = basis.pairable_halves - 2 * basis.paired_flows
+    if alone:
+        text += f", {counted(alone, 'half', 'halves')} alone"
     if basis.open_flows:
         text += f", {basis.open_flows:,} still open, without a line"
+    if basis.apart:
+        text += f"; apart: {apart_text(basis.apart)}"
     lines.append(("flows", text))
     unknown = [
         text

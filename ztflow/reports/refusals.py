@@ -16,6 +16,7 @@ from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.denials import Denial, denial_of, strict_of
 from ztflow.model.vocabulary import Paired, Unpaired
+from ztflow.place.names import says_gateway
 
 Caller = Literal["waypoint", "gateway", "no_own_line", "outside_mesh"]
 
@@ -256,7 +257,7 @@ def _callers(part: View) -> Integers:
 
 
 def _says_gateway(labels: Coded) -> BoolArray:
-    hits = np.array([*("gateway" in word or "ingress" in word for word in labels.words), False], np.bool_)
+    hits = np.array([*map(says_gateway, labels.words), False], np.bool_)
     result: BoolArray = hits[labels.codes]
     return result
 

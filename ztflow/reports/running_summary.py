@@ -203,18 +203,19 @@ class RunningSummary:
         for refused in self._causes.values():
             refused.add(view, ends, nodes)
 
-    def summary(self, rest: Flows) -> Summary:
+    def summary(self, rest: Flows, view: View | None = None, ends: Vertices | None = None) -> Summary:
         """The summary of everything added so far and of other flows, which are not added for good.
 
-        It is `reports.summary` of the rest when nothing was added.
+        It is `reports.summary` of the rest when nothing was added. Arguments are those of `add`.
         """
         if self._basis is None:
             return summary(rest)
+        view = View(rest.to_arrow()) if view is None else view
         whole = self
         if len(rest):
             whole = self.fork()
-            whole.add(rest)
-        last = Basis.of(rest, View(rest.to_arrow()))
+            whole.add(rest, view, ends)
+        last = Basis.of(rest, view)
         return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers)
 
     def so_far(self, **counts: Any) -> Summary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import without_unused
 from ztflow.memory import MIB, Budget, keep_below
+from ztflow.model.provenance import LogsHere
 from ztflow.model.tables import HALVES_SCHEMA, Flows
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.session.pairing import LIVE_WINDOW, LiveSession
+from ztflow.session.pairing import LIVE_WINDOW, LiveSession, logs_here
 from ztflow.spill import EndOrder, LogOrder
 
 LINES_KEPT = 1_000_000
@@ -63,6 +64,7 @@ class _AddedUp(Generic[Sum]):
     paired: int = 0
     ambiguous: int = 0
     unpaired: int = 0
+    logs: LogsHere = field(default_factory=LogsHere)
 
     def fork(self) -> _AddedUp[Sum]:
         made = copy(self)
@@ -177,7 +179,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
         flows = self._in_order(*self._old, *self._rows, *pending)
         added, report = self._added, self.report
         report.paired_flows, report.ambiguous_flows = added.paired, added.ambiguous
-        report.unpaired_halves = added.unpaired
+        report.unpaired_halves, report.logs = added.unpaired, added.logs
         self._count(flows.to_arrow())
         return flows
 
@@ -225,6 +227,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
                 added.paired += paired
                 added.ambiguous += ambiguous
                 added.unpaired += len(flows) - paired
+                added.logs += logs_here(flows.to_arrow())
         self._old, self._rows = [], []
 
     def _catch_up(self) -> None:

@@ -77,6 +77,7 @@ def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper
     from ztflow.cli.live_screen import LiveScreen
     from ztflow.cli.live_total import LiveTotal
     from ztflow.cli.live_view import LiveView
+    from ztflow.columns.gc_pause import gc_rarely
     from ztflow.memory import return_at_once
     from ztflow.model.tables import Flows
 
@@ -89,7 +90,7 @@ def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper
     def look() -> None:
         view.take(session.total.answer(session.picture()), session.report)
 
-    with session:
+    with session, gc_rarely():
         with LiveScreen(paper, view, look) as screen:
             for news in feeding:
                 screen.tick(news=news)
