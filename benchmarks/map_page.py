@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -155,7 +158,9 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check("access" in seen.text("#panel .sample pre"), "and lines of the log")
     check(".log:" in seen.text("#panel .sample .place"), "which say where they stand")
     told = str(chromium.run("document.querySelector('#panel .copy').value"))
-    check(told.startswith("ztflow flows ") and "--from-" in told, f"the command: {told}")
+    words = [sys.executable, "-m", "ztflow", *shlex.split(told)[1:], "-o", "jsonl"]
+    listed = subprocess.run(words, cwd=page.parent, capture_output=True, text=True, check=True).stdout.splitlines()
+    check(str(len(listed)) == seen.text("#panel .figures td"), f"the command lists just these: {told}")
     if pictures:
         chromium.shoot(pictures / "map-edge.png")
     chromium.key("Escape", 27)

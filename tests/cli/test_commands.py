@@ -247,3 +247,22 @@ def test_conservation_from_lines_to_edges(cli, storm):
     assert counts["halves"] == 2 * counts["paired_flows"] + counts["unpaired_halves"]
     edges = json.loads(result.out)["edges"]
     assert sum(edge["flows"] for edge in edges) == counts["paired_flows"] + counts["unpaired_halves"]
+
+
+def test_the_map_offers_commands_that_read_the_same_again(cli):
+    pods = "fixtures/seed/pods-wide-1.txt"
+    for command in (("graph", "-o", "html"), ("page",)):
+        run = cli(*command, "fixtures/seed/cross-node.log", "--inventory", pods)
+        assert run.code == 0
+        assert f'"inputs":["fixtures/seed/cross-node.log","--inventory","{pods}"]' in run.out
+
+
+def test_a_page_says_what_changed(cli):
+    seed = "fixtures/seed"
+    run = cli("page", f"{seed}/cross-node.log", "--before", f"{seed}/same-node.log")
+    assert run.code == 0
+    assert "What changed" in run.out
+    assert "What changed" not in cli("page", f"{seed}/cross-node.log").out
+    refused = cli("page", f"{seed}/cross-node.log", "--before", f"{seed}/same-node.log", "-f")
+    assert refused.code == 2
+    assert "cannot follow" in refused.talk

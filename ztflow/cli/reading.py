@@ -82,6 +82,11 @@ def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
     return inventory, False
 
 
+def words_read(sources: Sequence[str], reading: Reading) -> list[str]:
+    """The words of a command that reads the same again: inputs, and the inventories that were named."""
+    return [*sources, *(word for name in reading.inventory for word in ("--inventory", name))]
+
+
 class Reader:
     """What one run reads, and how. Inventories that are named are read when it is made, once.
 

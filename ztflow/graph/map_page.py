@@ -26,7 +26,7 @@ def map_page(flows: Flows, by: str = "pod", *, inputs: Sequence[str] = (), above
     Args:
         flows: Connections; of their columns only `map_columns_of(by)` are looked at.
         by: Level of the vertices, as in `build_graph`.
-        inputs: What the command line read, for the commands the page offers to copy.
+        inputs: What the command line read and by which inventories, as words, for the commands it offers.
         above: HTML to put above the map, escaped where it was made.
         below: Likewise below it.
 

@@ -33,7 +33,7 @@ def incident_page(
         flows: All columns.
         by: Level of the map's vertices, as in `build_graph`.
         before: An earlier capture, to say what changed since, workload by workload.
-        inputs: What the command line read, for the commands the page offers to copy.
+        inputs: What the command line read and by which inventories, as words, for the commands it offers.
         title: Its heading.
 
     Raises:

@@ -54,7 +54,7 @@ def graph(
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination, destination
         from ztflow.cli.output import chosen_format, paper_for
-        from ztflow.cli.reading import Reader
+        from ztflow.cli.reading import Reader, words_read
         from ztflow.cli.rows import Selection
         from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
@@ -74,7 +74,7 @@ def graph(
 
         flows = reader.all_flows(sources, needed)
         if form == "html":
-            written = map_page(flows, by, inputs=sources).encode()
+            written = map_page(flows, by, inputs=words_read(sources, reading)).encode()
             with destination(output, run.answers) as stream:
                 stream.write(written)
             return

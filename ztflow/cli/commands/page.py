@@ -53,7 +53,7 @@ def page(
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination, destination
-        from ztflow.cli.reading import Reader
+        from ztflow.cli.reading import Reader, words_read
         from ztflow.cli.rows import Selection
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
@@ -69,7 +69,7 @@ def page(
             return Selection(Flows, reading=reading, grid=grid, rows=rows).apply(reader.all_flows(some))
 
         earlier, flows = read([*before]) if before else None, read(sources)
-        text = incident_page(flows, by=by, before=earlier, inputs=sources)
+        text = incident_page(flows, by=by, before=earlier, inputs=words_read(sources, reading))
         with destination(output, run.answers) as stream:
             stream.write(text.encode())
 

@@ -46,7 +46,7 @@ def page(
     Args:
         graph: The graph.
         columns: The data the page carries.
-        inputs: What the command line read, for the commands the page offers.
+        inputs: What the command line read and by which inventories, as its words, for the commands the page offers.
         above: HTML to put above the map, escaped where it was made.
         below: Likewise below it.
     """

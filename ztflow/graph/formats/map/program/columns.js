@@ -30,6 +30,18 @@ const VERTICES = { id: DATA.vertices.id, unknown: unpack(DATA.vertices.unknown),
 for (const name of ["kind", "namespace", "workload", "workload_from", "node", "zone", "cluster", "identity"]) {
   VERTICES[name] = worded(DATA.vertices[name]);
 }
+// Workloads of one name in two namespaces are two.
+VERTICES.workload = named(VERTICES.id.map((_, vertex) => {
+  const [namespace, workload] = [VERTICES.namespace.of(vertex), VERTICES.workload.of(vertex)];
+  return namespace !== null && workload !== null ? `${namespace}/${workload}` : workload;
+}));
+
+/** Texts as a column of words. */
+function named(texts) {
+  const words = [...new Set(texts.filter((text) => text !== null))], numbers = new Map(words.map((word, number) => [word, number]));
+  const codes = texts.map((text) => (text === null ? -1 : numbers.get(text)));
+  return { words, codes, of: (row) => texts[row] };
+}
 
 const EDGES = { count: DATA.edges.source.length, path: worded(DATA.edges.path) };
 for (const [name, column] of Object.entries(DATA.edges)) if (name !== "path") EDGES[name] = unpack(column);
