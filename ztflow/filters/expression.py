@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
-from ztflow.model.schema import FLOWS, HALVES, Column, Type
+from ztflow.model.schema import FLOWS, HALVES, MANY, Column, Type
 from ztflow.model.vocabulary import unknown_word
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class _Checker:
             near = get_close_matches(word.text, self._known, 1, 0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._fail(f"no column {word.text!r}{hint}", word)
-        if column.type is Type.MAP:
+        if column.type in MANY:
             raise self._fail(f"{column.name} holds many values and cannot be compared", word)
         self.used.add(column.name)
         return column
