@@ -1,7 +1,8 @@
 """How long heads are: what a request or response moves beside the body that Envoy counts, learned from the capture.
 
-What the line tells of its own length (path, digits of the body's length, …) is taken as it is; the rest is a constant
-for requests alike, found by least squares over chains of several lines. Lines alike in everything share what is learned
+What the line tells of the head's length (its path, the digits of the body's length, …) counts with a factor near one
+unless the capture says otherwise; the rest is a constant for requests alike. Both are found by least squares over chains
+of several lines. Lines alike in everything share what is learned
 of those alike in the main things, as far as there is too little of their own.
 """
 
@@ -39,17 +40,26 @@ class Heads:
         spread: How far single heads are from that.
         length: Kind → length.
         variance: Kind → its variance.
+        factors: Of each thing the line tells.
     """
 
     usual: float = 0.0
     spread: float = 0.0
     length: dict[Hashable, float] = field(default_factory=dict)
     variance: dict[Hashable, float] = field(default_factory=dict)
+    factors: FloatArray | None = None
 
-    def of(self, kinds: Sequence[Kind]) -> tuple[FloatArray, FloatArray]:
-        """Expected lengths and their variances."""
+    def of(self, kinds: Sequence[Kind], told: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Expected lengths and their variances.
+
+        Args:
+            kinds: Of each line.
+            told: What each line tells, a row a line.
+        """
         known = [self._known(kind) for kind in kinds]
-        return np.array([one[0] for one in known], float), np.array([one[1] for one in known], float)
+        length = np.array([one[0] for one in known], float)
+        length += told.sum(axis=1) if self.factors is None else told @ self.factors
+        return length, np.array([one[1] for one in known], float)
 
     def _known(self, kind: Kind) -> tuple[float, float]:
         for one in reversed(kind):
@@ -58,13 +68,15 @@ class Heads:
         return self.usual, self.spread**2
 
 
-def learned(chains: Sequence[Sequence[Kind]], rest: FloatArray) -> Heads:
+def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray) -> Heads:
     """Heads of each kind.
 
     Args:
         chains: The kinds of the lines of each chain.
-        rest: Bytes of each connection that neither bodies nor what lines tell of their length explain.
+        told: What the lines of each chain tell, summed; a row a chain.
+        rest: Bytes of each connection that bodies do not explain.
     """
+    rest = rest - told.sum(axis=1)
     numbers: dict[Hashable, int] = {}
     level: list[int] = []
     cells: Counter[tuple[int, int]] = Counter()
@@ -80,12 +92,15 @@ def learned(chains: Sequence[Sequence[Kind]], rest: FloatArray) -> Heads:
     for (row, column), count in cells.items():
         matrix[row, column] = count
     usual = float(np.median(rest / many))
-    constants, off, trusted = _robust(matrix, rest - many * usual, many, np.array([_STEADY[one] for one in level]))
+    pull = np.array([*(_STEADY[one] for one in level), *[_STEADY_FACTOR] * told.shape[1]])
+    constants, off, trusted = _robust(np.hstack([matrix, told]), rest - many * usual, many, pull)
     pooled = float(np.mean(off[trusted] ** 2)) if trusted.any() else 0.0
-    heads = Heads(usual, float(np.std(rest / many)) + np.sqrt(pooled) + 2)
+    heads = Heads(usual, float(np.std(rest / many)) + np.sqrt(pooled) + 2, factors=1 + constants[len(numbers) :])
     wide_of = _wider(chains)
     for one, column in numbers.items():
-        with_it = trusted & (matrix[:, column] > 0)
+        with_it = matrix[:, column] > 0
+        if (with_it & trusted).sum() >= _MOSTLY * with_it.sum():
+            with_it &= trusted  # else it is the kind that is not steady, not some chains that are none
         if int(with_it.sum()) >= ENOUGH:
             share = matrix[with_it, column] / many[with_it]
             spread = (float(np.sum(off[with_it] ** 2 * share)) + 2 * pooled) / (float(share.sum()) + 2)
@@ -94,6 +109,10 @@ def learned(chains: Sequence[Sequence[Kind]], rest: FloatArray) -> Heads:
             heads.length[one] = usual + constants[column] + (0.0 if wider is None else constants[numbers[wider]])
     return heads
 
+
+_MOSTLY: Final = 0.75
+_STEADY_FACTOR: Final = 3.0
+"""How hard the factor of what a line tells is pulled towards one."""
 
 _LEAST_SPREAD: Final = 0.25
 """Bytes; added to what was seen, for few chains may agree by chance."""

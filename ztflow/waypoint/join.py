@@ -86,8 +86,9 @@ class _Table:
             for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, cluster, strict=True)
         ]
         service = np.array([len(one or "") for one in words("service_ms")])
-        self.up = received + np.where(self.alone, 0, numbers("target_bytes") + _digits(received))
-        self.down = sent + np.where(self.alone, 0, service + _digits(sent))
+        self.up, self.down = received.astype(float), sent.astype(float)
+        self.up_told = np.column_stack([numbers("target_bytes"), _digits(received)]).astype(float)
+        self.down_told = np.column_stack([service, _digits(sent)]).astype(float)
         protocol = words("protocol")
         lanes: dict[tuple[str | None, int], int] = {}
         pairs = zip(protocol, numbers("remote_port").tolist(), strict=True)
@@ -96,8 +97,8 @@ class _Table:
 
     def lines(self, rows: IntArray, up: Heads, down: Heads) -> Lines:
         """Some rows as lines, with the heads to expect."""
-        head_up, up_variance = up.of([self.up_kinds[row] for row in rows.tolist()])
-        head_down, down_variance = down.of([self.down_kinds[row] for row in rows.tolist()])
+        head_up, up_variance = up.of([self.up_kinds[row] for row in rows.tolist()], self.up_told[rows])
+        head_down, down_variance = down.of([self.down_kinds[row] for row in rows.tolist()], self.down_told[rows])
         alone = self.alone[rows]
         return Lines(
             self.start[rows], self.end[rows],
@@ -194,16 +195,19 @@ def _heads(known: _Known, table: _Table) -> tuple[Heads, Heads]:
     http = [(one, rows) for one, rows in known if not table.alone[rows].any()]
     whole = [(one, rows) for one, rows in http if not table.open_ended[rows].any()]
     return (
-        _learned([(one.up, rows) for one, rows in whole], table.up_kinds, table.up),
-        _learned([(one.down, rows) for one, rows in http], table.down_kinds, table.down),
+        _learned([(one.up, rows) for one, rows in whole], table.up_kinds, table.up_told, table.up),
+        _learned([(one.down, rows) for one, rows in http], table.down_kinds, table.down_told, table.down),
     )
 
 
-def _learned(known: Sequence[tuple[float, IntArray]], kinds: Sequence[Kind], told: IntArray) -> Heads:
+def _learned(
+    known: Sequence[tuple[float, IntArray]], kinds: Sequence[Kind], told: FloatArray, bodies: FloatArray
+) -> Heads:
     if not known:
         return Heads(spread=np.inf)
-    rest: FloatArray = np.array([total - float(told[rows].sum()) for total, rows in known])
-    return learned([[kinds[row] for row in rows.tolist()] for _, rows in known], rest)
+    rest: FloatArray = np.array([total - float(bodies[rows].sum()) for total, rows in known])
+    sums = np.array([told[rows].sum(axis=0) for _, rows in known])
+    return learned([[kinds[row] for row in rows.tolist()] for _, rows in known], sums, rest)
 
 
 def _evidence(decided: _Known, table: _Table) -> Evidence:
