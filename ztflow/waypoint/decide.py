@@ -61,6 +61,15 @@ class Decider:
         for name in tradable(decided, self._lines, evidence, float(-np.log(1 - SURE))):
             del self.decided[name]
 
+    @property
+    def unexplained(self) -> int:
+        """Connections that moved bytes and that no lines explain."""
+        return sum(
+            chains == [] and self._connections[name].down > 0 and len(self._candidates[name]) > 0
+            for name, chains in self._chains.items()
+            if name in self._open
+        )
+
     def _left(self, name: int) -> Index:
         found = self._candidates[name]
         left: Index = found[self._free[found]]

@@ -31,6 +31,11 @@ FEWEST_TO_LEARN: Final = 5
 MOST_CANDIDATES: Final = 4096
 """Candidates that are listed for a connection; with more there is no list."""
 
+FEWEST_GAPS: Final = 3
+MOST_GAPS: Final = 0.005
+"""From so many connections, and so large a share of them, that no lines explain, the waypoint's log has gaps: then lines
+that fit by chance are no longer rare among those that fit, and only what is clear by time as well is decided."""
+
 _LEAST_STRAY: Final = 0.002
 
 
@@ -45,6 +50,8 @@ class Joined:
         decided_connections: Those whose lines are decided.
         strays: Lines that lie in no connection of ztunnel's log.
         unplaced: Logs of which it is not clear which waypoint wrote them.
+        unexplained: Connections that no lines explain.
+        gaps: Whether these are so many that the waypoint's log must lack lines.
         heads: What was learned: bytes of a usual request's and response's head; None when nothing was.
     """
 
@@ -54,6 +61,8 @@ class Joined:
     decided_connections: int = 0
     strays: int = 0
     unplaced: list[str] = field(default_factory=list)
+    unexplained: int = 0
+    gaps: bool = False
     heads: tuple[float, float] | None = None
 
 
@@ -141,10 +150,14 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, Joined]:
     decided: _Known = []
     if sum(not table.alone[rows].all() for _, rows in known) >= FEWEST_TO_LEARN or table.alone.all():
         stray = max(_LEAST_STRAY, joined.strays / max(len(requests), 1))
-        decided = _decided(found, table, known, stray, None)
+        decided, joined.unexplained = _decided(found, table, known, stray, None)
         if decided:
             evidence = _evidence(decided, table)
-            decided = _decided(found, table, decided, stray, evidence)
+            decided, joined.unexplained = _decided(found, table, decided, stray, evidence)
+        joined.gaps = joined.unexplained >= max(FEWEST_GAPS, MOST_GAPS * joined.connections)
+        if joined.gaps:
+            clear = {one.row: len(rows) for one, rows in known}
+            decided = [(one, rows) for one, rows in decided if clear.get(one.row) == len(rows)]
         up, down = _heads(decided or known, table)
         joined.heads = up.usual, down.usual
     joined.decided = sum(len(rows) for _, rows in decided)
@@ -216,8 +229,11 @@ def _evidence(decided: _Known, table: _Table) -> Evidence:
     return Evidence(Delays(first), Delays(last))
 
 
-def _decided(found: Grouped, table: _Table, known: _Known, stray: float, evidence: Evidence | None) -> _Known:
-    """One round over all groups with what is known by now."""
+def _decided(
+    found: Grouped, table: _Table, known: _Known, stray: float, evidence: Evidence | None
+) -> tuple[_Known, int]:
+    """One round over all groups with what is known by now; how many connections nothing explains."""
+    unexplained = 0
     up, down = _heads(known, table)
     decided: _Known = []
     for group in found.groups:
@@ -226,10 +242,11 @@ def _decided(found: Grouped, table: _Table, known: _Known, stray: float, evidenc
             decider.only_choices()
         else:
             decider.likely_choices(evidence)
+        unexplained += decider.unexplained
         decided += [
             (group.connections[number], group.lines[chain.lines]) for number, chain in decider.decided.items()
         ]
-    return decided
+    return decided, unexplained
 
 
 def _filled(flows: pa.Table, requests: pa.Table, decided: _Known, undecided: _Known) -> pa.Table:
