@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from ztflow.cli.destinations import check_destination, rows_destination
-from ztflow.cli.options import Grid, Reading, Rows, TableOutput
+from ztflow.cli.options import Grid, Reading, Rows, TableOutput, Waypoints
 from ztflow.cli.output import chosen_format, paper_for, say
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
@@ -146,6 +146,7 @@ def write_rows(
     grid: Grid,
     rows: Rows,
     output: TableOutput,
+    waypoints: Waypoints | None = None,
 ) -> None:
     """Read, select and write the rows of one table.
 
@@ -157,6 +158,7 @@ def write_rows(
         grid: Filters.
         rows: First or last.
         output: Form and place.
+        waypoints: Logs of waypoints, for flows.
 
     Raises:
         UsageError: If an option is invalid; before anything is read.
@@ -165,9 +167,10 @@ def write_rows(
     selection = Selection(kind, reading=reading, grid=grid, rows=rows)
     sources = run.sources(inputs)
     live = reading.follow
-    check_destination(form, output.output, sources, reading.inventory, follow=live, series=live)
+    others = [*reading.inventory, *(() if waypoints is None else waypoints.waypoint)]
+    check_destination(form, output.output, sources, others, follow=live, series=live)
     paper = paper_for(run.talk.color, output.output)
-    reader = Reader(run, reading)
+    reader = Reader(run, reading, waypoints)
     total = shown = 0
 
     def make(stream: BinaryIO) -> TableWriter:

@@ -242,6 +242,8 @@ def as_json(counts: ReadReport) -> str:
             "other": stats.other,
             "not_ours": stats.not_ours,
             "problems": stats.problems,
+            "waypoint": stats.waypoint,
+            "waypoint_problems": stats.waypoint_problems,
             "repaired": stats.repaired,
             "duplicates": stats.duplicates,
             "joined": stats.joined,
@@ -268,6 +270,8 @@ def as_text(counts: ReadReport) -> Iterator[str]:
     yield f"mended    {stats.repaired:,} repaired, {stats.duplicates:,} duplicates left out"
     if stats.joined or stats.came_joined:
         yield f"parts     {stats.joined:,} lines joined from parts, {stats.came_joined:,} came joined by their shipper"
+    if stats.waypoint:
+        yield f"waypoint  {stats.waypoint:,} of the lines not ours, {stats.waypoint_problems:,} of them could not be read"
     if stats.slow_lines < stats.physical_lines:
         share = (stats.physical_lines - stats.slow_lines) / stats.physical_lines
         yield f"bulk      {share:.1%} of the lines by the compiled reader, {stats.slow_lines:,} one by one"
@@ -304,6 +308,7 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
     if counts.forgotten:
         what = counted(counts.forgotten, "pod, address or ztunnel", "pods, addresses and ztunnels")
         yield f"the place of {what} was forgotten; with more --memory they are kept"
+    yield from _of_waypoints(counts)
     problems = counts.stats.problems
     if not problems:
         return
@@ -316,13 +321,39 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
         yield f"  … and {problems - len(told):,} more"
 
 
+def _of_waypoints(counts: ReadReport) -> Iterator[str]:
+    """What became of the lines of waypoints' logs, and what that rests on."""
+    from ztflow.text.format import counted, share_text
+
+    stats = counts.stats
+    if stats.waypoint and not counts.waypoints:
+        yield f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections"
+    for one in counts.waypoints:
+        other = stats.waypoint - one.lines - stats.waypoint_problems
+        yield (
+            f"waypoint: {counted(one.lines, 'request')}, {counted(other, 'other line')}, "
+            f"{counted(stats.waypoint_problems, 'line')} that could not be read; "
+            f"{one.decided:,} requests ({share_text(one.decided / max(one.lines, 1))}) joined to {one.decided_connections:,} "
+            f"of {counted(one.connections, 'connection')} that have some, by order, time and bytes"
+        )
+        if one.unplaced:
+            yield f"waypoint: it is not clear whose log {', '.join(one.unplaced)} is, so nothing in it was joined"
+        if one.strays:
+            yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
+        if one.gaps:
+            yield (
+                f"waypoint: no requests explain {counted(one.unexplained, 'connection')}, so its log must lack lines; "
+                "joined was only what is clear by time alone"
+            )
+
+
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:
     """Inputs without access lines, and why; one sentence when that is all inputs."""
     from ztflow.read.sources.folders import is_inventory_name
     from ztflow.text.format import counted
 
     stats = counts.stats
-    barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems]
+    barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems and not one.waypoint]
     found = set(counts.inside)
     others = [name for name, one in barren if name in found and not one.other]  # of other programs, which nobody named
     if not stats.physical_lines and len(barren) != 1:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
@@ -26,6 +29,9 @@ from ztflow.read.unwrap.endings import parted
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
 
+if TYPE_CHECKING:
+    from ztflow.waypoint.formats import Layout
+
 _ENDINGS = frozenset(f")={BORDER}")
 """Last characters of lines that need a closer look: a suffix, a marker, the frame of a screen."""
 
@@ -40,6 +46,7 @@ class StreamParser:
         source_file: The input as the user named it; `-` is stdin.
         origin: Who wrote it, when the wrappers inside do not say (from the file's name).
         wrapper: Allow only this wrapper on the outside (`read.WRAPPERS`); None decides line by line.
+        layouts: How lines may be written, when the stream is said to be a waypoint's log.
 
     Attributes:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
@@ -51,9 +58,16 @@ class StreamParser:
     `InputError` leaves it. Memory is bounded by `read.limits`, whatever the input.
     """
 
-    def __init__(self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
+    def __init__(
+        self,
+        source_file: str = "-",
+        *,
+        origin: Origin = NOBODY,
+        wrapper: str | None = None,
+        layouts: Sequence[Layout] | None = None,
+    ) -> None:
         self.source_file = healed(source_file)
-        self._tally = Tally(self.source_file)
+        self._tally = Tally(self.source_file, layouts)
         self.stats = self._tally.stats
         self.problems = self._tally.problems
         self.events = self._tally.events
@@ -120,6 +134,10 @@ class StreamParser:
     def take_facts(self) -> list[Fact]:
         """What other lines said since the last call."""
         return self._tally.take_facts()
+
+    def take_requests(self) -> pa.Table | None:
+        """Lines of a waypoint's log that were read since the last call; None for none."""
+        return self._tally.take_requests()
 
     def take_flows(self) -> pa.Table | None:
         """Flows among what was read since the last call, which ztflow saved before; None for none."""
@@ -377,7 +395,7 @@ class StreamParser:
         elif what is Outcome.OTHER:
             self._tally.other(line)
         else:
-            self._tally.not_ours()
+            self._tally.not_ours(line)
 
     def _is_several(self, line: LogLine, least: int = 1) -> bool:
         """Read the lines that a text which is none turned out to hold."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -17,6 +18,11 @@ from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
+from ztflow.waypoint import begins_as_request
+
+if TYPE_CHECKING:
+    from ztflow.waypoint.formats import Layout
+    from ztflow.waypoint.requests import RequestLog
 
 
 class Tally:
@@ -28,9 +34,13 @@ class Tally:
         events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
+
+    Args:
+        source_file: The input.
+        layouts: How lines may be written, when the input is said to be a waypoint's log; None for any other input.
     """
 
-    def __init__(self, source_file: str) -> None:
+    def __init__(self, source_file: str, layouts: Sequence[Layout] | None = None) -> None:
         self.source_file = source_file
         self.stats = ReadStats()
         self.problems: list[Problem] = []
@@ -39,6 +49,8 @@ class Tally:
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
         self._facts: list[Fact] = []
+        self._layouts = layouts
+        self._requests: RequestLog | None = None
 
     def take_facts(self) -> list[Fact]:
         """What other lines said since the last call."""
@@ -94,10 +106,23 @@ class Tally:
                 )
             )  # fmt: skip
 
-    def not_ours(self) -> None:
-        """A line of another program."""
+    def not_ours(self, line: LogLine | None = None) -> None:
+        """A line of another program: perhaps of a waypoint's log."""
         self.stats.lines += 1
         self.stats.not_ours += 1
+        if line is None or not (self._layouts is not None or self._requests is not None or begins_as_request(line)):
+            return
+        if self._requests is None:
+            from ztflow.waypoint.requests import RequestLog
+
+            self._requests = RequestLog(self.source_file, self._layouts)
+        self._requests.take(line)
+        self.stats.waypoint = self._requests.taken
+        self.stats.waypoint_problems = self._requests.problems
+
+    def take_requests(self) -> pa.Table | None:
+        """What lines of a waypoint's log said since the last call; None for nothing."""
+        return None if self._requests is None else self._requests.take_table()
 
     def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
         """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""

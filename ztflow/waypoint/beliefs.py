@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from ztflow.columns.dtypes import FloatArray, Index
+from ztflow.columns.dtypes import BoolArray, FloatArray, Index
 from ztflow.waypoint.chains import Chain, allowed
 from ztflow.waypoint.delays import Delays
 from ztflow.waypoint.lines import SLACK_MS, Connection, Lines
@@ -129,8 +129,9 @@ _USUAL_LINES: Final = 4
 
 
 def _incidence(choice: Choice) -> tuple[Index, FloatArray]:
+    """The lines of a choice, and which of its chains hold which."""
     lines = np.unique(np.concatenate([chain.lines for chain in choice.chains]))
-    holds = np.zeros((len(choice.chains), len(lines)), np.float32)
+    holds = np.zeros((len(choice.chains), len(lines)))
     for row, chain in enumerate(choice.chains):
         holds[row, np.searchsorted(lines, chain.lines)] = 1
     return lines, holds
@@ -180,9 +181,9 @@ def tradable(
     return found
 
 
-def _sent_alike(lines: Lines, inside: Index, mine: int) -> FloatArray:
+def _sent_alike(lines: Lines, inside: Index, mine: int) -> BoolArray:
     reach = 2 * allowed(lines.up_variance[[mine]])[0]
-    alike: FloatArray = (np.abs(lines.up[inside] - lines.up[mine]) <= reach) | lines.open_ended[inside]
+    alike: BoolArray = (np.abs(lines.up[inside] - lines.up[mine]) <= reach) | lines.open_ended[inside]
     return alike if not lines.open_ended[mine] else np.ones(len(inside), np.bool_)
 
 

@@ -143,7 +143,7 @@ def _single(among: Index, lines: Lines) -> _Parts:
 def _grown(
     connection: Connection, among: Index, lines: Lines, ends: BoolArray | None, *, forward: bool
 ) -> list[_Parts]:
-    """All chains inside a half, by length, that leave no byte too many; from their first line on, or from their last."""
+    """All chains inside a half that leave no byte too many, by length; from their first line on, or their last."""
     level = _single(among if ends is None else among[ends[among]], lines)
     levels: list[_Parts] = []
     total = 0

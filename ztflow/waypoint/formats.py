@@ -67,7 +67,7 @@ _NUMBER = r"-|\d{1,19}"
 _PATTERNS = {"code": _NUMBER, "received": _NUMBER, "sent": _NUMBER, "duration": _NUMBER}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """How a line is taken apart.
 

@@ -1,9 +1,9 @@
 """How long heads are: what a request or response moves beside the body that Envoy counts, learned from the capture.
 
 What the line tells of the head's length (its path, the digits of the body's length, …) counts with a factor near one
-unless the capture says otherwise; the rest is a constant for requests alike. Both are found by least squares over chains
-of several lines. Lines alike in everything share what is learned
-of those alike in the main things, as far as there is too little of their own.
+unless the capture says otherwise; the rest is a constant for requests alike. Both are found by least squares over
+chains of several lines. Lines alike in everything share what is learned of those alike in the main things, as far as
+there is too little of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from ztflow.columns.dtypes import FloatArray
+from ztflow.columns.dtypes import BoolArray, FloatArray
 
 Kind = tuple[Hashable, Hashable]
 """What a line is alike in: the main things, and everything."""
@@ -124,7 +124,7 @@ def _wider(chains: Sequence[Sequence[Kind]]) -> Mapping[Hashable, Hashable]:
 
 def _robust(
     matrix: FloatArray, wanted: FloatArray, many: FloatArray, steady: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Constants, how far each chain is off (in bytes a line of its length), and which chains are to be trusted."""
     weight = base = 1 / np.sqrt(many)
     constants, off, typical = np.zeros(matrix.shape[1]), np.zeros(len(wanted)), 1.0

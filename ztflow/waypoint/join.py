@@ -6,16 +6,15 @@ of lines; then, with what all of these teach, what is likely enough. What is not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
-from ztflow.model.table import ARROW_TYPE
+from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.model.provenance import WaypointJoin
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.waypoint.beliefs import Evidence
 from ztflow.waypoint.chains import candidates
@@ -33,37 +32,10 @@ MOST_CANDIDATES: Final = 4096
 
 FEWEST_GAPS: Final = 3
 MOST_GAPS: Final = 0.005
-"""From so many connections, and so large a share of them, that no lines explain, the waypoint's log has gaps: then lines
-that fit by chance are no longer rare among those that fit, and only what is clear by time as well is decided."""
+"""From so many connections, and so large a share of them, that no lines explain, the waypoint's log has gaps: then
+lines that fit by chance are no longer rare among those that fit, and only what is clear by time as well is decided."""
 
 _LEAST_STRAY: Final = 0.002
-
-
-@dataclass(slots=True)
-class Joined:
-    """What became of the lines.
-
-    Attributes:
-        lines: Lines of waypoints' logs.
-        decided: Those whose connection is decided.
-        connections: Connections that have candidates.
-        decided_connections: Those whose lines are decided.
-        strays: Lines that lie in no connection of ztunnel's log.
-        unplaced: Logs of which it is not clear which waypoint wrote them.
-        unexplained: Connections that no lines explain.
-        gaps: Whether these are so many that the waypoint's log must lack lines.
-        heads: What was learned: bytes of a usual request's and response's head; None when nothing was.
-    """
-
-    lines: int = 0
-    decided: int = 0
-    connections: int = 0
-    decided_connections: int = 0
-    strays: int = 0
-    unplaced: list[str] = field(default_factory=list)
-    unexplained: int = 0
-    gaps: bool = False
-    heads: tuple[float, float] | None = None
 
 
 class _Table:
@@ -87,11 +59,11 @@ class _Table:
         flags, code = words("flags"), requests["code"].to_pylist()
         authority, agent, cluster = words("authority"), words("agent"), words("cluster")
         self.up_kinds: list[Kind] = [
-            (main := (a, b, c), (*main, d, e))
+            ((a, b, c), (a, b, c, d, e))
             for a, b, c, d, e in zip(method, body.tolist(), flags, authority, agent, strict=True)
         ]
         self.down_kinds: list[Kind] = [
-            (main := (a, b, c, d), (*main, e))
+            ((a, b, c, d), (a, b, c, d, e))
             for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, cluster, strict=True)
         ]
         service = np.array([len(one or "") for one in words("service_ms")])
@@ -126,7 +98,7 @@ _Known = list[tuple[Connection, IntArray]]
 """Connections with the rows of their lines."""
 
 
-def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, Joined]:
+def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
     """Fill in the columns of a waypoint's log.
 
     Args:
@@ -140,7 +112,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, Joined]:
         flows, and up to `MOST_CANDIDATES` numbers a connection.
     """
     found = grouped(flows, requests)
-    joined = Joined(requests.num_rows, strays=found.strays)
+    joined = WaypointJoin(requests.num_rows, strays=found.strays)
     joined.unplaced = sorted({file for (file, _), waypoint in found.waypoints.items() if waypoint is None})
     table = _Table(requests)
     all_candidates = [_candidates(group, table) for group in found.groups]
@@ -243,9 +215,7 @@ def _decided(
         else:
             decider.likely_choices(evidence)
         unexplained += decider.unexplained
-        decided += [
-            (group.connections[number], group.lines[chain.lines]) for number, chain in decider.decided.items()
-        ]
+        decided += [(group.connections[number], group.lines[chain.lines]) for number, chain in decider.decided.items()]
     return decided, unexplained
 
 

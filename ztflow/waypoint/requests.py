@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from ztflow.model.provenance import LogLine
 from ztflow.parse.classify import host_port
 from ztflow.parse.values import ValueFault, time_micros
+from ztflow.waypoint import begins_as_request
 from ztflow.waypoint.formats import Layout, default_layouts
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -40,55 +42,47 @@ class RequestLog:
 
     Args:
         source_file: The input.
-        layouts: How its lines may be written; None for those Istio sets.
-        declared: The user says that it is a waypoint's log: then a line that is none of ztunnel's is counted here
-            whatever it is.
+        layouts: How its lines may be written, when the user says that it is a waypoint's log: then a line that is none
+            of ztunnel's is counted here whatever it is. None for any other input: then only what is written as Istio
+            sets it is, and what Envoy says of itself after that.
 
     Attributes:
-        requests: Lines that were read.
-        others: Other lines of the same program.
-        problems: Lines that begin as a request's and cannot be read.
-        examples: Numbers of the first of these.
+        taken: Lines that are of a waypoint's log.
+        problems: Those of them that begin as a request's and cannot be read, or are not of the layouts given.
     """
 
-    def __init__(self, source_file: str, layouts: Sequence[Layout] | None = None, *, declared: bool = False) -> None:
+    def __init__(self, source_file: str, layouts: Sequence[Layout] | None = None) -> None:
         self.source_file = source_file
-        self.requests = self.others = self.problems = 0
-        self.examples: list[int] = []
+        self.taken = self.problems = 0
+        self._declared = layouts is not None
         self._layouts = default_layouts() if layouts is None else layouts
-        self._declared = declared
+        self._own_format = bool(layouts) and set(self._layouts).isdisjoint(default_layouts())
         self._rows: list[tuple[Any, ...]] = []
         self._tables: list[pa.Table] = []
 
-    def take(self, line: LogLine) -> bool:
-        """Count a line that is not ztunnel's if it is of a waypoint's log, and say so."""
-        known = self._layouts if self._declared else [one for one in self._layouts if may_be(line)]
-        for layout in known:
-            fields = layout.fields(line.text, line.fields)
-            if fields is None:
-                continue
-            row = _row(fields)
-            if row is None:
-                break
-            self.requests += 1
-            self._rows.append((self.source_file, line.line_number, line.origin.pod, *row))
-            if len(self._rows) >= _AT_ONCE:
-                self._pack()
-            return True
-        if may_be(line):
-            self.problems += 1
-            if len(self.examples) < _EXAMPLES:
-                self.examples.append(line.line_number)
-        elif self._declared or (self.requests and " envoy " in line.text.replace("\t", " ")):
-            self.others += 1
-        else:
-            return False
-        return True
+    def take(self, line: LogLine) -> None:
+        """Take a line that is not ztunnel's, if it is of a waypoint's log."""
+        begins = begins_as_request(line)
+        if begins or self._declared:
+            for layout in self._layouts:
+                fields = layout.fields(line.text, line.fields)
+                row = None if fields is None else _row(fields)
+                if row is not None:
+                    self.taken += 1
+                    self._rows.append((self.source_file, line.line_number, line.origin.pod, *row))
+                    if len(self._rows) >= _AT_ONCE:
+                        self._pack()
+                    return
+        own = _ENVOY.match(line.text) is not None
+        if begins or self._declared or own:
+            self.taken += 1
+            self.problems += begins or (self._own_format and not own)
 
-    def table(self) -> pa.Table:
-        """All rows so far (`REQUESTS_SCHEMA`)."""
+    def take_table(self) -> pa.Table | None:
+        """Rows since the last call (`REQUESTS_SCHEMA`); None for none."""
         self._pack()
-        return pa.concat_tables([REQUESTS_SCHEMA.empty_table(), *self._tables])
+        tables, self._tables = self._tables, []
+        return pa.concat_tables(tables) if tables else None
 
     def _pack(self) -> None:
         if self._rows:
@@ -98,15 +92,8 @@ class RequestLog:
             self._rows = []
 
 
-_EXAMPLES = 3
-
-
-def may_be(line: LogLine) -> bool:
-    """Whether a line begins as one of Envoy's access log does in a layout that Istio sets."""
-    if line.fields is not None:
-        return "downstream_remote_address" in line.fields
-    text = line.text
-    return text[:2] == "[2" and text[25:29] in ('] "', '] "') or (text[:2] == "[2" and '] "' in text[20:40])
+_ENVOY = re.compile(r"\S{19,40}[\t ]+[a-z]+[\t ]+envoy ")
+"""What Envoy says of itself, as Istio's proxy prints it."""
 
 
 def _row(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:

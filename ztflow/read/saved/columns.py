@@ -282,10 +282,12 @@ def _pairs(value: Any) -> list[tuple[Any, ...]] | None:
 
 
 def _lines(column: Column, array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else _numbers(value) for value in array.to_pylist()], ARROW_TYPE[column.type])
+    return pa.array(
+        [None if value is None else _line_numbers(value) for value in array.to_pylist()], ARROW_TYPE[column.type]
+    )
 
 
-def _numbers(value: Any) -> list[int] | None:
+def _line_numbers(value: Any) -> list[int] | None:
     """Line numbers: as a list, or as the text of one with blanks or commas between them."""
     if isinstance(value, str):
         words = value.strip("[] ").replace(",", " ").split() if len(value) <= _LITERAL else [""]
