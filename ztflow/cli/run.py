@@ -271,7 +271,7 @@ def as_text(counts: ReadReport) -> Iterator[str]:
     if stats.joined or stats.came_joined:
         yield f"parts     {stats.joined:,} lines joined from parts, {stats.came_joined:,} came joined by their shipper"
     if stats.waypoint:
-        yield f"waypoint  {stats.waypoint:,} of the lines not ours, {stats.waypoint_problems:,} of them could not be read"
+        yield f"waypoint  {stats.waypoint:,} of the lines not ours, {stats.waypoint_problems:,} of them not readable"
     if stats.slow_lines < stats.physical_lines:
         share = (stats.physical_lines - stats.slow_lines) / stats.physical_lines
         yield f"bulk      {share:.1%} of the lines by the compiled reader, {stats.slow_lines:,} one by one"
@@ -333,11 +333,13 @@ def _of_waypoints(counts: ReadReport) -> Iterator[str]:
         yield (
             f"waypoint: {counted(one.lines, 'request')}, {counted(other, 'other line')}, "
             f"{counted(stats.waypoint_problems, 'line')} that could not be read; "
-            f"{one.decided:,} requests ({share_text(one.decided / max(one.lines, 1))}) joined to {one.decided_connections:,} "
-            f"of {counted(one.connections, 'connection')} that have some, by order, time and bytes"
+            f"{one.decided:,} requests ({share_text(one.decided / max(one.lines, 1))}) joined to "
+            f"{one.decided_connections:,} of {counted(one.connections, 'connection')}, by order, time and bytes"
         )
         if one.unplaced:
             yield f"waypoint: it is not clear whose log {', '.join(one.unplaced)} is, so nothing in it was joined"
+        for clock, ms in one.clocks.items():
+            yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {'ahead of' if ms > 0 else 'behind'} its own; allowed for"
         if one.strays:
             yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
         if one.gaps:

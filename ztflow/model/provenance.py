@@ -173,6 +173,7 @@ class WaypointJoin:
         decided: Those whose connection is decided.
         connections: Connections that have candidates.
         decided_connections: Those whose lines are decided.
+        clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ; allowed for in the join.
         strays: Lines that lie in no connection of ztunnel's log.
         unplaced: Logs of which it is not clear which waypoint wrote them.
         unexplained: Connections that no lines explain.
@@ -184,6 +185,7 @@ class WaypointJoin:
     decided: int = 0
     connections: int = 0
     decided_connections: int = 0
+    clocks: dict[str, float] = field(default_factory=dict)
     strays: int = 0
     unplaced: list[str] = field(default_factory=list)
     unexplained: int = 0

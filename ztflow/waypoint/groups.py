@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.parse.values import ip_of
+from ztflow.waypoint.clocks import LEAST_MS, ahead_by
 from ztflow.waypoint.lines import SLACK_MS, Connection
 
 _CLEARLY: Final = 2
@@ -40,11 +41,13 @@ class Grouped:
         groups: All that have lines and connections.
         waypoints: Log (file and pod) → address of the waypoint that wrote it; None where that is not clear.
         strays: Lines that lie in no connection.
+        clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ.
     """
 
     groups: list[Group]
     waypoints: dict[tuple[str, str | None], str | None]
     strays: int
+    clocks: dict[str, float]
 
 
 def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
@@ -60,6 +63,7 @@ def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
     columns = (requests[name].to_pylist() for name in ("file", "pod", "remote_ip", "local"))
     for row, (file, pod, remote, local) in enumerate(zip(*columns, strict=True)):
         by_log[file, pod][_bare(remote), local].append(row)
+    connections, clocks = _corrected(connections, by_log.values(), (starts, ends))
     waypoints = {log: _waypoint(log[1], lines, connections, (starts, ends)) for log, lines in by_log.items()}
     together: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     strays = 0
@@ -73,8 +77,8 @@ def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
     groups = []
     for key, rows in together.items():
         order = np.array(rows)[np.lexsort((np.array(rows), starts[rows]))]
-        groups.append(Group(sorted((one for one, _ in connections[key]), key=lambda one: one.start), order))
-    return Grouped(groups, waypoints, strays)
+        groups.append(Group(sorted((one.connection for one in connections[key]), key=lambda one: one.start), order))
+    return Grouped(groups, waypoints, strays, clocks)
 
 
 def _bare(ip: str) -> str:
@@ -86,23 +90,70 @@ def _times(requests: pa.Table) -> tuple[Any, Any]:
     return starts, starts + requests["duration_ms"].to_numpy()
 
 
-_Connections = Mapping[tuple[str, str, str], list[tuple[Connection, str | None]]]
+class _Seen(NamedTuple):
+    """A connection, with what ztunnel calls the waypoint, and whose clock its times are of."""
+
+    connection: Connection
+    name: str | None
+    clock: str
+
+
+_Connections = Mapping[tuple[str, str, str], list[_Seen]]
+_Lines = Mapping[tuple[str, str], list[int]]
+
+
+def _corrected(
+    connections: _Connections, logs: Iterable[_Lines], times: tuple[Any, Any]
+) -> tuple[_Connections, dict[str, float]]:
+    """Connections with their times by the waypoint's clock, and the clocks that differ."""
+    lines: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for log in logs:
+        for key, rows in log.items():
+            lines[key] += rows
+    of_clock: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
+    for key, some in connections.items():
+        for clock in sorted({one.clock for one in some}):
+            if key[1:] in lines:
+                of_clock[clock, key[0]].append(key)
+    starts, ends = times
+    ahead: dict[tuple[str, str], float] = {}
+    for (clock, waypoint), keys in of_clock.items():
+        mine = [[one.connection for one in connections[key] if one.clock == clock] for key in keys]
+        rows = [np.array(lines[key[1:]]) for key in keys]
+        ahead[clock, waypoint] = ahead_by(
+            [np.array([one.start for one in some]) for some in mine],
+            [np.array([one.end for one in some]) for some in mine],
+            [starts[one] for one in rows], [ends[one] for one in rows],
+        )  # fmt: skip
+    found = {
+        key: [one._replace(connection=_shifted(one.connection, ahead.get((one.clock, key[0]), 0.0))) for one in some]
+        for key, some in connections.items()
+    }
+    return found, {clock: ms for (clock, _), ms in ahead.items() if ms}
+
+
+def _shifted(one: Connection, ahead: float) -> Connection:
+    """With the times of the waypoint's clock, and room for what is not known of the difference."""
+    room = LEAST_MS / 2 if ahead else 0.0
+    return replace(one, start=one.start - ahead - room, end=one.end - ahead + room)
 
 
 def _connections(flows: pa.Table) -> _Connections:
-    """By waypoint, client and authority; each with the name ztunnel gives the waypoint."""
+    """By waypoint, client and authority."""
     used = pc.and_(pc.is_valid(flows["outbound_line"]), pc.is_valid(flows["hbone_host"]))
     for name in ("start", "end", "src_ip", "dst_ip", "hbone_port", "request_bytes", "response_bytes"):
         used = pc.and_(used, pc.is_valid(flows[name]))
     rows = np.flatnonzero(used.to_numpy())
     names = ("start", "end", "src_ip", "dst_ip", "hbone_host", "hbone_port", "request_bytes", "response_bytes")
-    table = flows.select([*names, "dst_name"]).take(pa.array(rows))
+    table = flows.select([*names, "dst_name", "outbound_ztunnel", "outbound_file"]).take(pa.array(rows))
     columns = [table[name].cast(pa.int64()) if name in {"start", "end"} else table[name] for name in table.column_names]
-    found: dict[tuple[str, str, str], list[tuple[Connection, str | None]]] = defaultdict(list)
+    found: dict[tuple[str, str, str], list[_Seen]] = defaultdict(list)
     values = zip(rows.tolist(), *(column.to_pylist() for column in columns), strict=True)
-    for row, start, end, src, dst, host, port, up, down, name in values:
+    for row, start, end, src, dst, host, port, up, down, name, ztunnel, file in values:
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        found[dst, src, authority].append((Connection(row, start / 1000, end / 1000, up, down), name))
+        found[dst, src, authority].append(
+            _Seen(Connection(row, start / 1000, end / 1000, up, down), name, ztunnel or file or "-")
+        )
     return found
 
 
@@ -116,10 +167,12 @@ def _waypoint(
     for (waypoint, client, authority), some in connections.items():
         rows = lines.get((client, authority))
         if rows:
-            named[waypoint] += sum(pod is not None and name == pod for _, name in some)
+            named[waypoint] += sum(pod is not None and one.name == pod for one in some)
             inside = np.zeros(len(rows), np.bool_)
             for one, _ in some:
-                inside |= (starts[rows] >= one.start - SLACK_MS) & (ends[rows] <= one.end + SLACK_MS)
+                inside |= (starts[rows] >= one.connection.start - SLACK_MS) & (
+                    ends[rows] <= one.connection.end + SLACK_MS
+                )
             held[waypoint] += int(inside.sum())
     if any(named.values()):
         return named.most_common(1)[0][0]

@@ -23,6 +23,9 @@ Kind = tuple[Hashable, Hashable]
 ENOUGH: Final = 3
 """Chains with a kind of line from which on it is known how long its head is."""
 
+_MOST_CHAINS: Final = 4000
+"""Chains that are learned from, taken evenly from all: more teach no more."""
+
 _STEADY: Final = (0.02, 0.3)
 """How hard a kind's constant is pulled towards that of the wider kind: of the main things, of everything."""
 
@@ -76,13 +79,19 @@ def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray
         told: What the lines of each chain tell, summed; a row a chain.
         rest: Bytes of each connection that bodies do not explain.
     """
+    if len(chains) > _MOST_CHAINS:
+        some = np.linspace(0, len(chains) - 1, _MOST_CHAINS).astype(np.intp)
+        chains, told, rest = [chains[at] for at in some], told[some], rest[some]
     rest = rest - told.sum(axis=1)
+    often = Counter(one for chain in chains for kind in set(chain) for one in kind)
     numbers: dict[Hashable, int] = {}
     level: list[int] = []
     cells: Counter[tuple[int, int]] = Counter()
     for row, chain in enumerate(chains):
         for kind in chain:
             for wide, one in enumerate(kind):
+                if often[one] < ENOUGH:
+                    continue
                 if one not in numbers:
                     numbers[one] = len(numbers)
                     level.append(wide)
@@ -106,7 +115,7 @@ def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray
             spread = (float(np.sum(off[with_it] ** 2 * share)) + 2 * pooled) / (float(share.sum()) + 2)
             heads.variance[one] = (np.sqrt(spread) + _LEAST_SPREAD) ** 2
             wider = wide_of.get(one)
-            heads.length[one] = usual + constants[column] + (0.0 if wider is None else constants[numbers[wider]])
+            heads.length[one] = usual + constants[column] + (constants[numbers[wider]] if wider in numbers else 0.0)
     return heads
 
 

@@ -112,7 +112,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         flows, and up to `MOST_CANDIDATES` numbers a connection.
     """
     found = grouped(flows, requests)
-    joined = WaypointJoin(requests.num_rows, strays=found.strays)
+    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks)
     joined.unplaced = sorted({file for (file, _), waypoint in found.waypoints.items() if waypoint is None})
     table = _Table(requests)
     all_candidates = [_candidates(group, table) for group in found.groups]
