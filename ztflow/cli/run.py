@@ -339,7 +339,8 @@ def _of_waypoints(counts: ReadReport) -> Iterator[str]:
         if one.unplaced:
             yield f"waypoint: it is not clear whose log {', '.join(one.unplaced)} is, so nothing in it was joined"
         for clock, ms in one.clocks.items():
-            yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {'ahead of' if ms > 0 else 'behind'} its own; allowed for"
+            which = "ahead of" if ms > 0 else "behind"
+            yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {which} its own; that is allowed for"
         if one.strays:
             yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
         if one.gaps:

@@ -24,8 +24,8 @@ _AFTER: Final = (0.0, 6.0)
 _BEFORE: Final = (-1.0, 4.0)
 """A connection's first line usually begins so much after the connection."""
 _MOST_CONNECTIONS: Final = 2000
-_CLEARLY: Final = 1.5
-"""How many times more moments must agree on a difference than on none."""
+_CLEARLY: Final = 2
+"""How many times more moments must agree on a difference than on any other."""
 _FEWEST: Final = 10
 
 
@@ -55,10 +55,9 @@ def ahead_by(
     places = np.arange(-REACH_MS, REACH_MS, 0.5)
     agree = np.searchsorted(off, places + width / 2) - np.searchsorted(off, places - width / 2)
     best = int(agree.max())
-    here = int(agree[np.abs(places) < LEAST_MS].max())
-    if best < _FEWEST or best < _CLEARLY * here:
-        return 0.0
-    return float(np.median(places[agree == best]))
+    ahead = float(np.median(places[agree == best]))
+    clear = best >= _FEWEST and best >= _CLEARLY * float(np.median(agree))
+    return ahead if clear and abs(ahead) >= LEAST_MS else 0.0
 
 
 def _differences(moments: FloatArray, others: FloatArray) -> FloatArray:

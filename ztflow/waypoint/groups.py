@@ -169,10 +169,8 @@ def _waypoint(
         if rows:
             named[waypoint] += sum(pod is not None and one.name == pod for one in some)
             inside = np.zeros(len(rows), np.bool_)
-            for one, _ in some:
-                inside |= (starts[rows] >= one.connection.start - SLACK_MS) & (
-                    ends[rows] <= one.connection.end + SLACK_MS
-                )
+            for one in (seen.connection for seen in some):
+                inside |= (starts[rows] >= one.start - SLACK_MS) & (ends[rows] <= one.end + SLACK_MS)
             held[waypoint] += int(inside.sum())
     if any(named.values()):
         return named.most_common(1)[0][0]
