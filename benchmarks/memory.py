@@ -166,8 +166,12 @@ CASES = (
 
 def run(case: Case, folder: Path, memory: str | None) -> tuple[int, int, float]:
     """Exit code, peak in MiB and processor seconds of a case."""
-    log, answer = folder / case.log, folder / "answer"
-    answer.unlink(missing_ok=True)
+    log = folder / case.log
+    with tempfile.TemporaryDirectory(dir=folder) as answers:  # what is followed is a folder of files
+        return _run(case, log, Path(answers) / "answer.parquet", memory)
+
+
+def _run(case: Case, log: Path, answer: Path, memory: str | None) -> tuple[int, int, float]:
     words = [sys.executable, "-m", "ztflow", *case.words.split(), "--output", str(answer)]
     words += ["--memory", memory] if memory else []
     words += ["-"] if case.live else [str(log)]

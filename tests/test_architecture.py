@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("filters",),
     ("graph", "policy", "counters"),
     ("reports",),
-    ("session",),
+    ("session", "page"),
     ("api", "testing"),
     ("simulate",),
     ("cli",),
@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Bottom first. A module imports from lower layers and from its own room, never sideways."""
 
-LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports")}
+LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports", "writers")}
 """Imports inside a function that go up: the convenience methods of the tables."""
 
 CIRCLES = {
@@ -44,6 +44,7 @@ CIRCLES = {
     ("ztflow.model.answers", "ztflow.model.tables"),
     ("ztflow.model.answers", "ztflow.reports"),
     ("ztflow.model.answers", "ztflow.reports.summary"),
+    ("ztflow.model.answers", "ztflow.reports.top"),
     ("ztflow.model.table", "ztflow.filters"),
     ("ztflow.filters", "ztflow.filters.masks"),
 }

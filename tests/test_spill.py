@@ -47,6 +47,17 @@ def test_of_equal_times_the_batch_that_came_first_is_first(limit):
         assert lines_of(kept.slices()) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("limit", [1, 1 << 30])
+def test_a_slice_has_no_words_of_those_before_it(limit):
+    with LogOrder(limit=limit, portion=1) as kept:
+        for batch in range(30):
+            rows = [connection(client=20 * batch + n)[0] | {"time": 100 * batch + 7 * n} for n in range(20)]
+            kept.add(table(rows))
+        words = [len(part.column("src_ip").chunk(0).dictionary) for part in kept.slices()]
+    assert len(words) > 10
+    assert max(words) <= 80
+
+
 def test_files_are_removed_when_reading_breaks_off():
     kept = LogOrder(limit=1)
     with pytest.raises(RuntimeError, match="broken"), kept:  # noqa: PT012

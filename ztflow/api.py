@@ -13,9 +13,11 @@ from typing import TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from ztflow.aggregate.view import View
 from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
+from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
@@ -298,7 +300,9 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made = kind.concat(parts)
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
-        made.evicted = report.evicted
+        made.evicted, made.notices = report.evicted, tuple(notices_of(report))
+        made.producers = report.producers
+        made.span = View(made.to_arrow()).span()
     return made
 
 

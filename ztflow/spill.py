@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from ztflow.columns.dictionaries import without_unused
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.timestamps import micros_of
 from ztflow.files.placing import told
@@ -258,7 +259,8 @@ class LogOrder(_Ordering):
             held.append(table)
             whole = _sorted(_one_dictionary(held), "time")
             place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge, "right"))
-            held = [whole.slice(place)]
+            rest = whole.slice(place)
+            held = [without_unused(rest)] if rest.num_rows else []  # or each slice had the words of all before it
             if place:
                 yield whole.slice(0, place)
 

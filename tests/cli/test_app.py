@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from ztflow.cli.app import HEADINGS, program, spelled_out
+from ztflow.cli.app import program, spelled_out
+from ztflow.cli.completion import SHELLS, for_kubectl
+from ztflow.cli.help_page import HEADINGS
 from ztflow.cli.options import EXCLUDED, GRAPH_LEVELS, REPORT_FORMATS
 from ztflow.cli.run import OK, USAGE
 
@@ -86,6 +88,11 @@ def test_not_goes_before_a_filter_only(cli, words):
         (["flow", "a.log"], "'flows'"),
         (["--color", "never", "grpah"], "'graph'"),
         (["Records"], "'records'"),
+        (["sumary", "x.log"], "'summary'"),
+        (["sum"], "'summary'"),
+        (["denied", "x.log"], "'report denied'"),
+        (["localty"], "'report locality'"),
+        (["report", "loc"], "'locality'"),
         (["flows", "--from-pdo", "x"], "--from-pod"),
         (["graph", "--by", "nod"], "'node'"),
         (["diff", "--by", "workloads", "a", "b"], "'workload'"),
@@ -114,6 +121,12 @@ def test_a_word_far_from_all_is_only_refused(cli):
     result = cli("graph", "--by", "planet")
     assert "id you mean" not in result.talk
     assert result.talk.startswith("ztflow: Invalid value for '--by': 'planet' is not one of pod, workload, ")
+
+
+def test_a_word_that_is_no_command_is_never_a_file_name(cli, seed):
+    result = cli("show-me", seed / "same-node.log")
+    assert (result.code, result.out) == (USAGE, "")
+    assert result.talk.startswith("ztflow: No command and no file is called 'show-me'; the commands are summary, ")
 
 
 def test_a_file_may_be_called_almost_like_a_command(cli, seed, tmp_path, monkeypatch):
@@ -174,21 +187,38 @@ def test_commands_options_and_words_are_completed():
     assert completed("flows", "--not", "") == ["file,"]
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_know_the_program(shell):
-    run = subprocess.run(
-        [sys.executable, "-m", "ztflow"], env=os.environ | {"_ZTFLOW_COMPLETE": f"{shell}_source"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "_ZTFLOW_COMPLETE=" in run.stdout
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_is_given_its_script(cli, shell):
+    result = cli("completion", shell)
+    assert (result.code, result.talk) == (OK, "")
+    assert f"_ZTFLOW_COMPLETE={shell}_complete" in result.out
+    assert "Did you mean 'bash'?" in cli("completion", "bsh").talk
+
+
+def test_kubectl_is_told_what_it_asks_of_a_plugin():
+    def asked(*words):
+        return for_kubectl(words, program).split("\n")
+
+    assert asked("report", "tu") == ["tunnels", ":4", ""]
+    assert asked("fl") == ["flows", ":4", ""]
+    assert asked("flows", "--from-p") == ["--from-pod", "--from-port", ":4", ""]
+    assert asked("flows", "--inventory", "p") == [":0", ""]
+    assert asked() == [*program.commands, ":4", ""]
+
+
+def test_as_a_plugin_of_kubectl_it_is_called_so(cli, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/kubectl-ztflow"])
+    assert cli("flows", "--help").out.startswith("Usage: kubectl ztflow flows [OPTIONS] [INPUT]...\n")
+    assert cli("flows", "--nonsense").talk.endswith("See 'kubectl ztflow flows --help'\n")
+    assert cli(stdin=None).talk.startswith("Usage: kubectl ztflow [COMMAND]")
 
 
 def test_the_documented_line_makes_bash_complete(tmp_path):
     """A real bash, asked for what it would offer after `ztflow flows --from-p`."""
     page = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
-    (line,) = re.findall(r"^(eval .*bash_source.*?) +#", page.read_text(encoding="utf-8"), re.MULTILINE)
+    (line,) = re.findall(r"^(eval .*completion bash.*?) +#", page.read_text(encoding="utf-8"), re.MULTILINE)
     command = tmp_path / "ztflow"
-    command.write_text(f"#!/bin/sh\nexec {sys.executable} -m ztflow\n")
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m ztflow "$@"\n')
     command.chmod(0o755)
     script = (
         f"{line}\nCOMP_WORDS=(ztflow flows --from-p) COMP_CWORD=2\n_ztflow_completion ztflow\necho ${{COMPREPLY[@]}}"

@@ -232,7 +232,7 @@ def named_in(tmp_path: Path) -> dict[str, tuple[list[str], Path]]:
     pods.write_bytes((SEED / "pods-wide-1.txt").read_bytes())
     prices = tmp_path / "prices.csv"
     prices.write_text("from_zone,to_zone,egress_per_gb\na,b,0.01\n")
-    report = ["report", "locality", str(log)]
+    report = ["report", "locality", "-o", "table", str(log)]
     return {
         "file": (["flows", str(log)], log),
         "folder": (["flows", str(logs)], log),
@@ -294,7 +294,9 @@ def test_what_is_followed_does_not_eat_its_own_output(cli, tmp_path, place, name
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["flows"], ["records"], ["summary", "-o", "json"], ["graph"], ["report", "traffic"]])
+@pytest.mark.parametrize(
+    "words", [["flows"], ["records"], ["summary", "-o", "json"], ["graph"], ["report", "traffic", "-o", "table"]]
+)
 def test_a_missing_input_never_empties_an_old_output(cli, tmp_path, words):
     old = tmp_path / "old.csv"
     old.write_bytes(OLD)

@@ -9,7 +9,10 @@ COMMANDS = [
     "summary",
     "records",
     "flows",
+    "show",
+    "top",
     "graph",
+    "page",
     "report",
     "diff",
     "advise",
@@ -17,6 +20,8 @@ COMMANDS = [
     "explain",
     "simulate",
     "warmup",
+    "completion",
+    "man",
 ]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -164,6 +167,114 @@ def test_the_summary_is_alive_on_a_terminal_until_ctrl_c(start):
         os.close(ours)
         if theirs >= 0:
             os.close(theirs)
+
+
+class OnTerminal:
+    """ztflow reading a pipe on a terminal of its own, which has keys."""
+
+    def __init__(self, *words: str) -> None:
+        reading, self.pipe = os.pipe()
+        self.process, self.terminal = pty.fork()
+        if not self.process:
+            os.dup2(reading, 0)
+            os.environ |= {"COLUMNS": "", "LINES": "", "TERM": "xterm", "NO_COLOR": "1"}
+            os.execv(sys.executable, [*ZTFLOW, *words])
+        os.close(reading)
+        self.resize(80, 24)
+        self.ended: int | None = None
+        self.rest = ""
+        """What was written from the call of `end` on."""
+
+    def resize(self, width: int, height: int) -> None:
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def press(self, keys: str) -> None:
+        os.write(self.terminal, keys.encode())
+
+    def until(self, wanted: str) -> str:
+        """What is painted until it has this text."""
+        found = plain(read_until(self.terminal, wanted.encode()))
+        assert wanted in found, found
+        return found
+
+    def modes(self) -> list[int]:
+        """Its modes: whether keys come line by line and are shown."""
+        return termios.tcgetattr(self.terminal)[:4]
+
+    def end(self) -> int:
+        """The exit code. What is still written is read, for it may fill the terminal."""
+        deadline = time.monotonic() + WAIT
+        while self.ended is None and time.monotonic() < deadline:
+            if select.select([self.terminal], [], [], 0.05)[0]:
+                try:
+                    self.rest += plain(os.read(self.terminal, 65536))
+                except OSError:
+                    deadline = min(deadline, time.monotonic() + 5)
+            done, status = os.waitpid(self.process, os.WNOHANG)
+            self.ended = os.waitstatus_to_exitcode(status) if done else None
+        assert self.ended is not None, "it goes on"
+        return self.ended
+
+    def close(self) -> None:
+        if self.ended is None:
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+        os.close(self.pipe)
+        os.close(self.terminal)
+
+
+@pytest.fixture
+def terminal():
+    made = OnTerminal("summary")
+    yield made
+    made.close()
+
+
+def test_keys_work_beside_a_pipe_and_the_size_is_asked_at_each_picture(terminal):
+    before = terminal.modes()
+    os.write(terminal.pipe, connection(1) + connection(30))
+    terminal.until("q quit")
+    assert terminal.modes() != before, "keys come one by one and are not shown"
+    terminal.press("w")
+    terminal.until("window: 1 min")
+    terminal.resize(60, 15)
+    assert all(len(line) <= 60 for line in terminal.until("  q quit").rpartition("window  ")[2].splitlines())
+    terminal.press("\r")
+    assert "LAST LINES" in terminal.until("Esc back")
+    terminal.press("\x1b")
+    terminal.until("Enter open")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert terminal.modes() == before
+    assert "100.0 % of 4 halves" in terminal.rest[terminal.rest.rindex("window") :]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM), (None, 0)])
+def test_the_terminal_is_given_back_however_it_ends(terminal, number, code):
+    before = terminal.modes()
+    os.write(terminal.pipe, connection(1))
+    terminal.until("q quit")
+    if number is None:
+        os.close(terminal.pipe)  # the pipe ends
+        terminal.pipe = os.open(os.devnull, os.O_WRONLY)
+    else:
+        os.kill(terminal.process, number)
+    assert terminal.end() == code
+    assert terminal.modes() == before
+
+
+def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(terminal):
+    before = terminal.modes()
+    os.write(terminal.pipe, connection(1))
+    terminal.until("q quit")
+    os.kill(terminal.process, signal.SIGTSTP)
+    assert os.WIFSTOPPED(os.waitpid(terminal.process, os.WUNTRACED)[1])
+    assert terminal.modes() == before
+    os.kill(terminal.process, signal.SIGCONT)
+    os.write(terminal.pipe, connection(9))
+    terminal.until("q quit")
+    terminal.press("q")
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("words", [["-f"], ["flows", "-f"], ["flows", "-"]])

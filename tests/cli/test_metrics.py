@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.counters.test_prometheus import LOST, recorded  # noqa: F401 - a fixture
+
 QUIET = Path("fixtures/captured/1.31.0-head-quiet")
 LOGS = sorted(QUIET.glob("*.log.gz"))
 METRICS = [part for file in sorted(QUIET.glob("*-4.txt.gz")) for part in ("--metrics", file)]
@@ -29,4 +33,23 @@ def test_it_goes_with_no_other_report_and_a_file_that_is_none_is_refused(cli):
     assert (result.code, "--metrics is for report loss" in result.talk) == (2, True)
     result = cli("report", "loss", *LOGS, "--metrics", LOGS[0])
     assert result.code == 3
+    assert len(result.talk.splitlines()) == 1, result.talk
+
+
+def test_a_prometheus_is_asked_instead(recorded, cli):  # noqa: F811 - the fixture
+    told = json.loads(cli("report", "loss", *LOGS, "--prometheus", recorded, "-o", "json").out)
+    assert (told["missing"], told["closed"] - told["lines"], told["findings"]) == (LOST, LOST, LOST)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "code", "said"),
+    [
+        ("denied", "localhost:9090", 2, "--prometheus is for report loss"),
+        ("loss", "ftp://user:secret@host", 3, "is no address"),
+        ("loss", "http://user:secret@host:port", 3, "is no address"),
+    ],
+)
+def test_an_address_that_is_none_is_said_before_anything_is_read(name, url, code, said, cli):
+    result = cli("report", name, "nothing.log", "--prometheus", url)
+    assert (result.code, said in result.talk, "secret" in result.talk) == (code, True, False)
     assert len(result.talk.splitlines()) == 1, result.talk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +14,8 @@ from flows_by_hand import flow, table
 from ztflow.cli import live_screen, progress
 from ztflow.cli.live_screen import LiveScreen
 from ztflow.cli.options import Grid, Reading, Rows
-from ztflow.cli.output import Paper
-from ztflow.cli.progress import ReadingBar
+from ztflow.cli.output import Paper, is_aside, say
+from ztflow.cli.progress import ProgressBar
 from ztflow.cli.rows import Selection
 from ztflow.cli.run import FINDINGS, OK, USAGE
 from ztflow.model.tables import Flows
@@ -109,48 +110,96 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(live_screen, "monotonic", clock)
+    monkeypatch.setattr(live_screen, "thread_time", clock)
     monkeypatch.setattr(progress, "monotonic", clock)
     return clock
+
+
+class View:
+    """Shows how often it was looked at; every look takes 0.3 s."""
+
+    held = ended = False
+    with_keys = quiet = True
+
+    def __init__(self, clock):
+        self.clock, self.looks = clock, 0
+
+    def look(self):
+        self.looks += 1
+        self.clock.now += 0.3
+
+    def painted(self, paper, said):
+        return [f"picture {self.looks} of {paper.width} by {paper.height}", *said]
 
 
 def test_pictures_come_when_due_and_only_when_there_is_news(clock, monkeypatch):
     shown = Terminal()
     monkeypatch.setattr(sys, "stdout", shown)
-    pictures = []
-
-    def picture():
-        pictures.append(clock.now)
-        clock.now += 0.3
-        return [f"picture {len(pictures)}"]
-
-    with LiveScreen(Paper(80, 24), picture) as screen:
+    view = View(clock)
+    with LiveScreen(Paper(80, 24), view, view.look) as screen:
         screen.tick(news=True)
-        assert pictures == [], "a short input is answered without a flicker"
+        assert not view.looks, "a short input is answered without a flicker"
         clock.now += 1
         screen.tick(news=False)
-        assert len(pictures) == 1, "the first picture comes even before the first line"
+        assert view.looks == 1, "the first picture comes even before the first line"
         clock.now += 1.4
         screen.tick(news=True)
-        assert len(pictures) == 1, "0.3 s of painting earn 1.5 s of reading"
+        assert view.looks == 1, "0.3 s of painting earn 1.5 s of reading"
         clock.now += 0.2
         screen.tick(news=False)
-        assert len(pictures) == 2, "news that came early is not lost"
+        assert view.looks == 2, "news that came early is not lost"
         clock.now += 9
         screen.tick(news=False)
-        assert len(pictures) == 2
-    assert "picture 2" in shown.getvalue()
+        assert view.looks == 2
+        view.held = True
+        screen.tick(news=True)
+        assert view.looks == 2, "the picture is held"
+    assert "picture 2 of 80 by 24" in shown.getvalue()
+
+
+def test_a_terminal_is_painted_in_the_size_it_has(clock, monkeypatch):
+    shown, sizes = Terminal(), [(60, 15)]
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(live_screen, "_size", lambda: os.terminal_size(sizes[-1]))
+    view = View(clock)
+    with LiveScreen(Paper(80, 24), view, view.look) as screen:
+        clock.now += 1
+        screen.tick(news=False)
+        sizes.append((200, 50))
+        screen.tick(news=False)
+    assert view.looks == 1, "nothing is computed anew for that"
+    assert "picture 1 of 60 by 15" in shown.getvalue()
+    assert "picture 1 of 200 by 50" in shown.getvalue()
+
+
+def test_messages_stand_on_the_screen_and_are_said_again_after_it(clock, monkeypatch):
+    shown, errors = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(sys, "stderr", errors)
+    view = View(clock)
+    with LiveScreen(Paper(80, 24), view, view.look) as screen:
+        clock.now += 1
+        screen.tick(news=False)
+        say("gone")
+        assert "ztflow: gone" in shown.getvalue()
+        assert errors.getvalue() == ""
+        assert is_aside(), "no progress bar is painted over it"
+    assert errors.getvalue() == "ztflow: gone\n"
+    assert not is_aside()
 
 
 def test_no_pictures_where_there_is_no_terminal(clock):
-    with LiveScreen(Paper(), lambda: pytest.fail("nobody looks")) as screen:
+    view = View(clock)
+    with LiveScreen(Paper(), view, view.look) as screen:
         clock.now += 9
         screen.tick(news=True)
+    assert not view.looks
 
 
 def test_the_bar_comes_after_a_second_on_a_terminal_only(clock, monkeypatch):
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
-    with ReadingBar() as bar:
+    with ProgressBar() as bar:
         bar(10, 100)
         assert shown.getvalue() == ""
         clock.now += 2
@@ -163,7 +212,7 @@ def test_the_bar_comes_after_a_second_on_a_terminal_only(clock, monkeypatch):
         assert len(shown.getvalue()) == said
     silent = io.StringIO()
     monkeypatch.setattr(sys, "stderr", silent)
-    with ReadingBar() as bar:
+    with ProgressBar() as bar:
         clock.now += 9
         bar(50, None)
     assert silent.getvalue() == ""

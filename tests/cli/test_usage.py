@@ -72,7 +72,11 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["graph", "--by", "name_space", "-"], "Did you mean 'namespace'?"),
         (["diff", "--by", "nodes", "a", "b"], "Did you mean 'node'?"),
         (["graph", "-o", "png", "-"], "png"),
-        (["records", "--filter", "verdict == denied", "-"], "no column 'verdict'"),
+        (["records", "--filter", "mtls", "-"], "no column 'mtls'"),
+        (["flows", "--output", "g.svg", "-"], "nothing is written as .svg here ('ztflow graph' does), but as .csv"),
+        (["graph", "--output", "g.png", "-"], "nothing is written as .png here, but as "),
+        (["report", "denied", "--output", "x.jsonl.gz", "-"], "say the form: -o table|json|markdown|html"),
+        (["flows", "--filter", "prot == 5432", "-"], "no column 'prot'; did you mean port?"),
     ],
 )
 def test_a_command_line_that_means_nothing_is_code_2(cli, words, said):
@@ -199,7 +203,7 @@ def test_stats_swallows_no_file_and_counts_the_whole_input(cli, seed):
 def test_an_output_file_is_never_an_input(cli, tmp_path, seed):
     copy = tmp_path / "a.log"
     copy.write_bytes((seed / "same-node.log").read_bytes())
-    result = cli("flows", copy, "--output", copy)
+    result = cli("flows", copy, "-o", "table", "--output", copy)
     assert result.code == USAGE
     assert "overwritten" in result.talk
     assert copy.read_bytes() == (seed / "same-node.log").read_bytes()

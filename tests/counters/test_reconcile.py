@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import ztflow
 from ztflow.counters import Scrape, read_scrapes, reconcile
-from ztflow.counters.reasons import access_level
-from ztflow.counters.scrapes import Key
+from ztflow.counters.scrapes import Key, TimeFrom
 from ztflow.errors import UsageError
+from ztflow.model.notices import access_level
 from ztflow.model.provenance import Fact, Origin, ReadReport
 from ztflow.model.tables import Halves
 
@@ -105,7 +105,7 @@ def written(tmp_path, *seconds) -> Halves:
 
 
 def scrape(second, count):
-    return Scrape("ztunnel-4k7rb", "m", NEW_YEAR + int(second * 1_000_000), 50_000, "as given", {KEY: count})
+    return Scrape("ztunnel-4k7rb", "m", NEW_YEAR + int(second * 1_000_000), 50_000, TimeFrom.GIVEN, {KEY: count})
 
 
 def fact(kind, second, **values):
@@ -120,6 +120,22 @@ def test_a_process_that_began_anew_counts_from_nothing(tmp_path):
     counters = reconcile(halves, [scrape(5, 7), scrape(20, 4)], events[:1])
     assert "began anew, and no line says when" in counters.ztunnels[0].notes[0]
     assert [one.missing for one in counters.ztunnels[0].stretches] == [5], "the counters fell: no stretch joins the two"
+
+
+def test_open_all_along_is_open_at_the_first_scrape_less_what_began_before_it_and_ended(tmp_path):
+    file = tmp_path / "ztunnel-4k7rb.log"
+    lines = [PLAIN.format(second) for second in (1, 2, 12, 13)]
+    lines[2] = lines[2].replace("1ms", "8000ms")
+    file.write_text("".join(lines))
+    made = [scrape(5, 2), scrape(20, 4)]
+    for one, opened in zip(made, (5, 9), strict=True):
+        one.opened = {KEY: opened}
+    [one] = reconcile(ztflow.read_records(file), made, [fact("version", 0)]).ztunnels
+    assert (one.missing, one.open_now, one.open_before) == (0, 5, 2), "three were open, one of them ended at 12 s"
+    [one] = reconcile(ztflow.read_records(file), made[1:], [fact("version", 0)]).ztunnels
+    assert (one.open_now, one.open_before) == (5, None)
+    [one] = reconcile(ztflow.read_records(file), made, [fact("version", 0), fact("version", 10)]).ztunnels
+    assert one.open_before is None, "another process has no connection of the first"
 
 
 def test_reasons_are_told_from_the_lines_that_are_there(tmp_path):

@@ -72,6 +72,37 @@ def kept(text, rows=ROWS):
         ("NOT verdict == denied AND mtls", [1]),
         ("not not mtls", [1]),
         ("\tverdict==denied\n", [0]),
+        ("src_name == web*", [0, 1]),
+        ("src_name != 'w?b-*'", [2]),
+        ("src_name in [cart, we*]", [0, 1]),
+        ("src_name in web-0", [0, 1]),
+        ("policy == deny", [0]),
+        ("dst_service == db.data", [0, 1, 2]),
+        ("src_identity == shop/web", [0, 1, 2]),
+        ("src_ip in 10.0.0.0/8", [0, 1]),
+        ("src_ip in [fd00::/8, 10.0.1.1]", [0, 1]),
+        ("src_ip == 10.0.*", [0, 1]),
+        ("src_port == 50000-50001", [0, 1, 2]),
+        ("src_port not in [1, 49999-50001]", []),
+        ("to_port == 5432", [0, 1, 2]),
+        ("to-port != 5432", []),
+        ("port in 5000-5999", [0, 1, 2]),
+        ("to_port < 5433 and to_port >= 5432", [0, 1, 2]),
+        ("from_pod == shop/web-*", [0, 1]),
+        ("from_pod =~ '^web' and not to_pod =~ '^web'", [0, 1]),
+        ("pod == null", [2]),
+        ("from_ip == null", [2]),
+        ("namespace in [shop, null]", [0, 1, 2]),
+        ("from_node == node-b", [1]),
+        ("service == db", [0, 1, 2]),
+        ("src_workload == shop/web", [0, 1]),
+        ("direction == inbound", [0, 1, 2]),
+        ("direction != outbound", []),
+        ("bytes >= 10kB", [1]),
+        ("bytes == null", [2]),
+        ("duration > 1s", [0]),
+        ("request >= 10kB and response >= 0", [1]),
+        ("time > 2024-06-16T12:48:52Z", [1]),
         ("path == 'hbone' and locality != same_node and dst_name == db-6f4dc97cb-swdlb", [0, 1, 2]),
     ],
 )
@@ -89,7 +120,19 @@ def test_meaning(text, rows):
         ("verdict == x)", 13, "found '\\)'"),
         ("verdict == x and", 17, "expected a condition"),
         ("verdict == x or or mtls", 17, "expected a condition, found 'or'"),
-        ("verdict in x", 12, r"expected '\['"),
+        ("verdict in x", 12, "verdict cannot be 'x'"),
+        ("verdict in", 11, "expected a value before the end"),
+        ("from_pod", 1, "no condition"),
+        ("to_ip == 10.0", 10, "not an IP address or a CIDR"),
+        ("src_ip in 10.0.0.0/33", 11, "not an IP address or a CIDR"),
+        ("port == 80-", 9, "not a port or a range"),
+        ("port > 80-90", 8, "has no order"),
+        ("from_pod > a", 12, "pod has no order"),
+        ("pod =~ '('", 8, "not a regular expression"),
+        ("direction > outbound", 11, "no order"),
+        ("direction == sideways", 14, "direction cannot be 'sideways'"),
+        ("prot == 1", 1, "did you mean port"),
+        ("src_port > 80-90", 12, "not a number"),
         ("verdict in [x", 14, r"expected '\]'"),
         ("verdict in []", 13, "expected a value"),
         ("verdict == 'x", 12, "expected a value"),
@@ -154,11 +197,15 @@ def test_deep_but_allowed():
 
 
 def test_columns_are_those_of_the_table():
-    with pytest.raises(ExpressionError, match="no column 'verdict'"):
-        parse_expression("verdict == denied", HALVES)
-    with pytest.raises(UsageError, match="no column verdict"):
-        expression_mask(parse_expression("verdict == denied"), halves_table(connection()))
-    assert kept("direction == inbound and bytes_sent > 0", halves_table(connection())) == [1]
+    with pytest.raises(ExpressionError, match="no column 'mtls'"):
+        parse_expression("mtls", HALVES)
+    with pytest.raises(UsageError, match="no column mtls"):
+        expression_mask(parse_expression("mtls"), halves_table(connection()))
+    halves = halves_table(connection())
+    assert kept("direction == inbound and bytes_sent > 0", halves) == [1]
+    for text, rows in (("verdict == forwarded", [0, 1]), ("bytes > 0", [0, 1]), ("time != null", [0, 1])):
+        assert parse_expression(text, HALVES)
+        assert kept(text, halves) == rows
 
 
 def test_an_unknown_cell_is_on_exactly_one_side_of_every_condition():

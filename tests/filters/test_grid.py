@@ -10,8 +10,8 @@ from halves_by_hand import table as halves_table
 
 from ztflow.errors import UsageError
 from ztflow.filters import Filter, make_filter
+from ztflow.filters.ends import Known
 from ztflow.filters.grid import Kind
-from ztflow.filters.masks import Known
 from ztflow.model.provenance import ReadStats
 from ztflow.model.tables import Flows, Halves
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree as ET
@@ -13,11 +15,14 @@ from flows_by_hand import flow, table
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ztflow.aggregate.measures import MEASURE_NAMES
 from ztflow.graph import LEVELS, build_graph
 from ztflow.graph.formats import write_graph
 from ztflow.graph.formats.boxes import box_attribute, edge_class
+from ztflow.graph.formats.map.columns import map_columns, packed
 from ztflow.graph.formats.map.placing import EDGES_DRAWN, VERTICES_DRAWN, lay_out, short_name
 from ztflow.model.tables import Flows
+from ztflow.text.escapes import visible
 
 
 class Page(HTMLParser):
@@ -66,25 +71,56 @@ def test_hostile_names_stay_text(hostile):
     assert {tag for tag, _ in page.elements} <= {
         "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "nav", "label", "input", "svg", "g",
         "path", "rect", "text", "tspan", "polygon", "circle", "span", "select", "option", "button", "main", "div",
-        "section", "h2", "table", "thead", "tbody", "tr", "th", "td", "script",
+        "section", "h2", "table", "thead", "tbody", "tr", "th", "td", "script", "aside", "output", "noscript", "caption",
     }  # fmt: skip
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert "evil/<script>alert(1)</script>" in "".join(page.texts)
 
 
+def column(packed):
+    """A column as the page's program reads it."""
+    if isinstance(packed, list):
+        return packed
+    values, at = [packed["most"]] * packed["n"], 0
+    for step, value in zip(packed["at"], packed["is"], strict=True):
+        at += step
+        values[at] = value
+    return values
+
+
+def words(packed):
+    return [packed["words"][code] if code >= 0 else None for code in column(packed["codes"])]
+
+
+def data_of(page_text):
+    return json.loads(Page(page_text).scripts[0])
+
+
 def test_the_page_carries_its_data(hostile):
-    page = Page(write_graph(hostile, "html"))
-    data = json.loads(page.scripts[0])
-    assert {node["id"] for node in data["nodes"]} == set(hostile)
-    assert len(data["edges"]) == hostile.number_of_edges()
-    # What the page's program joins by number must be what it means.
-    vertices = {int(a["data-v"]) for a in page.of("g") if "data-v" in a}
-    assert vertices == set(range(hostile.number_of_nodes()))
-    for attributes in page.of("g"):
-        if "data-e" in attributes:
-            edge = data["edges"][int(attributes["data-e"])]
-            assert data["nodes"][int(attributes["data-s"])]["id"] == edge["source"]
-            assert data["nodes"][int(attributes["data-t"])]["id"] == edge["target"]
+    data = data_of(write_graph(hostile, "html"))
+    names = [visible(name) for name in hostile]
+    assert data["vertices"]["id"] == names
+    assert words(data["vertices"]["node"]) == [
+        None if (node := known.get("node")) is None else visible(node) for _, known in hostile.nodes(data=True)
+    ]
+    ends = zip(data["edges"]["source"], data["edges"]["target"], words(data["edges"]["path"]), strict=True)
+    assert [(names[source], names[target], path) for source, target, path in ends] == [
+        (visible(source), visible(target), key) for source, target, key in hostile.edges(keys=True)
+    ]
+
+
+@quick
+@given(flows(), st.sampled_from(LEVELS))
+def test_the_columns_are_the_edges(some, by):
+    graph = build_graph(some, by)
+    columns = map_columns(graph)["edges"]
+    for name in set(MEASURE_NAMES) - {"first_seen", "last_seen"}:
+        assert column(columns[name]) == [edge.get(name) for *_, edge in graph.edges(data=True)]
+
+
+@given(st.lists(st.integers(0, 3) | st.none()))
+def test_a_packed_column_is_the_column(values):
+    assert column(packed(values)) == values
 
 
 def test_nothing_is_fetched(hostile):
@@ -93,8 +129,11 @@ def test_nothing_is_fetched(hostile):
     fetching = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "background"}
     assert not [attributes for _, attributes in page.elements if fetching & attributes.keys()]
     (policy,) = [a["content"] for a in page.of("meta") if a.get("http-equiv") == "Content-Security-Policy"]
-    assert "default-src 'none'" in policy
     own = page.scripts[1]
+    hashed = b64encode(sha256(own.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'; base-uri 'none'"
+    ), "no script but the page's own runs, not even one that came out of a name"
     assert not [word for word in ("fetch(", "XMLHttp", "import(", "innerHTML", "eval(", "WebSocket") if word in own]
     assert "@import" not in text
     assert "url(" not in text
@@ -105,9 +144,8 @@ def test_kinds_of_edges_are_told_apart():
         ["same_node", "cross_node", "unknown"])]  # fmt: skip
     graph = build_graph(Flows(table(*some, flow(dst_pod="data/db-0", locality="cross_node"))))
     assert {edge_class(data) for *_, data in graph.edges(data=True)} == {"mixed", "cross_node", "unknown"}
-    page = Page(write_graph(graph, "html"))
-    kinds = {a["data-k"] for a in page.of("g") if "data-k" in a}
-    assert kinds == {"mixed", "cross_node", "unknown"} == {a["data-kind"] for a in page.of("input") if "data-kind" in a}
+    kinds = {a["data-k"] for a in Page(write_graph(graph, "svg")).of("g") if "data-k" in a}
+    assert kinds == {"mixed", "cross_node", "unknown"}
 
 
 def test_the_header_states_the_unknown_share():
@@ -124,9 +162,8 @@ def test_boxes_are_nodes_then_zones_then_namespaces():
     assert box_attribute(build_graph(Flows(table(flow(src_node=None, dst_node=None))))) == "namespace"
     assert box_attribute(build_graph(Flows(table(flow(src_zone="z"))), "node")) == "zone"
     assert box_attribute(build_graph(Flows(table(flow())), "node")) is None
-    maps = [a["data-box"] for a in Page(write_graph(build_graph(Flows(table(flow(src_zone="z")))), "html")).of("div")
-            if "data-box" in a]  # fmt: skip
-    assert maps == ["node", "zone", "namespace"]
+    by_workload = build_graph(Flows(table(flow())), "workload")
+    assert box_attribute(by_workload) == "namespace", "a workload runs on many nodes, by chance on one"
 
 
 @quick
@@ -157,7 +194,7 @@ def test_a_big_graph_is_cut_to_its_busiest_part_and_says_so():
     assert drawing.hidden_edges == 601 - (VERTICES_DRAWN - 1)
     assert drawing.links[-1].source == "shop/busy-0", "the busiest is drawn last, on top"
     note = f"{drawing.hidden_edges} more edges"
-    assert note in "".join(Page(write_graph(graph, "html")).texts)
+    assert len(data_of(write_graph(graph, "html"))["vertices"]["id"]) == 602, "the page has them all"
     assert note in write_graph(graph, "svg")
     assert VERTICES_DRAWN < EDGES_DRAWN
 
@@ -185,4 +222,5 @@ def test_notebooks_get_a_map_and_a_table_without_scripts(hostile):
     assert not page.of("script")
     assert page.of("svg")
     assert page.of("table")
+    assert "thicker: more connections" in "".join(page.texts)
     assert f"… and {hostile.number_of_edges() - 20} more rows" in "".join(page.texts)

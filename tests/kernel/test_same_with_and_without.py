@@ -277,3 +277,13 @@ def test_most_lines_take_the_fast_way(kernel):
         assert parser.stats.slow_lines < 0.8 * parser.stats.physical_lines
         accessible = parser.stats.physical_lines - parser.stats.slow_lines
         assert accessible > 0.95 * parser.stats.access
+
+
+def test_requests_of_another_vendor_are_counted_by_both(kernel):
+    request = content(FIXTURES / "real/solo-bank-of-anthos-39754725156.log").splitlines(keepends=True)
+    vendor = next(line for line in request if b"\thttp access\t" in line)
+    ours = content(FIXTURES / "seed/cross-node.log").splitlines(keepends=True)
+    data = b"".join([vendor, *ours, vendor, vendor, b"x " + vendor, vendor.replace(b"\t", b" ")])
+    same(kernel, data, [len(data) // 2])
+    kernel(on=True)
+    assert outcome([data])[-1] == {"solo_http": 5}

@@ -9,6 +9,8 @@ from ztflow.model.error_classes import (
     IO_TEXTS,
     TLS_CAUSES,
     classify_error,
+    closed_by_client,
+    closed_by_envoy,
     policy_of,
     verdict_of,
 )
@@ -55,6 +57,13 @@ from ztflow.model.vocabulary import Verdict
         ("identity error: signing gRPC error (Unavailable): x", "no_certificate"),
         ("h2 failed: stream closed because of a broken pipe", "h2_error"),
         ("http2 handshake failed: x", "h2_error"),
+        ("h2 failed: stream error received: refused stream before processing any application logic", "stream_reset"),
+        ("send: io error: stream error received: unexpected internal error encountered", "stream_reset"),
+        ("while closing connection: receive: io error: stream error received: stream no longer needed", "stream_reset"),
+        ("io error: stream error received: unspecific protocol error detected", "stream_reset"),
+        ("receive: io error: stream error detected: unspecific protocol error detected", "h2_error"),
+        ("send: io error: connection error received: not a result of an error", "h2_error"),
+        ("while closing connection: receive: io error: protocol error: unexpected internal error encountered", "h2_error"),
         ("no healthy upstream: 10.96.40.11:8000", "no_endpoint"),
         ("ip mismatch: 10.244.2.14 != 10.244.2.99", "bad_authority"),
         ("attempted recursive call to ourselves", "recursive"),
@@ -88,8 +97,28 @@ def test_every_class_is_described_once_and_used():
     names = [known.name for known in ERROR_CLASSES]
     assert len(names) == len(set(names))
     used = {known.error_class or known.otherwise for known in ERROR_TEXTS} | {name for _, name in IO_TEXTS + TLS_CAUSES}
-    assert set(names) == used | {"other"}
+    assert set(names) == used | {"other", "waypoint_closed"}, "what no text alone tells"
     assert all(known.summary and known.cause.endswith(".") and known.advice.endswith(".") for known in ERROR_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("text", "by_client", "by_envoy"),
+    [
+        ("send: io error: stream error received: unexpected internal error encountered", True, True),
+        ("while closing connection: receive: io error: protocol error: unexpected internal error encountered", True, True),
+        ("send: io error: stream error received: refused stream before processing any application logic", True, False),
+        ("receive: client disconnected before all data was written", True, False),
+        ("while closing connection: receive: io error: broken pipe", True, False),
+        ("send: io error: Broken pipe (os error 32)", False, False),  # the server's own socket
+        ("send: destination disconnected before all data was written", False, False),
+        ("client disconnected before all data was written", False, False),  # 1.22.1 to 1.22.3 say it of either side
+        ("connection failed: Connection refused (os error 111)", False, False),
+        ("connection closed due to policy rejection: explicitly denied by: a/b", False, False),
+        ("io error: stream error received: unexpected internal error encountered", False, False),  # no copy, no stream
+    ],
+)  # fmt: skip
+def test_what_the_clients_side_closed(text, by_client, by_envoy):
+    assert (closed_by_client(text), closed_by_envoy(text)) == (by_client, by_envoy)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +144,8 @@ def test_policy_of(text, policy):
         (("peer_denied", None), Verdict.DENIED),
         ((None, "policy_changed"), Verdict.DENIED),
         (("reset", None), Verdict.FAILED),
+        (("waypoint_closed", None), Verdict.FORWARDED),
+        (("waypoint_closed", "reset"), Verdict.FAILED),
         (("peer_unavailable", "refused"), Verdict.FAILED),
         (("a class from tomorrow",), Verdict.FAILED),
         ((), Verdict.UNKNOWN),

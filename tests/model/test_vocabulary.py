@@ -18,7 +18,7 @@ from ztflow.model import vocabulary
 from ztflow.model.error_classes import COPY_PREFIXES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES, classify_error
 from ztflow.model.objects import AccessRecord, Flow
 from ztflow.model.schema import FLOWS, HALVES
-from ztflow.model.vocabulary import ErrorClass, GraphLevel, LogLevel, Paired, Unpaired, Word, unknown_word
+from ztflow.model.vocabulary import ErrorClass, GraphLevel, LogLevel, Paired, Unpaired, Verdict, Word, unknown_word
 from ztflow.pair.pairer import Pairer
 
 PACKAGE = Path(ztflow.__file__).parent
@@ -197,7 +197,11 @@ def twins():
     return Pairer().finish(halves_table([half for n in range(6) for half in connection(n * 0.00001, delay_us=150 + n)]))
 
 
-NOT_IN_LOGS = {LogLevel.TRACE: "no release writes it", Unpaired.STILL_OPEN: "tests/place/test_open_connections.py"}
+NOT_IN_LOGS = {
+    LogLevel.TRACE: "no release writes it",
+    Unpaired.STILL_OPEN: "tests/place/test_open_connections.py",
+    Verdict.OPEN: "tests/place/test_open_flows.py",
+}
 
 
 def test_all_that_is_written_is_a_word_and_every_word_is_written(written):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from halves_by_hand import connection, refusal, table
+from halves_by_hand import connection, plaintext, refusal, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ connections = st.lists(
             "keep": st.sampled_from(["both", "both", "both", "out", "in"]),
             "cut": st.sampled_from([0, 0, 0, 5_000_000]),
             "asked": st.sampled_from([None, None, None, "10.9.9.8", "10.9.9.9"]),
+            "plain": st.sampled_from([None, None, "accepted", "refused"]),
         }
     ),
     max_size=40,
@@ -35,8 +36,10 @@ def halves_of(items):
     rows = []
     for line, drawn in enumerate(items, 1):
         item = dict(drawn)
-        keep, cut, asked = item.pop("keep"), item.pop("cut"), item.pop("asked")
-        if asked is None:
+        keep, cut, asked, plain = (item.pop(name) for name in ("keep", "cut", "asked", "plain"))
+        if plain is not None:
+            out, inn = plaintext(**item, line=line, refused=plain == "refused")
+        elif asked is None:
             out, inn = connection(**item, line=line)
         else:  # refused before it was tracked: no bytes, and one line without figures
             del item["request"], item["response"]

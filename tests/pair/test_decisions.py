@@ -82,3 +82,29 @@ def test_only_one_tunnel_seen_on_both_sides_proves_a_pair(tunnel, other, proved)
     assert (paired == UNIQUE).tolist() == [not proved] * 2
     assert (confidence == 1.0).tolist() == [proved] * 2
     assert confidence[0] >= confidence[1] > 0.99, "one that moved bytes looks like fewer others"
+
+
+RESET = "send: io error: stream error received: unexpected internal error encountered"
+LEFT = "receive: client disconnected before all data was written"
+REFUSED = "connection failed: Connection refused (os error 111)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "told"),
+    [
+        ("waypoint_source", RESET, ("forwarded", "waypoint_closed")),
+        ("waypoint_source", LEFT, ("forwarded", "waypoint_closed")),
+        ("waypoint_source", REFUSED, ("failed", "of its text")),
+        ("source_not_captured", RESET, ("forwarded", "waypoint_closed")),  # a gateway, or a waypoint whose clients' logs are missing
+        ("source_not_captured", LEFT, ("failed", "of its text")),  # may be a ztunnel whose log is missing
+        ("partner_missing", RESET, ("failed", "of its text")),
+    ],
+)  # fmt: skip
+def test_a_waypoint_that_closes_what_it_kept_open_is_no_failure(reason, error, told):
+    waiting = waiting_for(connection(0, inn={"error": error, "error_class": "of its text", "level": "error"}))
+    decided = DecisionRecorder(waiting)
+    decided.unpaired(np.array([0]), "waypoint_hop")
+    decided.unpaired(np.array([1]), reason)
+    out, inn = sorted(decided.flows(WordMemory()).to_pylist(), key=lambda flow: flow["paired"], reverse=True)
+    assert (inn["verdict"], inn["error_class"], inn["inbound_error"]) == (*told, error)
+    assert (out["verdict"], out["error_class"]) == ("forwarded", None)

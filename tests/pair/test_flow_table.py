@@ -72,6 +72,7 @@ def by_the_rules(out, inn):
         "mtls": host is not None if tracked else None,
         "verdict": str(verdict_of(inn.get("error_class"), out.get("error_class"))),
         "error_class": first(inn.get("error_class"), out.get("error_class")),
+        "dialled": ("service" if out.get("dst_service") else "address") if out and tracked else None,
         "policy": first(*(policy_of(side["error"]) for side in (inn, out) if side.get("error") is not None)),
         "outbound_error": out.get("error"),
         "inbound_line": inn.get("line_number"),

@@ -39,7 +39,7 @@ def features(drawn):
     return BasicFeatures(
         times, np.zeros(len(drawn), np.int64), np.array(outbound, bool), np.ones(len(drawn), bool),
         np.array(key, np.uint64), none.astype(bool), none, np.array(response, np.uint64), np.array(ztunnel, np.uint64),
-        none.astype(bool),
+        none.astype(bool), ~none.astype(bool),
     )  # fmt: skip
 
 

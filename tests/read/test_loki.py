@@ -100,7 +100,7 @@ def impatient(monkeypatch):
         "BACKOFF": 0.01, "BACKOFF_MAX": 0.05, "RETURN": 2.0, "FIRST_PATIENCE": 1.0, "STALL": 0.15, "ANSWER": 0.4,
         "RECEIVE": 0.25,
     }.items():  # fmt: skip
-        monkeypatch.setattr(f"ztflow.read.sources.loki_http.{name}", value)
+        monkeypatch.setattr(f"ztflow.read.sources.http_client.{name}", value)
 
 
 class Turns(list):
@@ -382,7 +382,7 @@ def test_a_restart_is_survived_and_reading_goes_on_where_it_stopped(store):
 
 def test_where_it_ends_is_said_and_what_was_read_is_given(server, store, monkeypatch):
     store.fill(298)
-    monkeypatch.setattr("ztflow.read.sources.loki_http.RETURN", 0.1)
+    monkeypatch.setattr("ztflow.read.sources.http_client.RETURN", 0.1)
     for fault, what in [
         ("cut_gzip", "the answer is damaged: the gzip data ends early"),
         ("bent_gzip", "the answer is damaged: the gzip data is damaged"),

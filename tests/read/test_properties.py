@@ -48,7 +48,7 @@ def outcome(chunks, *, idle=()):
     halves = Halves.concat(parts)
     assert len(halves) == stats.access
     assert len(parser.problems) == min(stats.problems, limits.PROBLEMS_KEPT)
-    return halves.to_arrow().to_pylist(), stats, facts, parser.problems
+    return halves.to_arrow().to_pylist(), stats, facts, parser.problems, parser.producers
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -121,7 +121,7 @@ def test_any_bytes(data, places):
 @SLOW
 @given(st.binary(max_size=3000))
 def test_random_bytes_are_counted(data):
-    _, stats, _, problems = outcome([data])
+    _, stats, _, problems, _ = outcome([data])
     assert stats.bytes == len(data)
     assert stats.access == 0
     assert not problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows_by_hand import flow, table
+from flows_by_hand import PLAIN, flow, table
 
 from ztflow.model.tables import Flows
 from ztflow.reports import denied, render
@@ -50,3 +50,43 @@ def test_an_identity_that_differs_is_not_claimed():
     (row,) = denied(some).rows
     assert row.source_identity is None
     assert row.flows == 2
+
+
+NONE_ALLOWED = {
+    "verdict": "denied", "error_class": "policy_denied", "paired": "inbound_only",
+    "inbound_error": "connection closed due to policy rejection: allow policies exist, but none allowed",
+}  # fmt: skip
+
+
+def test_what_the_client_is_stands_beside_its_address_and_identity():
+    gateway = {
+        "src_name": "public-ingressgateway-5c8f-x", "src_ip": "10.0.9.9", "unpaired_reason": "source_not_captured",
+        "src_identity": "spiffe://cluster.local/ns/edge/sa/public",
+    }  # fmt: skip
+    some = Flows(
+        table(
+            flow(0, **NONE_ALLOWED | gateway),
+            flow(1, **NONE_ALLOWED | {"src_name": "waypoint-7d9-q", "unpaired_reason": "waypoint_source"}),
+            flow(2, **NONE_ALLOWED | {"src_name": "cart-7d9-q", "unpaired_reason": "source_not_captured"}),
+            flow(3, **NONE_ALLOWED | {"src_name": "lone-7d9-q", "unpaired_reason": "partner_missing"}),
+            flow(4, **NONE_ALLOWED | PLAIN | {"src_name": None, "src_identity": None, "src_ip": "10.42.2.0"}),
+        )
+    )
+    report = denied(some)
+    assert {row.source_address or "": row.caller for row in report.rows if row.source_address != "10.0.1.1"} == {
+        "10.0.9.9": "gateway", "10.42.2.0": "outside_mesh",
+    }  # fmt: skip
+    callers = {row.source.partition("/")[2].partition("-")[0]: row.caller for row in report.rows}
+    assert (callers["waypoint"], callers["cart"], callers["lone"]) == ("waypoint", "no_own_line", None)
+    text = render(report, "text")
+    assert "gateway: by its name the client is a gateway" in text
+    assert "waypoint: the client is a waypoint: its address and identity are judged here" in text
+
+
+def test_kinds_of_refusal_are_told_apart_and_explained():
+    bare = NONE_ALLOWED | {"inbound_error": "connection closed due to policy rejection", "dst_name": "old-0"}
+    report = denied(Flows(table(flow(0, **NONE_ALLOWED), flow(1, **NONE_ALLOWED), flow(2, **bare))))
+    assert [(row.policy, row.what, row.flows) for row in report.policies] == [
+        (None, "no ALLOW policy matched", 2), (None, "refused by a policy", 1),
+    ]  # fmt: skip
+    assert "a policy without rules allows nobody" in render(report, "text")

@@ -27,7 +27,7 @@ def test_the_graph_page_names_every_level_attribute_and_format():
 def test_the_reports_page_has_a_section_for_every_report():
     text = (REFERENCE / "reports.md").read_text()
     sections = re.findall(r"^## (\w+)$", text, re.MULTILINE)
-    assert sections == ["summary", *REPORTS, "diff"]
+    assert sections == ["summary", *REPORTS, "top", "diff"]
 
 
 @pytest.mark.parametrize("page", ["graph.md", "policy.md", "reports.md"])

@@ -149,7 +149,7 @@ def test_the_basis_counts_lines_halves_and_what_is_unknown():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(UsageError, match="choose one of traffic, locality"):
+    with pytest.raises(UsageError, match="choose one of traffic, latency"):
         make_report("weather", Flows())
     with pytest.raises(UsageError, match="needs the access lines"):
         make_report("tunnels", Flows())

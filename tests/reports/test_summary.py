@@ -33,7 +33,7 @@ def test_what_a_person_wants_first():
     }  # fmt: skip
     assert report.nodes["unknown"].flows_share == 0.2
     assert report.zones is None, "no zone is known at all"
-    assert report.mtls["plaintext"].flows == 1
+    assert report.mtls["left_mesh"].flows == 1
     assert [(row.source, row.target, row.source_nodes, row.measures.flows) for row in report.pairs] == [
         ("shop/web", "data/db", ("node-a", "node-b"), 3),
         ("shop/web", "93.184.216.34", ("node-a",), 1),

@@ -16,8 +16,9 @@ ztflow [OPTIONS] [INPUT]...            the summary
 ztflow COMMAND [OPTIONS] [INPUT]...
 ```
 
-If the first word is a command, that command runs; otherwise it is an input of `ztflow summary`. Options may come before
-or after the command. To read a file that has the name of a command, write `./flows`.
+If the first word is a command, that command runs; otherwise it is an input of `ztflow summary`. A first word of letters
+that is neither a command nor a file is refused. Options may come before or after the command. To read a file that has the
+name of a command, write `./flows`.
 
 Without INPUT, ztflow reads standard input (`-`). If that is a terminal, it prints a short hint and exits with code 2.
 Several inputs are read as one capture, sorted by time.
@@ -79,10 +80,19 @@ Commands, options, the words an option accepts, and file names complete in bash 
 to the shell's start-up file:
 
 ```sh
-eval "$(_ZTFLOW_COMPLETE=bash_source ztflow)"        # ~/.bashrc
-eval "$(_ZTFLOW_COMPLETE=zsh_source ztflow)"         # ~/.zshrc
-_ZTFLOW_COMPLETE=fish_source ztflow | source         # ~/.config/fish/config.fish
+eval "$(ztflow completion bash)"        # ~/.bashrc
+eval "$(ztflow completion zsh)"         # ~/.zshrc, after compinit
+ztflow completion fish | source         # ~/.config/fish/config.fish
 ```
+
+Installed below a prefix that the shell looks into (`/usr`, `/usr/local`), nothing has to be added: the scripts are in its
+`share` folder.
+
+## Manual page, and `kubectl ztflow`
+
+`man ztflow` shows what this page shows, wherever man knows the installation: it looks beside the folders in `PATH`. Else
+`ztflow man | man -l -`. With `kubectl-ztflow` in `PATH`, which is installed with ztflow, `kubectl ztflow …` is the same as
+`ztflow …`, and kubectl (1.26 or later) completes its words.
 
 ## Formats of rows (`records`, `flows`)
 
@@ -93,9 +103,38 @@ _ZTFLOW_COMPLETE=fish_source ztflow | source         # ~/.config/fish/config.fis
 | `jsonl` | programs | One JSON object per row. Keys are the columns of [fields](fields.md), plus `src_addr`, `dst_addr` and `hbone_addr`, which join an address and its port. Every key is in every line, null where the value is unknown, for programs that learn the keys from the first lines. Times are RFC 3339 with six decimals and `Z`. Characters that could control a terminal are written as `\\uXXXX`, which every JSON parser decodes. |
 | `csv` | spreadsheets | A header and every column. A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a `'` in front, so that no spreadsheet runs it as a formula; control characters are escaped. Programs should read `jsonl` or `parquet`, where values are unchanged. |
 | `parquet` | programs | One file with the types of [fields](fields.md). Needs `--output FILE` or a pipe. |
+| `raw` | programs | The lines of the log behind the rows, of a flow the client's first, byte for byte (on a terminal escaped), so that `ztflow` reads them again. A record that a wrapper cut into several lines gives its first, a line that many records share is written once. Inputs are read a second time; standard input waits in TMPDIR until then. Not with `--follow`. |
 
 If `-o` is not given, the suffix of `--output FILE` sets the format: `.jsonl`, `.csv`, `.parquet`, `.json`, `.dot`, `.mmd`,
-`.graphml`, `.gexf`, `.html`, `.md`.
+`.graphml`, `.gexf`, `.cyjs`, `.svg`, `.html`, `.md`; `.txt`, `.log`, `.out` and no suffix are a table. A suffix that the
+command does not write is refused.
+
+## Columns and order
+
+`--columns id,src_name,duration` shows these columns only, in this order, in every form but `raw`. `--sort -bytes,src_name`
+puts rows in order: `-` is descending, unknown comes last, rows that are equal stay in order of time. All rows are in memory
+then, with `--first N` no more than N and a table; `--first` and `--last` count in that order. Besides the columns of
+[fields](fields.md) there are:
+
+| column | |
+|---|---|
+| `id` | `file:line` of the row's log line (of a flow the client's, else the server's): what `ztflow show` takes. |
+| `duration`, `time` | Other names of `duration_ms`, and of the time a row is sorted by. |
+| `bytes`, `bytes_per_s` | Payload both ways, as far as known, and the same by the life of the connection. |
+| `src_addr`, `dst_addr`, `hbone_addr` | Address and port. |
+
+Reports (`report`, `top`, `diff`, `check`, the summary) have tables. Their columns are named as the headings, in small
+letters, with `_` for a blank and `_per_` for `/`: `--sort -p99`, `--columns source,bytes_per_s`. Only tables that have all
+of the columns are shown; `--table TITLE` chooses one by the beginning of its title. `-o csv` and `-o jsonl` hold one table,
+in full; a message says which others there are. With any of the three, `-o json` holds the tables as they are shown.
+
+```sh
+ztflow flows ztunnel-*.log --sort -duration --first 10 --columns id,src_name,dst_name,duration,bytes
+ztflow flows ztunnel-*.log --to-namespace shop --verdict denied -o raw > denied.log
+ztflow show ztunnel-4k7rb.log:1352 ztunnel-*.log
+ztflow top ztunnel-*.log --by namespace --sort -failed -n 5
+ztflow report latency ztunnel-*.log --sort -p99 --columns source,destination,p50,p99 -o csv
+```
 
 ## Filters
 
@@ -110,6 +149,7 @@ A row whose value is unknown never matches: `--pod X` leaves it out, `--not --po
   a source.
 - `--from-node`, for an access line, is the node of the ztunnel that logged it, if that is the source's ztunnel.
 - `--direction`, for a flow, is the direction of the log lines that were found for it.
+- A name that no row has is said on stderr, with the nearest and the others there are; the exit code stays 0.
 - `--first` and `--last` count the rows that pass the filters. `--stats` counts the whole input.
 
 `--filter EXPR` takes a condition on the columns of `docs/reference/fields.md`, and on `src_addr`, `dst_addr` and
@@ -117,9 +157,11 @@ A row whose value is unknown never matches: `--pod X` leaves it out, `--not --po
 
 ```text
 verdict == denied and dst_namespace != shop
-duration_ms > 1.5s or request_bytes >= 10MB
+duration > 1.5s or bytes >= 10MB
 dst_workload in [web, cart] and not mtls
-outbound_error =~ "reset by peer" and end > 2024-06-16T12:48:00Z
+to_port == 5432 and src_ip in 10.0.0.0/8
+src_pod == shop/web-* or dst_service == db
+outbound_error =~ "reset by peer" and time > 2024-06-16T12:48:00Z
 src_node == dst_node and policy != null
 ```
 
@@ -128,6 +170,15 @@ only if it contains spaces or special characters. Comparisons with an empty cell
 negated operators (`!=`, `!~`, `not in`, `not`), which are true. A column of true and false is a condition by itself. A
 column with a fixed set of words ([closed columns](fields.md#closed-columns)) is compared with these words only: any other
 is refused, with the nearest one.
+
+The names of the options are names here too, and mean the same: `pod`, `from_pod`, `to_pod` and so on for every kind,
+`direction`, `verdict`. So are `bytes` (payload both ways), `duration`, `request`, `response` and `time`. A text is compared
+as an option compares it: it may hold `*` and `?`; a pod, a service or an identity may be written in short; an address may
+be a range (`10.0.0.0/8`), and so may a port (`8000-8099`).
+
+`dst_port` and `dst_ip` are what the client's side dialled, as logged: in a tunnel port 15008. `to_port` and `to_ip` are
+that or what is behind the tunnel, as `--to-port` and `--to-ip` are. Where the two differ, a line on stderr says for how
+many rows.
 
 ## Times
 
@@ -160,7 +211,8 @@ def page() -> str:
     """The page as Markdown."""
     import click
 
-    from ztflow.cli.app import help_rows, program
+    from ztflow.cli.app import program
+    from ztflow.cli.help_page import help_rows
     from ztflow.cli.options import FILTERS, MESSAGES, READING
 
     commands = {name: (command, help_rows(command.params)) for name, command in program.commands.items()}

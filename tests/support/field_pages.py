@@ -14,7 +14,14 @@ from pathlib import Path
 
 from ztflow import errors
 from ztflow.model import schema
-from ztflow.model.error_classes import COPY_PREFIXES, ERROR_CLASSES, ERROR_TEXTS, IO_TEXTS, TLS_CAUSES
+from ztflow.model.error_classes import (
+    CLOSED_BY_CLIENT,
+    COPY_PREFIXES,
+    ERROR_CLASSES,
+    ERROR_TEXTS,
+    IO_TEXTS,
+    TLS_CAUSES,
+)
 from ztflow.model.schema import FLOWS, LOG_FIELDS, ORIGIN, RECORD, Column
 from ztflow.model.vocabulary import ErrorClass, Message
 from ztflow.parse.values import EXPECTED
@@ -98,6 +105,11 @@ def errors_page() -> str:
             _table(("text", "class"), [(f"`{text}` …", f"`{name}`") for text, name in IO_TEXTS]),
             "Texts inside a TLS error:", "",
             _table(("text", "class"), [(f"… `{text}` …", f"`{name}`") for text, name in TLS_CAUSES]),
+            "`waypoint_closed` is the one class that no text alone tells. It is given to flows, not to records, when the",
+            "server's side logged one of these texts after `send: `, `receive: ` or `while closing connection: `, and the",
+            "client is a waypoint. Where no line shows what the client is, it is given only if the text ends in",
+            "`unexpected internal error encountered`, which an Envoy causes and a ztunnel does not.", "",
+            _table(("text",), [(f"`{text}` …",) for text in CLOSED_BY_CLIENT]),
             "## Why a line is refused", "",
             "An access line that cannot be parsed is a *problem*. It is counted and kept, with one of these reasons",
             "(`ParseError.reason`), the column of the error and a hint. `ztflow explain` shows them.", "",

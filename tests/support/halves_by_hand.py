@@ -74,6 +74,33 @@ def refusal(
     return [answered, refused]
 
 
+STRICT = "connection closed due to policy rejection: explicitly denied by: istio-system/istio_converted_static_strict"
+
+
+def plaintext(
+    end: float = 0.0,
+    *,
+    refused: bool = False,
+    port: int = 8080,
+    out: dict[str, Any] | None = None,
+    inn: dict[str, Any] | None = None,
+    **others: Any,
+) -> list[dict[str, Any]]:
+    """The two halves of one connection in plaintext between captured pods; the others as for `connection`.
+
+    Of a refused one the server's side ends as it starts and counts nothing; the client's ends well, some time later.
+    """
+    client, server = connection(end, **others)
+    plain = {"hbone_host": None, "hbone_port": None, "src_identity": None, "dst_port": port}
+    if refused:
+        began = client["time"] - 1000 * client["duration_ms"]
+        server |= {"time": began + 300, "duration_ms": 0, "level": "error", "error": STRICT,
+                   "error_class": "policy_denied"}  # fmt: skip
+        server |= {"bytes_sent": 0, "bytes_recv": 0}
+        client |= {"bytes_recv": 0}
+    return [client | plain | (out or {}), server | plain | (inn or {})]
+
+
 def table(rows: list[dict[str, Any]]) -> pa.Table:
     """A halves table of these rows."""
     return pa.Table.from_arrays(

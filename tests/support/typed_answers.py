@@ -10,7 +10,19 @@ import ztflow
 from ztflow.graph.traffic import TrafficGraph
 from ztflow.model.objects import AccessRecord, Flow
 from ztflow.model.tables import Flows, Halves
-from ztflow.reports import Clocks, Denied, Locality, LossReport, Mtls, Report, Summary, Traffic
+from ztflow.reports import (
+    Clocks,
+    Denied,
+    Identities,
+    Latency,
+    Locality,
+    LossReport,
+    Mtls,
+    Report,
+    Summary,
+    Top,
+    Traffic,
+)
 
 
 def check(flows: Flows, halves: Halves, name: str) -> None:
@@ -26,6 +38,11 @@ def check(flows: Flows, halves: Halves, name: str) -> None:
     assert_type(flows.summary(), Summary)
     assert_type(flows.report("mtls"), Mtls)
     assert_type(flows.report("loss"), LossReport)
+    assert_type(flows.report("latency", by="pod"), Latency)
+    assert_type(flows.report("identities"), Identities)
+    assert_type(flows.report("traffic", by="pod", every="1m"), Traffic)
+    assert_type(flows.top("pair"), Top)
+    assert_type(flows.at("a.log:1"), Flow)
     assert_type(flows.report("clocks", halves=halves), Clocks)
     assert_type(flows.report(name), Report)
     assert_type(ztflow.make_report("denied", flows), Denied)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
 
@@ -119,8 +120,11 @@ def test_flows_and_halves_show_themselves():
     assert "Flows: 25 rows" in shown
     assert "… and 5 more rows" in shown
     assert "&lt;web&gt;" in shown
-    assert "without any value: " in shown
+    heads = ["time", "source", "destination", "nodes", "request", "response", "life", "verdict", "paired"]
+    assert re.findall(r"<th [^>]*>([^<]*)</th>", shown) == heads, "the columns of the command line"
     assert "2024-06-16T12:48:51.792527Z" in shown
+    part = Flows(table(flow())).with_rows(table(flow()).select(["end", "src_name", "src_pod"]))
+    assert "without any value: src_pod" in part._repr_html_(), "of other columns, those that there are"
     assert "Halves: 2 rows" in Halves(halves_table(connection()))._repr_html_()
     assert "Flows: 0 rows" in Flows()._repr_html_()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -249,9 +250,15 @@ def quantiles(
     values: IntArray, codes: Integers, count: int
 ) -> tuple[list[int | None], list[int | None], list[int | None]]:
     """Median, 95th percentile and maximum of each group by nearest rank; None for a group without values."""
+    median, high, longest = percentiles(values, codes, count, (50, 95, 100))
+    return median, high, longest
+
+
+def percentiles(values: IntArray, codes: Integers, count: int, percents: Sequence[int]) -> tuple[list[int | None], ...]:
+    """Percentiles of each group by nearest rank, one list a percentile; None for a group without values."""
     empty: list[int | None] = [None] * count
     if not len(values):
-        return empty, list(empty), list(empty)
+        return tuple(list(empty) for _ in percents)
     ordered: Integers
     lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
     if count * span < 2**62:
@@ -275,4 +282,4 @@ def quantiles(
             found[place] = value
         return found
 
-    return pick(50), pick(95), pick(100)
+    return tuple(map(pick, percents))

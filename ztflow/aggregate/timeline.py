@@ -7,12 +7,14 @@ counted in the step it ended in.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ztflow.aggregate.matrix import column_labels
+from ztflow.aggregate.measures import sums
 from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, IntArray, Integers
 from ztflow.errors import UsageError
@@ -36,19 +38,23 @@ class Timeline(NamedTuple):
         first: Beginning of the first step, a multiple of the step since 1970, in microseconds.
         step: Length of a step in microseconds.
         flows: Connections that ended in the step.
-        sizes: Bytes by column of `BYTES`; steps add up to the sum of the connections that have a time.
-            Floats where a sum reaches 2^53, which they no longer hold to the byte.
+        sizes: Bytes by column of `BYTES`, whole numbers; steps add up to the sum of the connections that have a time.
+            Python's integers where a sum reaches 2^53.
         timeless: Connections that are in no step, since the log tells no time.
+        folded: Whether the first step holds all that was before its end, however long ago.
+        at: Step each connection ended in; -1 for one without a time.
     """
 
     first: int
     step: int
     flows: IntArray
-    sizes: dict[str, IntArray | FloatArray]
+    sizes: dict[str, npt.NDArray[Any]]
     timeless: int
+    folded: bool
+    at: IntArray
 
 
-def timeline(view: View, step: timedelta, codes: Integers, groups: int) -> Timeline:
+def timeline(view: View, step: timedelta, codes: Integers, groups: int, most: int | None = None) -> Timeline:
     """Spread connections over steps of time.
 
     Args:
@@ -56,6 +62,8 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int) -> Timel
         step: Length of a step.
         codes: Group of each row.
         groups: How many groups there are.
+        most: Steps at most, as long as those from the first end on fit: what of older connections passed before is
+            put together in the first step then. No bound unless given.
 
     Raises:
         UsageError: The step is none, or so short that there would be more than `MOST_CELLS` cells.
@@ -69,10 +77,14 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int) -> Timel
     timed = ended != NO_TIME
     if not timed.any():
         nothing = np.zeros((groups, 0), np.int64)
-        return Timeline(0, length, nothing, dict.fromkeys(BYTES, nothing), len(view))
+        at = np.full(len(view), -1, np.int64)
+        return Timeline(0, length, nothing, dict.fromkeys(BYTES, nothing), len(view), False, at)
     began, ended, codes = began[timed], ended[timed], codes[timed]
     began = np.minimum(began, ended)
     first = int(began.min()) // length * length
+    folded = most is not None and (int(ended.max()) - first) // length >= most
+    if folded:
+        first = int(ended.min()) // length * length - length
     steps = (int(ended.max()) - first) // length + 1
     if steps * groups > MOST_CELLS:
         raise UsageError(f"{steps:,} steps of {groups:,} are too many; choose a longer step")
@@ -82,13 +94,34 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int) -> Timel
     for name in BYTES:
         values, known = view.numbers(name)
         values = np.where(known, values, 0)[timed].astype(np.float64)
-        sizes[name] = _spread(values, began - first, ended - first, codes, (groups, steps), length)
-    return Timeline(first, length, flows.astype(np.int64), sizes, int((~timed).sum()))
+        spread = _spread(values, began - first, ended - first, codes, (groups, steps), length)
+        sizes[name] = spread.astype(np.int64) if spread.sum(axis=1).max() < _EXACT else spread
+    if any(spread.dtype == np.float64 for spread in sizes.values()):
+        part, whole = view.where(timed), codes.astype(np.int64)
+        sizes = {name: _whole(spread, sums(part, name, whole, groups)) for name, spread in sizes.items()}
+    where = np.full(len(view), -1, np.int64)
+    where[timed] = at
+    return Timeline(first, length, flows.astype(np.int64), sizes, int((~timed).sum()), folded, where)
+
+
+def _whole(spread: npt.NDArray[Any], totals: list[int]) -> npt.NDArray[Any]:
+    """Steps as whole numbers that add up to the totals, however big; the largest step takes what rounding left."""
+    made = np.zeros(spread.shape, object)
+    for row, total in enumerate(totals):
+        parts = spread[row].tolist()
+        whole = sum(parts)
+        if total < _EXACT:
+            made[row] = list(map(int, parts))
+            continue
+        cells = [int(part / whole * total) for part in parts]
+        cells[max(range(len(parts)), key=parts.__getitem__)] += total - sum(cells)
+        made[row] = cells
+    return made
 
 
 def _spread(
     sizes: FloatArray, began: IntArray, ended: IntArray, codes: Integers, shape: tuple[int, int], length: int
-) -> IntArray | FloatArray:
+) -> FloatArray:
     """Bytes of each step: differences of what had passed by its two edges, so that nothing is lost or counted twice."""
     groups, steps = shape
     last = ended // length
@@ -96,7 +129,7 @@ def _spread(
     over = np.zeros(shape, np.float64)
     np.add.at(over, (codes, last), sizes)
     passed = np.cumsum(over, axis=1)
-    first_edge = began // length
+    first_edge = np.maximum(began // length, 0)
     long: BoolArray = last > first_edge
     if long.any():
         size, start, group = sizes[long], began[long].astype(np.float64), codes[long]
@@ -113,7 +146,7 @@ def _spread(
     passed[:, -1:] = totals[:, None]
     passed = np.maximum.accumulate(passed, axis=1)
     result: FloatArray = np.diff(passed, axis=1, prepend=0.0)
-    return result.astype(np.int64) if totals.max() < _EXACT else result
+    return result
 
 
 def timeline_frame(table: pa.Table, step: timedelta, by: str | None) -> pd.DataFrame:

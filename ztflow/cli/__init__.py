@@ -42,16 +42,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def complete_for_kubectl() -> int:
+    """The program `kubectl_complete-ztflow`: what kubectl asks when its user wants a word completed."""
+    from ztflow.cli.app import program
+    from ztflow.cli.completion import for_kubectl
+
+    sys.stdout.write(for_kubectl(sys.argv[1:], program))
+    return 0
+
+
 def _run(words: list[str]) -> int:
     import click
 
     from ztflow.cli.app import program
+    from ztflow.cli.completion import VARIABLE, program_name
     from ztflow.cli.output import hush, say
     from ztflow.cli.run import INTERRUPTED, OK, USAGE
 
     stdout = sys.stdout
+    called = program_name()
     try:
-        code: int | None = program.main(words, prog_name="ztflow", standalone_mode=False)
+        code: int | None = program.main(words, prog_name=called, standalone_mode=False, complete_var=VARIABLE)
         if stdout is not None:
             stdout.flush()
     except click.Abort:
@@ -59,7 +70,7 @@ def _run(words: list[str]) -> int:
     except click.UsageError as error:
         message = error.format_message()
         end = "" if message.endswith((".", "?")) else "."
-        say(f"{message}{end} See '{error.ctx.command_path if error.ctx else 'ztflow'} --help'")
+        say(f"{message}{end} See '{error.ctx.command_path if error.ctx else called} --help'")
         return USAGE
     except BrokenPipeError:
         hush(stdout)

@@ -7,6 +7,7 @@ that is no command and so an input of the default command, `--not`, and `--stats
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,27 +15,28 @@ import click
 
 from ztflow.cli.commands.advise import advise
 from ztflow.cli.commands.check import check
+from ztflow.cli.commands.completion import completion
 from ztflow.cli.commands.diff import diff
 from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
-from ztflow.cli.commands.report import report
+from ztflow.cli.commands.man import man
+from ztflow.cli.commands.page import page
+from ztflow.cli.commands.report import REPORT_NAMES, report
 from ztflow.cli.commands.rows import flows, records
+from ztflow.cli.commands.show import show
 from ztflow.cli.commands.simulate import simulate
 from ztflow.cli.commands.summary import summary
+from ztflow.cli.commands.top import top
 from ztflow.cli.commands.warmup import warmup
+from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import (
     EXCLUDED,
     FILTER_OPTIONS,
-    FILTERS,
-    MESSAGES,
-    OUTPUT,
-    READING,
     Argument,
     Option,
-    did_you_mean,
     help_option,
+    nearest,
 )
-from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind
 from ztflow.version import __version__
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ DEFAULT_COMMAND = "summary"
 HELP_WIDTH = 100
 """Widest help page."""
 
-HEADINGS = ("Arguments", OUTPUT, READING, FILTERS, MESSAGES)
+_WORD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+"""What looks like a command and not like a file."""
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
@@ -66,27 +69,6 @@ def spelled_out(words: Sequence[str]) -> list[str]:
         else:
             spelled.append("--stats=text" if word == "--stats" else word)
     return spelled
-
-
-def help_rows(params: Sequence[click.Parameter]) -> dict[str, list[tuple[str, str]]]:
-    """Heading → (how it is written, what it does) of every option and argument; the filter grid in one row a kind."""
-    names = {param.name for param in params}
-    grid = [kind for kind in Kind if kind in names]
-    rows = {heading: list[tuple[str, str]]() for heading in HEADINGS}
-    rows[FILTERS] = [(f"--from-{kind}, --to-{kind}, --{kind} {VALUE_NAME[kind]}", VALUE_HELP[kind]) for kind in grid]
-    for param in params:
-        if isinstance(param, Argument):
-            rows["Arguments"].append(((param.metavar or "").strip("[]."), param.about))
-        elif isinstance(param, Option) and str(param.name).rpartition("_")[2] not in grid:
-            rows[param.heading].append((_written(param), param.help or ""))
-    return {heading: found for heading, found in rows.items() if found}
-
-
-def _written(option: Option) -> str:
-    """`-o, --format FORMAT`, the short form first."""
-    names = ", ".join(sorted(option.opts, key=lambda name: name.startswith("--")))
-    between = "" if option.metavar is None or option.metavar.startswith("[=") else " "
-    return f"{names}{between}{option.metavar or ''}"
 
 
 class Command(click.Command):
@@ -124,10 +106,15 @@ class Program(click.Group):
         word = words[place]
         if word in self.commands:
             return [word, *words[:place], *words[place + 1 :]]
-        hint = did_you_mean(word, self.commands) if word.isalpha() and not os.path.lexists(word) else ""
-        if hint:
-            raise click.UsageError(f"No command and no file is called {word!r}{hint}")
+        if _WORD.fullmatch(word) and not os.path.lexists(word):
+            raise click.UsageError(f"No command and no file is called {word!r}{self._meant(word)}")
         return [DEFAULT_COMMAND, *words]
+
+    def _meant(self, word: str) -> str:
+        """What to try instead of a word that is neither a command nor a file."""
+        words = {name: f"report {name}" for name in REPORT_NAMES} | {name: name for name in self.commands}
+        near = nearest(word, self.commands) or nearest(word, words, 0.8)
+        return f". Did you mean {words[near]!r}?" if near else f"; the commands are {', '.join(self.commands)}"
 
     def _first_word(self, words: Sequence[str]) -> int | None:
         """Where the first word is that is neither an option nor an option's value."""
@@ -187,5 +174,9 @@ program = Program(
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
-for command in (summary, records, flows, graph, report, diff, advise, check, explain, simulate, warmup):
+_COMMANDS = (
+    summary, records, flows, show, top, graph, page, report, diff, advise, check, explain, simulate, warmup,
+    completion, man,
+)  # fmt: skip
+for command in _COMMANDS:
     program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))

@@ -16,7 +16,6 @@ import click
 
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
-from ztflow.writers import ROW_FORMATS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,7 +29,7 @@ READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
 
-REPORT_FORMATS = ("table", "json", "markdown", "html")
+REPORT_FORMATS = ("table", "json", "markdown", "html", "csv", "jsonl")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
 
 EXCLUDED = "\0"
@@ -105,12 +104,20 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """`. Did you mean 'node'?` where one of the words is spelled much like this one, else nothing."""
+def nearest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
+    """The one of the words that is spelled much like this one (as difflib counts), or the only one that begins so."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), words, n=1, cutoff=0.7)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    known = list(words)
+    close = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
+    begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
+    return close[0] if close else begun[0] if len(begun) == 1 else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`. Did you mean 'node'?` where one of the words is near, else nothing."""
+    near = nearest(word, words)
+    return f". Did you mean {near!r}?" if near else ""
 
 
 def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -138,6 +145,11 @@ def argument(name: str, *, metavar: str, about: str, file: bool = False, **rest:
     return click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest)
 
 
+def names_listed(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
+    """Names, several at once with commas between them, however often the option was given."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
 def _group(name: str, members: Sequence[str], make: Callable[..., object], *options: Decorator) -> Decorator:
     """A decorator that gives a command these options and hands over the values of `members` as `name`."""
 
@@ -154,7 +166,8 @@ def _group(name: str, members: Sequence[str], make: Callable[..., object], *opti
     return decorate
 
 
-def _group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+def group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+    """A decorator that gives a command these options and hands over their values as one object of a class."""
     return _group(name, [field.name for field in fields(kind)], kind, *options)
 
 
@@ -203,7 +216,7 @@ _READING = (
            "disk, in TMPDIR."),
 )  # fmt: skip
 
-reading_options = _group_of("reading", Reading, *_READING)
+reading_options = group_of("reading", Reading, *_READING)
 
 whole_reading_options = _group("reading", ["inventory", "wrapper", "since", "until"], Reading, *_READING[:4])
 """For a command that needs the end of its inputs and cannot follow them."""
@@ -217,7 +230,7 @@ class Waypoints:
     envoy_format: str | None = None
 
 
-waypoint_options = _group_of(
+waypoint_options = group_of(
     "waypoints",
     Waypoints,
     option(READING, "--waypoint", metavar="FILE", multiple=True, file=True,
@@ -241,7 +254,7 @@ class Talk:
 
 help_option = click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page.")
 
-message_options = _group_of(
+message_options = group_of(
     "talk",
     Talk,
     option(MESSAGES, "--color", metavar="auto|always|never", type=Word(Color), default=Color.AUTO,
@@ -266,7 +279,7 @@ class Rows:
 COUNT = click.IntRange(min=0)
 COUNT.name = "number"  # as complaints call it
 
-limit_options = _group_of(
+limit_options = group_of(
     "rows",
     Rows,
     option(FILTERS, "--first", metavar="N", type=COUNT, help="Keep only the first N rows that pass the filters."),
@@ -276,45 +289,6 @@ limit_options = _group_of(
 output_option = option(
     OUTPUT, "--output", metavar="FILE", file=True,
     help="Write to a file instead of stdout. Without -o, its suffix sets the format.",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TableOutput:
-    """How to print rows, and where."""
-
-    format: str | None = None
-    output: str | None = None
-
-
-row_output_options = _group_of(
-    "output",
-    TableOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(ROW_FORMATS),
-           help="table (the default, fits the terminal), wide, jsonl, csv, parquet."),
-    output_option,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReportOutput:
-    """How to print a report, and where."""
-
-    format: str | None = None
-    output: str | None = None
-    rows: int | None = None
-    exit_code: bool = False
-
-
-report_output_options = _group_of(
-    "output",
-    ReportOutput,
-    option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(REPORT_FORMATS),
-           help="table (the default), json, markdown, html."),
-    output_option,
-    option(OUTPUT, "--rows", metavar="N", type=COUNT,
-           help="Show at most N rows of each table; 0 shows all. JSON always has all rows."),
-    option(OUTPUT, "--exit-code", is_flag=True, help="Exit with code 1 if the report has findings to act on."),
 )  # fmt: skip
 
 
@@ -349,7 +323,8 @@ class Grid:
         Raises:
             UsageError: If a value is invalid.
         """
-        from ztflow.filters import ExpressionCondition, Filter, end_condition, word_condition
+        from ztflow.filters import ExpressionCondition, Filter
+        from ztflow.filters.conditions import end_condition, word_condition
 
         ends = [
             end_condition(side, kind, values, exclude=exclude)

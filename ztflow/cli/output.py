@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,12 +29,35 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """Print one line on stderr, made safe to show. That it is closed or full is no error: nobody could be told."""
+    if _ASIDE and is_terminal(sys.stderr):
+        _ASIDE[-1](visible(text))
+    else:
+        say_again(visible(text))
+
+
+def say_again(text: str) -> None:
+    """Print a line that is safe to show on stderr."""
+    with suppress(OSError, ValueError, AttributeError), waiting():
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+_ASIDE: list[Callable[[str], None]] = []
+
+
+def is_aside() -> bool:
+    """Whether a picture is painted on the terminal, so that nothing else may be."""
+    return bool(_ASIDE)
+
+
+@contextmanager
+def aside(hear: Callable[[str], None]) -> Iterator[None]:
+    """While it is open, lines for a stderr that is a terminal go to a function: a picture is painted there."""
+    _ASIDE.append(hear)
     try:
-        with waiting():
-            sys.stderr.write(visible(text) + "\n")
-            sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
+        yield
+    finally:
+        _ASIDE.remove(hear)
 
 
 def hush(stream: IO[Any] | None) -> None:
@@ -74,26 +97,40 @@ SUFFIXES = {
     ".gexf": "gexf",
     ".html": "html",
     ".md": "markdown",
+    ".svg": "svg",
+    ".cyjs": "cytoscape",
+    ".txt": "table",
+    ".log": "table",
+    ".out": "table",
 }
 """The form a file's name asks for, where `-o` does not say."""
+
+_OF_GRAPHS = ("svg", "dot", "mermaid", "graphml", "gexf", "cytoscape")
 
 
 def chosen_format(given: str | None, output: str | None, allowed: Collection[str]) -> str:
     """The form of the answer: what `-o` says, else what the file's name says, else `table`.
 
     Raises:
-        UsageError: If the file's name is a form.
+        UsageError: If the file's name is a form, or ends like one that this command does not write.
     """
     if output is not None and output in allowed:
         raise UsageError(f"--output names a file; for the form use -o {output} (for a file of that name ./{output})")
     if given is not None:
-        return given
+        return "markdown" if given == "md" else given
     if output is None:
         return "table"
     from pathlib import Path
 
-    named = SUFFIXES.get(Path(output).suffix.lower(), "table")
-    return named if named in allowed else "table"
+    suffix = Path(output).suffix
+    named = SUFFIXES.get(suffix.lower(), "") if suffix else "table"
+    if named not in allowed:
+        usual = {form: one for one, form in reversed(SUFFIXES.items()) if form in allowed}
+        known = ", ".join(sorted(usual.values()))
+        elsewhere = " ('ztflow graph' does)" if named in _OF_GRAPHS else ""
+        raise UsageError(f"--output {output}: nothing is written as {suffix} here{elsewhere}, but as {known}; "
+                         f"for another name say the form: -o {'|'.join(allowed)}")  # fmt: skip
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +160,12 @@ class Paper:
         from ztflow.writers.text import fact
 
         return fact(label, text, width=self.width, color=self.color, code=code)
+
+    def said(self, label: str, text: str, code: str | None = None) -> list[str]:
+        """A labelled sentence, whole, on as many lines as it takes."""
+        from ztflow.writers.text import sentence
+
+        return sentence(label, text, width=self.width, color=self.color, code=code)
 
 
 def paper_for(color: Color, output: str | None, rows: int | None = None) -> Paper:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
 from ztflow.cli.options import Reading, Waypoints
-from ztflow.cli.output import say
-from ztflow.cli.progress import EndlessPipe, ReadingBar
+from ztflow.cli.output import is_terminal, say
+from ztflow.cli.progress import EndlessPipe, ProgressBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of, parse_duration
-from ztflow.model.tables import Flows, Halves
-from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
+from ztflow.model.tables import Flows, Halves, lines_of
+from ztflow.place import (
+    Inventory,
+    inventories_near,
+    inventory_beside,
+    read_inventory,
+    what_each_gave,
+    what_is_near,
+    what_was_beside,
+)
 from ztflow.read import ReadBatch, ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
@@ -113,6 +122,9 @@ class Reader:
             for line in what_was_beside(beside):
                 say(line)
             self.inventory = beside.inventory or None
+            if self.inventory is None and is_terminal(sys.stderr):
+                for line in what_is_near(inventories_near(inputs)):
+                    say(line)
         return self.inventory
 
     def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
@@ -121,7 +133,8 @@ class Reader:
         Args:
             kind: Which of the two.
             inputs: What to read.
-            hint: What to say of a pipe that does not end, if not that `-f` shows rows as they come.
+            hint: What to say of a pipe that does not end, of a command that answers once; else that `-f` shows rows as
+                they come.
         """
         word, read, live = _VERBS[kind]
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
@@ -129,7 +142,7 @@ class Reader:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         if word == "flows":
             how |= self._logs
-        return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come")
+        return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come", kept=hint is not None)
 
     @staticmethod
     def _live(read: Verb, inputs: list[str], how: dict[str, Any]) -> Generator[Any]:
@@ -137,10 +150,19 @@ class Reader:
             yield from read(*inputs, stop=stop, **how)
 
     @staticmethod
-    def _finished(read: Verb, inputs: list[str], how: dict[str, Any], hint: str) -> Generator[Any]:
-        with ReadingBar() as bar, EndlessPipe(inputs, hint):
+    def _finished(
+        read: Verb, inputs: list[str], how: dict[str, Any], hint: str, *, kept: bool = False
+    ) -> Generator[Any]:
+        """Tables of finished inputs; *kept* is whether they are held until all are there, and not printed."""
+        report: ReadReport = how["report"]
+        lines, shown = 0, kept or not is_terminal(sys.stdout)
+        with ProgressBar("pairing" if read is api.iter_flows else "sorting") as bar, EndlessPipe(inputs, hint):
             for table in read(*inputs, progress=bar, **how):
-                bar.hide()
+                if not shown:
+                    bar.hide()
+                elif isinstance(table, Flows):
+                    lines += lines_of(table.to_arrow())
+                    bar.paired(lines, report.stats.access - report.stats.duplicates)
                 yield table
 
     def all_flows(self, inputs: list[str], choose: Choice = iter) -> Flows:
@@ -160,7 +182,7 @@ class Reader:
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
-        with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
+        with ProgressBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_capture(*inputs, progress=bar, **how)
 
     def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
@@ -174,26 +196,44 @@ class Reader:
         if self._follow:
             with patiently() as stop:
                 return api.read_noted(*inputs, stop=stop, **how)
-        with ReadingBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
+        with ProgressBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_noted(*inputs, progress=bar, **how)
 
-    def growing(self, inputs: list[str], total: Sum) -> tuple[GrowingSession[Sum], Iterator[bool]]:
+    def growing(
+        self,
+        inputs: list[str],
+        total: Sum,
+        *,
+        note: Callable[[ReadBatch], None] | None = None,
+        ended: Callable[[], bool] = lambda: False,
+    ) -> tuple[GrowingSession[Sum], Iterator[bool]]:
         """For growing inputs: a session, and an iterator that feeds it and gives whether something was read.
 
         Args:
             inputs: What to read.
             total: Takes in the flows that are not kept.
+            note: Sees every batch, after it was fed.
+            ended: Asked like a signal whether to end the reading.
         """
         report = self._run.report()
         memory = BOUNDED if self._memory is None else budget_of(self._memory)
         session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
-        return session, self._feed(session, inputs, report)
+        return session, self._feed(session, inputs, report, note, ended)
 
-    def _feed(self, session: GrowingSession[Sum], inputs: list[str], report: ReadReport) -> Iterator[bool]:
+    def _feed(
+        self,
+        session: GrowingSession[Sum],
+        inputs: list[str],
+        report: ReadReport,
+        note: Callable[[ReadBatch], None] | None,
+        ended: Callable[[], bool],
+    ) -> Iterator[bool]:
         seen = 0
         with patiently() as stop:
-            for batch in follow(inputs, report=report, stop=stop, **self._how):
+            for batch in follow(inputs, report=report, stop=lambda: stop() or ended(), **self._how):
                 session.feed(batch)
+                if note is not None:
+                    note(batch)
                 lines = report.stats.lines
                 yield lines > seen
                 seen = lines

@@ -8,18 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from ztflow.cli.destinations import check_destination, rows_destination
-from ztflow.cli.options import Grid, Reading, Rows, TableOutput, Waypoints
+from ztflow.cli.options import Grid, Reading, Rows, Waypoints
 from ztflow.cli.output import chosen_format, paper_for, say
+from ztflow.cli.output_options import TableOutput
 from ztflow.cli.reading import Reader
 from ztflow.cli.run import Run
 from ztflow.errors import UsageError
+from ztflow.filters.ends import Known
 from ztflow.filters.former_names import warn_of
 from ztflow.filters.grid import Kind, Side
-from ztflow.filters.masks import Known
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import parse_moment
+from ztflow.model.derived import check_columns, select
 from ztflow.model.tables import Flows, Halves
-from ztflow.writers import ROW_FORMATS, TableWriter, open_writer
+from ztflow.writers import RAW, ROW_FORMATS, TableWriter, open_writer
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -63,7 +65,7 @@ class Selection:
     @property
     def _needs_all(self) -> bool:
         """Whether rows can be judged only when all are there: times back from the last, services of sources."""
-        return self.moves or any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.ends)
+        return self.moves or any(end.kind is Kind.SERVICE and end.side is not Side.TO for end in self._filter.all_ends)
 
     @property
     def moves(self) -> bool:
@@ -79,9 +81,10 @@ class Selection:
         if self._needs_all:
             yield self.apply(kind.concat(list(tables)))
             return
-        left, tail = self._first, kind()
+        left, tail, total, passed = self._first, kind(), 0, 0
         for table in tables:
             chosen = self._chosen(table, self._known)
+            total, passed = total + len(table), passed + len(chosen)
             if left is not None:
                 chosen = _cut(chosen, 0, left)
                 left -= len(chosen)
@@ -92,7 +95,7 @@ class Selection:
             tail = _cut(both, max(0, len(both) - self._last), self._last)
         if self._last is not None:
             yield tail
-        warn_of(self._known.former)
+        self.tell(total, passed)
 
     def outdated(self, table: Tabular) -> int:
         """How many of a table's rows, in order of time, are before `since` for good: as many of its first."""
@@ -101,9 +104,15 @@ class Selection:
 
     def apply(self, table: Tabular) -> Tabular:
         """The chosen rows of a finished table; relative times count back from its last time."""
-        known = Known()
-        chosen = self._chosen(table, known)
-        warn_of(known.former)
+        chosen = self._chosen(table, known := Known())
+        self.tell(len(table), len(chosen), known)
+        return self._limited(chosen)
+
+    def now(self, table: Tabular) -> Tabular:
+        """The same of a table that is not the last word: nothing is said of it."""
+        return self._limited(self._chosen(table, Known()))
+
+    def _limited(self, chosen: Tabular) -> Tabular:
         if self._first is not None:
             chosen = _cut(chosen, 0, self._first)
         if self._last is not None:
@@ -113,21 +122,91 @@ class Selection:
     def stream(self, tables: Iterable[Tabular]) -> Iterator[Tabular]:
         """The chosen rows of tables as they come; relative times count back from now. Ends after the first N."""
         started = datetime.now(UTC)
-        left = self._first
+        left, total, passed = self._first, 0, 0
         if left == 0:
             return
         for table in tables:
             chosen = self._chosen(table, self._known, started)
+            total, passed = total + len(table), passed + len(chosen)
             if left is not None:
                 chosen = _cut(chosen, 0, left)
                 left -= len(chosen)
             yield chosen
             if left == 0:
                 return
+        self.tell(total, passed)
+
+    def tell(self, rows: int = 0, passed: int = 0, known: Known | None = None) -> None:
+        """Say that no row passed, which names the filters ask for are nowhere, and what else a reader has to know.
+
+        Args:
+            rows: All rows, once they are known.
+            passed: Those that passed the filters.
+            known: What was learnt from them; what was learnt of parts unless given.
+        """
+        known = known or self._known
+        warn_of(known.former)
+        if rows and not passed and self:
+            say(f"none of {rows:,} rows passed the filters")
+        for line in known.remarks():
+            say(line)
 
 
 def _cut(table: Tabular, start: int, count: int) -> Tabular:
     return table.with_rows(table.to_arrow().slice(start, count))
+
+
+class Order:
+    """The order that was asked for, which rows have when all are there; the first or last of them are cut from that.
+
+    Args:
+        kind: Which table.
+        output: The columns to sort by, and to show.
+        rows: First or last.
+        follow: Whether the input is followed.
+
+    Raises:
+        UsageError: There is no such column, or an input that is followed is to be sorted.
+    """
+
+    def __init__(self, kind: type[Flows | Halves], output: TableOutput, rows: Rows, *, follow: bool) -> None:
+        self._keys, self._rows = output.sort, rows
+        for option, names in (("--columns", output.columns), ("--sort", output.sort)):
+            try:
+                if names:
+                    check_columns([name.removeprefix("-") for name in names], kind.schema.names)
+            except UsageError as error:
+                raise UsageError(f"{option}: {error}") from None
+        if self._keys and follow:
+            raise UsageError("--sort needs an end, and --follow has none")
+        kind().sort(*self._keys)  # complains of a column without an order
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def apply(self, tables: Iterator[Tabular]) -> Iterator[Tabular]:
+        """The rows in order. Memory: all of them, with `--first` no more than so many and a table."""
+        if not self._keys:
+            yield from tables
+            return
+        held: list[Tabular] = []
+        first = self._rows.first
+        for table in tables:
+            held.append(table)
+            if first is not None and sum(map(len, held)) > max(_CUT_AT, 2 * first):
+                held = [_cut(self._sorted(held), 0, first)]
+        if held:
+            whole = self._sorted(held)
+            start = 0 if self._rows.last is None else max(0, len(whole) - self._rows.last)
+            yield _cut(whole, start, len(whole) if first is None else first)
+
+    def _sorted(self, held: list[Tabular]) -> Tabular:
+        whole: Tabular = type(held[0]).concat(held).sort(*self._keys)
+        return whole
+
+
+_CUT_AT = 200_000
+"""Rows past which those are given up that are not among the first of the order."""
 
 
 def _moment(option: str, text: str) -> Moment:
@@ -163,34 +242,60 @@ def write_rows(
     Raises:
         UsageError: If an option is invalid; before anything is read.
     """
-    form = chosen_format(output.format, output.output, ROW_FORMATS)
-    selection = Selection(kind, reading=reading, grid=grid, rows=rows)
+    form = chosen_format(output.format, output.output, (*ROW_FORMATS, RAW))
+    order = Order(kind, output, rows, follow=reading.follow)
+    selection = Selection(kind, reading=reading, grid=grid, rows=None if order else rows)
     sources = run.sources(inputs)
     live = reading.follow
-    others = [*reading.inventory, *(() if waypoints is None else waypoints.waypoint)]
-    check_destination(form, output.output, sources, others, follow=live, series=live)
+    check_destination(
+        form,
+        output.output,
+        sources,
+        [*reading.inventory, *(() if waypoints is None else waypoints.waypoint)],
+        follow=live,
+        series=live,
+    )
+    if form == RAW:
+        from ztflow.cli.raw_rows import kept_stdin
+
+        if live:
+            raise UsageError("-o raw reads the lines again, which is not possible while they come; leave -f out")
+        with kept_stdin(sources) as standing_for:
+            _write(run, sources, kind, selection, order, reading, output, form, standing_for, waypoints)
+    else:
+        _write(run, sources, kind, selection, order, reading, output, form, {}, waypoints)
+
+
+def _write(
+    run: Run,
+    sources: list[str],
+    kind: type[Tabular],
+    selection: Selection,
+    order: Order,
+    reading: Reading,
+    output: TableOutput,
+    form: str,
+    standing_for: dict[str, str],
+    waypoints: Waypoints | None,
+) -> None:
+    live = reading.follow
     paper = paper_for(run.talk.color, output.output)
     reader = Reader(run, reading, waypoints)
-    total = shown = 0
+    names = output.columns
+    schema = select(kind.schema.empty_table(), names).schema if names else kind.schema
 
     def make(stream: BinaryIO) -> TableWriter:
-        return open_writer(form, stream, kind.schema, width=paper.width, color=paper.color, live=live)
+        if form == RAW:
+            from ztflow.cli.raw_rows import RawWriter
+
+            return RawWriter(stream, standing_for, escaped=paper.width is not None)
+        return open_writer(form, stream, schema, width=paper.width, color=paper.color, live=live, chosen=bool(names))
 
     with (
         rows_destination(output.output, make, live=live, wanted=run.answers) as writer,
         closing(reader.rows(kind, sources)) as tables,
     ):
-
-        def counted() -> Iterator[Tabular]:
-            nonlocal total
-            for table in tables:
-                total += len(table)
-                yield table
-
-        chosen = selection.stream(counted()) if live else selection.finished(counted(), kind)
+        chosen = selection.stream(tables) if live else order.apply(selection.finished(tables, kind))
         for part in chosen:
-            shown += len(part)
             if len(part) or live:  # nothing new is when a reader that has gone is noticed, and a file is finished
-                writer.write(part.to_arrow())
-    if total and not shown and selection:
-        say(f"none of {total:,} rows passed the filters")
+                writer.write(select(part.to_arrow(), names) if names and form != RAW else part.to_arrow())

@@ -16,9 +16,10 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from ztflow.cli.completion import program_name
 from ztflow.cli.options import Stats, Talk
 from ztflow.cli.output import hush, is_terminal, say, tell
 from ztflow.cli.signals import Stopped, asked
@@ -148,9 +149,10 @@ def _guarded(run: Run, body: Callable[[Run], None]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except NoInputError:
-        tell("Usage: ztflow [COMMAND] [OPTIONS] [INPUT]...\n".strip())
-        tell("Nothing to read: name a file, or pipe a log in: stern -n istio-system ztunnel -o json | ztflow")
-        tell("'ztflow --help' says more.")
+        called = program_name()
+        tell(f"Usage: {called} [COMMAND] [OPTIONS] [INPUT]...")
+        tell(f"Nothing to read: name a file, or pipe a log in: stern -n istio-system ztunnel -o json | {called}")
+        tell(f"'{called} --help' says more.")
         return USAGE
     except UsageError as error:
         complain(error)
@@ -214,17 +216,25 @@ def slow_paths_said() -> Iterator[None]:
 def _waits_said() -> Iterator[None]:
     import logging
 
+    from ztflow.cli.progress import compiling
+
     class Saying(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            say(record.getMessage())
+            if record.levelno >= logging.INFO:
+                say(record.getMessage())
+            if record.name == "ztflow":  # the compiler: it begins with a message, and ends with one for nobody
+                waits.close()
+                if record.levelno >= logging.INFO:
+                    waits.enter_context(compiling())
 
-    logger, saying = logging.getLogger("ztflow"), Saying()
+    logger, saying, waits = logging.getLogger("ztflow"), Saying(), ExitStack()
     level = logger.level
     logger.addHandler(saying)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     try:
         yield
     finally:
+        waits.close()
         logger.removeHandler(saying)
         logger.setLevel(level)
 
@@ -298,6 +308,16 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
         names = ", ".join(counts.skipped[:said]) + (", …" if len(counts.skipped) > said else "")
         what = counted(len(counts.skipped), "file that looks", "files that look")
         yield f"left out {what} like no log: {names}"
+    if not counts.stats.access and counts.producers:
+        from ztflow.model.notices import producer_lines
+
+        yield from producer_lines(counts.producers, connections=False)
+    if opened := counts.open_flows + counts.open_settled:
+        what = counted(opened, "connection was", "connections were")
+        yield (
+            f"{what} open when ztunnels were dumped: {counts.open_flows:,} without a line, as flows with verdict open; "
+            f"{counts.open_settled:,} the other half of one, ended in the log, or of another time"
+        )
     if cut := counts.stats.cut_times:
         yield f"{counted(cut, 'access line has', 'access lines have')} a time cut on the way: no date, or whole seconds"
     if counts.copies:
@@ -308,7 +328,10 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
     if counts.forgotten:
         what = counted(counts.forgotten, "pod, address or ztunnel", "pods, addresses and ztunnels")
         yield f"the place of {what} was forgotten; with more --memory they are kept"
-    yield from _of_waypoints(counts)
+    if counts.stats.waypoint:
+        from ztflow.cli.waypoint_remarks import of_waypoints
+
+        yield from of_waypoints(counts)
     problems = counts.stats.problems
     if not problems:
         return
@@ -319,35 +342,6 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
         yield f"  {problem.source_file}:{problem.line_number}: {problem.reason}{column}: {problem.detail}"
     if problems > len(told):
         yield f"  … and {problems - len(told):,} more"
-
-
-def _of_waypoints(counts: ReadReport) -> Iterator[str]:
-    """What became of the lines of waypoints' logs, and what that rests on."""
-    from ztflow.text.format import counted, share_text
-
-    stats = counts.stats
-    if stats.waypoint and not counts.waypoints:
-        yield f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections"
-    for one in counts.waypoints:
-        other = stats.waypoint - one.lines - stats.waypoint_problems
-        yield (
-            f"waypoint: {counted(one.lines, 'request')}, {counted(other, 'other line')}, "
-            f"{counted(stats.waypoint_problems, 'line')} that could not be read; "
-            f"{one.decided:,} requests ({share_text(one.decided / max(one.lines, 1))}) joined to "
-            f"{one.decided_connections:,} of {counted(one.connections, 'connection')}, by order, time and bytes"
-        )
-        if one.unplaced:
-            yield f"waypoint: it is not clear whose log {', '.join(one.unplaced)} is, so nothing in it was joined"
-        for clock, ms in one.clocks.items():
-            which = "ahead of" if ms > 0 else "behind"
-            yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {which} its own; that is allowed for"
-        if one.strays:
-            yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
-        if one.gaps:
-            yield (
-                f"waypoint: no requests explain {counted(one.unexplained, 'connection')}, so its log must lack lines; "
-                "joined was only what is clear by time alone"
-            )
 
 
 def _barren(counts: ReadReport, said: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
+from ztflow.model.notices import notice_lines, notices_of, producer_lines
 from ztflow.model.vocabulary import NodeLocality, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
@@ -23,16 +24,16 @@ from ztflow.text.format import (
     short_duration,
     short_size,
 )
-from ztflow.writers.text import LABEL, grid
+from ztflow.writers.text import CAUTION, LABEL, grid
 from ztflow.writers.text_columns import BOLD, CYAN, DIM, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
     from ztflow.aggregate import Measures
     from ztflow.read import ReadReport
-    from ztflow.reports.model import Basis, Count
+    from ztflow.reports.model import Basis, Count, Portion
     from ztflow.reports.pairs import PairRow
     from ztflow.reports.refusals import Refusal
-    from ztflow.reports.summary import Portion, Summary
+    from ztflow.reports.summary import Summary
 
 PAIRS_SHOWN = 20
 REFUSALS_SHOWN = 10
@@ -55,23 +56,49 @@ def draw(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = Fal
         live: Whether more is to come.
         dropped: Connections too old to be kept for a period that moves on.
     """
+    lines = [line for block in facts(summary, counts, paper, live=live, dropped=dropped) for line in block]
+    if not summary.totals:
+        return lines
+    room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
+    refused = refusals_table(summary, paper, room)
+    lines += ["", *_pairs(summary, paper, None if room is None else room - 3 - len(refused))]
+    return lines + refused
+
+
+def facts(
+    summary: Summary, counts: ReadReport, paper: Paper, *, live: bool = False, dropped: int = 0
+) -> list[list[str]]:
+    """What stands above the tables, in blocks of lines that belong together; the arguments are those of `draw`."""
     lines = [_window(summary.basis, paper, live=live), *_counted(summary, counts, paper, live=live)]
     if dropped:
         lines.append(paper.fact("older", f"{dropped:,} connections are no longer in these numbers", YELLOW))
+    blocks = [
+        *(paper.said(CAUTION, text, YELLOW) for text in notice_lines(notices_of(counts))),
+        *([line] for line in lines),
+    ]
     if not summary.totals:
-        return lines
-    lines += _nodes(summary, paper)
-    lines += _mesh(summary, summary.totals, paper)
+        return blocks
+    blocks.append(_nodes(summary, paper))
+    blocks += [[line] for line in _mesh(summary, summary.totals, paper)]
     if summary.bounds is not None:
-        lines += [paper.fact("bounds", line, DIM) for line in summary.bounds.lines(len(summary.pairs))]
-    room = None if paper.height is None or paper.rows is not None else paper.height - 1 - len(lines)
+        blocks += [[paper.fact("bounds", line, DIM)] for line in summary.bounds.lines(len(summary.pairs))]
+    return blocks
+
+
+def refusals_table(summary: Summary, paper: Paper, room: int | None) -> list[str]:
+    """What was refused, after a blank line; nothing if nothing was.
+
+    Args:
+        summary: The answer.
+        paper: What is written on.
+        room: Lines there are for it and for the pairs; None where that does not matter.
+    """
     refused = _refusals([*summary.denied, *summary.failed])
-    for_refused = _rows_for_refused(len(refused), room)
-    lines += ["", *_pairs(summary, paper, None if room is None else room - 3 - for_refused)]
-    if for_refused:
-        every = None if summary.bounds is None else summary.findings
-        lines += ["", *_refused(refused, paper, None if room is None else for_refused - 2, every)]
-    return lines
+    most = _rows_for_refused(len(refused), room)
+    if not most:
+        return []
+    every = None if summary.bounds is None else summary.findings
+    return ["", *_refused(refused, paper, None if room is None else most - 2, every)]
 
 
 def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
@@ -79,7 +106,7 @@ def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
     counts: dict[tuple[str, str, str], int] = {}
     for row in refused:
         port = "" if row.port is None else f":{row.port}"
-        key = (visible(row.source), visible(row.target) + port, visible(row.policy or row.summary or "reason unknown"))
+        key = (visible(row.source), visible(row.target) + port, visible(row.why))
         counts[key] = counts.get(key, 0) + row.flows
     return [(list(key), count) for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
@@ -114,13 +141,17 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
             YELLOW if stats.problems else None,
         )
     ]
+    for line in producer_lines(counts.producers, connections=True) if stats.access else ():  # else stderr says it
+        lines += paper.said("others", line)
     halves = 2 * basis.paired_flows + basis.unpaired_halves
     text = f"{basis.flows:,}"
     if halves:
         text += f": {share_text(2 * basis.paired_flows / halves)} of {halves:,} halves paired"
     if basis.ambiguous_flows:
         text += f", {basis.ambiguous_flows:,} ambiguous"
-    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0)
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
+    whole = (counts.paired_flows or 0) + (counts.unpaired_halves or 0) + counts.open_flows
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
@@ -183,9 +214,9 @@ def _bar(parts: Mapping[str, Portion], name: str, paper: Paper, cells: int = 16)
 def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     parts = summary.mtls
     text = ", ".join(
-        f"{'mTLS' if name == 'mtls' else name} {_share(part.flows_share)}"
+        f"{'mTLS' if name == 'mtls' else name.replace('_', ' ')} {_share(part.flows_share)}"
         for name, part in parts.items()
-        if part.flows or name != "unknown"
+        if part.flows or name in {"mtls", "plaintext"}
     )
     lines = [paper.fact("mesh", text)]
     if totals.denied or totals.failed:
@@ -197,7 +228,7 @@ def _mesh(summary: Summary, totals: Measures, paper: Paper) -> list[str]:
     return lines
 
 
-def _node_cell(row: PairRow) -> str:
+def node_cell(row: PairRow) -> str:
     """The nodes by name where there is one at each end, else how many connections go how far."""
     source, target, sums = row.source_nodes, row.target_nodes, row.measures
     if len(source) <= 1 and len(target) <= 1 and (source or target) and not (sums.same_node and sums.cross_node):
@@ -230,7 +261,7 @@ def _pairs(summary: Summary, paper: Paper, room: int | None) -> list[str]:
         sums = row.measures
         refused = sums.denied + sums.failed
         p95 = "-" if sums.duration_p95_ms is None else short_duration(sums.duration_p95_ms)
-        cells = [visible(row.source), visible(row.target), _node_cell(row), f"{sums.flows:,}"]
+        cells = [visible(row.source), visible(row.target), node_cell(row), f"{sums.flows:,}"]
         cells += [size(sums.request_bytes), size(sums.response_bytes), p95]
         rows.append([*cells, f"{refused:,}" if refused else ""] if any_refused else cells)
     right = [title not in titles[:3] for title in titles]

@@ -1,12 +1,14 @@
 """What each ztunnel counted, beside the lines it wrote: how many lines are missing, and between which moments.
 
-`scrapes` reads what port 15020 answered, `reconcile` compares it with the access lines.
+`scrapes` reads what port 15020 answered, `prometheus` asks a Prometheus that scraped it, `reconcile` compares it with
+the access lines.
 """
 
 from __future__ import annotations
 
 from ztflow.counters.named import read_scrapes
-from ztflow.counters.reconcile import Counters, KeyLoss, Stretch, ZtunnelCounters, reconcile
+from ztflow.counters.reconcile import reconcile
+from ztflow.counters.result import Counters, KeyLoss, Stretch, ZtunnelCounters
 from ztflow.counters.scrapes import Scrape, is_exposition
 
 __all__ = [

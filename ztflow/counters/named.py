@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
 
-from ztflow.counters.scrapes import Scrape, is_exposition, parse_scrape
+from ztflow.counters.scrapes import MOMENT, Scrape, TimeFrom, is_exposition, parse_scrape
 from ztflow.errors import SourceError, UsageError
 from ztflow.model.provenance import micros_from_time
 from ztflow.place.inventory.files import unpacked
@@ -16,8 +16,6 @@ from ztflow.read.limits import INVENTORY_BYTES
 from ztflow.read.sources.naming import origin_of_path
 
 _SECOND = 1_000_000
-_MOMENT = 50_000
-"""How long ztunnel works on an answer: 10 to 50 ms in 140 scrapes of release 1.31."""
 
 _GIVEN = re.compile(r"(?:(?P<pod>[^=/]+)=)?(?P<file>.+?)(?:@(?P<time>[^@/]+))?", re.DOTALL)
 _RFC3339 = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[:.-]?(\d\d)[:.-]?(\d\d)(?:\.(\d{1,9}))?Z?(?![0-9])")
@@ -105,9 +103,9 @@ def _scrapes(file: str, pod: str | None, time: tuple[int, int] | None) -> list[S
         raise SourceError(file, "too large for counters of a ztunnel", hint="give one scrape a file")
     named = _time_in(Path(file).name)
     when = (
-        (*time, "as given") if time
-        else (*named, "from the file's name") if named
-        else (modified, _SECOND, "from the file's own time")
+        (*time, TimeFrom.GIVEN) if time
+        else (*named, TimeFrom.FILE_NAME) if named
+        else (modified, _SECOND, TimeFrom.FILE_TIME)
     )  # fmt: skip
     found = parse_scrape(unpacked(file, data), file, pod or origin_of_path(file).pod)
     for scrape in found:
@@ -137,4 +135,4 @@ def _fraction(digits: str | None) -> int:
 
 def _exactness(digits: str | None) -> int:
     step: int = _SECOND // 10 ** len(digits or "")
-    return max(_MOMENT, step)
+    return max(MOMENT, step)

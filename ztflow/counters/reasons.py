@@ -3,79 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ztflow.columns.dtypes import AFTER_ALL
-from ztflow.model.provenance import Fact, time_from_micros
-from ztflow.model.vocabulary import LogLevel
-from ztflow.text.format import time_text
-
-_QUIET = frozenset({"off", LogLevel.WARN.value, LogLevel.ERROR.value})
-"""Levels at which no connection that ended well is written."""
-_LEVELS = _QUIET | {level.value for level in LogLevel}
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A stretch of time in which the filter kept access lines out of the log.
-
-    Attributes:
-        begin: When the filter was set, microseconds since 1970 UTC.
-        end: When another was; None where none was.
-        level: The level it let through for access lines.
-    """
-
-    begin: int
-    end: int | None
-    level: str
-
-    def overlaps(self, begin: int, end: int) -> bool:
-        """Whether any of it lies between two times."""
-        return self.begin < end and begin < (AFTER_ALL if self.end is None else self.end)
-
-    def __str__(self) -> str:
-        until = "to the end" if self.end is None else f"to {time_text(time_from_micros(self.end))}"
-        return f"the log filter was access={self.level} from {time_text(time_from_micros(self.begin))} {until}"
-
-
-def access_level(filter_text: str) -> str | None:
-    """The level a log filter lets access lines through at; None where it does not say.
-
-    A directive for `access` holds over the one without a target, whatever their order; source: tokio-rs/tracing
-    `EnvFilter`, as used by istio/ztunnel `src/telemetry.rs`.
-    """
-    whole: str | None = None
-    own: str | None = None
-    for directive in filter_text.strip().split(","):
-        target, equals, level = directive.strip().rpartition("=")
-        level = level.strip().lower()
-        if level not in _LEVELS:
-            continue
-        if not equals:
-            whole = level
-        elif target.strip() == "access":
-            own = level
-    return own or whole
-
-
-def silences(events: Sequence[Fact]) -> list[Silence]:
-    """The stretches in which one ztunnel's filter silenced access lines.
-
-    Args:
-        events: Facts of kind `version`, which begins anew with the filter of the start, and `log_filter`.
-    """
-    found: list[Silence] = []
-    since: tuple[int, str] | None = None
-    told = [fact for fact in events if fact.kind in {"version", "log_filter"} and fact.time is not None]
-    for fact in sorted(told, key=lambda fact: fact.time or 0):
-        assert fact.time is not None
-        if since is not None:
-            found.append(Silence(since[0], fact.time, since[1]))
-        level = access_level(str(fact.values.get("filter", ""))) if fact.kind == "log_filter" else None
-        since = (fact.time, level) if level in _QUIET else None
-    if since is not None:
-        found.append(Silence(since[0], None, since[1]))
-    return found
+from ztflow.model.notices import Silence
 
 
 def likely_reason(missing: int, written: int, ended_well: int, *, first: bool, within: Sequence[Silence]) -> str:

@@ -12,125 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 
 from ztflow.aggregate import View
 from ztflow.columns.dtypes import AFTER_ALL, BEFORE_ALL, BoolArray, Integers
 from ztflow.columns.grouping import group
-from ztflow.counters.reasons import likely_reason, silences
-from ztflow.counters.scrapes import Key, Scrape
+from ztflow.counters.reasons import likely_reason
+from ztflow.counters.result import Counters, KeyLoss, Stretch, ZtunnelCounters
+from ztflow.counters.scrapes import Key, Scrape, TimeFrom
 from ztflow.errors import UsageError
+from ztflow.model.notices import silences
 from ztflow.model.provenance import Fact, time_from_micros
 from ztflow.model.tables import Halves
 from ztflow.model.vocabulary import Direction, ErrorClass, LogLevel, Message
+from ztflow.text.format import counted, time_text
 
 
-@dataclass(frozen=True, slots=True)
-class KeyLoss:
-    """Lines missing that would carry the same names.
-
-    Attributes:
-        key: The names.
-        closed: Connections closed in the stretch.
-        lines: Lines of them.
-        missing: The difference; less than 0 where there are more lines than connections.
-    """
-
-    key: Key
-    closed: int
-    lines: int
-    missing: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """The time between two scrapes of one process, or between its start and a scrape.
-
-    Attributes:
-        begin: The earlier moment; None for the start of the process where the log does not show it.
-        end: The later one; None for a scrape made after the log's end.
-        closed: Connections closed in it, by the counters.
-        lines: Lines written in it.
-        missing: The difference.
-        denied: Connections refused by policy in it, by the counters.
-        denied_missing: Those of them without a line.
-        uncertain: Lines so near to a scrape that they may belong to the next stretch.
-        reason: The likely reason, in words; empty where nothing is missing.
-        keys: Where lines are missing, most first.
-    """
-
-    begin: datetime | None
-    end: datetime | None
-    closed: int
-    lines: int
-    missing: int
-    denied: int
-    denied_missing: int
-    uncertain: int
-    reason: str
-    keys: tuple[KeyLoss, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ZtunnelCounters:
-    """One ztunnel's lines against its counters.
-
-    Attributes:
-        ztunnel: Its pod.
-        closed: Connections closed in all stretches.
-        lines: Lines in them.
-        missing: The difference.
-        denied_missing: Refused connections without a line.
-        uncovered: Lines that no stretch covers: after the last scrape, or between two processes.
-        open_now: Connections open at the last scrape: opened, not closed. From 1.23.0 on; before, those cut by a drain
-            are among them.
-        stretches: The stretches in order of time.
-        notes: How its scrapes were placed in time, and which could not be used.
-    """
-
-    ztunnel: str
-    closed: int
-    lines: int
-    missing: int
-    denied_missing: int
-    uncovered: int
-    open_now: int
-    stretches: tuple[Stretch, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """All ztunnels that were scraped.
-
-    Attributes:
-        closed: Connections closed in all stretches.
-        lines: Lines in them.
-        missing: The difference.
-        denied_missing: Refused connections without a line.
-        ztunnels: One row each, most missing first.
-        without_scrape: ztunnel pods with lines and no scrape.
-        lines_of_nobody: Lines whose ztunnel is not known; no scrape can be held against them.
-    """
-
-    closed: int
-    lines: int
-    missing: int
-    denied_missing: int
-    ztunnels: tuple[ZtunnelCounters, ...]
-    without_scrape: tuple[str, ...]
-    lines_of_nobody: int
-
-
-def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] = ()) -> Counters:
+def reconcile(
+    halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] = (), notes: Sequence[str] = ()
+) -> Counters:
     """How many lines each ztunnel counted and the log does not have.
 
     Args:
         halves: All access lines, not filtered.
         scrapes: From `read_scrapes`. One without a pod belongs to the only ztunnel of the log, if there is one.
         events: Facts of kind `version` (a process began) and `log_filter`, of all ztunnels.
+        notes: What is to be said with it of where the scrapes are from.
 
     Raises:
         UsageError: Nothing says which ztunnel a scrape is of.
@@ -153,8 +62,8 @@ def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] 
         mine = [scrape for scrape in scrapes if (scrape.ztunnel or only) == pod]
         rows = np.ones(len(view), bool) if alone else pods.codes == (pods.code(pod) if pod else -1)
         heard = [fact for fact in events if alone or fact.origin.pod == pod]
-        notes = ["no line names its ztunnel; all are taken as this one's"] if alone and nobody else []
-        found.append(_Ztunnel(pod or "(unknown)", _Lines(view.where(rows)), mine, heard, notes).counters())
+        said = ["no line names its ztunnel; all are taken as this one's"] if alone and nobody else []
+        found.append(_Ztunnel(pod or "(unknown)", _Lines(view.where(rows)), mine, heard, said).counters())
     found.sort(key=lambda one: (-one.missing, one.ztunnel))
     return Counters(
         sum(one.closed for one in found),
@@ -164,6 +73,7 @@ def reconcile(halves: Halves, scrapes: Sequence[Scrape], events: Sequence[Fact] 
         tuple(found),
         tuple(sorted(word for word in pods.words if word not in scraped and (pods.codes == pods.code(word)).any())),
         0 if alone else nobody,
+        tuple(notes),
     )
 
 
@@ -191,6 +101,8 @@ class _Lines:
         self.denied = inbound & view.equals("error_class", ErrorClass.POLICY_DENIED.value)
         self.cut = inbound & view.equals("error_class", ErrorClass.POLICY_CHANGED.value)
         self.ended_well = view.equals("level", LogLevel.INFO.value)
+        lasted, measured = view.numbers("duration_ms")
+        self.begins: Integers = np.where(measured, self.times - lasted * 1000, self.times)
 
     def between(self, first: int, last: int) -> dict[Key, int]:
         """Lines by labels, of the rows `first` to `last`."""
@@ -227,10 +139,18 @@ class _Ztunnel:
         self._silences = silences(events)
         self._last = int(lines.times[-1]) if len(lines.times) else BEFORE_ALL
         self._scrapes = self._placed(scrapes)
+        self._rows: list[int] = []
+        """For each scrape the row of the first line after it."""
 
     def counters(self) -> ZtunnelCounters:
         stretches = list(self._stretches())
         last = self._scrapes[-1] if self._scrapes else None
+        if last is not None and last.after_log and len(stretches) > 1 and stretches[-1].missing > 0:
+            tail = stretches.pop()
+            self._notes.append(
+                f"{counted(tail.missing, 'connection')} more closed than lines until the scrape after the log's end "
+                f"({_when(last)}): closed after it, or missing; in no number here"
+            )
         covered = sum(one.lines for one in stretches)
         if self._lines.timeless:
             self._notes.append(f"{self._lines.timeless} lines without a time are taken as written at the start")
@@ -241,10 +161,21 @@ class _Ztunnel:
             sum(one.missing for one in stretches),
             sum(one.denied_missing for one in stretches),
             len(self._lines.times) - covered,
-            0 if last is None else sum(last.opened.values()) - last.total,
+            0 if last is None else last.open,
+            self._open_before(),
             tuple(stretches),
             tuple(self._notes),
         )
+
+    def _open_before(self) -> int | None:
+        """Connections open at the first scrape of the last process and still open at the last one."""
+        anew = [number for number, two in enumerate(pairwise(self._scrapes), 1) if self._anew(*two)]
+        begin = anew[-1] if anew else 0
+        first = self._scrapes[begin] if self._scrapes else None
+        if first is None or first.time is None or len(self._scrapes) - begin < 2:
+            return None
+        across = self._lines.begins[self._rows[begin] : self._rows[-1]] <= first.time
+        return max(first.open - int(across.sum()), 0)
 
     def _placed(self, scrapes: Sequence[Scrape]) -> list[Scrape]:
         """The scrapes that can be used, in order of time.
@@ -266,14 +197,14 @@ class _Ztunnel:
         self._notes += [
             f"{scrape.file}: its time is taken {scrape.time_from}"
             for scrape in told
-            if scrape.time_from not in {None, "as given"} and scrape not in late
+            if scrape.time_from in {TimeFrom.FILE_NAME, TimeFrom.FILE_TIME} and scrape not in late
         ]
         return sorted(
             told, key=lambda scrape: (AFTER_ALL if scrape in late else scrape.time or AFTER_ALL, scrape.total)
         )
 
     def _is_told(self, scrape: Scrape) -> bool:
-        return scrape.time is not None and (scrape.time_from != "from the file's own time" or scrape.time <= self._last)
+        return scrape.time is not None and (scrape.time_from is not TimeFrom.FILE_TIME or scrape.time <= self._last)
 
     def _stretches(self) -> Iterator[Stretch]:
         before: _Cut | None = None
@@ -282,6 +213,7 @@ class _Ztunnel:
             if earlier is None or before is None or self._anew(earlier, scrape):
                 before = self._start(before, scrape, only=len(self._scrapes) == 1)
             here = self._cut(before, scrape) if before is not None else self._blind(scrape)
+            self._rows.append(here.row)
             if before is not None:
                 yield self._stretch(before, here, scrape)
             before, earlier = here, scrape
@@ -391,3 +323,7 @@ class _Ztunnel:
             ),
             tuple(lost),
         )
+
+
+def _when(scrape: Scrape) -> str:
+    return "no time" if scrape.time is None else time_text(time_from_micros(scrape.time))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from ztflow.errors import SourceError
@@ -21,6 +22,12 @@ _OPENED = "istio_tcp_connections_opened_total"
 _FAILED = "istio_tcp_connections_failed_total"
 """Exists from 1.29.0 on, where a connection cut by a policy change is flagged `DENY` too."""
 
+COUNTED = (_CLOSED, _OPENED, _FAILED)
+"""The counters that are read."""
+
+MOMENT = 50_000
+"""How long ztunnel works on an answer, microseconds: 10 to 50 ms in 140 scrapes of release 1.31."""
+
 _DIRECTION: Mapping[str, DirectionWord] = {
     "source": "outbound",
     "destination": "inbound",
@@ -29,6 +36,15 @@ _ABSENT = "unknown"
 """What a label holds that does not apply."""
 _DENY = "DENY"
 _HEAD = 4096
+
+
+class TimeFrom(StrEnum):
+    """Where the time of a scrape is from."""
+
+    GIVEN = "as given"
+    FILE_NAME = "from the file's name"
+    FILE_TIME = "from the file's own time"
+    PROMETHEUS = "as Prometheus has it"
 
 
 class Key(NamedTuple):
@@ -55,27 +71,51 @@ class Scrape:
         file: The file it was read from.
         time: When it was made, microseconds since 1970 UTC; None for unknown.
         precision: How exactly `time` is known, microseconds.
-        time_from: Where `time` is from, in words; None for unknown.
+        time_from: Where `time` is from; None for unknown.
         closed: Connections closed, by labels.
         denied: Those of them that a policy refused.
         opened: Connections opened, those still open among them.
         cuts_are_denials: Whether it also counts connections cut by a policy change as denied (from 1.29.0 on).
+        after_log: Whether it is known to be made after the end of the log, so that more may be closed than was logged.
     """
 
     ztunnel: str | None
     file: str
     time: int | None = None
     precision: int = 0
-    time_from: str | None = None
+    time_from: TimeFrom | None = None
     closed: dict[Key, int] = field(default_factory=dict)
     denied: dict[Key, int] = field(default_factory=dict)
     opened: dict[Key, int] = field(default_factory=dict)
     cuts_are_denials: bool = False
+    after_log: bool = False
 
     @property
     def total(self) -> int:
         """All connections closed."""
         return sum(self.closed.values())
+
+    @property
+    def open(self) -> int:
+        """Connections opened and not closed."""
+        return sum(self.opened.values()) - self.total
+
+    def take(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        """Take in a sample of one of the counters `COUNTED`.
+
+        Raises:
+            SourceError: It is no whole number.
+        """
+        if name == _FAILED:
+            self.cuts_are_denials = True
+            return
+        if not 0 <= value < 2**63 or value != int(value):
+            raise SourceError(self.file, f"{name} counts {value:g}", hint="a counter is a whole number")
+        key, count = _key(labels), int(value)
+        into = self.closed if name == _CLOSED else self.opened
+        into[key] = into.get(key, 0) + count
+        if name == _CLOSED and labels.get("response_flags") == _DENY:
+            self.denied[key] = self.denied.get(key, 0) + count
 
 
 def is_exposition(head: bytes) -> bool:
@@ -103,20 +143,10 @@ def parse_scrape(data: bytes, file: str, ztunnel: str | None = None) -> list[Scr
     ours = False
     for name, labels, value in _samples(text, file):
         ours = ours or name.startswith(("istio_", "workload_manager_"))
-        if name not in {_CLOSED, _OPENED, _FAILED} or labels.get("app", "ztunnel") != "ztunnel":
+        if name not in COUNTED or labels.get("app", "ztunnel") != "ztunnel":
             continue
         pod = labels.get("pod") or ztunnel
-        scrape = found.setdefault(pod, Scrape(pod, file))
-        if name == _FAILED:
-            scrape.cuts_are_denials = True
-            continue
-        if not 0 <= value < 2**63 or value != int(value):
-            raise SourceError(file, f"{name} counts {value:g}", hint="a counter is a whole number")
-        key, count = _key(labels), int(value)
-        into = scrape.closed if name == _CLOSED else scrape.opened
-        into[key] = into.get(key, 0) + count
-        if name == _CLOSED and labels.get("response_flags") == _DENY:
-            scrape.denied[key] = scrape.denied.get(key, 0) + count
+        found.setdefault(pod, Scrape(pod, file)).take(name, labels, value)
     if not ours:
         raise SourceError(file, "no counter of a ztunnel is in it", hint="scrape port 15020 of each ztunnel pod")
     # A family without a value is absent: a ztunnel that has just begun has counted nothing.

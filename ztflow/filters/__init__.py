@@ -9,57 +9,26 @@ Importing this module is cheap; Arrow is loaded when a filter meets a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ztflow.errors import UsageError
-from ztflow.filters.grid import Kind, Side, value_test
-from ztflow.model.vocabulary import Direction, Verdict, Word, unknown_word
+from ztflow.filters.conditions import EndCondition, WordCondition, end_condition, word_condition
+from ztflow.filters.grid import Kind, Side
+from ztflow.model.vocabulary import Direction, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ztflow.filters.ends import Known
     from ztflow.filters.expression import Expression
-    from ztflow.filters.masks import Known
     from ztflow.model.tables import Flows, Halves
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
 VERDICTS = tuple(word.value for word in Verdict)
 DIRECTIONS = tuple(word.value for word in Direction)
-
-
-@dataclass(frozen=True, slots=True)
-class EndCondition:
-    """Something one end must be.
-
-    Attributes:
-        side: Which end.
-        kind: What is compared.
-        values: Alternatives, written as `grid.VALUE_HELP` says.
-        exclude: Whether matching rows are removed instead of kept.
-    """
-
-    side: Side
-    kind: Kind
-    values: tuple[str, ...]
-    exclude: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WordCondition:
-    """What the verdict or the direction must be.
-
-    Attributes:
-        column: `verdict` or `direction`. A flow has the directions of the halves that were seen.
-        values: Alternatives.
-        exclude: Whether matching rows are removed instead of kept.
-    """
-
-    column: str
-    values: tuple[str, ...]
-    exclude: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +55,13 @@ class Filter:
 
     def __bool__(self) -> bool:
         return bool(self.ends or self.words or self.expressions)
+
+    @property
+    def all_ends(self) -> Iterator[EndCondition]:
+        """Every condition on an end, also inside expressions."""
+        yield from self.ends
+        for condition in self.expressions:
+            yield from condition.expression.ends
 
     def mask(self, table: pa.Table, *, known: Known | None = None) -> pa.Array:
         """One boolean per row of a flows or halves table, never null.
@@ -148,30 +124,3 @@ def make_filter(*expressions: str, **criteria: str | int | Sequence[str | int]) 
         ends.append(end_condition(Side(side or "either"), Kind(kind), values, exclude=exclude))
     parsed = tuple(ExpressionCondition(parse_expression(text)) for text in expressions)
     return Filter(tuple(ends), tuple(words), parsed)
-
-
-def end_condition(side: Side, kind: Kind, values: Iterable[str], *, exclude: bool = False) -> EndCondition:
-    """A checked condition on an end.
-
-    Raises:
-        UsageError: If a value is invalid for this kind.
-    """
-    condition = EndCondition(side, kind, tuple(values), exclude)
-    for value in condition.values:
-        value_test(kind, value)
-    return condition
-
-
-def word_condition(column: str, values: Iterable[str], *, exclude: bool = False) -> WordCondition:
-    """A checked condition on verdict or direction.
-
-    Raises:
-        UsageError: If a value is not one of the closed set.
-    """
-    condition = WordCondition(column, tuple(values), exclude)
-    words: type[Word] = Verdict if column == "verdict" else Direction
-    for value in condition.values:
-        wrong = unknown_word(words, column, value)
-        if wrong is not None:
-            raise UsageError(wrong)
-    return condition

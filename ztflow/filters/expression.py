@@ -4,10 +4,15 @@
 expression = all {"or" all}
 all        = term {"and" term}
 term       = "not" term | "(" expression ")" | condition
-condition  = column operator value | column ["not"] "in" "[" value {"," value} "]" | column
+condition  = column operator value | column ["not"] "in" ( value | "[" value {"," value} "]" ) | column
 operator   = "==" | "=" | "!=" | "<" | "<=" | ">" | ">=" | "=~" | "!~"
 value      = null | true | false | another column | number | time | 'text' | "text" | bare word
 ```
+
+Besides the columns it knows the names of the filter options (`port`, `from_pod`, `to_namespace`, …), which mean what
+the option means, `bytes` (payload both ways), `duration`, `time` and other short words (`SHORT_WORDS`). A text is
+compared as an option compares it: names may hold `*` and `?`, a pod, a service or an identity may be written in short,
+an address as a range (`src_ip in 10.0.0.0/8`), and a port too (`8000-8099`).
 
 A column alone is a condition when it holds yes or no (`mtls`). Durations (`duration_ms > 1.5s`) and sizes
 (`request_bytes >= 10kB`) may carry a unit. `=~` searches a regular expression. A column with a closed vocabulary is
@@ -27,6 +32,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ztflow.errors import UsageError
+from ztflow.filters.conditions import EndCondition, WordCondition, end_condition, word_condition
+from ztflow.filters.grid import Kind, Side, text_test
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
 from ztflow.model.schema import FLOWS, HALVES, MANY, Column, Type
 from ztflow.model.vocabulary import unknown_word
@@ -37,10 +44,25 @@ if TYPE_CHECKING:
 ADDRESS_TEXTS = ("src_addr", "dst_addr", "hbone_addr")
 """`host:port` texts that outputs carry beside the columns they are made of; expressions may name them too."""
 
+BOTH_WAYS = "bytes"
+"""Payload both ways."""
+
+SHORT_WORDS = {
+    "duration": "duration_ms", "life": "duration_ms", "request": "request_bytes", "response": "response_bytes",
+}  # fmt: skip
+"""Other words for columns, where a table has them: those of the options and of the headings people see."""
+
+_OPTIONS = {
+    (kind.value if side is Side.EITHER else f"{side}_{kind}"): (side, kind) for side in Side for kind in Kind
+}  # fmt: skip
+_WORDS = ("direction", "verdict")
+_WORKLOADS = {"src_workload": Side.FROM, "dst_workload": Side.TO}
+"""Columns of names without a namespace: `shop/web` can only mean what it means for the option."""
+
 _TEXTS = (Type.CATEGORY, Type.TEXT)
 _NUMBERS = (Type.INT, Type.PORT, Type.LINE, Type.FLOAT)
 
-Value = str | int | float | bool | datetime | re.Pattern[str] | None
+Value = str | int | float | bool | datetime | range | re.Pattern[str] | None
 
 
 class ExpressionError(UsageError):
@@ -100,7 +122,7 @@ class AnyOf:
     terms: tuple[Tree, ...]
 
 
-Tree = Comparison | Not | AllOf | AnyOf
+Tree = Comparison | EndCondition | WordCondition | Not | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +133,13 @@ class Expression:
         text: As written.
         tree: What it means.
         columns: The columns it looks at.
+        ends: The conditions on ends in it, named like options.
     """
 
     text: str
     tree: Tree
     columns: frozenset[str]
+    ends: tuple[EndCondition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +160,12 @@ class _Raw:
     values: tuple[_Word, ...] = ()
 
 
+_OPERATORS = {
+    "=": ("==", False), "in": ("in", False), "!=": ("==", True), "!~": ("=~", True), "not in": ("in", True),
+}  # fmt: skip
+"""Operator → the positive one, and whether it is negated; the others are themselves."""
+
+_SPAN = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 _ESCAPED = re.compile(r"\\(.)")
 _RESERVED = ("and", "or", "not", "in")
 MAX_LENGTH = 10_000
@@ -159,11 +189,12 @@ def _grammar() -> ParserElement:
         return pp.CaselessKeyword(text).suppress().set_name(f"'{text}'")
 
     reserved = "|".join(_RESERVED)
-    column = word(rf"(?!(?i:{reserved})\b)[A-Za-z_]\w*", "a column")
+    column = word(rf"(?!(?i:{reserved})\b)[A-Za-z_][\w-]*", "a column")
     operator = word(r"==|!=|<=|>=|=~|!~|[=<>]", "an operator")
     quoted = word(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "a value", quoted=True)
     value = (quoted | word(r"[^\s()\[\],'\"=<>~!]+", "a value")).set_name("a value")
-    values = pp.Suppress("[") - pp.Group(pp.DelimitedList(value)) - pp.Suppress("]").set_name("']'")
+    listing = pp.Suppress("[") - pp.Group(pp.DelimitedList(value)) - pp.Suppress("]").set_name("']'")
+    values = (listing | pp.Group(value)).set_name("a value")
 
     def compared(tokens: Any) -> _Raw:
         return _Raw(tokens[0], tokens[1], (tokens[2],))
@@ -206,6 +237,7 @@ def parse_expression(text: str, columns: Sequence[Column] | None = None) -> Expr
 
     known = {column.name: column for column in (*HALVES, *FLOWS)} if columns is None else {c.name: c for c in columns}
     known |= {name: Column(name, Type.TEXT, "") for name in ADDRESS_TEXTS}
+    known |= {BOTH_WAYS: Column(BOTH_WAYS, Type.FLOAT, ""), "time": Column("time", Type.TIME, "")}
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", text[:40] + "…", MAX_LENGTH)
     if text.count("(") + len(re.findall(r"(?i)\bnot\b", text)) > MAX_DEPTH:
@@ -214,9 +246,9 @@ def parse_expression(text: str, columns: Sequence[Column] | None = None) -> Expr
         raw = _grammar().parse_string(text)[0]
     except pp.ParseBaseException as error:
         raise ExpressionError(_expected(text, error), text, error.loc + 1) from None
-    checker = _Checker(text, known)
+    checker = _Checker(text, known, of_both=columns is None)
     tree = checker.check(raw)
-    return Expression(text, tree, frozenset(checker.used))
+    return Expression(text, tree, frozenset(checker.used), tuple(checker.ends))
 
 
 def _expected(text: str, error: Any) -> str:
@@ -229,10 +261,12 @@ def _expected(text: str, error: Any) -> str:
 class _Checker:
     """Turns conditions as written into comparisons that are sure to evaluate."""
 
-    def __init__(self, text: str, known: dict[str, Column]) -> None:
+    def __init__(self, text: str, known: dict[str, Column], *, of_both: bool) -> None:
         self._text = text
         self._known = known
+        self._of_both = of_both
         self.used: set[str] = set()
+        self.ends: list[EndCondition] = []
 
     def check(self, node: Any) -> Tree:
         if isinstance(node, _Raw):
@@ -246,9 +280,10 @@ class _Checker:
         return ExpressionError(detail, self._text, word.place + 1)
 
     def _column(self, word: _Word) -> Column:
-        column = self._known.get(word.text)
+        name = word.text.replace("-", "_")
+        column = self._known.get(name) or self._known.get(SHORT_WORDS.get(name, ""))
         if column is None:
-            near = get_close_matches(word.text, self._known, 1, 0.6)
+            near = get_close_matches(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT_WORDS], 1, 0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._fail(f"no column {word.text!r}{hint}", word)
         if column.type in MANY:
@@ -257,18 +292,49 @@ class _Checker:
         return column
 
     def _condition(self, raw: _Raw) -> Tree:
+        name = raw.column.text.replace("-", "_")
+        if name in _OPTIONS or (name in _WORDS and (name not in self._known or self._is_a_word(raw))):
+            return self._option(name, raw)
         column = self._column(raw.column)
         if raw.operator is None:
             if column.type is not Type.BOOL:
                 raise self._fail(f"{column.name} alone is no condition; compare it with something", raw.column)
             return Comparison(column.name, "==", (True,))
-        operator = raw.operator.text
-        positive = {"=": "==", "!=": "==", "!~": "=~", "not in": "in"}.get(operator, operator)
+        positive, negated = _OPERATORS.get(raw.operator.text, (raw.operator.text, False))
         tree = self._comparison(column, positive, raw)
-        return Not(tree) if operator in ("!=", "!~", "not in") else tree
+        return Not(tree) if negated else tree
 
-    def _comparison(self, column: Column, operator: str, raw: _Raw) -> Comparison:
+    def _is_a_word(self, raw: _Raw) -> bool:
+        """Whether a direction or verdict may be asked of a table that has it without having the column."""
+        asked = {value.text for value in raw.values}
+        return self._of_both and raw.operator is not None and raw.operator.text[-1] in "=n" and "null" not in asked
+
+    def _option(self, name: str, raw: _Raw) -> Tree:
+        """A condition that is named like an option, and means what that means."""
+        if raw.operator is None:
+            raise self._fail(f"{name} alone is no condition; compare it with something", raw.column)
+        operator, negated = _OPERATORS.get(raw.operator.text, (raw.operator.text, False))
+        if name in _WORDS and operator not in {"==", "in"}:
+            raise self._fail(f"{name} is one of a few words; use == or in", raw.operator)
+        values = [None if value.text == "null" and not value.quoted else value.text for value in raw.values]
+        try:
+            if name in _OPTIONS:
+                made: EndCondition | WordCondition = end_condition(
+                    *_OPTIONS[name], values, operator="==" if operator == "in" else operator
+                )
+            else:
+                made = word_condition(name, [str(value) for value in values])
+        except UsageError as error:
+            raise self._fail(str(error), raw.values[0]) from None
+        if isinstance(made, EndCondition):
+            self.ends.append(made)
+        return Not(made) if negated else made
+
+    def _comparison(self, column: Column, operator: str, raw: _Raw) -> Comparison | EndCondition:
         assert raw.operator is not None
+        if column.name in _WORKLOADS and operator in {"==", "in"} and all("/" in value.text for value in raw.values):
+            self.ends.append(end_condition(_WORKLOADS[column.name], Kind.WORKLOAD, [one.text for one in raw.values]))
+            return self.ends[-1]
         word = raw.values[0]
         ordered = operator in ("<", "<=", ">", ">=")
         if ordered and column.type in (*_TEXTS, Type.BOOL):
@@ -304,9 +370,12 @@ class _Checker:
         wrong = None if column.words is None else unknown_word(column.words, column.name, word.text)
         if wrong is not None:
             raise self._fail(wrong, word)
-        if column.type in _TEXTS:
-            return word.text
         try:
+            if column.type in _TEXTS:
+                text_test(column.name, word.text)
+                return word.text
+            if column.type is Type.PORT and not ordered and (span := _SPAN.fullmatch(word.text)):
+                return range(int(span[1]), int(span[2]) + 1)
             return self._typed(column, word.text)
         except UsageError as error:
             raise self._fail(f"{column.name}: {error}", word) from None

@@ -6,11 +6,12 @@ Pure text in, yes or no out; `masks` applies it to Arrow tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import translate
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import ge, gt, le, lt
 
 from ztflow.errors import UsageError
 
@@ -81,6 +82,8 @@ class End:
 
 Test = Callable[[End], bool]
 
+ORDERED: dict[str, Callable[[int, int], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
 
 def pod_names(end: End) -> Iterable[str]:
     """Names a pod answers to, most exact first."""
@@ -125,8 +128,25 @@ def identity_names(identity: str) -> Iterable[str]:
         yield f"{match[1]}/{match[2]}"
 
 
+def _wild(value: str) -> bool:
+    return "*" in value or "?" in value
+
+
+def searched(pattern: str) -> Callable[[str], bool]:
+    """The test whether a regular expression is found in a text.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"not a regular expression ({error})") from None
+    return lambda text: compiled.search(text) is not None
+
+
 def _pattern(value: str) -> Callable[[str], bool]:
-    if not any(char in value for char in "*?"):
+    if not _wild(value):
         return value.__eq__
     compiled = re.compile(translate(value.replace("[", "[[]")))
     return lambda text: compiled.match(text) is not None
@@ -166,35 +186,81 @@ def _ports(value: str) -> range:
     return range(first, last + 1)
 
 
-def value_test(kind: Kind, value: str) -> Test:
-    """The test one value of a kind puts to an end. An unknown name passes no test.
+def names_of(kind: Kind, end: End) -> Iterable[str]:
+    """What an end is called, as values of this kind are written; nothing where that is unknown."""
+    if kind is Kind.POD:
+        return pod_names(end)
+    if kind is Kind.WORKLOAD:
+        return workload_names(end)
+    if kind is Kind.SERVICE:
+        return () if end.service is None else service_names(end.service)
+    if kind is Kind.IDENTITY:
+        return () if end.identity is None else identity_names(end.identity)
+    if kind is Kind.IP:
+        return end.ips
+    if kind is Kind.PORT:
+        return map(str, end.ports)
+    name = end.node if kind is Kind.NODE else end.namespace
+    return () if name is None else (name,)
+
+
+def value_test(kind: Kind, value: str | None, operator: str = "==") -> Test:
+    """The test one value of a kind puts to an end. An unknown name passes no test but that of None.
+
+    Args:
+        kind: What is compared.
+        value: As `VALUE_HELP` says; None for an end whose name is not known.
+        operator: As for `conditions.EndCondition`.
 
     Raises:
         UsageError: If the value cannot mean anything for this kind.
     """
+    if value is None:
+        return lambda end: next(iter(names_of(kind, end)), None) is None
     if not value:
         raise UsageError(f"an empty {kind} matches nothing")
-    if kind is Kind.IP:
-        network = _network(value)
-        return lambda end: any(_within(ip, network) for ip in end.ips)
+    if operator == "=~":
+        found = searched(value)
+        return lambda end: any(map(found, names_of(kind, end)))
     if kind is Kind.PORT:
         ports = _ports(value)
-        return lambda end: any(port in ports for port in end.ports)
+        if operator == "==":
+            return lambda end: any(port in ports for port in end.ports)
+        compare = ORDERED[operator]
+        if len(ports) > 1:
+            raise UsageError(f"a range such as {value} has no order; use == or in")
+        return lambda end: any(compare(port, ports[0]) for port in end.ports)
+    if operator != "==":
+        raise UsageError(f"{kind} has no order; use == or =~")
+    if kind is Kind.IP and not _wild(value):
+        network = _network(value)
+        return lambda end: any(_within(ip, network) for ip in end.ips)
     matches = _pattern(value)
-    if kind is Kind.POD:
-        return lambda end: any(map(matches, pod_names(end)))
-    if kind is Kind.WORKLOAD:
-        return lambda end: any(map(matches, workload_names(end)))
+    return lambda end: any(map(matches, names_of(kind, end)))
+
+
+_COLUMN_KINDS = {
+    f"{side}_{kind}": kind for side in ("src", "dst") for kind in (Kind.POD, Kind.IDENTITY, Kind.SERVICE, Kind.IP)
+} | {"policy": Kind.POD}
+"""Columns whose values are written as those of an option; a policy's name has the form of a pod's."""
+
+
+def text_test(column: str, value: str) -> Callable[[str], bool]:
+    """The test a value puts to the texts of a column: written as for the option that looks at it, `*` and `?` too.
+
+    Raises:
+        UsageError: If the value cannot mean anything for this column.
+    """
+    kind = _COLUMN_KINDS.get(column)
+    if column == "hbone_host" and "/" in value:
+        kind = Kind.IP
+    if kind is None or not value:
+        return _pattern(value)
+    test = value_test(kind, value)
+    if kind is Kind.IP:
+        return lambda text: test(End(ips=(text,)))
     if kind is Kind.SERVICE:
-        return lambda end: end.service is not None and any(map(matches, service_names(end.service)))
+        return lambda text: test(End(service=text))
     if kind is Kind.IDENTITY:
-        return lambda end: end.identity is not None and any(map(matches, identity_names(end.identity)))
-    if kind is Kind.NODE:
-        return lambda end: end.node is not None and matches(end.node)
-    return lambda end: end.namespace is not None and matches(end.namespace)
-
-
-def any_of(kind: Kind, values: Sequence[str]) -> Test:
-    """The test that any of the values passes."""
-    tests = [value_test(kind, value) for value in values]
-    return lambda end: any(test(end) for test in tests)
+        return lambda text: test(End(identity=text))
+    return lambda text: test(End(pod=text))

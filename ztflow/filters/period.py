@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.aggregate.view import View
+
 if TYPE_CHECKING:
     from ztflow.model.tables import Flows, Halves
 
@@ -36,4 +38,7 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
         if instant is not None:
             times = rows[table.time]
             rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
-    return table.with_rows(rows)
+    made = table.with_rows(rows)
+    if hasattr(made, "span"):  # flows; rates are over the time that was asked for
+        made.span = View(rows).span()
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ztflow.graph.formats.boxes import box_attribute
+from ztflow.graph.formats.boxes import CLASS_TEXT, box_attribute, edge_class
 from ztflow.graph.formats.edge_list import edge_rows
 from ztflow.graph.formats.map.svg import svg_map
 from ztflow.text.format import ROWS_SHOWN, Unit, html_table
@@ -34,4 +34,16 @@ def graph_html(graph: nx.MultiDiGraph[str]) -> str:
         hidden=max(len(rows) - ROWS_SHOWN, 0),
     )
     svg = svg_map(graph, box_attribute(graph))
-    return f'<div style="overflow:auto;max-height:640px">{svg}</div>\n{table}'
+    return f'<div style="overflow:auto;max-height:640px">{svg}</div>\n{_legend(graph)}{table}'
+
+
+def _legend(graph: nx.MultiDiGraph[str]) -> str:
+    """What colours, widths and numbers of the map mean; only those that are on it."""
+    found = {edge_class(attributes) for _, _, attributes in graph.edges(data=True)}
+    keys = "".join(
+        f'<svg class="ztmap" width="34" height="10" aria-hidden="true"><g class="edge {kind}">'
+        f'<path class="line" d="M1 5H33" stroke-width="3"/></g></svg> {text} &#160; '
+        for kind, text in CLASS_TEXT.items()
+        if kind in found
+    )
+    return f"<p>{keys}thicker: more connections; red number: denied or failed</p>\n" if found else ""

@@ -160,7 +160,7 @@ def kept_or_made(kept: Cache, make: Callable[[], tuple[str, bytes]], cost: str) 
     Args:
         kept: The cache.
         make: Compiles it.
-        cost: What is compiled and how long that takes; logged first, as it is a wait without a word.
+        cost: What is compiled and how long that takes; logged before, as it is a wait without a word, and after.
 
     Raises:
         CompilerError: Numba is missing, of another version than it has to be, or cannot compile.
@@ -172,6 +172,8 @@ def kept_or_made(kept: Cache, make: Callable[[], tuple[str, bytes]], cost: str) 
             found = make()
         except (ImportError, OSError) as error:  # Numba refuses a NumPy it does not know by ImportError, too
             raise CompilerError(str(error)) from error
+        finally:
+            _LOG.debug("compiled %s", cost)
         kept.keep(*found)
     return found
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 
 from ztflow.model.table import Table
+from ztflow.model.vocabulary import Direction
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
         Denied,
         Egress,
         Failures,
+        Identities,
+        Latency,
         Locality,
         LossReport,
         Mtls,
         Prices,
         Report,
         Summary,
+        Top,
         Traffic,
         Tunnels,
         Waypoints,
     )
+
+
+_LINE_DIGITS = 18
+"""Digits a number of a line has at most."""
 
 
 class Answers(Table):
@@ -81,7 +89,16 @@ class Answers(Table):
         return summary(self._flows())
 
     @overload
-    def report(self, name: Literal["traffic"], **options: Any) -> Traffic: ...
+    def report(
+        self,
+        name: Literal["traffic"],
+        *,
+        by: GraphLevelWord = "workload",
+        sort: Literal["bytes", "flows"] = "bytes",
+        every: str | timedelta | None = None,
+    ) -> Traffic: ...
+    @overload
+    def report(self, name: Literal["latency"], *, by: GraphLevelWord = "workload") -> Latency: ...
     @overload
     def report(self, name: Literal["locality"], *, prices: Prices | None = None) -> Locality: ...
     @overload
@@ -93,13 +110,15 @@ class Answers(Table):
     @overload
     def report(self, name: Literal["egress"]) -> Egress: ...
     @overload
+    def report(self, name: Literal["identities"]) -> Identities: ...
+    @overload
     def report(self, name: Literal["loss"], **options: Any) -> LossReport: ...
     @overload
     def report(self, name: Literal["tunnels"], *, halves: Halves) -> Tunnels: ...
     @overload
     def report(self, name: Literal["clocks"], *, halves: Halves) -> Clocks: ...
     @overload
-    def report(self, name: Literal["waypoints"]) -> Waypoints: ...
+    def report(self, name: Literal["waypoints"], **options: Any) -> Waypoints: ...
     @overload
     def report(self, name: str, **options: Any) -> Report: ...
     def report(self, name: str, **options: Any) -> Report:
@@ -107,8 +126,8 @@ class Answers(Table):
 
         Args:
             name: One of `ztflow.reports.REPORTS`.
-            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by` and
-                `sort` for `traffic`.
+            options: `halves` for `tunnels` and `clocks`, `prices` for `locality`, `counters` for `loss`, `by`,
+                `sort` and `every` for `traffic`, `by` for `latency`, `services` for `waypoints`.
 
         Raises:
             UsageError: No such report or option.
@@ -122,6 +141,25 @@ class Answers(Table):
         from ztflow.reports import make_report
 
         return make_report(name, self._flows(), **options)
+
+    def top(self, by: GraphLevelWord | Literal["pair"] = "workload") -> Top:
+        """Who had most traffic, with rates, shares and refusals.
+
+        Args:
+            by: A level, as `graph` takes it, or `pair` for pairs of workloads.
+
+        Raises:
+            UsageError: `by` is neither.
+
+        Examples:
+            >>> import ztflow
+            >>> flows = ztflow.read_flows("fixtures/seed/same-node.log", "fixtures/seed/cross-node.log")
+            >>> [(end.name, end.bytes_sent) for end in flows.top("namespace").ends]
+            [('ambient-demo', 19832)]
+        """
+        from ztflow.reports import top
+
+        return top(self._flows(), by)
 
     def matrix(self, rows: str, columns: str, value: str = "flows") -> pd.DataFrame:
         """One number for each pair of values of two columns: who talks to whom as a table.
@@ -185,6 +223,45 @@ class Answers(Table):
         length = step if isinstance(step, timedelta) else parse_duration(step.replace("min", "m"))
         return timeline_frame(self.to_arrow(), length, by)
 
+    def at(self, place: str) -> Flow:
+        """The flow that one of its log lines names.
+
+        Args:
+            place: `FILE:LINE`, of either half; `Flow.id` and the column `id` of `select` are such places.
+
+        Raises:
+            UsageError: No flow has this line, or several have, as with a JSON document on one line.
+
+        Examples:
+            >>> import ztflow
+            >>> flows = ztflow.read_flows("fixtures/seed/cross-node.log")
+            >>> flows.at("fixtures/seed/cross-node.log:3").id
+            'fixtures/seed/cross-node.log:4'
+        """
+        from ztflow.errors import UsageError
+
+        found = self.all_at(place)
+        if len(found) == 1:
+            return self._flows()[found[0]]
+        if found:
+            raise UsageError(
+                f"{len(found):,} flows have the line {place}, a document of many records; `all_at` gives all"
+            )
+        raise UsageError(f"no flow has the line {place}; `ztflow explain {place}` says what is in it")
+
+    def all_at(self, place: str) -> list[int]:
+        """The rows of the flows that have a log line at a place, as `at` takes it: several where it is a document."""
+        import pyarrow.compute as pc
+
+        file, _, number = place.rpartition(":")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _LINE_DIGITS):
+            return []
+        rows, found = self.to_arrow(), set[int]()
+        for side in Direction:
+            named = pc.equal(rows[f"{side}_file"].cast("string"), file)
+            found |= set(pc.indices_nonzero(pc.and_(named, pc.equal(rows[f"{side}_line"], int(number)))).to_pylist())
+        return sorted(found)
+
     def lines(self, flow: Flow) -> list[str]:
         """The raw log lines of a flow, the outbound half's first, read again from the inputs.
 
@@ -206,6 +283,13 @@ class Answers(Table):
 
         places = ((flow.outbound_file, flow.outbound_line), (flow.inbound_file, flow.inbound_line))
         return [raw_line(file, line) for file, line in places if file is not None and line is not None]
+
+    def _repr_html_(self) -> str:
+        if not len(self) or self._table.column_names != self.schema.names:
+            return super()._repr_html_()
+        from ztflow.writers.notebook import flows_html
+
+        return flows_html(type(self).__name__, self._table)
 
     def _flows(self) -> Flows:
         """These answers' flows: the table itself, which is of the one class that has them."""

@@ -64,7 +64,7 @@ _FAILED = Verdict.FAILED
 ERROR_CLASSES: tuple[Diagnosis, ...] = (
     Diagnosis(
         ErrorClass.POLICY_DENIED, _DENIED,
-        "A DENY policy matched, or ALLOW policies select the workload and none matched this client.",
+        "A DENY policy matched, ALLOW policies select the workload and none matched this client, or mTLS is STRICT.",
         "Read the policy the line names; else list the policies of the destination's namespace and istio-system.",
     ),
     Diagnosis(
@@ -141,6 +141,11 @@ ERROR_CLASSES: tuple[Diagnosis, ...] = (
         "Look for a ztunnel restart on the other node; compare releases of both ztunnels.",
     ),
     Diagnosis(
+        ErrorClass.STREAM_RESET, _FAILED,
+        "The other ztunnel, or the waypoint, gave up this one stream; its tunnel and the other streams live on.",
+        "Read the other side's line and its log at that time; look for a restart of the pod or of the waypoint.",
+    ),
+    Diagnosis(
         ErrorClass.NO_ENDPOINT, _FAILED, "The service has no ready pod.",
         "Check the pods the service selects and their readiness.",
     ),
@@ -195,6 +200,12 @@ ERROR_CLASSES: tuple[Diagnosis, ...] = (
         "Look for a rollout of the pod or of ztunnel at that time.",
     ),
     Diagnosis(
+        ErrorClass.WAYPOINT_CLOSED, Verdict.FORWARDED,
+        "Envoy let go of a connection it kept for further requests: it was idle or had carried enough, its own client "
+        "left, or Envoy stopped.",
+        "Nothing: requests that failed are in the waypoint's own log only.",
+    ),
+    Diagnosis(
         ErrorClass.INTERNAL, _FAILED, "A check inside ztunnel failed.",
         "Report it to Istio with the lines around it.",
     ),
@@ -231,6 +242,7 @@ ERROR_TEXTS: tuple[ErrorText, ...] = (
     ErrorText("identity error: ", ErrorClass.NO_CERTIFICATE, _OUT, "≥ 1.22.0"),
     ErrorText("http2 handshake failed: ", ErrorClass.H2_ERROR, _OUT, "≥ 1.22.0"),
     ErrorText("h2 failed: ", ErrorClass.H2_ERROR, f"{_OUT}, {_IN}", "≥ 1.22.0"),
+    ErrorText("h2 failed: stream error received: ", ErrorClass.STREAM_RESET, f"{_OUT}, {_IN}", "≥ 1.22.0"),
     ErrorText("no upgrade available: ", ErrorClass.H2_ERROR, _IN, "1.22.x"),
     ErrorText("no healthy upstream: ", ErrorClass.NO_ENDPOINT, _OUT_F, "≥ 1.22.2"),
     ErrorText("unknown destination: ", ErrorClass.UNKNOWN_DESTINATION, f"{_IN_F}, {_OUT_F}", "1.22.0 to 1.23.6"),
@@ -281,6 +293,21 @@ alone decides."""
 COPY_PREFIXES = ("while closing connection: ", "send: ", "receive: ")
 """Prefixes of a copy failure: at which step, in which direction."""
 
+CLOSED_BY_CLIENT: tuple[str, ...] = (
+    "io error: stream error received: ",
+    "io error: connection error received: ",
+    "io error: protocol error: ",
+    "io error: stream closed because of a broken pipe",
+    "io error: broken pipe",
+    "client disconnected before all data was written",
+)
+"""How a copy failure of an inbound half goes on when its HTTP/2 side, the client's, closed; the server's side is plain
+TCP and cannot say it. From a waypoint it is no failure: Envoy ends what it kept open, 1.36 by the last text (when its
+own client left), 1.37 to 1.39 by `protocol error`, 1.40 by `stream error received` (then also when idle)."""
+
+_RESET_BY_ENVOY = "unexpected internal error encountered"
+"""Reason of a reset that Envoy sends and no ztunnel does, which cancels instead (`src/proxy/h2.rs`)."""
+
 IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("Connection refused", ErrorClass.REFUSED),
     ("No route to host", ErrorClass.UNREACHABLE),
@@ -293,12 +320,19 @@ IO_TEXTS: tuple[tuple[str, ErrorClass], ...] = (
     ("stream closed because of a broken pipe", ErrorClass.RESET),
     ("unexpected end of file", ErrorClass.RESET),
     ("early eof", ErrorClass.RESET),
+    ("stream error received: ", ErrorClass.STREAM_RESET),
+    ("stream error ", ErrorClass.H2_ERROR),
+    ("connection error ", ErrorClass.H2_ERROR),
+    ("protocol error: ", ErrorClass.H2_ERROR),
+    ("user error: ", ErrorClass.H2_ERROR),
     ("invalid peer certificate: ", ErrorClass.TLS_ERROR),
     ("received fatal alert: ", ErrorClass.TLS_ERROR),
     ("tls handshake eof", ErrorClass.TLS_ERROR),
     ("peer ", ErrorClass.TLS_ERROR),
 )
-"""How the rest after `io error: `, `connection failed: ` and the copy prefixes begins, and its class."""
+"""How the rest after `io error: `, `connection failed: ` and the copy prefixes begins, and its class.
+
+Those of HTTP/2 are what the h2 library prints of its errors: who reset what, and the reason."""
 
 TLS_CAUSES: tuple[tuple[str, ErrorClass], ...] = (
     ("NoCertificatesPresented", ErrorClass.TLS_NO_CLIENT_CERTIFICATE),
@@ -324,11 +358,7 @@ def classify_error(text: str) -> str | None:
     rest = text.strip()
     if not rest:
         return None
-    copying = False
-    for prefix in COPY_PREFIXES:
-        if rest.startswith(prefix):
-            rest = rest.removeprefix(prefix)
-            copying = True
+    rest, copying = _without_step(rest)
     for known in _LONGEST_FIRST:
         if rest == known.text if known.exact else rest.startswith(known.text):
             return (known.error_class or _class_of_rest(rest.removeprefix(known.text), known.otherwise)).value
@@ -342,6 +372,25 @@ def _class_of_rest(rest: str, otherwise: ErrorClass) -> ErrorClass:
     return name
 
 
+def _without_step(text: str) -> tuple[str, bool]:
+    """What follows the prefixes of a copy failure, and whether there were any."""
+    rest = text
+    for prefix in COPY_PREFIXES:
+        rest = rest.removeprefix(prefix)
+    return rest, rest != text
+
+
+def closed_by_client(text: str) -> bool:
+    """Whether an inbound error text says that the client's side of the tunnel closed the connection."""
+    rest, copying = _without_step(text.strip())
+    return copying and rest.startswith(CLOSED_BY_CLIENT)
+
+
+def closed_by_envoy(text: str) -> bool:
+    """Whether it says so in words that only an Envoy causes, whatever is known of the client."""
+    return closed_by_client(text) and text.strip().endswith(_RESET_BY_ENVOY)
+
+
 def policy_of(text: str | None) -> str | None:
     """`namespace/name` of the policy an error text names (DENY policies, ztunnel ≥ 1.24.0), else None."""
     if text is None or not text.startswith(POLICY_PREFIX):
@@ -352,12 +401,13 @@ def policy_of(text: str | None) -> str | None:
 def verdict_of(*error_classes: str | None, ended: bool = True) -> Verdict:
     """The verdict over the halves that were seen, given the error class of each (None: the half ended without error).
 
-    A denial on either side makes it denied; any other error on either side makes it failed; no error, forwarded. Of a
-    connection that has not ended (`ended=False`, only `opened` lines), or without any half, nothing is known.
+    A denial on either side makes it denied; any other error on either side makes it failed, except that a waypoint
+    closed what it had kept open; else it was forwarded. Of a connection that has not ended (`ended=False`, only
+    `opened` lines), or without any half, nothing is known.
     """
     if not error_classes or not ended:
         return Verdict.UNKNOWN
     verdicts = {CLASS_BY_NAME[name].verdict if name in CLASS_BY_NAME else _FAILED for name in error_classes if name}
     if _DENIED in verdicts:
         return _DENIED
-    return _FAILED if verdicts else Verdict.FORWARDED
+    return _FAILED if _FAILED in verdicts else Verdict.FORWARDED

@@ -125,6 +125,7 @@ class Flow(BaseModel):
     duration_ms: int | None = None
     inbound_duration_ms: int | None = None
     path: words.FlowPathWord | None = None
+    dialled: words.DialledWord | None = None
     verdict: words.VerdictWord | None = None
     error_class: words.ErrorClassWord | None = None
     policy: str | None = None
@@ -156,6 +157,13 @@ class Flow(BaseModel):
     waypoint_file: str | None = None
     waypoint_lines: list[int] | None = None
     waypoint_candidates: list[int] | None = None
+
+    @property
+    def id(self) -> str | None:
+        """`file:line` of the client's log line, else of the server's: what `ztflow show` takes."""
+        if self.outbound_file is not None:
+            return f"{self.outbound_file}:{self.outbound_line}"
+        return None if self.inbound_file is None else f"{self.inbound_file}:{self.inbound_line}"
 
     @property
     def src_addr(self) -> str | None:

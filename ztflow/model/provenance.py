@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.model.schema import RECORD
+from ztflow.model.vocabulary import Producer
 
 
 class Origin(NamedTuple):
@@ -138,6 +139,32 @@ class Fact:
 EVENTS = frozenset({"version", "log_filter"})
 """Kinds of facts that say from when to when a ztunnel's log is whole: it began, or its log filter was changed."""
 
+Writer: TypeAlias = tuple[str | None, str | None]
+"""Who wrote lines: the ztunnel's pod; where no line names it, None and the input."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What one writer wrote.
+
+    Attributes:
+        ended_well: Access lines of connections that ended well: those below level `warn`.
+        refused: Access lines at `warn` and `error`.
+        first: Time of the first one, microseconds since 1970 UTC; None where none has a time.
+    """
+
+    ended_well: int = 0
+    refused: int = 0
+    first: int | None = None
+
+    def add(self, ended_well: int, refused: int, first: int | None) -> None:
+        """Add what it wrote besides."""
+        self.ended_well += ended_well
+        self.refused += refused
+        if first is not None and (self.first is None or first < self.first):
+            self.first = first
+
+
 Row: TypeAlias = tuple[object, ...]
 """Values of one access line in the order of `schema.RECORD`; `time` is microseconds since 1970 UTC or None."""
 
@@ -209,9 +236,12 @@ class ReadReport:
         paired_flows: Flows with both halves; None while nothing was paired.
         ambiguous_flows: Those of them whose partner was one of several equal ones.
         unpaired_halves: Flows with one half.
+        open_flows: Flows without a half: a ztunnel's dump shows them open.
+        open_settled: Connections of dumps that are no such flow: the other half of one, ended, of another time.
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         waypoints: What the logs of waypoints were joined to, where there were any.
+        written: What each ztunnel wrote, as far as a session has taken it in.
     """
 
     inputs: list[tuple[str, ReadStats]] = field(default_factory=list)
@@ -222,11 +252,15 @@ class ReadReport:
     paired_flows: int | None = None
     ambiguous_flows: int | None = None
     unpaired_halves: int | None = None
+    open_flows: int = 0
+    open_settled: int = 0
     evicted: int = 0
     forgotten: int = 0
     waypoints: list[WaypointJoin] = field(default_factory=list)
+    written: dict[Writer, Written] = field(default_factory=dict)
     _problems: list[list[Problem]] = field(default_factory=list)
     _events: list[list[Fact]] = field(default_factory=list)
+    _producers: list[dict[Producer, int]] = field(default_factory=list)
 
     @property
     def stats(self) -> ReadStats:
@@ -246,6 +280,15 @@ class ReadReport:
         """Facts of the kinds `EVENTS` of all inputs, so far."""
         return [fact for part in self._events for fact in part]
 
+    @property
+    def producers(self) -> dict[Producer, int]:
+        """Lines of other programs that are known, by program, so far; they are counted as `other` or `not_ours`."""
+        found: dict[Producer, int] = {}
+        for part in self._producers:
+            for producer, lines in part.items():
+                found[producer] = found.get(producer, 0) + lines
+        return found
+
     @classmethod
     def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
         """Several readings as one."""
@@ -253,7 +296,10 @@ class ReadReport:
         for one in readings:
             for name in cls.__slots__:
                 known, more = getattr(whole, name), getattr(one, name)
-                setattr(whole, name, more if known is None else known if more is None else known + more)
+                if name != "written":
+                    setattr(whole, name, more if known is None else known if more is None else known + more)
+            for writer, wrote in one.written.items():
+                whole.written.setdefault(writer, Written()).add(wrote.ended_well, wrote.refused, wrote.first)
         return whole
 
     def register(
@@ -262,11 +308,13 @@ class ReadReport:
         stats: ReadStats,
         problems: list[Problem],
         events: list[Fact],
+        producers: dict[Producer, int],
         *,
         inside: bool = False,
     ) -> None:
         """Count a stream among the inputs; what it counts is taken as it grows."""
         self._events.append(events)
+        self._producers.append(producers)
         if inside:
             self.inside.append(source_file)
         self.inputs.append((source_file, stats))

@@ -311,6 +311,7 @@ FLOWS: tuple[Column, ...] = (
     ),
     _c("inbound_duration_ms", Type.INT, "How long it lasted as the server's side saw it."),
     _word("path", vocabulary.FlowPath, "How the connection travelled; null for one refused before it got on its way."),
+    _word("dialled", vocabulary.Dialled, "What the client dialled, as its side tells; null without that side."),
     _word("verdict", vocabulary.Verdict, "What became of the connection, read from the error texts."),
     _word("error_class", vocabulary.ErrorClass, "Error class; the server side's where both sides logged one."),
     _c("policy", Type.CATEGORY, "`namespace/name` of the policy that denied it, where the log names it."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.errors import UsageError
+from ztflow.model.derived import check_columns, column_of, select
 from ztflow.model.provenance import Problem, ReadStats
 from ztflow.model.schema import Column, Type
 from ztflow.text.format import table_html
@@ -189,8 +189,8 @@ class Table:
         """
         for name in names:
             if name not in self._table.column_names:
-                near = get_close_matches(str(name), self._table.column_names, 1, 0.6)
-                raise UsageError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                check_columns([name], self._table.column_names)
+                raise UsageError(f"column {name!r} is derived from others; `select` and `sort` take it")
         return names
 
     def head(self, rows: int = 5) -> Self:
@@ -198,12 +198,12 @@ class Table:
         return self.with_rows(self._table.slice(0, max(0, rows)))
 
     def select(self, *columns: str) -> pa.Table:
-        """Some columns, as an Arrow table (with its own `.to_pandas()`).
+        """Some columns, stored or derived (`model.derived`), as an Arrow table (with its own `.to_pandas()`).
 
         Raises:
             UsageError: There is no such column.
         """
-        return self._table.select(list(self._known(columns)))
+        return select(self._table, columns)
 
     def filter(self, *expressions: str, **criteria: str | int | Sequence[str | int]) -> Self:
         """The rows that pass the filters the command line has; see `ztflow.make_filter`.
@@ -228,19 +228,23 @@ class Table:
     def sort(self, *columns: str) -> Self:
         """The rows in order of some columns; `-` before a name is descending. Unknown comes last, ties stay in order.
 
+        Args:
+            columns: Stored ones, or derived ones (`model.derived`), such as `bytes` and `duration`.
+
         Raises:
             UsageError: There is no such column, or it has no order.
 
         Examples:
             >>> import ztflow
             >>> flows = ztflow.read_flows("fixtures/seed/same-node.log", "fixtures/seed/cross-node.log")
-            >>> flows.sort("-duration_ms")["duration_ms"].to_pylist()
+            >>> flows.sort("-duration")["duration_ms"].to_pylist()
             [203, 61]
         """
         keys, orders = {}, []
         for column in columns:
-            name = self._known([column.removeprefix("-")])[0]
-            values = self._table[name]
+            name = column.removeprefix("-")
+            check_columns([name], self._table.column_names)
+            values = column_of(self._table, name)
             if pa.types.is_map(values.type) or pa.types.is_list(values.type):
                 raise UsageError(f"column {name} has no order")
             keys[name] = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values

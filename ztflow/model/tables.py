@@ -6,6 +6,7 @@ Cost: importing this module imports pyarrow (about 90 ms); the package root ther
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import pyarrow as pa
@@ -14,9 +15,10 @@ from ztflow.model.answers import Answers
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
 from ztflow.model.table import Table, arrow_schema
-from ztflow.model.vocabulary import BOTH_HALVES
+from ztflow.model.vocabulary import BOTH_HALVES, Producer
 
 if TYPE_CHECKING:
+    from ztflow.model.notices import Notice
     from ztflow.model.objects import AccessRecord, Flow
 
 HALVES_SCHEMA = arrow_schema(HALVES)
@@ -24,11 +26,12 @@ FLOWS_SCHEMA = arrow_schema(FLOWS)
 
 
 def lines_of(flows: pa.Table) -> int:
-    """How many access lines some flows were made of: two where both sides were seen, else one."""
+    """How many access lines some flows were made of: two where both sides were seen, one, or none of an open one."""
     import pyarrow.compute as pc
 
-    both = pc.is_in(flows["paired"].cast(pa.string()), value_set=pa.array([*BOTH_HALVES], pa.string()))
-    return int(flows.num_rows + (pc.sum(both).as_py() or 0))
+    paired = flows["paired"].cast(pa.string())
+    both = pc.is_in(paired, value_set=pa.array([*BOTH_HALVES], pa.string()))
+    return int(len(paired) - paired.null_count + (pc.sum(both).as_py() or 0))
 
 
 class Halves(Table):
@@ -125,6 +128,12 @@ class Flows(Answers):
         problems: Access lines that could not be read.
         owners: Pod (`namespace/name`) → owning workload, as an inventory stated it.
         evicted: Halves given up because a memory bound was hit.
+        notices: What makes shares and totals of the log doubtful (`notices.notices_of`).
+        producers: Lines of other programs that stood among ztunnel's, by program.
+
+    Attributes:
+        span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
+            None where they were not read, or no line carries a time.
 
     Examples:
         >>> import ztflow
@@ -147,9 +156,14 @@ class Flows(Answers):
         problems: Sequence[Problem] = (),
         owners: Mapping[str, str] | None = None,
         evicted: int = 0,
+        notices: Sequence[Notice] = (),
+        producers: Mapping[Producer, int] | None = None,
     ) -> None:
         super().__init__(table, stats=stats, problems=problems, owners=owners)
         self.evicted = evicted
+        self.span: tuple[datetime | None, datetime | None] = (None, None)
+        self.notices = tuple(notices)
+        self.producers: Mapping[Producer, int] = producers or {}
 
     if TYPE_CHECKING:
 

@@ -99,10 +99,11 @@ ONE_HALF = (Paired.OUTBOUND_ONLY, Paired.INBOUND_ONLY)
 class Verdict(Word):
     """What became of a connection, as far as its error texts tell."""
 
-    FORWARDED = "forwarded", "neither side that was seen logged an error"
+    FORWARDED = "forwarded", "neither side that was seen logged an error of its own"
     DENIED = "denied", "refused by an authorization policy"
     FAILED = "failed", "ended with any other error"
     UNKNOWN = "unknown", "no line says how it ended"
+    OPEN = "open", "a ztunnel's dump shows it open, and no line says that it ended"
 
 
 REFUSED = (Verdict.DENIED, Verdict.FAILED)
@@ -119,6 +120,13 @@ class FlowPath(Word):
     PLAINTEXT = "plaintext", "without a tunnel"
     WAYPOINT = "waypoint", "in a tunnel to a waypoint, which opens a connection of its own to the server"
     DOUBLE_HBONE = "double_hbone", "in a tunnel through another network's gateway to the server's ztunnel"
+
+
+class Dialled(Word):
+    """What a client dialled."""
+
+    SERVICE = "service", "an address of a service: `dst_service` names it"
+    ADDRESS = "address", "an address of no service ztunnel knows: a pod's own, or one outside the mesh"
 
 
 class NodeLocality(Word):
@@ -148,7 +156,7 @@ ZONES_KNOWN = (ZoneLocality.SAME_ZONE, ZoneLocality.CROSS_ZONE)
 class Unpaired(Word):
     """Why only one half of a connection was found."""
 
-    PLAINTEXT = "plaintext", "not HBONE: the two sides are separate sockets that nothing joins"
+    PLAINTEXT = "plaintext", "not HBONE: the other end is not captured, or none of its lines in plaintext fits"
     EARLY_DENIAL = "early_denial", "refused before it was tracked; the other side writes no line that names it"
     WAYPOINT_HOP = "waypoint_hop", "hop to a waypoint or gateway, which writes no ztunnel line of its own"
     WAYPOINT_SOURCE = "waypoint_source", "hop from a waypoint or gateway"
@@ -167,6 +175,23 @@ class Unpaired(Word):
     NO_TIME = "no_time", "the line lost its time, so nothing could be compared"
     EVICTED = "evicted", "given up early because the bound on halves in memory was hit"
     LATE = "late", "came after the window for its partner had closed"
+
+
+class NoticeKind(Word):
+    """What makes shares and totals of a log doubtful."""
+
+    SILENCED = "silenced", "its log filter kept access lines out of the log for a time"
+    ONLY_REFUSED = "only_refused", "it has no line of a connection that ended well"
+    RESTARTED = "restarted", "the ztunnel began anew; what was open then may have no line"
+
+
+class Producer(Word):
+    """Which other program wrote lines that stand among ztunnel's."""
+
+    SOLO_HTTP = "solo_http", "Solo's ztunnel about HTTP requests (`http access`)"
+    AGENTGATEWAY = "agentgateway", "agentgateway, one a request"
+    KMESH = "kmesh", "Kmesh (`accesslog:`), one or more a connection"
+    ENVOY = "envoy", "Envoy (waypoint, gateway or sidecar), one a request"
 
 
 class GraphLevel(Word):
@@ -203,6 +228,7 @@ class ErrorClass(Word):
     CERTIFICATE_REVOKED = "certificate_revoked", "peer certificate revoked"
     NO_CERTIFICATE = "no_certificate", "no certificate for the workload"
     H2_ERROR = "h2_error", "HTTP/2 tunnel failed"
+    STREAM_RESET = "stream_reset", "HTTP/2 stream reset by the other side"
     NO_ENDPOINT = "no_endpoint", "service has no healthy endpoint"
     UNKNOWN_SOURCE = "unknown_source", "source pod unknown"
     UNKNOWN_DESTINATION = "unknown_destination", "destination unknown"
@@ -216,6 +242,7 @@ class ErrorClass(Word):
     DNS = "dns", "hostname workload not resolved"
     UNSUPPORTED = "unsupported", "unsupported configuration"
     DRAINED = "drained", "cut by a drain"
+    WAYPOINT_CLOSED = "waypoint_closed", "closed by a waypoint or gateway that had kept it open"
     INTERNAL = "internal", "internal error of ztunnel"
     OTHER = "other", "an error text ztflow does not know"
 
@@ -224,19 +251,23 @@ MessageWord = Literal["complete", "opened", "failed"]
 LogLevelWord = Literal["trace", "debug", "info", "warn", "error"]
 DirectionWord = Literal["outbound", "inbound"]
 PairedWord = Literal["exact", "unique", "ambiguous", "relaxed", "outbound_only", "inbound_only"]
-VerdictWord = Literal["forwarded", "denied", "failed", "unknown"]
+VerdictWord = Literal["forwarded", "denied", "failed", "unknown", "open"]
 FlowPathWord = Literal["hbone", "plaintext", "waypoint", "double_hbone"]
+DialledWord = Literal["service", "address"]
 NodeLocalityWord = Literal["same_node", "cross_node", "unknown"]
 ZoneLocalityWord = Literal["same_zone", "cross_zone", "unknown"]
 UnpairedWord = Literal[
     "plaintext", "early_denial", "waypoint_hop", "waypoint_source", "source_not_captured", "destination_not_captured",
     "connect_failed", "partner_missing", "still_open", "fast_path", "no_time", "evicted", "late",
 ]  # fmt: skip
+NoticeKindWord = Literal["silenced", "only_refused", "restarted"]
+ProducerWord = Literal["solo_http", "agentgateway", "kmesh", "envoy"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",
     "unreachable", "timeout", "network_policy", "reset", "io_error", "tls_error", "tls_no_client_certificate",
-    "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "no_endpoint", "unknown_source",
-    "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route", "bad_authority",
-    "bad_request", "recursive", "dns", "unsupported", "drained", "internal", "other",
+    "identity_mismatch", "certificate_revoked", "no_certificate", "h2_error", "stream_reset", "no_endpoint",
+    "unknown_source", "unknown_destination", "workload_unknown", "unknown_waypoint", "unknown_gateway", "no_route",
+    "bad_authority", "bad_request", "recursive", "dns", "unsupported", "drained", "waypoint_closed",
+    "internal", "other",
 ]  # fmt: skip

@@ -4,7 +4,8 @@ A *half* is one access line; a connection leaves two, and nothing in them joins 
 halves in any portions, holds them until the *watermark* has passed, and sends them through these stages; each decides
 what it can be sure of and leaves the rest to the next. docs/explanation/pairing.md says the same without code.
 
-    no partner by nature  plaintext, early denials that say too little          `pairer`, `stages.unpaired_reasons`
+    no partner by nature  plaintext to or from ends that are not captured,      `pairer`, `stages.unpaired_reasons`
+                          early denials that say too little
     trace ids             equal ids: exact                                      `exact_evidence`
     isolated              two of one exact key with no third near: most pairs   `stages.isolated`
     once an epoch         what is still unmatched then, in turn:                `stages.per_epoch`

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
-from ztflow.model.error_classes import policy_of, verdict_of
+from ztflow.model.error_classes import closed_by_client, closed_by_envoy, policy_of, verdict_of
 from ztflow.model.schema import HALVES, LOGGED_NAMES, Type
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.model.vocabulary import (
     BOTH_HALVES,
     ONE_HALF,
+    Dialled,
+    ErrorClass,
     FlowPath,
     Message,
     NodeLocality,
@@ -38,6 +40,11 @@ REASONS = tuple(reason.value for reason in Unpaired)
 """Words of the column `unpaired_reason`, by code."""
 PATHS = tuple(word.value for word in FlowPath)
 """Words of the column `path`, by code."""
+DIALLED = tuple(word.value for word in Dialled)
+"""Words of the column `dialled`, by code."""
+
+_REASON = {word: code for code, word in enumerate(REASONS)}
+_CLOSED = pa.array([ErrorClass.WAYPOINT_CLOSED.value])
 
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
 _ENDPOINT_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
@@ -161,7 +168,8 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
         columns[f"{name}_ztunnel"] = side.column("ztunnel_pod")
         columns[f"{name}_file"] = side.column("source_file")
         columns[f"{name}_line"] = side.column("line_number")
-    columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"])
+    columns["dialled"] = _dialled(out, tracked)
+    columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"], decisions.reason)
     arrays = [
         columns[field.name].cast(field.type) if field.name in columns else pa.nulls(count, field.type)
         for field in FLOWS_SCHEMA
@@ -220,13 +228,26 @@ def _path(
     return _category(path, PATHS)
 
 
+def _dialled(out: _Side, tracked: BoolArray) -> pa.DictionaryArray:
+    """What the client's side says was dialled: docs/reference/ztunnel-log.md#what-the-fields-mean."""
+    service, address = (DIALLED.index(word) for word in (Dialled.SERVICE, Dialled.ADDRESS))
+    codes = np.where(out.codes("dst_service") == NONE, address, service)
+    return _category(np.where(tracked & (out.codes("direction") != NONE), codes, NONE), DIALLED)
+
+
 def _outcome(
-    halves: pa.Table, out: _Side, inn: _Side, out_error: pa.ChunkedArray, in_error: pa.ChunkedArray
+    halves: pa.Table,
+    out: _Side,
+    inn: _Side,
+    out_error: pa.ChunkedArray,
+    in_error: pa.ChunkedArray,
+    reason: IntArray,
 ) -> dict[str, pa.DictionaryArray]:
     """Verdict, error class and policy; the inbound text is the cause, the outbound one often only its echo."""
-    classes = encoded(halves.column("error_class")).dictionary
+    classes = pa.concat_arrays([encoded(halves.column("error_class")).dictionary, _CLOSED])
     words = [*classes.to_pylist(), None]
     of_out, of_in = out.codes("error_class"), inn.codes("error_class")
+    of_in = np.where(_closed_by_waypoint(in_error, reason), np.int32(len(classes) - 1), of_in)
     distinct, inverse = np.unique((of_in.astype(np.int64) + 1) << 32 | (of_out + 1), return_inverse=True)
     verdicts = [str(verdict_of(words[(c >> 32) - 1], words[(c & 0xFFFFFFFF) - 1])) for c in distinct.tolist()]
     known = tuple(dict.fromkeys(verdicts))
@@ -247,9 +268,17 @@ def _outcome(
     }
 
 
+def _closed_by_waypoint(error: pa.ChunkedArray, reason: IntArray) -> BoolArray:
+    """Which errors of the server's side only say that a waypoint or gateway closed what it had kept open."""
+    result: BoolArray = (reason == _REASON[Unpaired.WAYPOINT_SOURCE]) & per_word(error, closed_by_client, np.bool_)
+    stranger = reason == _REASON[Unpaired.SOURCE_NOT_CAPTURED]
+    if stranger.any():
+        result |= stranger & per_word(error, closed_by_envoy, np.bool_)
+    return result
+
+
 PerPair: TypeAlias = float | IntArray | FloatArray
 """A value for each pair, or one for all."""
-_REASON = {word: code for code, word in enumerate(REASONS)}
 
 
 class DecisionRecorder:

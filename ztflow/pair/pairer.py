@@ -200,13 +200,29 @@ class Pairer:
         fresh = np.flatnonzero(plain)
         taken = self._isolated(decided, basic if plain.all() else basic.take(fresh), fresh, tunnel[fresh])
         wait(fresh[~taken])
+        self._plaintext_alone(decided)
 
     def _without_partner(self, decided: DecisionRecorder) -> None:
-        """Lines that never have a partner, and early denials that say too little to find it."""
+        """Dials that nothing took, and early denials that say too little to find their partner."""
         recent = self._recent
         index = np.flatnonzero(recent.undecided & ~recent.features.pairable)
         if len(index):
             decided.unpaired(index, self._seen.reasons(recent.features, index, self._reach))
+
+    def _plaintext_alone(self, decided: DecisionRecorder) -> None:
+        """Plaintext whose other end has written no line from that side by `Reach.settle` after: it is not captured.
+
+        So traffic from and to outside the mesh does not wait as long as what may have a partner.
+        """
+        recent, features = self._recent, self._recent.features
+        until = self._watermark - self._reach.settle
+        index = np.flatnonzero(recent.undecided & features.plain & (features.time < until))
+        if not len(index):
+            return
+        index = index[~self._seen.other_side(features, index, features.time[index] + self._reach.settle)]
+        if len(index):
+            decided.unpaired(index, Unpaired.PLAINTEXT)
+            self._history.add(features.basic(index).exact_key, features.time[index])
 
     def _by_trace(self, decided: DecisionRecorder) -> None:
         """Halves that carry the same trace id: exact."""

@@ -93,7 +93,7 @@ class Reach:
 
     @property
     def settle(self) -> int:
-        """After this time it is known whether a half has an isolated partner."""
+        """After this time it is known whether a half has an isolated partner, and whether plaintext may have any."""
         return self.far_gap + self.far_ends
 
     @property
@@ -110,6 +110,10 @@ class Reach:
     def for_isolation(self) -> int:
         """An end this much older than the watermark is no neighbour of a half that is still to be decided."""
         return self.for_clocks + self.fresh_past
+
+    def for_starts(self, watermark: int) -> int:
+        """Before this time everything started, at this watermark, that did not last longer than `partner`."""
+        return self.frontier(watermark) - self.partner - self.far_ends
 
     def frontier(self, watermark: int) -> int:
         """Up to when nearby halves can be assigned, at this watermark: a whole number of epochs."""

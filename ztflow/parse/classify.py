@@ -4,6 +4,11 @@ ztunnel's lines have time, level, scope, spans, message and fields in one of thr
 F (tracing-subscriber's "full", 1.18 to 1.21), and both JSON shapes. A copy with blanks for tabs is read too; where
 message and fields meet is then unknown, so both are in `rest`. Source: istio/ztunnel `src/telemetry.rs` at 1.18.0:41-57
 and 1.24.0:186-388.
+
+Lines of other programs that are known are named. Sources: Envoy, istio/istio `pilot/pkg/model/telemetry_logging.go`
+(text and JSON format); agentgateway `crates/agentgateway/src/telemetry/log.rs`; Kmesh
+`pkg/controller/telemetry/accesslog.go`; Solo's ztunnel by its lines in public logs (`fixtures/real/`): scope
+`http access`, one line a request.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import orjson
 
 from ztflow.model.provenance import LogLine, Row
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
-from ztflow.model.vocabulary import Direction, Message
+from ztflow.model.vocabulary import Direction, Message, Producer
 from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, scan_fields, spans_of
 from ztflow.parse.scanner import scan
 from ztflow.parse.values import MESSAGE, ValueFault, ip_of, time_micros
@@ -314,3 +319,41 @@ def micros_of_duration(text: str | None) -> int | None:
         return None
     digits = f"{match[1]}.{match[2] or 0}"
     return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))
+
+
+_ENVOY = re.compile(r'\[\d{4}-\d\d-\d\dT[\d:.]{8,20}Z\] "(?:[A-Z]{1,20} \S{0,4096} HTTP/[\d.]{1,3}|- - -)" \d{1,3} ')
+_BETWEEN = rf"[\t ](?:{'|'.join(LOG_LEVELS)})[\t ]+"
+_AGENTGATEWAY = re.compile(rf"{_BETWEEN}request[\t ]+gateway=")
+_SOLO = re.compile(rf"{_BETWEEN}{VENDOR_SCOPE}[\t ]+request complete[\t ]")
+_SCOPES = {VENDOR_SCOPE: Producer.SOLO_HTTP, "request": Producer.AGENTGATEWAY}
+
+
+def producer_of(line: LogLine) -> Producer | None:
+    """Which program wrote a line that is no access line of ztunnel, where that can be told.
+
+    Cost: less than 1 µs for a line that begins like none of them.
+    """
+    text, fields = line.text, line.fields
+    if fields is None and text.startswith("{"):
+        fields = decoded(text) if '"scope"' in text or '"upstream_cluster"' in text else None
+    if fields is not None:
+        return _of_object(fields)
+    if '] "' in text and _ENVOY.search(text):
+        return Producer.ENVOY
+    if VENDOR_SCOPE in text and _SOLO.search(text):
+        return Producer.SOLO_HTTP
+    if "gateway=" in text and _AGENTGATEWAY.search(text):
+        return Producer.AGENTGATEWAY
+    if "accesslog: " in text and "src.addr=" in text and "direction=" in text:
+        return Producer.KMESH
+    return None
+
+
+def _of_object(fields: dict[str, Any]) -> Producer | None:
+    if "upstream_cluster" in fields and "downstream_remote_address" in fields:
+        return Producer.ENVOY
+    scope = fields.get("scope")
+    found = _SCOPES.get(scope) if isinstance(scope, str) else None
+    if found is Producer.AGENTGATEWAY and "gateway" not in fields:
+        return None
+    return found

@@ -6,15 +6,17 @@ Imports pyparsing (about 70 ms), so load it only when it is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 from ztflow.errors import ParseError
-from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.denials import denial_of
 from ztflow.model.objects import AccessRecord
 from ztflow.model.provenance import Fact, LogLine
 from ztflow.model.schema import FIELD_BY_KEY
 from ztflow.parse import grammar
 from ztflow.parse.classify import decoded, outcome, statement_of
 from ztflow.parse.facts import fact_of
+from ztflow.parse.meaning import in_words
 from ztflow.parse.scanner import was_damaged
 from ztflow.parse.values import EXPECTED
 from ztflow.text.escapes import BadEscapeError, decode, visible, visible_width
@@ -22,6 +24,8 @@ from ztflow.text.escapes import BadEscapeError, decode, visible, visible_width
 PROBLEM = "problem"
 _WINDOW = 96
 """Columns of the line shown around a problem; a terminal is rarely narrower."""
+_LINE = 100
+"""Characters of a line of sentences."""
 _WIDEST_KEY = 40
 """Cells that keys are padded to at most; ztunnel's longest have 16."""
 
@@ -93,7 +97,15 @@ class Explanation:
 
     def to_text(self) -> str:
         """The explanation as plain text; nothing in it can act on a terminal."""
-        return "\n".join([*self._verdict(), *self._fields(), *self._meaning()])
+        return "\n".join([*self._verdict(), *self._words(), *self._fields(), *self._meaning()])
+
+    def in_words(self) -> list[str]:
+        """What the line says in sentences, as lines of 100 characters, safe to show; nothing for other lines."""
+        return [] if self.record is None else [line for said in in_words(self.record) for line in wrapped(said)]
+
+    def _words(self) -> list[str]:
+        said = self.in_words()
+        return ["", *(f"  {line}" for line in said)] if said else []
 
     def _verdict(self) -> list[str]:
         if self.error is not None:
@@ -126,14 +138,21 @@ class Explanation:
     def _meaning(self) -> list[str]:
         lines: list[str] = []
         if self.record is not None and self.record.error_class is not None:
-            known = CLASS_BY_NAME[self.record.error_class]
-            lines += ["", f"  {known.name}: {known.summary}. {known.cause} {known.advice}"]
+            meant = denial_of(self.record.error_class, self.record.error)
+            if meant is not None:
+                told = f"{self.record.error_class}: {meant.summary}. {meant.cause} {meant.advice}"
+                lines += ["", *(f"  {line}" for line in wrapped(told))]
         if self.fact is not None:
             said = ", ".join(
                 f"{name}={visible(str(value))}" for name, value in self.fact.values.items() if value is not None
             )
             lines += ["", f"  {self.fact.kind}: {said}"]
         return lines
+
+
+def wrapped(text: str) -> list[str]:
+    """A sentence as lines, safe to show."""
+    return wrap(visible(text), _LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def explain(text: str) -> Explanation:

@@ -12,8 +12,8 @@ from ztflow.place.inventory.facts import (
     ZtunnelFact,
 )
 from ztflow.place.inventory.files import parse_inventory
-from ztflow.place.inventory.found import Beside, inventory_beside, read_inventory
-from ztflow.place.inventory.told import what_each_gave, what_was_beside
+from ztflow.place.inventory.found import Beside, inventories_near, inventory_beside, read_inventory
+from ztflow.place.inventory.told import what_each_gave, what_is_near, what_was_beside
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows, place_ztunnels
 from ztflow.place.register import Contradiction
@@ -33,12 +33,14 @@ __all__ = [
     "ServiceFact",
     "Topology",
     "ZtunnelFact",
+    "inventories_near",
     "inventory_beside",
     "parse_inventory",
     "place_flows",
     "place_ztunnels",
     "read_inventory",
     "what_each_gave",
+    "what_is_near",
     "what_was_beside",
     "workload_of_name",
 ]

@@ -24,7 +24,7 @@ _PORTS = 65_536
 """How many port numbers there are."""
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """What a missing half and an open connection share; an end is `namespace/name` where known, else its address."""
 
     missing: Direction
@@ -44,8 +44,8 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
         inventory: With `connections`, from a ztunnel's dump or `istioctl ztunnel-config connections`.
         register: Knows which pod has an address.
     """
-    services = {name: service for service in inventory.services for name in (*service.vips, service.hostname) if name}
-    keys_now = (_key(connection, register, services) for connection in inventory.connections)
+    services = services_of(inventory)
+    keys_now = (key_of(connection, register, services) for connection in inventory.connections)
     open_now = Counter(key for key in keys_now if key is not None)
     times = [connection.evidence.modified for connection in inventory.connections]
     written = min((time for time in times if time is not None), default=AFTER_ALL)
@@ -56,9 +56,9 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     rows = np.flatnonzero(lone & room[reason.codes] & (micros_of(flows.column("end"), BEFORE_ALL) <= written))
     if not len(rows):
         return flows
-    numbers, keys = _missing(flows, rows, register)
+    numbers, keys = missing_halves(flows, rows, register)
     counts = np.bincount(numbers, minlength=len(keys))
-    asked = Counter[_Key]()
+    asked = Counter[Key]()
     for key, count in zip(keys, counts.tolist(), strict=True):
         if key is not None:
             asked[key] += count
@@ -73,13 +73,18 @@ def explain_open(flows: pa.Table, inventory: Inventory, register: Register) -> p
     return flows.set_column(flows.schema.get_field_index("unpaired_reason"), field, column)
 
 
-def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers, list[_Key | None]]:
+def services_of(inventory: Inventory) -> dict[str, ServiceFact]:
+    """Services by their addresses and host names."""
+    return {name: service for service in inventory.services for name in (*service.vips, service.hostname) if name}
+
+
+def missing_halves(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers, list[Key | None]]:
     """Which connection each unpaired half lacks, once per distinct one."""
     names = ("src_ip", "dst_ip", "hbone_host", "src_pod", "dst_pod", "paired")
     parts = [coded(flows, name).take(rows) for name in names]
     ports = flows.column("hbone_port").combine_chunks().cast(pa.int32()).fill_null(NONE).to_numpy()
     groups = group([*(part.part for part in parts), (ports[rows], _PORTS)], len(rows))
-    keys: list[_Key | None] = []
+    keys: list[Key | None] = []
     for src_ip, dst_ip, host, src_pod, dst_pod, seen, port in zip(
         *(part.texts(groups.first) for part in parts), ports[rows][groups.first].tolist(), strict=True
     ):
@@ -90,11 +95,11 @@ def _missing(flows: pa.Table, rows: Index, register: Register) -> tuple[Integers
         missing = Direction.INBOUND if seen == Paired.OUTBOUND_ONLY else Direction.OUTBOUND
         source = src_pod or _owner(register, src_ip)
         target = (dst_pod if target_ip == dst_ip else None) or _owner(register, target_ip)
-        keys.append(_Key(missing, source, target, port))
+        keys.append(Key(missing, source, target, port))
     return groups.codes, keys
 
 
-def _enough(key: _Key, asked: Counter[_Key], open_now: Counter[_Key]) -> bool:
+def _enough(key: Key, asked: Counter[Key], open_now: Counter[Key]) -> bool:
     """Whether every half that lacks such a partner can have one of the open connections."""
     if asked[key] <= open_now[key]:
         return True
@@ -103,30 +108,30 @@ def _enough(key: _Key, asked: Counter[_Key], open_now: Counter[_Key]) -> bool:
     return bool(open_now[anyhow]) and asked[anyhow] <= exact
 
 
-def _key(connection: OpenConnection, register: Register, services: dict[str, ServiceFact]) -> _Key | None:
+def key_of(connection: OpenConnection, register: Register, services: dict[str, ServiceFact]) -> Key | None:
     """What half an open connection may be the missing side of; port None where the dump does not tell it."""
     source, _ = _end(connection.src, register)
     target, port = _end(connection.actual_dst, register)
     if source is None or target is None:
         return None
     if connection.direction == Direction.INBOUND:
-        return _Key(Direction.INBOUND, source, target, port)
+        return Key(Direction.INBOUND, source, target, port)
     # `actual_dst` is the tunnel's; the application's port is the one asked for, as its service maps it.
     asked = connection.original_dst or ""
     host, _, text = asked.rpartition(":")
     service = services.get(canonical_ip(host) or host)
     wanted = port_of(text)
     if service is None:
-        return _Key(Direction.OUTBOUND, source, target, wanted if _end(asked, register)[0] == target else None)
+        return Key(Direction.OUTBOUND, source, target, wanted if _end(asked, register)[0] == target else None)
     if service.pods and target not in service.pods:
         return None
     targets = {pods for own, pods in service.ports if own == wanted}
-    return _Key(Direction.OUTBOUND, source, target, targets.pop() if len(targets) == 1 else None)
+    return Key(Direction.OUTBOUND, source, target, targets.pop() if len(targets) == 1 else None)
 
 
 def _end(address: str, register: Register) -> tuple[str | None, int | None]:
     """The end at `ip:port` or at istioctl's `pod.namespace:port`."""
-    ip, port = _split(address)
+    ip, port = split(address)
     if ip is not None:
         return _owner(register, ip), port
     name, _, text = address.rpartition(":")
@@ -135,7 +140,8 @@ def _end(address: str, register: Register) -> tuple[str | None, int | None]:
     return (f"{namespace}/{pod}" if known else None), port_of(text)
 
 
-def _split(address: str) -> tuple[str | None, int | None]:
+def split(address: str) -> tuple[str | None, int | None]:
+    """The parts of `ip:port`; None for what is none."""
     host, _, port = address.rpartition(":")
     return canonical_ip(host), port_of(port)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ztflow.model.denials import PORTS_PREFIX, STATIC_STRICT
 from ztflow.place.inventory.facts import micros
 from ztflow.policy.documents import Place
 from ztflow.policy.model import (
@@ -32,10 +33,6 @@ from ztflow.policy.model import (
     TextMatch,
     Workload,
 )  # fmt: skip
-
-STATIC_STRICT = "istio_converted_static_strict"
-PORTS_PREFIX = "converted_peer_authentication_"
-"""Names under which converted PeerAuthentications show in refusals."""
 
 _MODES = ("UNSET", "DISABLE", "PERMISSIVE", "STRICT")
 _NO_IDENTITY = Match(not_principals=(TextMatch(TextKind.PRESENCE),))

@@ -106,7 +106,8 @@ class _Stream:
 
     def __init__(self, name: str, live: _Live) -> None:
         self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
-        live.report.register(self.parser.source_file, self.parser.stats, self.parser.problems, self.parser.events)
+        one = self.parser
+        live.report.register(one.source_file, one.stats, one.problems, one.events, one.producers)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
         self._fed = monotonic()
         self._table: Waiting | None = None

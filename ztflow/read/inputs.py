@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -22,9 +22,7 @@ from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
-
-if TYPE_CHECKING:
-    from ztflow.waypoint.formats import Layout
+from ztflow.read.tally import Layouts
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -61,7 +59,7 @@ def read_inputs(
     on_error: OnError | None = None,
     report: ReadReport | None = None,
     drop_copies: bool = True,
-    layouts: Sequence[Layout] | None = None,
+    layouts: Layouts = None,
 ) -> Iterator[ReadBatch]:
     """Read finite inputs one after the other.
 
@@ -109,7 +107,12 @@ def read_inputs(
                     if parser.expected >= BIG:
                         chunks = ahead(chunks)
                     report.register(
-                        parser.source_file, parser.stats, parser.problems, parser.events, inside=stream.inside
+                        parser.source_file,
+                        parser.stats,
+                        parser.problems,
+                        parser.events,
+                        parser.producers,
+                        inside=stream.inside,
                     )
                     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
                     yield from _batches(parser, chunks, copies, meter)
@@ -120,6 +123,7 @@ def read_inputs(
         except SourceError as error:
             failed(error)
         meter.finished(one)
+    meter.over()
 
 
 class _Failed:
@@ -156,6 +160,11 @@ class _Meter:
         self._done += self._within if one.size is None else one.size
         self._within = 0
         self.read(0)
+
+    def over(self) -> None:
+        """All is read: of a pipe, too, the total is known."""
+        if self._progress is not None and self._total is None:
+            self._progress(self._done, self._done)
 
 
 def _batches(
@@ -199,7 +208,7 @@ def _table(
 
     pieces = read_table(head, noted(), Ledger(stream.name, stats, problems), path)
     first = [*islice(pieces, 1)]  # what is no table of ours is an error and no input
-    report.register(stream.name, stats, problems, [], inside=stream.inside)
+    report.register(stream.name, stats, problems, [], {}, inside=stream.inside)
     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), stats)
     yield from table_batches(chain(first, pieces), stream.name, copies)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from ztflow.columns.dtypes import BoolArray, Codes, Index
 from ztflow.kernel.columns import LineSpan
 from ztflow.kernel.table_layout import INSIDE_BYTES
 from ztflow.model.provenance import LogLine
+from ztflow.model.vocabulary import Producer
 from ztflow.read.slow_path import Prefixes, SlowPath
 from ztflow.read.unwrap.envelopes import alone, is_read_whole, plain_inside, string_stop
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from ztflow.kernel.columns import BlockPart
 
 _NO_LINE: Final = 1 << 62
+_REQUEST: Final = re.compile(rb"http access(?:\t|\\t)request complete")
+"""As `parse.classify.producer_of` knows it; inside JSON a tab is escaped."""
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
 _SLICES: Final = 16
@@ -61,6 +65,7 @@ class Settling:
         """Physical lines that were taken apart and are not sure."""
         self._assigned = 0
         """Rows before this one have their origin, or were left."""
+        self._requests = self._find_requests()
 
     def tables(self) -> list[pa.Table]:
         """Settle the part; its rows and those of the slow path, in order of their lines."""
@@ -157,7 +162,27 @@ class Settling:
         self._stats.lines += count + counted
         self._stats.access += count
         self._stats.other += counted
+        if self._requests is not None and (requests := int(self._requests[self._other : other].sum())):
+            producers = self._slow.producers
+            producers[Producer.SOLO_HTTP] = producers.get(Producer.SOLO_HTTP, 0) + requests
         self._row, self._other = row, other
+
+    def _find_requests(self) -> BoolArray | None:
+        """Which of the other lines are requests of Solo's ztunnel, the only ones of another program among them.
+
+        Cost: one search of the block, and where there are such lines 0.2 µs each; the slow path takes 10 µs for one.
+        """
+        _, _, begins, stops = self._others
+        if not len(begins):
+            return None
+        found = [one.start() for one in _REQUEST.finditer(self._data[int(begins[0]) : int(stops[-1])])]
+        if not found:
+            return None
+        at = np.array(found, np.int64) + int(begins[0])
+        line = np.searchsorted(begins, at, side="right") - 1
+        requests = np.zeros(len(begins), np.bool_)
+        requests[line[at < stops[line]]] = True
+        return requests
 
     def _assign(self) -> None:
         """Fill in the ztunnel of the rows accepted since the last time, by what is known now."""

@@ -11,6 +11,7 @@ import numpy as np
 from ztflow.columns.dtypes import BoolArray, Codes
 from ztflow.model.provenance import LogLine, Origin, ReadStats
 from ztflow.model.tables import HalvesBuilder
+from ztflow.model.vocabulary import Producer
 from ztflow.read.limits import PREFIXES
 from ztflow.read.unwrap import Unwrapper
 from ztflow.read.unwrap.content import find_head
@@ -39,6 +40,7 @@ class SlowPath:
         builder: Where it puts its rows.
         stats: Where lines are counted.
         source_file: The stream's name.
+        producers: Where lines of other programs that are known are counted.
         origins: Every ztunnel that wrote a line so far, with a number.
     """
 
@@ -50,6 +52,7 @@ class SlowPath:
     builder: HalvesBuilder
     stats: ReadStats
     source_file: str
+    producers: dict[Producer, int]
     origins: dict[Origin, int] = field(default_factory=dict)
     _envelopes: dict[tuple[object, str], Origin | None] = field(default_factory=dict)
     _unproved: int = 0

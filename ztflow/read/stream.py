@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
@@ -21,16 +18,13 @@ from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
 from ztflow.read.limits import JOIN_AGAIN, JOIN_CHARS
 from ztflow.read.slow_path import SlowPath
-from ztflow.read.tally import Tally
+from ztflow.read.tally import Layouts, Tally
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.endings import parted
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES
 from ztflow.text.escapes import may_have_residue, strip_sequences
-
-if TYPE_CHECKING:
-    from ztflow.waypoint.formats import Layout
 
 _ENDINGS = frozenset(f")={BORDER}")
 """Last characters of lines that need a closer look: a suffix, a marker, the frame of a screen."""
@@ -52,6 +46,7 @@ class StreamParser:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
         problems: The first `limits.PROBLEMS_KEPT` access lines that could not be read; all are counted.
         events: Starts of a ztunnel and changes of its log filter, the first `limits.EVENTS_KEPT`.
+        producers: Lines of other programs that are known, by program.
         expected: Bytes to come in all, as far as is known; lets the compiled kernel begin with the first of a big file.
 
     Any cut of the same bytes into chunks gives the same halves, counts and facts. For any bytes whatever only
@@ -59,18 +54,14 @@ class StreamParser:
     """
 
     def __init__(
-        self,
-        source_file: str = "-",
-        *,
-        origin: Origin = NOBODY,
-        wrapper: str | None = None,
-        layouts: Sequence[Layout] | None = None,
+        self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None, layouts: Layouts = None
     ) -> None:
         self.source_file = healed(source_file)
         self._tally = Tally(self.source_file, layouts)
         self.stats = self._tally.stats
         self.problems = self._tally.problems
         self.events = self._tally.events
+        self.producers = self._tally.producers
         self._splitter = LineSplitter()
         self._unwrapper = Unwrapper(origin, wrapper)
         self._plain = wrapper is None or ALIASES.get(wrapper, wrapper) in {*JSON_NAMES, "kubectl", "kubetail", "prefix"}
@@ -136,7 +127,7 @@ class StreamParser:
         return self._tally.take_facts()
 
     def take_requests(self) -> pa.Table | None:
-        """Lines of a waypoint's log that were read since the last call; None for none."""
+        """Lines of a waypoint's log since the last call; None for none."""
         return self._tally.take_requests()
 
     def take_flows(self) -> pa.Table | None:
@@ -160,7 +151,7 @@ class StreamParser:
         if self._bulk is None:
             way = SlowPath(
                 self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._tally.blocks,
-                self._tally.builder, self.stats, self.source_file,
+                self._tally.builder, self.stats, self.source_file, self.producers,
             )  # fmt: skip
             self._bulk = Bulk(way)
         return None if self._bulk.useless else self._bulk

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
+from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
+from ztflow.parse.classify import producer_of
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from ztflow.waypoint.formats import Layout
     from ztflow.waypoint.requests import RequestLog
 
+Layouts: TypeAlias = "Sequence[Layout] | None"
+"""How the lines of a waypoint's log may be written; None for an input of which nobody said that it is one."""
+
 
 class Tally:
     """Counts and keeps what came of each line.
@@ -32,6 +37,7 @@ class Tally:
         stats: The counts.
         problems: The first `limits.PROBLEMS_KEPT` problems.
         events: The first `limits.EVENTS_KEPT` facts that say from when to when the log is whole.
+        producers: Lines of other programs that are known, by program.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
 
@@ -40,11 +46,12 @@ class Tally:
         layouts: How lines may be written, when the input is said to be a waypoint's log; None for any other input.
     """
 
-    def __init__(self, source_file: str, layouts: Sequence[Layout] | None = None) -> None:
+    def __init__(self, source_file: str, layouts: Layouts = None) -> None:
         self.source_file = source_file
         self.stats = ReadStats()
         self.problems: list[Problem] = []
         self.events: list[Fact] = []
+        self.producers: dict[Producer, int] = {}
         self.builder = HalvesBuilder()
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
@@ -69,6 +76,7 @@ class Tally:
     def other(self, line: LogLine) -> None:
         """Another line of ztunnel's: it may say something, or begin a block."""
         self.count_other(mended=line.repaired)
+        self._name(line)
         if line.fields is None and STARTS in line.text:
             previous = self.blocks.start(line)
             if previous is not None:
@@ -106,11 +114,12 @@ class Tally:
                 )
             )  # fmt: skip
 
-    def not_ours(self, line: LogLine | None = None) -> None:
+    def not_ours(self, line: LogLine) -> None:
         """A line of another program: perhaps of a waypoint's log."""
         self.stats.lines += 1
         self.stats.not_ours += 1
-        if line is None or not (self._layouts is not None or self._requests is not None or begins_as_request(line)):
+        self._name(line)
+        if self._layouts is None and self._requests is None and not begins_as_request(line):
             return
         if self._requests is None:
             from ztflow.waypoint.requests import RequestLog
@@ -124,12 +133,18 @@ class Tally:
         """What lines of a waypoint's log said since the last call; None for nothing."""
         return None if self._requests is None else self._requests.take_table()
 
+    def _name(self, line: LogLine) -> None:
+        """Count a line of a program that is known."""
+        producer = producer_of(line)
+        if producer is not None:
+            self.producers[producer] = self.producers.get(producer, 0) + 1
+
     def past_limit(self, piece: Piece, origin: Origin, reason: Reason, detail: str) -> None:
         """A line past a limit of the reader: a problem when it shows an access line, otherwise not ours."""
         if mark_count(piece.text):
             self.problem(LogLine(piece.text, piece.line_number, origin), ParseError(reason, detail))
         else:
-            self.not_ours()
+            self.not_ours(LogLine(piece.text, piece.line_number, origin))
 
     def own(self, fields: dict[str, Any], number: int) -> bool:
         """Take a JSON object if it is a row of a table ztflow saved, and say so; it is counted when it is taken."""

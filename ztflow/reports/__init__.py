@@ -14,12 +14,15 @@ from typing import Any, Literal, overload
 from ztflow.counters import Counters
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows, Halves
+from ztflow.reports.arrange import Arrangement
 from ztflow.reports.check import Check, check
 from ztflow.reports.clocks import Clocks, clocks
 from ztflow.reports.denied import Denied, denied
 from ztflow.reports.diff import Diff, diff
 from ztflow.reports.egress import Egress, egress
 from ztflow.reports.failures import Failures, failures
+from ztflow.reports.identities import Identities, identities
+from ztflow.reports.latency import Latency, latency
 from ztflow.reports.locality import Locality, locality
 from ztflow.reports.loss import LossReport, loss
 from ztflow.reports.model import RENDERERS, Basis, Report, render
@@ -27,6 +30,7 @@ from ztflow.reports.mtls import Mtls, mtls
 from ztflow.reports.prices import Price, Prices
 from ztflow.reports.summary import Summary, summary
 from ztflow.reports.tables import Field, TitledTable
+from ztflow.reports.top import Top, top
 from ztflow.reports.traffic import Traffic, traffic
 from ztflow.reports.tunnels import Tunnels, tunnels
 from ztflow.reports.waypoints import Waypoints, waypoints
@@ -41,11 +45,13 @@ def _needs(halves: Halves | None, name: str) -> Halves:
 _MAKE: Mapping[str, Callable[..., Report]] = MappingProxyType(
     {
         "traffic": traffic,
+        "latency": latency,
         "locality": locality,
         "mtls": mtls,
         "denied": denied,
         "failures": failures,
         "egress": egress,
+        "identities": identities,
         "loss": loss,
         "tunnels": tunnels,
         "clocks": clocks,
@@ -63,6 +69,8 @@ NEEDS_HALVES = frozenset({"tunnels", "clocks"})
 @overload
 def make_report(name: Literal["traffic"], flows: Flows, **options: Any) -> Traffic: ...
 @overload
+def make_report(name: Literal["latency"], flows: Flows, **options: Any) -> Latency: ...
+@overload
 def make_report(name: Literal["locality"], flows: Flows, **options: Any) -> Locality: ...
 @overload
 def make_report(name: Literal["mtls"], flows: Flows, **options: Any) -> Mtls: ...
@@ -72,6 +80,8 @@ def make_report(name: Literal["denied"], flows: Flows, **options: Any) -> Denied
 def make_report(name: Literal["failures"], flows: Flows, **options: Any) -> Failures: ...
 @overload
 def make_report(name: Literal["egress"], flows: Flows, **options: Any) -> Egress: ...
+@overload
+def make_report(name: Literal["identities"], flows: Flows, **options: Any) -> Identities: ...
 @overload
 def make_report(name: Literal["loss"], flows: Flows, **options: Any) -> LossReport: ...
 @overload
@@ -99,7 +109,7 @@ def make_report(
         halves: The access lines they were made of; needed by those in `NEEDS_HALVES`.
         prices: For `locality`.
         counters: For `loss`: what `counters.reconcile` found.
-        options: What else the function of that name takes: `by` and `sort` of `traffic`.
+        options: What else the function of that name takes: `by` and `sort` of `traffic`, `services` of `waypoints`.
 
     Raises:
         UsageError: No such report or option, or it needs halves and has none.
@@ -123,6 +133,7 @@ __all__ = [
     "NEEDS_HALVES",
     "RENDERERS",
     "REPORTS",
+    "Arrangement",
     "Basis",
     "Check",
     "Clocks",
@@ -131,6 +142,8 @@ __all__ = [
     "Egress",
     "Failures",
     "Field",
+    "Identities",
+    "Latency",
     "Locality",
     "LossReport",
     "Mtls",
@@ -139,6 +152,7 @@ __all__ = [
     "Report",
     "Summary",
     "TitledTable",
+    "Top",
     "Traffic",
     "Tunnels",
     "Waypoints",
@@ -148,12 +162,15 @@ __all__ = [
     "diff",
     "egress",
     "failures",
+    "identities",
+    "latency",
     "locality",
     "loss",
     "make_report",
     "mtls",
     "render",
     "summary",
+    "top",
     "traffic",
     "tunnels",
     "waypoints",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from ztflow.model.provenance import ReadStats
+from ztflow.model.notices import notices_of
+from ztflow.model.provenance import ReadReport, ReadStats
 from ztflow.policy.advice import EXPLANATIONS, Advice, Reason
 from ztflow.policy.advice.folder import REFUSED_MARK
 from ztflow.policy.advice.seen import Seen, Tally
@@ -256,13 +257,12 @@ def _refused(row: RefusedRow) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def advice_report(advice: Advice, stats: ReadStats | None = None, evicted: int = 0) -> AdviceReport:
+def advice_report(advice: Advice, report: ReadReport | None = None) -> AdviceReport:
     """The report of an advice.
 
     Args:
         advice: The advice.
-        stats: Counts of the reading.
-        evicted: Halves given up because a memory bound was hit.
+        report: Counts of the reading.
     """
     decided, wanted = advice.decided, advice.wanted
     files = {document.content["metadata"]["namespace"] + "/" + document.content["metadata"]["name"]: document.file
@@ -276,7 +276,7 @@ def advice_report(advice: Advice, stats: ReadStats | None = None, evicted: int =
         )
     network = wanted.asked.network
     return AdviceReport(
-        _basis(advice.seen, stats, evicted),
+        _basis(advice.seen, report),
         "NetworkPolicy" if network else "AuthorizationPolicy",
         "labels" if network else "serviceAccounts" if wanted.by_account else "principals",
         decided.allowed,
@@ -336,11 +336,12 @@ def _changes(advice: Advice) -> Iterator[ChangeRow]:
         yield ChangeRow("not compared", rule, None, None, None)
 
 
-def _basis(seen: Seen, stats: ReadStats | None, evicted: int) -> Basis:
+def _basis(seen: Seen, report: ReadReport | None) -> Basis:
     flows = sum(tally.connections for tally in seen.kinds.values())
     paired = sum(tally.paired for tally in seen.kinds.values())
-    read = {} if stats is None else {name: int(getattr(stats, name)) for name in stats.__slots__}
+    report = report or ReadReport()
+    read = {name: int(getattr(report.stats, name)) for name in ReadStats.__slots__}
     return Basis(
         seen.first_line, seen.last_line, flows, paired, seen.ambiguous, flows - paired, seen.unplaced,
-        seen.unsized, evicted, read if any(read.values()) else {},
+        seen.unsized, report.evicted, read if any(read.values()) else {}, tuple(notices_of(report)), report.producers,
     )  # fmt: skip

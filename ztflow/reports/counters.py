@@ -10,10 +10,21 @@ from ztflow.text.format import Unit, counted
 def counter_tables(counters: Counters, limit: int | None) -> list[TitledTable]:
     """By ztunnel, by stretch between scrapes, and by the names that the missing lines carry."""
     ztunnels: list[tuple[object, ...]] = [
-        (one.ztunnel, one.closed, one.lines, one.missing, one.denied_missing, one.uncovered, one.open_now)
+        (
+            one.ztunnel,
+            one.closed,
+            one.lines,
+            one.missing,
+            one.denied_missing,
+            one.uncovered,
+            one.open_now,
+            one.open_before,
+        )
         for one in counters.ztunnels
     ]
-    ztunnels.append(("(all)", counters.closed, counters.lines, counters.missing, counters.denied_missing, None, None))
+    ztunnels.append(
+        ("(all)", counters.closed, counters.lines, counters.missing, counters.denied_missing, None, None, None)
+    )
     stretches = [
         (one.ztunnel, part.begin, part.end, part.closed, part.lines, part.missing, part.uncertain, part.reason)
         for one in counters.ztunnels
@@ -40,6 +51,7 @@ def counter_notes(counters: Counters) -> list[str]:
     """How scrapes were placed, and what they do not cover."""
     notes = ["One closed connection is one `connection complete` line; `connection failed` lines are in no counter."]
     notes += [f"{one.ztunnel}: {note}." for one in counters.ztunnels for note in one.notes]
+    notes += counters.notes
     if counters.without_scrape:
         notes.append(f"No scrape of {', '.join(counters.without_scrape)}.")
     if counters.lines_of_nobody:
@@ -52,6 +64,7 @@ def counter_notes(counters: Counters) -> list[str]:
 _ZTUNNELS = (
     ("ztunnel", Unit.TEXT), ("closed", Unit.COUNT), ("lines", Unit.COUNT), ("missing", Unit.COUNT),
     ("denied missing", Unit.COUNT), ("lines not covered", Unit.COUNT), ("open", Unit.COUNT),
+    ("open all along", Unit.COUNT),
 )  # fmt: skip
 _STRETCHES = (
     ("ztunnel", Unit.TEXT), ("from", Unit.TIME), ("to", Unit.TIME), ("closed", Unit.COUNT), ("lines", Unit.COUNT),

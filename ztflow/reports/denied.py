@@ -8,22 +8,22 @@ from typing import ClassVar
 import numpy as np
 
 from ztflow.aggregate import View, vertices
-from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Verdict
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.pairs import nodes_text
-from ztflow.reports.refusals import Refusal, refusals
+from ztflow.reports.refusals import Refusal, explained, refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCount:
-    """A policy with the connections it refused; `policy` None where the log names none."""
+    """A policy with the connections it refused; `policy` None where the log names none, `what` in a few words."""
 
     policy: str | None
     error_class: str | None
+    what: str | None
     flows: int
     sources: int
     targets: int
@@ -52,22 +52,15 @@ class Denied(Report):
     def tables(self, limit: int | None = None) -> list[TitledTable]:
         """By policy, then in detail."""
         limit = self.cap(limit)
-        policies = [
-            (row.policy, _summary(row.error_class), row.flows, row.sources, row.targets) for row in self.policies
-        ]
+        policies = [(row.policy, row.what, row.flows, row.sources, row.targets) for row in self.policies]
         rows = [
-            (row.source, nodes_text(row.source_nodes), row.source_identity, row.target, nodes_text(row.target_nodes),
+            (row.source, row.source_address, None if row.caller is None else row.caller.replace("_", " "),
+             nodes_text(row.source_nodes), row.source_identity, row.target, nodes_text(row.target_nodes),
              row.port, row.policy, row.flows, row.first_seen, row.last_seen, row.error)
             for row in self.rows
         ]  # fmt: skip
-        kinds = dict.fromkeys(row.error_class for row in self.policies)
-        legend = [
-            f"{known.summary}: {known.cause} {known.advice}"
-            for kind in kinds
-            if (known := CLASS_BY_NAME.get(kind or ""))
-        ]
         return [
-            titled("By policy", _POLICIES, policies, limit, legend),
+            titled("By policy", _POLICIES, policies, limit, explained(self.rows)),
             titled("Who was refused", _ROWS, rows, limit),
         ]
 
@@ -88,15 +81,11 @@ _POLICIES = (
     ("destinations", Unit.COUNT),
 )  # fmt: skip
 _ROWS = (
-    ("source", Unit.TEXT), ("on", Unit.TEXT), ("identity", Unit.TEXT), ("destination", Unit.TEXT), ("on", Unit.TEXT),
+    ("source", Unit.TEXT), ("address", Unit.TEXT), ("is", Unit.TEXT), ("on", Unit.TEXT), ("identity", Unit.TEXT),
+    ("destination", Unit.TEXT), ("on", Unit.TEXT),
     ("port", Unit.NUMBER), ("policy", Unit.TEXT), ("conns", Unit.COUNT), ("first", Unit.TIME), ("last", Unit.TIME),
     ("error", Unit.TEXT),
 )  # fmt: skip
-
-
-def _summary(error_class: str | None) -> str | None:
-    known = CLASS_BY_NAME.get(error_class or "")
-    return known.summary if known else error_class
 
 
 def denied(flows: Flows) -> Denied:
@@ -110,18 +99,19 @@ def denied(flows: Flows) -> Denied:
     view = View(flows.to_arrow())
     refused = np.flatnonzero(view.equals("verdict", Verdict.DENIED))
     rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), refused)
-    found: dict[tuple[str | None, str | None], list[Refusal]] = {}
+    found: dict[tuple[str | None, str | None, str | None], list[Refusal]] = {}
     for row in rows:
-        found.setdefault((row.policy, row.error_class), []).append(row)
+        found.setdefault((row.policy, row.error_class, row.summary), []).append(row)
     policies = [
         PolicyCount(
             policy,
             error_class,
+            what,
             sum(row.flows for row in members),
             len({row.source for row in members}),
             len({row.target for row in members}),
         )
-        for (policy, error_class), members in found.items()
+        for (policy, error_class, what), members in found.items()
     ]
-    policies.sort(key=lambda row: (-row.flows, row.policy or "", row.error_class or ""))
+    policies.sort(key=lambda row: (-row.flows, row.policy or "", row.error_class or "", row.what or ""))
     return Denied(Basis.of(flows, view), tuple(policies), tuple(rows))

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
+from ztflow.model.notices import Notice
 from ztflow.model.tables import Flows
 from ztflow.reports.model import Basis, Report, basis_lines, share
 from ztflow.reports.tables import TitledTable, titled
@@ -86,6 +87,10 @@ class Diff(Report):
     def findings(self) -> int:
         """Edges that changed."""
         return len(self.edges)
+
+    def notices(self) -> list[Notice]:
+        """What makes the numbers of either capture doubtful."""
+        return [*self.basis.notices, *self.basis_after.notices]
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
         """The two captures, then the changes by kind."""

@@ -7,15 +7,19 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from ztflow.aggregate import View, measure, vertices
+from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
-from ztflow.reports.model import Basis, Report
+from ztflow.reports.model import Basis, Portion, Report, share
+from ztflow.reports.rates import Span
 from ztflow.reports.refusals import PORT_NUMBERS, wanted_port
-from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import Unit
+from ztflow.reports.tables import Field, TitledTable, titled
+from ztflow.text.format import Unit, bytes_text, counted, share_text
 
 Kind = Literal["no_service", "outside_mesh"]
 Scope = Literal["public", "private", "link_local", "loopback", "other"]
@@ -37,6 +41,8 @@ class Way:
         request_bytes: Payload sent out.
         response_bytes: Payload that came back.
         refused: Connections denied or failed.
+        flows_share: Of all connections that left the mesh.
+        bytes_share: Of all payload that left the mesh or came back; None without any.
         first_seen: First.
         last_seen: Last.
     """
@@ -51,6 +57,8 @@ class Way:
     request_bytes: int
     response_bytes: int
     refused: int
+    flows_share: float
+    bytes_share: float | None
     first_seen: datetime | None
     last_seen: datetime | None
 
@@ -61,12 +69,16 @@ class Egress(Report):
 
     Attributes:
         ways: Every way out, busiest first.
+        total: Connections that left the mesh, and their payload, with their shares of everything.
+        span: The time the rates are over.
     """
 
     name: ClassVar[str] = "egress"
     title: ClassVar[str] = "Egress"
 
     ways: tuple[Way, ...]
+    total: Portion
+    span: Span
 
     @property
     def findings(self) -> int:
@@ -77,7 +89,7 @@ class Egress(Report):
         """To addresses without a service, then to known destinations outside the mesh."""
         limit = self.cap(limit)
         return [
-            titled(title, _COLUMNS, [_cells(way) for way in self.ways if way.kind == kind], limit)
+            titled(title, _COLUMNS, [_cells(way, self.span) for way in self.ways if way.kind == kind], limit)
             for kind, title in (
                 ("no_service", "To addresses no service or workload is known for"),
                 ("outside_mesh", "To known destinations outside the mesh"),
@@ -85,26 +97,44 @@ class Egress(Report):
         ]
 
     def notes(self) -> list[str]:
-        """What to make of an address without a service."""
-        if not self.findings:
-            return []
-        return [
-            "An address without a service usually lacks a ServiceEntry, or belongs to a pod outside the mesh's view."
-        ]
+        """How much it is, what to make of an address without a service, what shares and rates are of."""
+        total, notes = self.total, []
+        if total.flows:
+            of_flows, of_bytes = (
+                "" if part is None else f" ({share_text(part)} of all)"
+                for part in (total.flows_share, total.bytes_share)
+            )
+            notes += [
+                (
+                    f"Left the mesh: {counted(total.flows, 'connection')}{of_flows}, {bytes_text(total.bytes)} "
+                    f"sent and received{of_bytes}. Shares are of what left the mesh."
+                ),
+                self.span.note(),
+            ]
+        if self.findings:
+            notes.append(
+                "An address without a service usually lacks a ServiceEntry, or belongs to a pod outside the "
+                "mesh's view."
+            )
+        return notes
 
 
 _COLUMNS = (
-    ("source", Unit.TEXT), ("destination", Unit.TEXT), ("address", Unit.TEXT), ("port", Unit.NUMBER),
-    ("scope", Unit.TEXT), ("conns", Unit.COUNT), ("sent", Unit.BYTES), ("received", Unit.BYTES),
-    ("refused", Unit.COUNT), ("first", Unit.TIME), ("last", Unit.TIME),
+    Field("source"), Field("destination"), Field("address"), Field("port", Unit.NUMBER), Field("scope", spare=True),
+    Field("conns", Unit.COUNT, adds=True), Field("sent", Unit.BYTES, adds=True),
+    Field("received", Unit.BYTES, adds=True), Field("share", Unit.SHARE, adds=True),
+    Field("share of conns", Unit.SHARE, adds=True, spare=True), Field("refused", Unit.COUNT, adds=True),
+    Field("bytes/s", Unit.BYTES_PER_S, adds=True, spare=True), Field("conns/s", Unit.PER_S, adds=True, spare=True),
+    Field("first", Unit.TIME, spare=True), Field("last", Unit.TIME, spare=True),
 )  # fmt: skip
 
 
-def _cells(way: Way) -> tuple[object, ...]:
+def _cells(way: Way, span: Span) -> tuple[object, ...]:
     scope = None if way.scope is None else way.scope.replace("_", " ")
     return (
         way.source, way.target, way.address, way.port, scope, way.flows, way.request_bytes, way.response_bytes,
-        way.refused, way.first_seen, way.last_seen,
+        way.bytes_share, way.flows_share, way.refused, span.rate(way.request_bytes + way.response_bytes),
+        span.rate(way.flows), way.first_seen, way.last_seen,
     )  # fmt: skip
 
 
@@ -136,7 +166,9 @@ def egress(flows: Flows) -> Egress:
         len(part),
     )
     ways = []
-    for row, sums in zip(groups.first.tolist(), measure(part, groups), strict=True):
+    measured = measure(part, groups)
+    moved = sum(found.bytes for found in measured)
+    for row, found in zip(groups.first.tolist(), measured, strict=True):
         ip = address.words[address.codes[row]] if address.codes[row] >= 0 else None
         name = service.words[service.codes[row]] if service.codes[row] >= 0 else ends.id(int(target[row]))
         ways.append(
@@ -147,25 +179,32 @@ def egress(flows: Flows) -> Egress:
                 ip,
                 int(port[row]) if port[row] >= 0 else None,
                 scope_of(ip),
-                sums.flows,
-                sums.request_bytes,
-                sums.response_bytes,
-                sums.denied + sums.failed,
-                sums.first_seen,
-                sums.last_seen,
+                found.flows,
+                found.request_bytes,
+                found.response_bytes,
+                found.denied + found.failed,
+                found.flows / len(part),
+                share(found.bytes, moved),
+                found.first_seen,
+                found.last_seen,
             )
         )
     ways.sort(key=lambda way: (-way.flows, way.source, way.target, way.address or "", way.port or 0))
-    return Egress(Basis.of(flows, view), tuple(ways))
+    everything = np.zeros(len(view), np.int64)
+    every = sum(sums(view, f"{way}_bytes", everything, 1)[0] for way in ("request", "response"))
+    basis = Basis.of(flows, view)
+    total = Portion(len(part), moved, share(len(part), len(view)), share(moved, every))
+    return Egress(basis, tuple(ways), total, Span.of(flows, basis))
 
 
 def _outside(view: View) -> BoolArray:
     """Rows a captured client dialled and the mesh did not encrypt.
 
-    Early refusals are no egress: their lines name no destination, so it may well be in the mesh.
+    Early refusals are no egress: their lines name no destination, so it may well be in the mesh. Nor is a connection in
+    plaintext that the destination's ztunnel tells of too.
     """
     values, known = view.numbers("mtls")
-    outside: BoolArray = known & ~values.astype(bool) & ~view.equals("paired", Paired.INBOUND_ONLY)
+    outside: BoolArray = known & ~values.astype(bool) & view.equals("paired", Paired.OUTBOUND_ONLY)
     return outside
 
 

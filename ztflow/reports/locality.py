@@ -13,11 +13,11 @@ from ztflow.columns.dtypes import BoolArray
 from ztflow.columns.grouping import Groups, group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import GraphLevel, NodeLocality, ZoneLocality
-from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.model import Basis, Portion, Report, share
 from ztflow.reports.pairs import nodes_split
 from ztflow.reports.prices import GB, Prices
 from ztflow.reports.remedies import ADVICE, SHORT, Remedy, remedies
-from ztflow.reports.summary import Portion, node_kinds, parts_of, zone_kinds
+from ztflow.reports.summary import node_kinds, parts_of, zone_kinds
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ztflow.aggregate import Measures, View
 from ztflow.errors import UsageError
+from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired
-from ztflow.reports.render import to_html, to_markdown, to_text
+from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, Paired, Producer, Verdict
+from ztflow.reports.arrange import Arrangement, arranged
+from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
-from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
+from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,9 @@ class Basis:
         bytes_unknown: Connections whose payload size is unknown at least one way.
         evicted: Halves given up because a memory bound was hit.
         read: Counts of the reading (`ReadStats`); empty when the flows were not read from logs.
+        notices: What makes shares and totals doubtful.
+        producers: Lines of other programs among those read, by program.
+        open_flows: Connections without a line: a ztunnel's dump shows them open.
     """
 
     first_seen: datetime | None
@@ -48,6 +53,9 @@ class Basis:
     bytes_unknown: int
     evicted: int
     read: Mapping[str, int]
+    notices: tuple[Notice, ...] = ()
+    producers: Mapping[Producer, int] = field(default_factory=dict)
+    open_flows: int = 0
 
     @property
     def halves(self) -> int:
@@ -64,6 +72,7 @@ class Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
         paired = int(view.equals("paired", *BOTH_HALVES).sum())
+        opened = int(view.equals("verdict", Verdict.OPEN).sum())
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
@@ -71,11 +80,14 @@ class Basis:
             len(flows),
             paired,
             int(view.equals("paired", Paired.AMBIGUOUS).sum()),
-            len(flows) - paired,
+            len(flows) - paired - opened,
             int((~view.equals("locality", *NODES_KNOWN)).sum()),
             int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
             flows.evicted,
             read if any(read.values()) else {},
+            flows.notices,
+            flows.producers,
+            opened,
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -93,6 +105,9 @@ class Basis:
             self.bytes_unknown + later.bytes_unknown,
             later.evicted,
             later.read,
+            later.notices,
+            later.producers,
+            self.open_flows + later.open_flows,
         )
 
 
@@ -102,6 +117,23 @@ class Count:
 
     value: str | None
     flows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Connections with a property, and their payload.
+
+    Attributes:
+        flows: Connections.
+        bytes: Payload both ways, where known.
+        flows_share: Of all connections; None when there are none.
+        bytes_share: Of all payload; None when there is none.
+    """
+
+    flows: int
+    bytes: int
+    flows_share: float | None
+    bytes_share: float | None
 
 
 def share(part: float, whole: float) -> float | None:
@@ -149,15 +181,27 @@ class Report(ABC):
         """Notes that are needed to read the numbers correctly."""
         return []
 
+    def notices(self) -> list[Notice]:
+        """What makes the numbers doubtful: the log was silenced, holds only failures, a ztunnel began anew."""
+        return list(self.basis.notices)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values: times as RFC 3339 text, unknown as None, shares as fractions of 1."""
-        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return {"report": self.name, "findings": self.findings, "notes": self.notes(), **values}
+        values = {one.name: plain(getattr(self, one.name)) for one in fields(self)}
+        del values["basis"]["notices"]
+        head = {"report": self.name, "findings": self.findings, "notices": plain(self.notices()), "notes": self.notes()}
+        return {**head, **values}
 
-    def page(self, limit: int | None = None) -> Page:
-        """The result as it is shown; `limit` as for `tables`."""
+    def page(self, limit: int | None = None, arrangement: Arrangement | None = None) -> Page:
+        """The result as it is shown; `limit` as for `tables`.
+
+        Raises:
+            UsageError: The arrangement names no table or column of these.
+        """
         facts = () if self.basis_in_tables else tuple(basis_lines(self.basis))
-        return Page(self.title, facts, tuple(self.tables(limit)), tuple(self.notes()))
+        tables = arranged(self.tables(0), arrangement, self.cap(limit)) if arrangement else self.tables(limit)
+        notices = tuple(notice_lines(self.notices()))
+        return Page(self.title, facts, tuple(tables), tuple(self.notes()), notices)
 
     def to_arrow(self) -> dict[str, pa.Table]:
         """Its tables in full, by title, as Arrow tables."""
@@ -171,34 +215,66 @@ class Report(ABC):
         return to_html(self.page(), whole=False)
 
 
-RENDERERS: Sequence[str] = ("text", "markdown", "html", "json")
+ROW_RENDERERS: Sequence[str] = ("csv", "jsonl")
+"""Forms that hold one table of a report."""
+
+RENDERERS: Sequence[str] = ("text", "markdown", "html", "json", *ROW_RENDERERS)
 
 
 def render(
-    report: Report, form: str, *, limit: int | None = None, width: int | None = None, color: bool = False
+    report: Report,
+    form: str,
+    *,
+    limit: int | None = None,
+    width: int | None = None,
+    color: bool = False,
+    arrangement: Arrangement | None = None,
 ) -> str:
     """The report as text.
 
     Args:
         report: Any.
-        form: One of `RENDERERS`.
-        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. JSON has all.
+        form: One of `RENDERERS`. `csv` and `jsonl` hold one table, the first that has rows (`shown_tables`).
+        limit: Rows at most in each table, the rest is counted; None for what suits a screen, 0 for all. `json` has all;
+            `csv` and `jsonl` have all for None.
         width: For `text`: width of the terminal in cells; None cuts only the overlong.
         color: For `text`: whether to style.
+        arrangement: Which table, which columns, in which order; `json` then holds tables as they are shown.
 
     Raises:
-        UsageError: If there is no such form.
+        UsageError: If there is no such form, table or column.
     """
     match form:
         case "text":
-            return to_text(report.page(limit), width=width, color=color)
+            return to_text(report.page(limit, arrangement), width=width, color=color)
         case "markdown":
-            return to_markdown(report.page(limit))
+            return to_markdown(report.page(limit, arrangement))
         case "html":
-            return to_html(report.page(limit))
+            return to_html(report.page(limit, arrangement))
         case "json":
-            return json_text(report.to_dict()) + "\n"
+            return json_text(_as_tables(report, limit, arrangement) if arrangement else report.to_dict()) + "\n"
+        case "csv" | "jsonl":
+            found = shown_tables(report, limit or 0, arrangement)
+            write = to_csv if form == "csv" else to_jsonl
+            return write(found[0]) if found else ""
     raise UsageError(f"no report form {form!r}; choose one of {', '.join(RENDERERS)}")
+
+
+def shown_tables(report: Report, limit: int | None, arrangement: Arrangement | None) -> list[TitledTable]:
+    """The tables that a form of one table can hold, those with rows first."""
+    found = [table for table in report.page(limit, arrangement).tables if any(table.names)]
+    return sorted(found, key=lambda table: not table.rows)
+
+
+def _as_tables(report: Report, limit: int | None, arrangement: Arrangement) -> dict[str, Any]:
+    page = report.page(limit or 0, arrangement)
+    tables = [
+        {"title": table.title, "rows": [dict(zip(table.names, plain(row), strict=True)) for row in table.rows]}
+        for table in page.tables
+    ]
+    notices = plain(report.notices())
+    notes = list(page.notes)
+    return {"report": report.name, "findings": report.findings, "notices": notices, "notes": notes, "tables": tables}
 
 
 def plain(value: Any) -> Any:
@@ -207,14 +283,16 @@ def plain(value: Any) -> Any:
         return time_text(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, Spark):
+        return list(value.steps)
     if is_dataclass(value) and not isinstance(value, type):
         row: dict[str, Any] = {}
-        for field in fields(value):
-            item = getattr(value, field.name)
+        for one in fields(value):
+            item = getattr(value, one.name)
             if isinstance(item, Measures):
                 row.update(plain(item))
             else:
-                row[field.name] = plain(item)
+                row[one.name] = plain(item)
         return row
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -250,6 +328,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
         text += f", {counted(basis.ambiguous_flows, 'flow')} ambiguous"
     if basis.unpaired_halves:
         text += f", {counted(basis.unpaired_halves, 'half', 'halves')} alone"
+    if basis.open_flows:
+        text += f", {basis.open_flows:,} still open, without a line"
     lines.append(("flows", text))
     unknown = [
         text

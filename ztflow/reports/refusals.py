@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
-from ztflow.columns.dtypes import Integers
+from ztflow.columns.dictionaries import Coded
+from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups, group, members
-from ztflow.model.error_classes import CLASS_BY_NAME
+from ztflow.model.denials import Denial, denial_of, strict_of
+from ztflow.model.vocabulary import Paired, Unpaired
+
+Caller = Literal["waypoint", "gateway", "no_own_line", "outside_mesh"]
+
+CALLERS: dict[Caller, str] = {
+    "waypoint": "the client is a waypoint: its address and identity are judged here, its own client's at the waypoint",
+    "gateway": "by its name the client is a gateway, and it writes no ztunnel line: its address and identity are "
+    "judged, not those of whoever calls it",
+    "no_own_line": "the client wrote no ztunnel line here: a gateway, which speaks HBONE itself, or the log of its "
+    "node is missing",
+    "outside_mesh": "the client came without a tunnel, so without an identity of the mesh",
+}
+"""What a client may be besides a pod of the mesh."""
+_CALLERS: tuple[Caller | None, ...] = (None, *CALLERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,8 @@ class Refusal:
         port: Port the client wanted: that of the CONNECT authority, else the one dialled.
         service: Service addressed, where it is the same throughout.
         source_identity: SPIFFE identity of the client, where it is the same throughout.
+        source_address: Its address, likewise.
+        caller: What the client is besides a pod of the mesh, likewise; see `CALLERS`.
         source_nodes: Known nodes of the client.
         target_nodes: Known nodes of the server.
         flows: Connections.
@@ -41,6 +60,8 @@ class Refusal:
     port: int | None
     service: str | None
     source_identity: str | None
+    source_address: str | None
+    caller: Caller | None
     source_nodes: tuple[str, ...]
     target_nodes: tuple[str, ...]
     flows: int
@@ -49,10 +70,20 @@ class Refusal:
     error: str | None
 
     @property
+    def meaning(self) -> Denial | None:
+        """What it means; None for a class ztflow does not know."""
+        return denial_of(self.error_class, self.error, self.policy)
+
+    @property
     def summary(self) -> str | None:
         """What happened, in a few words."""
-        known = CLASS_BY_NAME.get(self.error_class or "")
-        return known.summary if known else self.error_class
+        return self.error_class if (meaning := self.meaning) is None else meaning.summary
+
+    @property
+    def why(self) -> str:
+        """The policy that refused it, where it is one of the user's own; else what happened."""
+        own = self.policy if strict_of(self.policy) is None else None
+        return own or self.summary or "reason unknown"
 
 
 @dataclass(slots=True)
@@ -63,12 +94,16 @@ class Cause:
         key: Error class, policy, source, target and port.
         services: Services addressed, two at most: it only matters whether there is one.
         identities: SPIFFE identities of the client, likewise.
+        addresses: Addresses of the client, likewise.
+        callers: What the client is, likewise; None is a pod of the mesh.
         ended: When the last one ended, microseconds.
     """
 
     key: tuple[str | None, str | None, str, str, int | None]
     services: set[str]
     identities: set[str]
+    addresses: set[str]
+    callers: set[Caller | None]
     source_nodes: set[str]
     target_nodes: set[str]
     flows: int
@@ -83,10 +118,12 @@ class Cause:
         for mine, others, most in (
             (self.services, later.services, 2),
             (self.identities, later.identities, 2),
+            (self.addresses, later.addresses, 2),
             (self.source_nodes, later.source_nodes, NODES_KEPT),
             (self.target_nodes, later.target_nodes, NODES_KEPT),
         ):
             mine.update(sorted(others - mine)[: max(0, most - len(mine))])
+        self.callers |= later.callers
         firsts = [time for time in (self.first_seen, later.first_seen) if time is not None]
         lasts = [time for time in (self.last_seen, later.last_seen) if time is not None]
         self.first_seen, self.last_seen = min(firsts, default=None), max(lasts, default=None)
@@ -104,6 +141,8 @@ class Cause:
             port,
             _only(self.services),
             _only(self.identities),
+            _only(self.addresses),
+            next(iter(self.callers)) if len(self.callers) == 1 else None,
             tuple(sorted(self.source_nodes)),
             tuple(sorted(self.target_nodes)),
             self.flows,
@@ -171,7 +210,10 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
     last = extremes(ended, groups.codes, len(groups), "max")
     last_rows = latest(ended, groups.codes, len(groups))
     texts = part.rows(last_rows, "error_class", "policy", "inbound_error", "outbound_error")
-    identities, services = _values(part, groups, "src_identity"), _values(part, groups, "dst_service")
+    identities, services, addresses = (
+        _values(part, groups, name) for name in ("src_identity", "dst_service", "src_ip")
+    )
+    callers = [{_CALLERS[code] for code in codes} for codes in members(groups, _callers(part), len(_CALLERS))]
     source_nodes, target_nodes = (
         members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
     )
@@ -186,6 +228,8 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
             ),
             services[number],
             identities[number],
+            addresses[number],
+            callers[number],
             set(nodes.known(source_nodes[number])),
             set(nodes.known(target_nodes[number])),
             flows[number],
@@ -198,6 +242,31 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
             zip(last_rows.tolist(), texts, strict=True)
         )
     ]
+
+
+def _callers(part: View) -> Integers:
+    """What each row's client is, as a place in `_CALLERS`."""
+    alone, (mtls, told) = part.equals("paired", Paired.INBOUND_ONLY), part.numbers("mtls")
+    plain = alone & told & ~mtls.astype(bool)
+    tunnel = part.equals("unpaired_reason", Unpaired.SOURCE_NOT_CAPTURED) & part.known("src_identity") & ~plain
+    named = _says_gateway(part.labels("src_name")) | _says_gateway(part.labels("src_service_account"))
+    waypoint = part.equals("unpaired_reason", Unpaired.WAYPOINT_SOURCE)
+    found = np.select([waypoint, tunnel & named, tunnel, plain], range(1, len(_CALLERS)), 0)
+    return found.astype(np.int64)
+
+
+def _says_gateway(labels: Coded) -> BoolArray:
+    hits = np.array([*("gateway" in word or "ingress" in word for word in labels.words), False], np.bool_)
+    result: BoolArray = hits[labels.codes]
+    return result
+
+
+def explained(rows: Sequence[Refusal]) -> list[str]:
+    """What each kind of refusal among these means and what to try, each once; and what the clients are."""
+    meanings = dict.fromkeys(meaning for row in rows if (meaning := row.meaning) is not None)
+    callers = dict.fromkeys(row.caller for row in rows if row.caller is not None)
+    said = [f"{one.summary}: {one.cause} {one.advice}" for one in meanings]
+    return said + [f"{caller.replace('_', ' ')}: {CALLERS[caller]}." for caller in callers]
 
 
 def same(view: View, groups: Groups, name: str) -> list[str | None]:

@@ -24,6 +24,7 @@ from ztflow.columns.dtypes import Index
 from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import ONE_HALF, Verdict
+from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis
 from ztflow.reports.pairs import PairRow, busiest
 from ztflow.reports.refusals import NODES_KEPT, Cause, Refusal, causes, group_refused, most_frequent, wanted_port
@@ -34,7 +35,6 @@ from ztflow.reports.summary import (
     Summary,
     gaps_of,
     in_order,
-    mtls_kinds,
     node_kinds,
     portions,
     sizes_of,
@@ -177,12 +177,19 @@ class RunningSummary:
         """An independent copy."""
         return deepcopy(self)
 
-    def add(self, flows: Flows) -> None:
-        """Take in flows for good."""
+    def add(self, flows: Flows, view: View | None = None, ends: Vertices | None = None) -> None:
+        """Take in flows for good.
+
+        Args:
+            flows: What is added.
+            view: Of these flows, where there is one.
+            ends: Their workloads, likewise.
+        """
         if not len(flows):
             return
-        view = View(flows.to_arrow())
-        ends, nodes = vertices(view, "workload", flows.owners), vertices(view, "node")
+        view = View(flows.to_arrow()) if view is None else view
+        ends = vertices(view, "workload", flows.owners) if ends is None else ends
+        nodes = vertices(view, "node")
         basis = Basis.of(flows, view)
         self._basis = basis if self._basis is None else self._basis.plus(basis)
         self._totals.add(view, np.zeros(len(view), np.int64))
@@ -208,7 +215,7 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest)
         last = Basis.of(rest, View(rest.to_arrow()))
-        return whole.so_far(evicted=last.evicted, read=last.read)
+        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers)
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

@@ -13,30 +13,15 @@ from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
+from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
-from ztflow.reports.model import Basis, Count, Report, basis_lines, plain, share
+from ztflow.reports.encryption import mtls_kinds
+from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """Connections with a property, and their payload.
-
-    Attributes:
-        flows: Connections.
-        bytes: Payload both ways, where known.
-        flows_share: Of all connections; None when there are none.
-        bytes_share: Of all payload; None when there is none.
-    """
-
-    flows: int
-    bytes: int
-    flows_share: float | None
-    bytes_share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +90,7 @@ class Summary(Report):
         totals: Sums over all connections; None when there are none.
         nodes: `same_node`, `cross_node` and `unknown` shares.
         zones: `same_zone`, `cross_zone` and `unknown` shares; None when no zone is known at all.
-        mtls: `mtls`, `plaintext` and `unknown` shares.
+        mtls: Shares of the kinds in `encryption.ENCRYPTION`, and `unknown`.
         paths: Connections by path; None is a path the log does not tell.
         pairs: Who talks to whom, by workload, busiest first.
         denied: What was refused by policy.
@@ -167,6 +152,7 @@ class Summary(Report):
         if self.zones is not None:
             facts.insert(-1, ("zones", _parts_text(self.zones)))
         facts.insert(-1, ("mesh", _parts_text(self.mtls)))
+        facts[2:2] = [("others", line) for line in producer_lines(self.basis.producers, connections=bool(self.totals))]
         if self.totals is not None and self.findings:
             facts.insert(-1, ("refused", f"{self.totals.denied:,} denied, {self.totals.failed:,} failed"))
         unknown = [f"{gap.flows:,} without {gap.what}" for gap in self.gaps]
@@ -332,12 +318,6 @@ def node_kinds(view: View) -> dict[str, BoolArray]:
 def zone_kinds(view: View) -> dict[str, BoolArray]:
     """Rows by how far they go between zones."""
     return {word.value: view.equals("zone_locality", word) for word in ZONES_KNOWN}
-
-
-def mtls_kinds(view: View) -> dict[str, BoolArray]:
-    """Rows by whether the mesh encrypted them."""
-    values, known = view.numbers("mtls")
-    return {"mtls": known & values.astype(bool), "plaintext": known & ~values.astype(bool)}
 
 
 def summary(flows: Flows) -> Summary:

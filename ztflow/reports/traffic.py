@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
-from ztflow.columns.dtypes import NO_TIME
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
-from ztflow.model.provenance import time_from_micros
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import REFUSED
 from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.over_time import SPREAD, Moment, NameOverTime, over_time, over_time_table, timeline_table
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
-from ztflow.reports.tables import TitledTable, titled
-from ztflow.text.format import Unit, counted, duration_text
-
-_BUCKETS = 60
-"""Steps of the timeline at most: what a screen shows."""
-
-_STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
-"""Lengths of a step in seconds; longer captures use whole days."""
+from ztflow.reports.rates import Span
+from ztflow.reports.tables import Field, TitledTable, titled
+from ztflow.text.format import Unit, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +63,6 @@ class EndpointLoad:
     flows_share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Connections that ended in one step of time."""
-
-    start: datetime
-    flows: int
-    bytes: int
-    denied: int
-    failed: int
-
-
 @dataclass(frozen=True)
 class Traffic(Report):
     """Who talks most.
@@ -90,9 +72,12 @@ class Traffic(Report):
         talkers: Every vertex, in the order asked for.
         pairs: Every (source, destination).
         endpoints: Services with more than one endpoint seen, by pod.
+        span: The time the rates are over.
         step_seconds: Length of a step of the timeline; None when no time is known.
-        timeline: Connections by time of their end; empty steps are left out.
+        timeline: Every step, the empty ones too: connections by time of their end, bytes spread evenly over their life.
+        folded: Whether the first step holds all that was before its end, however long ago.
         timeless: Connections without any time, which are not in the timeline.
+        over_time: The same by name, where a step was asked for; the last may be `(others)`.
     """
 
     name: ClassVar[str] = "traffic"
@@ -102,50 +87,69 @@ class Traffic(Report):
     talkers: tuple[Talker, ...]
     pairs: tuple[PairRow, ...]
     endpoints: tuple[EndpointLoad, ...]
-    step_seconds: int | None
+    span: Span
+    step_seconds: float | None
     timeline: tuple[Moment, ...]
+    folded: bool
     timeless: int
+    over_time: tuple[NameOverTime, ...]
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
-        """Talkers, pairs, endpoints of services, timeline."""
-        limit = self.cap(limit)
+        """Over time by name and step where a step was asked for; talkers, pairs, endpoints of services, timeline."""
+        steps_shown, limit, rate = limit or None, self.cap(limit), self.span.rate
+        found = []
+        if self.over_time and self.step_seconds is not None:
+            found.append(over_time_table(self.by, self.over_time, self.timeline, self.step_seconds, limit))
+        steps = []
+        if self.timeline and self.step_seconds is not None:
+            steps.append(timeline_table(self.timeline, self.step_seconds, steps_shown, folded=self.folded))
+        if self.over_time:
+            return found + steps
         talkers = [
-            (row.name, row.flows_out, row.flows_in, row.bytes_sent, row.bytes_received, row.peers)
+            (row.name, row.flows_out, row.flows_in, row.bytes_sent, row.bytes_received, row.peers,
+             rate(row.bytes_sent), rate(row.bytes_received))
             for row in self.talkers
-        ]
+        ]  # fmt: skip
+        pairs = [(*pair_cells(row), rate(row.measures.bytes), rate(row.measures.flows)) for row in self.pairs]
         found = [
             titled(f"Top talkers by {self.by}", _TALKERS, talkers, limit),
-            titled("Who talks to whom", PAIR_COLUMNS, [pair_cells(row) for row in self.pairs], limit),
+            titled("Who talks to whom", _PAIRS, pairs, limit),
         ]
         if self.endpoints:
             loads = [
                 (row.service, row.endpoint, row.node, row.flows, row.flows_share, row.bytes) for row in self.endpoints
             ]
             found.append(titled("Load by endpoint of a service", _ENDPOINTS, loads, limit))
-        if self.timeline and self.step_seconds is not None:
-            rows = [(row.start, row.flows, row.bytes, row.denied, row.failed) for row in self.timeline]
-            title = f"Ended in each {duration_text(self.step_seconds * 1000)}"
-            found.append(titled(title, _TIMELINE, rows, None))
-        return found
+        return found + steps
 
     def notes(self) -> list[str]:
-        """What the sums count twice."""
-        notes = ["A request through a waypoint is two connections, client to waypoint and waypoint to server."]
+        """What the sums count twice, what the rates are over, what is not in the timeline."""
+        notes = [
+            "A request through a waypoint is two connections, client to waypoint and waypoint to server.",
+            self.span.note(),
+            SPREAD,
+        ]
+        if self.over_time:
+            notes.insert(
+                1, "A connection is in the row of its client and in that of its server; the total has it once."
+            )
         if self.timeless:
             notes.append(f"Not in the timeline: {counted(self.timeless, 'connection')} without a time.")
         return notes
 
 
 _TALKERS = (
-    ("name", Unit.TEXT), ("opened", Unit.COUNT), ("accepted", Unit.COUNT), ("sent", Unit.BYTES),
-    ("received", Unit.BYTES), ("peers", Unit.COUNT),
+    Field("name"), Field("opened", Unit.COUNT), Field("accepted", Unit.COUNT), Field("sent", Unit.BYTES),
+    Field("received", Unit.BYTES), Field("peers", Unit.COUNT), Field("sent/s", Unit.BYTES_PER_S, spare=True),
+    Field("received/s", Unit.BYTES_PER_S, spare=True),
+)  # fmt: skip
+_PAIRS = (
+    *(Field(*column) for column in PAIR_COLUMNS), Field("bytes/s", Unit.BYTES_PER_S, spare=True),
+    Field("conns/s", Unit.PER_S, spare=True),
 )  # fmt: skip
 _ENDPOINTS = (
     ("service", Unit.TEXT), ("endpoint", Unit.TEXT), ("on", Unit.TEXT), ("conns", Unit.COUNT),
     ("share", Unit.SHARE), ("bytes", Unit.BYTES),
-)  # fmt: skip
-_TIMELINE = (
-    ("from", Unit.TIME), ("conns", Unit.COUNT), ("bytes", Unit.BYTES), ("denied", Unit.COUNT), ("failed", Unit.COUNT),
 )  # fmt: skip
 
 
@@ -154,6 +158,7 @@ def traffic(
     by: str = "workload",
     *,
     sort: Literal["bytes", "flows"] = "bytes",
+    every: str | timedelta | None = None,
 ) -> Traffic:
     """Who talks most.
 
@@ -161,9 +166,11 @@ def traffic(
         flows: Connections.
         by: Level of the names; see `graph.build_graph`.
         sort: What makes a talker big.
+        every: Length of a step of time (`10s`, `1m`, `1h`, or a `timedelta`), which then gets a row whether or not
+            anything happened, and every name its course over time; else at most 60 steps of a round length.
 
     Raises:
-        UsageError: `by` is no level, or `sort` neither `bytes` nor `flows`.
+        UsageError: `by` is no level, `sort` neither `bytes` nor `flows`, `every` no duration or too short.
 
     Cost: about 0.6 s for 1 M flows.
     """
@@ -172,16 +179,20 @@ def traffic(
     view = View(flows.to_arrow())
     ends = vertices(view, by)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
-    step, timeline, timeless = _timeline(view)
+    basis = Basis.of(flows, view)
+    course = over_time(view, ends, every)
     return Traffic(
-        basis=Basis.of(flows, view),
+        basis=basis,
         by=by,
         talkers=_talkers(pairs, sort),
         pairs=tuple(pairs),
         endpoints=_endpoints(view),
-        step_seconds=step,
-        timeline=timeline,
-        timeless=timeless,
+        span=Span.of(flows, basis),
+        step_seconds=course.step_seconds,
+        timeline=course.moments,
+        folded=course.folded,
+        timeless=course.timeless,
+        over_time=course.names,
     )
 
 
@@ -238,37 +249,3 @@ def _endpoints(view: View) -> tuple[EndpointLoad, ...]:
         (rows for rows in loads.values() if len(rows) > 1), key=lambda rows: -sum(row.flows for row in rows)
     )
     return tuple(row for rows in several for row in sorted(rows, key=lambda row: (-row.flows, row.endpoint)))
-
-
-def _timeline(view: View) -> tuple[int | None, tuple[Moment, ...], int]:
-    """Connections by time of end, in at most `_BUCKETS` steps of a round length."""
-    _, ended = view.seen()
-    told = ended != NO_TIME
-    timeless = int((~told).sum())
-    if not told.any():
-        return None, (), timeless
-    part, ended = view.where(told), ended[told]
-    first, last = int(ended.min()), int(ended.max())
-    seconds = (last - first) // 1_000_000 + 1
-    step = next((step for step in _STEPS if seconds <= step * (_BUCKETS - 1)), None)
-    if step is None:
-        step = 86400 * -(-seconds // (86400 * (_BUCKETS - 1)))
-    numbers = ended // (step * 1_000_000)
-    numbers -= numbers.min()
-    origin = first // (step * 1_000_000)
-    count = int(numbers.max()) + 1
-    flows = tally(numbers, count).tolist()
-    denied, failed = (tally(numbers, count, part.equals("verdict", word)).tolist() for word in REFUSED)
-    request, response = (sums(part, f"{way}_bytes", numbers, count) for way in ("request", "response"))
-    moments = tuple(
-        Moment(
-            time_from_micros((origin + number) * step * 1_000_000),
-            flows[number],
-            request[number] + response[number],
-            denied[number],
-            failed[number],
-        )
-        for number in range(count)
-        if flows[number]
-    )
-    return step, moments, timeless

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from html import escape
@@ -40,6 +41,12 @@ class Unit(StrEnum):
     TIME = "time"
     MONEY = "money"
     NUMBER = "number"
+    BYTES_PER_S = "bytes/s"
+    """Told without `/s`, which the heading says."""
+    PER_S = "1/s"
+    """Likewise."""
+    SPARK = "spark"
+    """A `Spark`: numbers in equal steps of time, as little bars."""
 
 
 def time_text(time: datetime) -> str:
@@ -113,10 +120,52 @@ def share_text(share: float) -> str:
     return f"{percent:.1f} %"
 
 
+def rate_text(rate: float) -> str:
+    """How often a second, with three digits: `1,234`, `12.3`, `0.0123`; `<0.001` for less."""
+    if 0 < rate < 0.001:
+        return "<0.001"
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def bytes_rate_text(rate: float) -> str:
+    """Bytes a second: `9.8 kB`; below one `0.12 B`, `<0.01 B` for less."""
+    if 0 < rate < 0.01:
+        return "<0.01 B"
+    return bytes_text(round(rate)) if rate >= 1 or not rate else f"{rate:.2g} B"
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+_NO_BAR = "·"
+
+SPARK_CELLS = 60
+"""Bars at most; more steps are put together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """Numbers in equal steps of time.
+
+    Attributes:
+        steps: One a step, none of them negative.
+    """
+
+    steps: tuple[int, ...]
+
+    def text(self, cells: int = SPARK_CELLS) -> str:
+        """One bar for so many steps that they fit; `·` where there was nothing, the highest bar for the most."""
+        values, count = self.steps, len(self.steps)
+        if count > cells:
+            values = tuple(sum(values[count * at // cells : count * (at + 1) // cells]) for at in range(cells))
+        most = max(values, default=0)
+        return "".join(_BARS[value * (len(_BARS) - 1) // most] if value else _NO_BAR for value in values)
+
+
 def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
     """One value as one line of plain text, by its unit; None is `-`, hostile characters are escaped."""
     if value is None:
         return ABSENT
+    if isinstance(value, Spark):
+        return value.text()
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, bool):
@@ -133,6 +182,10 @@ def cell_text(value: object, unit: Unit = Unit.TEXT) -> str:
                 return f"{value:,.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
             case Unit.COUNT:
                 return f"{value:,}"
+            case Unit.BYTES_PER_S:
+                return bytes_rate_text(value)
+            case Unit.PER_S:
+                return rate_text(value)
         return f"{value:,.3g}" if isinstance(value, float) else str(value)
     if isinstance(value, list | tuple):
         return ", ".join(cell_text(item) for item in value) if value else ABSENT

@@ -111,19 +111,19 @@ def _corrected(
         for key, rows in log.items():
             lines[key] += rows
     of_clock: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for key, some in connections.items():
+    for to, some in connections.items():
         for clock in sorted({one.clock for one in some}):
-            if key[1:] in lines:
-                of_clock[clock, key[0]].append(key)
+            if (to[1], to[2]) in lines:
+                of_clock[clock, to[0]].append(to)
     starts, ends = times
     ahead: dict[tuple[str, str], float] = {}
     for (clock, waypoint), keys in of_clock.items():
         mine = [[one.connection for one in connections[key] if one.clock == clock] for key in keys]
-        rows = [np.array(lines[key[1:]]) for key in keys]
+        there = [np.array(lines[key[1], key[2]]) for key in keys]
         ahead[clock, waypoint] = ahead_by(
             [np.array([one.start for one in some]) for some in mine],
             [np.array([one.end for one in some]) for some in mine],
-            [starts[one] for one in rows], [ends[one] for one in rows],
+            [starts[one] for one in there], [ends[one] for one in there],
         )  # fmt: skip
     found = {
         key: [one._replace(connection=_shifted(one.connection, ahead.get((one.clock, key[0]), 0.0))) for one in some]

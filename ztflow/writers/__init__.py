@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ROW_FORMATS = ("table", "wide", "jsonl", "csv", "parquet")
 """What `open_writer` can write."""
 
+RAW = "raw"
+"""What the command line can write besides: the lines of the log themselves."""
+
 
 class TableWriter(Protocol):
     """Something tables are written to."""
@@ -38,16 +41,18 @@ def open_writer(
     width: int | None = None,
     color: bool = False,
     live: bool = False,
+    chosen: bool = False,
 ) -> TableWriter:
     """A writer of halves or flows.
 
     Args:
         format_name: One of `ROW_FORMATS`.
         stream: Where the bytes go; it is not closed.
-        schema: `HALVES_SCHEMA` or `FLOWS_SCHEMA`.
+        schema: `HALVES_SCHEMA` or `FLOWS_SCHEMA`; with `chosen` any columns of theirs.
         width: For `table`: cells of the terminal; None cuts only what is longer than `text.LONGEST`.
         color: For `table` and `wide`: whether to style.
         live: For `table`: whether tables keep coming.
+        chosen: Whether the columns were named one by one, so that each is written, as it is, and no other.
 
     Raises:
         UsageError: If there is no such format.
@@ -55,7 +60,7 @@ def open_writer(
     if format_name == "jsonl":
         from ztflow.writers.jsonl import JsonLinesWriter
 
-        return JsonLinesWriter(stream)
+        return JsonLinesWriter(stream, addresses=not chosen)
     if format_name == "csv":
         from ztflow.writers.delimited import CsvWriter
 
@@ -63,12 +68,19 @@ def open_writer(
     if format_name == "parquet":
         from ztflow.writers.parquet import ParquetWriter
 
-        return ParquetWriter(stream, schema)
+        return ParquetWriter(stream, schema, whole=not chosen)
     if format_name not in ROW_FORMATS:
         raise UsageError(f"no output format {format_name!r}; there are {', '.join(ROW_FORMATS)}")
     from ztflow.writers import text_columns
     from ztflow.writers.text import TextTable, TextWriter
 
+    if chosen:
+        from ztflow.writers.chosen_columns import chosen_columns
+
+        shown = chosen_columns(schema, width if format_name == "table" else None)
+        return TextWriter(
+            stream, TextTable(shown, width=width if format_name == "table" else None, color=color, live=live)
+        )
     flows = "paired" in schema.names
     time = "end" if flows else "time"
     if format_name == "wide":

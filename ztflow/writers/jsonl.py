@@ -65,28 +65,29 @@ def _address(key: str, host: pa.Array, port: pa.Array) -> list[RowText]:
     return [*start, *column(port, ":", "", _TEXT), *where(host.is_valid(), '"')]
 
 
-def encode_jsonl(batch: pa.RecordBatch) -> bytes | memoryview:
-    """The rows as JSON lines, each ended by a newline; `*_addr` texts follow their columns."""
+def encode_jsonl(batch: pa.RecordBatch, *, addresses: bool = True) -> bytes | memoryview:
+    """The rows as JSON lines, each ended by a newline; `*_addr` texts follow their columns if they are wanted."""
     members = []
     for name in batch.schema.names:
         members.append(_member(name, batch.column(name)))
         key, host = ADDRESSES.get(name, ("", ""))
-        if host in batch.schema.names:
+        if addresses and host in batch.schema.names:
             members.append(_address(key, batch.column(host), batch.column(name)))
     texts = [text for member in members for text in (",", *member)]
     return rows_of(["{", *texts[1:], "}\n"], len(batch))
 
 
 class JsonLinesWriter:
-    """Writes tables as JSON lines."""
+    """Writes tables as JSON lines, with the `*_addr` texts unless they are not wanted."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, addresses: bool = True) -> None:
         self._stream = stream
+        self._addresses = addresses
 
     def write(self, table: pa.Table) -> None:
         """Write every row and flush."""
         for batch in batches(table):
-            self._stream.write(encode_jsonl(batch))
+            self._stream.write(encode_jsonl(batch, addresses=self._addresses))
         self._stream.flush()
 
     def close(self) -> None:

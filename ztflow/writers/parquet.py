@@ -16,10 +16,16 @@ ROW_GROUP_BYTES = 32 << 20
 
 
 class ParquetWriter:
-    """Writes tables of one schema to a Parquet file on a binary stream; memory holds one row group."""
+    """Writes tables of one schema to a Parquet file on a binary stream; memory holds one row group.
 
-    def __init__(self, stream: BinaryIO, schema: pa.Schema) -> None:
-        self._schema = marked(schema)
+    Args:
+        stream: Where the bytes go.
+        schema: The columns.
+        whole: Whether they are all columns of flows or records, so that the file is marked as one to be read again.
+    """
+
+    def __init__(self, stream: BinaryIO, schema: pa.Schema, *, whole: bool = True) -> None:
+        self._schema = marked(schema) if whole else schema
         self._writer = pq.ParquetWriter(stream, self._schema)
         self._waiting: list[pa.Table] = []
         self._rows = self._bytes = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from textwrap import wrap
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from ztflow.writers.text_columns import BOLD, DIM, TextColumn
 
 LABEL = 9
 """Cells of the label of a fact."""
+CAUTION = "caution"
+"""The label of what makes the numbers below it doubtful."""
 GAP = " "
 WIDE_GAP = "  "
 ARROW = " → "
@@ -65,6 +68,17 @@ def fact(label: str, text: str, *, width: int | None, color: bool, code: str | N
     """A labelled line; its text is made safe here and cut at the end where the terminal is narrow."""
     shown = fit_end(visible(text), None if width is None else width - LABEL)
     return styled(f"{label:<{LABEL}}", BOLD, color=color) + styled(shown, code, color=color)
+
+
+def sentence(label: str, text: str, *, width: int | None, color: bool, code: str | None = None) -> list[str]:
+    """A labelled sentence that is not cut: on several lines where one is too narrow."""
+    room = None if width is None else max(width - LABEL, LABEL)
+    lines = [visible(text)] if room is None else wrap(visible(text), room)
+    marks = [label, *[""] * len(lines)]
+    return [
+        styled(f"{mark:<{LABEL}}", BOLD, color=color) + styled(line, code, color=color)
+        for mark, line in zip(marks, lines, strict=False)
+    ]
 
 
 def _fitted(text: str, width: int, longest: int, *, right: bool) -> str:

@@ -157,8 +157,9 @@ def advise(
 
     def body(run: Run) -> None:
         from ztflow.cli.destinations import check_destination
-        from ztflow.cli.options import Grid, ReportOutput
+        from ztflow.cli.options import Grid
         from ztflow.cli.output import say
+        from ztflow.cli.output_options import ReportOutput
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
@@ -184,7 +185,7 @@ def advise(
         for table in selection.finished(reader.rows(Flows, named, _AT_THE_END), Flows):
             seen.add(table)
         advice = advise(seen, reader.inventory, wanted)
-        report = advice_report(advice, run.reports[-1].stats, run.reports[-1].evicted)
+        report = advice_report(advice, run.reports[-1])
         texts = {document.file: manifest(document) for document in advice.documents}
         if output is not None and run.answers():
             left = write_folder(output, {**texts, REFUSED_FILE: report.refusals()}, replace=replace)

@@ -10,7 +10,6 @@ from ztflow.cli.options import (
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Rows,
     Talk,
     filter_options,
@@ -19,8 +18,8 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from ztflow.cli.options import (
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Talk,
     Word,
     argument,
@@ -16,8 +15,8 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 

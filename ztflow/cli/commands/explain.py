@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @argument(
     "line", nargs=-1, metavar="[LINE]...",
-    about="The log line, in quotes. Use - to read lines from standard input, the default when input is piped in.",
+    about="The log line, in quotes, or FILE:LINE. Use - to read lines from standard input, the default when input is "
+    "piped in.",
 )  # fmt: skip
 @message_options
 def explain(line: Sequence[str], talk: Talk) -> int:
-    """Show how a log line is parsed, field by field, or why it is not.
+    """Show what a log line says and how it was parsed, or why not.
 
     Where something was around the line, it also shows which envelope that was, and which others were tried.
     """
@@ -28,7 +29,7 @@ def explain(line: Sequence[str], talk: Talk) -> int:
         from ztflow.cli.destinations import destination
 
         given = run.sources(line)
-        texts = _piped() if given == ["-"] else iter([" ".join(given)])
+        texts = _piped() if given == ["-"] else _given(given)
         with destination(None) as stream:
             between = b""
             for text in texts:
@@ -39,6 +40,24 @@ def explain(line: Sequence[str], talk: Talk) -> int:
                     between = b"\n"
 
     return run_command(talk, body)
+
+
+def _given(words: Sequence[str]) -> Iterator[str]:
+    """The lines the words name as FILE:LINE, or the words as one line."""
+    from ztflow.read.raw_lines import place_of, raw_line
+
+    places = [place_of(word) if _is_place(word) else None for word in words]
+    if places and None not in places:
+        yield from (raw_line(*place) for place in places if place is not None)
+    else:
+        yield " ".join(words)
+
+
+def _is_place(word: str) -> bool:
+    """Whether a word may be FILE:LINE and not a part of a line, such as `src.addr=10.0.0.1:80`."""
+    from ztflow.read.raw_lines import outer_file
+
+    return outer_file(word.rpartition(":")[0]) is not None or not any(mark in word for mark in "= \t")
 
 
 def _piped() -> Iterator[str]:

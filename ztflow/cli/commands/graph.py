@@ -58,6 +58,7 @@ def graph(
         from ztflow.cli.rows import Selection
         from ztflow.graph import build_graph, columns_of
         from ztflow.graph.formats import write_graph
+        from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.model.tables import Flows
 
         form = chosen_format(format, output, GRAPH_FORMATS)
@@ -65,13 +66,19 @@ def graph(
         sources = run.sources(inputs)
         check_destination(form, output, sources, reading.inventory, follow=reading.follow)
         reader = Reader(run, reading)
-        columns = columns_of(by)
+        columns = map_columns_of(by) if form == "html" else columns_of(by)
 
         def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
             for table in selection.finished(tables, Flows):
                 yield table.with_rows(table.to_arrow().select(columns))
 
-        traffic = build_graph(reader.all_flows(sources, needed), by=by)
+        flows = reader.all_flows(sources, needed)
+        if form == "html":
+            written = map_page(flows, by, inputs=sources).encode()
+            with destination(output, run.answers) as stream:
+                stream.write(written)
+            return
+        traffic = build_graph(flows, by=by)
         with destination(output, run.answers) as stream:
             if form != "table":
                 text = write_graph(traffic, form)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ztflow.cli.options import (
+    GRAPH_LEVELS,
     OUTPUT,
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Rows,
     Talk,
     Word,
@@ -21,14 +21,20 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
+    from ztflow.counters import Counters
+    from ztflow.model.provenance import Fact
+    from ztflow.model.tables import Halves
     from ztflow.reports import Prices
 
-REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "loss", "tunnels", "clocks", "waypoints")
+REPORT_NAMES = (
+    "traffic", "latency", "locality", "mtls", "denied", "failures", "egress", "identities", "loss", "tunnels", "clocks",
+    "waypoints",
+)  # fmt: skip
 
 
 @argument("name", metavar="NAME", type=Word(REPORT_NAMES), about=f"{', '.join(REPORT_NAMES)}.")
@@ -50,14 +56,33 @@ REPORT_NAMES = ("traffic", "locality", "mtls", "denied", "failures", "egress", "
     help="For loss: what each ztunnel counted (its port 15020, /metrics), so that missing lines can be counted. A "
     "file, folder or pattern; repeatable.",
 )
+@option(
+    OUTPUT,
+    "--prometheus",
+    metavar="URL",
+    help="For loss: the same from a Prometheus that scrapes the ztunnels. PROMETHEUS_USERNAME, _PASSWORD and "
+    "_BEARER_TOKEN say who asks.",
+)
+@option(
+    OUTPUT,
+    "--by",
+    metavar="LEVEL",
+    type=Word(GRAPH_LEVELS),
+    help=f"For traffic and latency: one of {', '.join(GRAPH_LEVELS)}; workload unless given.",
+)
+@option(
+    OUTPUT,
+    "--every",
+    metavar="DURATION",
+    help="For traffic: the course over time, in steps of 10s, 1m, 1h, the empty ones too.",
+)
 @reading_options
 @filter_options
 @limit_options
 @message_options
 def report(
     name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, metrics: Sequence[str],
-    reading: Reading, grid: Grid,
-    rows: Rows, talk: Talk,
+    prometheus: str | None, by: str | None, every: str | None, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Answer one question in tables: locality, denied, loss and so on."""
 
@@ -67,31 +92,76 @@ def report(
         from ztflow.cli.reading import Reader
         from ztflow.cli.report_output import write_report
         from ztflow.cli.rows import Selection
-        from ztflow.counters import read_scrapes, reconcile
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
         from ztflow.reports import NEEDS_HALVES, make_report
 
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         prices = None if price is None else _prices(price)
-        if metrics and name != "loss":
-            raise UsageError("--metrics is for report loss")
-        scrapes = read_scrapes(*metrics) if metrics else []
+        counted = "--metrics" if metrics else "--prometheus" if prometheus else ""
+        if counted and name != "loss":
+            raise UsageError(f"{counted} is for report loss")
+        sources_of_counters = _Counted(metrics, prometheus) if counted else None
+        more: dict[str, object] = {**_more(name, by, every)}
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
         read = [*reading.inventory, *([] if price is None else [price])]
         check_destination(form, output.output, sources, read, follow=reading.follow)
         reader = Reader(run, reading)
-        both = name in NEEDS_HALVES or metrics
+        both = name in NEEDS_HALVES or counted
         halves, found = reader.capture(sources) if both else (None, reader.all_flows(sources))
         counters = None
-        if metrics and halves is not None:
-            counters = reconcile(halves, scrapes, run.reports[-1].events)
-        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters)
+        if sources_of_counters is not None and halves is not None:
+            counters = sources_of_counters.against(halves, run.reports[-1].events)
+        if name == "waypoints" and reader.inventory is not None:
+            more["services"] = reader.inventory.services
+        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters, **more)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 
     return run_command(talk, body)
+
+
+def _more(name: str, by: str | None, every: str | None) -> dict[str, str]:
+    """What only some reports take."""
+    from ztflow.errors import UsageError
+    from ztflow.filters.quantities import parse_duration
+
+    if by is not None and name not in {"traffic", "latency"}:
+        raise UsageError("--by is for reports traffic and latency")
+    if every is not None:
+        if name != "traffic":
+            raise UsageError("--every is for report traffic")
+        try:
+            parse_duration(every)
+        except UsageError as error:
+            raise UsageError(f"--every: {error}") from None
+    return {option: value for option, value in (("by", by), ("every", every)) if value is not None}
+
+
+class _Counted:
+    """What ztunnels counted: files that are read at once, and a Prometheus that is asked once the log is known."""
+
+    def __init__(self, metrics: Sequence[str], prometheus: str | None) -> None:
+        from ztflow.counters import read_scrapes
+
+        self._scrapes = read_scrapes(*metrics)
+        self._server = None
+        if prometheus is not None:
+            from ztflow.counters.prometheus import parse_prometheus
+
+            self._server = parse_prometheus(prometheus)
+
+    def against(self, halves: Halves, events: Sequence[Fact]) -> Counters:
+        """The lines against it."""
+        from ztflow.counters import reconcile
+
+        if self._server is None:
+            return reconcile(halves, self._scrapes, events)
+        from ztflow.counters.prometheus import scrapes_for
+
+        found = scrapes_for(self._server, halves, events)
+        return reconcile(halves, [*self._scrapes, *found.scrapes], events, found.notes)
 
 
 def _prices(text: str) -> Prices:

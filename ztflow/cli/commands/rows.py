@@ -8,7 +8,6 @@ from ztflow.cli.options import (
     Grid,
     Reading,
     Rows,
-    TableOutput,
     Talk,
     Waypoints,
     filter_options,
@@ -16,9 +15,9 @@ from ztflow.cli.options import (
     limit_options,
     message_options,
     reading_options,
-    row_output_options,
     waypoint_options,
 )
+from ztflow.cli.output_options import TableOutput, row_output_options
 from ztflow.cli.run import Run, run_command
 
 

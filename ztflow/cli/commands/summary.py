@@ -9,14 +9,13 @@ from ztflow.cli.options import (
     REPORT_FORMATS,
     Grid,
     Reading,
-    ReportOutput,
     Talk,
     filter_options,
     input_arguments,
     message_options,
     reading_options,
-    report_output_options,
 )
+from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         from ztflow.cli.destinations import check_destination, destination
         from ztflow.cli.output import Paper, chosen_format, paper_for
         from ztflow.cli.reading import Reader
-        from ztflow.cli.report_output import write_report
+        from ztflow.cli.report_output import arrangement_of, write_report
         from ztflow.cli.rows import Selection
         from ztflow.cli.screen import draw
         from ztflow.model.tables import Flows
@@ -53,10 +52,11 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         dropped = 0
         if reading.follow or (form == "table" and paper.width is not None and sources == ["-"]):
             made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
+            selection.tell()
         else:
             made = summarise(selection.apply(reader.all_flows(sources)))
         run.findings |= output.exit_code and made.findings > 0
-        if form != "table":
+        if form != "table" or arrangement_of(output):
             write_report(run, made, form, output)
             return
         lines = draw(made, run.reports[-1], paper, dropped=dropped)
@@ -73,21 +73,24 @@ def _live(reader: Reader, sources: list[str], selection: Selection, paper: Paper
         The summary, and how many flows of a period that moves on had no room.
     """
     from ztflow import api
+    from ztflow.cli.live_lines import LatestLines
     from ztflow.cli.live_screen import LiveScreen
     from ztflow.cli.live_total import LiveTotal
-    from ztflow.cli.screen import draw
+    from ztflow.cli.live_view import LiveView
     from ztflow.memory import return_at_once
     from ztflow.model.tables import Flows
 
     return_at_once()
-    session, feeding = reader.growing(sources, LiveTotal(selection))
+    latest = LatestLines()
+    view = LiveView(latest)
+    note = latest.note if paper.width is not None else None
+    session, feeding = reader.growing(sources, LiveTotal(selection), note=note, ended=lambda: view.ended)
 
-    def lines() -> list[str]:
-        rest = session.picture()
-        return draw(session.total.summary(rest), session.report, paper, live=True, dropped=session.total.dropped)
+    def look() -> None:
+        view.take(session.total.answer(session.picture()), session.report)
 
     with session:
-        with LiveScreen(paper, lines) as screen:
+        with LiveScreen(paper, view, look) as screen:
             for news in feeding:
                 screen.tick(news=news)
         last = api.whole(Flows, session.finish(), session.report)

@@ -21,9 +21,18 @@ CLASS_TEXT: dict[str, str] = {
 
 
 def box_attribute(graph: nx.MultiDiGraph[str]) -> str | None:
-    """The attribute vertices are boxed by: the node; zones for a graph of nodes; none where nothing applies."""
+    """The attribute vertices are boxed by: the node; zones for a graph of nodes, namespaces for one of workloads.
+
+    None where nothing applies.
+    """
     by = graph.graph.get("by")
-    order = ("zone", "cluster") if by == "node" else ("cluster",) if by == "zone" else ("node", "zone", "namespace")
+    orders: dict[str | None, tuple[str, ...]] = {
+        "node": ("zone", "cluster"),
+        "zone": ("cluster",),
+        "workload": ("namespace", "node", "zone"),
+        "service": ("namespace", "node", "zone"),
+    }
+    order = orders.get(by, ("node", "zone", "namespace"))
     for name in order:
         if name != by and any(name in attributes for _, attributes in graph.nodes(data=True)):
             return name

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import WordMemory, per_word, text_hash
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
+from ztflow.model.vocabulary import ErrorClass
 from ztflow.pair.features.early_denials import is_complete, refused
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -42,6 +43,9 @@ def mix(values: UIntArray) -> UIntArray:
     values = (values ^ (values >> np.uint64(27))) * _MIX_2
     return values ^ (values >> np.uint64(31))
 
+
+_NEVER_ARRIVED = frozenset({ErrorClass.REFUSED, ErrorClass.UNREACHABLE, ErrorClass.TIMEOUT})
+"""Errors of a plaintext dial, when no byte moved: no ztunnel took it, which would have accepted first."""
 
 _MIXED_PORTS = mix(np.arange(1 << 16, dtype=np.uint64))
 
@@ -86,6 +90,10 @@ def is_name(host: str) -> bool:
     return not (":" in host or host.rsplit(".", 1)[-1].isdigit())
 
 
+def _never_arrived(error_class: str) -> bool:
+    return error_class in _NEVER_ARRIVED
+
+
 def _is_outbound(word: str) -> bool:
     return word == "outbound"
 
@@ -98,17 +106,18 @@ class BasicFeatures:
         time: End of the connection by the writer's clock; `NO_TIME` when the line has none.
         duration: Life of the connection, ms.
         outbound: True for the client's side.
-        pairable: Complete HBONE halves with a time, and refusals that name what was asked for: those whose partner is
-            a line too.
+        pairable: Complete halves with a time, and refusals that name what was asked for: those whose partner may be a
+            line too.
         blocking_key: Hash of what both halves share: addresses, authority, identity; see
             docs/reference/ztunnel-log.md#what-both-halves-share. Of a refused request that is addresses and the
-            authority's host.
+            authority's host, of a connection in plaintext both addresses and the port dialled.
         identity_optional: Whether the loose key leaves the identity out. Not across networks, where it is all that
-            tells clients apart, nor for a refused request, whose blocking key has none.
+            tells clients apart, nor for a refused request or plaintext, whose blocking key has none.
         request: Client → server bytes as this side counted them.
         response: Server → client bytes as this side counted them.
         ztunnel: Hash of the ztunnel that wrote it: its pod, else the input.
         elsewhere: Whether the address dialled is not the authority's: the far end is a waypoint or gateway.
+        plain: Whether it is a whole connection in plaintext whose partner may be a line.
     """
 
     time: IntArray
@@ -121,6 +130,7 @@ class BasicFeatures:
     response: UIntArray
     ztunnel: UIntArray
     elsewhere: BoolArray
+    plain: BoolArray
 
     def __len__(self) -> int:
         return len(self.time)
@@ -197,7 +207,16 @@ def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
     ztunnel = hashes("ztunnel_pod")
     if not ztunnel.all():
         ztunnel = np.where(ztunnel != 0, ztunnel, mix(hashes("source_file")))
-    pairable = (host != 0) & memory.per_row(halves, "message", is_complete, np.bool_) & (time != NO_TIME)
+    tunnelled = host != 0
+    pairable = memory.per_row(halves, "message", is_complete, np.bool_) & (time != NO_TIME)
+    plain = pairable & ~tunnelled
+    if plain.any():
+        never = memory.per_row(halves, "error_class", _never_arrived, np.bool_) & outbound & ((sent | received) == 0)
+        pairable[plain & never] = False
+        plain &= pairable
+        port = mixed_ports(numbers(halves, "dst_port")[plain])
+        key[plain] = combine([hashes("src_ip")[plain], destination[plain], port])
+        optional[plain] = False
     rows, asked = refused(halves, outbound, memory)
     if len(rows):
         pairable[rows] = time[rows] != NO_TIME
@@ -213,5 +232,6 @@ def basic_features(halves: pa.Table, memory: WordMemory) -> BasicFeatures:
         request=np.where(outbound, sent, received),
         response=np.where(outbound, received, sent),
         ztunnel=ztunnel,
-        elsewhere=(host != 0) & (host != destination),
+        elsewhere=tunnelled & (host != destination),
+        plain=plain,
     )

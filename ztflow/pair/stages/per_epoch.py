@@ -1,7 +1,7 @@
 """Once per epoch of log time: runs the slower stages on the halves that are not isolated pairs.
 
-In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `late_or_cut`, and at last the
-`unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for the halves that wait here.
+In turn `nearby` (clock offsets and the best assignment), `waypoint_hops`, `plaintext_by_start`, `late_or_cut`, and at
+last the `unpaired_reasons` of halves that get no partner. Between epochs a step costs nothing for halves that wait.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME
+from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, Index
 from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import MATCHED, OPEN, REMAINING, MatchedHistory, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
@@ -19,6 +19,7 @@ from ztflow.pair.output import AMBIGUOUS, EXACT, RELAXED, UNIQUE, DecisionRecord
 from ztflow.pair.parameters import PairingParameters
 from ztflow.pair.stages.late_or_cut import pair_late_or_cut
 from ztflow.pair.stages.nearby import NearbyStage
+from ztflow.pair.stages.plaintext_by_start import pair_by_start
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 from ztflow.pair.stages.waypoint_hops import chain_hops
 
@@ -69,6 +70,7 @@ class EpochStages:
         unmatched.sort()
         self._nearby.decide(reached, around, decided)
         self._hops(decided)
+        self._plaintext(decided, watermark)
         self._late_or_cut(decided, watermark if last else reach.before_epoch(watermark), last=last)
 
     def keep(self) -> None:
@@ -82,7 +84,7 @@ class EpochStages:
         unmatched, features, partner = self.unmatched, self.unmatched.features, self._parameters.reach.partner
         remaining = unmatched.status == REMAINING
         hop_to = unmatched.where(remaining & features.outbound & features.elsewhere)
-        hop_from = unmatched.where(remaining & ~features.outbound & ~features.early)
+        hop_from = unmatched.where(remaining & ~features.outbound & features.tunnelled & ~features.early)
         if not len(hop_to) or not len(hop_from):
             return
         until = features.time[hop_from] + 2 * partner
@@ -94,6 +96,21 @@ class EpochStages:
             decided.unpaired(to, Unpaired.WAYPOINT_HOP, next_hop=back)
             decided.unpaired(back, Unpaired.WAYPOINT_SOURCE)
 
+    def _plaintext(self, decided: DecisionRecorder, watermark: int) -> None:
+        """Pair plaintext that was refused or cut; what is left of a cluster has no partner."""
+        unmatched, features, reach = self.unmatched, self.unmatched.features, self._parameters.reach
+        short = features.plain & (1000 * features.duration <= reach.partner)
+        index = unmatched.where(short & (unmatched.status == REMAINING))
+        if not len(index):
+            return
+        open_ = short & (unmatched.status == OPEN)
+        since = unmatched.corrected[open_] - 1000 * features.duration[open_]
+        settled = min(reach.for_starts(watermark), self._nearby.settled - reach.partner, *since.tolist())
+        found = pair_by_start(features, unmatched.corrected, index, settled, self._parameters)
+        kinds = np.where(found.equal, np.where(found.alternatives == 0, UNIQUE, AMBIGUOUS), RELAXED)
+        decided.pairs(found.outbound, found.inbound, kinds, found.confidence, found.alternatives)
+        self._give_up(decided, found.alone)
+
     def _late_or_cut(self, decided: DecisionRecorder, watermark: int, *, last: bool) -> None:
         """Pair late and cut halves; give the reason of those that are given up."""
         unmatched, features = self.unmatched, self.unmatched.features
@@ -101,8 +118,9 @@ class EpochStages:
         index = unmatched.where(unmatched.status == REMAINING)
         if not len(index):
             return
+        others = index[~features.plain[index] | (1000 * features.duration[index] > reach.partner)]
         parameters = self._parameters.late_or_cut
-        for pair in pair_late_or_cut(features, unmatched.corrected, index, watermark, parameters, reach):
+        for pair in pair_late_or_cut(features, unmatched.corrected, others, watermark, parameters, reach):
             kind = RELAXED if not pair.equal_sizes else UNIQUE if not pair.alternatives else AMBIGUOUS
             proved = kind == UNIQUE and unmatched.tunnel[pair.outbound] == unmatched.tunnel[pair.inbound] != 0
             decided.pairs(
@@ -113,9 +131,12 @@ class EpochStages:
                 pair.alternatives,
             )
         index = index[unmatched.status[index] == REMAINING]
-        given_up = index if last else index[features.time[index] + 2 * reach.partner < watermark]
-        if len(given_up):
-            reasons = self._seen.reasons(features, given_up, reach)
-            late = unmatched.late[given_up].tolist()
+        self._give_up(decided, index if last else index[features.time[index] + 2 * reach.partner < watermark])
+
+    def _give_up(self, decided: DecisionRecorder, index: Index) -> None:
+        """Record that these have no partner, and why."""
+        if len(index):
+            reasons = self._seen.reasons(self.unmatched.features, index, self._parameters.reach)
+            late = self.unmatched.late[index].tolist()
             told = [Unpaired.LATE if came_late else reason for reason, came_late in zip(reasons, late, strict=True)]
-            decided.unpaired(given_up, told)
+            decided.unpaired(index, told)

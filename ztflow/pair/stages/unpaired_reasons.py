@@ -100,6 +100,13 @@ class SeenAddresses:
         result: BoolArray = (names[place] == addresses) & (times[place] <= until)
         return result
 
+    def other_side(self, features: FullFeatures, index: Index, until: IntArray) -> BoolArray:
+        """Whether the end that is not local to each half has written a line as that end by that time."""
+        outbound = features.outbound[index]
+        found = np.where(outbound, self.known("inbound_destination", features.destination[index], until), False)
+        found |= ~outbound & self.known("outbound_source", features.source[index], until)
+        return found
+
     def reasons(self, features: FullFeatures, index: Index, reach: Reach) -> list[str]:
         """The reason of each half without partner."""
         part = features.take(index)

@@ -139,6 +139,26 @@ def inventory_beside(inputs: Sequence[Any]) -> Beside:
     return beside
 
 
+def inventories_near(inputs: Sequence[Any]) -> list[str]:
+    """Files called an inventory in the folders of logs that are named one by one; they are not used.
+
+    Args:
+        inputs: As for `inventory_beside`.
+    """
+    files: dict[str, None] = {}
+    for one in inputs:
+        if not isinstance(one, str | Path) or one == "-" or is_loki(str(one)):
+            continue
+        named = [str(one)] if Path(one).exists() or not has_magic(str(one)) else glob(str(one), recursive=True)  # noqa: PTH207
+        files.update(dict.fromkeys(name for name in named if Path(name).is_file()))
+    near: dict[str, None] = {}
+    for folder in dict.fromkeys(Path(name).parent for name in files):
+        with suppress(OSError):
+            held = sorted(entry for entry in folder.iterdir() if is_inventory_name(entry.name) and entry.is_file())
+            near.update(dict.fromkeys(str(entry) for entry in held if str(entry) not in files))
+    return list(near)
+
+
 class _Collected:
     """What one input holds."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from ztflow.place.inventory.facts import Inventory
 from ztflow.place.inventory.found import HINT, Beside
@@ -40,7 +40,8 @@ def what_was_beside(beside: Beside) -> Iterator[str]:
         zones = {node.zone for node in inside.nodes if node.zone}
         parts += [f"zones: {len(zones):,}"] if zones else []
         what = ", ".join(parts) or _gave(inside)
-        source = "" if files == [name] else f", from {_shown(name, files)}"
+        each = {file: _gave(beside.inventory.of_file(file)) for file in files} if 1 < len(files) <= _SHOWN else {}
+        source = "" if files == [name] else f", from {_shown(name, files, each)}"
         yield f"{name}: {what}{source} (not used with --inventory none)"
         hidden = sum(beside.inventory.elided[file] for file in files)
         if hidden:
@@ -50,15 +51,27 @@ def what_was_beside(beside: Beside) -> Iterator[str]:
         yield f"no pod, node or address in {', '.join(beside.barren[:_SHOWN])}{more}; {HINT}"
 
 
-def _shown(name: str, files: list[str]) -> str:
-    """The first files, without the folders all are below; the one they are in is kept."""
-    inside = [file[len(name) :].lstrip("/").split("/") for file in sorted(files)]
+def what_is_near(names: Sequence[str]) -> Iterator[str]:
+    """One line for files that are called an inventory, stand beside logs and are not used."""
+    if names:
+        more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+        used = " ".join(f"--inventory {name}" for name in names[:_SHOWN])
+        yield f"beside the logs, not used: {', '.join(names[:_SHOWN])}{more}; they tell pods and nodes with {used}"
+
+
+def _shown(name: str, files: list[str], each: Mapping[str, str]) -> str:
+    """The first files, without the folders all are below; the one they are in is kept. And what each gave."""
+    files = sorted(files)
+    inside = [file[len(name) :].lstrip("/").split("/") for file in files]
     common = 0
     while all(len(parts) > common + 1 and parts[common] == inside[0][common] for parts in inside):
         common += 1
     if any(len(parts) == common + 1 for parts in inside):
         common = max(common - 1, 0)
-    names = ["/".join(parts[common:]) for parts in inside[:_SHOWN]]
+    names = [
+        "/".join(parts[common:]) + (f" ({each[file]})" if file in each else "")
+        for file, parts in zip(files[:_SHOWN], inside, strict=False)
+    ]
     more = f" and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
     return f"{', '.join(names)}{more}"
 

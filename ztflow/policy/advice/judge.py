@@ -34,6 +34,7 @@ _AFTER_THE_DECISION = frozenset(
     {
         None, ErrorClass.REFUSED, ErrorClass.UNREACHABLE, ErrorClass.TIMEOUT, ErrorClass.RESET, ErrorClass.IO_ERROR,
         ErrorClass.DRAINED, ErrorClass.H2_ERROR, ErrorClass.PEER_UNAVAILABLE, ErrorClass.INTERNAL, ErrorClass.OTHER,
+        ErrorClass.WAYPOINT_CLOSED,
     }
 )  # fmt: skip
 """Errors of an inbound line that come after its policies let the connection in."""
@@ -96,7 +97,7 @@ class Judge:
             if kind.path not in {None, FlowPath.PLAINTEXT}:
                 tunnelled += tally.connections
                 unplaced += 0 if kind.destination.is_workload else tally.connections
-            elif kind.path == FlowPath.PLAINTEXT:
+            elif kind.path == FlowPath.PLAINTEXT and not kind.both:
                 self._plain[_plain_key(kind)] += tally.connections if kind.arrived else -tally.connections
             to = selectors.whole(kind.destination)
             if kind.verdict == Verdict.DENIED:

@@ -105,7 +105,8 @@ class Kind(NamedTuple):
     @property
     def lost(self) -> bool:
         """Whether a half is missing that should have been there."""
-        return not self.both and self.unpaired_reason not in BY_NATURE_ALONE
+        alone = not self.both and self.verdict != Verdict.OPEN  # an open one has no line yet
+        return alone and self.unpaired_reason not in BY_NATURE_ALONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ Source: grafana/loki `docs/sources/reference/loki-http-api.md`; environment vari
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +18,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import time_ns
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
 
 from ztflow.errors import SourceError
+from ztflow.read.sources.http_server import credentials, settings_of
 from ztflow.read.sources.loki_answer import Seen, Streams
 from ztflow.read.sources.loki_query import LIMIT, LokiQuery
 
@@ -47,9 +47,6 @@ _KNOWN = frozenset({"query", "since", "start", "end", "limit", "org", "deadline"
 _OPTIONS = re.compile(rf"\?(?:{'|'.join(sorted(_KNOWN))})=")
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TRANSPORT = (
-    "LOKI_HTTP_PROXY_URL", "LOKI_CA_CERT_PATH", "LOKI_CLIENT_CERT_PATH", "LOKI_CLIENT_KEY_PATH", "LOKI_TLS_SKIP_VERIFY",
-)  # fmt: skip
 
 
 def loki_url(address: str, query: str, **options: str) -> str:
@@ -120,18 +117,12 @@ def parse_loki(name: str, *, environ: Mapping[str, str] | None = None, now: int 
         raise SourceError(shown, f"cannot be understood: {error}", hint="times are RFC 3339 or nanoseconds") from error
     host = f"[{host}]" if ":" in host else host
     address = f"{SCHEMES[scheme]}://{host}:{port}{parts.path.rstrip('/')}"
-    user, _, password = (unquote(part) for part in userinfo.partition(":"))
-    user = user or environ.get("LOKI_USERNAME", "")
-    password = password or environ.get("LOKI_PASSWORD", "")
-    token = environ.get("LOKI_BEARER_TOKEN", "").strip()
-    headers = _headers(user, password, token, asked.get("org") or environ.get("LOKI_ORG_ID"))
-    if any(not (value.isascii() and value.isprintable()) for value in headers.values()):
-        detail = "LOKI_BEARER_TOKEN or the tenant has characters that no HTTP header may have"
-        raise SourceError(shown, detail, hint="print them with `cat -A`: is there a line end inside?")
-    basic = headers.get("Authorization", "").rpartition(" ")[2]
-    secrets = tuple(filter(None, (password, quote(password, safe=""), userinfo.partition(":")[2], token, basic)))
-    transport = {key: environ[key] for key in _TRANSPORT if environ.get(key)}
-    return LokiQuery(shown, address, query, start, end, limit, headers, secrets, transport, deadline)
+    headers, secrets = credentials(environ, "LOKI", userinfo, asked.get("org"), shown)
+    transport = settings_of(environ, "LOKI")
+    return LokiQuery(
+        shown, address, query, start, end, limit,
+        headers=headers, secrets=secrets, transport=transport, deadline=deadline,
+    )  # fmt: skip
 
 
 def _split(rest: str) -> tuple[str, str, str]:
@@ -148,18 +139,6 @@ def _split(rest: str) -> tuple[str, str, str]:
         userinfo, where = "", base
     where, mark, early = where.partition("?")  # an option's own value had such a mark
     return userinfo, where, f"{early}?{options}" if mark else options
-
-
-def _headers(user: str, password: str, token: str, org: str | None) -> dict[str, str]:
-    headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ztflow"}
-    if user:
-        secret = f"{user}:{password}".encode("utf-8", "surrogateescape")
-        headers["Authorization"] = "Basic " + base64.b64encode(secret).decode()
-    elif token:
-        headers["Authorization"] = f"Bearer {token}"
-    if org:
-        headers["X-Scope-OrgID"] = org
-    return headers
 
 
 def _instant(text: str) -> int:

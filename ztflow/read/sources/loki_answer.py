@@ -15,18 +15,13 @@ from typing import Any, TypeAlias
 import orjson
 
 from ztflow.errors import SourceError
-from ztflow.read.limits import DOCUMENT_CHARS
-from ztflow.read.sources.compression import compression_of, decompressed
+from ztflow.read.sources.http_answer import data_of, short
 
 Streams: TypeAlias = list[dict[str, Any]]
 """`data.result` of an answer."""
 
 Entry: TypeAlias = tuple[int, str, str]
 """Time, labels and metadata (as text), line: what makes an entry the same one."""
-
-
-class TooBigError(SourceError):
-    """An answer longer than is held; a smaller limit would help."""
 
 
 @dataclass(slots=True)
@@ -49,66 +44,13 @@ class Page:
         return max((entry[0] for entry in self.entries), default=-1)
 
 
-def unpacked(body: bytes, encoding: str, name: str) -> bytes:
-    """The body of an answer, decompressed.
-
-    Args:
-        body: As it came.
-        encoding: `Content-Encoding`. A proxy may compress without saying so, or say so without compressing.
-        name: The input's name, for messages.
-
-    Raises:
-        SourceError: It is cut, damaged, too long, or compressed in a way nobody asked for.
-    """
-    packed = compression_of(body[:8])
-    if packed is None:
-        if encoding in {"gzip", "x-gzip"} and body[:1] not in {b"", b"{", b"<"}:
-            raise SourceError(name, "the answer is damaged: it is said to be gzip and is not")
-        if encoding not in {"", "identity", "gzip", "x-gzip"}:
-            raise SourceError(name, f"the answer is compressed as {encoding[:20]!r}, which was not asked for")
-        return body
-    pieces, size = [], 0
-    try:
-        for piece in decompressed(iter((body,)), packed, name):
-            pieces.append(piece)
-            size += len(piece)
-            if size > DOCUMENT_CHARS:
-                break
-    except SourceError as error:
-        raise SourceError(name, f"the answer is damaged: {error.detail}") from error
-    if size > DOCUMENT_CHARS:
-        raise TooBigError(name, f"one answer is longer than {DOCUMENT_CHARS >> 20} MiB")
-    return b"".join(pieces)
-
-
-def data_of(body: bytes, name: str, address: str) -> dict[str, Any]:
-    """`data` of an answer.
-
-    Raises:
-        SourceError: It is not JSON, or not Loki's.
-    """
-    hint = f"is {address} a Loki?"
-    try:
-        value = orjson.loads(body)
-    except ValueError as error:
-        text = body[:60].decode("utf-8", "replace").strip()
-        what = "is empty" if not text else f'begins with "{text.splitlines()[0]}" and is no JSON: {error}'
-        raise SourceError(name, f"the answer is not Loki's: it {what}", hint=hint) from error
-    data = value.get("data") if isinstance(value, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("resultType"), str) or "result" not in data:
-        raise SourceError(name, "the answer is not Loki's: it has no data with a resultType and a result", hint=hint)
-    if value.get("status", "success") != "success":
-        raise SourceError(name, f"Loki says {_short(value['status'])} instead of success", hint=hint)
-    return data
-
-
 def page_of(body: bytes, limit: int, name: str, address: str) -> Page:
     """The entries of an answer to `query_range`.
 
     Raises:
         SourceError: It has another shape, and the message says where.
     """
-    data = data_of(body, name, address)
+    data = data_of(body, name, address, "Loki")
     if data["resultType"] != "streams":
         raise SourceError(name, "the query gives numbers, not log lines", hint="ask for a plain selector")
     page = Page([])
@@ -146,18 +88,12 @@ def _entries(streams: Streams) -> Iterator[tuple[Entry, Any]]:
             yield (_time(value[0], where), labels + more, value[1]), value
 
 
-def _short(value: Any) -> str:
-    """A value for a message; a long one is not cut, for the cut might go through a password."""
-    text = "".join(one if one.isprintable() else " " for one in str(value))
-    return f'"{text}"' if len(text) <= 40 else "a long text"
-
-
 def _time(value: Any, where: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
         return value
-    raise ValueError(f"{where} has {_short(value)} for a time, not nanoseconds since 1970")
+    raise ValueError(f"{where} has {short(value)} for a time, not nanoseconds since 1970")
 
 
 def shown_time(nanos: int) -> str:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ztflow.read.sources.http_server import Server
 
 LIMIT = 5000
 """Entries asked for at once: what servers allow unless configured otherwise (`max_entries_limit_per_query`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class LokiQuery:
+class LokiQuery(Server):
     """A query.
 
     Attributes:
-        name: The input's name without credentials.
-        address: `http://host:port/prefix`.
         query: LogQL.
         start: First nanosecond since 1970.
         end: The nanosecond after the last; None is now.
         limit: Entries a page.
-        headers: Tenant and credentials.
-        secrets: What no message may show, should the other side repeat it.
-        transport: Proxy and TLS settings, by the name of their environment variable.
-        deadline: Nanoseconds the whole reading may take; None is without end.
     """
 
-    name: str
-    address: str
     query: str
     start: int
     end: int | None = None
     limit: int = LIMIT
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    transport: Mapping[str, str] = field(default_factory=dict, repr=False)
-    deadline: int | None = None
+    product: ClassVar[str] = "Loki"
+    variables: ClassVar[str] = "LOKI"
+    example: ClassVar[str] = "loki://host/path?query=…"
+    refused: ClassVar[str] = "is the query valid, and the limit within the server's?"

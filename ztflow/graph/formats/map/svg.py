@@ -16,24 +16,58 @@ from ztflow.text.format import bytes_text, duration_text, hidden_text
 if TYPE_CHECKING:
     import networkx as nx
 
-STYLE = """
-.ztmap{--ink:#1f2933;--muted:#66707c;--paper:#ffffff;--box:#f5f7f9;--line:#c3ccd5;--pill:#ffffff;
---same_node:#12805c;--cross_node:#c2570c;--mixed:#8a6d0b;--unknown:#7b8794;--bad:#c0262d;
-font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:11px}
-@media(prefers-color-scheme:dark){.ztmap{--ink:#e4e7eb;--muted:#9aa5b1;--paper:#14181d;--box:#1c2229;--line:#3e4c59;
---pill:#262d35;--same_node:#3fc796;--cross_node:#f2994a;--mixed:#e0bf4a;--unknown:#9aa5b1;--bad:#ff6b6b}}
-.ztmap text{fill:var(--ink);dominant-baseline:central}
-.ztmap .box rect{fill:var(--box);stroke:var(--line)}.ztmap .box.none rect{stroke-dasharray:6 5;fill:none}
-.ztmap .box text{font-weight:bold;font-size:13px}.ztmap .box tspan{font-weight:normal;fill:var(--muted);font-size:11px}
-.ztmap .vertex rect{fill:var(--pill);stroke:var(--line)}.ztmap .vertex.nameless rect{stroke-dasharray:4 3}
-.ztmap .vertex.refused rect{stroke:var(--bad)}.ztmap .vertex tspan{fill:var(--muted)}
-.ztmap .edge path{fill:none;stroke:var(--c);stroke-opacity:.72}.ztmap .crowded .edge path{stroke-opacity:.35}
-.ztmap .edge .tip{fill:var(--c);stroke:none}
-.ztmap .same_node{--c:var(--same_node)}.ztmap .cross_node{--c:var(--cross_node)}
-.ztmap .mixed{--c:var(--mixed)}.ztmap .mixed path{stroke-dasharray:12 3}
-.ztmap .unknown{--c:var(--unknown)}.ztmap .unknown path{stroke-dasharray:3 4}
-.ztmap .edge.refused circle{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}
-.ztmap .edge.refused text{fill:var(--bad);font-size:9px;font-weight:bold;text-anchor:middle}
+_LIGHT = (
+    "--ink:#1f2933;--muted:#5b6570;--paper:#ffffff;--box:#f5f7f9;--line:#c3ccd5;--pill:#ffffff;--same_node:#12805c;"
+    "--cross_node:#c2570c;--cross_zone:#8b2fc9;--mixed:#8a6d0b;--unknown:#7b8794;--bad:#c0262d;--accent:#1d5fbf"
+)
+_DARK = (
+    "--ink:#e4e7eb;--muted:#9aa5b1;--paper:#14181d;--box:#1c2229;--line:#3e4c59;--pill:#262d35;--same_node:#3fc796;"
+    "--cross_node:#f2994a;--cross_zone:#c792ea;--mixed:#e0bf4a;--unknown:#9aa5b1;--bad:#ff6b6b;--accent:#7db4ff"
+)
+# A page that says which of the two it is (this page's own button, JupyterLab, VS Code) is believed over the system.
+_SAYS_LIGHT = ':root[data-theme=light] .ztmap,[data-jp-theme-light="true"] .ztmap,.vscode-light .ztmap'
+_SAYS_DARK = ':root[data-theme=dark] .ztmap,[data-jp-theme-light="false"] .ztmap,.vscode-dark .ztmap'
+
+STYLE = f"""
+.ztmap{{{_LIGHT};
+font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:11px}}
+@media(prefers-color-scheme:dark){{.ztmap{{{_DARK}}}}}
+{_SAYS_LIGHT}{{{_LIGHT}}}
+{_SAYS_DARK}{{{_DARK}}}
+@media print{{.ztmap{{{_LIGHT}}}}}
+.ztmap text{{fill:var(--ink);dominant-baseline:central}}
+.ztmap .box rect{{fill:var(--box);stroke:var(--line)}}.ztmap .box.none rect{{stroke-dasharray:6 5;fill:none}}
+.ztmap .box.inner rect{{fill:var(--paper);fill-opacity:.5}}.ztmap .box rect.grip{{fill:transparent;stroke:none}}
+.ztmap .box text{{font-weight:bold;font-size:13px}}
+.ztmap .box tspan{{font-weight:normal;fill:var(--muted);font-size:11px}}
+.ztmap .marker{{fill:var(--muted)}}
+.ztmap .vertex rect{{fill:var(--pill);stroke:var(--line)}}.ztmap .vertex.nameless rect{{stroke-dasharray:4 3}}
+.ztmap .vertex.group text{{font-weight:bold}}.ztmap .vertex.group rect{{fill:var(--box);stroke-width:1.5}}
+.ztmap .vertex.refused rect{{stroke:var(--bad)}}.ztmap .vertex tspan{{fill:var(--muted);font-weight:normal}}
+.ztmap .vertex.hit rect,.ztmap .vertex:focus-visible rect,.ztmap .head:focus-visible .grip{{stroke:var(--accent);
+stroke-width:2.5}}
+.ztmap .edge path{{fill:none;stroke:var(--c);stroke-opacity:.72}}
+.ztmap .crowded .edge path,.ztmap.crowded .edge path{{stroke-opacity:.35}}
+.ztmap .edge path.catch{{stroke-opacity:0;stroke-width:11}}.ztmap .edge:hover path.line{{stroke-opacity:1}}
+.ztmap .edge.bundle path.line,.ztmap.crowded .edge.bundle path.line{{stroke-opacity:.6;stroke-dasharray:none}}
+.ztmap .edge .tip{{fill:var(--c);stroke:none}}
+.ztmap .same_node{{--c:var(--same_node)}}.ztmap .cross_node{{--c:var(--cross_node)}}
+.ztmap .cross_zone{{--c:var(--cross_zone)}}
+.ztmap .mixed{{--c:var(--mixed)}}.ztmap .mixed path.line{{stroke-dasharray:12 3}}
+.ztmap .unknown,.ztmap .untold{{--c:var(--unknown)}}
+.ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
+.ztmap .mtls,.ztmap .fine{{--c:var(--same_node)}}.ztmap .waypoint{{--c:var(--accent)}}
+.ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed{{--c:var(--cross_node)}}
+.ztmap .dim{{opacity:.12}}
+.ztmap .edge.refused circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
+.ztmap .edge.refused text,.ztmap .badge text{{fill:var(--bad);font-size:9px;font-weight:bold;text-anchor:middle}}
+.ztmap .badge circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
+.ztmap .lock .ring{{fill:var(--paper);stroke:var(--c)}}.ztmap .lock.mixed .sign{{fill-opacity:.25}}
+.ztmap .lock .sign{{fill:var(--c);stroke:var(--c);stroke-width:1.3}}.ztmap .lock text{{text-anchor:middle}}
+.ztmap .lock.plaintext .sign{{fill:none}}
+.ztmap .matrix .field{{fill:var(--box);stroke:var(--line)}}.ztmap .cell rect{{fill:var(--c)}}
+.ztmap .cell path.corner{{fill:var(--bad);stroke:none}}.ztmap .matrix .row{{text-anchor:end}}
+.ztmap .matrix .axes{{fill:var(--muted)}}
 """
 """Same-node and cross-node edges differ in colour and the unknown ones in dashes, for light and dark pages."""
 
@@ -183,7 +217,7 @@ def _edge(link: Link, number: int, names: Mapping[str, int]) -> str:
         link,
         number,
         names,
-        f'<path d="{link.curve.path}" stroke-width="{width}"/>'
+        f'<path class="line" d="{link.curve.path}" stroke-width="{width}"/>'
         f'<polygon class="tip" points="{x:.1f},{y:.1f} {base:.1f},{y - half:.1f} {base:.1f},{y + half:.1f}"/>',
     )
 

@@ -1,4 +1,4 @@
-"""Proxy and TLS settings for Loki, as `logcli` and Go programs take them from the environment.
+"""Proxy and TLS settings, as `logcli` and Go programs take them from the environment.
 
 Source: grafana/loki `pkg/logcli/client/client.go`; Go's `http.ProxyFromEnvironment`, which uses none for this machine.
 """
@@ -13,29 +13,25 @@ from urllib.request import getproxies, proxy_bypass
 from urllib3 import PoolManager, ProxyManager, disable_warnings, make_headers
 from urllib3.exceptions import InsecureRequestWarning
 
-from ztflow.read.sources.loki_query import LokiQuery
+from ztflow.read.sources.http_server import CA_CERT, CLIENT_CERT, CLIENT_KEY, PROXY_URL, SKIP_VERIFY, Server
 
-_FILES = {
-    "ca_certs": "LOKI_CA_CERT_PATH",
-    "cert_file": "LOKI_CLIENT_CERT_PATH",
-    "key_file": "LOKI_CLIENT_KEY_PATH",
-}
+_FILES = {"ca_certs": CA_CERT, "cert_file": CLIENT_CERT, "key_file": CLIENT_KEY}
 
 
-def connections(query: LokiQuery) -> PoolManager:
-    """Connections with the proxy and the TLS settings that go with a query.
+def connections(server: Server) -> PoolManager:
+    """Connections with the proxy and the TLS settings that go with a server.
 
     Raises:
         OSError: A certificate or key cannot be read.
         urllib3.exceptions.HTTPError: The proxy's address cannot be understood.
     """
-    settings = query.transport
+    settings = server.transport
     options: dict[str, Any] = {key: _file(settings.get(variable)) for key, variable in _FILES.items()}
-    if settings.get("LOKI_TLS_SKIP_VERIFY", "").lower() in {"1", "t", "true"}:
+    if settings.get(SKIP_VERIFY, "").lower() in {"1", "t", "true"}:
         options["cert_reqs"] = "CERT_NONE"
         disable_warnings(InsecureRequestWarning)  # it was asked for
     options = {key: value for key, value in options.items() if value}
-    proxy = _proxy(query)
+    proxy = _proxy(server)
     if not proxy:
         return PoolManager(num_pools=1, maxsize=1, **options)
     proxy = proxy if "://" in proxy else f"http://{proxy}"
@@ -51,10 +47,10 @@ def _file(path: str | None) -> str | None:
     return path
 
 
-def _proxy(query: LokiQuery) -> str | None:
-    parts = urlsplit(query.address)
+def _proxy(server: Server) -> str | None:
+    parts = urlsplit(server.address)
     host = parts.hostname or ""
-    if named := query.transport.get("LOKI_HTTP_PROXY_URL"):
+    if named := server.transport.get(PROXY_URL):
         return named
     if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
         return None

@@ -1,0 +1,101 @@
+// The page's data: columns of JSON → arrays, and what can be said of an edge at once.
+
+/** A column as an array; see `packed` in columns.py. */
+function unpack(column) {
+  if (column === undefined || Array.isArray(column)) return column || [];
+  const values = new Array(column.n).fill(column.most);
+  let at = 0;
+  column.at.forEach((step, i) => { at += step; values[at] = column.is[i]; });
+  return values;
+}
+
+/** A column of words: `of(row)` is its text or null. */
+function worded(column) {
+  const codes = unpack(column && column.codes);
+  const words = (column && column.words) || [];
+  return { words, codes, of: (row) => (codes[row] >= 0 ? words[codes[row]] : null) };
+}
+
+/** Numbers from their steps. */
+function summed(steps) {
+  let at = 0;
+  return steps.map((step) => (at += step));
+}
+
+const DATA = JSON.parse(document.getElementById("graph").textContent);
+const ABOUT = DATA.about;
+const BY = ABOUT.by || "vertex";
+
+const VERTICES = { id: DATA.vertices.id, unknown: unpack(DATA.vertices.unknown), count: DATA.vertices.id.length };
+for (const name of ["kind", "namespace", "workload", "workload_from", "node", "zone", "cluster", "identity"]) {
+  VERTICES[name] = worded(DATA.vertices[name]);
+}
+
+const EDGES = { count: DATA.edges.source.length, path: worded(DATA.edges.path) };
+for (const [name, column] of Object.entries(DATA.edges)) if (name !== "path") EDGES[name] = unpack(column);
+EDGES.bytes = EDGES.request_bytes.map((bytes, edge) => bytes + EDGES.response_bytes[edge]);
+EDGES.bad = EDGES.denied.map((denied, edge) => denied + EDGES.failed[edge]);
+
+// What kinds of connections an edge has, one bit a kind.
+const MTLS = 1, WAYPOINT = 2, PLAINTEXT = 4, NOT_TOLD = 8;
+const ENCRYPTION = [[MTLS, "mtls", "mTLS"], [WAYPOINT, "waypoint", "mTLS to a waypoint"], [PLAINTEXT, "plaintext", "plaintext"],
+  [NOT_TOLD, "untold", "encryption unknown"]];
+const SAME_NODE = 1, CROSS_NODE = 2, CROSS_ZONE = 4, NO_PLACE = 8;
+const DISTANCE = [[SAME_NODE, "same_node", "same node"], [CROSS_NODE, "cross_node", "cross node"],
+  [CROSS_ZONE, "cross_zone", "cross zone"], [NO_PLACE, "unknown", "node unknown"]];
+const FINE = 1, DENIED = 2, FAILED = 4;
+const OUTCOME = [[FINE, "fine", "not refused"], [DENIED, "denied", "denied"], [FAILED, "failed", "failed"]];
+const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME };
+
+EDGES.encryption = EDGES.flows.map((flows, edge) => {
+  const plain = EDGES.plaintext[edge], untold = EDGES.mtls_unknown[edge];
+  const secure = EDGES.path.of(edge) === "waypoint" ? WAYPOINT : MTLS;
+  return (flows > plain + untold ? secure : 0) | (plain ? PLAINTEXT : 0) | (untold ? NOT_TOLD : 0);
+});
+EDGES.distance = EDGES.flows.map((flows, edge) => {
+  const same = EDGES.same_node[edge], cross = EDGES.cross_node[edge], far = EDGES.cross_zone[edge];
+  return (same ? SAME_NODE : 0) | (cross > far ? CROSS_NODE : 0) | (far ? CROSS_ZONE : 0)
+    | (flows > same + Math.max(cross, far) ? NO_PLACE : 0);
+});
+EDGES.outcome = EDGES.flows.map((flows, edge) => (flows > EDGES.bad[edge] ? FINE : 0)
+  | (EDGES.denied[edge] ? DENIED : 0) | (EDGES.failed[edge] ? FAILED : 0));
+
+/** The class of a mixture: its kind's name, or `mixed`. */
+function classOf(kind, mask) {
+  const found = KINDS[kind].filter(([bit]) => mask & bit);
+  if (kind === "outcome") return mask & DENIED ? "denied" : mask & FAILED ? "failed" : "fine";
+  return found.length === 1 ? found[0][1] : found.length ? "mixed" : "unknown";
+}
+
+/** A mixture in words. */
+function wordsOf(kind, mask) {
+  return KINDS[kind].filter(([bit]) => mask & bit).map(([, , text]) => text).join(" and ");
+}
+
+// Connections over time: only steps with traffic, in order of edge and step.
+const TIME = DATA.time && DATA.time.steps > 1 ? DATA.time : null;
+const CELLS = series(TIME && TIME.cells, TIME && TIME.flows);
+const BAD_CELLS = series(TIME && TIME.bad_cells, TIME && TIME.bad);
+
+function series(steps, counts) {
+  if (!steps) return { edge: [], step: [], count: [] };
+  const keys = summed(steps);
+  return { edge: keys.map((key) => Math.floor(key / TIME.steps)), step: keys.map((key) => key % TIME.steps), count: unpack(counts) };
+}
+
+/** Counts by step over some edges (a mask), or all. */
+function overTime(cells, mask) {
+  const counts = new Array(TIME ? TIME.steps : 0).fill(0);
+  cells.edge.forEach((edge, i) => { if (!mask || mask[edge]) counts[cells.step[i]] += cells.count[i]; });
+  return counts;
+}
+
+const REFUSALS = DATA.refusals && { edge: DATA.refusals.edge, flows: DATA.refusals.flows,
+  error_class: worded(DATA.refusals.error_class), policy: worded(DATA.refusals.policy) };
+const SAMPLES = DATA.samples && { edge: DATA.samples.edge, time: DATA.samples.time, lines: DATA.samples.lines, shown: DATA.samples.shown };
+if (SAMPLES) {
+  for (const name of ["verdict", "error_class", "outbound_file", "inbound_file"]) SAMPLES[name] = worded(DATA.samples[name]);
+  for (const name of ["duration_ms", "request_bytes", "response_bytes", "outbound_line", "inbound_line"]) {
+    SAMPLES[name] = unpack(DATA.samples[name]);
+  }
+}

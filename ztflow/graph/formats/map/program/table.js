@@ -1,0 +1,43 @@
+// The edges as a table: those of the selection, else all that pass the filters.
+
+const TABLE_ROWS = 60;
+const TABLE_COLUMNS = [
+  ["Source", (edge) => VERTICES.id[EDGES.source[edge]]], ["Destination", (edge) => VERTICES.id[EDGES.target[edge]]],
+  ["Path", (edge) => EDGES.path.of(edge) ?? "-"], ["Encryption", (edge) => wordsOf("encryption", EDGES.encryption[edge])],
+  ["Connections", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
+  ["p95", EDGES.duration_p95_ms, durationText], ["Same node", EDGES.same_node], ["Cross node", EDGES.cross_node],
+  ["Cross zone", EDGES.cross_zone], ["Node unknown", EDGES.locality_unknown], ["Denied", EDGES.denied], ["Failed", EDGES.failed],
+  ["Plaintext", EDGES.plaintext],
+];
+
+/** Fills the table; `sorting` is `{column, down}`. */
+function fillTable(body, note, chosen, weights, sorting) {
+  const [, source] = TABLE_COLUMNS[sorting.column];
+  const value = typeof source === "function" ? source : (edge) => (source === null ? weights.flows[edge] : source[edge] ?? -1);
+  const keys = new Array(EDGES.count), turn = sorting.down ? -1 : 1;
+  for (const edge of chosen) keys[edge] = value(edge);
+  const order = (a, b) => (keys[a] < keys[b] ? -turn : keys[a] > keys[b] ? turn : a - b);
+  const rows = [...chosen].sort(order).slice(0, TABLE_ROWS);
+  body.replaceChildren(...rows.map((edge) => html("tr", { "data-edge": edge, tabindex: 0 }, ...TABLE_COLUMNS.map(([, of, text]) => {
+    if (typeof of === "function") return html("td", {}, of(edge));
+    const number = of === null ? weights.flows[edge] : of[edge];
+    return html("td", { class: "n" }, number === null || number === undefined ? "-" : text ? text(number) : count(number));
+  }))));
+  note.textContent = chosen.length > rows.length ? `… and ${several(chosen.length - rows.length, "more edge")}` : "";
+}
+
+/** The heading, whose buttons sort. */
+function tableHead(row, sorting, changed) {
+  TABLE_COLUMNS.forEach(([title, source], column) => {
+    const head = html("th", { scope: "col", class: typeof source === "function" ? "" : "n" },
+      html("button", { type: "button", onclick: () => {
+        sorting.down = sorting.column === column ? !sorting.down : typeof source !== "function";
+        sorting.column = column;
+        [...row.cells].forEach((cell) => cell.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
+        changed();
+      } }, title));
+    if (column === sorting.column) head.setAttribute("aria-sort", "descending");
+    row.append(head);
+  });
+}
