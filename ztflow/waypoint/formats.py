@@ -59,7 +59,7 @@ _ISTIO_JSON: Final = {
     "downstream_local_address": "local", "downstream_remote_address": "remote",
 }  # fmt: skip
 
-NEEDED: Final = ("start", "duration", "received", "sent", "local", "remote")
+FIELDS_NEEDED: Final = ("start", "duration", "received", "sent", "local", "remote")
 """Without these no line can be joined to a connection."""
 
 _OPERATOR = re.compile(r"%%|%([A-Z0-9_]+)(\([^()%]*(?:%[^()%]+)*\))?(?::\d+)?%")
@@ -87,7 +87,7 @@ class Layout:
             value: The object it is, where it is JSON.
         """
         if self.keys is not None:
-            if value is None or any(key not in value for key, field in self.keys.items() if field in NEEDED):
+            if value is None or any(key not in value for key, field in self.keys.items() if field in FIELDS_NEEDED):
                 return None
             return {field: value.get(key) for key, field in self.keys.items()}
         match = None if self.pattern is None or value is not None else self.pattern.fullmatch(text)
@@ -151,7 +151,7 @@ def _json_layout(form: str) -> Layout:
 
 
 def _check(seen: set[str]) -> None:
-    lacking = [field for field in NEEDED if field not in seen]
+    lacking = [field for field in FIELDS_NEEDED if field not in seen]
     if lacking:
         operators = {field: operator for operator, field in reversed(_FIELDS.items())}
         named = ", ".join(f"%{operators[field]}%" for field in lacking)
