@@ -44,20 +44,29 @@ def ahead_by(
     Cost: that of sorting, and of the pairs within `REACH_MS` of at most 2,000 connections.
     """
     every = max(1, sum(map(len, ends)) // _MOST_CONNECTIONS)
-    found = []
+    by_end, by_start = [], []
     for start, end, line_start, line_end in zip(starts, ends, line_starts, line_ends, strict=True):
-        found.append(_differences(end[::every], np.sort(line_end)) - (_AFTER[0] + _AFTER[1]) / 2)
-        found.append(_differences(start[::every], np.sort(line_start)) + (_BEFORE[0] + _BEFORE[1]) / 2)
-    off = np.sort(np.concatenate(found))
-    if len(off) < _FEWEST:
+        by_end.append(_differences(end[::every], np.sort(line_end)) - sum(_AFTER) / 2)
+        by_start.append(_differences(start[::every], np.sort(line_start)) + sum(_BEFORE) / 2)
+    one, other = _agreed(np.concatenate(by_end)), _agreed(np.concatenate(by_start))
+    if one is None or other is None or abs(one - other) > LEAST_MS:
         return 0.0
+    ahead = (one + other) / 2
+    return ahead if abs(ahead) >= LEAST_MS else 0.0
+
+
+def _agreed(off: FloatArray) -> float | None:
+    """What most differences agree on; None where that is not clear."""
+    if len(off) < _FEWEST:
+        return None
+    off = np.sort(off)
     width = _AFTER[1] - _AFTER[0]
     places = np.arange(-REACH_MS, REACH_MS, 0.5)
     agree = np.searchsorted(off, places + width / 2) - np.searchsorted(off, places - width / 2)
     best = int(agree.max())
-    ahead = float(np.median(places[agree == best]))
-    clear = best >= _FEWEST and best >= _CLEARLY * float(np.median(agree))
-    return ahead if clear and abs(ahead) >= LEAST_MS else 0.0
+    if best < max(_FEWEST, _CLEARLY * float(np.median(agree))):
+        return None
+    return float(np.median(places[agree == best]))
 
 
 def _differences(moments: FloatArray, others: FloatArray) -> FloatArray:
