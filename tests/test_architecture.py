@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("jit",),
     ("parse",),
-    ("kernel",),
+    ("kernel", "waypoint"),
     ("read",),
     ("place", "pair", "spill"),
     ("aggregate", "writers"),

@@ -11,8 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+import pyarrow as pa
+
 from ztflow.aggregate.view import View
-from ztflow.errors import SourceError
+from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
 from ztflow.model.notices import notices_of
@@ -21,8 +23,10 @@ from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
+from ztflow.session.waypoint_logs import read_waypoint_logs, with_requests
 
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
+Waypoint: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Memory: TypeAlias = int | str | None
@@ -95,6 +99,8 @@ def iter_records(
 def read_flows(
     *inputs: Source,
     inventory: Known = (),
+    waypoint: Waypoint = (),
+    envoy_format: str | None = None,
     window: timedelta | None = None,
     wrapper: str | None = None,
     memory: Memory = None,
@@ -110,6 +116,9 @@ def read_flows(
         inventory: Files that say which pod is on which node (kubectl, istioctl or ztunnel output, or CSV), or what
             `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`). Unless given,
             what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
+        waypoint: Access logs of waypoints (Envoy), joined to the connections; what is found of them among the inputs is
+            too. See docs/explanation/waypoint-logs.md.
+        envoy_format: How their lines are written, where that is not what Istio sets.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
         memory: As for `read_records`.
@@ -127,6 +136,8 @@ def read_flows(
     parts = iter_flows(
         *inputs,
         inventory=inventory,
+        waypoint=waypoint,
+        envoy_format=envoy_format,
         wrapper=wrapper,
         memory=memory,
         on_error=on_error,
@@ -139,6 +150,8 @@ def read_flows(
 def iter_flows(
     *inputs: Source,
     inventory: Known = (),
+    waypoint: Waypoint = (),
+    envoy_format: str | None = None,
     wrapper: str | None = None,
     memory: Memory = None,
     on_error: OnError | None = None,
@@ -148,12 +161,13 @@ def iter_flows(
     """The connections in all inputs in tables of bounded size, in order of their end; see `session.Session`.
 
     Arguments and errors are those of `read_flows`; `report` is filled with the counts while flows come. All inputs are
-    read before the first flow comes.
+    read before the first flow comes. With the log of a waypoint, all flows are one table.
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
     session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
-    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
+    logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
+    return _finished(session, _batches(sources, wrapper, on_error, progress, report), logs)
 
 
 def read_capture(
@@ -316,11 +330,29 @@ def _batches(
     return read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
 
 
-def _finished(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:
+def _finished(
+    session: Pipeline[Tabular], batches: Iterable[ReadBatch], requests: Sequence[pa.Table] = ()
+) -> Iterator[Tabular]:
+    requests = [*requests]
     with session:
         for batch in batches:
             session.feed(batch)
-        yield from session.finish()
+            requests += [] if batch.requests is None else [batch.requests]
+        if requests and isinstance(session, Session):
+            yield with_requests(session.finish(), requests, session.report)
+        else:
+            yield from session.finish()
+
+
+def _waypoint_logs(
+    waypoint: Waypoint, envoy_format: str | None, report: ReadReport, on_error: OnError | None
+) -> list[pa.Table]:
+    paths = [waypoint] if isinstance(waypoint, str | Path) else [*waypoint]
+    if not paths:
+        if envoy_format is not None:
+            raise UsageError("a format of Envoy's log goes with the log of a waypoint: give --waypoint")
+        return []
+    return read_waypoint_logs(given(paths), envoy_format, report, on_error)
 
 
 def _live(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:

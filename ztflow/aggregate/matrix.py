@@ -52,7 +52,7 @@ def matrix(table: pa.Table, rows: str, columns: str, value: str) -> Matrix:
 def column_labels(table: pa.Table, name: str) -> tuple[Codes, list[str]]:
     """The place of each row's value among the sorted values; unknown is the last where there is any."""
     column = table[name]
-    if pa.types.is_map(column.type) or pa.types.is_timestamp(column.type):
+    if pa.types.is_nested(column.type) or pa.types.is_timestamp(column.type):
         raise UsageError(f"column {name} cannot name rows or columns")
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())

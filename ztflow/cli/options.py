@@ -223,6 +223,26 @@ whole_reading_options = _group("reading", ["inventory", "wrapper", "since", "unt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waypoints:
+    """Logs of waypoints to join."""
+
+    waypoint: Sequence[str] = ()
+    envoy_format: str | None = None
+
+
+waypoint_options = group_of(
+    "waypoints",
+    Waypoints,
+    option(READING, "--waypoint", metavar="FILE", multiple=True, file=True,
+           help="Access log of a waypoint (Envoy): its requests are joined to the connections. Repeatable; lines of it "
+           "among the inputs are found by themselves."),
+    option(READING, "--envoy-format", metavar="FORMAT",
+           help="How the lines of --waypoint are written, if not as Istio sets it: Envoy's format string, or a JSON "
+           "object of key to format string."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Talk:
     """What to say besides the answer, and how to end."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
-from ztflow.cli.options import Reading
+from ztflow.cli.options import Reading, Waypoints
 from ztflow.cli.output import is_terminal, say
 from ztflow.cli.progress import EndlessPipe, ProgressBar
 from ztflow.cli.run import Run
@@ -28,6 +28,7 @@ from ztflow.place import (
 from ztflow.read import ReadBatch, ReadReport, follow
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
+from ztflow.waypoint.formats import layout_of
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 Sum = TypeVar("Sum", bound=Total)
@@ -93,6 +94,7 @@ class Reader:
     Args:
         run: The run.
         reading: The options.
+        waypoints: Logs of waypoints, for flows.
 
     Raises:
         UsageError: If an option is invalid.
@@ -102,12 +104,18 @@ class Reader:
         inventory: What is used, None for nothing; of what stands beside the logs once these are read.
     """
 
-    def __init__(self, run: Run, reading: Reading) -> None:
+    def __init__(self, run: Run, reading: Reading, waypoints: Waypoints | None = None) -> None:
         self._run = run
         self._window = _window(reading)
         self._follow = reading.follow
         self.inventory, self._beside = _named(reading.inventory)
         self._memory = _memory(reading)
+        logs = Waypoints() if waypoints is None else waypoints
+        if logs.waypoint and reading.follow:
+            raise UsageError("--waypoint joins whole logs; leave out --follow")
+        if logs.envoy_format is not None:
+            layout_of(logs.envoy_format)  # an invalid one is refused before anything is read
+        self._logs = {"waypoint": logs.waypoint, "envoy_format": logs.envoy_format}
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
@@ -137,6 +145,8 @@ class Reader:
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
+        if word == "flows":
+            how |= self._logs
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come", kept=hint is not None)
 
     @staticmethod

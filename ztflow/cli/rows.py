@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from ztflow.cli.destinations import check_destination, rows_destination
-from ztflow.cli.options import Grid, Reading, Rows
+from ztflow.cli.options import Grid, Reading, Rows, Waypoints
 from ztflow.cli.output import chosen_format, paper_for, say
 from ztflow.cli.output_options import TableOutput
 from ztflow.cli.reading import Reader
@@ -228,6 +228,7 @@ def write_rows(
     grid: Grid,
     rows: Rows,
     output: TableOutput,
+    waypoints: Waypoints | None = None,
 ) -> None:
     """Read, select and write the rows of one table.
 
@@ -239,6 +240,7 @@ def write_rows(
         grid: Filters.
         rows: First or last.
         output: Form and place.
+        waypoints: Logs of waypoints, for flows.
 
     Raises:
         UsageError: If an option is invalid; before anything is read.
@@ -248,16 +250,23 @@ def write_rows(
     selection = Selection(kind, reading=reading, grid=grid, rows=None if order else rows)
     sources = run.sources(inputs)
     live = reading.follow
-    check_destination(form, output.output, sources, reading.inventory, follow=live, series=live)
+    check_destination(
+        form,
+        output.output,
+        sources,
+        [*reading.inventory, *(() if waypoints is None else waypoints.waypoint)],
+        follow=live,
+        series=live,
+    )
     if form == RAW:
         from ztflow.cli.raw_rows import kept_stdin
 
         if live:
             raise UsageError("-o raw reads the lines again, which is not possible while they come; leave -f out")
         with kept_stdin(sources) as standing_for:
-            _write(run, sources, kind, selection, order, reading, output, form, standing_for)
+            _write(run, sources, kind, selection, order, reading, output, form, standing_for, waypoints)
     else:
-        _write(run, sources, kind, selection, order, reading, output, form, {})
+        _write(run, sources, kind, selection, order, reading, output, form, {}, waypoints)
 
 
 def _write(
@@ -270,10 +279,11 @@ def _write(
     output: TableOutput,
     form: str,
     standing_for: dict[str, str],
+    waypoints: Waypoints | None,
 ) -> None:
     live = reading.follow
     paper = paper_for(run.talk.color, output.output)
-    reader = Reader(run, reading)
+    reader = Reader(run, reading, waypoints)
     names = output.columns
     schema = select(kind.schema.empty_table(), names).schema if names else kind.schema
 

@@ -251,6 +251,8 @@ def as_json(counts: ReadReport) -> str:
             "other": stats.other,
             "not_ours": stats.not_ours,
             "problems": stats.problems,
+            "waypoint": stats.waypoint,
+            "waypoint_problems": stats.waypoint_problems,
             "repaired": stats.repaired,
             "duplicates": stats.duplicates,
             "joined": stats.joined,
@@ -277,6 +279,8 @@ def as_text(counts: ReadReport) -> Iterator[str]:
     yield f"mended    {stats.repaired:,} repaired, {stats.duplicates:,} duplicates left out"
     if stats.joined or stats.came_joined:
         yield f"parts     {stats.joined:,} lines joined from parts, {stats.came_joined:,} came joined by their shipper"
+    if stats.waypoint:
+        yield f"waypoint  {stats.waypoint:,} of the lines not ours, {stats.waypoint_problems:,} of them not readable"
     if stats.slow_lines < stats.physical_lines:
         share = (stats.physical_lines - stats.slow_lines) / stats.physical_lines
         yield f"bulk      {share:.1%} of the lines by the compiled reader, {stats.slow_lines:,} one by one"
@@ -323,6 +327,10 @@ def remarks(counts: ReadReport, said: int, *, cut_off: bool = False) -> Iterator
     if counts.forgotten:
         what = counted(counts.forgotten, "pod, address or ztunnel", "pods, addresses and ztunnels")
         yield f"the place of {what} was forgotten; with more --memory they are kept"
+    if counts.stats.waypoint:
+        from ztflow.cli.waypoint_remarks import of_waypoints
+
+        yield from of_waypoints(counts)
     problems = counts.stats.problems
     if not problems:
         return
@@ -341,7 +349,7 @@ def _barren(counts: ReadReport, said: int) -> Iterator[str]:
     from ztflow.text.format import counted
 
     stats = counts.stats
-    barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems]
+    barren = [(name, one) for name, one in counts.inputs if not one.access and not one.problems and not one.waypoint]
     found = set(counts.inside)
     others = [name for name, one in barren if name in found and not one.other]  # of other programs, which nobody named
     if not stats.physical_lines and len(barren) != 1:

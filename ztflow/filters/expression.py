@@ -35,7 +35,7 @@ from ztflow.errors import UsageError
 from ztflow.filters.conditions import EndCondition, WordCondition, end_condition, word_condition
 from ztflow.filters.grid import Kind, Side, text_test
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
-from ztflow.model.schema import FLOWS, HALVES, Column, Type
+from ztflow.model.schema import FLOWS, HALVES, MANY, Column, Type
 from ztflow.model.vocabulary import unknown_word
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class _Checker:
             near = get_close_matches(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT_WORDS], 1, 0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise self._fail(f"no column {word.text!r}{hint}", word)
-        if column.type is Type.MAP:
+        if column.type in MANY:
             raise self._fail(f"{column.name} holds many values and cannot be compared", word)
         self.used.add(column.name)
         return column

@@ -26,8 +26,7 @@ _SPECIAL: Final = np.array(
     [column in {"error", "prefix", "around", "src_identity", "dst_identity"} for column in TEXT_COLUMNS], np.bool_
 )
 """Which of the columns hold more than names."""
-_PLAIN: Final = np.zeros(256, np.bool_)
-_PLAIN[[byte for byte in range(128) if re.fullmatch(PLAIN_NAME, chr(byte))]] = True
+_PLAIN: Final = np.array([byte < 128 and bool(re.fullmatch(PLAIN_NAME, chr(byte))) for byte in range(256)])
 _DOT: Final = ord(".")
 
 

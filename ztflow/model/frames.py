@@ -54,7 +54,7 @@ def to_pandas(table: pa.Table, *, text: TextAs = "category", durations: bool = F
         pa.bool_(): pd.BooleanDtype(),
         pa.string(): pd.StringDtype() if text == "category" else pd.StringDtype("pyarrow"),
     }
-    nullable |= {kind: pd.ArrowDtype(kind) for kind in table.schema.types if pa.types.is_map(kind)}
+    nullable |= {kind: pd.ArrowDtype(kind) for kind in table.schema.types if pa.types.is_nested(kind)}
     places = [at for at, kind in enumerate(table.schema.types) if pa.types.is_dictionary(kind)]
     if text == "string":
         for at in places:

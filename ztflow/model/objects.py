@@ -153,6 +153,10 @@ class Flow(BaseModel):
     inbound_line: int | None = None
     next_hop_file: str | None = None
     next_hop_line: int | None = None
+    requests: int | None = None
+    waypoint_file: str | None = None
+    waypoint_lines: list[int] | None = None
+    waypoint_candidates: list[int] | None = None
 
     @property
     def id(self) -> str | None:

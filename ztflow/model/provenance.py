@@ -62,6 +62,8 @@ class ReadStats:
         other: Other lines of ztunnel.
         not_ours: Everything else.
         problems: Access lines that could not be read.
+        waypoint: Lines among `not_ours` that are of a waypoint's access log.
+        waypoint_problems: Those of them that begin as a request's line does and could not be read.
         repaired: Lines among `access` and `other` that needed mending.
         cut_times: Lines among `access` whose time was cut or lost on the way: none, or whole seconds.
         duplicates: Access lines counted in `access` but left out as copies of another input's line.
@@ -78,6 +80,8 @@ class ReadStats:
     other: int = 0
     not_ours: int = 0
     problems: int = 0
+    waypoint: int = 0
+    waypoint_problems: int = 0
     repaired: int = 0
     cut_times: int = 0
     duplicates: int = 0
@@ -217,6 +221,35 @@ def join_host_port(host: str | None, port: int | None) -> str | None:
 
 
 @dataclass(slots=True)
+class WaypointJoin:
+    """What became of the lines of waypoints' logs.
+
+    Attributes:
+        lines: Requests, and connections of plain TCP.
+        decided: Those whose connection is decided.
+        connections: Connections that have candidates.
+        decided_connections: Those whose lines are decided.
+        clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ; allowed for in the join.
+        strays: Lines that lie in no connection of ztunnel's log.
+        unplaced: Logs of which it is not clear which waypoint wrote them.
+        unexplained: Connections that no lines explain.
+        gaps: Whether these are so many that the waypoint's log must lack lines.
+        heads: What was learned: bytes of a usual request's and response's head; None when nothing was.
+    """
+
+    lines: int = 0
+    decided: int = 0
+    connections: int = 0
+    decided_connections: int = 0
+    clocks: dict[str, float] = field(default_factory=dict)
+    strays: int = 0
+    unplaced: list[str] = field(default_factory=list)
+    unexplained: int = 0
+    gaps: bool = False
+    heads: tuple[float, float] | None = None
+
+
+@dataclass(slots=True)
 class ReadReport:
     """What was read and what became of it: all counts of one reading, kept up to date while it goes on.
 
@@ -236,6 +269,7 @@ class ReadReport:
         open_settled: Connections of dumps that are no such flow: the other half of one, ended, of another time.
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
+        waypoints: What the logs of waypoints were joined to, where there were any.
         written: What each ztunnel wrote, as far as a session has taken it in.
         logs: Which nodes' logs are here, as far as flows were placed.
     """
@@ -252,6 +286,7 @@ class ReadReport:
     open_settled: int = 0
     evicted: int = 0
     forgotten: int = 0
+    waypoints: list[WaypointJoin] = field(default_factory=list)
     written: dict[Writer, Written] = field(default_factory=dict)
     logs: LogsHere = field(default_factory=LogsHere)
     _problems: list[list[Problem]] = field(default_factory=list)

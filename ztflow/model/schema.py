@@ -172,6 +172,11 @@ class Type(StrEnum):
     BOOL = "bool"
     TIME = "timestamp[us, UTC]"
     MAP = "map<text, text>"
+    LINES = "list<line number>"
+
+
+MANY = frozenset({Type.MAP, Type.LINES})
+"""Types of which a cell holds several values: they have no order and are not compared."""
 
 
 Words: TypeAlias = type[Word]
@@ -336,5 +341,17 @@ FLOWS: tuple[Column, ...] = (
         "next_hop_file", Type.CATEGORY, "For a hop to a waypoint or gateway: input with the next hop's line (inferred)."
     ),
     _c("next_hop_line", Type.LINE, "The line number of that hop there, from 1."),
+    _c(
+        "requests",
+        Type.INT,
+        "How many lines of the waypoint's access log are of this connection; null where that is unknown.",
+    ),
+    _c("waypoint_file", Type.CATEGORY, "Input that holds those lines, or the candidates."),
+    _c("waypoint_lines", Type.LINES, "Their line numbers there, from 1; null where they are not decided."),
+    _c(
+        "waypoint_candidates",
+        Type.LINES,
+        "Where they are not decided: every line there that may be of this connection.",
+    ),
 )
 """One row a connection, or the half of it that was seen."""

@@ -32,6 +32,7 @@ ARROW_TYPE: dict[Type, pa.DataType] = {
     Type.BOOL: pa.bool_(),
     Type.TIME: pa.timestamp("us", tz="UTC"),
     Type.MAP: pa.map_(pa.string(), pa.string()),
+    Type.LINES: pa.list_(pa.int64()),
 }
 
 
@@ -244,7 +245,7 @@ class Table:
             name = column.removeprefix("-")
             check_columns([name], self._table.column_names)
             values = column_of(self._table, name)
-            if pa.types.is_map(values.type):
+            if pa.types.is_map(values.type) or pa.types.is_list(values.type):
                 raise UsageError(f"column {name} has no order")
             keys[name] = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
             orders.append((name, "descending" if column.startswith("-") else "ascending"))

@@ -22,6 +22,7 @@ from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
+from ztflow.read.tally import Layouts
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -36,16 +37,18 @@ class ReadBatch:
         facts: What other lines said.
         source_file: The input, as named.
         flows: Connections that ztflow saved before; None for none.
+        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
     """
 
     halves: Halves
     facts: list[Fact]
     source_file: str
     flows: pa.Table | None = None
+    requests: pa.Table | None = None
 
     def __bool__(self) -> bool:
         """Whether it holds anything."""
-        return bool(len(self.halves) or self.facts or self.flows is not None)
+        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 def read_inputs(
@@ -56,6 +59,7 @@ def read_inputs(
     on_error: OnError | None = None,
     report: ReadReport | None = None,
     drop_copies: bool = True,
+    layouts: Layouts = None,
 ) -> Iterator[ReadBatch]:
     """Read finite inputs one after the other.
 
@@ -66,6 +70,7 @@ def read_inputs(
         on_error: Called for an input that cannot be read; the others go on. Without it the error is raised.
         report: Filled with counts, problems and errors while batches come.
         drop_copies: Leave out lines an earlier input, or an earlier run of the same input, already gave.
+        layouts: How lines may be written, when the inputs are said to be logs of waypoints.
 
     Yields:
         Batches of at most a few megabytes of input, in the order of the inputs, lines in the order of the file.
@@ -97,7 +102,7 @@ def read_inputs(
                         yield from _table(head, chunks, stream, path, report, overlaps, meter)
                         continue
                     origin = origin_of_path(stream.name, stream.beside)
-                    parser = StreamParser(stream.name, origin=origin, wrapper=wrapper)
+                    parser = StreamParser(stream.name, origin=origin, wrapper=wrapper, layouts=layouts)
                     parser.expected = one.size or 0
                     if parser.expected >= BIG:
                         chunks = ahead(chunks)
@@ -179,7 +184,7 @@ def _batches(
         flows = parser.take_flows()
         if flows is not None and copies is not None:
             flows = copies.flows_left_out(flows)
-        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, flows)
+        batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, flows, parser.take_requests())
         if batch:
             yield batch
         if chunk is None:

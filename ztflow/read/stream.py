@@ -18,7 +18,7 @@ from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
 from ztflow.read.limits import JOIN_AGAIN, JOIN_CHARS
 from ztflow.read.slow_path import SlowPath
-from ztflow.read.tally import Tally
+from ztflow.read.tally import Layouts, Tally
 from ztflow.read.unread import unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
@@ -40,6 +40,7 @@ class StreamParser:
         source_file: The input as the user named it; `-` is stdin.
         origin: Who wrote it, when the wrappers inside do not say (from the file's name).
         wrapper: Allow only this wrapper on the outside (`read.WRAPPERS`); None decides line by line.
+        layouts: How lines may be written, when the stream is said to be a waypoint's log.
 
     Attributes:
         stats: Counts so far. `lines == access + other + not_ours + problems` always holds.
@@ -52,9 +53,11 @@ class StreamParser:
     `InputError` leaves it. Memory is bounded by `read.limits`, whatever the input.
     """
 
-    def __init__(self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None) -> None:
+    def __init__(
+        self, source_file: str = "-", *, origin: Origin = NOBODY, wrapper: str | None = None, layouts: Layouts = None
+    ) -> None:
         self.source_file = healed(source_file)
-        self._tally = Tally(self.source_file)
+        self._tally = Tally(self.source_file, layouts)
         self.stats = self._tally.stats
         self.problems = self._tally.problems
         self.events = self._tally.events
@@ -122,6 +125,10 @@ class StreamParser:
     def take_facts(self) -> list[Fact]:
         """What other lines said since the last call."""
         return self._tally.take_facts()
+
+    def take_requests(self) -> pa.Table | None:
+        """Lines of a waypoint's log since the last call; None for none."""
+        return self._tally.take_requests()
 
     def take_flows(self) -> pa.Table | None:
         """Flows among what was read since the last call, which ztflow saved before; None for none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
@@ -20,6 +21,14 @@ from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
+from ztflow.waypoint import begins_as_request
+
+if TYPE_CHECKING:
+    from ztflow.waypoint.formats import Layout
+    from ztflow.waypoint.requests import RequestLog
+
+Layouts: TypeAlias = "Sequence[Layout] | None"
+"""How the lines of a waypoint's log may be written; None for an input of which nobody said that it is one."""
 
 
 class Tally:
@@ -32,9 +41,13 @@ class Tally:
         producers: Lines of other programs that are known, by program.
         builder: Rows that were read one by one.
         blocks: Configuration blocks that are being read.
+
+    Args:
+        source_file: The input.
+        layouts: How lines may be written, when the input is said to be a waypoint's log; None for any other input.
     """
 
-    def __init__(self, source_file: str) -> None:
+    def __init__(self, source_file: str, layouts: Layouts = None) -> None:
         self.source_file = source_file
         self.stats = ReadStats()
         self.problems: list[Problem] = []
@@ -44,6 +57,8 @@ class Tally:
         self.blocks = ConfigBlocks()
         self._own: OwnRows | None = None
         self._facts: list[Fact] = []
+        self._layouts = layouts
+        self._requests: RequestLog | None = None
 
     def take_facts(self) -> list[Fact]:
         """What other lines said since the last call."""
@@ -101,12 +116,25 @@ class Tally:
             )  # fmt: skip
 
     def not_ours(self, line: LogLine) -> None:
-        """A line of another program."""
+        """A line of another program: perhaps of a waypoint's log."""
         self.stats.lines += 1
         self.stats.not_ours += 1
         if line.text.startswith(KUBECTL_FOUND):
             self.fact(line)
         self._name(line)
+        if self._layouts is None and self._requests is None and not begins_as_request(line):
+            return
+        if self._requests is None:
+            from ztflow.waypoint.requests import RequestLog
+
+            self._requests = RequestLog(self.source_file, self._layouts)
+        self._requests.take(line)
+        self.stats.waypoint = self._requests.taken
+        self.stats.waypoint_problems = self._requests.problems
+
+    def take_requests(self) -> pa.Table | None:
+        """What lines of a waypoint's log said since the last call; None for nothing."""
+        return None if self._requests is None else self._requests.take_table()
 
     def _name(self, line: LogLine) -> None:
         """Count a line of a program that is known."""

@@ -23,6 +23,9 @@ def _cell(array: pa.Array, before: str) -> list[RowText]:
         pairs = (row or () for row in array.to_pylist())
         texts = [csv_cell("; ".join(f"{key}={value}" for key, value in row)) for row in pairs]
         return [before, Fragment(pa.array(texts, pa.string()))]
+    if pa.types.is_list(array.type) and array.null_count < len(array):
+        texts = [" ".join(map(str, row or ())) for row in array.to_pylist()]
+        return [before, Fragment(pa.array(texts, pa.string()))]
     return [before, *column(array, "", "", _TEXT)]
 
 

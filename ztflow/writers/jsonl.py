@@ -50,6 +50,8 @@ def _member(key: str, array: pa.Array) -> list[RowText]:
     if pa.types.is_map(kind):
         texts = ["null" if pairs is None else _map_text(pairs) for pairs in array.to_pylist()]
         return [start, Fragment(pa.array(texts, pa.string()))]
+    if pa.types.is_list(kind) and array.null_count < len(array):
+        return [start, Fragment(pa.array([orjson.dumps(row).decode() for row in array.to_pylist()], pa.string()))]
     quoted = pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_timestamp(kind)
     mark = '"' if quoted else ""
     return column(array, start + mark, mark, _TEXT, f"{start}null")

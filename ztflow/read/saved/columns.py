@@ -49,7 +49,10 @@ _UNITS: Final = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (2*
 5138 there is only one reading. Factor and divisor to microseconds follow."""
 
 _LITERAL: Final = 1 << 16
-"""Longest text of a map that is looked into."""
+"""Longest text of a map or list that is looked into."""
+
+_DIGITS: Final = 19
+"""Fewer digits than these are a number of 64 bits."""
 
 
 def returned(column: Column, array: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -278,6 +281,24 @@ def _pairs(value: Any) -> list[tuple[Any, ...]] | None:
     return pairs if right else None
 
 
+def _lines(column: Column, array: pa.Array) -> pa.Array:
+    return pa.array(
+        [None if value is None else _line_numbers(value) for value in array.to_pylist()], ARROW_TYPE[column.type]
+    )
+
+
+def _line_numbers(value: Any) -> list[int] | None:
+    """Line numbers: as a list, or as the text of one with blanks or commas between them."""
+    if isinstance(value, str):
+        words = value.strip("[] ").replace(",", " ").split() if len(value) <= _LITERAL else [""]
+        if not all(word.isascii() and word.isdigit() and len(word) < _DIGITS for word in words):
+            return None
+        value = [int(word) for word in words]
+    least, most = BOUNDS[Type.LINE]
+    right = isinstance(value, list) and all(type(one) is int and least <= one <= most for one in value)
+    return value if right else None
+
+
 def _spoken(text: str) -> Any:
     if len(text) > _LITERAL:
         return None
@@ -301,4 +322,5 @@ _READERS: Final[Mapping[Type, Callable[[Column, pa.Array], pa.Array]]] = {
     Type.BOOL: _boolean,
     Type.TIME: _time,
     Type.MAP: _map,
+    Type.LINES: _lines,
 }
