@@ -269,7 +269,7 @@ MUTATIONS = (
     Mutation(
         "egress counts what only servers saw",
         "ztflow/reports/egress.py",
-        '& ~view.equals("paired", Paired.INBOUND_ONLY)',
+        '& view.equals("paired", Paired.OUTBOUND_ONLY)',
         "",
         ("tests/reports/test_egress.py",),
         "plaintext that came in is reported as going out",

@@ -17,6 +17,7 @@ from fuzz.edits import as_json, edited, edited_json
 from fuzz.target import Target
 from ztflow.api import read_flows
 from ztflow.errors import SourceError
+from ztflow.model.vocabulary import Verdict
 from ztflow.place import Inventory, parse_inventory, read_inventory
 
 
@@ -27,7 +28,8 @@ def check(data: bytes) -> None:
     assert recognised in {True, False}
     if inventory:
         flows = read_flows(SAME_NODE, inventory=inventory)
-        assert len(flows) == len(read_plain())
+        told_open = flows["verdict"].to_pylist().count(Verdict.OPEN)  # by a dump, without a line
+        assert len(flows) - told_open == len(read_plain())
         flows.to_arrow().validate(full=True)
         for by in ("workload", "service", "zone"):
             flows.graph(by=by)

@@ -17,7 +17,7 @@ from fuzz.edits import WORDS, as_json, edited, edited_json
 from fuzz.target import Target
 from ztflow.errors import SourceError
 from ztflow.read import ReadReport, read_inputs
-from ztflow.read.sources import loki_http
+from ztflow.read.sources import http_client
 
 _LINES = SAME_NODE.read_text().splitlines()
 _START = 1718541648_000000000
@@ -100,7 +100,7 @@ def check(data: bytes) -> None:
     address = f"loki://user:hush-hush@127.0.0.1:{serving.port}?query=%7Bapp%3D%22z%22%7D&start={_START}&end={_START + 9}&limit=9"
     report = ReadReport()
     errors: list[SourceError] = []
-    with patch.multiple(loki_http, **_IMPATIENT):
+    with patch.multiple(http_client, **_IMPATIENT):
         batches = list(read_inputs([address], report=report, on_error=errors.append, drop_copies=False))
     stats = report.stats
     assert stats.lines == stats.access + stats.other + stats.not_ours + stats.problems

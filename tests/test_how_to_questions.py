@@ -108,7 +108,7 @@ def test_the_answers_are_those_of_the_truth(answers):
     assert refused.split()[-3:] == ["23", "1", "5"]
     webhook = answer(answers, "ztflow report denied webhook.log")[2]
     assert "192.168.2.8" in webhook
-    assert "outside mesh  worker-1" in webhook
+    assert "node  worker-1" in webhook
     unknown = answer(answers, "ztflow report denied stale")
     assert [line.split()[-3] for line in unknown[2:-1]] == ["9", "5"], "14 refused between pods of the mesh"
     torn = answer(answers, "ztflow flows restart --filter 'error_class == drained'")

@@ -56,10 +56,10 @@ def test_all_that_is_shared_out_fits_and_grows_with_the_bound():
 
 
 def paired(rows, **bounds):
-    """The pairs of lines Session makes of halves that come in batches of five."""
+    """The pairs of lines Session makes of halves that come in batches of twelve."""
     with Session(memory=replace(memory.DEFAULT, **bounds)) as session:
-        for start in range(0, len(rows), 5):
-            session.feed(ReadBatch(Halves(table(rows[start : start + 5])), [], "log"))
+        for start in range(0, len(rows), 12):
+            session.feed(ReadBatch(Halves(table(rows[start : start + 12])), [], "log"))
         flows = Flows.concat(session.finish())
     report = session.report
     lines = [(row["outbound_line"], row["inbound_line"], row["unpaired_reason"]) for row in flows.rows()]
@@ -67,7 +67,7 @@ def paired(rows, **bounds):
     return sorted(lines, key=str), report
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.permutations(range(60)), st.sets(st.integers(0, 59), max_size=8))
 def test_halves_of_one_instant_are_paired_in_parts(order, lost):
     rows = [
@@ -82,7 +82,7 @@ def test_halves_of_one_instant_are_paired_in_parts(order, lost):
     assert not report.evicted
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(st.permutations(range(120)), st.sets(st.integers(0, 119), max_size=9))
 def test_equal_connections_of_one_instant_find_partners_whatever_came_first(order, lost):
     rows = [

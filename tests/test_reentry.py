@@ -107,7 +107,7 @@ CHANGES = {
     "floats": lambda a: a.cast(pa.float64()) if pa.types.is_integer(a.type) else a,
     "signed": lambda a: a.cast(pa.int32(), safe=False) if a.type == pa.uint16() else a,
     "wide text": lambda a: a.cast(pa.large_string()) if pa.types.is_string(a.type) else a,
-    "all text": lambda a: a if pa.types.is_map(a.type) else a.cast(pa.string()),
+    "all text": lambda a: a if pa.types.is_nested(a.type) else a.cast(pa.string()),
     "0 and 1": lambda a: a.cast(pa.int8()) if pa.types.is_boolean(a.type) else a,
     "null type": lambda a: pa.nulls(len(a)) if a.null_count == len(a) else a,
     "pairs": lambda a: (

@@ -92,16 +92,33 @@ DEFAULT: Final = budget(768 * MIB)
 _STATM: Final = Path("/proc/self/statm")
 
 
+_SLACK: Final = 16 * MIB
+"""By how much memory has to grow before what was freed is looked for again: looking takes milliseconds a GiB, and in a
+process that holds much for other reasons (a notebook) there is nothing to find."""
+
+_left = 0
+"""Resident bytes when all that was freed had last been returned."""
+
+
 def keep_below(bound: int) -> None:
     """Return what was freed to the system where a good part of a bound is in use; the C library keeps it otherwise.
 
-    Cost: some microseconds, or milliseconds where there is something to return.
+    Cost: some microseconds, or milliseconds where memory has grown since the last time.
     """
+    global _left  # noqa: PLW0603 - memory is the process's, not a caller's
     if sys.platform != "linux":
         return
-    with suppress(OSError, ValueError), _STATM.open("rb") as file:
-        if int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") > bound * 5 // 8:
+    with suppress(OSError, ValueError):
+        resident = _resident()
+        _left = min(_left, resident)
+        if resident > max(bound * 5 // 8, _left + _SLACK):
             give_back()
+            _left = _resident()
+
+
+def _resident() -> int:
+    with _STATM.open("rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def give_back() -> None:

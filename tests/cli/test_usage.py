@@ -60,7 +60,7 @@ def test_help_is_on_stdout_and_done(cli, words):
         (["flows", "--verdict", "dropped", "-"], "forwarded"),
         (
             ["flows", "--verdict", "denyed", "-"],
-            "'denyed' is not one of forwarded, denied, failed, unknown. Did you mean 'denied'?",
+            "'denyed' is not one of forwarded, denied, failed, unknown, open. Did you mean 'denied'?",
         ),
         (
             ["flows", "--not", "--direction", "in-bound", "-"],
@@ -176,8 +176,8 @@ def test_a_bad_input_of_many_names_only_a_few(cli, tmp_path):
 
 
 def test_stats_json_is_the_last_line_whatever_the_code(cli, seed):
-    keys = ["physical_lines", "lines", "access", "other", "not_ours", "problems", "repaired", "duplicates", "joined",
-            "came_joined", "cut_times", "halves", "paired_flows", "ambiguous_flows", "unpaired_halves", "evicted", "forgotten", "slow_lines"]  # fmt: skip
+    keys = ["physical_lines", "lines", "access", "other", "not_ours", "problems", "waypoint",
+            "waypoint_problems", "repaired", "duplicates", "joined", "came_joined", "cut_times", "halves", "paired_flows", "ambiguous_flows", "unpaired_halves", "evicted", "forgotten", "slow_lines"]  # fmt: skip
     for words, code in (
         (["flows", seed / "same-node.log"], OK),
         (["flows", seed / "same-node.log", "nowhere"], UNREADABLE),

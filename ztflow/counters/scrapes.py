@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 from ztflow.errors import SourceError
 from ztflow.model.vocabulary import DirectionWord
 
-_CLOSED = "istio_tcp_connections_closed_total"
+_CLOSED_TOTAL = "istio_tcp_connections_closed_total"
 """One closed connection is one `connection complete` line: both are written by the same function."""
 _OPENED = "istio_tcp_connections_opened_total"
 _FAILED = "istio_tcp_connections_failed_total"
 """Exists from 1.29.0 on, where a connection cut by a policy change is flagged `DENY` too."""
 
-COUNTED = (_CLOSED, _OPENED, _FAILED)
+COUNTED = (_CLOSED_TOTAL, _OPENED, _FAILED)
 """The counters that are read."""
 
 MOMENT = 50_000
@@ -112,9 +112,9 @@ class Scrape:
         if not 0 <= value < 2**63 or value != int(value):
             raise SourceError(self.file, f"{name} counts {value:g}", hint="a counter is a whole number")
         key, count = _key(labels), int(value)
-        into = self.closed if name == _CLOSED else self.opened
+        into = self.closed if name == _CLOSED_TOTAL else self.opened
         into[key] = into.get(key, 0) + count
-        if name == _CLOSED and labels.get("response_flags") == _DENY:
+        if name == _CLOSED_TOTAL and labels.get("response_flags") == _DENY:
             self.denied[key] = self.denied.get(key, 0) + count
 
 
@@ -164,7 +164,7 @@ def _families(text: str, file: str) -> list[Any]:
     from prometheus_client.openmetrics import parser as openmetrics
 
     whole = text.rstrip().endswith("# EOF")
-    if not whole and f"# TYPE {_CLOSED.removesuffix('_total')} counter" in text:
+    if not whole and f"# TYPE {_CLOSED_TOTAL.removesuffix('_total')} counter" in text:
         raise SourceError(
             file, "the scrape is cut: no `# EOF` at its end", hint="its counters are incomplete; scrape again"
         )

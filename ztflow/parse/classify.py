@@ -357,3 +357,11 @@ def _of_object(fields: dict[str, Any]) -> Producer | None:
     if found is Producer.AGENTGATEWAY and "gateway" not in fields:
         return None
     return found
+
+
+def begins_as_request(line: LogLine) -> bool:
+    """Whether a line begins as one of Envoy's access log does in a layout that Istio sets."""
+    if line.fields is not None:
+        return "downstream_remote_address" in line.fields
+    text = line.text
+    return text[:2] == "[2" and text[11:12] == "T" and '] "' in text[21:40]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ztflow.kernel.columns import BlockPart
 
 _NO_LINE: Final = 1 << 62
-_REQUEST: Final = re.compile(rb"http access(?:\t|\\t)request complete")
+_HTTP_ACCESS: Final = re.compile(rb"http access(?:\t|\\t)request complete")
 """As `parse.classify.producer_of` knows it; inside JSON a tab is escaped."""
 _AT_ONCE: Final = 4096
 """Rows looked at together."""
@@ -175,7 +175,7 @@ class Settling:
         _, _, begins, stops = self._others
         if not len(begins):
             return None
-        found = [one.start() for one in _REQUEST.finditer(self._data[int(begins[0]) : int(stops[-1])])]
+        found = [one.start() for one in _HTTP_ACCESS.finditer(self._data[int(begins[0]) : int(stops[-1])])]
         if not found:
             return None
         at = np.array(found, np.int64) + int(begins[0])

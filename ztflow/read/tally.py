@@ -12,7 +12,7 @@ from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, Read
 from ztflow.model.tables import HalvesBuilder
 from ztflow.model.vocabulary import Producer
 from ztflow.parse import fact_of, has_near_key, was_damaged
-from ztflow.parse.classify import producer_of
+from ztflow.parse.classify import begins_as_request, producer_of
 from ztflow.parse.facts import KUBECTL_FOUND
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
@@ -21,7 +21,6 @@ from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import mark_count
-from ztflow.waypoint import begins_as_request
 
 if TYPE_CHECKING:
     from ztflow.waypoint.formats import Layout

@@ -154,7 +154,7 @@ class Mtls(Report):
             titled("Encrypted by the mesh", _SHARES, shares),
             titled("By path", (("path", Unit.TEXT), ("conns", Unit.COUNT)), [(c.value, c.flows) for c in self.paths]),
             titled("In plaintext", _PLAINTEXT, plaintext, limit, legend),
-            titled("Plaintext refused by the server", _REFUSED, refused, limit, explained(self.refused)),
+            titled("Plaintext refused by the server", _REFUSED_COLUMNS, refused, limit, explained(self.refused)),
             titled("By pair of workloads", _PAIRS, pairs, limit),
         ]
 
@@ -179,7 +179,7 @@ _PLAINTEXT = (
     ("source", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER), ("service", Unit.TEXT),
     ("conns", Unit.COUNT), ("bytes", Unit.BYTES), ("side", Unit.TEXT), ("last", Unit.TIME),
 )  # fmt: skip
-_REFUSED = (
+_REFUSED_COLUMNS = (
     ("source", Unit.TEXT), ("address", Unit.TEXT), ("on", Unit.TEXT), ("destination", Unit.TEXT), ("port", Unit.NUMBER),
     ("what", Unit.TEXT), ("policy", Unit.TEXT), ("conns", Unit.COUNT), ("last", Unit.TIME),
 )  # fmt: skip

@@ -65,7 +65,7 @@ class Waypoints(Report):
         hops, carried = list(map(_hop_cells, self.hops)), list(map(_carried_cells, self.services))
         return [
             titled(
-                "Services with a waypoint", _SERVICES, list(map(_service_cells, self.services)), limit, self._shared()
+                "Services with a waypoint", _BY_SERVICE, list(map(_service_cells, self.services)), limit, self._shared()
             ),
             titled("Past the waypoint", _PAST, list(map(_past_cells, self.past)), limit),
             titled("To the waypoint", _CLIENTS, list(map(_client_cells, self.clients)), limit),
@@ -136,7 +136,7 @@ class Waypoints(Report):
 _MORE = 2
 """A waypoint that moves so many times as much with servers as with clients has others: headers are rarely as much."""
 
-_SERVICES = (
+_BY_SERVICE = (
     ("service", Unit.TEXT), ("waypoint", Unit.TEXT), ("clients", Unit.COUNT), ("through it", Unit.COUNT),
     ("bytes", Unit.BYTES), ("past it", Unit.COUNT), ("bytes", Unit.BYTES), ("plaintext", Unit.COUNT),
     ("pods behind it", Unit.TEXT),

@@ -9,9 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ztflow.model.provenance import LogLine
-from ztflow.parse.classify import host_port
+from ztflow.parse.classify import begins_as_request, host_port
 from ztflow.parse.values import ValueFault, time_micros
-from ztflow.waypoint import begins_as_request
 from ztflow.waypoint.formats import Layout, default_layouts
 
 _WORD = pa.dictionary(pa.int32(), pa.string())

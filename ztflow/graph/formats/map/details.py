@@ -31,7 +31,7 @@ _STEPS = (60, 30, 15, 6)
 """Into how many steps the capture is cut: the most that `_CELLS` allows."""
 _CELLS = 70_000
 """Steps with traffic over all edges: some 400 kB."""
-_REFUSALS = 5_000
+_REFUSALS_KEPT = 5_000
 """Rows of refusals: some 100 kB."""
 _SAMPLES = 3_000
 """Connections shown over all edges, some 120 kB; of one edge `_OF_AN_EDGE`."""
@@ -99,7 +99,7 @@ def _refusals(view: View, groups: Groups, bad: BoolArray) -> dict[str, Any]:
     kind, policy = part.labels("error_class"), part.labels("policy")
     found = group([(groups.codes[rows], len(groups)), kind.part, policy.part], len(rows))
     counts = np.bincount(found.codes, minlength=len(found))
-    order = np.argsort(-counts, kind="stable")[:_REFUSALS]
+    order = np.argsort(-counts, kind="stable")[:_REFUSALS_KEPT]
     first = found.first[order]
     return {
         "edge": groups.codes[rows][first].tolist(),
