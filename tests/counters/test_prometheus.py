@@ -44,8 +44,10 @@ def serving(answer):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:  # or its thread asks a closed socket for ever, whatever ended the test
+            server.shutdown()
 
 
 @pytest.fixture(scope="module")
