@@ -6,8 +6,8 @@
 Makes three maps: of a simulated cluster of 17 pods, of `--pods` pods with `--edges` edges on `--nodes` nodes, and of
 names that try to break out; and the page for a colleague of the big cluster. Ends with an error at the first thing that
 is not as it should be, or that takes longer or more than it may: 1 s to open, 100 ms for whatever one does, 2 MB for a
-map, 5 MB for the page for a colleague. Times are the least of several runs, by the clock and of the processor (for what
-one does, of the page's main thread); other programs on the machine make the clock's longer, so the lesser one counts.
+map, 5 MB for the page for a colleague. Times are the least of several runs by the clock, as a person waits; the time of
+the processor (for what one does, of the page's main thread) stands beside it. Other programs make the clock's longer.
 `--pictures` saves those of docs/reference/pictures, `--keep` the pages.
 
 Needs Chromium; Debian: `apt-get install chromium`. Not among the tests, which run where there is no browser.
@@ -59,7 +59,7 @@ class Seen:
         times = [self.chromium.timed(code) for _ in range(5)]
         clock, busy = (min(some) for some in zip(*times, strict=True))
         print(f"  {busy:6.0f} ms of processor, {clock:.0f} ms by the clock: {what}")
-        if min(busy, clock) > most:
+        if clock > most:
             raise SystemExit(f"not so: {what} within {most} ms")
 
 
@@ -97,7 +97,7 @@ def opened(chromium: Chromium, page: Path, name: str, most: float = OPEN_MS) -> 
     size = page.stat().st_size
     clock, busy = (min(some) for some in zip(*times, strict=True))
     print(f"{name}: {size:,} bytes, opens in {clock:.0f} ms by the clock, {busy:.0f} ms of processor")
-    check(min(clock, busy) <= most, f"opens within {most} ms")
+    check(clock <= most, f"opens within {most} ms")
     check(size <= PAGE_BYTES, f"page of at most {PAGE_BYTES:,} bytes")
     check(chromium.complaints == [], f"the program runs: {chromium.complaints[:1]}")
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")

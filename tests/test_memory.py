@@ -130,3 +130,15 @@ def test_a_line_takes_no_more_than_is_shared_out_for_it():
     shared_out = 1 << 30
     rows = memory.capacity(shared_out, size / len(halves))
     assert max(taken, counted.max_memory()) * rows / len(halves) <= shared_out - rows * size / len(halves)
+
+
+def test_what_was_freed_is_looked_for_only_when_memory_grew(monkeypatch):
+    held = [0]
+    looked = []
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory, "_left", 0)
+    monkeypatch.setattr(memory, "_resident", lambda: held[0] * MIB)
+    monkeypatch.setattr(memory, "give_back", lambda: looked.append(held[0]))
+    for held[0] in (400, 700, 700, 710, 720, 300, 600, 600):
+        memory.keep_below(768 * MIB)
+    assert looked == [700, 720, 600]

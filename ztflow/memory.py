@@ -93,8 +93,8 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 _SLACK: Final = 16 * MIB
-"""By how much memory has to grow before what was freed is looked for again: looking takes milliseconds a GiB, and in a
-process that holds much for other reasons (a notebook) there is nothing to find."""
+"""By how much memory has to grow before what was freed is looked for again: in a process that holds much for other
+reasons (a notebook) there is nothing to find, however often one looks."""
 
 _left = 0
 """Resident bytes when all that was freed had last been returned."""
