@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.aggregate.view import View
+from ztflow.model.provenance import micros_from_time
+from ztflow.model.tables import Flows
 
 if TYPE_CHECKING:
-    from ztflow.model.tables import Flows, Halves
+    from ztflow.model.tables import Halves
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -23,7 +25,7 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
     """The rows within two times, both included; a row without a time is neither before nor after anything and stays.
 
     Args:
-        table: Any rows; a flow's time is its end.
+        table: Any rows; a flow's time is its end, and a request's.
         since: The earliest time.
         until: The latest.
         now: What relative times count back from; the table's last time unless given. A table without any time has none.
@@ -31,6 +33,9 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
     if since is None and until is None:
         return table
     rows = table.to_arrow()
+    requests = table.requests if isinstance(table, Flows) else None
+    if requests is not None and requests["fate"].null_count:
+        requests = None  # they were added up as they came, and tell their time no more
     if now is None and (isinstance(since, timedelta) or isinstance(until, timedelta)):
         now = pc.max(rows[table.time]).as_py()
     for limit, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
@@ -38,7 +43,9 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
         if instant is not None:
             times = rows[table.time]
             rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
+            if requests is not None:
+                requests = requests.filter(compare(requests["last"], micros_from_time(instant)))
     made = table.with_rows(rows)
-    if hasattr(made, "span"):  # flows; rates are over the time that was asked for
-        made.span = View(rows).span()
+    if isinstance(made, Flows):  # rates are over the time that was asked for
+        made.span, made.requests = View(rows).span(), requests
     return made
