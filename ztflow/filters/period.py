@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,19 +34,28 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
     if since is None and until is None:
         return table
     rows = table.to_arrow()
-    requests = table.requests if isinstance(table, Flows) else None
-    if requests is not None and requests["fate"].null_count:
-        requests = None  # they were added up as they came, and tell their time no more
     if now is None and (isinstance(since, timedelta) or isinstance(until, timedelta)):
         now = pc.max(rows[table.time]).as_py()
+    limits: list[tuple[Any, int]] = []
     for limit, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
         instant = limit if not isinstance(limit, timedelta) else None if now is None else now - limit
         if instant is not None:
             times = rows[table.time]
             rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
-            if requests is not None:
-                requests = requests.filter(compare(requests["last"], micros_from_time(instant)))
+            limits.append((compare, micros_from_time(instant)))
     made = table.with_rows(rows)
-    if isinstance(made, Flows):  # rates are over the time that was asked for
-        made.span, made.requests = View(rows).span(), requests
+    _set_span(made, limits)
     return made
+
+
+def _set_span(made: Flows | Halves, limits: Sequence[tuple[Any, int]]) -> None:
+    """Rates of flows are over the time that was asked for, and so are the requests beside them."""
+    if not isinstance(made, Flows):
+        return
+    made.span, requests = View(made.to_arrow()).span(), made.requests
+    if requests is not None and requests["fate"].null_count:
+        requests = None  # they were added up as they came, and tell their time no more
+    if requests is not None:
+        for compare, micros in limits:
+            requests = requests.filter(compare(requests["last"], micros))
+    made.requests = requests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ztflow.model.vocabulary import RequestFate
 from ztflow.reports.tables import Field, TitledTable, titled
 from ztflow.reports.waypoint_requests import (
     FailedRequests,
@@ -17,7 +18,8 @@ from ztflow.reports.waypoint_requests import (
 from ztflow.text.format import Unit, counted, share_text
 
 _CODES = tuple(Field(f"{hundreds}xx", Unit.COUNT, adds=True) for hundreds in range(2, 6))
-_JOINED = tuple(Field(name, Unit.COUNT, adds=True, spare=True) for name in ("joined", "maybe", "no connection"))
+_FATES = tuple("no connection" if fate is RequestFate.STRAY else fate.value for fate in RequestFate)
+_JOINED = tuple(Field(name, Unit.COUNT, adds=True, spare=True) for name in _FATES)
 _PAIRS = (
     Field("client"), Field("waypoint"), Field("service"), Field("server"), Field("requests", Unit.COUNT, adds=True),
     Field("tcp", Unit.COUNT, adds=True), Field("bytes", Unit.BYTES, adds=True), *_CODES,
@@ -95,9 +97,8 @@ def _refused(row: RefusedRequests) -> tuple[object, ...]:
 
 
 def _failed(row: FailedRequests) -> tuple[object, ...]:
-    outcome = "answered" if row.outcome == "answered" else row.outcome.replace("_", " ")
     return (
-        outcome, row.waypoint, row.service, _server(row.target, row.port), row.code, row.flags, row.meaning,
+        row.outcome.replace("_", " "), row.waypoint, row.service, _server(row.target, row.port), row.code, row.flags, row.meaning,
         row.requests, row.clients, row.details, row.first_seen, row.last_seen,
     )  # fmt: skip
 

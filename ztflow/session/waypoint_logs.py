@@ -90,13 +90,13 @@ def with_requests(
         topology: Whose pods the addresses are.
     """
     from ztflow.aggregate.requests import served, with_words
-    from ztflow.waypoint.join import STRAY, UNDECIDED, join
+    from ztflow.waypoint.join import IN_NONE, UNDECIDED, join
 
     flows = Flows.concat(tables)
     lines = pa.concat_tables(requests).unify_dictionaries()
     table, flow_of, joined = join(flows.to_arrow().unify_dictionaries(), lines)
     report.waypoints.append(joined)
-    other = {UNDECIDED: RequestFate.MAYBE.value, STRAY: RequestFate.STRAY.value}
+    other = {UNDECIDED: RequestFate.MAYBE.value, IN_NONE: RequestFate.STRAY.value}
     rows = with_words(served(lines), "fate", [other.get(row, RequestFate.JOINED.value) for row in flow_of.tolist()])
     ends = [coded(table, name) for name in ("src_pod", "src_namespace", "src_name")]
     clients = [

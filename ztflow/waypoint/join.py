@@ -33,7 +33,7 @@ MOST_CANDIDATES: Final = 4096
 UNDECIDED: Final = -1
 """Instead of the row of a line's flow: it may be of several."""
 
-STRAY: Final = -2
+IN_NONE: Final = -2
 """Likewise: it is in no connection that is left for it."""
 
 FEWEST_GAPS: Final = 3
@@ -112,7 +112,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, IntArray, Waypo
         requests: Columns `requests.REQUESTS_SCHEMA`.
 
     Returns:
-        The flows; for each line the row of its flow, or `UNDECIDED`, or `STRAY`; and what became of the lines.
+        The flows; for each line the row of its flow, or `UNDECIDED`, or `IN_NONE`; and what became of the lines.
 
     Cost: some 10 ms a group of a few lines; a connection among hundreds of others takes up to 0.1 s. Memory: the
         flows, and up to `MOST_CANDIDATES` numbers a connection.
@@ -147,7 +147,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, IntArray, Waypo
         for connection, rows in zip(group.connections, of_group, strict=True)
         if connection.row not in undecided and len(rows)
     ]
-    flow_of: IntArray = np.full(requests.num_rows, STRAY, np.int64)
+    flow_of: IntArray = np.full(requests.num_rows, IN_NONE, np.int64)
     for _, rows in open_:
         flow_of[rows] = UNDECIDED
     for one, rows in decided:
