@@ -18,6 +18,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired, Producer, Verdict
 from ztflow.reports.arrange import Arrangement, arranged
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
+from ztflow.reports.request_counts import RequestCounts
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
 
@@ -44,6 +45,7 @@ class Basis:
         notices: What makes shares and totals doubtful.
         producers: Lines of other programs among those read, by program.
         open_flows: Connections without a line: a ztunnel's dump shows them open.
+        requests: Requests in the logs of waypoints, where such were read.
         apart: Halves whose partner cannot be in this capture, by `unpaired_reason`; see `vocabulary.WITHOUT_PARTNER`.
     """
 
@@ -61,6 +63,7 @@ class Basis:
     producers: Mapping[Producer, int] = field(default_factory=dict)
     open_flows: int = 0
     apart: Mapping[str, int] = field(default_factory=dict)
+    requests: RequestCounts | None = None
 
     @property
     def halves(self) -> int:
@@ -104,6 +107,7 @@ class Basis:
             flows.producers,
             opened,
             _apart(view),
+            RequestCounts.of([] if flows.requests is None else [flows.requests]),
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -125,6 +129,7 @@ class Basis:
             later.producers,
             self.open_flows + later.open_flows,
             dict(Counter(self.apart) + Counter(later.apart)),
+            later.requests,
         )
 
 
@@ -363,6 +368,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
     if basis.apart:
         text += f"; apart: {apart_text(basis.apart)}"
     lines.append(("flows", text))
+    if basis.requests is not None:
+        lines.append(("requests", basis.requests.text()))
     unknown = [
         text
         for count, text in (

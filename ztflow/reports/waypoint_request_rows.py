@@ -21,6 +21,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import REFUSED, RequestOutcome
 from ztflow.parse.classify import host_port
 from ztflow.place.names import qualified, workload_of_pod
+from ztflow.reports.request_counts import SERVER_ERROR
 from ztflow.reports.waypoint_hops import WaypointTraffic
 from ztflow.reports.waypoint_request_sums import added, sums_of
 from ztflow.reports.waypoint_requests import (
@@ -36,7 +37,6 @@ from ztflow.reports.waypoint_requests import (
 _CLEARLY = 2
 """How many times more of a log's requests must be of one waypoint's clients than of any other's: then it is its log."""
 
-_SERVER_ERROR = 500
 _OWN_ERROR = "the server's own answer"
 
 Name = TypeVar("Name", bound=Hashable)
@@ -270,7 +270,7 @@ class _Rows:
 
     def _failed(self) -> tuple[FailedRequests, ...]:
         view = self._view
-        wrong = view.equals("outcome", RequestOutcome.ANSWERED) & (view.numbers("code")[0] >= _SERVER_ERROR)
+        wrong = view.equals("outcome", RequestOutcome.ANSWERED) & (view.numbers("code")[0] >= SERVER_ERROR)
         wrong |= view.equals("outcome", RequestOutcome.FAILED, RequestOutcome.GAVE_UP)
         what = self._named(lambda *values: values, "outcome", "code", "flags", "details")
         some = self._in_groups(wrong, self._waypoints, self._services, self._servers, what)
