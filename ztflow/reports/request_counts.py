@@ -54,10 +54,9 @@ class RequestCounts:
         return cls(
             total(~tcp),
             total(tcp),
-            *(
-                total(view.equals("outcome", one))
-                for one in (RequestOutcome.REFUSED, RequestOutcome.FAILED, RequestOutcome.GAVE_UP)
-            ),
+            total(view.equals("outcome", RequestOutcome.REFUSED)),
+            total(view.equals("outcome", RequestOutcome.FAILED)),
+            total(view.equals("outcome", RequestOutcome.GAVE_UP)),
             total(answered),
             total(view.equals("fate", RequestFate.JOINED)) if view.known("fate").any() else None,
         )

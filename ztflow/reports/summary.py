@@ -207,9 +207,8 @@ class Summary(Report):
 
 def _others(basis: Basis, connections: bool) -> list[str]:
     """Whose lines stand among ztunnel's; of a waypoint's the requests are told."""
-    producers = {
-        one: lines for one, lines in basis.producers.items() if basis.requests is None or one != Producer.ENVOY
-    }
+    left_out = None if basis.requests is None else Producer.ENVOY
+    producers = {one: lines for one, lines in basis.producers.items() if one != left_out}
     return producer_lines(producers, connections=connections)
 
 

@@ -98,8 +98,8 @@ def _refused(row: RefusedRequests) -> tuple[object, ...]:
 
 def _failed(row: FailedRequests) -> tuple[object, ...]:
     return (
-        row.outcome.replace("_", " "), row.waypoint, row.service, _server(row.target, row.port), row.code, row.flags, row.meaning,
-        row.requests, row.clients, row.details, row.first_seen, row.last_seen,
+        row.outcome.replace("_", " "), row.waypoint, row.service, _server(row.target, row.port), row.code, row.flags,
+        row.meaning, row.requests, row.clients, row.details, row.first_seen, row.last_seen,
     )  # fmt: skip
 
 

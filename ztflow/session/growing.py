@@ -178,7 +178,8 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def _shown(self, *pending: pa.Table) -> Flows:
         flows = self._in_order(*self._old, *self._rows, *pending)
-        self._tell_requests()
+        if self._requests is not None:
+            self.report.requests = [self._requests.rows()]  # without names: a picture has only counts of them
         added, report = self._added, self.report
         report.paired_flows, report.ambiguous_flows = added.paired, added.ambiguous
         report.unpaired_halves, report.logs = added.unpaired, added.logs
