@@ -211,7 +211,7 @@ class RequestOutcome(Word):
     FAILED = "failed", "the waypoint got no whole answer from a server"
     GAVE_UP = "gave_up", "the client broke off"
     OWN_ANSWER = "own_answer", "the waypoint answered by itself, as a route may tell it to"
-    UNTOLD = "untold", "the format of the log leaves out who answered"
+    UNTOLD = "untold", "nothing in the log tells who answered"
 
 
 class RequestFate(Word):

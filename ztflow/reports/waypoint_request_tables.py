@@ -136,7 +136,7 @@ def request_notes(found: Requests | None) -> Iterator[str]:
             "keeps connections for many requests and ends them as it likes: which requests failed its own log says."
         )
     if total.untold:
-        yield f"Of {counted(total.untold, 'request')} the format of the log leaves out who answered."
+        yield f"Of {counted(total.untold, 'request')} nothing in the log tells who answered."
     if found.left_out:
         yield (
             f"Filters choose connections: left out are {counted(found.left_out, 'request')} of clients and services "

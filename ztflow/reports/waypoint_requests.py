@@ -26,7 +26,7 @@ class RequestSums:
         failed: Those to which it got no whole answer from a server.
         gave_up: Those whose client broke off.
         own_answers: Those it answered by itself.
-        untold: Those of which the format of the log leaves out who answered.
+        untold: Those of which nothing in the log tells who answered.
         joined: Those whose connection in ztunnel's log is decided.
         maybe: Those that may be of several connections.
         stray: Those in no connection of ztunnel's log. The three are None where nothing was joined.
