@@ -46,7 +46,7 @@ def test_what_became_of_a_request(code, flags, details, upstream, tcp, became):
 @pytest.mark.parametrize(
     ("flags", "details", "why"),
     [
-        (None, RBAC, ("policy", "shop/no-admin", "its rule 0 matches, counted from 0")),
+        (None, RBAC, ("policy", "shop/no-admin", "its rule[0] matches")),
         (None, "rbac_access_denied_matched_policy[none]", ("policy", None, "no ALLOW policy admits it")),
         (
             None,

@@ -108,7 +108,7 @@ def refusal(flags: str | None, details: str | None) -> Refusal:
     details = details or ""
     match = _POLICY.fullmatch(details)
     if match is not None:
-        return Refusal("policy", f"{match[1]}/{match[2]}", f"its rule {match[3]} matches, counted from 0")
+        return Refusal("policy", f"{match[1]}/{match[2]}", f"its rule[{match[3]}] matches")
     if details == _NO_POLICY:
         return Refusal("policy", None, "no ALLOW policy admits it")
     by = next((by for beginning, by in _REFUSALS.items() if details.startswith(beginning)), None)
