@@ -46,7 +46,7 @@ function mergeLinks(shown, at, weights) {
 }
 
 function newLink(from, to) {
-  return { from, to, edges: [], flows: 0, bytes: 0, bad: 0, encryption: 0, distance: 0, outcome: 0, bundle: 0 };
+  return { key: `${from.id}>${to.id}`, from, to, edges: [], flows: 0, bytes: 0, bad: 0, encryption: 0, distance: 0, outcome: 0, bundle: 0 };
 }
 
 function addEdge(link, edge, weights) {
@@ -81,9 +81,8 @@ function bundled(links, depth, weights) {
   for (const link of links) {
     const from = outer(link.from), to = outer(link.to);
     if (from === to || (from === link.from && to === link.to)) { kept.push(link); continue; }
-    const key = `${from.id}>${to.id}`;
-    let made = found.get(key);
-    if (made === undefined) found.set(key, made = newLink(from, to));
+    const one = newLink(from, to), made = found.get(one.key) || one;
+    found.set(made.key, made);
     made.bundle += link.bundle || 1;
     for (const edge of link.edges) addEdge(made, edge, weights);
   }

@@ -7,16 +7,16 @@ function legend(state) {
   const key = (kind, name, text) => html("li", {},
     svg("svg", { class: "ztmap", width: 36, height: 14, "aria-hidden": "true" },
       svg("g", { class: `edge ${kind} ${name}` }, svg("path", { class: "line", d: "M1 7H28", "stroke-width": 3 }), svg("polygon", { class: "tip", points: "35,7 27,2.500 27,11.500" }))), text);
-  const sign = (element, text) => html("li", {}, svg("svg", { class: "ztmap", width: 36, height: 24, viewBox: "-18 -12 36 24", "aria-hidden": "true" }, element), text);
+  const sign = (one, text) => html("li", {}, svg("svg", { class: "ztmap", width: 36, height: 24, viewBox: "-18 -12 36 24", "aria-hidden": "true" }, drawn(one)), text);
   const link = (encryption, bad) => ({ encryption, bad });
   const kinds = KINDS[state.colour].map(([, name, text]) => key(state.colour, name, text));
   if (state.colour !== "outcome") kinds.push(key(state.colour, "mixed", "more than one of these"));
   return html("section", { class: "legend" }, html("h2", {}, "Legend"),
     html("p", {}, "Colour"), html("ul", {}, ...kinds),
     html("p", {}, "Signs"), html("ul", {},
-      sign(drawLock(link(MTLS, 0), 0, [0, 0]), `mTLS (drawn up to ${MOST_LOCKS} lines)`), sign(drawLock(link(WAYPOINT, 0), 0, [0, 0]), "mTLS to a waypoint"),
-      sign(drawLock(link(PLAINTEXT, 0), 0, [0, 0]), "plaintext"), sign(drawLock(link(MTLS | PLAINTEXT, 0), 0, [0, 0]), "some of each (likewise)"),
-      sign(drawBadge(link(0, 12), 0, [0, 0]), "how many were denied or failed")),
+      sign(drawLock(link(MTLS, 0), [0, 0]), `mTLS (drawn up to ${MOST_LOCKS} lines)`), sign(drawLock(link(WAYPOINT, 0), [0, 0]), "mTLS to a waypoint"),
+      sign(drawLock(link(PLAINTEXT, 0), [0, 0]), "plaintext"), sign(drawLock(link(MTLS | PLAINTEXT, 0), [0, 0]), "some of each (likewise)"),
+      sign(drawBadge(link(0, 12), [0, 0]), "how many were denied or failed")),
     state.view === "matrix" ? html("p", {}, "A row calls a column; the deeper a cell's colour, the more. A red corner: some were denied or failed.") : null,
     html("p", {}, `Thickness: ${state.measure === "bytes" ? "bytes, request and response" : "connections"}, one step a power of ten.`),
     html("p", { class: "keys" }, "Keys: / search · Enter select, again opens · F focus · M matrix · + − 0 zoom · arrows move · T theme · Esc back"));
