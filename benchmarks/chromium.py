@@ -224,6 +224,11 @@ class Chromium:
         """One event of the mouse: `mousePressed`, `mouseMoved`, `mouseReleased`, `mouseWheel`."""
         self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
+    def click_at(self, x: float, y: float) -> None:
+        """Clicks at a point of the screen."""
+        self.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
+        self.mouse("mouseReleased", x, y, button="left", clickCount=1)
+
     def click(self, selector: str, clicks: int = 1) -> None:
         """Clicks in the middle of the first element that a selector finds."""
         x, y = self.run(

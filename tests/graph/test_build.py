@@ -28,6 +28,15 @@ def edge_sums(graph):
     return {name: sum(data[name] for _, _, data in graph.edges(data=True)) for name in SUMS}
 
 
+def plain_kind(row):
+    if row["mtls"] is not False:
+        return None
+    if row["verdict"] == "denied":
+        return "plaintext_refused"
+    nameless = row["dst_pod"] is None and row["dst_name"] is None
+    return "left_mesh" if nameless and row["paired"] == "outbound_only" else "plaintext"
+
+
 def flow_sums(some):
     rows = some.to_arrow().to_pylist()
 
@@ -42,7 +51,10 @@ def flow_sums(some):
         "denied": count("verdict", "denied"),
         "failed": count("verdict", "failed"),
         "verdict_unknown": count("verdict", "unknown", None),
-        "plaintext": sum(row["mtls"] is False for row in rows),
+        **{
+            kind: sum(plain_kind(row) == kind for row in rows)
+            for kind in ("plaintext", "plaintext_refused", "left_mesh")
+        },
         "mtls_unknown": count("mtls", None),
         "same_node": count("locality", "same_node"),
         "cross_node": count("locality", "cross_node"),
@@ -131,6 +143,7 @@ def test_what_an_edge_says():
     assert data == {
         "flows": 2, "request_bytes": 84, "response_bytes": 19664, "bytes_unknown": 1, "duration_p50_ms": 10,
         "duration_p95_ms": 30, "duration_max_ms": 30, "denied": 1, "failed": 0, "verdict_unknown": 0, "plaintext": 0,
+        "plaintext_refused": 0, "left_mesh": 0,
         "mtls_unknown": 0, "same_node": 0, "cross_node": 2, "locality_unknown": 0, "same_zone": 0, "cross_zone": 0,
         "zone_unknown": 2, "paired": 2, "first_seen": "2024-06-16T12:48:51.792527Z",
         "last_seen": "2024-06-16T12:48:52.792527Z", "path": "hbone",

@@ -57,7 +57,8 @@ stroke-width:2.5}}
 .ztmap .unknown,.ztmap .untold{{--c:var(--unknown)}}
 .ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
 .ztmap .mtls,.ztmap .fine{{--c:var(--same_node)}}.ztmap .waypoint{{--c:var(--accent)}}
-.ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed{{--c:var(--cross_node)}}
+.ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed,.ztmap .plaintext_refused{{--c:var(--cross_node)}}
+.ztmap .left_mesh{{--c:var(--cross_zone)}}.ztmap .plaintext_refused path.line{{stroke-dasharray:8 4}}
 .ztmap.ztmap .edge.dim path.line{{stroke-opacity:.08}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
 .ztmap .vertex.dim>*{{fill-opacity:.25;stroke-opacity:.25}}
 .ztmap .edge.refused circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
@@ -65,7 +66,7 @@ stroke-width:2.5}}
 .ztmap .badge circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
 .ztmap .lock .ring{{fill:var(--paper);stroke:var(--c)}}.ztmap .lock.mixed .sign{{fill-opacity:.25}}
 .ztmap .lock .sign{{fill:var(--c);stroke:var(--c);stroke-width:1.3}}.ztmap .lock text{{text-anchor:middle}}
-.ztmap .lock.plaintext .sign{{fill:none}}
+.ztmap .lock.plaintext .sign,.ztmap .lock.plaintext_refused .sign,.ztmap .lock.left_mesh .sign{{fill:none}}
 .ztmap .matrix .field{{fill:var(--box);stroke:var(--line)}}.ztmap .cell{{fill:var(--c)}}
 .ztmap .corners{{fill:var(--bad);pointer-events:none}}.ztmap .matrix .row{{text-anchor:end}}
 .ztmap .matrix .axes{{fill:var(--muted)}}
@@ -199,6 +200,7 @@ def edge_facts(attributes: Mapping[str, Any]) -> list[str]:
     told = (
         ("same_node", "same node"), ("cross_node", "cross node"), ("locality_unknown", "node unknown"),
         ("denied", "denied"), ("failed", "failed"), ("plaintext", "plaintext"),
+        ("plaintext_refused", "plaintext refused"), ("left_mesh", "left the mesh"),
     )  # fmt: skip
     lines.append(", ".join(f"{attributes[name]:,} {word}" for name, word in told if attributes.get(name)))
     return [visible(line) for line in lines if line]

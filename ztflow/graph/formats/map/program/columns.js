@@ -49,9 +49,9 @@ EDGES.bytes = EDGES.request_bytes.map((bytes, edge) => bytes + EDGES.response_by
 EDGES.bad = EDGES.denied.map((denied, edge) => denied + EDGES.failed[edge]);
 
 // What kinds of connections an edge has, one bit a kind.
-const MTLS = 1, WAYPOINT = 2, PLAINTEXT = 4, NOT_TOLD = 8;
+const MTLS = 1, WAYPOINT = 2, PLAINTEXT = 4, PLAINTEXT_REFUSED = 8, LEFT_MESH = 16, NOT_TOLD = 32;
 const ENCRYPTION = [[MTLS, "mtls", "mTLS"], [WAYPOINT, "waypoint", "mTLS to a waypoint"], [PLAINTEXT, "plaintext", "plaintext"],
-  [NOT_TOLD, "untold", "encryption unknown"]];
+  [PLAINTEXT_REFUSED, "plaintext_refused", "plaintext refused"], [LEFT_MESH, "left_mesh", "left the mesh"], [NOT_TOLD, "untold", "encryption unknown"]];
 const SAME_NODE = 1, CROSS_NODE = 2, CROSS_ZONE = 4, NO_PLACE = 8;
 const DISTANCE = [[SAME_NODE, "same_node", "same node"], [CROSS_NODE, "cross_node", "cross node"],
   [CROSS_ZONE, "cross_zone", "cross zone"], [NO_PLACE, "unknown", "node unknown"]];
@@ -60,9 +60,10 @@ const OUTCOME = [[FINE, "fine", "not refused"], [DENIED, "denied", "denied"], [F
 const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME };
 
 EDGES.encryption = EDGES.flows.map((flows, edge) => {
-  const plain = EDGES.plaintext[edge], untold = EDGES.mtls_unknown[edge];
+  const plain = EDGES.plaintext[edge], refused = EDGES.plaintext_refused[edge], left = EDGES.left_mesh[edge], untold = EDGES.mtls_unknown[edge];
   const secure = EDGES.path.of(edge) === "waypoint" ? WAYPOINT : MTLS;
-  return (flows > plain + untold ? secure : 0) | (plain ? PLAINTEXT : 0) | (untold ? NOT_TOLD : 0);
+  return (flows > plain + refused + left + untold ? secure : 0) | (plain ? PLAINTEXT : 0) | (refused ? PLAINTEXT_REFUSED : 0)
+    | (left ? LEFT_MESH : 0) | (untold ? NOT_TOLD : 0);
 });
 EDGES.distance = EDGES.flows.map((flows, edge) => {
   const same = EDGES.same_node[edge], cross = EDGES.cross_node[edge], far = EDGES.cross_zone[edge];
@@ -76,6 +77,7 @@ EDGES.outcome = EDGES.flows.map((flows, edge) => (flows > EDGES.bad[edge] ? FINE
 function classOf(kind, mask) {
   const found = KINDS[kind].filter(([bit]) => mask & bit);
   if (kind === "outcome") return mask & DENIED ? "denied" : mask & FAILED ? "failed" : "fine";
+  if (kind === "encryption" && mask === (MTLS | WAYPOINT)) return "mtls"; // all of it is encrypted
   return found.length === 1 ? found[0][1] : found.length ? "mixed" : "unknown";
 }
 

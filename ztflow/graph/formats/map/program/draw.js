@@ -2,6 +2,8 @@
 
 const MOST_LOCKS = 60;
 const LOCK = "M-4-1h8v6h-8zM-2.5-1v-2a2.5 2.5 0 0 1 5 0v2";
+const STRUCK_LOCK = "M-4-1h8v6h-8zM-2.5-1v-3a2.5 2.5 0 0 1 4.6-1.4M-6 6L6-6";
+const WAY_OUT = "M-4 4L4-4M-1-4h5v5";
 const OPEN_LOCK = "M-4-1h8v6h-8zM-2.5-1v-3a2.5 2.5 0 0 1 4.6-1.4";
 
 /** A cubic curve that leaves and enters at the sides of its ends. */
@@ -64,7 +66,7 @@ function itemFacts(item) {
 }
 
 /** The groups of the canvas, back to front. */
-const LAYERS = Object.fromEntries(["boxes", "edges", "vertices", "marks", "matrix"].map((name) => [name, svg("g", { class: name })]));
+const LAYERS = Object.fromEntries(["boxes", "edges", "marks", "vertices", "matrix"].map((name) => [name, svg("g", { class: name })]));
 
 /** Draws the picture; `emphasis` says what is hit and what is near it, null when nothing is sought. */
 function drawPicture(canvas, picture, state, emphasis) {
@@ -119,12 +121,14 @@ function drawLine(link, line, state, dim) {
     shape("polygon", { class: "tip", points: `${x.toFixed(1)},${y.toFixed(1)} ${(x + back * tip).toFixed(1)},${(y - tip * 0.55).toFixed(1)} ${(x + back * tip).toFixed(1)},${(y + tip * 0.55).toFixed(1)}` }));
 }
 
-/** The state of encryption: a closed lock, an open one, one in a diamond for a waypoint, one half filled for a mixture. */
+const SIGNS = { plaintext: OPEN_LOCK, plaintext_refused: STRUCK_LOCK, left_mesh: WAY_OUT };
+
+/** The state of encryption: a lock that is closed, open, or struck out; in a diamond for a waypoint, half filled for a mixture. */
 function drawLock(link, [x, y]) {
   const kind = classOf("encryption", link.encryption);
   const ring = kind === "waypoint" ? shape("path", { class: "ring", d: "M0-11l11 11-11 11-11-11z" }) : shape("circle", { class: "ring", r: 8 });
   const sign = kind === "untold" || kind === "unknown" ? shape("text", {}, "?")
-    : shape("path", { class: "sign", d: kind === "plaintext" ? OPEN_LOCK : LOCK });
+    : shape("path", { class: "sign", d: SIGNS[kind] || LOCK });
   return shape("g", { class: `lock ${kind}`, "data-link": link.key, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` }, ring, sign);
 }
 

@@ -30,6 +30,7 @@ function arrange(way) {
 
 /** Makes the picture of the current view and draws it; `fit` shows all of it. */
 function draw(fit) {
+  if (fit) view.measure();
   weights = weigh(state);
   state.partly = !weights.whole;
   const sums = vertexWeights(weights.flows);

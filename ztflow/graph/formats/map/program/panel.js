@@ -15,7 +15,9 @@ function legend(state) {
     html("p", {}, "Colour"), html("ul", {}, ...kinds),
     html("p", {}, "Signs"), html("ul", {},
       sign(drawLock(link(MTLS, 0), [0, 0]), `mTLS (drawn up to ${MOST_LOCKS} lines)`), sign(drawLock(link(WAYPOINT, 0), [0, 0]), "mTLS to a waypoint"),
-      sign(drawLock(link(PLAINTEXT, 0), [0, 0]), "plaintext"), sign(drawLock(link(MTLS | PLAINTEXT, 0), [0, 0]), "some of each (likewise)"),
+      sign(drawLock(link(PLAINTEXT, 0), [0, 0]), "plaintext"), sign(drawLock(link(PLAINTEXT_REFUSED, 0), [0, 0]), "plaintext that a policy refused"),
+      sign(drawLock(link(LEFT_MESH, 0), [0, 0]), "left the mesh: no workload of the cluster is known there"),
+      sign(drawLock(link(MTLS | PLAINTEXT, 0), [0, 0]), "some of each (likewise)"),
       sign(drawBadge(link(0, 12), [0, 0]), "how many were denied or failed")),
     state.view === "matrix" ? html("p", {}, "A row calls a column; the deeper a cell's colour, the more. A red corner: some were denied or failed.") : null,
     html("p", {}, `Thickness: ${state.measure === "bytes" ? "bytes, request and response" : "connections"}, one step a power of ten.`),
@@ -41,7 +43,8 @@ function panelFor(selection, weights, state, act) {
   }
   if (longest.length) rows.push(["longest", durationText(longest.reduce((a, b) => Math.max(a, b)))]);
   const told = [["same node", "same_node"], ["cross node", "cross_node"], ["node unknown", "locality_unknown"], ["cross zone", "cross_zone"],
-    ["denied", "denied"], ["failed", "failed"], ["outcome unknown", "verdict_unknown"], ["plaintext", "plaintext"], ["encryption unknown", "mtls_unknown"]];
+    ["denied", "denied"], ["failed", "failed"], ["outcome unknown", "verdict_unknown"], ["plaintext", "plaintext"],
+    ["plaintext refused", "plaintext_refused"], ["left the mesh", "left_mesh"], ["encryption unknown", "mtls_unknown"]];
   for (const [text, name] of told) { const total = sum(EDGES[name]); if (total) rows.push([text, count(total)]); }
   const paths = new Map();
   for (const edge of chosen) { const path = EDGES.path.of(edge) ?? "unknown"; paths.set(path, (paths.get(path) || 0) + weights.flows[edge]); }
