@@ -10,7 +10,7 @@ import networkx as nx
 import pyarrow as pa
 import pytest
 from flow_strategies import flows, quick
-from flows_by_hand import flow, table
+from flows_by_hand import flow, table, unencrypted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,15 +28,6 @@ def edge_sums(graph):
     return {name: sum(data[name] for _, _, data in graph.edges(data=True)) for name in SUMS}
 
 
-def plain_kind(row):
-    if row["mtls"] is not False:
-        return None
-    if row["verdict"] == "denied":
-        return "plaintext_refused"
-    nameless = row["dst_pod"] is None and row["dst_name"] is None
-    return "left_mesh" if nameless and row["paired"] == "outbound_only" else "plaintext"
-
-
 def flow_sums(some):
     rows = some.to_arrow().to_pylist()
 
@@ -52,7 +43,7 @@ def flow_sums(some):
         "failed": count("verdict", "failed"),
         "verdict_unknown": count("verdict", "unknown", None),
         **{
-            kind: sum(plain_kind(row) == kind for row in rows)
+            kind: sum(unencrypted(row) == kind for row in rows)
             for kind in ("plaintext", "plaintext_refused", "left_mesh")
         },
         "mtls_unknown": count("mtls", None),

@@ -48,7 +48,8 @@ font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monosp
 stroke-width:2.5}}
 .ztmap .edge path{{fill:none;stroke:var(--c);stroke-opacity:.72}}
 .ztmap .crowded .edge path,.ztmap.crowded .edge path{{stroke-opacity:.35}}
-.ztmap .edge path.catch{{visibility:hidden;pointer-events:stroke;stroke-width:11}}.ztmap .edge:hover path.line{{stroke-opacity:1}}
+.ztmap .edge path.catch{{visibility:hidden;pointer-events:stroke;stroke-width:11}}
+.ztmap .edge:hover path.line{{stroke-opacity:1}}
 .ztmap .edge.bundle path.line,.ztmap.crowded .edge.bundle path.line{{stroke-opacity:.6;stroke-dasharray:none}}
 .ztmap .edge .tip{{fill:var(--c);stroke:none}}
 .ztmap .same_node{{--c:var(--same_node)}}.ztmap .cross_node{{--c:var(--cross_node)}}
