@@ -26,13 +26,14 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from chromium import Chromium, browser
-from map_pages import HOSTILE, big, hostile, small
+from map_pages import HOSTILE, big, changed, hostile, small
 
 OPEN_MS, ACT_MS, BUSY_MS, PAGE_BYTES, WHOLE_BYTES = 1000, 100, 60, 2_000_000, 5_000_000
 
@@ -44,7 +45,7 @@ def check(holds: bool, what: str) -> None:
     print(f"  ok  {what}")
 
 
-_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_MOMENT = "new Promise(done => setTimeout(done, 300))"
 TEXT = "document.querySelector({}).textContent"
 
 
@@ -66,7 +67,7 @@ class Seen:
     def table(self) -> str:
         """The rows of the table, which are filled when it comes to be seen."""
         self.chromium.run("document.querySelector('#edges').scrollIntoView()")
-        self.chromium.run(_FRAMES)
+        self.chromium.run(_MOMENT)
         rows = self.text("#rows")
         self.chromium.run("scrollTo(0, 0)")
         return rows
@@ -136,9 +137,8 @@ def enter(selector: str, number: int = 0) -> str:
     )
 
 
-_KINDS = """
-JSON.stringify([...document.querySelectorAll("input[data-kind=encryption]")].map(one => one.dataset.name))
-"""
+_NAMES = "JSON.stringify([...document.querySelectorAll('input[data-kind={}]')].map(one => one.dataset.name))"
+_KINDS, _CHANGES = _NAMES.format("encryption"), _NAMES.format("change")
 
 
 def tick(name: str) -> str:
@@ -156,6 +156,14 @@ def opened(chromium: Chromium, page: Path, name: str, most: float = OPEN_MS) -> 
     check(size <= PAGE_BYTES, f"page of at most {PAGE_BYTES:,} bytes")
     check(chromium.complaints == [], f"the program runs: {chromium.complaints[:1]}")
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
+
+
+def check_command(seen: Seen, folder: Path) -> None:
+    """Runs the command that the panel offers, and holds what it lists against the panel's figure."""
+    told = str(seen.chromium.run("document.querySelector('#panel .copy').value"))
+    words = [sys.executable, "-m", "ztflow", *shlex.split(told)[1:], "-o", "jsonl"]
+    listed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+    check(f"{len(listed):,}" == seen.text("#panel .figures td"), f"the command lists just these: {told}")
 
 
 def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
@@ -181,6 +189,8 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
             chromium.run(tick(name))
         check(0 < seen.number("#canvas .edge") < edges, f"the filter leaves {alone} only")
         check(seen.number("#canvas .lock") == seen.number(f"#canvas .lock.{alone}"), "and its signs are all alike")
+        chromium.run(press("#canvas .lock .sign"))
+        check_command(seen, page.parent)
         for name in others:
             chromium.run(tick(name))
     chromium.run(choose("#colour", "encryption"))
@@ -217,10 +227,7 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(seen.number("#panel .spark .all") == 1, "its traffic over time")
     check("access" in seen.text("#panel .sample pre"), "and lines of the log")
     check(".log:" in seen.text("#panel .sample .place"), "which say where they stand")
-    told = str(chromium.run("document.querySelector('#panel .copy').value"))
-    words = [sys.executable, "-m", "ztflow", *shlex.split(told)[1:], "-o", "jsonl"]
-    listed = subprocess.run(words, cwd=page.parent, capture_output=True, text=True, check=True).stdout.splitlines()
-    check(str(len(listed)) == seen.text("#panel .figures td"), f"the command lists just these: {told}")
+    check_command(seen, page.parent)
     if pictures:
         chromium.shoot(pictures / "map-edge.png")
     chromium.key("Escape", 27)
@@ -444,6 +451,28 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
 
 
+def drive_changes(chromium: Chromium, page: Path, changes: Counter[str]) -> None:
+    """What changed since an earlier capture, on the map of a later one."""
+    seen = Seen(chromium)
+    opened(chromium, page, f"what changed: {sum(changes.values())} pairs of workloads")
+    check(chromium.run("document.querySelector('#colour').value") == "change", "the map is coloured by what changed")
+    for name in ("gone", "more", "less"):
+        check(seen.number(f"#canvas .edge.{name}") == changes[name] > 0, f"{changes[name]} lines that say {name}")
+    new = sum(number for names, number in changes.items() if names.split()[0] == "new")
+    others = [name for name in json.loads(chromium.run(_CHANGES)) if name != "new"]
+    for name in others:
+        chromium.run(tick(name))
+    check(seen.number("#canvas .edge") >= new > 0, f"the filter leaves the {new} that are new")
+    check(seen.number("#canvas .edge.gone") == 0, "and none that is gone")
+    for name in others:
+        chromium.run(tick(name))
+    chromium.run(press("#canvas .edge.gone .catch"))
+    check(seen.text("#panel .figures td") == "0", "what is gone has no connections")
+    check("before, and gone now" in seen.text("#panel .figures"), "but had some")
+    check(seen.number("#panel .copy") == 0, "and no command lists them")
+    check(chromium.complaints == [], f"no complaint of the program: {chromium.complaints[:1]}")
+
+
 def drive_hostile(chromium: Chromium, page: Path) -> None:
     """Names stay text, whatever is done with them."""
     seen = Seen(chromium)
@@ -488,6 +517,8 @@ def main() -> None:
             drive_dense(chromium, big(folder / "dense", 600, 9000, 60)[0])
         with browser(1360, 960) as chromium:
             drive_whole(chromium, whole, chosen.pictures)
+        with browser(1360, 960) as chromium:
+            drive_changes(chromium, *changed(folder))
         with browser(1360, 960) as chromium:
             drive_hostile(chromium, hostile(folder))
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _PROGRAM = (
-    "columns", "text", "shapes", "tree", "links", "layout", "draw", "matrix", "panel", "table", "moves", "main",
-    "controls",
+    "columns", "text", "shapes", "tree", "links", "layout", "draw", "matrix", "command", "panel", "table", "moves",
+    "main", "controls",
 )  # fmt: skip
 """Its parts, in the order they are read; they share one scope."""
 

@@ -59,6 +59,10 @@ stroke-width:2.5}}
 .ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
 .ztmap .mtls,.ztmap .fine{{--c:var(--same_node)}}.ztmap .waypoint{{--c:var(--accent)}}
 .ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed,.ztmap .plaintext_refused{{--c:var(--cross_node)}}
+.ztmap .new{{--c:var(--same_node)}}.ztmap .gone{{--c:var(--bad)}}.ztmap .more{{--c:var(--accent)}}
+.ztmap .less{{--c:var(--accent)}}.ztmap .gone path.line,.ztmap .less path.line{{stroke-dasharray:8 4}}
+.ztmap .newly_denied{{--c:var(--bad)}}.ztmap .newly_failed{{--c:var(--cross_node)}}.ztmap .locality{{--c:var(--mixed)}}
+.ztmap .newly_plaintext{{--c:var(--cross_zone)}}.ztmap .same{{--c:var(--unknown)}}
 .ztmap .left_mesh{{--c:var(--cross_zone)}}.ztmap .plaintext_refused path.line{{stroke-dasharray:8 4}}
 .ztmap.ztmap .edge.dim path.line{{stroke-opacity:.08}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
 .ztmap .vertex.dim>*{{fill-opacity:.25;stroke-opacity:.25}}

@@ -44,7 +44,7 @@ function named(texts) {
 }
 
 const EDGES = { count: DATA.edges.source.length, path: worded(DATA.edges.path) };
-for (const [name, column] of Object.entries(DATA.edges)) if (name !== "path") EDGES[name] = unpack(column);
+for (const [name, column] of Object.entries(DATA.edges)) if (!["path", "change"].includes(name)) EDGES[name] = unpack(column);
 EDGES.bytes = EDGES.request_bytes.map((bytes, edge) => bytes + EDGES.response_bytes[edge]);
 EDGES.bad = EDGES.denied.map((denied, edge) => denied + EDGES.failed[edge]);
 
@@ -57,7 +57,11 @@ const DISTANCE = [[SAME_NODE, "same_node", "same node"], [CROSS_NODE, "cross_nod
   [CROSS_ZONE, "cross_zone", "cross zone"], [NO_PLACE, "unknown", "node unknown"]];
 const FINE = 1, DENIED = 2, FAILED = 4;
 const OUTCOME = [[FINE, "fine", "not refused"], [DENIED, "denied", "denied"], [FAILED, "failed", "failed"]];
-const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME };
+// What changed since an earlier capture; an edge of none is as it was, one that is gone has the figures it had.
+const CHANGE = [["new", "new"], ["gone", "gone"], ["more", "more traffic"], ["less", "less traffic"], ["newly_denied", "newly denied"],
+  ["newly_failed", "newly failed"], ["newly_plaintext", "newly in plaintext"], ["locality", "other locality"], ["same", "as before"]]
+  .map(([name, text], place) => [1 << place, name, text]);
+const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME, ...(DATA.edges.change ? { change: CHANGE } : {}) };
 
 EDGES.encryption = EDGES.flows.map((flows, edge) => {
   const plain = EDGES.plaintext[edge], refused = EDGES.plaintext_refused[edge], left = EDGES.left_mesh[edge], untold = EDGES.mtls_unknown[edge];
@@ -72,6 +76,12 @@ EDGES.distance = EDGES.flows.map((flows, edge) => {
 });
 EDGES.outcome = EDGES.flows.map((flows, edge) => (flows > EDGES.bad[edge] ? FINE : 0)
   | (EDGES.denied[edge] ? DENIED : 0) | (EDGES.failed[edge] ? FAILED : 0));
+const changes = worded(DATA.edges.change); // of all "same" where there is no earlier capture
+EDGES.change = EDGES.flows.map((_, edge) => (changes.of(edge) || "same").split(" ").reduce((mask, name) => mask | CHANGE.find((one) => one[1] === name)[0], 0));
+const GONE = CHANGE[1][0];
+const isGone = (edge) => EDGES.change[edge] === GONE;
+VERTICES.gone = new Uint8Array(VERTICES.count).fill(DATA.edges.change ? 1 : 0);
+for (let edge = 0; edge < EDGES.count; edge += 1) if (!isGone(edge)) VERTICES.gone[EDGES.source[edge]] = VERTICES.gone[EDGES.target[edge]] = 0;
 
 /** The class of a mixture: its kind's name, or `mixed`. */
 function classOf(kind, mask) {

@@ -100,6 +100,8 @@ function begin() {
   level.value = state.level = pick;
   level.addEventListener("change", () => { state.level = level.value; state.selection = null; draw(true); });
   byId("view").addEventListener("change", changeView);
+  if (KINDS.change) byId("colour").append(option("change"));
+  if (KINDS.change) byId("colour").value = state.colour = "change";
   byId("colour").addEventListener("change", () => { state.colour = byId("colour").value; draw(false); });
   byId("measure").addEventListener("change", () => { state.measure = byId("measure").value; limits(); draw(false); });
   byId("least").addEventListener("input", changeLeast);
@@ -111,7 +113,12 @@ function begin() {
     if (event.key === "Enter" && state.hits !== null && state.hits.size) focusOn(state.leafItems[state.hits.values().next().value]);
   });
   tableHead(byId("heads"), sorting, drawSide);
-  byId("rows").addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) act("edge", Number(row.dataset.edge)); });
+  const chooseRow = (event) => {
+    const row = event.target.closest("tr");
+    if (row && (event.type === "click" || event.key === "Enter")) act("edge", Number(row.dataset.edge));
+  };
+  byId("rows").addEventListener("click", chooseRow);
+  byId("rows").addEventListener("keydown", chooseRow);
   filterBoxes();
   timeSlider();
   // Where lines would have to be left out even so, or boxes could not be read, the page opens with the matrix.

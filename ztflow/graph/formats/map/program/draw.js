@@ -44,8 +44,9 @@ function lineWidth(link, state) {
 /** What a link is, in a few lines. */
 function linkFacts(link, state) {
   const lines = [`${link.from.name} → ${link.to.name}`,
-    `${several(link.flows, "connection")}${state.partly ? " in the chosen time" : ""}, ${bytesText(link.bytes)}${state.partly ? " in all" : ""}`,
+    `${several(link.flows - link.gone, "connection")}${state.partly ? " in the chosen time" : ""}, ${bytesText(link.bytes)}${state.partly ? " in all" : ""}`,
     `${wordsOf("distance", link.distance)}; ${wordsOf("encryption", link.encryption)}`];
+  if (KINDS.change) lines.push(`${wordsOf("change", link.change)}${link.gone ? `: ${several(link.gone, "connection")} before` : ""}`);
   if (link.bundle) lines.push(`${several(link.bundle, "line")} in one`);
   if (link.bad) lines.push(`${count(link.bad)} denied or failed`);
   return lines.join("\n");
@@ -61,6 +62,7 @@ function itemFacts(item) {
       const value = VERTICES[name].of(item.leaf);
       if (value !== null) lines.push(`${name}: ${value}`);
     }
+    if (VERTICES.gone[item.leaf]) lines.push("only in the earlier capture");
   }
   return lines.join("\n");
 }
@@ -81,7 +83,7 @@ function drawPicture(canvas, picture, state, emphasis) {
     edges.push([link.key, drawLine(link, line, state, dim)]);
     // Where there are many lines, the usual locks would hide those that matter.
     if (!dim && (links.length <= MOST_LOCKS || emphasis !== null || (link.encryption !== MTLS && classOf("encryption", link.encryption) !== "mixed"))) {
-      marks.push([`lock ${link.key}`, drawLock(link, pointAt(line, 0.32))]);
+      marks.push([`lock ${link.key}`, drawLock(link, pointAt(line, link.from === state.focus ? 0.68 : 0.32))]);
     }
     if (link.bad) {
       refused.add(link.to);
@@ -138,7 +140,7 @@ function drawBadge(link, [x, y]) {
 }
 
 function drawPill(item, refused, emphasis) {
-  const unnamed = item.rest || (item.leaf >= 0 && VERTICES.unknown[item.leaf]) || item.name.startsWith("no single ");
+  const unnamed = item.rest || item.leaves.every((leaf) => VERTICES.gone[leaf]) || (item.leaf >= 0 && VERTICES.unknown[item.leaf]) || item.name.startsWith("no single ");
   let classes = `vertex${item.kids.length ? " group" : ""}${unnamed ? " nameless" : ""}${refused ? " refused" : ""}`;
   if (emphasis !== null) classes += emphasis.hit(item) ? " hit" : emphasis.near(item) ? "" : " dim";
   const name = shortName(item.name), slash = item.leaf >= 0 ? name.indexOf("/") + 1 : 0;

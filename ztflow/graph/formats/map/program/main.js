@@ -6,7 +6,7 @@ const every = (kinds) => kinds.reduce((mask, [bit]) => mask | bit, 0);
 const state = {
   way: 0, tree: null, open: new Set(), limits: new Map(), moved: new Map(),
   view: "map", focus: null, level: "", selection: null, hits: null,
-  shown: { encryption: every(ENCRYPTION), distance: every(DISTANCE), outcome: every(OUTCOME) },
+  shown: Object.fromEntries(Object.entries(KINDS).map(([kind, names]) => [kind, every(names)])),
   measure: "flows", colour: "distance", least: 0, from: 0, to: TIME ? TIME.steps - 1 : 0, partly: false,
 };
 const sorting = { column: 4, down: true };

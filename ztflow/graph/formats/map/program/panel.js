@@ -27,19 +27,22 @@ function legend(state) {
 /** The panel for a selection. */
 function panelFor(selection, weights, state, act) {
   const { mask, chosen } = edgesOf(selection, weights);
-  const sum = (column) => chosen.reduce((total, edge) => total + column[edge], 0);
+  const present = chosen.filter((edge) => !isGone(edge)), gone = chosen.filter(isGone);
+  const sum = (column) => present.reduce((total, edge) => total + column[edge], 0);
   const parts = [html("h2", {}, selection.title)];
   if (selection.facts) parts.push(html("p", { class: "facts" }, selection.facts));
   const actions = selection.actions.map(([text, what]) => html("button", { type: "button", "data-action": what, onclick: () => act(what, selection) }, text));
   parts.push(html("p", { class: "actions" }, ...actions, html("button", { type: "button", "data-action": "close", onclick: () => act("close") }, "Close")));
-  const flows = chosen.reduce((total, edge) => total + weights.flows[edge], 0);
-  const rows = [["connections", count(flows)]];
+  const weight = (edges) => edges.reduce((total, edge) => total + weights.flows[edge], 0);
+  const rows = [["connections", count(weight(present))]];
+  if (KINDS.change && chosen.length) rows.push(["change", wordsOf("change", chosen.reduce((mask, edge) => mask | EDGES.change[edge], 0))]);
+  if (gone.length) rows.push(["before, and gone now", count(weight(gone))]);
   if (state.partly) rows.push(["in the whole capture", count(sum(EDGES.flows))]);
   rows.push(["request", bytesText(sum(EDGES.request_bytes))], ["response", bytesText(sum(EDGES.response_bytes))]);
   if (sum(EDGES.bytes_unknown)) rows.push(["bytes unknown for", count(sum(EDGES.bytes_unknown))]);
-  const longest = chosen.map((edge) => EDGES.duration_max_ms[edge]).filter((ms) => typeof ms === "number");
-  if (chosen.length === 1 && longest.length) {
-    rows.push(["duration median", durationText(EDGES.duration_p50_ms[chosen[0]])], ["duration p95", durationText(EDGES.duration_p95_ms[chosen[0]])]);
+  const longest = present.map((edge) => EDGES.duration_max_ms[edge]).filter((ms) => typeof ms === "number");
+  if (present.length === 1 && longest.length) {
+    rows.push(["duration median", durationText(EDGES.duration_p50_ms[present[0]])], ["duration p95", durationText(EDGES.duration_p95_ms[present[0]])]);
   }
   if (longest.length) rows.push(["longest", durationText(longest.reduce((a, b) => Math.max(a, b)))]);
   const told = [["same node", "same_node"], ["cross node", "cross_node"], ["node unknown", "locality_unknown"], ["cross zone", "cross_zone"],
@@ -50,8 +53,9 @@ function panelFor(selection, weights, state, act) {
   for (const edge of chosen) { const path = EDGES.path.of(edge) ?? "unknown"; paths.set(path, (paths.get(path) || 0) + weights.flows[edge]); }
   if (chosen.length) rows.push(["path", [...paths].sort((a, b) => b[1] - a[1]).map(([path, some]) => (paths.size > 1 ? `${path} ${count(some)}` : path)).join(", ")]);
   parts.push(html("table", { class: "figures" }, ...rows.map(([name, value]) => html("tr", {}, html("th", {}, name), html("td", {}, value)))));
-  if (TIME) parts.push(sparkline(mask));
-  parts.push(...peers(selection, chosen, weights, act), ...refusals(mask), ...samples(mask), command(selection, state));
+  if (TIME && present.length) parts.push(sparkline(mask));
+  parts.push(...peers(selection, chosen, weights, act), ...refusals(mask));
+  if (present.length) parts.push(...samples(mask), command(selection, state));
   return html("div", { class: "selection" }, ...parts.filter(Boolean));
 }
 
@@ -68,7 +72,7 @@ function peers(selection, chosen, weights, act) {
   if (chosen.length < 2) return [];
   const ranked = [...chosen].sort((a, b) => weights.flows[b] - weights.flows[a]);
   const items = ranked.slice(0, 12).map((edge) => html("li", {}, html("button", { type: "button", class: "edge-of", onclick: () => act("edge", edge) },
-    `${VERTICES.id[EDGES.source[edge]]} → ${VERTICES.id[EDGES.target[edge]]}`), ` ${count(weights.flows[edge])}${EDGES.bad[edge] ? `, ${count(EDGES.bad[edge])} refused` : ""}`));
+    `${VERTICES.id[EDGES.source[edge]]} → ${VERTICES.id[EDGES.target[edge]]}`), ` ${count(weights.flows[edge])}${EDGES.bad[edge] ? `, ${count(EDGES.bad[edge])} refused` : ""}${isGone(edge) ? ", gone" : ""}`));
   const more = ranked.length - items.length;
   return [html("h3", {}, `${count(ranked.length)} edges`), html("ul", { class: "peers" }, ...items), more > 0 ? html("p", {}, `… and ${count(more)} more: see the table`) : null];
 }
@@ -102,37 +106,4 @@ function samples(mask) {
       ...place.map((where) => html("p", { class: "place" }, where)),
       ...SAMPLES.shown[i].map((line) => html("pre", {}, SAMPLES.lines[line])));
   })];
-}
-
-const OPTIONS = { pod: "pod", workload: "workload", service: "service", namespace: "namespace", identity: "identity", node: "node", address: "ip" };
-
-/** An option of the command line that chooses an end; null where none can. */
-function endOption(side, end) {
-  if (!end || end.rest || /^(\(|no single )|\\u\{/.test(end.name)) return null;
-  const kind = end.leaf >= 0 && VERTICES.kind.of(end.leaf) === "address" ? "address" : end.level === "service" && side !== "to" ? "workload" : end.level;
-  if (kind === "zone" || kind === "cluster") {
-    const test = (which) => `${which}_${kind} == ${JSON.stringify(end.name)}`;
-    return `--filter ${shellWord(side === "" ? `${test("src")} or ${test("dst")}` : test(side === "from" ? "src" : "dst"))}`;
-  }
-  return OPTIONS[kind] ? `--${side ? `${side}-` : ""}${OPTIONS[kind]} ${shellWord(end.name)}` : null;
-}
-
-/** The command that lists the connections of a selection. */
-function commandText(selection, state) {
-  const words = ["ztflow flows", ...(DATA.inputs && DATA.inputs.length ? DATA.inputs.map(shellWord) : ["LOGS"])];
-  const ends = selection.ends.map(([side, end]) => endOption(side, end));
-  if (ends.includes(null)) return null;
-  words.push(...ends);
-  if (state.shown.outcome === DENIED) words.push("--verdict denied");
-  if (state.shown.outcome === FAILED) words.push("--verdict failed");
-  if (state.partly) words.push(`--since ${timeText(TIME.first + state.from * TIME.length, 23)} --until ${timeText(TIME.first + (state.to + 1) * TIME.length, 23)}`);
-  return words.join(" ");
-}
-
-function command(selection, state) {
-  const text = commandText(selection, state);
-  if (text === null) return html("p", { class: "command" }, "No option of the command line chooses exactly this.");
-  const field = html("input", { class: "copy", readonly: true, value: text, "aria-label": "command for this selection", onfocus: (event) => event.target.select() });
-  const button = html("button", { type: "button", onclick: () => { field.select(); document.execCommand("copy"); button.textContent = "Copied"; } }, "Copy");
-  return html("section", { class: "command" }, html("h3", {}, "Command"), field, button);
 }

@@ -7,7 +7,7 @@ const TABLE_COLUMNS = [
   ["Connections", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
   ["p95", EDGES.duration_p95_ms, durationText], ["Same node", EDGES.same_node], ["Cross node", EDGES.cross_node],
   ["Cross zone", EDGES.cross_zone], ["Node unknown", EDGES.locality_unknown], ["Denied", EDGES.denied], ["Failed", EDGES.failed],
-  ["Plaintext", EDGES.plaintext],
+  ["Plaintext", EDGES.plaintext], ...(KINDS.change ? [["Change", (edge) => wordsOf("change", EDGES.change[edge])]] : []),
 ];
 
 const QUIET = 700; // milliseconds without anything done
