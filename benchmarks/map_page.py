@@ -191,6 +191,7 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
         check(seen.number("#canvas .lock") == seen.number(f"#canvas .lock.{alone}"), "and its signs are all alike")
         chromium.run(press("#canvas .lock .sign"))
         check_command(seen, page.parent)
+        chromium.key("Escape", 27)
         for name in others:
             chromium.run(tick(name))
     chromium.run(choose("#colour", "encryption"))
@@ -204,6 +205,12 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     chromium.run(choose("#to", "10", "input"))
     check(seen.table() != before, "the slider of time changes the figures")
     check("in the chosen time" in seen.text("#count"), "and it is told")
+    for end, step in (("#from", "2"), ("#to", "7")):
+        chromium.run(choose(end, step, "input"))
+    chromium.run(press("#canvas .edge .catch"))
+    check_command(seen, page.parent)
+    chromium.key("Escape", 27)
+    chromium.run(choose("#from", "0", "input"))
     chromium.run(choose("#to", "99", "input"))
 
     chromium.click("#search")

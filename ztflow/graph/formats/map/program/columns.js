@@ -98,6 +98,8 @@ function wordsOf(kind, mask) {
 
 // Connections over time: only steps with traffic, in order of edge and step.
 const TIME = DATA.time && DATA.time.steps > 1 ? DATA.time : null;
+/** When a step begins: microseconds since 1970. */
+const stepTime = (step) => TIME.first + Math.ceil((step * TIME.span) / TIME.steps);
 const CELLS = series(TIME && TIME.cells, TIME && TIME.flows);
 const BAD_CELLS = series(TIME && TIME.bad_cells, TIME && TIME.bad);
 

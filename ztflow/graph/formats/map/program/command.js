@@ -39,7 +39,7 @@ function commandText(selection, state) {
   if (ends.includes(null)) return null;
   words.push(...ends);
   words.push(...kindOptions(state));
-  if (state.partly) words.push(`--since ${timeText(TIME.first + state.from * TIME.length, 23)} --until ${timeText(TIME.first + (state.to + 1) * TIME.length, 23)}`);
+  if (state.partly) words.push(`--since ${timeText(stepTime(state.from), 6)} --until ${timeText(stepTime(state.to + 1) - 1, 6)}${TIME.timeless ? " --filter 'end != null'" : ""}`);
   return words.join(" ");
 }
 

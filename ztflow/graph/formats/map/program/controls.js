@@ -61,10 +61,10 @@ function timeSlider() {
   from.max = to.max = TIME.steps - 1;
   to.value = TIME.steps - 1;
   const show = () => {
-    const wide = 600 / TIME.steps, digits = TIME.length < 1000 ? 23 : 19;
+    const wide = 600 / TIME.steps, digits = TIME.span < TIME.steps * 1e6 ? 3 : 0;
     byId("window").setAttribute("x", state.from * wide);
     byId("window").setAttribute("width", (state.to - state.from + 1) * wide);
-    byId("time-text").textContent = `${timeText(TIME.first + state.from * TIME.length, digits)} to ${timeText(TIME.first + (state.to + 1) * TIME.length, digits)}`
+    byId("time-text").textContent = `${timeText(stepTime(state.from), digits)} to ${timeText(stepTime(state.to + 1), digits)}`
       + (TIME.timeless ? ` (${count(TIME.timeless)} connections have no time)` : "");
   };
   const changed = (event) => {

@@ -64,7 +64,7 @@ function sparkline(mask) {
   const most = counts.reduce((a, b) => Math.max(a, b), 1);
   return html("figure", {}, svg("svg", { class: "spark", viewBox: "0 0 300 44", preserveAspectRatio: "none", role: "img", "aria-label": "connections over time" },
     svg("path", { class: "all", d: bars(counts, 300, 44, most) }), svg("path", { class: "bad", d: bars(bad, 300, 44, most) })),
-  html("figcaption", {}, `at most ${several(most, "connection")} in ${durationText(Math.round(TIME.length))}; red: denied or failed`));
+  html("figcaption", {}, `at most ${several(most, "connection")} in ${durationText(Math.round(TIME.span / TIME.steps / 1000))}; red: denied or failed`));
 }
 
 /** The busiest edges of the selection, each to be chosen. */
@@ -99,7 +99,7 @@ function samples(mask) {
   return [html("h3", {}, "Connections"), ...own.map((i) => {
     const place = ["outbound", "inbound"].map((side) => (SAMPLES[`${side}_file`].of(i) === null ? null
       : `${SAMPLES[`${side}_file`].of(i)}:${SAMPLES[`${side}_line`][i]}`)).filter(Boolean);
-    const about = [SAMPLES.time[i] === null ? null : timeText(SAMPLES.time[i], 23), SAMPLES.verdict.of(i), SAMPLES.error_class.of(i),
+    const about = [SAMPLES.time[i] === null ? null : timeText(SAMPLES.time[i] * 1000, 3), SAMPLES.verdict.of(i), SAMPLES.error_class.of(i),
       SAMPLES.duration_ms[i] === null ? null : durationText(SAMPLES.duration_ms[i]),
       SAMPLES.request_bytes[i] === null ? null : `${bytesText(SAMPLES.request_bytes[i])} / ${bytesText(SAMPLES.response_bytes[i] ?? 0)}`].filter(Boolean);
     return html("details", { class: "sample", open: own.length < 3 }, html("summary", {}, about.join(" · ")),
