@@ -17,6 +17,7 @@ import pyarrow as pa
 from ztflow.aggregate import Vertices, View, vertices
 from ztflow.aggregate.distinct import STANDARD_ERROR, DistinctCount, pair_hashes
 from ztflow.aggregate.durations import Buckets
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.heavy_hitters import HeavyHitters, KeyPart
 from ztflow.aggregate.measures import tally
 from ztflow.aggregate.running import RunningMeasures
@@ -25,7 +26,6 @@ from ztflow.columns.dtypes import Index
 from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import ONE_HALF, Verdict
-from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis
 from ztflow.reports.pairs import PairRow, busiest
 from ztflow.reports.refusals import NODES_KEPT, Cause, Refusal, causes, group_refused, most_frequent, wanted_port
