@@ -6,8 +6,7 @@ plotly or a `picture` in SVG. `accessor` is what users hold.
 
 from __future__ import annotations
 
-from ztflow.plot.accessor import KINDS, ChartPlot, FlowsPlot
-from ztflow.plot.figure import figure
-from ztflow.plot.picture import Picture, picture
+from ztflow.plot.accessor import ChartPlot, FlowsPlot
+from ztflow.plot.picture import Picture
 
-__all__ = ["KINDS", "ChartPlot", "FlowsPlot", "Picture", "figure", "picture"]
+__all__ = ["ChartPlot", "FlowsPlot", "Picture"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Drawn = TypeVar("Drawn")
 
-KINDS = ("time", "heatmap", "hist", "ecdf", "sankey")
+PLOTS = ("time", "heatmap", "hist", "ecdf", "sankey")
 """Kinds of plots of flows."""
 
 _TOP = 8
@@ -58,14 +58,14 @@ class FlowsPlot(Generic[Drawn]):
         """A plot by its kind.
 
         Args:
-            kind: One of `KINDS`.
+            kind: One of `PLOTS`.
             options: What the method of that name takes.
 
         Raises:
             UsageError: No such kind or option, or plotly is not installed.
         """
-        if kind not in KINDS:
-            raise UsageError(f"no plot {kind!r}; choose one of {', '.join(KINDS)}")
+        if kind not in PLOTS:
+            raise UsageError(f"no plot {kind!r}; choose one of {', '.join(PLOTS)}")
         plot: Callable[..., Drawn] = getattr(self, kind)
         known = signature(plot).parameters
         unknown = sorted(options.keys() - known.keys())

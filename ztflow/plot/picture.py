@@ -89,7 +89,7 @@ def _marks(most: float, unit: Unit, count: int = 5) -> list[tuple[float, str]]:
     step = most / count
     power = 10.0 ** floor(log10(step))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= step)
-    if unit is Unit.COUNT:
+    if unit in {Unit.COUNT, Unit.BYTES}:
         step = max(round(step), 1)
     found = [0.0]
     while found[-1] < most:

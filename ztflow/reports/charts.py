@@ -30,7 +30,7 @@ def chart_of(tables: Sequence[TitledTable], table: str | None, column: str | Non
     if table is not None:
         (chosen,) = arranged(tables, Arrangement(table=table), None)
     else:
-        chosen = next(filter(_drawable, tables), None)  # type: ignore[assignment]
+        chosen = next(filter(drawable, tables), None)  # type: ignore[assignment]
         if chosen is None:
             raise UsageError("there is nothing to plot: no table has numbers that can be compared")
     titles = [field.title for field in chosen.fields]
@@ -39,7 +39,8 @@ def chart_of(tables: Sequence[TitledTable], table: str | None, column: str | Non
     return _bars(chosen, column, top)
 
 
-def _drawable(table: TitledTable) -> bool:
+def drawable(table: TitledTable) -> bool:
+    """Whether it has numbers that can be compared."""
     return any(most is not None for most in tops([field.unit for field in table.fields], table.rows))
 
 

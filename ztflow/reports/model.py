@@ -241,9 +241,9 @@ class Report(ABC):
         so, as a heat map where it is places by places, else as bars: of its first column with numbers that can be
         compared, or of `column`. `top` bars at most, 20 unless given.
         """
-        return ChartPlot(self.chart, figure)
+        return ChartPlot(self._chart, figure)
 
-    def chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
+    def _chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
         """What `plot` draws, as numbers and names.
 
         Raises:

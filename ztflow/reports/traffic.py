@@ -131,10 +131,10 @@ class Traffic(Report):
             found.append(titled("Load by endpoint of a service", _ENDPOINTS, loads, limit))
         return found + steps
 
-    def chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
+    def _chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
         """The course over time where it has one; else, or with a table's name, as every report."""
         if table is not None or column is not None or self.step_seconds is None:
-            return super().chart(table, column=column, top=top)
+            return super()._chart(table, column=column, top=top)
         return course_chart(self.by, self.over_time, self.timeline, self.step_seconds, top, folded=self.folded)
 
     def notes(self) -> list[str]:

@@ -59,7 +59,7 @@ def plot(
     by: str | None, value: str | None, every: str | None, end: str | None, top: int | None, reading: Reading,
     grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
-    """Draw traffic: over time, node by node, lives, from whom to whom."""
+    """Draw traffic over time, node by node, and from whom to whom."""
     asked = {"by": by, "value": value, "every": every, "end": end, "top": top}
     options = {name: given for name, given in asked.items() if given is not None}
 
