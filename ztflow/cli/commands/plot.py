@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from ztflow.cli.options import (
+    GRAPH_LEVELS,
     OUTPUT,
     Grid,
     Reading,
@@ -39,8 +40,8 @@ PLOT_FORMATS = ("svg", "html")
 )
 @option(
     OUTPUT, "--by", metavar="LEVEL|COLUMN",
-    help="Whose names: pod, workload, service, namespace, identity, node, zone or cluster; for time, hist and ecdf any "
-    "column of flows as well, such as locality.",
+    help=f"Whose names: one of {', '.join(GRAPH_LEVELS)}; for time, hist and ecdf any column of flows as well, such as "
+    "locality.",
 )  # fmt: skip
 @option(OUTPUT, "--value", metavar="WORD", type=Word(PLOT_VALUES), help=f"For time, heatmap and sankey: one of "
         f"{', '.join(PLOT_VALUES)}.")  # fmt: skip
