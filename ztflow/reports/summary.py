@@ -17,8 +17,9 @@ from ztflow.columns.grouping import Groups
 from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Producer, Verdict
-from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, plain, share
+from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
+from ztflow.reports.plain import plain
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
