@@ -89,3 +89,16 @@ def test_a_timeline_is_a_frame_with_a_course():
     assert "no step: 1" in made.notes[-1]
     whole = flows.timeline("1min").plot()
     assert sum(whole.data[0].y) == 3 * (84 + 9832)
+
+
+def test_a_report_in_a_notebook_has_its_bars_and_heat(storm):
+    shown = storm.report("locality")._repr_html_()
+    assert shown.count("linear-gradient(") > 10
+    assert shown.count("color-mix(") > 10
+    assert "var(--jp-brand-color1," in shown, "a colour that goes with JupyterLab's theme"
+    top = storm.top("namespace")
+    (first, *_) = top.tables(2)
+    assert first.footer
+    rows = top._repr_html_().split("<tr>")
+    assert "linear-gradient(" in rows[2]
+    assert [row for row in rows if "(total)" in row][0].count("linear-gradient(") == 0, "a sum is no bar among others"

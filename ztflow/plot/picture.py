@@ -47,7 +47,10 @@ class Picture:
         return f"<Picture: {len(self.svg):,} characters of SVG>"
 
     def _repr_html_(self) -> str:
-        # Inside the page, not as an image, it is dark where the page is.
+        # Inside the page it is dark where the page is; an image only where the system is.
+        return self.svg
+
+    def _repr_svg_(self) -> str:
         return self.svg
 
     def save(self, path: str | Path) -> None:
