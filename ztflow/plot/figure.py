@@ -181,6 +181,7 @@ def _heat(go: Any, chart: Heat) -> Any:
     made.update_layout(
         xaxis=_names_axis(chart.columns, title={"text": text_of(chart.across)}, showgrid=False),
         yaxis=_names_axis(chart.rows, title={"text": text_of(chart.down)}, showgrid=False, autorange="reversed"),
+        height=max(450, 240 + 26 * len(chart.rows)),
     )
     return made
 
