@@ -1,16 +1,18 @@
 """Who was refused, by which policy, and the log line that says so: `python examples/refused.py INPUT…`.
 
-$ python examples/refused.py fixtures/captured/1.29.5-json
-  4 denied cart → vault: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:51
-  3 failed web → (unknown): no_endpoint, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:45
-  3 failed web → db: refused, see fixtures/captured/1.29.5-json/ztunnel-9xw2d.log:235
-  2 denied web → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:58
-  2 failed cart → (unknown): no_endpoint, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:65
-  2 denied cart → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:81
-  1 failed cart → db: refused, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:57
-  1 denied legacy → vault: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-9xw2d.log:101
-  1 failed cart → web: refused, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:80
-  1 denied legacy → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:82
+The line can be looked at with `ztflow explain FILE:LINE`.
+
+    $ python examples/refused.py fixtures/captured/1.29.5-json
+      4 denied cart → vault: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:51
+      3 failed web → (unknown): no_endpoint, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:45
+      3 failed web → db: refused, see fixtures/captured/1.29.5-json/ztunnel-9xw2d.log:235
+      2 denied web → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:58
+      2 failed cart → (unknown): no_endpoint, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:65
+      2 denied cart → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-4k7rb.log:81
+      1 failed cart → db: refused, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:57
+      1 denied legacy → vault: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-9xw2d.log:101
+      1 failed cart → web: refused, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:80
+      1 denied legacy → shut: policy_denied, see fixtures/captured/1.29.5-json/ztunnel-m8s5v.log:82
 """
 
 from __future__ import annotations

@@ -12,23 +12,27 @@ import ztflow
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "plots.md"
+PICTURES = ROOT / "docs" / "reference" / "pictures"
+LOGS = ROOT / "fixtures" / "captured" / "1.29.5-storm"
 COMMANDS = re.compile(r"```sh\nztflow (plot .*)\n```")
 
 
 def test_the_pictures_are_what_the_commands_draw():
     found = COMMANDS.findall(PAGE.read_text("utf-8"))
     assert len(found) == PAGE.read_text("utf-8").count("```sh\n") == PAGE.read_text("utf-8").count("![") > 3
-    flows = ztflow.read_flows(ROOT / "fixtures/captured/1.29.5-storm")
+    assert "`fixtures/captured/1.29.5-storm`" in PAGE.read_text("utf-8")
+    flows = ztflow.read_flows(LOGS)
     for command in found:
         _, kind, source, *options = shlex.split(command)
         named = dict(zip(options[::2], options[1::2], strict=True))
-        picture = Path(named.pop("-o"))
-        assert source == "fixtures/captured/1.29.5-storm"
-        assert f"](../reference/pictures/{picture.name})" in PAGE.read_text("utf-8")
+        picture = named.pop("-o")
+        assert source == "logs/"
+        assert f"](../reference/pictures/{picture})" in PAGE.read_text("utf-8")
         drawn = flows.plot.svg(kind, **{name.removeprefix("--"): value for name, value in named.items()})
-        assert drawn.svg + "\n" == (ROOT / picture).read_text("utf-8")
+        assert drawn.svg + "\n" == (PICTURES / picture).read_text("utf-8")
 
 
 if __name__ == "__main__":
     for command in COMMANDS.findall(PAGE.read_text("utf-8")):
-        subprocess.run([Path(sys.executable).parent / "ztflow", *shlex.split(command)], cwd=ROOT, check=True)
+        words = [str(LOGS) if word == "logs/" else word for word in shlex.split(command)]
+        subprocess.run([Path(sys.executable).parent / "ztflow", *words], cwd=PICTURES, check=True)
