@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -12,7 +13,7 @@ import ztflow
 from ztflow.model.tables import Flows
 from ztflow.page import incident_page
 from ztflow.page.cells import table_of
-from ztflow.reports import NEEDS_HALVES, REPORTS, make_report
+from ztflow.reports import NEEDS_HALVES, REPORTS, diff, make_report
 from ztflow.reports.tables import titled
 from ztflow.text.format import Unit
 
@@ -22,7 +23,7 @@ class Elements(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.text, self._open = [], "", ""
+        self.found, self.text, self.source, self._open = [], "", text, ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -37,6 +38,9 @@ class Elements(HTMLParser):
             self.text += data
 
 
+BEFORE = Flows(table(flow(), flow(dst_pod="data/old-0")))
+
+
 @pytest.fixture(scope="module")
 def made():
     rows = [
@@ -46,7 +50,7 @@ def made():
     ]
     rows += [flow(), flow(request_bytes=10**9, duration_ms=10**7), flow(**PLAIN)]
     some = Flows(table(*rows))
-    return some, Elements(incident_page(some, before=Flows(table(flow())), inputs=["logs"]))
+    return some, Elements(incident_page(some, before=BEFORE, inputs=["logs"]))
 
 
 def test_every_part_is_there(made):
@@ -63,6 +67,14 @@ def test_every_part_is_there(made):
     } <= places
     for name in set(REPORTS) - NEEDS_HALVES:
         assert make_report(name, some).title in page.text
+
+
+def test_the_map_tells_what_changed_at_its_own_level(made):
+    some, page = made
+    data = json.loads(page.source.partition('id="graph">')[2].partition("</script>")[0])
+    changes = {" ".join(edge.changes) for edge in diff(BEFORE, some, "pod").edges}
+    assert "gone" in changes
+    assert set(data["edges"]["change"]["words"]) == changes
 
 
 def test_names_are_text_and_nothing_is_fetched(made):
