@@ -73,6 +73,18 @@ def test_a_matrix_is_a_frame_with_a_heat_map(storm):
     )
 
 
+def test_a_difference_of_matrices_has_two_colours(storm):
+    part = storm.with_rows(storm.to_arrow().slice(0, 100))
+    whole, some = (flows.matrix("src_node", "dst_node") for flows in (storm, part))
+    less = (some - whole).fillna(0).astype(int)
+    assert isinstance(less, MatrixFrame)
+    assert less.plot().data[0].zmid == 0
+    assert "var(--bad)" in less.plot.svg().svg
+    shares = whole / whole.to_numpy().sum()
+    assert ">0.0" in shares.plot.svg().svg
+    assert whole.plot().data[0].zmin == 0
+
+
 def test_pandas_own_kinds_stay(storm, monkeypatch):
     asked = []
     monkeypatch.setattr("pandas.plotting.PlotAccessor.__call__", lambda self, *a, **k: asked.append((a, k)))
