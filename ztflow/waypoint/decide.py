@@ -95,14 +95,14 @@ class Decider:
             left = [chain for chain in known if self._free[chain.lines].all()]
             self._chains[name] = left
             return left
+        connection = self._connections[name]
         among = self._left(name)
+        if not connection.clear or len(among) > _MOST_LINES:
+            return None
         count, was_limited = self._tried.get(name, (0, False))
         if name in self._tried and len(among) > _FEWER * count and was_limited == (limited is not None):
             return None
         self._tried[name] = len(among), limited is not None
-        if len(among) > _MOST_LINES:
-            return None
-        connection = self._connections[name]
         try:
             chains = chains_of(connection, among, self._lines)
         except TooManyError:

@@ -112,7 +112,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         flows, and up to `MOST_CANDIDATES` numbers a connection.
     """
     found = grouped(flows, requests)
-    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks)
+    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks, unclear=found.unclear)
     joined.unplaced = sorted({file for (file, _), waypoint in found.waypoints.items() if waypoint is None})
     table = _Table(requests)
     all_candidates = [_candidates(group, table) for group in found.groups]
@@ -162,7 +162,7 @@ def _clear_by_time(found: Grouped, all_candidates: Sequence[Sequence[IntArray]])
         known += [
             (one, mine)
             for one, mine in zip(group.connections, of_group, strict=True)
-            if len(mine) and single.issuperset(mine.tolist())
+            if one.clear and len(mine) and single.issuperset(mine.tolist())
         ]
     return known
 
