@@ -2,7 +2,7 @@
 
     python benchmarks/waypoint_join.py [--shift MS]… RUN…
 
-A run is a folder with `ztunnel-*.log`, a waypoint's `way-*.log` (gzip or not) and `truth.tsv`, whose columns `outbound`
+A run is a folder with `ztunnel-*.log`, a waypoint's `way*.log` (gzip or not) and `truth.tsv`, whose columns `outbound`
 (`file:line`) and `waypoint_line` (`file:line,…`) say which lines are of which connection. With `--shift` it is judged
 once more as if the waypoint's clock were so many milliseconds ahead.
 """
@@ -45,7 +45,7 @@ def judge(run: Path, ms: float) -> str:
     }
     with tempfile.TemporaryDirectory() as folder:
         logs = []
-        for log in run.glob("way-*.log*"):
+        for log in run.glob("way*.log*"):
             logs.append(Path(folder) / log.name.removesuffix(".gz"))
             logs[-1].write_text(shifted(text_of(log), ms))
         began = time.process_time()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ztflow.simulate.capture import TRUTH_COLUMNS, Capture
+from ztflow.simulate.http.settings import Http
 from ztflow.simulate.kinds import Kind
 from ztflow.simulate.model import simulate
 from ztflow.simulate.presets import PRESETS, preset
@@ -18,6 +19,7 @@ __all__ = [
     "Clocks",
     "Delays",
     "Faults",
+    "Http",
     "Kind",
     "Scenario",
     "Shape",
