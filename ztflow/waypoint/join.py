@@ -59,14 +59,17 @@ class _Table:
         flags, code = words("flags"), requests["code"].to_pylist()
         authority, agent, cluster = words("authority"), words("agent"), words("cluster")
         self.up_kinds: list[Kind] = [
-            ((a, b, c), (a, b, c, d, e))
+            ((a, b, c), (d, e), (a, b, c, d, e))
             for a, b, c, d, e in zip(method, body.tolist(), flags, authority, agent, strict=True)
         ]
+        # An answer of the waypoint's own (without a server's time) does not depend on the server.
+        service_ms = words("service_ms")
+        ends = [None if ms is None else one for one, ms in zip(cluster, service_ms, strict=True)]
         self.down_kinds: list[Kind] = [
-            ((a, b, c, d), (a, b, c, d, e))
-            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, cluster, strict=True)
+            ((a, b, c, d), (e,), (a, b, c, d, e))
+            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, ends, strict=True)
         ]
-        service = np.array([len(one or "") for one in words("service_ms")])
+        service = np.array([len(one or "") for one in service_ms])
         self.up, self.down = received.astype(float), sent.astype(float)
         self.up_told = np.column_stack([numbers("target_bytes"), _digits(received)]).astype(float)
         self.down_told = np.column_stack([service, _digits(sent)]).astype(float)
