@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from ztflow.columns.dtypes import BoolArray, Index
 from ztflow.waypoint.beliefs import Choice, Evidence, tradable, weigh
 from ztflow.waypoint.chains import Chain, Ends, TooManyError, candidates, chains_of
-from ztflow.waypoint.lines import Connection, Lines
+from ztflow.waypoint.lines import FEWEST_SIGMAS, Connection, Lines
 
 SURE: Final = 0.9995
 """How likely a chain has to be for it to be called decided."""
 
 _MOST_LINES: Final = 600
 """With more candidates left there are too many chains, and none is looked for."""
+
+_ODD_HEAD: Final = 80.0
+"""Bytes that headers which come now and then may add to a head."""
 
 _FEWER: Final = 0.9
 """A connection that had too many chains is tried again when so much of its candidates is left."""
@@ -64,11 +68,22 @@ class Decider:
     @property
     def unexplained(self) -> int:
         """Connections that moved bytes and that no lines explain."""
-        return sum(
-            chains == [] and self._connections[name].down > 0 and len(self._candidates[name]) > 0
-            for name, chains in self._chains.items()
-            if name in self._open
-        )
+        return sum(self._lacks_lines(name) for name, chains in self._chains.items() if not chains and name in self._open)
+
+    def _lacks_lines(self, name: int) -> bool:
+        """Whether lines must be missing: none explain it even with heads that are odd one way.
+
+        A line that is missing leaves bytes unexplained both ways, a header that is there now and then only one way.
+        """
+        connection, among = self._connections[name], self._candidates[name]
+        if not len(among) or connection.down <= 0:
+            return False
+        lines, odd = self._lines, (_ODD_HEAD / FEWEST_SIGMAS) ** 2
+        either = replace(lines, up_variance=lines.up_variance + odd), replace(lines, down_variance=lines.down_variance + odd)
+        try:
+            return not any(chains_of(connection, among[self._free[among]], some) for some in either)
+        except TooManyError:
+            return True
 
     def _left(self, name: int) -> Index:
         found = self._candidates[name]
