@@ -38,14 +38,14 @@ TRUTH_COLUMNS = (
 """Columns of `truth.tsv`; `-` is nothing."""
 
 WAYPOINT_COLUMNS = ("waypoint_line", "all_next_hops")
-"""And with a waypoint's log: its lines of the connection, and the lines of the connections that carried its requests."""
+"""With a waypoint's log also: its lines of the connection, and those of the connections that carried its requests."""
 
 REQUEST_COLUMNS = (
     "request", "connection", "nth_on_connection", "method", "path", "end", "outbound", "waypoint_line", "server_pod",
-    "inbound",
+    "inbound", "first_inbound",
 )  # fmt: skip
 """Columns of `requests.tsv`, a row a request: `connection` is the `id` of `truth.tsv`, `inbound` the line of the
-connection to the server that carried it."""
+connection to the server that carried it, `first_inbound` that of a first attempt that failed."""
 
 NOTHING = "-"
 
@@ -190,8 +190,8 @@ class Capture:
         outbound = [*map(self._place, *(values.tolist() for values in self._places[Side.OUTBOUND]))]
         some = self.waypoint.requests
         columns = (some.connection, some.nth, some.post, some.number, some.end, self.waypoint.server, self.waypoint.hop,
-                   self.request_log.line_of)  # fmt: skip
-        for number, (connection, nth, post, path, end, server, hop, line) in enumerate(
+                   self.waypoint.first_hop, self.request_log.line_of)  # fmt: skip
+        for number, (connection, nth, post, path, end, server, hop, first, line) in enumerate(
             zip(*(values.tolist() for values in columns), strict=True)
         ):
             tcp = end == End.TCP
@@ -200,6 +200,7 @@ class Capture:
                 NOTHING if tcp else path_of(path, refused=end == End.REFUSED), End(end).name.lower(),
                 outbound[connection], f"{self.request_log.name}:{line}",
                 NOTHING if hop < 0 else self.cluster.pods[server].name, self._hop_places[hop],
+                self._hop_places[first] if first != hop else NOTHING,
             )  # fmt: skip
 
     @cached_property
@@ -209,8 +210,7 @@ class Capture:
         for row in self._request_rows():
             lines, hops = found.setdefault(int(row[1]) - 1, ([], []))
             lines.append(row[7])
-            if row[9] not in {*hops, NOTHING}:
-                hops.append(row[9])
+            hops += [place for place in (row[10], row[9]) if place not in {*hops, NOTHING}]
         return found
 
     def _truth_columns(self, begin: int, end: int) -> dict[str, list[str]]:

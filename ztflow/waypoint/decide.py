@@ -68,20 +68,21 @@ class Decider:
     @property
     def unexplained(self) -> int:
         """Connections that moved bytes and that no lines explain."""
-        return sum(self._lacks_lines(name) for name, chains in self._chains.items() if not chains and name in self._open)
+        return sum(self._lacks_lines(name) for name in self._open if self._chains.get(name) == [])
 
     def _lacks_lines(self, name: int) -> bool:
         """Whether lines must be missing: none explain it even with heads that are odd one way.
 
         A line that is missing leaves bytes unexplained both ways, a header that is there now and then only one way.
         """
-        connection, among = self._connections[name], self._candidates[name]
-        if not len(among) or connection.down <= 0:
+        connection = self._connections[name]
+        if not len(self._candidates[name]) or connection.down <= 0:
             return False
-        lines, odd = self._lines, (_ODD_HEAD / FEWEST_SIGMAS) ** 2
-        either = replace(lines, up_variance=lines.up_variance + odd), replace(lines, down_variance=lines.down_variance + odd)
+        odd = (_ODD_HEAD / FEWEST_SIGMAS) ** 2
+        up = replace(self._lines, up_variance=self._lines.up_variance + odd)
+        down = replace(self._lines, down_variance=self._lines.down_variance + odd)
         try:
-            return not any(chains_of(connection, among[self._free[among]], some) for some in either)
+            return not any(chains_of(connection, self._left(name), some) for some in (up, down))
         except TooManyError:
             return True
 

@@ -29,8 +29,9 @@ _KEYS: Final = {
     "BYTES_SENT": "bytes_sent", "DURATION": "duration", "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)": "upstream_service_time",
     "REQ(X-FORWARDED-FOR)": "x_forwarded_for", "REQ(USER-AGENT)": "user_agent", "REQ(X-REQUEST-ID)": "request_id",
     "REQ(:AUTHORITY)": "authority", "UPSTREAM_HOST": "upstream_host",
-    "UPSTREAM_TRANSPORT_FAILURE_REASON": "upstream_transport_failure_reason", "UPSTREAM_CLUSTER_RAW": "upstream_cluster",
-    "UPSTREAM_LOCAL_ADDRESS": "upstream_local_address", "DOWNSTREAM_LOCAL_ADDRESS": "downstream_local_address",
+    "UPSTREAM_TRANSPORT_FAILURE_REASON": "upstream_transport_failure_reason",
+    "UPSTREAM_CLUSTER_RAW": "upstream_cluster", "UPSTREAM_LOCAL_ADDRESS": "upstream_local_address",
+    "DOWNSTREAM_LOCAL_ADDRESS": "downstream_local_address",
     "DOWNSTREAM_REMOTE_ADDRESS": "downstream_remote_address", "REQUESTED_SERVER_NAME": "requested_server_name",
 }  # fmt: skip
 """Operator → key of Istio's JSON (istio/istio 1.24.0 pilot/pkg/model/telemetry_logging.go:60)."""
@@ -134,7 +135,7 @@ def _values(
         target = cluster.pods[server]
         tcp, itself = end is End.TCP, end in BY_ITSELF
         code, flags, details = SAID[end]
-        address = join_host_port(target.ip6 if ipv6 else target.ip, service.target)
+        address = join_host_port(target.ip, service.target)
         yield {
             "start_time": times[at],
             "route_name": None if tcp else "default",

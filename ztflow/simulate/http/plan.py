@@ -46,7 +46,7 @@ ADDED, SERVER_HEAD = 88, 68
 _FRAME, _FRAME_HOLDS = 9, 16_384
 _PREFACE_UP, _PREFACE_DOWN = 24 + 9 + 18 + 13, 9 + 18 + 9 + 13
 _FIRST_UP, _FIRST_DOWN, _LATER_UP, _LATER_DOWN = 70, 60, 14, 22
-"""HTTP/2: the beginning of a connection (RFC 9113, 3.4), and heads as HPACK shortens them (RFC 7541) after the first."""
+"""HTTP/2: the beginning of a connection (RFC 9113, 3.4), and heads as HPACK (RFC 7541) shortens them from then on."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,9 @@ def path_of(number: int, *, refused: bool) -> str:
     return f"/admin/{number}" if refused else f"/items/{number}"
 
 
-def plan_requests(scenario: Scenario, http: Http, cluster: Cluster, made: Connections, rng: np.random.Generator) -> Requests:
+def plan_requests(
+    scenario: Scenario, http: Http, cluster: Cluster, made: Connections, rng: np.random.Generator
+) -> Requests:
     """Draw the requests, and give their connections the life and the bytes that makes.
 
     Cost: some 2 µs a request.
@@ -159,8 +161,9 @@ def _bodies(
     free = np.exp(rng.standard_normal((2, total)) * 0.8) * 1500 * np.where(rng.random((2, total)) < http.big, 100, 1)
     usual = 700 + (service * 131 % 17) * 60 + rng.integers(0, 4, (2, total)) * 240
     equal = np.broadcast_to([[1000], [1400]], (2, total))
-    some = {"unique": free, "equal": equal, "mixed": np.where(rng.random((2, total)) < 0.5, usual, free)}[scenario.sizes]
-    received, sent = (one.astype(np.int64) for one in some)
+    mixed = np.where(rng.random((2, total)) < 0.5, usual, free)
+    chosen = {"unique": free, "equal": equal, "mixed": mixed}[scenario.sizes]
+    received, sent = (one.astype(np.int64) for one in chosen)
     received = np.where(post | (end == End.TCP), received, 0)
     for one, size in _BODY.items():
         sent[end == one] = size

@@ -1,7 +1,7 @@
 """Which connection to a server carries each request: pools as Envoy keeps them, one a server.
 
-Source: Envoy's documentation, "Connection pooling": with HTTP/1.1 a connection carries one request at a time and the one
-used last is taken first; with HTTP/2 all go over one, up to 100 at once.
+Source: Envoy's documentation, "Connection pooling": with HTTP/1.1 a connection carries one request at a time and the
+one used last is taken first; with HTTP/2 all go over one, up to 100 at once.
 """
 
 from __future__ import annotations

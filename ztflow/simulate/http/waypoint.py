@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.simulate.cluster import Cluster
 from ztflow.simulate.http.plan import ADDED, BY_ITSELF, SERVER_HEAD, End, Requests
 from ztflow.simulate.http.pool import Hops, pooled
@@ -94,10 +94,9 @@ def run_waypoint(
     attempt = np.concatenate([again, goes])
     begins, ends = start[attempt], end[attempt]
     fails = np.arange(len(attempt)) < len(again)
-    failed_at = start[again] + 0.5 * (requests.takes - requests.served)[again]
-    ends[fails] = failed_at
-    begins[len(again) :] = np.where(requests.retried[goes], start[goes] + 0.5 * (requests.takes - requests.served)[goes],
-                                    begins[len(again) :])  # fmt: skip
+    ends[fails] = begins[fails] + 0.5 * (requests.takes - requests.served)[again]
+    second = requests.retried[attempt] & ~fails
+    begins[second] += 0.5 * (requests.takes - requests.served)[attempt[second]]
     many = over_http2[server[attempt]]
     cuts = (fails | requests.of(End.ABORTED, End.RESET)[attempt]) & ~many
     until = float(end.max(initial=0.0)) + _STOPS_AFTER
@@ -112,13 +111,14 @@ def run_waypoint(
     aborted = np.zeros(len(hops.server), np.int64)
     aborted[hop[requests.of(End.ABORTED)]] = 1
     return Waypoint(
-        pod, requests, start, server, hops, hop, first, up, down, tunnel_ports(tunnel, np.full(len(tunnel), pod),
-        hops.opened, rng), _remote_ports(scenario, made, course, requests, rng), (_CLOSES[http.envoy], _ABORT[http.envoy]),
-        aborted * hops.cut,
+        pod, requests, start, server, hops, hop, first, up, down,
+        tunnel_ports(tunnel, np.full(len(tunnel), pod), hops.opened, rng),
+        _remote_ports(scenario, made, course, requests, rng),
+        (_CLOSES[http.envoy], _ABORT[http.envoy]), aborted * hops.cut,
     )  # fmt: skip
 
 
-def _carried(requests: Requests, attempt: IntArray, fails: IntArray, hops: Hops) -> tuple[IntArray, IntArray]:
+def _carried(requests: Requests, attempt: IntArray, fails: BoolArray, hops: Hops) -> tuple[IntArray, IntArray]:
     """Bytes of each connection to a server: bodies, and heads as the waypoint writes and reads them."""
     tcp = requests.of(End.TCP)
     up = requests.received + np.where(tcp, 0, requests.head_up + ADDED)
