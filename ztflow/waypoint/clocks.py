@@ -87,6 +87,8 @@ def ahead_of(groups: Sequence[tuple[Side, Side]]) -> Ahead:
     Cost: that of sorting, and of the pairs that are less than the reach apart, of samples.
     """
     best = Ahead()
+    if not groups:
+        return best
     for reach in REACHES_MS:
         found, things = _within(groups, reach)
         best = max(best, found, key=lambda one: one.held)
