@@ -15,6 +15,7 @@ import gzip
 import re
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,8 +37,19 @@ def shifted(text: str, ms: float) -> str:
     return re.sub(r"^\[(\d{4}-[-\d]+T[:.\d]+Z)\]", later, text, flags=re.MULTILINE)
 
 
-def judge(run: Path, ms: float) -> str:
-    """One line about a run."""
+@dataclass(frozen=True)
+class Judged:
+    """Lines; those decided; of these the wrong ones; those not decided that are no candidate; and processor time."""
+
+    lines: int
+    decided: int
+    wrong: int
+    lost: int
+    seconds: float
+
+
+def judge(run: Path, ms: float) -> Judged:
+    """What became of a run whose waypoint's clock is made so much ahead."""
     truth = {
         row["outbound"]: {int(place.rpartition(":")[2]) for place in row["waypoint_line"].split(",")}
         for row in csv.DictReader(text_of(next(run.glob("truth.tsv*"))).splitlines(), delimiter="\t")
@@ -61,10 +73,7 @@ def judge(run: Path, ms: float) -> str:
         else:
             decided += len(lines)
             wrong += len(set(lines) - true)
-    total = sum(map(len, truth.values()))
-    shift = f" {ms:+g} ms" if ms else ""
-    return (f"{run.name}{shift}: {total} lines, {decided / total:.1%} decided, {wrong} wrong, {lost} not among the "
-            f"candidates, {took:.1f} s of processor time with reading")  # fmt: skip
+    return Judged(sum(map(len, truth.values())), decided, wrong, lost, took)
 
 
 def main() -> None:
@@ -74,7 +83,11 @@ def main() -> None:
     given = options.parse_args()
     for run in given.run:
         for ms in (0.0, *given.shift):
-            print(judge(run, ms), flush=True)
+            found = judge(run, ms)
+            shift = f" {ms:+g} ms" if ms else ""
+            print(f"{run.name}{shift}: {found.lines} lines, {found.decided / found.lines:.1%} decided, "
+                  f"{found.wrong} wrong, {found.lost} not among the candidates, "
+                  f"{found.seconds:.1f} s of processor time with reading", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

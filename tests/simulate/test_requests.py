@@ -15,7 +15,7 @@ from simulated import flows, position, rows
 from ztflow.errors import UsageError
 from ztflow.read import read_inputs
 from ztflow.simulate import Clocks, Http, preset, simulate
-from ztflow.simulate.http.plan import ADDED, BY_ITSELF, End
+from ztflow.simulate.l7.plan import ADDED, BY_ITSELF, End
 
 SMALL = preset("requests").scaled(120)
 MANY_ENDS = replace(SMALL.scaled(250), http=Http(

@@ -18,10 +18,10 @@ from ztflow.files.placing import Placed
 from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
-from ztflow.simulate.http.envoy import RequestLog
-from ztflow.simulate.http.plan import End, path_of
-from ztflow.simulate.http.waypoint import Waypoint
 from ztflow.simulate.kinds import KINDS, Half, Kind
+from ztflow.simulate.l7.envoy import RequestLog
+from ztflow.simulate.l7.plan import End, path_of
+from ztflow.simulate.l7.waypoint import Waypoint
 from ztflow.simulate.layout import Layout, Side
 from ztflow.simulate.lines import Lines, NodeClocks, speaker_of
 from ztflow.simulate.scenario import Scenario

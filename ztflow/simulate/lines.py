@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.simulate.cluster import NO_NODE, Cluster
-from ztflow.simulate.http.waypoint import Waypoint
 from ztflow.simulate.kinds import CODE, KINDS, WELL, Half, Kind
+from ztflow.simulate.l7.waypoint import Waypoint
 from ztflow.simulate.layout import OF_THEIR_OWN, Layout, Side, Speaker
 from ztflow.simulate.scenario import Clocks, Scenario
 from ztflow.simulate.startup import other_statements

@@ -11,9 +11,9 @@ from ztflow.model.provenance import micros_from_time
 from ztflow.simulate.capture import Capture
 from ztflow.simulate.cluster import build_cluster
 from ztflow.simulate.delivery import deliver
-from ztflow.simulate.http.envoy import request_log
-from ztflow.simulate.http.plan import plan_requests
-from ztflow.simulate.http.waypoint import run_waypoint
+from ztflow.simulate.l7.envoy import request_log
+from ztflow.simulate.l7.plan import plan_requests
+from ztflow.simulate.l7.waypoint import run_waypoint
 from ztflow.simulate.lines import NodeClocks, write_lines
 from ztflow.simulate.presets import preset
 from ztflow.simulate.scenario import Scenario

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ztflow.errors import UsageError
-from ztflow.simulate.http.settings import Http
 from ztflow.simulate.kinds import Kind
+from ztflow.simulate.l7.settings import Http
 from ztflow.simulate.scenario import Clocks, Delays, Faults, Mix, Scenario, Shape
 
 _EVERYDAY: Mix = (

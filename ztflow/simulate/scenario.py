@@ -10,8 +10,8 @@ from typing import Literal, Self, TypeAlias, get_args
 
 from ztflow.errors import UsageError
 from ztflow.parse.render import Format, release_tuple
-from ztflow.simulate.http.settings import Http
 from ztflow.simulate.kinds import SINCE, Kind, Release
+from ztflow.simulate.l7.settings import Http
 
 Wrapper: TypeAlias = Literal["files", "cri", "stern", "stern-json", "kubectl-prefix"]
 """How lines are wrapped: bare or with the container runtime's prefix in one file per ztunnel, or one merged file."""

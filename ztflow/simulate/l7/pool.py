@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
-from ztflow.simulate.http.settings import Http
+from ztflow.simulate.l7.settings import Http
 
 _STREAMS: Final = 100
 

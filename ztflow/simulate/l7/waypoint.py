@@ -9,10 +9,10 @@ import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.simulate.cluster import Cluster
-from ztflow.simulate.http.plan import ADDED, BY_ITSELF, SERVER_HEAD, End, Requests
-from ztflow.simulate.http.pool import Hops, pooled
-from ztflow.simulate.http.settings import Http
 from ztflow.simulate.kinds import DISCONNECTED, WELL, Half
+from ztflow.simulate.l7.plan import ADDED, BY_ITSELF, SERVER_HEAD, End, Requests
+from ztflow.simulate.l7.pool import Hops, pooled
+from ztflow.simulate.l7.settings import Http
 from ztflow.simulate.scenario import Scenario
 from ztflow.simulate.timing import Course
 from ztflow.simulate.traffic import Connections

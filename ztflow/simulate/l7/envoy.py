@@ -13,8 +13,8 @@ import numpy as np
 from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import Cluster
-from ztflow.simulate.http.plan import BY_ITSELF, NO_SERVICE_TIME, End, path_of, whole_ms
-from ztflow.simulate.http.waypoint import Waypoint
+from ztflow.simulate.l7.plan import BY_ITSELF, NO_SERVICE_TIME, End, path_of, whole_ms
+from ztflow.simulate.l7.waypoint import Waypoint
 from ztflow.simulate.lines import NodeClocks
 from ztflow.simulate.scenario import Scenario
 from ztflow.simulate.templates import log_name, wrapped

@@ -9,8 +9,8 @@ import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 from ztflow.simulate.cluster import NO_NODE, Cluster
-from ztflow.simulate.http.settings import Http
 from ztflow.simulate.kinds import Kind
+from ztflow.simulate.l7.settings import Http
 from ztflow.simulate.scenario import Scenario
 from ztflow.simulate.traffic import Connections
 
