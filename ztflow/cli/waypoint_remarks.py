@@ -32,6 +32,8 @@ def of_waypoints(counts: ReadReport) -> Iterator[str]:
         for clock, ms in one.clocks.items():
             which = "ahead of" if ms > 0 else "behind"
             yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {which} its own; that is allowed for"
+        for clock in one.unclear:
+            yield f"waypoint: how far the clock of {clock} is from its own is not clear, so nothing of it was joined"
         if one.strays:
             yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
         if one.gaps:

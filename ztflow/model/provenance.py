@@ -233,6 +233,7 @@ class WaypointJoin:
         connections: Connections that have candidates.
         decided_connections: Those whose lines are decided.
         clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ; allowed for in the join.
+        unclear: Ztunnels of whose clocks too little is known: none of their connections is decided.
         strays: Lines that lie in no connection of ztunnel's log.
         unplaced: Logs of which it is not clear which waypoint wrote them.
         unexplained: Connections that no lines explain.
@@ -245,6 +246,7 @@ class WaypointJoin:
     connections: int = 0
     decided_connections: int = 0
     clocks: dict[str, float] = field(default_factory=dict)
+    unclear: list[str] = field(default_factory=list)
     strays: int = 0
     unplaced: list[str] = field(default_factory=list)
     unexplained: int = 0

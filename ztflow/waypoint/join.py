@@ -65,14 +65,17 @@ class _Table:
         flags, code = words("flags"), requests["code"].to_pylist()
         authority, agent, cluster = words("authority"), words("agent"), words("cluster")
         self.up_kinds: list[Kind] = [
-            ((a, b, c), (a, b, c, d, e))
+            ((a, b, c), (d, e), (a, b, c, d, e))
             for a, b, c, d, e in zip(method, body.tolist(), flags, authority, agent, strict=True)
         ]
+        # An answer of the waypoint's own (without a server's time) does not depend on the server.
+        service_ms = words("service_ms")
+        ends = [None if ms is None else one for one, ms in zip(cluster, service_ms, strict=True)]
         self.down_kinds: list[Kind] = [
-            ((a, b, c, d), (a, b, c, d, e))
-            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, cluster, strict=True)
+            ((a, b, c, d), (e,), (a, b, c, d, e))
+            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, ends, strict=True)
         ]
-        service = np.array([len(one or "") for one in words("service_ms")])
+        service = np.array([len(one or "") for one in service_ms])
         self.up, self.down = received.astype(float), sent.astype(float)
         self.up_told = np.column_stack([numbers("target_bytes"), _digits(received)]).astype(float)
         self.down_told = np.column_stack([service, _digits(sent)]).astype(float)
@@ -118,7 +121,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, IntArray, Waypo
         flows, and up to `MOST_CANDIDATES` numbers a connection.
     """
     found = grouped(flows, requests)
-    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks)
+    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks, unclear=found.unclear)
     joined.unplaced = sorted({file for (file, _), waypoint in found.waypoints.items() if waypoint is None})
     table = _Table(requests)
     all_candidates = [_candidates(group, table) for group in found.groups]
@@ -173,7 +176,7 @@ def _clear_by_time(found: Grouped, all_candidates: Sequence[Sequence[IntArray]])
         known += [
             (one, mine)
             for one, mine in zip(group.connections, of_group, strict=True)
-            if len(mine) and single.issuperset(mine.tolist())
+            if one.clear and len(mine) and single.issuperset(mine.tolist())
         ]
     return known
 
