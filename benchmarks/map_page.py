@@ -458,11 +458,14 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
 
 
-def drive_changes(chromium: Chromium, page: Path, changes: Counter[str]) -> None:
+def drive_changes(chromium: Chromium, page: Path, changes: Counter[str], pictures: Path | None) -> None:
     """What changed since an earlier capture, on the map of a later one."""
     seen = Seen(chromium)
     opened(chromium, page, f"what changed: {sum(changes.values())} pairs of workloads")
     check(chromium.run("document.querySelector('#colour').value") == "change", "the map is coloured by what changed")
+    if pictures:
+        chromium.run("document.querySelector('#screen').scrollIntoView()")
+        chromium.shoot(pictures / "map-changes.png")
     for name in ("gone", "more", "less"):
         check(seen.number(f"#canvas .edge.{name}") == changes[name] > 0, f"{changes[name]} lines that say {name}")
     new = sum(number for names, number in changes.items() if names.split()[0] == "new")
@@ -525,7 +528,7 @@ def main() -> None:
         with browser(1360, 960) as chromium:
             drive_whole(chromium, whole, chosen.pictures)
         with browser(1360, 960) as chromium:
-            drive_changes(chromium, *changed(folder))
+            drive_changes(chromium, *changed(folder), chosen.pictures)
         with browser(1360, 960) as chromium:
             drive_hostile(chromium, hostile(folder))
 
