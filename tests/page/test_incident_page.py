@@ -95,17 +95,17 @@ def test_bars_tell_the_share_of_the_most_in_a_column():
     rows = [("a", 200, None, 5), ("b", 50, 3, 0), ("c", 1, -3, 1000)]
     columns = [("name", Unit.TEXT), ("flows", Unit.COUNT), ("change", Unit.COUNT), ("p95", Unit.MS)]
     shown = table_of(titled("t", columns, rows))
-    assert [[cell.bar for cell in row] for row in shown.rows] == [
+    assert [[cell.mark.bar for cell in row] for row in shown.rows] == [
         [None, 100, None, None], [None, 25, None, None], [None, 1, None, None]
     ], "not where a number may be negative, nor for a time; never none of something"  # fmt: skip
     assert [cell.text for cell in shown.rows[0]] == ["a", "200", "-", "5 ms"]
-    assert [cell.bar for cell in table_of(titled("t", columns, rows[:1])).rows[0]] == [None] * 4
+    assert [cell.mark.bar for cell in table_of(titled("t", columns, rows[:1])).rows[0]] == [None] * 4
 
 
 def test_places_by_places_are_heat():
     columns = [("from \\ to", Unit.TEXT), ("a", Unit.COUNT), ("b", Unit.COUNT)]
     shown = table_of(titled("t", columns, [("a", 10, 40), ("b", 0, 1)]))
-    assert [[(cell.bar, cell.heat) for cell in row[1:]] for row in shown.rows] == [
+    assert [[tuple(cell.mark) for cell in row[1:]] for row in shown.rows] == [
         [(None, 25), (None, 100)], [(None, 0), (None, 2)]
     ]  # fmt: skip
 
