@@ -4,7 +4,7 @@ const TABLE_ROWS = 60;
 const TABLE_COLUMNS = [
   ["Source", (edge) => VERTICES.id[EDGES.source[edge]]], ["Destination", (edge) => VERTICES.id[EDGES.target[edge]]],
   ["Path", (edge) => EDGES.path.of(edge) ?? "-"], ["Encryption", (edge) => wordsOf("encryption", EDGES.encryption[edge])],
-  ["Connections", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
+  ["Conns", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
   ["p95", EDGES.duration_p95_ms, durationText], ["Same node", EDGES.same_node], ["Cross node", EDGES.cross_node],
   ["Cross zone", EDGES.cross_zone], ["Node unknown", EDGES.locality_unknown], ["Denied", EDGES.denied], ["Failed", EDGES.failed],
   ["Plaintext", EDGES.plaintext], ...(KINDS.change ? [["Change", (edge) => wordsOf("change", EDGES.change[edge])]] : []),
