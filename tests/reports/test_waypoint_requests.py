@@ -89,6 +89,7 @@ def test_every_row_rests_on_lines_of_the_log(found):
     for rows in (found.pairs, found.logs):
         for name in ("requests", "tcp", "received", "sent", "refused", "failed", "gave_up", "joined"):
             assert sum(getattr(row.sums, name) for row in rows) == getattr(total, name), name
+    assert found.unexplained == 0
     assert total.joined + total.maybe + total.stray == total.lines
     answered = sum(row.sums.lines for row in found.servers)
     assert answered == total.lines - total.refused
@@ -173,6 +174,16 @@ def test_clients_and_servers_nobody_knows_keep_their_address():
     assert (pair.source, pair.target, pair.port, pair.waypoint) == ("192.0.2.1", "192.0.2.9", 80, None)
     assert (found.total.joined, found.total.maybe, found.total.stray) == (0, 0, 1)
     assert any("not clear whose log" in note for note in read({"client": "192.0.2.1"}).report("waypoints").notes())
+
+
+def test_a_log_that_lacks_lines_is_said_to(flows):
+    (join,) = flows.joins
+    assert (join.lines, join.gaps) == (371, False)
+    some = flows.with_rows(flows.to_arrow())
+    some.joins = (replace(join, unexplained=7, gaps=True),)
+    made = some.report("waypoints")
+    assert made.requests.unexplained == 7
+    assert any("log must lack lines" in note for note in made.notes())
 
 
 def test_hostile_words_stay_words():

@@ -137,6 +137,11 @@ def request_notes(found: Requests | None) -> Iterator[str]:
         )
     if total.untold:
         yield f"Of {counted(total.untold, 'request')} nothing in the log tells who answered."
+    if found.unexplained:
+        yield (
+            f"No requests explain {counted(found.unexplained, 'connection')}, so a waypoint's log must lack lines, and "
+            "there were more requests than these."
+        )
     if found.left_out:
         yield (
             f"Filters choose connections: left out are {counted(found.left_out, 'request')} of clients and services "
