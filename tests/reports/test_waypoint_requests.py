@@ -224,7 +224,8 @@ def live(*inputs, inventory=PODS):
 
 def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
     """And never waits in memory for an end."""
-    told = live(ZTUNNEL, ENVOY).report("waypoints").requests
+    some = live(ZTUNNEL, ENVOY)
+    told = some.report("waypoints").requests
     assert (told.total.joined, told.total.maybe, told.total.stray) == (None, None, None)
 
     def sums(rows):
@@ -235,6 +236,9 @@ def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
 
     assert sums(told.pairs) == sums(found.pairs)
     assert told.failed == found.failed
+    cut = between(some, max(some["end"].to_pylist()), None).report("waypoints")
+    assert cut.requests.total.lines + cut.requests.left_out == 371, "they tell their times no more"
+    assert any("time limits leave them as they are" in note for note in cut.notes())
     assert told.total.p50_ms == pytest.approx(found.total.p50_ms, rel=1 / 32)
 
 

@@ -124,7 +124,10 @@ def request_notes(found: Requests | None) -> Iterator[str]:
             f"be of several, {total.stray:,} are in none that ztunnel's log has"
         )
     else:
-        rest = "none was joined to a connection of ztunnel's log, for that takes whole logs"
+        rest = (
+            "they were added up as they came, so none was joined to a connection of ztunnel's log, and time limits "
+            "leave them as they are"
+        )
     yield f"Requests are the lines of waypoints' logs, so as far as these go all sums are exact: {lines}; {rest}."
     yield (
         "Failed, refused and gave up are the waypoint's words. Times are from a request's first byte to the answer's "
