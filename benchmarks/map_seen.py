@@ -45,7 +45,9 @@ class Seen:
         self.chromium.run("scrollTo(0, 0)")
         return rows
 
-    def does(self, what: str, *acts: Callable[[], None], undo: Callable[[], None] | None = None, runs: int = 6) -> None:
+    def does(
+        self, what: str, *acts: Callable[[], None], undo: Callable[[], None] | None = None, runs: int = 10
+    ) -> None:
         """Times what is done with keys or mouse, one act after another, again and again; `undo` is not timed."""
         clocks, busies = [], []
         for run in range(runs):
