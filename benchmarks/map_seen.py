@@ -8,6 +8,7 @@ from statistics import median
 
 from chromium import Chromium
 
+Act = Callable[[], None]
 ACT_MS, BUSY_MS = 100, 60
 
 
