@@ -128,7 +128,7 @@ def test_the_biggest_names_are_kept_and_one_more_is_no_rest():
     [("pie", {}, "choose one of time, heatmap"), ("hist", {"value": "flows"}, "no option value"),
      ("time", {"by": "nod"}, "did you mean 'node'"), ("time", {"value": "packets"}, "choose one of bytes"),
      ("time", {"by": "end"}, "cannot name"), ("time", {"end": "both"}, "source or destination"),
-     ("time", {"every": "often"}, "not a duration"), ("sankey", {"top": 0}, "1 or more"),
+     ("time", {"every": "often"}, "not a duration"), ("time", {"every": "1ms"}, "choose a longer step"), ("sankey", {"top": 0}, "1 or more"),
      ("heatmap", {"by": "locality"}, "by cannot be")],
 )  # fmt: skip
 def test_a_wrong_word_is_told(storm, kind, options, told):

@@ -28,7 +28,7 @@ _DARK = (
 _SAYS_LIGHT = ':root[data-theme=light] .ztmap,[data-jp-theme-light="true"] .ztmap,.vscode-light .ztmap'
 _SAYS_DARK = ':root[data-theme=dark] .ztmap,[data-jp-theme-light="false"] .ztmap,.vscode-dark .ztmap'
 
-STYLE = f"""
+PALETTE = f"""
 .ztmap{{{_LIGHT};
 font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:11px}}
 @media(prefers-color-scheme:dark){{.ztmap{{{_DARK}}}}}
@@ -36,6 +36,10 @@ font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monosp
 {_SAYS_DARK}{{{_DARK}}}
 @media print{{.ztmap{{{_LIGHT}}}}}
 .ztmap text{{fill:var(--ink);dominant-baseline:central}}
+"""
+"""Colours in light and dark, and the font: of the map and of other pictures."""
+
+STYLE = f"""{PALETTE}
 .ztmap .box rect{{fill:var(--box);stroke:var(--line)}}.ztmap .box.none rect{{stroke-dasharray:6 5;fill:none}}
 .ztmap .box.inner rect{{fill:var(--paper);fill-opacity:.5}}.ztmap .box rect.grip{{fill:transparent;stroke:none}}
 .ztmap .box text{{font-weight:bold;font-size:13px}}
