@@ -232,7 +232,8 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
         "parseFloat(getComputedStyle(document.querySelector('.parts td[style*=linear-gradient]')).backgroundSize)"
     )
     check(wide > 0, "bars are drawn behind numbers")
-    heat = "new Set([...document.querySelectorAll('.parts td[style*=color-mix]')].map(one => getComputedStyle(one).backgroundColor)).size"
+    cells = "[...document.querySelectorAll('.parts td[style*=color-mix]')]"
+    heat = f"new Set({cells}.map(one => getComputedStyle(one).backgroundColor)).size"
     check(chromium.run(heat) > 3, "and heat in matrices")
     chromium.run(choose("#search", "service-7-", "input"))
     chromium.run("document.querySelector('#panel .found button').click()")
