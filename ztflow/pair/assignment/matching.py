@@ -7,7 +7,7 @@ one-to-one assignment with the largest expected number of right pairs, each with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -171,10 +171,9 @@ def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING,
 
 
 def _matched(segment: Segment, parameters: MatchingParameters, reach: Reach, rates: TransitionRates | None) -> Matches:
-    pieces = _Pieces.of(segment, parameters, reach)
-    out, inn = pieces.couples()
+    out, inn, others = _pieces(segment, parameters, reach)
     found = [(out, inn, np.full(len(out), parameters.at_most), np.zeros(len(out), np.int64))]
-    for piece in pieces.others(segment, reach):
+    for piece in others:
         found.append(_decide(piece, partner_posterior(piece.candidates, parameters.posterior, rates), parameters))
     return Matches(*found[0]) if len(found) == 1 else _joined(found)
 
@@ -211,65 +210,40 @@ def _assign(cost: FloatArray) -> tuple[Index, Index]:
     return rows, columns
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """A segment cut at pauses at which no half is unpaired; halves too far from all others left out.
+def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> tuple[Index, Index, list[_Piece]]:
+    """The segment cut at pauses at which no half is unpaired; halves too far from all others left out.
 
-    Attributes:
-        outbound: Positions of the outbound halves.
-        inbound: Positions of the inbound halves.
-        out_stop: Where each piece ends among the outbound halves.
-        in_stop: Where each ends among the inbound ones.
-        partner: Of all outbound halves of the segment: the first guess, or -1.
-        cost: Of each pair of the segment.
+    Returns:
+        The positions of both halves of the pieces that are one pair, and the pieces with a choice.
     """
-
-    outbound: Index
-    inbound: Index
-    out_stop: Index
-    in_stop: Index
-    partner: Index
-    cost: FloatArray
-
-    @staticmethod
-    def of(segment: Segment, parameters: MatchingParameters, reach: Reach) -> _Pieces:
-        """Cut a segment."""
-        rows, columns, cost = _least_squares(
-            segment.out_time, segment.out_duration, segment.in_time, segment.in_duration, parameters
-        )
-        may = cost < parameters.no_partner
-        near_out, near_in = np.flatnonzero(may.any(axis=1)), np.flatnonzero(may.any(axis=0))
-        partner = np.full(len(segment.out_time), -1, np.intp)
-        partner[rows] = columns
-        out_time, in_time = segment.out_time[near_out], segment.in_time[near_in]
-        time = np.concatenate([out_time, in_time])
-        order = time.argsort(kind="stable")
-        time, balance = time[order], np.where(order < len(near_out), 1, -1).cumsum()
-        pause = (time[1:] - time[:-1] > reach.piece_pause) & (balance[:-1] == 0)
-        cuts = time[1:][pause]
-        out_stop, in_stop = np.full((2, len(cuts) + 1), (len(near_out),), np.intp)
-        in_stop[-1] = len(near_in)
-        out_stop[:-1], in_stop[:-1] = out_time.searchsorted(cuts), in_time.searchsorted(cuts)
-        return _Pieces(near_out, near_in, out_stop, in_stop, partner, cost)
-
-    def couples(self) -> tuple[Index, Index]:
-        """The pieces of one pair: positions of both halves."""
-        couple = self._couple()
-        return self.outbound[self.out_stop[couple] - 1], self.inbound[self.in_stop[couple] - 1]
-
-    def others(self, segment: Segment, reach: Reach) -> Iterator[_Piece]:
-        """The pieces with a choice."""
-        out_start, in_start = 0, 0
-        stops = zip(self.out_stop.tolist(), self.in_stop.tolist(), strict=True)
-        for out_stop, in_stop in stops:
-            out, inn = self.outbound[out_start:out_stop], self.inbound[in_start:in_stop]
-            out_start, in_start = out_stop, in_stop
-            if len(out) and len(inn) and len(out) + len(inn) > 2:
-                yield _Piece(out, inn, self.cost[out[:, None], inn], _candidates(segment, out, inn, self.partner, reach))
-
-    def _couple(self) -> BoolArray:
-        couple: BoolArray = (np.diff(self.out_stop, prepend=0) == 1) & (np.diff(self.in_stop, prepend=0) == 1)
-        return couple
+    rows, columns, cost = _least_squares(
+        segment.out_time, segment.out_duration, segment.in_time, segment.in_duration, parameters
+    )
+    may = cost < parameters.no_partner
+    near_out, near_in = may.any(axis=1).nonzero()[0], may.any(axis=0).nonzero()[0]
+    partner = np.full(len(segment.out_time), -1, np.intp)
+    partner[rows] = columns
+    out_time, in_time = segment.out_time[near_out], segment.in_time[near_in]
+    time = np.concatenate([out_time, in_time])
+    order = time.argsort(kind="stable")
+    time, balance = time[order], np.where(order < len(near_out), 1, -1).cumsum()
+    cuts = time[1:][(time[1:] - time[:-1] > reach.piece_pause) & (balance[:-1] == 0)]
+    out_stops = [*out_time.searchsorted(cuts).tolist(), len(near_out)]
+    in_stops = [*in_time.searchsorted(cuts).tolist(), len(near_in)]
+    couples: list[tuple[int, int]] = []
+    others: list[_Piece] = []
+    out_start = in_start = 0
+    for out_stop, in_stop in zip(out_stops, in_stops, strict=True):
+        outs, ins = out_stop - out_start, in_stop - in_start
+        if outs == ins == 1:
+            couples.append((out_start, in_start))
+        elif outs and ins:
+            out, inn = near_out[out_start:out_stop], near_in[in_start:in_stop]
+            candidates = _candidates(segment, out, inn, partner, reach)
+            others.append(_Piece(out, inn, cost[out[:, None], inn], candidates))
+        out_start, in_start = out_stop, in_stop
+    a, b = np.array(couples, np.intp).reshape(-1, 2).T
+    return near_out[a], near_in[b], others
 
 
 def _candidates(segment: Segment, out: Index, inn: Index, partner: Index, reach: Reach) -> Candidates:
@@ -355,8 +329,5 @@ def _overtaken(halves: Candidates, rows: Index, columns: Index, parameters: Matc
 
 
 def _joined(parts: list[tuple[Index, Index, FloatArray, IntArray]]) -> Matches:
-    if not parts:
-        none = np.zeros(0, np.intp)
-        return Matches(none, none, np.zeros(0), np.zeros(0, np.int64))
     out, inn, confidence, alternatives = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Matches(out, inn, confidence, alternatives)
