@@ -17,7 +17,7 @@ PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version"),
-    ("text", "columns", "files", "memory"),
+    ("text", "columns", "files", "memory", "threads"),
     ("model",),
     ("jit",),
     ("parse",),
