@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cache
@@ -18,7 +18,7 @@ Part = TypeVar("Part")
 
 @cache
 def processors() -> int:
-    """How many processors this process may use: those it may be scheduled on, or fewer where a container has a quota."""
+    """How many processors this process may use: those it may be scheduled on, or what a container's quota gives."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # no such file, or "max"
         quota, period = map(int, _QUOTA.read_text().split())
@@ -26,14 +26,14 @@ def processors() -> int:
     return count
 
 
-def one_ahead(parts: Iterator[Part], name: str) -> Iterator[Part]:
-    """What an iterator gives, each made on another thread while the one before is worked on.
+def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
+    """What a generator gives, each made on another thread while the one before is worked on.
 
-    With one processor it is the iterator itself. An error comes in its place. Where the caller stops early, the part
+    With one processor all is done on this one. An error comes in its place. Where the caller stops early, the part
     that is being made is waited for, so nothing of it runs on behind.
 
     Args:
-        parts: It makes the parts, one at a time; closed at the end if it is a generator.
+        parts: Makes the parts; closed at the end.
         name: Of the thread.
 
     Memory: one part more.
@@ -42,7 +42,7 @@ def one_ahead(parts: Iterator[Part], name: str) -> Iterator[Part]:
         yield from parts
         return
     end = object()
-    with closing(parts) if hasattr(parts, "close") else suppress(), ThreadPoolExecutor(1, name) as thread:
+    with closing(parts), ThreadPoolExecutor(1, name) as thread:
         coming = thread.submit(next, parts, end)
         while (part := coming.result()) is not end:
             coming = thread.submit(next, parts, end)

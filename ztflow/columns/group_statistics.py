@@ -17,7 +17,7 @@ def quantiles(values: IntArray | FloatArray, group: Index, shares: FloatArray) -
     """
     count = len(shares)
     size = np.bincount(group, minlength=count)
-    ordered = values[np.lexsort((values, group))].astype(np.float64)
+    ordered = _by_group(values, group, size)
     start = np.cumsum(size) - size
     place = shares * (size - 1)
     result = np.full(count, np.nan)
@@ -28,6 +28,17 @@ def quantiles(values: IntArray | FloatArray, group: Index, shares: FloatArray) -
     above = np.minimum(first + 1, start[filled] + size[filled] - 1)
     result[filled] = ordered[first] * (1 - part) + ordered[above] * part
     return result
+
+
+def _by_group(values: IntArray | FloatArray, group: Index, size: IntArray) -> FloatArray:
+    """The numbers group after group, each group's rising; whole numbers are sorted with their group as one number."""
+    if len(values) and np.issubdtype(values.dtype, np.integer):
+        low = int(values.min())
+        span = int(values.max()) - low + 1
+        if span * len(size) < np.iinfo(np.int64).max:
+            joined = np.sort(group.astype(np.int64) * span + (values - low))
+            return (joined - np.repeat(np.arange(len(size)) * span - low, size)).astype(np.float64)
+    return values[np.lexsort((values, group))].astype(np.float64)
 
 
 def middle(values: FloatArray) -> float:

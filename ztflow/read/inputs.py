@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TypeAlias
@@ -174,7 +174,7 @@ class _Meter:
 
 def _batches(
     parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None
-) -> Iterator[tuple[ReadBatch, int]]:
+) -> Generator[tuple[ReadBatch, int], None, None]:
     """The batches of one stream, which may be empty, and the bytes each was made of.
 
     What a broken stream held is finished before its error goes on.

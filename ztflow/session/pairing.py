@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
@@ -130,7 +130,7 @@ class Session(Pipeline[Flows]):
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _decided(self) -> Iterator[tuple[pa.Table, int | None]]:
+    def _decided(self) -> Generator[tuple[pa.Table, int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)

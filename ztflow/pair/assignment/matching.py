@@ -173,8 +173,9 @@ def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING,
 def _matched(segment: Segment, parameters: MatchingParameters, reach: Reach, rates: TransitionRates | None) -> Matches:
     out, inn, others = _pieces(segment, parameters, reach)
     found = [(out, inn, np.full(len(out), parameters.at_most), np.zeros(len(out), np.int64))]
-    for piece in others:
-        found.append(_decide(piece, partner_posterior(piece.candidates, parameters.posterior, rates), parameters))
+    found += [
+        _decide(piece, partner_posterior(piece.candidates, parameters.posterior, rates), parameters) for piece in others
+    ]
     return Matches(*found[0]) if len(found) == 1 else _joined(found)
 
 
@@ -220,7 +221,7 @@ def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> t
         segment.out_time, segment.out_duration, segment.in_time, segment.in_duration, parameters
     )
     may = cost < parameters.no_partner
-    near_out, near_in = may.any(axis=1).nonzero()[0], may.any(axis=0).nonzero()[0]
+    near_out, near_in = np.flatnonzero(may.any(axis=1)), np.flatnonzero(may.any(axis=0))
     partner = np.full(len(segment.out_time), -1, np.intp)
     partner[rows] = columns
     out_time, in_time = segment.out_time[near_out], segment.in_time[near_in]

@@ -83,10 +83,13 @@ def start_order(
 
 @lru_cache(maxsize=64)
 def _windows(count: int, side: int) -> Index:
-    """Of each of so many (row) itself and so many neighbours on each side (columns): mirrored beyond the ends if there
-    are enough, else the one at the end again."""
+    """Places of each one and of so many neighbours on each side (columns).
+
+    Beyond the ends they are mirrored; where there are too few for that, the one at the end comes again.
+    """
     places = np.pad(np.arange(count), side, mode="reflect" if count > side else "edge")
-    return places[np.arange(count)[:, None] + np.arange(2 * side + 1)]
+    windows: Index = places[np.arange(count)[:, None] + np.arange(2 * side + 1)]
+    return windows
 
 
 def _turn(port: IntArray) -> Index:

@@ -227,12 +227,12 @@ def _runner() -> Callable[[BothWays], None]:
     kept = local()
 
     def compiled(arguments: BothWays) -> None:
-        if arguments.posterior.size > KEPT_UP_TO**2:
-            table = ArgumentTable(BothWays)
-        elif (table := getattr(kept, "table", None)) is None:
-            table = kept.table = ArgumentTable(BothWays)
+        is_large = arguments.posterior.size > KEPT_UP_TO**2  # and would be held until the next
+        table: ArgumentTable = ArgumentTable(BothWays) if is_large or not hasattr(kept, "table") else kept.table
         table.put(**arguments._asdict())
         call(table)
+        if not is_large:
+            kept.table = table
 
     return compiled
 
