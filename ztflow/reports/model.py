@@ -16,13 +16,18 @@ from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired, Producer, Verdict
+from ztflow.plot.accessor import ChartPlot
+from ztflow.plot.charts import Chart
+from ztflow.plot.figure import figure
 from ztflow.reports.arrange import Arrangement, arranged
+from ztflow.reports.charts import chart_of
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
 from ztflow.reports.tables import Page, TitledTable
 from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
     import pyarrow as pa
 
 
@@ -227,6 +232,24 @@ class Report(ABC):
     def to_pandas(self) -> dict[str, pd.DataFrame]:
         """Its tables in full, by title, as DataFrames with nullable dtypes."""
         return {table.title: table.to_pandas() for table in self.tables(0)}
+
+    @property
+    def plot(self) -> ChartPlot[go.Figure]:
+        """Plots of it, as figures of plotly, which `ztflow[plot]` installs; `.plot.svg()` needs nothing.
+
+        `.plot()` draws the first table that has something to draw, `.plot("node to node")` the one whose title begins
+        so, as a heat map where it is places by places, else as bars: of its first column with numbers that can be
+        compared, or of `column`. `top` bars at most, 20 unless given.
+        """
+        return ChartPlot(self._chart, figure)
+
+    def _chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
+        """What `plot` draws, as numbers and names.
+
+        Raises:
+            UsageError: There is no such table or column, or it has nothing to draw.
+        """
+        return chart_of(self.tables(0), table, column, top)
 
     def _repr_html_(self) -> str:
         return to_html(self.page(), whole=False)

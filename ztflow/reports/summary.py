@@ -10,13 +10,13 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from ztflow.aggregate import Measures, View, measure, vertices
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
 from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
-from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, plain, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
 from ztflow.reports.refusals import Refusal, refusals

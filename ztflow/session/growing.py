@@ -29,7 +29,7 @@ FLOWS_AT_ONCE = 5_000
 """Flows that are added up at once from then on, so that a picture costs little."""
 
 BOUNDED = Budget(
-    bound=400 * MIB, halves=8 * MIB, portion=8 * MIB, flows=12 * MIB, ends=16_000, pending=96 * MIB, waiting=95_000
+    bound=400 * MIB, halves=4 * MIB, portion=4 * MIB, flows=6 * MIB, ends=10_000, pending=64 * MIB, waiting=95_000
 )
 """Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 
