@@ -203,12 +203,14 @@ def _least_squares(
 
 
 def _assign(cost: FloatArray) -> tuple[Index, Index]:
-    if cost.shape == (1, 1):
-        return np.zeros(1, np.intp), np.zeros(1, np.intp)
-    from scipy.optimize import linear_sum_assignment
+    """The assignment of the smaller side to the larger that costs least in all: rows, rising, and their columns."""
+    if cost.size < 2:  # one cell, or none: that the solver would not survive
+        return np.zeros(cost.size, np.intp), np.zeros(cost.size, np.intp)
+    from lap import lapjv
 
-    rows, columns = linear_sum_assignment(cost)
-    return rows, columns
+    column = lapjv(cost, extend_cost=True)[1].astype(np.intp)
+    rows = np.flatnonzero(column >= 0)
+    return rows, column[rows]
 
 
 def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> tuple[Index, Index, list[_Piece]]:
