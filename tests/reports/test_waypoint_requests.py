@@ -145,6 +145,25 @@ def test_a_servers_own_403_is_no_refusal_of_the_waypoint():
     assert found.total.codes == {403: 4}
 
 
+def test_lines_about_tunnels_are_no_requests():
+    """As Istio has a waypoint write them: a CONNECT request it refuses, and a tunnel to a server it cannot open."""
+    refused = (
+        '[2026-11-29T08:40:20.001Z] "CONNECT - HTTP/2" 404 NR route_not_found - "-" 0 0 0 - "-" "-" "-" '
+        '"10.96.10.9:8080" "-" - - 10.244.3.19:15008 10.244.2.11:40000 - -\n'
+    )
+    unopened = (
+        '[2026-11-29T08:40:20.002Z] "- - -" 0 UF - - "delayed_connect_error:_111" 0 0 2 - "-" "-" "-" "-" '
+        '"10.244.1.12:15008" connect_originate - 10.244.1.12:8080 envoy://internal_client_address/ - -\n'
+    )
+    some = ztflow.read_flows(ZTUNNEL, refused + unopened + LINE.format(
+        ms=3, code=503, flags="UF", details="upstream_reset_before_response_started{x}", server="10.244.1.12:8080",
+        client="10.244.2.11",
+    ))  # fmt: skip
+    total = some.report("waypoints").requests.total
+    assert (total.requests, total.tcp, total.failed) == (1, 0, 1)
+    assert (some.stats.waypoint, some.stats.waypoint_problems) == (3, 0)
+
+
 def test_clients_and_servers_nobody_knows_keep_their_address():
     found = read({"client": "192.0.2.1", "server": "192.0.2.9:80"}).report("waypoints").requests
     (pair,) = found.pairs
