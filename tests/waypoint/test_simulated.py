@@ -30,7 +30,7 @@ traffic = st.builds(
     st.builds(
         Http, tcp_services=st.integers(0, 2), most=st.integers(1, 8), kept=st.sampled_from([0.2, 0.6]),
         idles=st.sampled_from([0.0, 0.3]), unseen=st.sampled_from([0.0, 0.01]), retried=st.sampled_from([0.0, 0.1]),
-        pool_idle=st.sampled_from([0.3, 10.0, 3600.0]), aborted=st.sampled_from([0.0, 0.1]),
+        pool_idle=st.sampled_from([0.3, 10.0, 3600.0]), aborted=st.sampled_from([0.0, 0.1]), http2=st.sampled_from([0.0, 0.5]),
     ),
 )  # fmt: skip
 
