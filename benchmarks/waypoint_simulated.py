@@ -2,7 +2,7 @@
 
     python benchmarks/waypoint_simulated.py [RUNS] [SEED]
 
-Every run draws rate, sizes, clocks, drift, requests a connection, idle times, odd headers, HTTP/2, retries and pool anew.
+Every run draws anew: rate, sizes, clocks, drift, requests a connection, idle times, odd headers, HTTP/2, retries, pool.
 """
 
 from __future__ import annotations
