@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -23,7 +23,10 @@ from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
-from ztflow.session.waypoint_logs import read_waypoint_logs, with_requests
+from ztflow.session.waypoint_logs import layouts_of, read_waypoint_logs, with_requests
+
+if TYPE_CHECKING:
+    from ztflow.waypoint.formats import Layout
 
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 Waypoint: TypeAlias = str | Path | Sequence[str | Path]
@@ -261,6 +264,8 @@ def follow_records(
 def follow_flows(
     *inputs: Source,
     inventory: Known = (),
+    waypoint: Waypoint = (),
+    envoy_format: str | None = None,
     window: timedelta | None = None,
     wrapper: str | None = None,
     memory: Memory = None,
@@ -273,6 +278,8 @@ def follow_flows(
     Args:
         inputs: As for `read_records`.
         inventory: As for `read_flows`.
+        waypoint: Access logs of waypoints: their requests are added up (`ReadReport.requests`), and joined to nothing.
+        envoy_format: As for `read_flows`.
         window: How far the nodes' streams may lag behind each other; `session.LIVE_WINDOW` unless given.
         wrapper: As for `read_records`.
         memory: As for `read_records`.
@@ -292,7 +299,11 @@ def follow_flows(
         report=report,
         memory=budget_of(memory),
     )
-    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    logs, layouts = _named_logs(waypoint, envoy_format)
+    batches = follow(
+        sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop, waypoints=logs, layouts=layouts
+    )
+    return _live(session, batches)
 
 
 def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
@@ -303,6 +314,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
         made.producers = report.producers
         made.span = View(made.to_arrow()).span()
+        made.requests, made.read = pa.concat_tables(report.requests) if report.requests else None, len(made)
     return made
 
 
@@ -339,7 +351,7 @@ def _finished(
             session.feed(batch)
             requests += [] if batch.requests is None else [batch.requests]
         if requests and isinstance(session, Session):
-            yield with_requests(session.finish(), requests, session.report)
+            yield with_requests(session.finish(), requests, session.report, session.topology)
         else:
             yield from session.finish()
 
@@ -347,12 +359,18 @@ def _finished(
 def _waypoint_logs(
     waypoint: Waypoint, envoy_format: str | None, report: ReadReport, on_error: OnError | None
 ) -> list[pa.Table]:
+    logs, layouts = _named_logs(waypoint, envoy_format)
+    return read_waypoint_logs(logs, layouts, report, on_error) if logs else []
+
+
+def _named_logs(waypoint: Waypoint, envoy_format: str | None) -> tuple[Sequence[Given], Sequence[Layout]]:
+    """The logs of waypoints that were named, and how their lines may be written."""
     paths = [waypoint] if isinstance(waypoint, str | Path) else [*waypoint]
     if not paths:
         if envoy_format is not None:
             raise UsageError("a format of Envoy's log goes with the log of a waypoint: give --waypoint")
-        return []
-    return read_waypoint_logs(given(paths), envoy_format, report, on_error)
+        return (), ()
+    return given(paths), layouts_of(envoy_format)
 
 
 def _live(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:

@@ -73,6 +73,18 @@ def test_a_matrix_is_a_frame_with_a_heat_map(storm):
     )
 
 
+def test_a_difference_of_matrices_has_two_colours(storm):
+    part = storm.with_rows(storm.to_arrow().slice(0, 100))
+    whole, some = (flows.matrix("src_node", "dst_node") for flows in (storm, part))
+    less = (some - whole).fillna(0).astype(int)
+    assert isinstance(less, MatrixFrame)
+    assert less.plot().data[0].zmid == 0
+    assert "var(--bad)" in less.plot.svg().svg
+    shares = whole / whole.to_numpy().sum()
+    assert ">0.0" in shares.plot.svg().svg
+    assert whole.plot().data[0].zmin == 0
+
+
 def test_pandas_own_kinds_stay(storm, monkeypatch):
     asked = []
     monkeypatch.setattr("pandas.plotting.PlotAccessor.__call__", lambda self, *a, **k: asked.append((a, k)))
@@ -87,5 +99,21 @@ def test_a_timeline_is_a_frame_with_a_course():
     assert [(series.name, series.values) for series in made.series] == [("cross_node", (1, 1)), ("same_node", (0, 1))]
     assert made.seconds == 60
     assert "no step: 1" in made.notes[-1]
+    three = Flows(table(*(flow(61, src_name=name) for name in "aabbcd"))).timeline("1min", by="src_name")
+    few = three._course(value="flows", top=1)
+    assert [(series.name, series.values) for series in few.series] == [("a", (2,)), ("(others)", (4,))]
     whole = flows.timeline("1min").plot()
     assert sum(whole.data[0].y) == 3 * (84 + 9832)
+
+
+def test_a_report_in_a_notebook_has_its_bars_and_heat(storm):
+    shown = storm.report("locality")._repr_html_()
+    assert shown.count("linear-gradient(") > 10
+    assert shown.count("color-mix(") > 10
+    assert "var(--jp-brand-color1," in shown, "a colour that goes with JupyterLab's theme"
+    top = storm.top("namespace")
+    (first, *_) = top.tables(2)
+    assert first.footer
+    rows = top._repr_html_().split("<tr>")
+    assert "linear-gradient(" in rows[2]
+    assert "linear-gradient(" not in next(row for row in rows if "(total)" in row), "a sum is no bar among others"

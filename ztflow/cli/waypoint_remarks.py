@@ -12,7 +12,13 @@ def of_waypoints(counts: ReadReport) -> Iterator[str]:
     """What became of the lines of waypoints' logs, and what that rests on."""
     stats = counts.stats
     if stats.waypoint and not counts.waypoints:
-        yield f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections"
+        yield (
+            f"{counted(stats.waypoint, 'line')} of a waypoint's log, counted and not joined to connections, for that "
+            "takes whole logs"
+            if counts.requests
+            else f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections, "
+            "ztflow report waypoints shows them"
+        )
     for one in counts.waypoints:
         other = stats.waypoint - one.lines - stats.waypoint_problems
         yield (

@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.model.schema import RECORD
 from ztflow.model.vocabulary import Producer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Origin(NamedTuple):
@@ -272,6 +275,7 @@ class ReadReport:
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         waypoints: What the logs of waypoints were joined to, where there were any.
+        requests: What they say of requests (`aggregate.requests.SERVED`).
         written: What each ztunnel wrote, as far as a session has taken it in.
         logs: Which nodes' logs are here, as far as flows were placed.
     """
@@ -289,6 +293,7 @@ class ReadReport:
     evicted: int = 0
     forgotten: int = 0
     waypoints: list[WaypointJoin] = field(default_factory=list)
+    requests: list[pa.Table] = field(default_factory=list)
     written: dict[Writer, Written] = field(default_factory=dict)
     logs: LogsHere = field(default_factory=LogsHere)
     _problems: list[list[Problem]] = field(default_factory=list)

@@ -11,7 +11,7 @@ from ztflow.errors import UsageError
 from ztflow.plot import of_flows
 from ztflow.plot.charts import Chart
 from ztflow.plot.figure import figure
-from ztflow.plot.groups import End, ValueWord
+from ztflow.plot.groups import End, ValueWord, columns_of
 from ztflow.plot.picture import Picture, picture
 
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ class FlowsPlot(Generic[Drawn]):
         if unknown:
             raise UsageError(f"plot {kind} has no option {', '.join(unknown)}; it has {', '.join(known)}")
         return plot(**options)
+
+    def columns(self, kind: str = "time", **options: Any) -> list[str]:
+        """The columns of flows that a plot is made of; kind and options as for the plot, and right."""
+        by = options.get("by", signature(getattr(self, kind)).parameters["by"].default)
+        return columns_of(by)
 
     def time(
         self,

@@ -62,7 +62,7 @@ class Heat:
         across: What the columns are.
         rows: Names of the rows, the first at the top.
         columns: Names of the columns.
-        cells: Numbers, one tuple a row.
+        cells: Numbers, one tuple a row; negative ones are of another colour.
         notes: Sentences a reader needs.
     """
 

@@ -173,7 +173,7 @@ def _heat(go: Any, chart: Heat) -> Any:
     ]
     trace = go.Heatmap(
         z=[_numbers(row) for row in chart.cells], x=list(range(len(chart.columns))), y=list(range(len(chart.rows))),
-        zmin=0, colorscale="Blues", text=texts, hovertext=whole, hovertemplate="%{hovertext}<extra></extra>",
+        **_colors(chart), text=texts, hovertext=whole, hovertemplate="%{hovertext}<extra></extra>",
         texttemplate="%{text}" if len(chart.rows) * len(chart.columns) <= _CELLS_NAMED else None,
         colorbar=_color_bar(chart.unit), xgap=1, ygap=1,
     )  # fmt: skip
@@ -181,8 +181,17 @@ def _heat(go: Any, chart: Heat) -> Any:
     made.update_layout(
         xaxis=_names_axis(chart.columns, title={"text": text_of(chart.across)}, showgrid=False),
         yaxis=_names_axis(chart.rows, title={"text": text_of(chart.down)}, showgrid=False, autorange="reversed"),
+        height=max(450, 240 + 26 * len(chart.rows)),
     )
     return made
+
+
+def _colors(chart: Heat) -> dict[str, Any]:
+    """From nothing on; where there are negative numbers, as in a difference, two colours with nothing between them."""
+    numbers = [value for row in chart.cells for value in row]
+    if min(numbers, default=0) >= 0:
+        return {"zmin": 0, "colorscale": "Blues"}
+    return {"zmid": 0, "colorscale": "RdBu"}
 
 
 def _color_bar(unit: Unit) -> dict[str, Any]:

@@ -20,13 +20,14 @@ from ztflow.text.format import Unit
 class FramePlot(PlotAccessor):
     """`.plot` of a frame: without a kind the frame's own chart, with one what pandas draws."""
 
-    def __init__(self, data: pd.DataFrame, choose: Callable[..., Chart]) -> None:
+    def __init__(self, data: pd.DataFrame, choose: Callable[..., Chart], own: Callable[[], bool]) -> None:
         super().__init__(data)
         self._choose = choose
+        self._own = own
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """The frame's own chart as a figure of plotly; with `kind` or columns, pandas' plot of that kind."""
-        if args or "kind" in options:
+        if args or "kind" in options or not self._own():
             return super().__call__(*args, **options)
         return ChartPlot(self._choose, figure)(**options)
 
@@ -37,7 +38,7 @@ class FramePlot(PlotAccessor):
 
 
 class MatrixFrame(pd.DataFrame):
-    """What `Flows.matrix` gives: a DataFrame, plotted as a heat map."""
+    """What `Flows.matrix` gives: a DataFrame, plotted as a heat map; so are its parts, and the difference of two."""
 
     @property
     def _constructor(self) -> type[MatrixFrame]:
@@ -46,13 +47,15 @@ class MatrixFrame(pd.DataFrame):
     @property
     def plot(self) -> FramePlot:
         """`.plot()` is a heat map; `top` names on each side, the others together."""
-        return FramePlot(self, self._heat)
+        return FramePlot(self, self._heat, lambda: all(map(pd.api.types.is_numeric_dtype, self.dtypes)))
 
     def _heat(self, *, top: int = 30) -> Heat:
         value = str(self.attrs.get("value", "flows"))
         unit = Unit.BYTES if value.endswith("_bytes") else Unit.COUNT
+        if any(map(pd.api.types.is_float_dtype, self.dtypes)):  # shares, means: of another unit
+            unit = Unit.NUMBER
         down, across = (str(axis.name or "") for axis in (self.index, self.columns))
-        cells = self.to_numpy().tolist()
+        cells = self.fillna(0).to_numpy().tolist()
         cells, rows = _biggest(cells, list(map(str, self.index)), top)
         turned, columns = _biggest(_turned(cells, len(self.columns)), list(map(str, self.columns)), top)
         cells = _turned(turned, len(rows))
@@ -67,7 +70,7 @@ def _turned(cells: Sequence[Sequence[int]], width: int) -> list[list[int]]:
 
 def _biggest(cells: list[list[int]], names: list[str], top: int) -> tuple[list[list[int]], tuple[str, ...]]:
     """The rows of the biggest sums, in their order, and one of all others."""
-    sizes = [sum(row) for row in cells]
+    sizes = [sum(map(abs, row)) for row in cells]
     place, shown, rest = order_of(names, sizes, top)
     kept = [at for at in range(len(names)) if not rest or place[at] < len(shown) - 1]
     found = [cells[at] for at in kept]
@@ -83,7 +86,7 @@ class TimelineFrame(pd.DataFrame):
     @property
     def plot(self) -> FramePlot:
         """`.plot()` is the course over time, `value` as for `Flows.plot.time`, `top` names and the others together."""
-        return FramePlot(self, self._course)
+        return FramePlot(self, self._course, lambda: True)
 
     def _course(self, *, value: ValueWord = "bytes", top: int = 8) -> Steps:
         what, unit = value_words(value)

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ztflow.aggregate import LEVELS, UNKNOWN, View, vertices
+from ztflow.aggregate import LEVELS, UNKNOWN, View, ends_columns, vertices
 from ztflow.aggregate.matrix import column_labels
-from ztflow.aggregate.measures import sums, tally
+from ztflow.aggregate.measures import MEASURED, sums, tally
 from ztflow.columns.dtypes import IntArray, Integers
 from ztflow.errors import UsageError
 from ztflow.model.vocabulary import GraphLevel, unknown_word
@@ -67,6 +67,12 @@ def amounts(view: View, value: str, codes: Integers, groups: int) -> list[int]:
         return [sum(each) for each in zip(*parts, strict=True)]
     counts: list[int] = tally(codes, groups, None if value == "flows" else view.equals("verdict", value)).tolist()
     return counts
+
+
+def columns_of(by: str | None) -> list[str]:
+    """The columns plots by a level or column are made of: flows kept for nothing else need hold no others."""
+    names = ends_columns(by) if by in LEVELS else () if by is None else (by,)
+    return list(dict.fromkeys((*MEASURED, *names)))
 
 
 def named(view: View, owners: Mapping[str, str], by: str, end: End) -> tuple[Integers, Sequence[str]]:

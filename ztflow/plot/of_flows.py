@@ -12,7 +12,8 @@ from ztflow.aggregate import LEVELS, UNKNOWN, View, vertices
 from ztflow.aggregate.durations import Buckets
 from ztflow.aggregate.measures import tally
 from ztflow.aggregate.timeline import SPREAD, Timeline, round_step, timeline
-from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray, Integers
+from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, IntArray, Integers
+from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.provenance import time_from_micros
 from ztflow.plot.charts import Curve, Ecdf, Heat, Histogram, Link, Sankey, Series, Steps
@@ -21,8 +22,8 @@ from ztflow.text.format import ALL_OTHERS, counted
 
 _STEPS = 60
 """Steps at most where no length was asked for: what a screen shows."""
-_FINEST = 5000
-"""Steps at most of a length that was asked for, before what is older is put together."""
+_FINEST = 2000
+"""Steps at most of a length that was asked for; no screen shows more."""
 _BUCKETS = Buckets(8)
 """Of lives: below 256 ms exact, above to half a per cent."""
 _PER_DECADE = 5
@@ -37,9 +38,7 @@ def course(
     what, unit = value_words(value)
     view = View(table)
     groups = grouped(view, owners, by, end, value=value, top=top)
-    length = (
-        round_step(view, _STEPS) if every is None else every if isinstance(every, timedelta) else parse_duration(every)
-    )
+    length = round_step(view, _STEPS) if every is None else _asked_step(view, every)
     made = timeline(view, length, groups.codes, len(groups.names), _STEPS if every is None else _FINEST)
     cells = _steps_of(view, made, value, groups.codes, len(groups.names))
     starts = tuple(time_from_micros(made.first + place * made.step) for place in range(made.flows.shape[1]))
@@ -59,6 +58,22 @@ def course(
 def _nothing(view: View) -> tuple[str, ...]:
     """What to say where there is nothing to see."""
     return () if len(view) else ("There are no connections.",)
+
+
+def _asked_step(view: View, every: str | timedelta) -> timedelta:
+    """The length of a step that was asked for.
+
+    Raises:
+        UsageError: It is no duration, or so short that there would be more than `_FINEST`.
+    """
+    length = every if isinstance(every, timedelta) else parse_duration(every)
+    _, last = view.span()
+    ended = view.seen()[1]
+    if last is not None and length > timedelta(0):
+        first = time_from_micros(int(ended[ended != NO_TIME].min()))
+        if (last - first) // length >= _FINEST:
+            raise UsageError(f"more than {_FINEST:,} steps of {every}, which no picture shows; choose a longer step")
+    return length
 
 
 def _steps_of(view: View, made: Timeline, value: str, codes: IntArray, groups: int) -> list[list[int]]:
@@ -144,17 +159,12 @@ def _lives(
     table: pa.Table, owners: Mapping[str, str], by: str | None, end: End, top: int
 ) -> tuple[IntArray, IntArray, tuple[str, ...], bool, tuple[str, ...]]:
     """Known lives in milliseconds and their groups, the groups' names, whether the last is all others, and notes."""
-    whole = View(table)
-    known = whole.known("duration_ms")
-    view = whole.where(known)
-    # A column names groups of the whole table, so the rows without a life are taken out there as well.
-    groups = grouped(
-        view if by is None else View(table.filter(pa.array(known))), owners, by, end, value="flows", top=top
-    )
-    missing = len(whole) - len(view)
-    notes = (*((f"Without a known life: {counted(missing, 'connection')}.",) if missing else ()), *_nothing(whole))
-    lives = view.numbers("duration_ms")[0].astype(np.int64)
-    return lives, groups.codes, groups.names, groups.rest, notes
+    view = View(table)
+    lives, known = view.numbers("duration_ms")
+    groups = grouped(view, owners, by, end, value="flows", top=top)
+    missing = len(view) - int(known.sum())
+    notes = (*((f"Without a known life: {counted(missing, 'connection')}.",) if missing else ()), *_nothing(view))
+    return lives[known].astype(np.int64), groups.codes[known], groups.names, groups.rest, notes
 
 
 def histogram(table: pa.Table, owners: Mapping[str, str], *, by: str | None, top: int, end: End) -> Histogram:

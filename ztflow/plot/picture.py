@@ -47,7 +47,10 @@ class Picture:
         return f"<Picture: {len(self.svg):,} characters of SVG>"
 
     def _repr_html_(self) -> str:
-        # Inside the page, not as an image, it is dark where the page is.
+        # Inside the page it is dark where the page is; an image only where the system is.
+        return self.svg
+
+    def _repr_svg_(self) -> str:
         return self.svg
 
     def save(self, path: str | Path) -> None:
@@ -228,16 +231,16 @@ def _heat(chart: Heat) -> Frame:
     for at, name in enumerate(chart.columns):
         x = left + _CELL_WIDTH * (at + 0.5)
         frame.shapes.append(text(x, head - 12, name, "start" if tilted else "middle", tilted=tilted, whole=name))
-    most = max((value for row in chart.cells for value in row), default=0)
+    most = max((abs(value) for row in chart.cells for value in row), default=0)
     for at, (name, row) in enumerate(zip(chart.rows, chart.cells, strict=True)):
         y = head + _CELL_HEIGHT * at
         frame.shapes.append(text(left - 6, y + _CELL_HEIGHT / 2, name, "end", whole=name))
         for to, value in enumerate(row):
             x = left + _CELL_WIDTH * to
-            shade = value / most if most else 0
+            shade, base = abs(value) / most if most else 0, "accent" if value >= 0 else "bad"
             shown = cell_text(value, chart.unit)
             about = f"{name} → {chart.columns[to]}: {shown}"
-            fill = f'var(--accent)" fill-opacity="{0.04 + 0.61 * shade:.3f}'
+            fill = f'var(--{base})" fill-opacity="{0.04 + 0.61 * shade:.3f}'
             frame.shapes.append(rect(x, y, _CELL_WIDTH - 1, _CELL_HEIGHT - 1, fill, about))
             if value:
                 frame.shapes.append(text(x + _CELL_WIDTH / 2, y + _CELL_HEIGHT / 2, shown, "middle"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from ztflow.errors import UsageError
 from ztflow.plot.charts import Bars, Chart, Heat
@@ -12,7 +13,7 @@ from ztflow.text.cell_charts import is_matrix, tops
 from ztflow.text.format import Unit, cell_text, hidden_text
 
 _NAMES = 3
-"""Columns at most whose texts name a row."""
+"""Columns at most, from the first on, whose texts name a row."""
 
 
 def chart_of(tables: Sequence[TitledTable], table: str | None, column: str | None, top: int) -> Chart:
@@ -62,7 +63,7 @@ def _bars(table: TitledTable, column: str | None, top: int) -> Bars:
             + (f"numbers that can be compared are in {', '.join(can)}" if can else "no column has numbers to compare")
         )
     at = table.names.index(name)
-    texts = [place for place, field in enumerate(table.fields) if field.unit is Unit.TEXT and place < at][:_NAMES]
+    texts = [place for place, _ in takewhile(lambda one: one[1].unit is Unit.TEXT, enumerate(table.fields))][:_NAMES]
     rows = [row for row in table.rows if isinstance(row[at], int | float)]
     shown = rows if len(rows) <= top else sorted(rows, key=lambda row: -row[at])[:top]
     between = " → " if {field.title for field in table.fields} >= {"source", "destination"} else ", "

@@ -217,7 +217,9 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest, view, ends)
         last = Basis.of(rest, view)
-        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers)
+        return whole.so_far(
+            evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers, requests=last.requests
+        )
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

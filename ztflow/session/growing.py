@@ -142,6 +142,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows, look at the `picture`."""
+        self._add_requests(batch)
         halves = batch.halves.to_arrow()
         if batch:
             _keep(self._old, self._learn(batch))
@@ -177,6 +178,8 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def _shown(self, *pending: pa.Table) -> Flows:
         flows = self._in_order(*self._old, *self._rows, *pending)
+        if self._requests is not None:
+            self.report.requests = [self._requests.rows()]  # without names: a picture has only counts of them
         added, report = self._added, self.report
         report.paired_flows, report.ambiguous_flows = added.paired, added.ambiguous
         report.unpaired_halves, report.logs = added.unpaired, added.logs

@@ -30,6 +30,12 @@ FEWEST_TO_LEARN: Final = 5
 MOST_CANDIDATES: Final = 4096
 """Candidates that are listed for a connection; with more there is no list."""
 
+UNDECIDED: Final = -1
+"""Instead of the row of a line's flow: it may be of several."""
+
+IN_NONE: Final = -2
+"""Likewise: it is in no connection that is left for it."""
+
 FEWEST_GAPS: Final = 3
 MOST_GAPS: Final = 0.005
 """From so many connections, and so large a share of them, that no lines explain, the waypoint's log has gaps: then
@@ -120,7 +126,7 @@ _Known = list[tuple[Connection, IntArray]]
 """Connections with the rows of their lines."""
 
 
-def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
+def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, IntArray, WaypointJoin]:
     """Fill in the columns of a waypoint's log.
 
     Args:
@@ -128,7 +134,7 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         requests: Columns `requests.REQUESTS_SCHEMA`.
 
     Returns:
-        The flows, and what became of the lines.
+        The flows; for each line the row of its flow, or `UNDECIDED`, or `IN_NONE`; and what became of the lines.
 
     Cost: some 10 ms a group of a few lines; a connection among hundreds of others takes up to 0.1 s. Memory: the
         flows, and up to `MOST_CANDIDATES` numbers a connection.
@@ -163,7 +169,12 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         for connection, rows in zip(group.connections, of_group, strict=True)
         if connection.row not in undecided and len(rows)
     ]
-    return _filled(flows, requests, decided, open_), joined
+    flow_of: IntArray = np.full(requests.num_rows, IN_NONE, np.int64)
+    for _, rows in open_:
+        flow_of[rows] = UNDECIDED
+    for one, rows in decided:
+        flow_of[rows] = one.row
+    return _filled(flows, requests, decided, open_), flow_of, joined
 
 
 def _candidates(group: Group, table: _Table) -> list[IntArray]:

@@ -23,12 +23,14 @@ REQUESTS_SCHEMA: Final = pa.schema(
         ("remote_ip", _WORD), ("remote_port", pa.int64()),
     ]
 )  # fmt: skip
-"""`start` in microseconds since 1970; `target_bytes` is the length of the path; `upstream` and `local` are host:port.
-What the line says nothing of is null."""
+"""`start` in microseconds since 1970; `details` of a connection of plain TCP say how it was ended; `target_bytes` is
+the length of the path; `upstream` and `local` are host:port. What the line says nothing of is null."""
 
 _AT_ONCE = 8192
 """Rows that wait as Python objects before they become columns."""
 
+_TUNNELS = ":15008"
+_INSIDE = "envoy://"
 _UPSTREAM = "envoy://connect_originate/"
 _LONGEST_MS = 10 * 366 * 86_400_000
 _LARGEST = 1 << 62
@@ -65,6 +67,9 @@ class RequestLog:
         if begins or self._declared:
             for layout in self._layouts:
                 fields = layout.fields(line.text, line.fields)
+                if fields is not None and _is_of_a_tunnel(fields):
+                    self.taken += 1
+                    return
                 row = None if fields is None else _row(fields)
                 if row is not None:
                     self.taken += 1
@@ -95,6 +100,19 @@ _ENVOY = re.compile(r"\S{19,40}[\t ]+[a-z]+[\t ]+envoy ")
 """What Envoy says of itself, as Istio's proxy prints it."""
 
 
+def _is_of_a_tunnel(fields: Mapping[str, Any]) -> bool:
+    """Whether a line is about a tunnel and not about what came through it.
+
+    Istio has a waypoint log the CONNECT requests it refuses, at the tunnels' port, and the tunnels to servers it cannot
+    open, besides the request that failed for it (istio/istio pilot/pkg/networking/core/accesslog.go,
+    `hboneTerminationAccessLogFilter` and `hboneOriginationAccessLogFilter`). ztunnel's log has the former.
+    """
+    local, remote = fields.get("local"), fields.get("remote")
+    return (isinstance(local, str) and local.endswith(_TUNNELS)) or (
+        isinstance(remote, str) and remote.startswith(_INSIDE)
+    )
+
+
 def _row(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """A row from `start` on; None when a value that the join needs is none."""
     start = _micros(fields.get("start"))
@@ -105,7 +123,7 @@ def _row(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:
         return None
     path, upstream = _text(fields.get("path")), _text(fields.get("upstream"))
     service = fields.get("service_time")
-    words = [_text(fields.get(name)) for name in ("flags", "details")]
+    words = [_text(fields.get("flags")), _text(fields.get("details")) or _text(fields.get("ended"))]
     return (
         start, *numbers, _text(fields.get("method")), None if path is None else len(path.encode()),
         _text(fields.get("protocol")), _whole(fields.get("code")), *words, None if service is None else str(service),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -77,10 +77,17 @@ def plot(
         if form == "html":
             load_plotly()  # it is missing before an hour of reading, not after
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
-        FlowsPlot(Flows().to_arrow(), {}, picture)(kind, **options)  # likewise of options that do not go together
+        nothing = FlowsPlot(Flows().to_arrow(), {}, picture)
+        nothing(kind, **options)  # likewise for options that do not go together
+        columns = nothing.columns(kind, **options)
+
+        def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
+            for table in selection.finished(tables, Flows):
+                yield table.with_rows(table.to_arrow().select(columns))
+
         sources = run.sources(inputs)
         check_destination(form, output, sources, reading.inventory, follow=reading.follow)
-        flows = selection.apply(Reader(run, reading).all_flows(sources))
+        flows = Reader(run, reading).all_flows(sources, needed)
         draw = page if form == "html" else lambda chart: picture(chart).svg + "\n"
         text = FlowsPlot(flows.to_arrow(), flows.owners, draw)(kind, **options)
         with destination(output, run.answers) as stream:

@@ -28,7 +28,7 @@ _DARK = (
 _SAYS_LIGHT = ':root[data-theme=light] .ztmap,[data-jp-theme-light="true"] .ztmap,.vscode-light .ztmap'
 _SAYS_DARK = ':root[data-theme=dark] .ztmap,[data-jp-theme-light="false"] .ztmap,.vscode-dark .ztmap'
 
-STYLE = f"""
+PALETTE = f"""
 .ztmap{{{_LIGHT};
 font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:11px}}
 @media(prefers-color-scheme:dark){{.ztmap{{{_DARK}}}}}
@@ -36,6 +36,10 @@ font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monosp
 {_SAYS_DARK}{{{_DARK}}}
 @media print{{.ztmap{{{_LIGHT}}}}}
 .ztmap text{{fill:var(--ink);dominant-baseline:central}}
+"""
+"""Colours in light and dark, and the font: of the map and of other pictures."""
+
+STYLE = f"""{PALETTE}
 .ztmap .box rect{{fill:var(--box);stroke:var(--line)}}.ztmap .box.none rect{{stroke-dasharray:6 5;fill:none}}
 .ztmap .box.inner rect{{fill:var(--paper);fill-opacity:.5}}.ztmap .box rect.grip{{fill:transparent;stroke:none}}
 .ztmap .box text{{font-weight:bold;font-size:13px}}
@@ -64,7 +68,7 @@ stroke-width:2.5}}
 .ztmap .newly_denied{{--c:var(--bad)}}.ztmap .newly_failed{{--c:var(--cross_node)}}.ztmap .locality{{--c:var(--mixed)}}
 .ztmap .newly_plaintext{{--c:var(--cross_zone)}}.ztmap .same{{--c:var(--unknown)}}
 .ztmap .left_mesh{{--c:var(--cross_zone)}}.ztmap .plaintext_refused path.line{{stroke-dasharray:8 4}}
-.ztmap.ztmap .edge.dim path.line{{stroke-opacity:.08}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
+.ztmap.ztmap .edge.dim path.line{{stroke-opacity:.06}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
 .ztmap .vertex.dim>*{{fill-opacity:.25;stroke-opacity:.25}}
 .ztmap .edge.refused circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
 .ztmap .edge.refused text,.ztmap .badge text{{fill:var(--bad);font-size:9px;font-weight:bold;text-anchor:middle}}
