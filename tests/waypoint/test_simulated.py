@@ -129,6 +129,18 @@ def test_a_difference_is_found_where_it_explains_all(ahead):
     assert found.held == 120
 
 
+@pytest.mark.parametrize("rate", [3e-5, -1e-4])
+def test_a_clock_that_drifts_is_followed(rate):
+    starts = np.cumsum(np.random.default_rng(2).exponential(9000, 200))
+    by_its_clock = [moment + 40 + rate * (moment - starts[100]) for moment in (starts, starts + 30)]
+    found = ahead_of([(side(*by_its_clock, 1500.0, 1600.0), side(starts + 2, starts + 27))])
+    assert found.clear
+    assert found.differ
+    for moment in (starts[0], starts[100], starts[-1]):
+        assert abs(found.middle(moment) - 40 - rate * (moment - starts[100])) < 4
+    assert found.most - found.least < 8
+
+
 def test_little_evidence_leaves_it_open():
     connections = side([0, 7000], [6000, 13_000])
     found = ahead_of([(connections, side([2500, 9500], [3000, 10_000]))])
