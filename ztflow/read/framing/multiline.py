@@ -204,6 +204,11 @@ class ConfigBlocks:
     def __bool__(self) -> bool:
         return bool(self._blocks)
 
+    @property
+    def has_untold(self) -> bool:
+        """Whether a block is open that has not come out yet."""
+        return any(not block.told for block in self._blocks.values())
+
     def takes(self, text: str, origin: Origin) -> bool:
         """Whether a line without ztunnel's time is the next of its ztunnel's block; it is kept then."""
         block = self._blocks.get(origin)
