@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph", "policy", "counters"),
     ("reports",),
     ("session", "page"),
+    ("cluster",),
     ("api", "testing"),
     ("simulate",),
     ("cli",),

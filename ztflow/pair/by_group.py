@@ -194,14 +194,11 @@ def _with_next(flows: pa.Table, halves: pa.Table, row: Index, chained: Chained) 
     return flows
 
 
-def groups_of(halves: pa.Table, memory: WordMemory) -> tuple[UIntArray, UIntArray]:
-    """What parts halves: a number that all halves have that may be compared, and the hash of the trace id.
+def groups_of(halves: pa.Table) -> tuple[UIntArray, SeenAddresses]:
+    """What parts halves: a number that all halves have that may be compared; and the addresses they tell of.
 
-    Halves of one trace id, too, are compared; nearly always they have one number.
-
-    Returns:
-        The number of each half's group; its trace id's hash, 0 for none.
+    Halves of one trace id are compared, too; nearly always they have one number.
     """
-    basic = basic_features(halves, memory)
-    identity = hashes_of(halves.column("src_identity"))
-    return basic.loose_key(identity), hashes_of(halves.column("trace_id"))
+    basic, seen = basic_features(halves, WordMemory()), SeenAddresses()
+    seen.learn(halves, basic)
+    return basic.loose_key(hashes_of(halves.column("src_identity"))), seen

@@ -8,9 +8,7 @@ with a guess, and is read again where the guess was wrong.
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.framing.documents import Document
@@ -55,16 +53,16 @@ class Carried:
             self.pending is not None or self.document.active or self.unwrapper.waiting or self.blocks.has_untold
         )
 
-    @cached_property
-    def told(self) -> bytes:
-        """Equal for two that make a parser read the same lines alike."""
+    def alike(self, other: Carried) -> bool:
+        """Whether a parser reads the same lines alike with the one and with the other; neither holds lines."""
+        return self._told() == other._told()
+
+    def _told(self) -> tuple[object, ...]:
         memory = self.unwrapper.memory
-        learned = [sorted(known.items()) for known in (memory.prefixes, memory.names)]
-        rest = (memory.section, memory.common, memory.columns, memory.padded, memory.resource, memory.attributes)
-        settled = self.pending is None and not self.document.active
-        held = None if settled else (self.pending, self.document, self.document_origin, self.margin)
-        parts = self.unwrapper.parts if self.unwrapper.waiting else None
-        return pickle.dumps((learned, rest, held, parts, self.blocks, self.width, self.allowance))
+        return (
+            memory.prefixes, memory.names, memory.section, memory.common, memory.columns, memory.padded,
+            memory.resource, memory.attributes, self.blocks.told(), self.width, self.allowance,
+        )  # fmt: skip
 
 
 class BlockParser(StreamParser):
@@ -98,6 +96,14 @@ class BlockParser(StreamParser):
         self._document_origin, self._margin = carried.document_origin, carried.margin
         self._width, self._allowance = carried.width, carried.allowance
         self._tally.blocks = carried.blocks
+
+    @classmethod
+    def probe(cls, head: bytes, origin: Origin, wrapper: str | None) -> Carried:
+        """What the first bytes of a stream teach, without anything they hold."""
+        parser = cls("", origin=origin, wrapper=wrapper)
+        parser.feed(head)
+        found = parser.carried()
+        return Carried(Unwrapper(origin, wrapper), whole=found.whole) if found.holding else found
 
     def carried(self) -> Carried:
         """What the next block has to know; the parser must not be used any more."""

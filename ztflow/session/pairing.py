@@ -163,7 +163,7 @@ class Session(Pipeline[Flows]):
         unknown, so a saved flow stays as it was unless an inventory knows more.
         """
         halves = batch.halves.to_arrow()
-        _count_levels(halves, self.report.written)
+        count_levels(halves, self.report.written)
         self.topology.learn(batch.facts, halves)
         self._pairer.learn(batch.facts)
         flows = self._legacy.push(batch.facts)
@@ -256,7 +256,7 @@ def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return result
 
 
-def _count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
+def count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
     """Count the access lines of a batch by writer and level into `written`.
 
     Cost: one grouping, some 20 ns a line.

@@ -1,0 +1,230 @@
+"""One reading on a cluster, from inputs to flows or access lines in order of time: which task comes after which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ztflow.cluster.connect import Scheduler, connected
+from ztflow.cluster.copies import Mask, kept
+from ztflow.cluster.pairing import Heard, paired
+from ztflow.cluster.parsing import Part, Reader, registered
+from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
+from ztflow.cluster.placing import Sorted, in_order, placed
+from ztflow.cluster.plan import plan
+from ztflow.errors import SourceError
+from ztflow.memory import DEFAULT
+from ztflow.model.provenance import Fact, ReadReport, Written
+from ztflow.model.tables import FLOWS_SCHEMA, Flows, Halves
+from ztflow.pair import LegacyPairer
+from ztflow.pair.exact_evidence import ConnectRequests
+from ztflow.pair.stages.unpaired_reasons import SeenAddresses
+from ztflow.place import Inventory, Topology, place_ztunnels
+from ztflow.read import ReadBatch
+from ztflow.read.sources.folders import Skipped
+from ztflow.read.sources.given import Given
+from ztflow.session import Session, no_flows
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+ROWS: Final = 500_000
+"""Access lines of a part, about: what a worker pairs at once, some 1 KB each."""
+
+OnError = Callable[[SourceError], None]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass
+class Reading:
+    """What is read, how, and by whom.
+
+    Args:
+        inputs: As for `read.read_inputs`, and addresses of objects.
+        inventory: As for `session.Session`.
+        wrapper: As for `read.read_inputs`.
+        scheduler: See `connect.Scheduler`.
+        memory: Bytes a worker may take that is started here.
+        on_error: As for `read.read_inputs`.
+        progress: Likewise.
+        report: Takes the counts.
+    """
+
+    inputs: Sequence[Given]
+    inventory: Inventory | None = None
+    wrapper: str | None = None
+    scheduler: Scheduler = None
+    memory: int | None = None
+    on_error: OnError | None = None
+    progress: Progress | None = None
+    report: ReadReport = field(default_factory=ReadReport)
+    shuffled: int = 0
+    """Bytes of access lines that were sent on to be paired."""
+
+    def flows(self, requests: list[pa.Table]) -> Iterator[Flows]:
+        """The flows in order of their end, in tables of about `ROWS` rows; one at least.
+
+        Args:
+            requests: Takes the lines of waypoints' logs, before the first table comes.
+        """
+        with connected(self.scheduler, self.memory) as client:
+            session = _Placing(self.inventory, self.report)
+            parts = self._parts(client)
+            requests += [table for part, _ in parts for table in part.said.requests]
+            facts = [fact for part, _ in parts for fact in part.said.facts]
+            legacy = LegacyPairer(wait=None)
+            ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
+            rows = sum(part.said.rows for part, _ in parts)
+            count = max(1, min(len(parts), _workers(client)), -(-rows // ROWS))
+            pieces, heard = self._shuffled(client, session, parts, count, facts)
+            topology = client.submit(_same, session.topology, pure=False)
+            tables = [
+                client.submit(placed, list(two), topology, pure=False)
+                for two in paired(client, ([piece[at] for piece in pieces] for at in range(count)), heard)
+            ]
+            if any(table.num_rows for table in ready):
+                tables.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
+            del pieces, heard
+            given = False
+            for table in _stretches(client, tables, "end", count):
+                given = True
+                yield session.given(table)
+            if (left := session.left()) is not None:
+                yield left
+            elif not given:
+                yield session.given(FLOWS_SCHEMA.empty_table())
+
+    def records(self) -> Iterator[Halves]:
+        """The access lines in order of time, in tables of about `ROWS` rows."""
+        with connected(self.scheduler, self.memory) as client:
+            session = _Placing(self.inventory, self.report)
+            parts = self._parts(client)
+            for part, _ in parts:
+                for table in part.said.flows:
+                    no_flows(ReadBatch(Halves(), [], part.said.name, table))
+            facts = [fact for part, _ in parts for fact in part.said.facts]
+            whole = [client.submit(whole_halves, part.halves, mask, part.offset, pure=False) for part, mask in parts]
+            session.learn(facts, client.gather([client.submit(ends_of, one, pure=False) for one in whole]))
+            topology = client.submit(_same, session.topology, pure=False)
+            tables = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
+            rows = sum(part.said.rows for part, _ in parts)
+            for table in _stretches(client, tables, "time", max(1, -(-rows // ROWS))):
+                yield Halves(table, owners=session.owners)
+
+    def _parts(self, client: Client) -> list[tuple[Part, Mask]]:
+        """All inputs, read; copies found and counted."""
+        skipped = Skipped(self.report.skipped)
+        pieces = plan(self.inputs, skipped, self._failed)
+        meter = _Meter(sum(one.stop - one.start for some in pieces for one in some), self.progress)
+        reader = Reader(client, self.wrapper, self._failed, meter)
+        streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]
+        return [one for some in kept(streams) for one in some]
+
+    def _failed(self, error: SourceError) -> None:
+        self.report.errors.append(error)
+        if self.on_error is None:
+            raise error
+        self.on_error(error)
+
+    def _shuffled(
+        self, client: Client, session: _Placing, parts: list[tuple[Part, Mask]], count: int, facts: list[Fact]
+    ) -> tuple[list[list[Future]], Future]:
+        """The access lines of every part of the input, by part of the pairing; and what all have to know."""
+        nothing = np.zeros(0, np.uint64)
+        merged = Merged(nothing, nothing)
+        traced = [part.halves for part, _ in parts if part.said.times.traced]
+        if count > 1 and traced:
+            merged = merged_by(client.gather([client.submit(links, halves, pure=False) for halves in traced]))
+        made = [
+            client.submit(parted, part.halves, mask, part.offset, count, merged, pure=False) for part, mask in parts
+        ]
+        lists, told = ([client.submit(itemgetter(at), one, pure=False) for one in made] for at in (0, 1))
+        pieces = [[client.submit(itemgetter(at), one, pure=False) for at in range(count)] for one in lists]
+        seen, ends = SeenAddresses(), list[pa.Table]()
+        known: Known
+        for one in told:
+            known = one.result()
+            seen.absorb(known.seen)
+            ends.append(known.ends)
+            self.shuffled += known.bytes
+            for writer, wrote in known.written.items():
+                self.report.written.setdefault(writer, Written()).add(wrote.ended_well, wrote.refused, wrote.first)
+        requests = ConnectRequests()
+        requests.learn(facts)
+        session.learn(facts, ends)
+        return pieces, client.submit(_same, Heard(seen, requests), pure=False)
+
+
+class _Placing(Session):
+    """The topology of all parts, and the counts of the flows that come out."""
+
+    def __init__(self, inventory: Inventory | None, report: ReadReport) -> None:
+        super().__init__(inventory, report=report, memory=DEFAULT)
+        self.topology = Topology(inventory, most=1 << 40)  # in memory: it goes to the workers
+
+    def learn(self, facts: list[Fact], ends: Sequence[pa.Table]) -> None:
+        """Learn what places are known."""
+        self.topology.learn(facts)
+        for table in ends:
+            self.topology.learn((), table)
+
+    def given(self, table: pa.Table) -> Flows:
+        """Flows that are placed, counted."""
+        self._count(table)
+        flows = Flows(table, owners=self.owners)
+        if self._open is not None:
+            self._open.note(table)
+        return flows
+
+    def left(self) -> Flows | None:
+        """The open connections of dumps that are in no flow."""
+        if self._open is None:
+            return None
+        table = self._open.table()
+        self.report.open_flows, self.report.open_settled = table.num_rows, self._open.settled
+        return self._placed_below(table) if table.num_rows else None
+
+
+@dataclass
+class _Meter:
+    """Bytes read of bytes in all, counted from several threads."""
+
+    total: int
+    progress: Progress | None
+    done: int = 0
+    lock: Any = field(default_factory=Lock)
+
+    def __call__(self, count: int) -> None:
+        with self.lock:
+            self.done += count
+            if self.progress is not None:
+                self.progress(self.done if not self.total else min(self.done, self.total), self.total or None)
+
+
+def _stretches(client: Client, made: list[Future], time: str, count: int) -> Iterator[pa.Table]:
+    """The rows of tables on the workers in order of time."""
+    points: list[Any] = client.gather([client.submit(itemgetter(1), one, pure=False) for one in made])
+    tables = [client.submit(itemgetter(0), one, pure=False) for one in made]
+    coming = Sorted(client, tables, points, time).stretches(count)
+    while coming:
+        table = coming.pop(0).result()
+        if table is not None:
+            yield table
+
+
+def _placed_lines(halves: pa.Table, topology: Topology) -> tuple[pa.Table, Any]:
+    return in_order(place_ztunnels(halves, topology), "time")
+
+
+def _same(one: Any) -> Any:
+    return one
+
+
+def _workers(client: Client) -> int:
+    return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
