@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -25,12 +25,16 @@ from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
 from ztflow.session.waypoint_logs import read_waypoint_logs, with_requests
 
+if TYPE_CHECKING:
+    from ztflow.cluster import Reading, Scheduler
+
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 Waypoint: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
+Engine: TypeAlias = Literal["dask"] | None
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -44,6 +48,8 @@ def read_records(
     until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Halves:
     """The access lines of all inputs as one table, merged by time.
 
@@ -58,11 +64,13 @@ def read_records(
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
         progress: Called now and then with bytes read and, where known, bytes in all.
+        engine: `"dask"` has workers read, of `memory` each, also addresses; see docs/how-to/many-machines.md.
+        scheduler: Where that Dask is; workers on this machine unless given.
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
         InventoryError: Nothing could be recognised in an inventory file.
-        UsageError: An input is nothing that can be read.
+        UsageError: An input is nothing that can be read, or the engine is not there.
     """
     report = ReadReport()
     parts = iter_records(
@@ -73,6 +81,8 @@ def read_records(
         on_error=on_error,
         progress=progress,
         report=report,
+        engine=engine,
+        scheduler=scheduler,
     )
     return between(whole(Halves, parts, report), since, until)
 
@@ -85,6 +95,8 @@ def iter_records(
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Iterator[Halves]:
     """The access lines of all inputs in tables of bounded size, merged by time, by way of the disk when they are large.
 
@@ -92,6 +104,9 @@ def iter_records(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
+    if engine is not None:
+        how = {"wrapper": wrapper, "on_error": on_error, "progress": progress, "report": report}
+        return _on_workers(engine, sources, inventory, scheduler, memory, how).records()
     session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
@@ -108,6 +123,8 @@ def read_flows(
     until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Flows:
     """The connections in all inputs, both halves where seen, each end placed on its node where evidence allows.
 
@@ -126,6 +143,8 @@ def read_flows(
         until: Likewise.
         on_error: As for `read_records`.
         progress: As for `read_records`.
+        engine: As for `read_records`; the flows are the same.
+        scheduler: As for `read_records`.
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
@@ -143,6 +162,8 @@ def read_flows(
         on_error=on_error,
         progress=progress,
         report=report,
+        engine=engine,
+        scheduler=scheduler,
     )
     return between(whole(Flows, parts, report), since, until)
 
@@ -157,6 +178,8 @@ def iter_flows(
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Iterator[Flows]:
     """The connections in all inputs in tables of bounded size, in order of their end; see `session.Session`.
 
@@ -165,6 +188,10 @@ def iter_flows(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
+    if engine is not None:
+        logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
+        how = {"wrapper": wrapper, "on_error": on_error, "progress": progress, "report": report}
+        return _on_workers(engine, sources, inventory, scheduler, memory, how).flows(logs)
     session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
     logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
     return _finished(session, _batches(sources, wrapper, on_error, progress, report), logs)
@@ -284,8 +311,7 @@ def follow_flows(
         SourceError: As for `read_records`.
         InventoryError: As for `read_flows`.
     """
-    report = ReadReport() if report is None else report
-    sources = given(inputs)
+    sources, report = given(inputs), ReadReport() if report is None else report
     session = LiveSession(
         _known(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
@@ -342,6 +368,18 @@ def _finished(
             yield with_requests(session.finish(), requests, session.report)
         else:
             yield from session.finish()
+
+
+def _on_workers(
+    engine: str, sources: Sequence[Given], inventory: Known, scheduler: Scheduler, memory: Memory, how: dict[str, Any]
+) -> Reading:
+    """A reading by another engine."""
+    from ztflow.cluster import Reading, is_address
+
+    if engine != "dask":
+        raise UsageError(f"no engine is called {engine!r}; there is dask")
+    known = _known(inventory, [one for one in sources if not is_address(one)], how["on_error"])
+    return Reading(sources or ["-"], known, scheduler, None if memory is None else budget_of(memory).bound, **how)
 
 
 def _waypoint_logs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import itemgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ from ztflow.read import ReadBatch
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.given import Given
 from ztflow.session import Session, no_flows
+from ztflow.session.waypoint_logs import with_requests
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -48,9 +50,9 @@ class Reading:
     Args:
         inputs: As for `read.read_inputs`, and addresses of objects.
         inventory: As for `session.Session`.
-        wrapper: As for `read.read_inputs`.
         scheduler: See `connect.Scheduler`.
         memory: Bytes a worker may take that is started here.
+        wrapper: As for `read.read_inputs`.
         on_error: As for `read.read_inputs`.
         progress: Likewise.
         report: Takes the counts.
@@ -58,21 +60,31 @@ class Reading:
 
     inputs: Sequence[Given]
     inventory: Inventory | None = None
-    wrapper: str | None = None
     scheduler: Scheduler = None
     memory: int | None = None
+    wrapper: str | None = None
     on_error: OnError | None = None
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
 
-    def flows(self, requests: list[pa.Table]) -> Iterator[Flows]:
+    def flows(self, requests: Sequence[pa.Table] = ()) -> Iterator[Flows]:
         """The flows in order of their end, in tables of about `ROWS` rows; one at least.
 
         Args:
-            requests: Takes the lines of waypoints' logs, before the first table comes.
+            requests: Lines of waypoints' logs; with such lines all flows are one table.
         """
+        requests = [*requests]
+        tables = self._flows(requests)
+        first = next(tables)  # by then all inputs are read
+        if requests:
+            yield with_requests(chain([first], tables), requests, self.report)
+        else:
+            yield first
+            yield from tables
+
+    def _flows(self, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
             parts = self._parts(client)

@@ -1,9 +1,9 @@
 """Reads pieces on the workers, and sees to it that each is read as if all were read in one go.
 
 The blocks of a file are read at the same time, each with a guess of what its predecessor knows at its end
-(`read.blocks.Carried`): what the first lines of the file teach. Nearly always that is right. Where it was not, the block is
-read again with what is true; where rows are held across blocks, or wrappers keep teaching, one block after the other;
-and what can only be read in one go (a UTF-16 log, a CSV of hosts) is.
+(`read.blocks.Carried`): what the first lines of the file teach. Nearly always that is right. Where it was not, a block
+is read again with what is true; where rows are held across blocks, or wrappers keep teaching, one block after the
+other; and what can only be read in one go (a UTF-16 log, a CSV of hosts) is.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeGuard
 
 from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, Origin
@@ -71,7 +71,7 @@ def plan(inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError]
     found: list[list[Piece]] = []
     for one in inputs:
         try:
-            if isinstance(one, str) and is_address(one):
+            if is_address(one):
                 found += [_cut(piece) for piece in _objects(one)]
             elif isinstance(one, str | Path) and str(one) != "-" and not is_loki(str(one)):
                 found += [_of_file(file) for file in find_inputs([one], on_error=fail, skipped=skipped)]
@@ -83,9 +83,9 @@ def plan(inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError]
     return found
 
 
-def is_address(name: str) -> bool:
+def is_address(name: Given) -> TypeGuard[str]:
     """Whether an input is the address of an object that fsspec reads."""
-    return "://" in name and not is_loki(name) and not Path(name).exists()
+    return isinstance(name, str) and "://" in name and not is_loki(name) and not Path(name).exists()
 
 
 def _objects(address: str) -> Iterator[Piece]:
