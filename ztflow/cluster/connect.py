@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Scheduler: TypeAlias = "str | Client | None"
 """The address of a scheduler (`tcp://10.0.0.7:8786`), a client of one, or None for workers on this machine."""
 
-_PATIENCE = "30s"
+PATIENCE = "10s"
 """How long a scheduler is waited for."""
 
 
@@ -34,12 +34,12 @@ def connected(scheduler: Scheduler, memory: int | None) -> Iterator[Client]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise UsageError("the engine dask is not installed: pip install 'ztflow[dask]'") from error
-    if isinstance(scheduler, Client):
+    if scheduler is not None and not isinstance(scheduler, str):
         yield scheduler
         return
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"no Dask scheduler answers at {scheduler}: {error}") from error
         with client:

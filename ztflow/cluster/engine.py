@@ -18,7 +18,7 @@ from ztflow.cluster.pairing import Heard, paired
 from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
 from ztflow.cluster.placing import Sorted, in_order, placed
-from ztflow.cluster.plan import plan
+from ztflow.cluster.plan import BLOCK, plan
 from ztflow.errors import SourceError
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact, ReadReport, Written
@@ -56,6 +56,8 @@ class Reading:
         on_error: As for `read.read_inputs`.
         progress: Likewise.
         report: Takes the counts.
+        block: Bytes of a block of input.
+        rows: Access lines that are paired by one task, about.
     """
 
     inputs: Sequence[Given]
@@ -66,6 +68,8 @@ class Reading:
     on_error: OnError | None = None
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
+    block: int = BLOCK
+    rows: int = ROWS
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
 
@@ -93,7 +97,7 @@ class Reading:
             legacy = LegacyPairer(wait=None)
             ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
             rows = sum(part.said.rows for part, _ in parts)
-            count = max(1, min(len(parts), _workers(client)), -(-rows // ROWS))
+            count = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
             pieces, heard = self._shuffled(client, session, parts, count, facts)
             topology = client.submit(_same, session.topology, pure=False)
             tables = [
@@ -126,13 +130,13 @@ class Reading:
             topology = client.submit(_same, session.topology, pure=False)
             tables = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
             rows = sum(part.said.rows for part, _ in parts)
-            for table in _stretches(client, tables, "time", max(1, -(-rows // ROWS))):
+            for table in _stretches(client, tables, "time", max(1, -(-rows // self.rows))):
                 yield Halves(table, owners=session.owners)
 
     def _parts(self, client: Client) -> list[tuple[Part, Mask]]:
         """All inputs, read; copies found and counted."""
         skipped = Skipped(self.report.skipped)
-        pieces = plan(self.inputs, skipped, self._failed)
+        pieces = plan(self.inputs, skipped, self._failed, self.block)
         meter = _Meter(sum(one.stop - one.start for some in pieces for one in some), self.progress)
         reader = Reader(client, self.wrapper, self._failed, meter)
         streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]

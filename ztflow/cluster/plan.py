@@ -60,21 +60,24 @@ class Piece:
         return replace(self, start=0, stop=self.size, last=True, cut=False)
 
 
-def plan(inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None]) -> list[list[Piece]]:
+def plan(
+    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int = BLOCK
+) -> list[list[Piece]]:
     """The pieces of every input, in order.
 
     Args:
         inputs: As for `read.read_inputs`, and addresses of objects.
         skipped: Filled with files of directories that are not read.
         fail: Called with an input that cannot be read.
+        block: Bytes of a block.
     """
     found: list[list[Piece]] = []
     for one in inputs:
         try:
             if is_address(one):
-                found += [_cut(piece) for piece in _objects(one)]
+                found += [_cut(piece, block) for piece in _objects(one)]
             elif isinstance(one, str | Path) and str(one) != "-" and not is_loki(str(one)):
-                found += [_of_file(file) for file in find_inputs([one], on_error=fail, skipped=skipped)]
+                found += [_of_file(file, block) for file in find_inputs([one], on_error=fail, skipped=skipped)]
             else:
                 name = one if isinstance(one, str) else getattr(one, "name", None)
                 found.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
@@ -120,15 +123,16 @@ def _system(address: str) -> tuple[Any, str]:
     return system, path
 
 
-def _of_file(found: Found) -> list[Piece]:
+def _of_file(found: Found, block: int) -> list[Piece]:
     if found.path is None or not Path(found.path).is_file():  # a named pipe
         return [Piece(found.name, None, given=found.path)]
     path = str(Path(found.path).absolute())
     origin = origin_of_path(found.name, found.beside)
-    return _cut(Piece(found.name, path, 0, found.size or 0, found.size or 0, origin=origin, inside=found.inside))
+    whole = Piece(found.name, path, 0, found.size or 0, found.size or 0, origin=origin, inside=found.inside)
+    return _cut(whole, block)
 
 
-def _cut(piece: Piece) -> list[Piece]:
+def _cut(piece: Piece, block: int) -> list[Piece]:
     """A plain file in blocks; anything else whole."""
     assert piece.path is not None
     with opened(piece.path, piece.name) as file:
@@ -136,9 +140,9 @@ def _cut(piece: Piece) -> list[Piece]:
     packed = compression_of(head[:MAGIC_BYTES]) is not None or is_archive(head) or is_archive_name(piece.name)
     if not piece.size or packed or is_table(head):
         return [piece.whole()]
-    starts = range(0, piece.size, BLOCK)
+    starts = range(0, piece.size, block)
     return [
-        replace(piece, start=start, stop=min(start + BLOCK, piece.size), last=start == starts[-1], cut=True)
+        replace(piece, start=start, stop=min(start + block, piece.size), last=start == starts[-1], cut=True)
         for start in starts
     ]
 
