@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_equal import assert_equal
+from here import assert_equal
 from truth import logs
 
 import ztflow
@@ -99,7 +99,7 @@ def test_objects_of_a_store_whole_below_a_folder_and_compressed(client, store, o
     files = filter(None, many.to_arrow()["outbound_file"].unique().to_pylist())
     assert {Path(name).name.removesuffix(".gz") for name in files} == {log.name for log in logs("1.29.5-json")}
     assert seen[-1][0] == seen[-1][1]
-    with pytest.raises(ztflow.SourceError, match="no object|not found|No such|nothing"):
+    with pytest.raises(ztflow.SourceError, match=r"no object|not found|No such|nothing"):
         ztflow.read_flows(f"s3://{BUCKET}/night/*.log", inventory=None, engine="dask", scheduler=client)
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be(monkeypatch, capfd):
     with pytest.raises(UsageError, match="no engine is called 'spark'"):
         ztflow.read_flows(log, engine="spark")
     monkeypatch.setattr(connect, "PATIENCE", "1s")
-    with pytest.raises(UsageError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         ztflow.read_flows(log, inventory=None, engine="dask", scheduler="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"pip install 'ztflow\[dask\]'"):

@@ -51,3 +51,15 @@ def shuffled_lines(text: str, seed: int) -> str:
     lines = text.splitlines(keepends=True)
     random.Random(seed).shuffle(lines)
     return "".join(lines)
+
+
+def rows(table):
+    return sorted(map(repr, table.to_arrow().unify_dictionaries().to_pylist()))
+
+
+def assert_equal(many, one):
+    assert rows(many) == rows(one)
+    assert many.to_arrow().schema.equals(one.to_arrow().schema)
+    assert (many.stats, many.problems, many.notices, many.span) == (one.stats, one.problems, one.notices, one.span)
+    ends = many.to_arrow()["end"].drop_null().to_pylist()
+    assert ends == sorted(ends)

@@ -19,7 +19,8 @@ from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
 from ztflow.cluster.placing import Sorted, in_order, placed
 from ztflow.cluster.plan import BLOCK, plan
-from ztflow.errors import SourceError
+from ztflow.cluster.saving import Saved, saved
+from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact, ReadReport, Written
 from ztflow.model.tables import FLOWS_SCHEMA, Flows, Halves
@@ -31,6 +32,7 @@ from ztflow.read import ReadBatch
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.given import Given
 from ztflow.session import Session, no_flows
+from ztflow.session.pairing import unheard
 from ztflow.session.waypoint_logs import with_requests
 
 if TYPE_CHECKING:
@@ -88,33 +90,63 @@ class Reading:
             yield first
             yield from tables
 
+    def save(self, folder: str) -> list[str]:
+        """Have the workers write the flows as Parquet files in folders `hour=2026-11-23T14`; none comes here.
+
+        Args:
+            folder: Where to: a folder that all workers see, or an address. Files of that name are replaced.
+
+        Returns:
+            The files, in order of time.
+
+        Raises:
+            UsageError: There are lines of a waypoint's log, which are joined to all flows at once, or an inventory with
+                open connections, which are compared with all.
+        """
+        with connected(self.scheduler, self.memory) as client:
+            session, requests = _Placing(self.inventory, self.report), list[pa.Table]()
+            stretches = self._stretches(client, session, requests)
+            if requests or session.compares:
+                raise UsageError(
+                    "with logs of waypoints, or dumps of open connections, the flows have to come together"
+                )
+            wrote = [client.submit(saved, one, folder, at, pure=False) for at, one in enumerate(stretches)]
+            del stretches
+            found: list[Saved] = client.gather(wrote)
+        for one in found:
+            session.note(one)
+        return [file for one in found for file in one.files]
+
     def _flows(self, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
-            parts = self._parts(client)
-            requests += [table for part, _ in parts for table in part.said.requests]
-            facts = [fact for part, _ in parts for fact in part.said.facts]
-            legacy = LegacyPairer(wait=None)
-            ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
-            rows = sum(part.said.rows for part, _ in parts)
-            count = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
-            pieces, heard = self._shuffled(client, session, parts, count, facts)
-            topology = client.submit(_same, session.topology, pure=False)
-            tables = [
-                client.submit(placed, list(two), topology, pure=False)
-                for two in paired(client, ([piece[at] for piece in pieces] for at in range(count)), heard)
-            ]
-            if any(table.num_rows for table in ready):
-                tables.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
-            del pieces, heard
             given = False
-            for table in _stretches(client, tables, "end", count):
+            for table in _coming(self._stretches(client, session, requests)):
                 given = True
                 yield session.given(table)
             if (left := session.left()) is not None:
                 yield left
             elif not given:
                 yield session.given(FLOWS_SCHEMA.empty_table())
+
+    def _stretches(self, client: Client, session: _Placing, requests: list[pa.Table]) -> list[Future]:
+        """All flows on the workers, in stretches of time; takes the lines of waypoints' logs out of the input."""
+        parts = self._parts(client)
+        requests += [table for part, _ in parts for table in part.said.requests]
+        facts = [fact for part, _ in parts for fact in part.said.facts]
+        legacy = LegacyPairer(wait=None)
+        ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
+        rows = sum(part.said.rows for part, _ in parts)
+        count = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
+        pieces, heard = self._shuffled(client, session, parts, count, facts)
+        del parts  # what nothing asks for any more leaves the workers
+        topology = client.submit(_same, session.topology, pure=False)
+        made = paired(client, [[piece[at] for piece in pieces] for at in range(count)], heard)
+        del pieces, heard
+        tables = [client.submit(placed, list(two), topology, pure=False) for two in made]
+        if any(table.num_rows for table in ready):
+            tables.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
+        return _in_time(client, tables, "end", count)
 
     def records(self) -> Iterator[Halves]:
         """The access lines in order of time, in tables of about `ROWS` rows."""
@@ -130,7 +162,7 @@ class Reading:
             topology = client.submit(_same, session.topology, pure=False)
             tables = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
             rows = sum(part.said.rows for part, _ in parts)
-            for table in _stretches(client, tables, "time", max(1, -(-rows // self.rows))):
+            for table in _coming(_in_time(client, tables, "time", max(1, -(-rows // self.rows)))):
                 yield Halves(table, owners=session.owners)
 
     def _parts(self, client: Client) -> list[tuple[Part, Mask]]:
@@ -198,6 +230,20 @@ class _Placing(Session):
             self._open.note(table)
         return flows
 
+    @property
+    def compares(self) -> bool:
+        """Whether an inventory has open connections, which are compared with all flows."""
+        return self._open is not None
+
+    def note(self, one: Saved) -> None:
+        """Count flows that were written where they are."""
+        report, (both, ambiguous) = self.report, one.paired
+        report.paired_flows = (report.paired_flows or 0) + both
+        report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
+        report.unpaired_halves = (report.unpaired_halves or 0) + one.lines - 2 * both
+        report.logs += one.logs
+        report.logs.expected = unheard(self.topology)
+
     def left(self) -> Flows | None:
         """The open connections of dumps that are in no flow."""
         if self._open is None:
@@ -223,13 +269,17 @@ class _Meter:
                 self.progress(self.done if not self.total else min(self.done, self.total), self.total or None)
 
 
-def _stretches(client: Client, made: list[Future], time: str, count: int) -> Iterator[pa.Table]:
-    """The rows of tables on the workers in order of time."""
+def _in_time(client: Client, made: list[Future], time: str, count: int) -> list[Future]:
+    """The rows of tables on the workers in stretches of time, in order."""
     points: list[Any] = client.gather([client.submit(itemgetter(1), one, pure=False) for one in made])
     tables = [client.submit(itemgetter(0), one, pure=False) for one in made]
-    coming = Sorted(client, tables, points, time).stretches(count)
-    while coming:
-        table = coming.pop(0).result()
+    return Sorted(client, tables, points, time).stretches(count)
+
+
+def _coming(stretches: list[Future]) -> Iterator[pa.Table]:
+    """The tables of stretches that have any rows; a worker keeps none that was given."""
+    while stretches:
+        table = stretches.pop(0).result()
         if table is not None:
             yield table
 
