@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.plan import Piece, lines_of_piece, opened
+from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.timestamps import micros_of
 from ztflow.errors import SourceError
@@ -166,16 +166,13 @@ def one_table(tables: Sequence[pa.Table]) -> pa.Table:
 def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[Said], list[Told]]:
     """Read an input in one go: one table and the rest for each stream in it; and errors."""
     report = ReadReport()
-    given: Any = piece.given if piece.path is None else piece.path
-    if piece.path is not None and piece.path != piece.name:
-        given = _Named(opened(piece.path, piece.name), piece.name)
     errors: list[Told] = []
 
     def note(error: SourceError) -> None:
         errors.append((error.source, error.detail, error.hint))
 
     batches: dict[int, list[ReadBatch]] = {}
-    for batch in read_inputs([given], wrapper=wrapper, report=report, on_error=note, drop_copies=False):
+    for batch in read_inputs([found(piece)], wrapper=wrapper, report=report, on_error=note, drop_copies=False):
         batches.setdefault(len(report.inputs) - 1, []).append(batch)
     tables, rest = [], []
     for at, (single, (name, stats)) in enumerate(zip(report.singly(), report.inputs, strict=True)):
@@ -193,17 +190,6 @@ def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[
             )
         )  # fmt: skip
     return tables, rest, errors
-
-
-class _Named:
-    """An open object under the name the user gave."""
-
-    def __init__(self, file: Any, name: str) -> None:
-        self._file, self.name = file, name
-        self.read = file.read
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 @dataclass

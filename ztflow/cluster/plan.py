@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Final, TypeGuard
+from typing import Any, BinaryIO, Final, TypeGuard
 
 from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.saved.recognise import TABLE_HEAD, is_table
 from ztflow.read.sources.archives import is_archive
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
-from ztflow.read.sources.files import Found, find_inputs, is_loki
+from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import Skipped, is_archive_name, is_log_name
 from ztflow.read.sources.given import Given
 from ztflow.read.sources.naming import origin_of_path
@@ -41,6 +41,7 @@ class Piece:
         cut: Whether it is a plain file, which is cut; else it is read by one task as a whole.
         origin: Who wrote it, by its path.
         inside: Whether it was found in a folder.
+        beside: See `Found`.
         given: What to read in this process.
     """
 
@@ -53,6 +54,7 @@ class Piece:
     cut: bool = False
     origin: Origin = NOBODY
     inside: bool = False
+    beside: frozenset[str] = frozenset()
     given: Given | None = None
 
     def whole(self) -> Piece:
@@ -71,19 +73,19 @@ def plan(
         fail: Called with an input that cannot be read.
         block: Bytes of a block.
     """
-    found: list[list[Piece]] = []
+    pieces: list[list[Piece]] = []
     for one in inputs:
         try:
             if is_address(one):
-                found += [_cut(piece, block) for piece in _objects(one)]
+                pieces += [_cut(piece, block) for piece in _objects(one)]
             elif isinstance(one, str | Path) and str(one) != "-" and not is_loki(str(one)):
-                found += [_of_file(file, block) for file in find_inputs([one], on_error=fail, skipped=skipped)]
+                pieces += [_of_file(file, block) for file in find_inputs([one], on_error=fail, skipped=skipped)]
             else:
                 name = one if isinstance(one, str) else getattr(one, "name", None)
-                found.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
+                pieces.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
         except SourceError as error:
             fail(error)
-    return found
+    return pieces
 
 
 def is_address(name: Given) -> TypeGuard[str]:
@@ -106,7 +108,7 @@ def _objects(address: str) -> Iterator[Piece]:
         for one in paths:
             size = system.size(one)
             name = address if one == path else str(system.unstrip_protocol(one))
-            yield Piece(name, name, stop=size or 0, size=size or 0, origin=origin_of_path(name.partition("://")[2]))
+            yield Piece(name, name, stop=size or 0, size=size or 0, origin=origin_of_path(name))
     except (OSError, ValueError) as error:
         raise SourceError(address, _said(error)) from error
 
@@ -128,7 +130,8 @@ def _of_file(found: Found, block: int) -> list[Piece]:
         return [Piece(found.name, None, given=found.path)]
     path = str(Path(found.path).absolute())
     origin = origin_of_path(found.name, found.beside)
-    whole = Piece(found.name, path, 0, found.size or 0, found.size or 0, origin=origin, inside=found.inside)
+    size = found.size or 0
+    whole = Piece(found.name, path, 0, size, size, origin=origin, inside=found.inside, beside=found.beside)
     return _cut(whole, block)
 
 
@@ -147,7 +150,17 @@ def _cut(piece: Piece, block: int) -> list[Piece]:
     ]
 
 
-def opened(path: str, name: str) -> IO[bytes]:
+def found(piece: Piece) -> Input:
+    """A piece as `read_inputs` takes it, under the name the user gave."""
+    if piece.path is None:
+        assert piece.given is not None
+        return piece.given
+    if is_address(piece.path):
+        return Found(piece.name, stream=opened(piece.path, piece.name), size=piece.size, alone=False)
+    return Found(piece.name, piece.path, size=piece.size, inside=piece.inside, beside=piece.beside, alone=False)
+
+
+def opened(path: str, name: str) -> BinaryIO:
     """A file or an object, open for reading.
 
     Raises:
@@ -157,7 +170,7 @@ def opened(path: str, name: str) -> IO[bytes]:
         if not is_address(path):
             return Path(path).open("rb")
         system, inside = _system(path)
-        file: IO[bytes] = system.open(inside, "rb")
+        file: BinaryIO = system.open(inside, "rb")
     except OSError as error:
         raise SourceError(name, _said(error)) from error
     return file
