@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import ztflow
 from ztflow.graph.map_page import map_page
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 from ztflow.page import incident_page
+from ztflow.reports import diff
 from ztflow.simulate import preset, simulate
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -25,6 +27,18 @@ def small(folder: Path) -> Path:
     with chdir(folder):  # the page is to name its inputs as a person would
         page.write_text(map_page(ztflow.read_flows("logs"), inputs=["logs"]))
     return page
+
+
+def changed(folder: Path) -> tuple[Path, Counter[str]]:
+    """The page for a colleague of one simulated capture after another, and how many pairs of workloads changed how."""
+    captures = []
+    for seed in (1, 5):
+        simulate(preset("mixed"), seed=seed).write(folder / f"day-{seed}")
+        captures.append(ztflow.read_flows(folder / f"day-{seed}"))
+    before, after = captures
+    page = folder / "changed.html"
+    page.write_text(incident_page(after, by="workload", before=before, inputs=["day-5"]))
+    return page, Counter(" ".join(edge.changes) for edge in diff(before, after, "workload").edges)
 
 
 def big(folder: Path, pods: int, edges: int, nodes: int) -> tuple[Path, Path, int]:

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("aggregate", "writers"),
     ("filters",),
     ("graph", "policy", "counters"),
+    ("plot",),
     ("reports",),
     ("session", "page"),
     ("cluster",),
@@ -37,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Bottom first. A module imports from lower layers and from its own room, never sideways."""
 
-LATE = {("model", room) for room in ("aggregate", "filters", "graph", "read", "reports", "writers")}
+LATE = {("model", room) for room in ("aggregate", "filters", "graph", "plot", "read", "reports", "writers")}
 """Imports inside a function that go up: the convenience methods of the tables."""
 
 CIRCLES = {

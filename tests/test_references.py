@@ -25,7 +25,7 @@ LINK = re.compile(r"\]\(([^)\s:#]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?^ *```|``.*?``", re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(rf"(?<=[` (])(?:ztflow|tests|benchmarks|fuzz|fixtures|docs/(?:{FOLDERS}))/[\w./-]*\w")
-FILE_ENDINGS = (".md", ".py", ".log", ".txt", ".js", ".html")
+FILE_ENDINGS = (".md", ".py", ".log", ".txt", ".tsv", ".js", ".html")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 

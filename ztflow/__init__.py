@@ -1,7 +1,7 @@
 """ztflow: Istio ambient's ztunnel access log as traffic flows.
 
-Public are the names in `__all__` here and in `ztflow.reports`, `ztflow.simulate` and `ztflow.testing`; all else may
-change. They are loaded when first used, so `import ztflow` costs next to nothing.
+Public are the names in `__all__` here and in `ztflow.plot`, `ztflow.reports`, `ztflow.simulate` and `ztflow.testing`;
+all else may change. They are loaded when first used, so `import ztflow` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _HOME = {
 }
 """Where each late-loaded public name lives."""
 
-_MODULES = frozenset({"reports", "simulate", "testing"})
+_MODULES = frozenset({"plot", "reports", "simulate", "testing"})
 """Public modules, with an `__all__` of their own."""
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -19,16 +19,16 @@ from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
 from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
-from ztflow.place import Inventory, inventory_beside, read_inventory
+from ztflow.place import Known, known_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
-from ztflow.session.waypoint_logs import read_waypoint_logs, with_requests
+from ztflow.session.waypoint_logs import layouts_of, read_waypoint_logs, with_requests
 
 if TYPE_CHECKING:
-    from ztflow.cluster import Reading, Scheduler
+    from ztflow.cluster import Scheduler
+    from ztflow.waypoint.formats import Layout
 
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 Waypoint: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -105,9 +105,11 @@ def iter_records(
     report = ReadReport() if report is None else report
     sources = given(inputs)
     if engine is not None:
-        how = {"wrapper": wrapper, "on_error": on_error, "progress": progress, "report": report}
-        return _on_workers(engine, sources, inventory, scheduler, memory, how).records()
-    session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+        from ztflow.cluster import reading
+
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
+        return how.records()
+    session = RecordSession(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -190,9 +192,11 @@ def iter_flows(
     sources = given(inputs)
     if engine is not None:
         logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
-        how = {"wrapper": wrapper, "on_error": on_error, "progress": progress, "report": report}
-        return _on_workers(engine, sources, inventory, scheduler, memory, how).flows(logs)
-    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+        from ztflow.cluster import reading
+
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
+        return how.flows(logs)
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
     return _finished(session, _batches(sources, wrapper, on_error, progress, report), logs)
 
@@ -261,7 +265,7 @@ def read_noted(
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return whole(Flows, _finished(session, noted(batches)), report)
 
 
@@ -281,13 +285,17 @@ def follow_records(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
-    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
+    session = RecordSession(
+        known_inventory(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory)
+    )
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
 def follow_flows(
     *inputs: Source,
     inventory: Known = (),
+    waypoint: Waypoint = (),
+    envoy_format: str | None = None,
     window: timedelta | None = None,
     wrapper: str | None = None,
     memory: Memory = None,
@@ -300,6 +308,8 @@ def follow_flows(
     Args:
         inputs: As for `read_records`.
         inventory: As for `read_flows`.
+        waypoint: Access logs of waypoints: their requests are added up (`ReadReport.requests`), and joined to nothing.
+        envoy_format: As for `read_flows`.
         window: How far the nodes' streams may lag behind each other; `session.LIVE_WINDOW` unless given.
         wrapper: As for `read_records`.
         memory: As for `read_records`.
@@ -313,12 +323,16 @@ def follow_flows(
     """
     sources, report = given(inputs), ReadReport() if report is None else report
     session = LiveSession(
-        _known(inventory, sources, on_error),
+        known_inventory(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
         report=report,
         memory=budget_of(memory),
     )
-    return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
+    logs, layouts = _named_logs(waypoint, envoy_format)
+    batches = follow(
+        sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop, waypoints=logs, layouts=layouts
+    )
+    return _live(session, batches)
 
 
 def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
@@ -329,21 +343,8 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
         made.producers = report.producers
         made.span = View(made.to_arrow()).span()
+        made.requests, made.read = pa.concat_tables(report.requests) if report.requests else None, len(made)
     return made
-
-
-def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
-    if inventory is None or isinstance(inventory, Inventory):
-        return inventory or None
-    paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    if paths:
-        return read_inventory(*paths) or None
-    beside = inventory_beside(inputs)
-    for error in beside.errors:
-        if on_error is None:
-            raise error
-        on_error(error)
-    return beside.inventory or None
 
 
 def _batches(
@@ -365,32 +366,26 @@ def _finished(
             session.feed(batch)
             requests += [] if batch.requests is None else [batch.requests]
         if requests and isinstance(session, Session):
-            yield with_requests(session.finish(), requests, session.report)
+            yield with_requests(session.finish(), requests, session.report, session.topology)
         else:
             yield from session.finish()
-
-
-def _on_workers(
-    engine: str, sources: Sequence[Given], inventory: Known, scheduler: Scheduler, memory: Memory, how: dict[str, Any]
-) -> Reading:
-    """A reading by another engine."""
-    from ztflow.cluster import Reading, is_address
-
-    if engine != "dask":
-        raise UsageError(f"no engine is called {engine!r}; there is dask")
-    known = _known(inventory, [one for one in sources if not is_address(one)], how["on_error"])
-    return Reading(sources or ["-"], known, scheduler, None if memory is None else budget_of(memory).bound, **how)
 
 
 def _waypoint_logs(
     waypoint: Waypoint, envoy_format: str | None, report: ReadReport, on_error: OnError | None
 ) -> list[pa.Table]:
+    logs, layouts = _named_logs(waypoint, envoy_format)
+    return read_waypoint_logs(logs, layouts, report, on_error) if logs else []
+
+
+def _named_logs(waypoint: Waypoint, envoy_format: str | None) -> tuple[Sequence[Given], Sequence[Layout]]:
+    """The logs of waypoints that were named, and how their lines may be written."""
     paths = [waypoint] if isinstance(waypoint, str | Path) else [*waypoint]
     if not paths:
         if envoy_format is not None:
             raise UsageError("a format of Envoy's log goes with the log of a waypoint: give --waypoint")
-        return []
-    return read_waypoint_logs(given(paths), envoy_format, report, on_error)
+        return (), ()
+    return given(paths), layouts_of(envoy_format)
 
 
 def _live(session: Pipeline[Tabular], batches: Iterable[ReadBatch]) -> Iterator[Tabular]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from flow_strategies import flows, quick
-from flows_by_hand import flow, table
+from flows_by_hand import flow, table, unencrypted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,8 @@ def by_hand(rows):
         len(rows) - len(known),
         rank(50), rank(95), durations[-1] if durations else None,
         count("verdict", "denied"), count("verdict", "failed"), count("verdict", "unknown", None),
-        sum(row["mtls"] is False for row in rows), count("mtls", None),
+        *(sum(unencrypted(row) == kind for row in rows) for kind in ("plaintext", "plaintext_refused", "left_mesh")),
+        count("mtls", None),
         count("locality", "same_node"), count("locality", "cross_node"), count("locality", "unknown", None),
         count("zone_locality", "same_zone"), count("zone_locality", "cross_zone"),
         count("zone_locality", "unknown", None),

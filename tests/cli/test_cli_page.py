@@ -82,7 +82,7 @@ def test_the_notebook_page_prints_what_it_says(monkeypatch, capsys):
     text = (DOCS / "how-to" / "notebook.md").read_text(encoding="utf-8")
     names: dict[str, object] = {}
     steps = re.findall(r"```python\n(.*?)```\n\n(?:```text\n(.*?)```)?", text, re.DOTALL)
-    assert len(steps) == 8
+    assert len(steps) == 9
     for code, printed in steps:
         exec(code, names)
         assert capsys.readouterr().out == printed

@@ -9,7 +9,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from ztflow.cli.run import FINDINGS, OK
+import ztflow
+from ztflow.cli.run import FINDINGS, OK, USAGE
 
 
 @pytest.fixture
@@ -266,3 +267,35 @@ def test_a_page_says_what_changed(cli):
     refused = cli("page", f"{seed}/cross-node.log", "--before", f"{seed}/same-node.log", "-f")
     assert refused.code == 2
     assert "cannot follow" in refused.talk
+
+
+def test_plots_are_those_of_the_plot_room(cli):
+    from ztflow.cli.commands.plot import PLOT_KINDS, PLOT_VALUES
+    from ztflow.plot.accessor import PLOTS
+    from ztflow.plot.groups import VALUES
+
+    assert PLOT_KINDS == PLOTS
+    assert tuple(VALUES) == PLOT_VALUES
+
+
+def test_every_plot_is_written_as_its_file_is_called(cli, logs, tmp_path):
+    from ztflow.cli.commands.plot import PLOT_KINDS
+
+    for kind in PLOT_KINDS:
+        result = cli("plot", kind, *logs)
+        assert result.code == OK
+        assert result.out.startswith("<svg")
+        assert result.out == cli("plot", kind, *logs, "--format", "svg").out
+    made = tmp_path / "lives.HTML"
+    assert cli("plot", "hist", *logs, "-o", made, "--by", "locality").code == OK
+    assert made.read_text().startswith("<!doctype html>")
+    refused = cli("plot", "hist", *logs, "-o", tmp_path / "lives.png")
+    assert refused.code == USAGE
+    assert "--format svg|html" in refused.talk
+    assert "no option value" in cli("plot", "hist", *logs, "--value", "flows").talk
+
+
+def test_a_plot_is_the_librarys(cli, logs):
+    shown = cli("plot", "heatmap", *logs, "--by", "node", "--value", "bytes", "--from-workload", "doks-debug").out
+    flows = ztflow.read_flows(*logs).filter(from_workload="doks-debug")
+    assert shown == flows.plot.svg.heatmap(by="node", value="bytes").svg + "\n"

@@ -12,6 +12,7 @@ COMMANDS = [
     "show",
     "top",
     "graph",
+    "plot",
     "page",
     "report",
     "diff",

@@ -124,7 +124,7 @@ def test_what_cannot_be(monkeypatch, capfd):
     log = str(logs("1.29.5-json")[0])
     with pytest.raises(UsageError, match="no engine is called 'spark'"):
         ztflow.read_flows(log, engine="spark")
-    monkeypatch.setattr(connect, "PATIENCE", "1s")
+    monkeypatch.setattr(connect, "SCHEDULER_PATIENCE", "1s")
     with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         ztflow.read_flows(log, inventory=None, engine="dask", scheduler="tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.columns.dictionaries import NONE, Coded, coded_of, combinations, per_combination, used
+from ztflow.columns.dictionaries import (
+    NONE,
+    Coded,
+    coded_of,
+    combinations,
+    per_combination,
+    per_word,
+    text_hash,
+    text_hashes,
+    used,
+)
 from ztflow.columns.grouping import group
 
 WORDS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", ""])), max_size=12)
@@ -85,3 +95,11 @@ def test_null_is_a_group_of_its_own_however_large_the_key(size):
     rows = list(zip(codes.tolist(), codes[::-1].tolist(), strict=True))
     assert groups.first.tolist() == [rows.index(row) for row in dict.fromkeys(rows)]
     assert [rows[groups.first[number]] for number in groups.codes.tolist()] == rows
+
+
+@given(st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8"))), max_size=12), st.integers(0, 3))
+def test_hashes_of_many_words_are_those_of_each(texts, start):
+    words = pa.array(texts, pa.string()).slice(start)
+    wanted = [0 if text is None else text_hash(text) for text in texts[start:]]
+    assert text_hashes(words).tolist() == wanted
+    assert per_word(pa.chunked_array([words]), text_hash, np.uint64).tolist() == wanted

@@ -10,7 +10,7 @@ import networkx as nx
 import pyarrow as pa
 import pytest
 from flow_strategies import flows, quick
-from flows_by_hand import flow, table
+from flows_by_hand import flow, table, unencrypted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +42,10 @@ def flow_sums(some):
         "denied": count("verdict", "denied"),
         "failed": count("verdict", "failed"),
         "verdict_unknown": count("verdict", "unknown", None),
-        "plaintext": sum(row["mtls"] is False for row in rows),
+        **{
+            kind: sum(unencrypted(row) == kind for row in rows)
+            for kind in ("plaintext", "plaintext_refused", "left_mesh")
+        },
         "mtls_unknown": count("mtls", None),
         "same_node": count("locality", "same_node"),
         "cross_node": count("locality", "cross_node"),
@@ -131,6 +134,7 @@ def test_what_an_edge_says():
     assert data == {
         "flows": 2, "request_bytes": 84, "response_bytes": 19664, "bytes_unknown": 1, "duration_p50_ms": 10,
         "duration_p95_ms": 30, "duration_max_ms": 30, "denied": 1, "failed": 0, "verdict_unknown": 0, "plaintext": 0,
+        "plaintext_refused": 0, "left_mesh": 0,
         "mtls_unknown": 0, "same_node": 0, "cross_node": 2, "locality_unknown": 0, "same_zone": 0, "cross_zone": 0,
         "zone_unknown": 2, "paired": 2, "first_seen": "2024-06-16T12:48:51.792527Z",
         "last_seen": "2024-06-16T12:48:52.792527Z", "path": "hbone",

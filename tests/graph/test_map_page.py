@@ -6,15 +6,15 @@ import json
 from itertools import accumulate
 from pathlib import Path
 
-import pytest
 from flow_strategies import flows, quick
 from flows_by_hand import PLAIN, flow, table
 from hypothesis import given
 
 import ztflow
 from ztflow.aggregate import View
-from ztflow.graph.build import build_grouped
+from ztflow.graph.build import build_graph, build_grouped
 from ztflow.graph.formats.map import details as detail_bounds
+from ztflow.graph.formats.map.columns import Since
 from ztflow.graph.formats.map.details import details
 from ztflow.graph.map_page import map_columns_of, map_page
 from ztflow.model.tables import Flows
@@ -69,8 +69,7 @@ def test_steps_are_in_time():
     assert time["steps"] == 60
     assert list(accumulate(time["cells"])) == [0, 10, 59]
     assert column(time["flows"]) == [2, 1, 1]
-    assert time["length"] == pytest.approx(998.3, abs=0.1)
-    assert time["first"] == 1718542131792
+    assert (time["first"], time["span"]) == (1718542131792527, 59_900_001), "microseconds"
 
 
 def test_a_refusal_says_why():
@@ -142,6 +141,28 @@ def test_the_columns_it_is_made_of_are_enough():
     some = Flows(table(flow(), flow(src_pod="shop/web-1", **PLAIN)))
     kept = some.with_rows(some.to_arrow().select(map_columns_of("pod")))
     assert map_page(kept) == map_page(some)
+
+
+def test_what_changed_is_told_and_what_is_gone_comes_last_as_it_was():
+    before = Flows(table(flow(), flow(dst_pod="data/old-0", dst_namespace="old"), flow(dst_pod="data/old-0")))
+    now = Flows(table(flow(), flow(src_pod="shop/z-0")))
+    pairs = {("shop/web-0", "data/old-0"): ("gone",), ("shop/z-0", "data/db-6f4dc97cb-swdlb"): ("new", "newly_denied")}
+    data = data_of(map_page(now, since=Since(build_graph(before), pairs)))
+    names, edges = data["vertices"]["id"], data["edges"]
+    told = [
+        (names[source], names[target], change, flows)
+        for source, target, change, flows in zip(
+            edges["source"], edges["target"], words(edges["change"]), column(edges["flows"]), strict=True
+        )
+    ]
+    assert told == [
+        ("shop/web-0", "data/db-6f4dc97cb-swdlb", None, 1),
+        ("shop/z-0", "data/db-6f4dc97cb-swdlb", "new newly_denied", 1),
+        ("shop/web-0", "data/old-0", "gone", 2),
+    ]
+    assert names[-1] == "data/old-0", "after those of the capture itself"
+    assert max(data["samples"]["edge"]) < 2, "only of the capture itself"
+    assert "change" not in data_of(map_page(now))["edges"]
 
 
 def test_an_empty_capture_has_a_page():

@@ -63,7 +63,7 @@ def test_a_step_without_traffic_is_there():
     made = Flows(table(flow(0), flow(180), flow(181, end=None, duration_ms=None))).timeline("1min")
     assert made.flows.tolist() == [1, 0, 0, 1]
     assert str(made.time[0]) == "2024-06-16 12:48:00+00:00"
-    assert made.attrs == {"timeless": 1}
+    assert made.attrs == {"timeless": 1, "step": 60.0}
 
 
 def test_bytes_of_a_long_connection_are_spread_over_its_life():

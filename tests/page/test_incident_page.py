@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -12,7 +13,7 @@ import ztflow
 from ztflow.model.tables import Flows
 from ztflow.page import incident_page
 from ztflow.page.cells import table_of
-from ztflow.reports import NEEDS_HALVES, REPORTS, make_report
+from ztflow.reports import NEEDS_HALVES, REPORTS, diff, make_report
 from ztflow.reports.tables import titled
 from ztflow.text.format import Unit
 
@@ -22,7 +23,7 @@ class Elements(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.text, self._open = [], "", ""
+        self.found, self.text, self.source, self._open = [], "", text, ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -37,6 +38,9 @@ class Elements(HTMLParser):
             self.text += data
 
 
+BEFORE = Flows(table(flow(), flow(dst_pod="data/old-0")))
+
+
 @pytest.fixture(scope="module")
 def made():
     rows = [
@@ -46,7 +50,7 @@ def made():
     ]
     rows += [flow(), flow(request_bytes=10**9, duration_ms=10**7), flow(**PLAIN)]
     some = Flows(table(*rows))
-    return some, Elements(incident_page(some, before=Flows(table(flow())), inputs=["logs"]))
+    return some, Elements(incident_page(some, before=BEFORE, inputs=["logs"]))
 
 
 def test_every_part_is_there(made):
@@ -63,6 +67,14 @@ def test_every_part_is_there(made):
     } <= places
     for name in set(REPORTS) - NEEDS_HALVES:
         assert make_report(name, some).title in page.text
+
+
+def test_the_map_tells_what_changed_at_its_own_level(made):
+    some, page = made
+    data = json.loads(page.source.partition('id="graph">')[2].partition("</script>")[0])
+    changes = {" ".join(edge.changes) for edge in diff(BEFORE, some, "pod").edges}
+    assert "gone" in changes
+    assert set(data["edges"]["change"]["words"]) == changes
 
 
 def test_names_are_text_and_nothing_is_fetched(made):
@@ -83,17 +95,17 @@ def test_bars_tell_the_share_of_the_most_in_a_column():
     rows = [("a", 200, None, 5), ("b", 50, 3, 0), ("c", 1, -3, 1000)]
     columns = [("name", Unit.TEXT), ("flows", Unit.COUNT), ("change", Unit.COUNT), ("p95", Unit.MS)]
     shown = table_of(titled("t", columns, rows))
-    assert [[cell.bar for cell in row] for row in shown.rows] == [
+    assert [[cell.mark.bar for cell in row] for row in shown.rows] == [
         [None, 100, None, None], [None, 25, None, None], [None, 1, None, None]
     ], "not where a number may be negative, nor for a time; never none of something"  # fmt: skip
     assert [cell.text for cell in shown.rows[0]] == ["a", "200", "-", "5 ms"]
-    assert [cell.bar for cell in table_of(titled("t", columns, rows[:1])).rows[0]] == [None] * 4
+    assert [cell.mark.bar for cell in table_of(titled("t", columns, rows[:1])).rows[0]] == [None] * 4
 
 
 def test_places_by_places_are_heat():
     columns = [("from \\ to", Unit.TEXT), ("a", Unit.COUNT), ("b", Unit.COUNT)]
     shown = table_of(titled("t", columns, [("a", 10, 40), ("b", 0, 1)]))
-    assert [[(cell.bar, cell.heat) for cell in row[1:]] for row in shown.rows] == [
+    assert [[tuple(cell.mark) for cell in row[1:]] for row in shown.rows] == [
         [(None, 25), (None, 100)], [(None, 0), (None, 2)]
     ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "waypoints.md"
 CAPTURE = ROOT / "fixtures" / "captured" / "1.31.0-head-envoy-1.39"
+WAYPOINT = ROOT / "fixtures" / "waypoint"
 CONSOLE = re.compile(r"```console\n\$ (?P<command>.*)\n(?P<output>(?:(?!```).*\n)*)```\n")
 
 
@@ -23,6 +24,9 @@ def true_answers(text: str, folder: Path) -> str:
     mesh.mkdir()
     for file in (*CAPTURE.glob("ztunnel-*"), CAPTURE / "pods.txt"):
         (mesh / file.name).symlink_to(file)
+    (folder / "way").mkdir()
+    (folder / "way" / "ztunnel.log.gz").symlink_to(WAYPOINT / "ztunnel.log.gz")
+    (folder / "waypoint.log.gz").symlink_to(WAYPOINT / "way-7d9c8b6f5-t4t4t.log.gz")
     env = os.environ | {"COLUMNS": "100", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def answered(match: re.Match[str]) -> str:

@@ -38,6 +38,8 @@ def test_every_line_is_in_the_truth_once_and_every_cell_is_a_line(scenario, seed
         for column in ("outbound", "inbound", "next_hop_inbound")
         if (place := position(row[column])) is not None
     ]
+    pooled = {position(row[column]) for row in capture.requests.to_pylist() for column in ("inbound", "first_inbound")}
+    cells += [("inbound", place) for place in pooled if place is not None]
     assert Counter(place for _, place in cells) == Counter(dict.fromkeys(lines, 1))
     assert len(lines) == capture.access_lines
     for column, place in cells:

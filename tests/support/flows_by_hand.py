@@ -37,3 +37,13 @@ def flow(seconds: float = 0.0, **values: Any) -> dict[str, Any]:
 def table(*rows: dict[str, Any]) -> pa.Table:
     """A flows table of these rows."""
     return pa.Table.from_pylist(list(rows), schema=FLOWS_SCHEMA)
+
+
+def unencrypted(row: dict[str, Any]) -> str | None:
+    """What a connection without the mesh's encryption was; None for one with it, or of which that is not known."""
+    if row["mtls"] is not False:
+        return None
+    if row["verdict"] == "denied":
+        return "plaintext_refused"
+    nameless = row["dst_pod"] is None and row["dst_name"] is None
+    return "left_mesh" if nameless and row["paired"] == "outbound_only" else "plaintext"

@@ -35,6 +35,7 @@ MODULES = {
                     "RenamedColumnWarning")),
     ),
     "ztflow.reports": None,
+    "ztflow.plot": None,
     "ztflow.policy": None,
     "ztflow.simulate": None,
     "ztflow.testing": None,

@@ -10,6 +10,8 @@ import ztflow
 from ztflow.graph.traffic import TrafficGraph
 from ztflow.model.objects import AccessRecord, Flow
 from ztflow.model.tables import Flows, Halves
+from ztflow.plot import Picture
+from ztflow.plot.frames import MatrixFrame, TimelineFrame
 from ztflow.reports import (
     Clocks,
     Denied,
@@ -49,6 +51,7 @@ def check(flows: Flows, halves: Halves, name: str) -> None:
     assert_type(ztflow.make_report("locality", flows), Locality)
     assert_type(ztflow.make_report("traffic", flows, by="node"), Traffic)
     assert_type(ztflow.make_report(name, flows), Report)
-    assert_type(flows.timeline(), pd.DataFrame)
-    assert_type(flows.matrix("src_node", "dst_node"), pd.DataFrame)
+    assert_type(flows.timeline(), TimelineFrame)
+    assert_type(flows.plot.svg.heatmap(), Picture)
+    assert_type(flows.matrix("src_node", "dst_node"), MatrixFrame)
     assert_type(flows.report("mtls").to_pandas(), dict[str, pd.DataFrame])

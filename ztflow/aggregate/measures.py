@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups
@@ -32,7 +33,9 @@ class Measures:
         denied: Connections refused by policy.
         failed: Connections that failed otherwise.
         verdict_unknown: Connections whose outcome the log does not tell.
-        plaintext: Connections not encrypted by the mesh.
+        plaintext: Connections that were let in without the mesh's encryption, from or to a workload of the cluster.
+        plaintext_refused: Attempts in plaintext that the server's ztunnel refused: nothing was carried.
+        left_mesh: Connections to an address that no workload of the cluster is known for.
         mtls_unknown: Connections of which the log does not tell.
         same_node: Both ends on one node.
         cross_node: Ends on two nodes.
@@ -56,6 +59,8 @@ class Measures:
     failed: int
     verdict_unknown: int
     plaintext: int
+    plaintext_refused: int
+    left_mesh: int
     mtls_unknown: int
     same_node: int
     cross_node: int
@@ -86,7 +91,7 @@ DURATIONS = ("duration_p50_ms", "duration_p95_ms", "duration_max_ms")
 
 MEASURED = (
     "start", "end", "request_bytes", "response_bytes", "duration_ms", "verdict", "mtls", "locality", "zone_locality",
-    "paired",
+    "paired", "dst_pod", "dst_name",
 )  # fmt: skip
 """The columns of `schema.FLOWS` that are measured."""
 
@@ -160,14 +165,14 @@ def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray
 def tallies(view: View, codes: Integers, count: int) -> dict[str, IntArray]:
     """Rows of each group that have a property, by the measure that counts them."""
     sized = view.known("request_bytes") & view.known("response_bytes")
-    mtls, mtls_known = view.numbers("mtls")
+    kinds = mtls_kinds(view)
     masks = {
         "bytes_unknown": ~sized,
         "denied": view.equals("verdict", Verdict.DENIED),
         "failed": view.equals("verdict", Verdict.FAILED),
         "verdict_unknown": ~view.equals("verdict", *KNOWN_OUTCOME),
-        "plaintext": mtls_known & ~mtls.astype(bool),
-        "mtls_unknown": ~mtls_known,
+        **{name: kinds[name] for name in ("plaintext", "plaintext_refused", "left_mesh")},
+        "mtls_unknown": ~view.known("mtls"),
         "same_node": view.equals("locality", NodeLocality.SAME_NODE),
         "cross_node": view.equals("locality", NodeLocality.CROSS_NODE),
         "same_zone": view.equals("zone_locality", ZoneLocality.SAME_ZONE),

@@ -30,6 +30,12 @@ _EXACT = 2**53
 
 BYTES = ("request_bytes", "response_bytes")
 
+SPREAD = "Over time: connections by their end, bytes spread evenly over the life of their connection."
+"""What a reader of these numbers needs to know."""
+
+_LENGTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
+"""Lengths of a step in seconds; longer captures use whole days."""
+
 
 class Timeline(NamedTuple):
     """Sums of each step and group. Shape of the arrays: (groups, steps).
@@ -52,6 +58,16 @@ class Timeline(NamedTuple):
     timeless: int
     folded: bool
     at: IntArray
+
+
+def round_step(view: View, most: int) -> timedelta:
+    """A round length with which the time from the first end to the last has at most so many steps."""
+    _, ended = view.seen()
+    told = ended[ended != NO_TIME]
+    seconds = (int(told.max()) - int(told.min())) // 1_000_000 + 1 if len(told) else 1
+    # Neither end need be where a step begins.
+    whole_days = 86400 * -(-seconds // (86400 * (most - 2)))
+    return timedelta(seconds=next((step for step in _LENGTHS if seconds <= step * (most - 2)), whole_days))
 
 
 def timeline(view: View, step: timedelta, codes: Integers, groups: int, most: int | None = None) -> Timeline:
@@ -168,5 +184,5 @@ def timeline_frame(table: pa.Table, step: timedelta, by: str | None) -> pd.DataF
     columns["flows"] = made.flows.T.ravel()
     columns |= {name: sizes.T.ravel() for name, sizes in made.sizes.items()}
     frame = pd.DataFrame(columns)
-    frame.attrs["timeless"] = made.timeless
+    frame.attrs |= {"timeless": made.timeless, "step": step.total_seconds()}
     return frame

@@ -21,6 +21,7 @@ from ztflow.cli.commands.explain import explain
 from ztflow.cli.commands.graph import graph
 from ztflow.cli.commands.man import man
 from ztflow.cli.commands.page import page
+from ztflow.cli.commands.plot import plot
 from ztflow.cli.commands.report import REPORT_NAMES, report
 from ztflow.cli.commands.rows import flows, records
 from ztflow.cli.commands.show import show
@@ -175,7 +176,7 @@ program = Program(
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
 help_option(program)
 _COMMANDS = (
-    summary, records, flows, show, top, graph, page, report, diff, advise, check, explain, simulate, warmup,
+    summary, records, flows, show, top, graph, plot, page, report, diff, advise, check, explain, simulate, warmup,
     completion, man,
 )  # fmt: skip
 for command in _COMMANDS:

@@ -242,8 +242,8 @@ waypoint_options = group_of(
     "waypoints",
     Waypoints,
     option(READING, "--waypoint", metavar="FILE", multiple=True, file=True,
-           help="Access log of a waypoint (Envoy): its requests are joined to the connections. Repeatable; lines of it "
-           "among the inputs are found by themselves."),
+           help="Access log of a waypoint (Envoy): its requests are joined to the connections, and report waypoints "
+           "shows them. Repeatable; lines of it among the inputs are found by themselves."),
     option(READING, "--envoy-format", metavar="FORMAT",
            help="How the lines of --waypoint are written, if not as Istio sets it: Envoy's format string, or a JSON "
            "object of key to format string."),

@@ -26,9 +26,10 @@ from ztflow.place import (
     what_was_beside,
 )
 from ztflow.read import ReadBatch, ReadReport, follow
+from ztflow.read.sources.given import given
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
-from ztflow.waypoint.formats import layout_of
+from ztflow.session.waypoint_logs import layouts_of
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 Sum = TypeVar("Sum", bound=Total)
@@ -106,6 +107,7 @@ class Reader:
         run: The run.
         reading: The options.
         waypoints: Logs of waypoints, for flows.
+        counts_requests: Whether the command shows how many requests there were, so that it needs no join.
 
     Raises:
         UsageError: If an option is invalid.
@@ -115,7 +117,9 @@ class Reader:
         inventory: What is used, None for nothing; of what stands beside the logs once these are read.
     """
 
-    def __init__(self, run: Run, reading: Reading, waypoints: Waypoints | None = None) -> None:
+    def __init__(
+        self, run: Run, reading: Reading, waypoints: Waypoints | None = None, *, counts_requests: bool = False
+    ) -> None:
         self._run = run
         self._window = _window(reading)
         self._follow = reading.follow
@@ -123,10 +127,15 @@ class Reader:
         self._memory = _memory(reading)
         logs = Waypoints() if waypoints is None else waypoints
         if logs.waypoint and reading.follow:
-            raise UsageError("--waypoint joins whole logs; leave out --follow")
-        if logs.envoy_format is not None:
-            layout_of(logs.envoy_format)  # an invalid one is refused before anything is read
-        self._logs = {"waypoint": logs.waypoint, "envoy_format": logs.envoy_format}
+            if not counts_requests:
+                raise UsageError(
+                    "--waypoint joins whole logs; leave out --follow (report waypoints and the summary can follow it)"
+                )
+            if reading.since is not None or reading.until is not None:
+                raise UsageError("--waypoint with --follow counts every request; leave out --since and --until")
+        named = logs.waypoint or logs.envoy_format is not None
+        self._layouts = layouts_of(logs.envoy_format) if named else None  # an invalid one is refused before all reading
+        self._logs: dict[str, Any] = {"waypoint": logs.waypoint, "envoy_format": logs.envoy_format}
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
         self._engine = _engine(reading)
 
@@ -156,10 +165,10 @@ class Reader:
         word, read, live = _VERBS[kind]
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         how |= self._engine
-        if self._follow:
-            return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         if word == "flows":
             how |= self._logs
+        if self._follow:
+            return self._live(live, inputs, how | ({"window": self._window} if word == "flows" else {}))
         return self._finished(read, inputs, how, hint or f"use -f to see {word} as they come", kept=hint is not None)
 
     @staticmethod
@@ -255,7 +264,14 @@ class Reader:
     ) -> Iterator[bool]:
         seen = 0
         with patiently() as stop:
-            for batch in follow(inputs, report=report, stop=lambda: stop() or ended(), **self._how):
+            for batch in follow(
+                inputs,
+                report=report,
+                stop=lambda: stop() or ended(),
+                waypoints=given(self._logs["waypoint"]),
+                layouts=self._layouts,
+                **self._how,
+            ):
                 session.feed(batch)
                 if note is not None:
                     note(batch)

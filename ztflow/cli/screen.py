@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
 from ztflow.model.notices import notice_lines, notices_of, producer_lines
-from ztflow.model.vocabulary import NodeLocality, ZoneLocality
+from ztflow.model.vocabulary import NodeLocality, Producer, ZoneLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import (
     ALL_OTHERS,
@@ -141,7 +141,8 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
             YELLOW if stats.problems else None,
         )
     ]
-    for line in producer_lines(counts.producers, connections=True) if stats.access else ():  # else stderr says it
+    producers = {one: lines for one, lines in counts.producers.items() if not counts.requests or one != Producer.ENVOY}
+    for line in producer_lines(producers, connections=True) if stats.access else ():  # else stderr says it
         lines += paper.said("others", line)
     text = f"{basis.flows:,}"
     if basis.paired_share is not None:
@@ -155,6 +156,11 @@ def _counted(summary: Summary, counts: ReadReport, paper: Paper, *, live: bool) 
     if whole != basis.flows:
         text += f" ({basis.flows:,} of {whole:,} flows pass the filters)"
     lines.append(paper.fact("flows", text))
+    if counts.requests:
+        from ztflow.reports.request_counts import RequestCounts
+
+        if (requests := RequestCounts.of(counts.requests)) is not None:
+            lines += paper.said("requests", requests.text())
     alone = [count for count in summary.unpaired if count.value not in basis.apart]
     for label, some in (("alone", alone), ("apart", [one for one in summary.unpaired if one.value in basis.apart])):
         if some:

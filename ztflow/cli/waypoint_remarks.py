@@ -12,7 +12,13 @@ def of_waypoints(counts: ReadReport) -> Iterator[str]:
     """What became of the lines of waypoints' logs, and what that rests on."""
     stats = counts.stats
     if stats.waypoint and not counts.waypoints:
-        yield f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections"
+        yield (
+            f"{counted(stats.waypoint, 'line')} of a waypoint's log, counted and not joined to connections, for that "
+            "takes whole logs"
+            if counts.requests
+            else f"{counted(stats.waypoint, 'line')} of a waypoint's log; ztflow flows joins them to connections, "
+            "ztflow report waypoints shows them"
+        )
     for one in counts.waypoints:
         other = stats.waypoint - one.lines - stats.waypoint_problems
         yield (
@@ -26,6 +32,8 @@ def of_waypoints(counts: ReadReport) -> Iterator[str]:
         for clock, ms in one.clocks.items():
             which = "ahead of" if ms > 0 else "behind"
             yield f"waypoint: the clock of {clock} is {abs(ms):,.0f} ms {which} its own; that is allowed for"
+        for clock in one.unclear:
+            yield f"waypoint: how far the clock of {clock} is from its own is not clear, so nothing of it was joined"
         if one.strays:
             yield f"waypoint: {counted(one.strays, 'request')} in no connection of ztunnel's log"
         if one.gaps:

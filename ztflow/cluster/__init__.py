@@ -14,8 +14,39 @@ a task never changes what it was given, and nothing that counts is kept outside 
 
 from __future__ import annotations
 
-from ztflow.cluster.connect import Scheduler
-from ztflow.cluster.engine import Reading
-from ztflow.cluster.plan import is_address
+from collections.abc import Sequence
 
-__all__ = ["Reading", "Scheduler", "is_address"]
+from ztflow.cluster.connect import Scheduler
+from ztflow.cluster.engine import OnError, Progress, Reading
+from ztflow.cluster.plan import is_address
+from ztflow.errors import UsageError
+from ztflow.filters.quantities import budget_of
+from ztflow.model.provenance import ReadReport
+from ztflow.place import Known, known_inventory
+from ztflow.read.sources.given import Given
+
+__all__ = ["Reading", "Scheduler", "reading"]
+
+
+def reading(
+    engine: str,
+    inputs: Sequence[Given],
+    inventory: Known,
+    scheduler: Scheduler,
+    memory: int | str | None,
+    wrapper: str | None,
+    on_error: OnError | None,
+    progress: Progress | None,
+    report: ReadReport,
+) -> Reading:
+    """A reading by an engine that is named; arguments are those of `api.read_flows`.
+
+    Raises:
+        UsageError: There is no such engine.
+        InventoryError: Nothing could be recognised in an inventory file.
+    """
+    if engine != "dask":
+        raise UsageError(f"no engine is called {engine!r}; there is dask")
+    known = known_inventory(inventory, [one for one in inputs if not is_address(one)], on_error)
+    bound = None if memory is None else budget_of(memory).bound
+    return Reading(inputs or ["-"], known, scheduler, bound, wrapper, on_error, progress, report)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Scheduler: TypeAlias = "str | Client | None"
 """The address of a scheduler (`tcp://10.0.0.7:8786`), a client of one, or None for workers on this machine."""
 
-PATIENCE = "10s"
+SCHEDULER_PATIENCE = "10s"
 """How long a scheduler is waited for."""
 
 
@@ -39,7 +39,7 @@ def connected(scheduler: Scheduler, memory: int | None) -> Iterator[Client]:
         return
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+            client = Client(scheduler, timeout=SCHEDULER_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"no Dask scheduler answers at {scheduler}: {error}") from error
         with client:

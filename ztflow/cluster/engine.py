@@ -18,7 +18,7 @@ from ztflow.cluster.pairing import Heard, paired
 from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
 from ztflow.cluster.placing import Sorted, in_order, placed
-from ztflow.cluster.plan import BLOCK, plan
+from ztflow.cluster.plan import BLOCK_BYTES, plan
 from ztflow.cluster.saving import Saved, saved
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
@@ -38,7 +38,7 @@ from ztflow.session.waypoint_logs import with_requests
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-ROWS: Final = 500_000
+PART_ROWS: Final = 500_000
 """Access lines of a part, about: what a worker pairs at once, some 1 KB each."""
 
 OnError = Callable[[SourceError], None]
@@ -70,22 +70,23 @@ class Reading:
     on_error: OnError | None = None
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
-    block: int = BLOCK
-    rows: int = ROWS
+    block: int = BLOCK_BYTES
+    rows: int = PART_ROWS
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
 
     def flows(self, requests: Sequence[pa.Table] = ()) -> Iterator[Flows]:
-        """The flows in order of their end, in tables of about `ROWS` rows; one at least.
+        """The flows in order of their end, in tables of about `PART_ROWS` rows; one at least.
 
         Args:
             requests: Lines of waypoints' logs; with such lines all flows are one table.
         """
         requests = [*requests]
-        tables = self._flows(requests)
+        session = _Placing(self.inventory, self.report)
+        tables = self._flows(session, requests)
         first = next(tables)  # by then all inputs are read
         if requests:
-            yield with_requests(chain([first], tables), requests, self.report)
+            yield with_requests(chain([first], tables), requests, self.report, session.topology)
         else:
             yield first
             yield from tables
@@ -117,9 +118,8 @@ class Reading:
             session.note(one)
         return [file for one in found for file in one.files]
 
-    def _flows(self, requests: list[pa.Table]) -> Iterator[Flows]:
+    def _flows(self, session: _Placing, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
-            session = _Placing(self.inventory, self.report)
             given = False
             for table in _coming(self._stretches(client, session, requests)):
                 given = True
@@ -149,7 +149,7 @@ class Reading:
         return _in_time(client, tables, "end", count)
 
     def records(self) -> Iterator[Halves]:
-        """The access lines in order of time, in tables of about `ROWS` rows."""
+        """The access lines in order of time, in tables of about `PART_ROWS` rows."""
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
             parts = self._parts(client)

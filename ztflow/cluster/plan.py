@@ -21,7 +21,7 @@ from ztflow.read.sources.folders import Skipped, is_archive_name, is_log_name
 from ztflow.read.sources.given import Given
 from ztflow.read.sources.naming import origin_of_path
 
-BLOCK: Final = 32 << 20
+BLOCK_BYTES: Final = 32 << 20
 """Bytes of a piece: what one task reads. Larger ones cost memory, smaller ones the work around a task."""
 _CHUNK: Final = 16 << 20
 """Bytes read at once."""
@@ -63,7 +63,7 @@ class Piece:
 
 
 def plan(
-    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int = BLOCK
+    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int = BLOCK_BYTES
 ) -> list[list[Piece]]:
     """The pieces of every input, in order.
 

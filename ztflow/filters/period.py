@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.aggregate.view import View
+from ztflow.model.provenance import micros_from_time
+from ztflow.model.tables import Flows
 
 if TYPE_CHECKING:
-    from ztflow.model.tables import Flows, Halves
+    from ztflow.model.tables import Halves
 
     Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -23,7 +26,7 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
     """The rows within two times, both included; a row without a time is neither before nor after anything and stays.
 
     Args:
-        table: Any rows; a flow's time is its end.
+        table: Any rows; a flow's time is its end, and a request's.
         since: The earliest time.
         until: The latest.
         now: What relative times count back from; the table's last time unless given. A table without any time has none.
@@ -33,12 +36,26 @@ def between(table: Tabular, since: Moment | None, until: Moment | None, *, now: 
     rows = table.to_arrow()
     if now is None and (isinstance(since, timedelta) or isinstance(until, timedelta)):
         now = pc.max(rows[table.time]).as_py()
+    limits: list[tuple[Any, int]] = []
     for limit, compare in ((since, pc.greater_equal), (until, pc.less_equal)):
         instant = limit if not isinstance(limit, timedelta) else None if now is None else now - limit
         if instant is not None:
             times = rows[table.time]
             rows = rows.filter(pc.fill_null(compare(times, pa.scalar(instant, times.type)), fill_value=True))
+            limits.append((compare, micros_from_time(instant)))
     made = table.with_rows(rows)
-    if hasattr(made, "span"):  # flows; rates are over the time that was asked for
-        made.span = View(rows).span()
+    _set_span(made, limits)
     return made
+
+
+def _set_span(made: Flows | Halves, limits: Sequence[tuple[Any, int]]) -> None:
+    """Rates of flows are over the time that was asked for, and so are the requests beside them."""
+    if not isinstance(made, Flows):
+        return
+    made.span, requests = View(made.to_arrow()).span(), made.requests
+    if requests is not None and requests["fate"].null_count:
+        requests = None  # they were added up as they came, and tell their time no more
+    if requests is not None:
+        for compare, micros in limits:
+            requests = requests.filter(compare(requests["last"], micros))
+    made.requests = requests

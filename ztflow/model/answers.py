@@ -13,12 +13,14 @@ from ztflow.model.vocabulary import Direction
 
 if TYPE_CHECKING:
     import networkx as nx
-    import pandas as pd
+    import plotly.graph_objects as go
 
     from ztflow.graph.traffic import TrafficGraph
     from ztflow.model.objects import Flow
     from ztflow.model.tables import Flows, Halves
     from ztflow.model.vocabulary import GraphLevelWord
+    from ztflow.plot import FlowsPlot
+    from ztflow.plot.frames import MatrixFrame, TimelineFrame
     from ztflow.reports import (
         Clocks,
         Denied,
@@ -161,7 +163,24 @@ class Answers(Table):
 
         return top(self._flows(), by)
 
-    def matrix(self, rows: str, columns: str, value: str = "flows") -> pd.DataFrame:
+    @property
+    def plot(self) -> FlowsPlot[go.Figure]:
+        """Plots, as in pandas: `.plot()` is traffic over time, `.plot.heatmap()`, `.hist()`, `.ecdf()`, `.sankey()`.
+
+        They are figures of plotly, which `ztflow[plot]` installs; `.plot.svg()`, `.plot.svg.heatmap()`, … are the same
+        as still pictures and need nothing.
+
+        Examples:
+            >>> import ztflow
+            >>> flows = ztflow.read_flows("fixtures/seed/same-node.log", "fixtures/seed/cross-node.log")
+            >>> flows.plot.svg.heatmap(by="node", value="bytes").svg[:4]
+            '<svg'
+        """
+        from ztflow.plot.accessor import flows_plot
+
+        return flows_plot(self.to_arrow(), self.owners)
+
+    def matrix(self, rows: str, columns: str, value: str = "flows") -> MatrixFrame:
         """One number for each pair of values of two columns: who talks to whom as a table.
 
         Args:
@@ -171,7 +190,7 @@ class Answers(Table):
 
         Returns:
             A DataFrame of whole numbers, both ways in order of name; what is unknown is `(unknown)`, last. Values that
-            are unknown add nothing; a pair without flows is 0.
+            are unknown add nothing; a pair without flows is 0. Its `.plot()` is a heat map.
 
         Raises:
             UsageError: There is no such column, or `value` names one without whole numbers.
@@ -185,14 +204,17 @@ class Answers(Table):
         import pandas as pd
 
         from ztflow.aggregate.matrix import matrix
+        from ztflow.plot.frames import MatrixFrame
 
         self._known([rows, columns])
         made = matrix(self.to_arrow(), rows, columns, value)
-        return pd.DataFrame(
+        frame = MatrixFrame(
             made.cells, index=pd.Index(made.rows, name=rows), columns=pd.Index(made.columns, name=columns)
         )
+        frame.attrs["value"] = value
+        return frame
 
-    def timeline(self, step: str | timedelta = "1min", by: str | None = None) -> pd.DataFrame:
+    def timeline(self, step: str | timedelta = "1min", by: str | None = None) -> TimelineFrame:
         """Connections and bytes over time.
 
         A connection is counted in the step it ended in. Its bytes are spread evenly over its life, because the log
@@ -204,7 +226,8 @@ class Answers(Table):
 
         Returns:
             A DataFrame with `time` (beginning of the step, a multiple of it), the column `by` where asked for, `flows`,
-            `request_bytes`, `response_bytes`. `attrs["timeless"]` counts flows without a time, which are in no step.
+            `request_bytes`, `response_bytes`. `attrs["timeless"]` counts flows without a time, which are in no step,
+            `attrs["step"]` is the length of one in seconds. Its `.plot()` is the course over time.
 
         Raises:
             UsageError: No such column, no duration, or more than `aggregate.timeline.MOST_CELLS` rows.
@@ -217,11 +240,15 @@ class Answers(Table):
         """
         from ztflow.aggregate.timeline import timeline_frame
         from ztflow.filters.quantities import parse_duration
+        from ztflow.plot.frames import TimelineFrame
 
         if by is not None:
             self._known([by])
         length = step if isinstance(step, timedelta) else parse_duration(step.replace("min", "m"))
-        return timeline_frame(self.to_arrow(), length, by)
+        frame = timeline_frame(self.to_arrow(), length, by)
+        made = TimelineFrame(frame)
+        made.attrs = frame.attrs
+        return made
 
     def at(self, place: str) -> Flow:
         """The flow that one of its log lines names.

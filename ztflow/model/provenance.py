@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.model.schema import RECORD
 from ztflow.model.vocabulary import Producer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Origin(NamedTuple):
@@ -230,6 +233,7 @@ class WaypointJoin:
         connections: Connections that have candidates.
         decided_connections: Those whose lines are decided.
         clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ; allowed for in the join.
+        unclear: Ztunnels of whose clocks too little is known: none of their connections is decided.
         strays: Lines that lie in no connection of ztunnel's log.
         unplaced: Logs of which it is not clear which waypoint wrote them.
         unexplained: Connections that no lines explain.
@@ -242,6 +246,7 @@ class WaypointJoin:
     connections: int = 0
     decided_connections: int = 0
     clocks: dict[str, float] = field(default_factory=dict)
+    unclear: list[str] = field(default_factory=list)
     strays: int = 0
     unplaced: list[str] = field(default_factory=list)
     unexplained: int = 0
@@ -270,6 +275,7 @@ class ReadReport:
         evicted: Halves given up because a memory bound was hit.
         forgotten: Pods, addresses and ztunnels that the log told the place of, given up because a memory bound was hit.
         waypoints: What the logs of waypoints were joined to, where there were any.
+        requests: What they say of requests (`aggregate.requests.SERVED`).
         written: What each ztunnel wrote, as far as a session has taken it in.
         logs: Which nodes' logs are here, as far as flows were placed.
     """
@@ -287,6 +293,7 @@ class ReadReport:
     evicted: int = 0
     forgotten: int = 0
     waypoints: list[WaypointJoin] = field(default_factory=list)
+    requests: list[pa.Table] = field(default_factory=list)
     written: dict[Writer, Written] = field(default_factory=dict)
     logs: LogsHere = field(default_factory=LogsHere)
     _problems: list[list[Problem]] = field(default_factory=list)

@@ -132,6 +132,9 @@ class Flows(Answers):
         producers: Lines of other programs that stood among ztunnel's, by program.
 
     Attributes:
+        requests: What the logs of waypoints say (`aggregate.requests.SERVED`), None where none was read. Filters leave
+            them as they are; time limits are theirs too.
+        read: How many connections the reading gave, whatever filters left of them.
         span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
             None where they were not read, or no line carries a time.
 
@@ -164,6 +167,8 @@ class Flows(Answers):
         self.span: tuple[datetime | None, datetime | None] = (None, None)
         self.notices = tuple(notices)
         self.producers: Mapping[Producer, int] = producers or {}
+        self.requests: pa.Table | None = None
+        self.read = 0
 
     if TYPE_CHECKING:
 

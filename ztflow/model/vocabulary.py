@@ -203,6 +203,25 @@ class Producer(Word):
     ENVOY = "envoy", "Envoy (waypoint, gateway or sidecar), one a request"
 
 
+class RequestOutcome(Word):
+    """What became of a request at a waypoint, in the words of the waypoint's own log."""
+
+    ANSWERED = "answered", "a server answered, with whatever code"
+    REFUSED = "refused", "the waypoint refused it by a policy, a token, an authorizer or a rate limit"
+    FAILED = "failed", "the waypoint got no whole answer from a server"
+    GAVE_UP = "gave_up", "the client broke off"
+    OWN_ANSWER = "own_answer", "the waypoint answered by itself, as a route may tell it to"
+    UNTOLD = "untold", "nothing in the log tells who answered"
+
+
+class RequestFate(Word):
+    """Whether it is known over which of ztunnel's connections a request went."""
+
+    JOINED = "joined", "over this one"
+    MAYBE = "maybe", "over one of several"
+    STRAY = "stray", "over none that ztunnel's log has"
+
+
 class GraphLevel(Word):
     """What a vertex of a graph, or an end in a report, is."""
 
@@ -271,6 +290,8 @@ UnpairedWord = Literal[
 ]  # fmt: skip
 NoticeKindWord = Literal["silenced", "only_refused", "restarted", "missing_log"]
 ProducerWord = Literal["solo_http", "agentgateway", "kmesh", "envoy"]
+RequestOutcomeWord = Literal["answered", "refused", "failed", "gave_up", "own_answer", "untold"]
+RequestFateWord = Literal["joined", "maybe", "stray"]
 GraphLevelWord = Literal["pod", "workload", "service", "namespace", "identity", "node", "zone", "cluster"]
 ErrorClassWord = Literal[
     "policy_denied", "policy_changed", "peer_denied", "peer_unavailable", "peer_refused", "peer_status", "refused",

@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ztflow.reports import Report, TitledTable
+from ztflow.text.cell_charts import NO_MARK, Mark, marks
 from ztflow.text.escapes import visible
 from ztflow.text.format import NUMERIC, Unit, cell_text, hidden_text
 
-_BARRED = frozenset({Unit.COUNT, Unit.BYTES, Unit.SHARE, Unit.MONEY})
-"""Units of which a bar tells how much of the column's most it is."""
 _LONGEST = 1_000
 """Characters of a cell."""
 _ONE_LINE = 60
 """Characters of a cell that is not broken into lines."""
-_LEAST_ROWS = 2
-"""Rows from which a bar compares something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +25,13 @@ class Cell:
         text: As it is read.
         right: Whether it is a number.
         long: Whether it may need several lines.
-        bar: Per cent of its column's most; None without a bar.
-        heat: Per cent of its matrix's most; None outside one.
+        mark: What is drawn in it.
     """
 
     text: str
     right: bool
     long: bool = False
-    bar: int | None = None
-    heat: int | None = None
+    mark: Mark = NO_MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +85,21 @@ def part_of(report: Report) -> Part:
 def table_of(table: TitledTable) -> Table:
     """A table with bars, or with heat where it is a matrix."""
     units = [field.unit for field in table.fields]
-    most = _most(table)
-    heat = max((value for value in most if value is not None), default=0) if _is_matrix(table) else None
+    found = marks([field.title for field in table.fields], units, table.rows)
     rows = tuple(
-        tuple(_cell(value, unit, top, heat) for value, unit, top in zip(row, units, most, strict=True))
-        for row in table.rows
+        tuple(_cell(value, unit, mark) for value, unit, mark in zip(row, units, some, strict=True))
+        for row, some in zip(table.rows, found, strict=True)
     )
     notes = [*([hidden_text(table.hidden)] if table.hidden else []), *map(visible, table.notes)]
     heads = tuple((visible(field.title), field.unit in NUMERIC) for field in table.fields)
     return Table(visible(table.title), heads, rows, tuple(notes))
 
 
-def _most(table: TitledTable) -> list[float | None]:
-    """The most of each column that may have bars."""
-    found: list[float | None] = []
-    for place, field in enumerate(table.fields):
-        numbers = [value for row in table.rows if isinstance(value := row[place], int | float)]
-        barred = field.unit in _BARRED and len(table.rows) >= _LEAST_ROWS
-        found.append(max(numbers) if barred and numbers and min(numbers) >= 0 else None)
-    return found
-
-
-def _is_matrix(table: TitledTable) -> bool:
-    """Whether its columns are called as its rows are: places by places."""
-    names = {row[0] for row in table.rows if isinstance(row[0], str)}
-    across = [field.title for field in table.fields[1:]]
-    return len(across) >= _LEAST_ROWS and 2 * sum(title in names for title in across) > len(across)
-
-
-def _cell(value: Any, unit: Unit, most: float | None, heat: float | None) -> Cell:
+def _cell(value: Any, unit: Unit, mark: Mark) -> Cell:
     text, right = cell_text(value, unit), unit in NUMERIC
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 1] + "…"
-    if most is None or not isinstance(value, int | float):
-        return Cell(text, right, len(text) > _ONE_LINE)
-    if heat is not None:
-        return Cell(text, right, heat=_percent(value, heat))
-    return Cell(text, right, bar=_percent(value, most))
-
-
-def _percent(value: float, most: float) -> int:
-    """Of the most; never none of something."""
-    return 0 if not value or not most else max(round(100 * value / most), 1)
+    return Cell(text, right, not mark.style and len(text) > _ONE_LINE, mark)
 
 
 def rows_part(

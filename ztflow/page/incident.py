@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from ztflow.graph import build_graph
+from ztflow.graph.formats.map.columns import Since
 from ztflow.graph.map_page import map_page
 from ztflow.model.tables import Flows
 from ztflow.page.cells import part_of
@@ -32,7 +34,7 @@ def incident_page(
     Args:
         flows: All columns.
         by: Level of the map's vertices, as in `build_graph`.
-        before: An earlier capture, to say what changed since, workload by workload.
+        before: An earlier capture, to say what changed since: workload by workload, and on the map.
         inputs: What the command line read and by which inventories, as words, for the commands it offers.
         title: Its heading.
 
@@ -41,9 +43,11 @@ def incident_page(
 
     Cost: as the map and all reports together; below 5 MB, as the tables are bounded.
     """
-    first = [part_of(summary(flows))]
+    first, since = [part_of(summary(flows))], None
     if before is not None:
         first.append(part_of(diff(before, flows, "workload")))
+        changed = {(edge.source, edge.target): edge.changes for edge in diff(before, flows, by).edges}
+        since = Since(build_graph(before, by), changed)
     found = [part_of(make_report(name, flows)) for name in REPORTS if name not in NEEDS_HALVES | {_MISSING}]
     # What all rest on is told once, in the summary.
     shown, empty = (
@@ -56,6 +60,7 @@ def incident_page(
     return map_page(
         flows,
         by,
+        since=since,
         inputs=inputs,
         above=template.render(parts=first, **known),
         below=template.render(parts=last, empty=empty, foot=True, **known),

@@ -29,6 +29,7 @@ from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser
+from ztflow.read.tally import Layouts
 
 if TYPE_CHECKING:
     from ztflow.read.growing import GrowingFile
@@ -62,6 +63,8 @@ def follow(
     report: ReadReport | None = None,
     stop: Callable[[], bool] | None = None,
     heartbeat: float = HEARTBEAT,
+    waypoints: Sequence[Input] = (),
+    layouts: Layouts = None,
 ) -> Iterator[ReadBatch]:
     """Read inputs as they grow.
 
@@ -76,6 +79,8 @@ def follow(
         stop: Asked at every heartbeat and every few megabytes; when it says yes, what is held comes out and the
             reading ends where it is.
         heartbeat: Longest time between two batches, in seconds.
+        waypoints: More inputs, that are said to be logs of waypoints.
+        layouts: How the lines of those may be written.
 
     Yields:
         A batch as soon as bytes complete access lines; an empty one at least every *heartbeat* seconds.
@@ -86,6 +91,7 @@ def follow(
     """
     live = _Live(wrapper, report if report is not None else ReadReport(), on_error, stop or (lambda: False))
     try:
+        yield from live.start(waypoints, layouts)  # first: one that is an input too is read once, as a waypoint's
         yield from live.start(inputs)
         while not live.stop():
             quiet = True
@@ -105,7 +111,8 @@ class _Stream:
     """A parser, and when it last got bytes."""
 
     def __init__(self, name: str, live: _Live) -> None:
-        self.parser = StreamParser(name, origin=origin_of_path(name) if name != "-" else NOBODY, wrapper=live.wrapper)
+        origin = origin_of_path(name) if name != "-" else NOBODY
+        self.parser = StreamParser(name, origin=origin, wrapper=live.wrapper, layouts=live.layouts.get(name))
         one = self.parser
         live.report.register(one.source_file, one.stats, one.problems, one.events, one.producers)
         self._copies = Copies(live.overlaps, len(live.report.inputs), self.parser.stats)
@@ -145,7 +152,8 @@ class _Stream:
             halves = Halves(self._copies.left_out(halves.to_arrow()))
         flows = self.parser.take_flows()
         flows = flows if flows is None else self._copies.flows_left_out(flows)
-        batch = ReadBatch(halves, self.parser.take_facts(), self.parser.source_file, flows)
+        facts, requests = self.parser.take_facts(), self.parser.take_requests()
+        batch = ReadBatch(halves, facts, self.parser.source_file, flows, requests)
         if batch:
             yield batch
 
@@ -226,21 +234,25 @@ class _Live:
         self._scanned = monotonic()
         self._started = False
         self.changed = Condition()
+        self.layouts: dict[str, Layouts] = {}
+        """Of the inputs that are said to be logs of waypoints."""
 
     @property
     def over(self) -> bool:
         """Whether all inputs have ended."""
         return not self._pipes and not self._files and not self._folders
 
-    def start(self, inputs: Sequence[Input]) -> Iterator[ReadBatch]:
+    def start(self, inputs: Sequence[Input], layouts: Layouts = None) -> Iterator[ReadBatch]:
         """Open everything; compressed files are read here."""
         names = [str(one) for one in inputs if isinstance(one, str | Path)]
-        self._folders = [
+        self._folders += [
             name
             for name in names
             if not is_loki(name) and (Path(name).is_dir() or (has_magic(name) and not Path(name).exists()))
         ]
         for found in find_inputs(inputs, on_error=self._failed):
+            if layouts is not None:
+                self.layouts[found.name] = layouts
             yield from self._add(found)
             if self.stop():
                 return
@@ -290,7 +302,10 @@ class _Live:
             self._files[path] = GrowingFile(path, self._growing, fresh=self._started)
             return
         self._growing.note(about, first_of(Path(path)))
-        for batch in read_inputs([path], wrapper=self.wrapper, on_error=self._failed, report=self.report):
+        layouts = self.layouts.get(name)
+        for batch in read_inputs(
+            [path], wrapper=self.wrapper, on_error=self._failed, report=self.report, layouts=layouts
+        ):
             yield batch
             if self.stop():
                 return

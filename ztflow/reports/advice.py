@@ -12,7 +12,8 @@ from ztflow.model.provenance import ReadReport, ReadStats
 from ztflow.policy.advice import EXPLANATIONS, Advice, Reason
 from ztflow.policy.advice.folder import REFUSED_MARK
 from ztflow.policy.advice.seen import Seen, Tally
-from ztflow.reports.model import Basis, Report, plain, share
+from ztflow.reports.model import Basis, Report, share
+from ztflow.reports.plain import plain
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, json_text
 

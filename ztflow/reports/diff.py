@@ -6,17 +6,15 @@ that so long a silence is chance (Poisson).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp, sqrt
 from typing import ClassVar, Literal
 
 from ztflow.aggregate import Measures, View, measure, vertices
-from ztflow.aggregate.measures import tally
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice
 from ztflow.model.tables import Flows
-from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis, Report, basis_lines
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit, counted, duration_text, share_text
@@ -233,10 +231,9 @@ def _edges(view: View, by: str) -> dict[tuple[str, str], Measures]:
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))
     heads = groups.first.tolist()
-    let_in = tally(groups.codes, len(groups), mtls_kinds(view)["plaintext"]).tolist()
     return {
-        (ends.id(int(ends.source[row])), ends.id(int(ends.target[row]))): replace(sums, plaintext=plain)
-        for row, sums, plain in zip(heads, measure(view, groups), let_in, strict=True)
+        (ends.id(int(ends.source[row])), ends.id(int(ends.target[row]))): sums
+        for row, sums in zip(heads, measure(view, groups), strict=True)
     }
 
 

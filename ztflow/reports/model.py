@@ -5,24 +5,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ztflow.aggregate import Measures, View
+from ztflow.aggregate import View
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, NODES_KNOWN, WITHOUT_PARTNER, Paired, Producer, Verdict
+from ztflow.plot.accessor import ChartPlot
+from ztflow.plot.charts import Chart
+from ztflow.plot.figure import figure
 from ztflow.reports.arrange import Arrangement, arranged
+from ztflow.reports.charts import chart_of
+from ztflow.reports.plain import plain
 from ztflow.reports.render import to_csv, to_html, to_jsonl, to_markdown, to_text
+from ztflow.reports.request_counts import RequestCounts
 from ztflow.reports.tables import Page, TitledTable
-from ztflow.text.format import Spark, counted, duration_text, json_text, share_text, time_text
+from ztflow.text.format import counted, duration_text, json_text, share_text, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
     import pyarrow as pa
 
 
@@ -44,6 +51,7 @@ class Basis:
         notices: What makes shares and totals doubtful.
         producers: Lines of other programs among those read, by program.
         open_flows: Connections without a line: a ztunnel's dump shows them open.
+        requests: Requests in the logs of waypoints, where such were read.
         apart: Halves whose partner cannot be in this capture, by `unpaired_reason`; see `vocabulary.WITHOUT_PARTNER`.
     """
 
@@ -61,6 +69,7 @@ class Basis:
     producers: Mapping[Producer, int] = field(default_factory=dict)
     open_flows: int = 0
     apart: Mapping[str, int] = field(default_factory=dict)
+    requests: RequestCounts | None = None
 
     @property
     def halves(self) -> int:
@@ -104,6 +113,7 @@ class Basis:
             flows.producers,
             opened,
             _apart(view),
+            RequestCounts.of([] if flows.requests is None else [flows.requests]),
         )
 
     def plus(self, later: Basis) -> Basis:
@@ -125,6 +135,7 @@ class Basis:
             later.producers,
             self.open_flows + later.open_flows,
             dict(Counter(self.apart) + Counter(later.apart)),
+            later.requests,
         )
 
 
@@ -228,6 +239,24 @@ class Report(ABC):
         """Its tables in full, by title, as DataFrames with nullable dtypes."""
         return {table.title: table.to_pandas() for table in self.tables(0)}
 
+    @property
+    def plot(self) -> ChartPlot[go.Figure]:
+        """Plots of it, as figures of plotly, which `ztflow[plot]` installs; `.plot.svg()` needs nothing.
+
+        `.plot()` draws the first table that has something to draw, `.plot("node to node")` the one whose title begins
+        so, as a heat map where it is places by places, else as bars: of its first column with numbers that can be
+        compared, or of `column`. `top` bars at most, 20 unless given.
+        """
+        return ChartPlot(self._chart, figure)
+
+    def _chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
+        """What `plot` draws, as numbers and names.
+
+        Raises:
+            UsageError: There is no such table or column, or it has nothing to draw.
+        """
+        return chart_of(self.tables(0), table, column, top)
+
     def _repr_html_(self) -> str:
         return to_html(self.page(), whole=False)
 
@@ -294,30 +323,6 @@ def _as_tables(report: Report, limit: int | None, arrangement: Arrangement) -> d
     return {"report": report.name, "findings": report.findings, "notices": notices, "notes": notes, "tables": tables}
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it; the measures of a row become part of the row."""
-    if isinstance(value, datetime):
-        return time_text(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Spark):
-        return list(value.steps)
-    if is_dataclass(value) and not isinstance(value, type):
-        row: dict[str, Any] = {}
-        for one in fields(value):
-            item = getattr(value, one.name)
-            if isinstance(item, Measures):
-                row.update(plain(item))
-            else:
-                row[one.name] = plain(item)
-        return row
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
 def _apart(view: View) -> dict[str, int]:
     reasons = view.labels("unpaired_reason")
     counts = np.bincount(reasons.codes + 1, minlength=len(reasons.words) + 1)[1:].tolist()
@@ -363,6 +368,8 @@ def basis_lines(basis: Basis) -> list[tuple[str, str]]:
     if basis.apart:
         text += f"; apart: {apart_text(basis.apart)}"
     lines.append(("flows", text))
+    if basis.requests is not None:
+        lines.append(("requests", basis.requests.text()))
     unknown = [
         text
         for count, text in (

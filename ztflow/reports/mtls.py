@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.measures import tally
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
-from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis, Count, Portion, Report, share
 from ztflow.reports.pairs import nodes_text
 from ztflow.reports.refusals import PORT_NUMBERS, Refusal, explained, refusals, wanted_port

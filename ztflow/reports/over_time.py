@@ -15,21 +15,18 @@ import numpy as np
 
 from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import sums, tally
-from ztflow.aggregate.timeline import Timeline, timeline
-from ztflow.columns.dtypes import NO_TIME, Integers
+from ztflow.aggregate.timeline import SPREAD, Timeline, round_step, timeline
+from ztflow.columns.dtypes import Integers
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.provenance import time_from_micros
 from ztflow.model.vocabulary import REFUSED
+from ztflow.plot.charts import Series, Steps
+from ztflow.plot.groups import order_of
 from ztflow.reports.tables import Field, TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Spark, Unit, duration_text, time_text
 
-SPREAD = "Over time: connections by their end, bytes spread evenly over the life of their connection."
-
 _STEPS_SHOWN = 60
 """Steps at most where no length was asked for: what a screen shows."""
-
-_LENGTHS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
-"""Lengths of a step in seconds; longer captures use whole days."""
 
 _MOST = 10_000
 """Steps at most of a length that was asked for, a week of minutes, before old connections are put together."""
@@ -113,7 +110,7 @@ def over_time(view: View, ends: Vertices, every: str | timedelta | None) -> Cour
         UsageError: It is no duration, or so short that there are millions of steps.
     """
     asked = None if every is None else every if isinstance(every, timedelta) else parse_duration(every)
-    length, most = (_round_step(view), _STEPS_SHOWN) if asked is None else (asked, _MOST)
+    length, most = (round_step(view, _STEPS_SHOWN), _STEPS_SHOWN) if asked is None else (asked, _MOST)
     nothing = np.zeros(len(view), np.int64)
     made = timeline(view, length, nothing, 1, most)
     steps = made.flows.shape[1]
@@ -127,15 +124,6 @@ def over_time(view: View, ends: Vertices, every: str | timedelta | None) -> Cour
     )
     names = () if asked is None else _names(view, ends, asked, most, steps)
     return Course(length.total_seconds(), moments, made.folded, made.timeless, names)
-
-
-def _round_step(view: View) -> timedelta:
-    """A round length with which the time from the first end to the last has few steps."""
-    _, ended = view.seen()
-    told = ended[ended != NO_TIME]
-    seconds = (int(told.max()) - int(told.min())) // 1_000_000 + 1 if len(told) else 1
-    whole_days = 86400 * -(-seconds // (86400 * (_STEPS_SHOWN - 2)))
-    return timedelta(seconds=next((step for step in _LENGTHS if seconds <= step * (_STEPS_SHOWN - 2)), whole_days))
 
 
 def _names(view: View, ends: Vertices, length: timedelta, most: int, steps: int) -> tuple[NameOverTime, ...]:
@@ -224,3 +212,26 @@ def timeline_table(moments: Sequence[Moment], seconds: float, limit: int | None,
         end = time_text(moments[0].start + timedelta(seconds=seconds))
         notes.append(f"The first row is all that passed before {end}, of connections that had been open for long.")
     return titled(f"Each {duration_text(seconds * 1000)}", _TIMELINE, rows, limit, notes)
+
+
+def course_chart(
+    by: str, names: Sequence[NameOverTime], moments: Sequence[Moment], seconds: float, top: int, *, folded: bool
+) -> Steps:
+    """Bytes over time: of each name what it sent, so that no byte is there twice; without names those of each way."""
+    starts = tuple(moment.start for moment in moments)
+    notes = (SPREAD, "The first step is all that was before its end.")[: 1 + folded]
+    if not names:
+        ways = (
+            Series("to the server", tuple(moment.request_bytes for moment in moments)),
+            Series("to the client", tuple(moment.response_bytes for moment in moments)),
+        )
+        return Steps("payload over time", Unit.BYTES, starts, seconds, ways, notes)
+    place, shown, rest = order_of([one.name for one in names], [sum(one.sent) for one in names], top)
+    made = [[0] * len(starts) for _ in shown]
+    for at, one in zip(place.tolist(), names, strict=True):
+        made[at] = [sum(both) for both in zip(made[at], one.sent, strict=True)]
+    series = tuple(
+        Series(name, tuple(row), rest and at == len(shown) - 1)
+        for at, (name, row) in enumerate(zip(shown, made, strict=True))
+    )
+    return Steps(f"payload sent over time, by {by}", Unit.BYTES, starts, seconds, series, notes)

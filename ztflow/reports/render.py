@@ -14,6 +14,7 @@ from textwrap import wrap
 from typing import Any
 
 from ztflow.reports.tables import Field, Page, TitledTable
+from ztflow.text.cell_charts import marks
 from ztflow.text.escapes import csv_cell, visible, visible_width
 from ztflow.text.format import (
     ALL_OTHERS,
@@ -164,13 +165,16 @@ def to_html(page: Page, *, whole: bool = True) -> str:
         parts.append(f"<dl>{''.join(facts)}</dl>")
     for table in page.tables:
         if table.rows:
+            titles, units = [field.title for field in table.fields], [field.unit for field in table.fields]
+            found = marks(titles, units, table.rows)
             shown = html_table(
-                [field.title for field in table.fields],
+                titles,
                 [*table.rows, *table.footer],
-                units=[field.unit for field in table.fields],
+                units=units,
                 caption=table.title,
                 hidden=0 if table.footer else table.hidden,
                 notes=table.notes,
+                marks=[[mark.style for mark in row] for row in found],
             )
         else:
             notes = "".join(f"<p>{escape(visible(note))}</p>" for note in table.notes)

@@ -12,19 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from ztflow.aggregate import Vertices, View, vertices
 from ztflow.aggregate.distinct import STANDARD_ERROR, DistinctCount, pair_hashes
 from ztflow.aggregate.durations import Buckets
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.heavy_hitters import HeavyHitters, KeyPart
 from ztflow.aggregate.measures import tally
 from ztflow.aggregate.running import RunningMeasures
-from ztflow.columns.dictionaries import text_hash
+from ztflow.columns.dictionaries import text_hashes
 from ztflow.columns.dtypes import Index
 from ztflow.columns.grouping import Groups, group, members
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import ONE_HALF, Verdict
-from ztflow.reports.encryption import mtls_kinds
 from ztflow.reports.model import Basis
 from ztflow.reports.pairs import PairRow, busiest
 from ztflow.reports.refusals import NODES_KEPT, Cause, Refusal, causes, group_refused, most_frequent, wanted_port
@@ -77,7 +78,7 @@ class _Pairs:
         names, count = [vertex.id for vertex in ends.all], len(ends.all)
         pairs = group([(ends.source, count), (ends.target, count)], len(view))
         source, target = ends.source[pairs.first], ends.target[pairs.first]
-        hashes = np.fromiter(map(text_hash, names), np.uint64, count)
+        hashes = text_hashes(pa.array(names, pa.string()))
         self._distinct.add(pair_hashes(hashes[source], hashes[target]))
         found = self.hitters.add([KeyPart(source, names), KeyPart(target, names)], tally(pairs.codes, len(pairs)))
         self._rows.give(found.given_up, self.others)
@@ -216,7 +217,9 @@ class RunningSummary:
             whole = self.fork()
             whole.add(rest, view, ends)
         last = Basis.of(rest, view)
-        return whole.so_far(evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers)
+        return whole.so_far(
+            evicted=last.evicted, read=last.read, notices=last.notices, producers=last.producers, requests=last.requests
+        )
 
     def so_far(self, **counts: Any) -> Summary:
         """The summary of what was added, with other counts of the reading."""

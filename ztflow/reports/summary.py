@@ -10,15 +10,16 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from ztflow.aggregate import Measures, View, measure, vertices
+from ztflow.aggregate.encryption import mtls_kinds
 from ztflow.aggregate.measures import sums
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import Groups
 from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
-from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Verdict
-from ztflow.reports.encryption import mtls_kinds
-from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, plain, share
+from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Producer, Verdict
+from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
+from ztflow.reports.plain import plain
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
@@ -152,7 +153,7 @@ class Summary(Report):
         if self.zones is not None:
             facts.insert(-1, ("zones", _parts_text(self.zones)))
         facts.insert(-1, ("mesh", _parts_text(self.mtls)))
-        facts[2:2] = [("others", line) for line in producer_lines(self.basis.producers, connections=bool(self.totals))]
+        facts[2:2] = [("others", line) for line in _others(self.basis, bool(self.totals))]
         if self.totals is not None and self.findings:
             facts.insert(-1, ("refused", f"{self.totals.denied:,} denied, {self.totals.failed:,} failed"))
         unknown = [f"{gap.flows:,} without {gap.what}" for gap in self.gaps]
@@ -203,6 +204,13 @@ class Summary(Report):
         flows, request, response, refused = rest
         others = (ALL_OTHERS, None, None, None, flows, request + response, None, None, refused or None)
         return titled(title, _PAIRS, [*map(_pair_cells, shown), others])
+
+
+def _others(basis: Basis, connections: bool) -> list[str]:
+    """Whose lines stand among ztunnel's; of a waypoint's the requests are told."""
+    left_out = None if basis.requests is None else Producer.ENVOY
+    producers = {one: lines for one, lines in basis.producers.items() if one != left_out}
+    return producer_lines(producers, connections=connections)
 
 
 def _sums(measured: Measures) -> tuple[int, int, int, int]:

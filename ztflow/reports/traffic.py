@@ -10,11 +10,20 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.measures import sums, tally
+from ztflow.aggregate.timeline import SPREAD
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
+from ztflow.plot.charts import Chart
 from ztflow.reports.model import Basis, Report, share
-from ztflow.reports.over_time import SPREAD, Moment, NameOverTime, over_time, over_time_table, timeline_table
+from ztflow.reports.over_time import (
+    Moment,
+    NameOverTime,
+    course_chart,
+    over_time,
+    over_time_table,
+    timeline_table,
+)
 from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
 from ztflow.reports.rates import Span
 from ztflow.reports.tables import Field, TitledTable, titled
@@ -121,6 +130,12 @@ class Traffic(Report):
             ]
             found.append(titled("Load by endpoint of a service", _ENDPOINTS, loads, limit))
         return found + steps
+
+    def _chart(self, table: str | None = None, *, column: str | None = None, top: int = 20) -> Chart:
+        """The course over time where it has one; else, or with a table's name, as every report."""
+        if table is not None or column is not None or self.step_seconds is None:
+            return super()._chart(table, column=column, top=top)
+        return course_chart(self.by, self.over_time, self.timeline, self.step_seconds, top, folded=self.folded)
 
     def notes(self) -> list[str]:
         """What the sums count twice, what the rates are over, what is not in the timeline."""

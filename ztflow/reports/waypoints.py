@@ -1,7 +1,7 @@
 """Waypoints: what came through them, what they sent to servers, and who reached the servers' pods past them.
 
-All of it is read from ztunnel's log. What happens inside a waypoint is not in there: how many requests a connection
-carried, which of them failed, and which client's request went to which server.
+Connections are read from ztunnel's log. What happens inside a waypoint is not in there: how many requests a connection
+carried, which of them failed, and which client's request went to which server. That is in the waypoint's own log.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from ztflow.reports.pairs import known_bytes, nodes_split, nodes_text
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.reports.waypoint_hops import KNOWN_BY, StatedService, waypoint_traffic
 from ztflow.reports.waypoint_past import Past, past_of
+from ztflow.reports.waypoint_request_rows import requests_of
+from ztflow.reports.waypoint_request_tables import request_notes, request_tables
+from ztflow.reports.waypoint_requests import Requests
 from ztflow.reports.waypoint_rows import (
     Client,
     Hop,
@@ -43,6 +46,7 @@ class Waypoints(Report):
         clients: Who came to the waypoint; each client's connection is in one row.
         hops: The waypoint's connections to servers; each is in one row.
         waypoints: Both sides of each waypoint.
+        requests: What the waypoints' own logs say; None where none was read.
     """
 
     name: ClassVar[str] = "waypoints"
@@ -53,6 +57,7 @@ class Waypoints(Report):
     clients: tuple[Client, ...]
     hops: tuple[Hop, ...]
     waypoints: tuple[Waypoint, ...]
+    requests: Requests | None = None
 
     @property
     def findings(self) -> int:
@@ -60,7 +65,7 @@ class Waypoints(Report):
         return sum(row.reached for row in self.past)
 
     def tables(self, limit: int | None = None) -> list[TitledTable]:
-        """Services, who went past, who came through, what came out again, and both sides of each waypoint."""
+        """Services, who went past, requests, who came through, what came out again, both sides of each waypoint."""
         limit = self.cap(limit)
         hops, carried = list(map(_hop_cells, self.hops)), list(map(_carried_cells, self.services))
         return [
@@ -68,6 +73,7 @@ class Waypoints(Report):
                 "Services with a waypoint", _BY_SERVICE, list(map(_service_cells, self.services)), limit, self._shared()
             ),
             titled("Past the waypoint", _PAST, list(map(_past_cells, self.past)), limit),
+            *request_tables(self.requests, limit),
             titled("To the waypoint", _CLIENTS, list(map(_client_cells, self.clients)), limit),
             titled("From the waypoint to servers", _HOPS, hops, limit, self._legend()),
             titled("What carried on the clients' connections", _CARRIED, carried, limit),
@@ -107,6 +113,7 @@ class Waypoints(Report):
                 "Past the waypoint: connections of others to the pods and ports its services stand for. "
                 "Gateways and clients outside the mesh go that way by default."
             )
+        notes += request_notes(self.requests)
         if self.services or self.hops:
             notes.append(
                 "The two sides share no id: a waypoint that adds headers or keeps connections for many requests gives "
@@ -221,7 +228,8 @@ def waypoints(flows: Flows, *, services: Iterable[ServiceFact] = ()) -> Waypoint
     """What came through waypoints and what went past them.
 
     Args:
-        flows: Connections of a whole capture: both sides of a waypoint are looked up among them.
+        flows: Connections of a whole capture: both sides of a waypoint are looked up among them; with the requests of
+            waypoints' logs, where those were read (`Flows.requests`).
         services: What an inventory states of services (the `services` of an `Inventory`): it tells the pods behind
             those of which no line does. Those without pods and ports say nothing.
 
@@ -236,6 +244,7 @@ def waypoints(flows: Flows, *, services: Iterable[ServiceFact] = ()) -> Waypoint
         clients_of(traffic),
         hops_of(traffic),
         waypoints_of(traffic),
+        requests_of(flows, traffic),
     )
 
 

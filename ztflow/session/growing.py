@@ -29,7 +29,7 @@ FLOWS_AT_ONCE = 5_000
 """Flows that are added up at once from then on, so that a picture costs little."""
 
 BOUNDED = Budget(
-    bound=400 * MIB, halves=8 * MIB, portion=8 * MIB, flows=12 * MIB, ends=16_000, pending=96 * MIB, waiting=95_000
+    bound=400 * MIB, halves=4 * MIB, portion=4 * MIB, flows=6 * MIB, ends=10_000, pending=64 * MIB, waiting=95_000
 )
 """Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 
@@ -142,6 +142,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows, look at the `picture`."""
+        self._add_requests(batch)
         halves = batch.halves.to_arrow()
         if batch:
             _keep(self._old, self._learn(batch))
@@ -177,6 +178,8 @@ class GrowingSession(LiveSession, Generic[Sum]):
 
     def _shown(self, *pending: pa.Table) -> Flows:
         flows = self._in_order(*self._old, *self._rows, *pending)
+        if self._requests is not None:
+            self.report.requests = [self._requests.rows()]  # without names: a picture has only counts of them
         added, report = self._added, self.report
         report.paired_flows, report.ambiguous_flows = added.paired, added.ambiguous
         report.unpaired_halves, report.logs = added.unpaired, added.logs

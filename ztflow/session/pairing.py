@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from time import monotonic
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder, Runs
+
+if TYPE_CHECKING:
+    from ztflow.aggregate.requests import RequestSums
 
 LIVE_WINDOW = timedelta(seconds=1)
 """How far the nodes' streams may lag behind each other when following: what stern and the kubelet take at most."""
@@ -221,9 +224,11 @@ class LiveSession(Session):
         self._pairer = Pairer(window=window, capacity=memory.waiting)
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
+        self._requests: RequestSums | None = None
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
+        self._add_requests(batch)
         old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
         self._return_freed(len(batch.halves))
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
@@ -234,7 +239,24 @@ class LiveSession(Session):
 
     def finish(self) -> Iterator[Flows]:
         """The flows of what is still pending."""
+        self._tell_requests()
         yield self._placed(self._pairer.finish().to_arrow(), self._legacy.finish())
+
+    def _add_requests(self, batch: ReadBatch) -> None:
+        """Add up the requests of a waypoint's log: to join them, all flows would have to be kept."""
+        if batch.requests is not None:
+            if self._requests is None:
+                from ztflow.aggregate.requests import RequestSums
+
+                self._requests = RequestSums()
+            self._requests.add(batch.requests)
+
+    def _tell_requests(self) -> None:
+        """Put the requests so far into the report."""
+        if self._requests is not None:
+            from ztflow.session.waypoint_logs import named
+
+            self.report.requests = [named(self._requests.rows(), self.topology)]
 
     def _quiet(self, batch: ReadBatch) -> timedelta:
         """For how long no access line came."""

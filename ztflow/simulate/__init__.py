@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ztflow.simulate.capture import TRUTH_COLUMNS, Capture
 from ztflow.simulate.kinds import Kind
+from ztflow.simulate.l7.settings import Http
 from ztflow.simulate.model import simulate
 from ztflow.simulate.presets import PRESETS, preset
 from ztflow.simulate.scenario import Clocks, Delays, Faults, Scenario, Shape
@@ -18,6 +19,7 @@ __all__ = [
     "Clocks",
     "Delays",
     "Faults",
+    "Http",
     "Kind",
     "Scenario",
     "Shape",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from ztflow.model.provenance import join_host_port
 from ztflow.simulate.cluster import NO_NODE, Cluster, Role
 from ztflow.simulate.delivery import BLOCK, MISSING, File, positions, texts
 from ztflow.simulate.kinds import KINDS, Half, Kind
+from ztflow.simulate.l7.envoy import RequestLog
+from ztflow.simulate.l7.plan import End, path_of
+from ztflow.simulate.l7.waypoint import Waypoint
 from ztflow.simulate.layout import Layout, Side
 from ztflow.simulate.lines import Lines, NodeClocks, speaker_of
 from ztflow.simulate.scenario import Scenario
@@ -32,6 +36,16 @@ TRUTH_COLUMNS = (
     "next_hop_inbound", "matched_by",
 )  # fmt: skip
 """Columns of `truth.tsv`; `-` is nothing."""
+
+WAYPOINT_COLUMNS = ("waypoint_line", "all_next_hops")
+"""With a waypoint's log also: its lines of the connection, and those of the connections that carried its requests."""
+
+REQUEST_COLUMNS = (
+    "request", "connection", "nth_on_connection", "method", "path", "end", "outbound", "waypoint_line", "server_pod",
+    "inbound", "first_inbound",
+)  # fmt: skip
+"""Columns of `requests.tsv`, a row a request: `connection` is the `id` of `truth.tsv`, `inbound` the line of the
+connection to the server that carried it, `first_inbound` that of a first attempt that failed."""
 
 NOTHING = "-"
 
@@ -50,6 +64,8 @@ class Capture:
         clocks: How wrong each node's clock is.
         lines: Every line ztunnels wrote, also those that did not arrive.
         files: Which lines are in which file.
+        waypoint: What a waypoint that works on requests did; None where there is none.
+        request_log: What it wrote.
     """
 
     scenario: Scenario
@@ -61,11 +77,16 @@ class Capture:
     clocks: NodeClocks
     lines: Lines
     files: tuple[File, ...]
+    waypoint: Waypoint | None = None
+    request_log: RequestLog | None = None
 
     @cached_property
     def logs(self) -> MappingProxyType[str, bytes]:
         """File name → content. Memory: some 500 bytes a line; `write` does without."""
-        return MappingProxyType({file.name: b"".join(self.content(file)) for file in self.files})
+        logs = {file.name: b"".join(self.content(file)) for file in self.files}
+        if self.request_log is not None:
+            logs[self.request_log.name] = b"".join(self.request_log.lines)
+        return MappingProxyType(logs)
 
     def content(self, file: File) -> Iterator[bytes]:
         """The bytes of a file, in pieces of some 16 MB."""
@@ -89,9 +110,15 @@ class Capture:
         owner = np.repeat(np.arange(len(self.files)), [len(file.order) for file in self.files])
         merged = np.argsort(arrival, kind="stable")
         at = iter(zip(arrival[merged].tolist(), owner[merged].tolist(), strict=True))
-        for block in texts(self.lines, order[merged]):
-            for text, (second, place) in zip(block, at, strict=False):
-                yield second, self.files[place].name, text.encode()
+        lines = (
+            (second, self.files[place].name, text.encode())
+            for block in texts(self.lines, order[merged])
+            for text, (second, place) in zip(block, at, strict=False)
+        )
+        log = self.request_log
+        own = () if log is None else ((second, log.name, text) for second, text in
+                                      zip(log.arrival.tolist(), log.lines, strict=True))  # fmt: skip
+        return heapq.merge(lines, own, key=lambda line: line[0])
 
     @cached_property
     def access_lines(self) -> int:
@@ -127,17 +154,64 @@ class Capture:
     @cached_property
     def _places(self) -> dict[Side, tuple[IntArray, IntArray]]:
         """File and line number of each side's line of every connection."""
-        return {side: self._placed(side) for side in Side}
+        return {side: self._placed(side, 0, self.connections.count) for side in _SIDE_NAMES}
 
-    def _placed(self, side: Side) -> tuple[IntArray, IntArray]:
-        count = self.connections.count
+    def _placed(self, side: Side, begin: int, count: int) -> tuple[IntArray, IntArray]:
         file_of, line_of = np.full(count, len(self.files)), np.full(count, MISSING)
         for place, file in enumerate(self.files):
             found = positions(file, self.lines)
             rows = np.flatnonzero((found != MISSING) & (self.lines.side == int(side)))
-            file_of[self.lines.connection[rows]] = place
-            line_of[self.lines.connection[rows]] = found[rows]
+            file_of[self.lines.connection[rows] - begin] = place
+            line_of[self.lines.connection[rows] - begin] = found[rows]
         return file_of, line_of
+
+    @cached_property
+    def _hop_places(self) -> list[str]:
+        """Line of each connection a waypoint's pool made, and nothing for none."""
+        assert self.waypoint is not None
+        file, line = self._placed(Side.POOLED, self.connections.count, len(self.waypoint.hops.server))
+        return [*map(self._place, file.tolist(), line.tolist()), NOTHING]
+
+    def _place(self, file: int, line: int) -> str:
+        return NOTHING if line == MISSING else f"{self.files[file].name}:{line}"
+
+    @cached_property
+    def requests(self) -> pa.Table:
+        """One row a request, in the columns of `REQUEST_COLUMNS`, all text; no row without a waypoint's log."""
+        import pyarrow as pa
+
+        rows = list(self._request_rows())
+        return pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in
+                         enumerate(REQUEST_COLUMNS)})  # fmt: skip
+
+    def _request_rows(self) -> Iterator[tuple[str, ...]]:
+        if self.waypoint is None or self.request_log is None:
+            return
+        outbound = [*map(self._place, *(values.tolist() for values in self._places[Side.OUTBOUND]))]
+        some = self.waypoint.requests
+        columns = (some.connection, some.nth, some.post, some.number, some.end, self.waypoint.server, self.waypoint.hop,
+                   self.waypoint.first_hop, self.request_log.line_of)  # fmt: skip
+        for number, (connection, nth, post, path, end, server, hop, first, line) in enumerate(
+            zip(*(values.tolist() for values in columns), strict=True)
+        ):
+            tcp = end == End.TCP
+            yield (
+                str(number + 1), str(connection + 1), str(nth + 1), NOTHING if tcp else "POST" if post else "GET",
+                NOTHING if tcp else path_of(path, refused=end == End.REFUSED), End(end).name.lower(),
+                outbound[connection], f"{self.request_log.name}:{line}",
+                NOTHING if hop < 0 else self.cluster.pods[server].name, self._hop_places[hop],
+                self._hop_places[first] if first != hop else NOTHING,
+            )  # fmt: skip
+
+    @cached_property
+    def _of_connections(self) -> dict[int, tuple[list[str], list[str]]]:
+        """Lines of a waypoint's log and of its connections to servers, by connection."""
+        found: dict[int, tuple[list[str], list[str]]] = {}
+        for row in self._request_rows():
+            lines, hops = found.setdefault(int(row[1]) - 1, ([], []))
+            lines.append(row[7])
+            hops += [place for place in (row[10], row[9]) if place not in {*hops, NOTHING}]
+        return found
 
     def _truth_columns(self, begin: int, end: int) -> dict[str, list[str]]:
         """Some rows of the truth; all at once would need some 2 kB a row."""
@@ -169,10 +243,11 @@ class Capture:
         }
         for side, name in _SIDE_NAMES.items():
             file, line = (values[some].tolist() for values in self._places[side])
-            columns["next_hop_inbound" if side is Side.HOP else name] = [
-                NOTHING if at == MISSING else f"{self.files[place].name}:{at}"
-                for place, at in zip(file, line, strict=True)
-            ]
+            columns["next_hop_inbound" if side is Side.HOP else name] = [*map(self._place, file, line)]
+        if self.waypoint is not None:
+            mine = [self._of_connections.get(row, ([], [])) for row in range(begin, begin + len(client))]
+            for at, name in enumerate(WAYPOINT_COLUMNS):
+                columns[name] = [",".join(one[at]) or NOTHING for one in mine]
         return columns
 
     def _asked(self, rows: range) -> list[str]:
@@ -197,7 +272,11 @@ class Capture:
         import pyarrow as pa
 
         columns = self._truth_columns(begin, end)
-        return pa.table({name: pa.array(columns[name], type=pa.string()) for name in TRUTH_COLUMNS})
+        return pa.table({name: pa.array(columns[name], type=pa.string()) for name in self._truth_names})
+
+    @property
+    def _truth_names(self) -> tuple[str, ...]:
+        return TRUTH_COLUMNS if self.waypoint is None else TRUTH_COLUMNS + WAYPOINT_COLUMNS
 
     def write(self, directory: str | Path, *, written: Callable[[str], None] | None = None) -> None:
         """Write the logs, `truth.tsv`, `pods.txt` and `nodes.txt` into a directory, made if need be; each file whole.
@@ -225,10 +304,18 @@ class Capture:
             self._done(file.name, written)
         options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
         with Placed(str(target / "truth.tsv")) as placed:
-            placed.stream.write(("\t".join(TRUTH_COLUMNS) + "\n").encode())
+            placed.stream.write(("\t".join(self._truth_names) + "\n").encode())
             for begin in range(0, self.connections.count, BLOCK):
                 csv.write_csv(self._truth_table(begin, begin + BLOCK), placed.stream, options)
         self._done("truth.tsv", written)
+        if self.request_log is not None:
+            with Placed(str(target / self.request_log.name)) as placed:
+                placed.stream.writelines(self.request_log.lines)
+            self._done(self.request_log.name, written)
+            with Placed(str(target / "requests.tsv")) as placed:
+                placed.stream.write(("\t".join(REQUEST_COLUMNS) + "\n").encode())
+                csv.write_csv(self.requests, placed.stream, options)
+            self._done("requests.tsv", written)
         for name, text in (("pods.txt", self.pods_txt), ("nodes.txt", self.nodes_txt)):
             with Placed(str(target / name)) as placed:
                 placed.stream.write(text.encode())

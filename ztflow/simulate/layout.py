@@ -24,6 +24,8 @@ class Side(IntEnum):
     INBOUND = 1
     HOP = 2
     """From a waypoint to the pod: an inbound line of another connection."""
+    POOLED = 3
+    """The same, of a connection that carries requests of many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ztflow.columns.dtypes import FloatArray, IntArray
 from ztflow.simulate.cluster import NO_NODE, Cluster
 from ztflow.simulate.kinds import CODE, KINDS, WELL, Half, Kind
+from ztflow.simulate.l7.waypoint import Waypoint
 from ztflow.simulate.layout import OF_THEIR_OWN, Layout, Side, Speaker
 from ztflow.simulate.scenario import Clocks, Scenario
 from ztflow.simulate.startup import other_statements
@@ -52,7 +53,7 @@ class Lines:
         time: Microseconds since 1970 by the node's clock.
         template: Place in `templates`.
         templates: Texts with holes.
-        connection: Place of its connection; `NO_NODE` for other lines.
+        connection: Place of its connection, those a waypoint's pool made after all others; `NO_NODE` for other lines.
         side: Which line of the connection (`Side`).
         port: Source port.
         sent: Bytes sent.
@@ -79,8 +80,8 @@ class Lines:
 
 
 def write_lines(
-    scenario: Scenario, cluster: Cluster, made: Connections, course: Course, clocks: NodeClocks, begin: int,
-    rng: np.random.Generator,
+    scenario: Scenario, cluster: Cluster, made: Connections, course: Course, waypoint: Waypoint | None,
+    clocks: NodeClocks, begin: int, rng: np.random.Generator,
 ) -> Lines:  # fmt: skip
     """The lines of a course of events, and what else the ztunnels say meanwhile.
 
@@ -89,6 +90,7 @@ def write_lines(
         cluster: Who is where.
         made: The connections.
         course: What became of them.
+        waypoint: What a waypoint that works on requests made of some.
         clocks: What time the nodes believe it is.
         begin: Microseconds since 1970 at which the scenario begins.
         rng: For the other lines.
@@ -96,12 +98,14 @@ def write_lines(
     Cost: about 2 µs a line, and 50 µs for each text that differs in more than its numbers.
     """
     templates = Templates(scenario, Layout(scenario, cluster))
-    halves, half_of = _halves(made, course)
+    halves, half_of = _halves(made, course, waypoint)
     sides = [
         _side(side, cluster, made, course, half_of[side], templates, halves)
         for side in Side
         if (half_of[side] != _NO_HALF).any()
     ]  # fmt: skip
+    if waypoint is not None:
+        sides.append(_pooled(cluster, made, waypoint, templates, rng))
     ends = [float(course.outbound_end.max(initial=0.0)), float(course.inbound_end.max(initial=0.0)), scenario.duration]
     sides.append(_others(scenario, cluster, templates, max(ends), rng))
     every: list[Template] = []
@@ -115,7 +119,9 @@ def write_lines(
     return Lines(time=time, templates=tuple(every), **joined)
 
 
-def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[Side, IntArray]]:
+def _halves(
+    made: Connections, course: Course, waypoint: Waypoint | None
+) -> tuple[tuple[Half, ...], dict[Side, IntArray]]:
     """Every half that can be written, and for each side which one a connection has."""
     halves: list[Half] = [WELL]
     table = np.full((len(Side), len(course.endings)), _NO_HALF)
@@ -130,6 +136,8 @@ def _halves(made: Connections, course: Course) -> tuple[tuple[Half, ...], dict[S
     through = (made.via != NO_NODE) & ~made.of(Kind.DOUBLE_HBONE)
     half_of[Side.HOP] = np.where(through & (half_of[Side.OUTBOUND] == 0), 0, _NO_HALF)
     half_of[Side.INBOUND] = np.where(through, _NO_HALF, half_of[Side.INBOUND])
+    if waypoint is not None:
+        half_of[Side.HOP][waypoint.requests.connection] = _NO_HALF
     return tuple(halves), half_of
 
 
@@ -169,6 +177,42 @@ def _side(
         "duration": np.maximum(duration, 0),
     }
     return columns, texts
+
+
+def _pooled(
+    cluster: Cluster, made: Connections, waypoint: Waypoint, templates: Templates, rng: np.random.Generator
+) -> tuple[dict[str, npt.NDArray[np.generic]], list[Template]]:
+    """The lines of a waypoint's connections to servers."""
+    hops = waypoint.hops
+    count = len(hops.server)
+    target = {pod: service.target for service in cluster.services for pod in service.pods}
+    pods = np.array([pod.node for pod in cluster.pods])
+    first, template = _distinct(np.stack([hops.server, waypoint.hop_half]))
+    texts = []
+    for hop in first.tolist():
+        server = int(hops.server[hop])
+        speaker = Speaker(
+            Side.POOLED, Kind.WAYPOINT, waypoint.pod, server, waypoint.pod, NO_NODE, target[server], target[server],
+            False, NO_NODE, waypoint.halves[waypoint.hop_half[hop]],
+        )  # fmt: skip
+        texts.append(templates.access(speaker, cluster.nodes[pods[server]]))
+    seen = hops.closed + rng.exponential(_SEEN, count)
+    columns: dict[str, npt.NDArray[np.generic]] = {
+        "node": pods[hops.server],
+        "moment": seen,
+        "template": template,
+        "connection": made.count + np.arange(count),
+        "side": np.full(count, int(Side.POOLED)),
+        "port": waypoint.hop_port,
+        "sent": waypoint.hop_down,
+        "received": waypoint.hop_up,
+        "duration": np.floor((seen - hops.opened) * 1000).astype(np.int64),
+    }
+    return columns, texts
+
+
+_SEEN = 0.0003
+"""Mean seconds until a server's ztunnel sees that a waypoint closed a connection."""
 
 
 def _distinct(key: IntArray) -> tuple[IntArray, IntArray]:

@@ -11,6 +11,9 @@ from ztflow.model.provenance import micros_from_time
 from ztflow.simulate.capture import Capture
 from ztflow.simulate.cluster import build_cluster
 from ztflow.simulate.delivery import deliver
+from ztflow.simulate.l7.envoy import request_log
+from ztflow.simulate.l7.plan import plan_requests
+from ztflow.simulate.l7.waypoint import run_waypoint
 from ztflow.simulate.lines import NodeClocks, write_lines
 from ztflow.simulate.presets import preset
 from ztflow.simulate.scenario import Scenario
@@ -52,14 +55,22 @@ def simulate(scenario: Scenario | str = "mixed", seed: int = 0, *, begin: dateti
         raise UsageError("a seed cannot be negative")
     if begin.tzinfo is None:
         raise UsageError("begin needs a time zone")
-    for_cluster, for_traffic, for_course, for_clocks, for_lines, for_delivery = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)
+    for_cluster, for_traffic, for_course, for_clocks, for_lines, for_delivery, for_http = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(7)
     )
     cluster = build_cluster(scenario, for_cluster)
     made = connect(scenario, cluster, for_traffic)
+    http = scenario.http
+    requests = None if http is None else plan_requests(scenario, http, cluster, made, for_http)
     course = run_course(scenario, cluster, made, for_course)
+    waypoint = None
+    if http is not None and requests is not None and len(requests.end):
+        waypoint = run_waypoint(scenario, http, cluster, made, course, requests, for_http)
     clocks = NodeClocks.draw(scenario.clocks, len(cluster.nodes), for_clocks)
     micros = micros_from_time(begin)
-    lines = write_lines(scenario, cluster, made, course, clocks, micros, for_lines)
+    lines = write_lines(scenario, cluster, made, course, waypoint, clocks, micros, for_lines)
     files = deliver(scenario, cluster, lines, for_delivery)
-    return Capture(scenario, seed, micros, cluster, made, course, clocks, lines, files)
+    log = None
+    if waypoint is not None:
+        log = request_log(scenario, cluster, made, waypoint, clocks, micros, for_http)
+    return Capture(scenario, seed, micros, cluster, made, course, clocks, lines, files, waypoint, log)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ztflow.errors import UsageError
 from ztflow.simulate.kinds import Kind
+from ztflow.simulate.l7.settings import Http
 from ztflow.simulate.scenario import Clocks, Delays, Faults, Mix, Scenario, Shape
 
 _EVERYDAY: Mix = (
@@ -79,6 +80,13 @@ _ALL = (
     Scenario(
         name="waypoint", about="Services behind a waypoint, and an ingress gateway: hops, not halves.",
         connections=1200, duration=40, mix=_WAYPOINT, shape=Shape(waypoint_services=2),
+    ),
+    Scenario(
+        name="requests",
+        about="HTTP through a waypoint that pools connections and adds headers, with its access log.",
+        release="1.31.0-rc.0", connections=800, duration=60,
+        mix=((Kind.PLAIN, 150), (Kind.PROBE, 100), (Kind.BURST, 150), (Kind.WAYPOINT, 400)), burst=(10, 40),
+        burst_width=0.2, by_service=1.0, shape=Shape(waypoint_services=3), http=Http(tcp_services=1),
     ),
     Scenario(
         name="multinetwork", about="Two clusters and an east-west gateway: double HBONE.", connections=600, duration=40,

@@ -11,6 +11,7 @@ from typing import Literal, Self, TypeAlias, get_args
 from ztflow.errors import UsageError
 from ztflow.parse.render import Format, release_tuple
 from ztflow.simulate.kinds import SINCE, Kind, Release
+from ztflow.simulate.l7.settings import Http
 
 Wrapper: TypeAlias = Literal["files", "cri", "stern", "stern-json", "kubectl-prefix"]
 """How lines are wrapped: bare or with the container runtime's prefix in one file per ztunnel, or one merged file."""
@@ -137,11 +138,13 @@ class Clocks:
         offset: Standard deviation of a node's offset, seconds.
         drift: Standard deviation of a node's drift, millionths.
         offsets: Offsets of the first nodes, instead of random ones.
+        waypoint: Seconds the waypoint's clock is ahead of its node's.
     """
 
     offset: float = 0.0
     drift: float = 0.0
     offsets: tuple[float, ...] = ()
+    waypoint: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.offset >= 0 and self.drift >= 0, "standard deviations cannot be negative")
@@ -201,6 +204,8 @@ class Scenario:
         tunnel_idle: Seconds after which an unused tunnel is closed.
         startup: Whether the logs begin with ztunnel's start-up lines.
         other_lines: Other lines a ztunnel writes, a second.
+        http: What goes over connections to a waypoint; None where it passes on bytes it does not understand, one
+            connection for each, and writes no log.
     """
 
     name: str = "custom"
@@ -226,6 +231,7 @@ class Scenario:
     delays: Delays = field(default_factory=Delays)
     clocks: Clocks = field(default_factory=Clocks)
     faults: Faults = field(default_factory=Faults)
+    http: Http | None = None
 
     def __post_init__(self) -> None:
         release_tuple(self.release)

@@ -79,7 +79,8 @@ class Templates:
 
 
 def _template(lines: Sequence[str], node: Node, wrapper: Wrapper) -> Template:
-    whole = "".join(f"{_wrapped(line, node, wrapper)}\n" for line in lines)
+    place = (node.ztunnel, NAMESPACE, node.name, "ztunnel")
+    whole = "".join(f"{wrapped(line, place, wrapper, _SHIPPED_TEXT)}\n" for line in lines)
     holes: list[Hole] = []
     parts: list[str] = []
     last = 0
@@ -92,22 +93,30 @@ def _template(lines: Sequence[str], node: Node, wrapper: Wrapper) -> Template:
     return Template("".join(parts), tuple(holes), len(lines))
 
 
-def _wrapped(line: str, node: Node, wrapper: Wrapper) -> str:
-    """One physical line as the tool prints it."""
+def wrapped(line: str, place: tuple[str, str, str, str], wrapper: Wrapper, shipped: str) -> str:
+    """One physical line as the tool prints it.
+
+    Args:
+        line: As the process wrote it.
+        place: Pod, its namespace, its node, and what its label `app` says.
+        wrapper: The tool.
+        shipped: Time the container runtime gives it.
+    """
+    pod, namespace, node, app = place
     if wrapper == "cri":
-        return f"{_SHIPPED_TEXT} stdout F {line}"
+        return f"{shipped} stdout F {line}"
     if wrapper == "stern":
-        return f"{node.ztunnel} {CONTAINER} {line}"
+        return f"{pod} {CONTAINER} {line}"
     if wrapper == "kubectl-prefix":
-        return f"[pod/{node.ztunnel}/{CONTAINER}] {line}"
+        return f"[pod/{pod}/{CONTAINER}] {line}"
     if wrapper == "stern-json":
         told = {
             "message": line,
-            "nodeName": node.name,
-            "namespace": NAMESPACE,
-            "podName": node.ztunnel,
+            "nodeName": node,
+            "namespace": namespace,
+            "podName": pod,
             "containerName": CONTAINER,
-            "labels": {"app": "ztunnel"},
+            "labels": {"app": app},
         }
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
         # Go escapes these in every string, wherever the JSON goes; here the wrapper has none of its own.
@@ -119,12 +128,15 @@ def _wrapped(line: str, node: Node, wrapper: Wrapper) -> str:
 
 def file_name(node: Node, wrapper: Wrapper) -> str:
     """The file a ztunnel's lines are in."""
-    if wrapper == "files":
-        return f"{node.ztunnel}.log"
+    return log_name(node.ztunnel, NAMESPACE, wrapper) if wrapper in {"files", "cri"} else "ztunnel-merged.log"
+
+
+def log_name(pod: str, namespace: str, wrapper: Wrapper) -> str:
+    """The file a pod's lines are in when it has one of its own."""
     if wrapper == "cri":
         # As the kubelet names its links in /var/log/containers; the container's id is a digest of its name here.
-        return f"{node.ztunnel}_{NAMESPACE}_{CONTAINER}-{_digest(node.ztunnel)}.log"
-    return "ztunnel-merged.log"
+        return f"{pod}_{namespace}_{CONTAINER}-{_digest(pod)}.log"
+    return f"{pod}.log"
 
 
 def _digest(text: str) -> str:

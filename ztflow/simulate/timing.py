@@ -12,7 +12,7 @@ from ztflow.simulate.congestion import Congestion
 from ztflow.simulate.kinds import DRAIN, KINDS, Ending, Half, Kind, Order, denial, drained, endings
 from ztflow.simulate.scenario import Delays, Scenario
 from ztflow.simulate.traffic import Connections
-from ztflow.simulate.tunnels import assign_tunnels, draw_ports, first_of_tunnel
+from ztflow.simulate.tunnels import assign_tunnels, draw_ports, first_of_tunnel, tunnel_ports
 
 STOPS_AFTER = 4.0
 """Seconds after the rest of the traffic at which a node is drained and a pod deleted."""
@@ -104,7 +104,7 @@ def run_course(scenario: Scenario, cluster: Cluster, made: Connections, rng: np.
         pool[held], inbound_start[held], inbound_end[held], scenario.stream_limit, scenario.tunnel_idle
     )
     client_port = draw_ports(made.client, rng, 0)
-    tunnel_port = _tunnel_ports(tunnel, dialler, inbound_start, rng)
+    tunnel_port = tunnel_ports(tunnel, dialler, inbound_start, rng)
     alone = made.of(Kind.PLAINTEXT_IN, Kind.DENIED_PLAINTEXT, Kind.TLS_FAILURE)
     sent, received, answered, asked = _bytes(scenario, made, takes >= 0, rng)
     return Course(
@@ -177,20 +177,6 @@ def _setup(
     handshake = delays.handshake * np.exp(rng.standard_normal(made.count) * delays.handshake_spread)
     setup[held] += np.maximum(0.0, start[opener] + handshake[opener] - start[held])
     return setup
-
-
-def _tunnel_ports(tunnel: IntArray, dialler: IntArray, start: FloatArray, rng: np.random.Generator) -> IntArray:
-    """The port of each connection's tunnel."""
-    held = np.flatnonzero(tunnel != NO_NODE)
-    ports = np.zeros(len(tunnel), dtype=np.int64)
-    if len(held):
-        order = held[np.argsort(start[held], kind="stable")]
-        numbers, first = np.unique(tunnel[order], return_index=True)
-        opened = np.argsort(first, kind="stable")
-        drawn = np.empty(len(numbers), dtype=np.int64)
-        drawn[opened] = draw_ports(dialler[order[first[opened]]], rng, 1)
-        ports[held] = drawn[np.searchsorted(numbers, tunnel[held])]
-    return ports
 
 
 def _choose_endings(

@@ -10,6 +10,7 @@ import heapq
 import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.simulate.cluster import NO_NODE
 
 FIRST_PORT = 32_768
 EPHEMERAL_PORTS = 28_232
@@ -105,3 +106,17 @@ def draw_ports(owner: IntArray, rng: np.random.Generator, parity: int) -> IntArr
     begin = rng.integers(0, EPHEMERAL_PORTS // 2, int(owner.max()) + 1)[owner]
     # 6 199 has no factor in common with the 14 116 ports of one parity: neighbours in time are not neighbours here.
     return FIRST_PORT + 2 * ((begin + rank * 6199) % (EPHEMERAL_PORTS // 2)) + parity
+
+
+def tunnel_ports(tunnel: IntArray, dialler: IntArray, start: FloatArray, rng: np.random.Generator) -> IntArray:
+    """The port of the tunnel of each connection, 0 for those without one (`NO_NODE`)."""
+    held = np.flatnonzero(tunnel != NO_NODE)
+    ports = np.zeros(len(tunnel), dtype=np.int64)
+    if len(held):
+        order = held[np.argsort(start[held], kind="stable")]
+        numbers, first = np.unique(tunnel[order], return_index=True)
+        opened = np.argsort(first, kind="stable")
+        drawn = np.empty(len(numbers), dtype=np.int64)
+        drawn[opened] = draw_ports(dialler[order[first[opened]]], rng, 1)
+        ports[held] = drawn[np.searchsorted(numbers, tunnel[held])]
+    return ports

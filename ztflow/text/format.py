@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ztflow.text.escapes import json_printable, visible
@@ -234,6 +235,7 @@ def html_table(
     caption: str = "",
     hidden: int = 0,
     notes: Sequence[str] = (),
+    marks: Sequence[Sequence[str]] = (),
 ) -> str:
     """An HTML `<table>` without scripts, readable in any notebook.
 
@@ -244,6 +246,7 @@ def html_table(
         caption: What the table is.
         hidden: How many further rows exist.
         notes: Sentences printed below.
+        marks: CSS of each cell of the first rows: what is drawn in it (`cell_charts`).
     """
     units = [*units, *([Unit.TEXT] * (len(titles) - len(units)))]
     align = ["right" if unit in NUMERIC else "left" for unit in units]
@@ -258,16 +261,17 @@ def html_table(
         for title, side in zip(titles, align, strict=True)
     )
     parts.append(f"<thead><tr>{heads}</tr></thead><tbody>")
-    for row in rows:
+    for row, drawn in zip_longest(rows, marks, fillvalue=None):
         cells = []
-        for value, unit, side in zip(row, units, align, strict=True):
+        for value, unit, side, mark in zip(row or (), units, align, drawn or [""] * len(units), strict=True):
             text = cell_text(value, unit)
             tooltip = ""
             if len(text) > _CELL_LIMIT:
                 tooltip = f' title="{escape(text)}"'
                 text = text[: _CELL_LIMIT - 1] + "…"
             wrap = ";white-space:nowrap" if side == "right" or unit is Unit.TIME else ""
-            cells.append(f'<td style="{border};text-align:{side}{wrap}"{tooltip}>{escape(text)}</td>')
+            shown = f";{mark}" if mark else ""
+            cells.append(f'<td style="{border};text-align:{side}{wrap}{shown}"{tooltip}>{escape(text)}</td>')
         parts.append(f"<tr>{''.join(cells)}</tr>")
     parts.append("</tbody></table>")
     if hidden:

@@ -17,7 +17,7 @@ import numpy as np
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index
 from ztflow.waypoint.chains import Chain, allowed
 from ztflow.waypoint.delays import Delays
-from ztflow.waypoint.lines import SLACK_MS, Connection, Lines
+from ztflow.waypoint.lines import Connection, Lines
 
 _ROUNDS: Final = 40
 _LONGEST: Final = 2000
@@ -155,8 +155,8 @@ def tradable(
     found: set[int] = set()
     for name, (connection, chain) in decided.items():
         inside = owned[
-            (lines.start[owned] >= connection.start - SLACK_MS)
-            & (lines.end[owned] <= connection.end + SLACK_MS)
+            (lines.start[owned] >= connection.earliest)
+            & (lines.end[owned] <= connection.latest)
             & (owner[owned] != name)
         ]
         for mine in chain.lines.tolist():
@@ -189,7 +189,7 @@ def _sent_alike(lines: Lines, inside: Index, mine: int) -> BoolArray:
 
 def traded(connection: Connection, chain: Chain, gives: int, takes: int, lines: Lines) -> Chain | None:
     """A chain with one line for another; None where they do not follow each other, or do not fit."""
-    if lines.start[takes] < connection.start - SLACK_MS or lines.end[takes] > connection.end + SLACK_MS:
+    if lines.start[takes] < connection.earliest or lines.end[takes] > connection.latest:
         return None
     path = np.sort(np.append(chain.lines[chain.lines != gives], takes))
     if not lines.shares[path[0]] and (lines.start[path[1:]] < lines.end[path[:-1]] - 1).any():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index
-from ztflow.waypoint.lines import FEWEST_SIGMAS, SLACK_MS, Connection, Lines
+from ztflow.waypoint.lines import FEWEST_SIGMAS, Connection, Lines
 
 MOST_PARTS = 30_000
 """Chains of one half that are followed up; with more the connection is left undecided."""
@@ -80,10 +80,10 @@ def allowed(variance: FloatArray) -> FloatArray:
 
 def candidates(connection: Connection, lines: Lines) -> Index:
     """The lines that lie within a connection's time."""
-    start = np.searchsorted(lines.start, connection.start - SLACK_MS)
-    stop = np.searchsorted(lines.start, connection.end + SLACK_MS, side="right")
+    start = np.searchsorted(lines.start, connection.earliest)
+    stop = np.searchsorted(lines.start, connection.latest, side="right")
     found = np.arange(start, stop)
-    return found[lines.end[found] <= connection.end + SLACK_MS]
+    return found[lines.end[found] <= connection.latest]
 
 
 def chains_of(connection: Connection, among: Index, lines: Lines, ends: Ends | None = None) -> list[Chain]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy as np
 from ztflow.columns.dtypes import BoolArray, Index
 from ztflow.waypoint.beliefs import Choice, Evidence, tradable, weigh
 from ztflow.waypoint.chains import Chain, Ends, TooManyError, candidates, chains_of
-from ztflow.waypoint.lines import Connection, Lines
+from ztflow.waypoint.lines import FEWEST_SIGMAS, Connection, Lines
 
 SURE: Final = 0.9995
 """How likely a chain has to be for it to be called decided."""
 
 _MOST_LINES: Final = 600
 """With more candidates left there are too many chains, and none is looked for."""
+
+_ODD_HEAD: Final = 80.0
+"""Bytes that headers which come now and then may add to a head."""
 
 _FEWER: Final = 0.9
 """A connection that had too many chains is tried again when so much of its candidates is left."""
@@ -64,11 +68,23 @@ class Decider:
     @property
     def unexplained(self) -> int:
         """Connections that moved bytes and that no lines explain."""
-        return sum(
-            chains == [] and self._connections[name].down > 0 and len(self._candidates[name]) > 0
-            for name, chains in self._chains.items()
-            if name in self._open
-        )
+        return sum(self._lacks_lines(name) for name in self._open if self._chains.get(name) == [])
+
+    def _lacks_lines(self, name: int) -> bool:
+        """Whether lines must be missing: none explain it even with heads that are odd one way.
+
+        A line that is missing leaves bytes unexplained both ways, a header that is there now and then only one way.
+        """
+        connection = self._connections[name]
+        if not len(self._candidates[name]) or connection.down <= 0:
+            return False
+        odd = (_ODD_HEAD / FEWEST_SIGMAS) ** 2
+        up = replace(self._lines, up_variance=self._lines.up_variance + odd)
+        down = replace(self._lines, down_variance=self._lines.down_variance + odd)
+        try:
+            return not any(chains_of(connection, self._left(name), some) for some in (up, down))
+        except TooManyError:
+            return True
 
     def _left(self, name: int) -> Index:
         found = self._candidates[name]
@@ -95,14 +111,14 @@ class Decider:
             left = [chain for chain in known if self._free[chain.lines].all()]
             self._chains[name] = left
             return left
+        connection = self._connections[name]
         among = self._left(name)
+        if not connection.clear or len(among) > _MOST_LINES:
+            return None
         count, was_limited = self._tried.get(name, (0, False))
         if name in self._tried and len(among) > _FEWER * count and was_limited == (limited is not None):
             return None
         self._tried[name] = len(among), limited is not None
-        if len(among) > _MOST_LINES:
-            return None
-        connection = self._connections[name]
         try:
             chains = chains_of(connection, among, self._lines)
         except TooManyError:

@@ -36,6 +36,7 @@ _FIELDS: Final = {
     "RESPONSE_CODE": "code",
     "RESPONSE_FLAGS": "flags",
     "RESPONSE_CODE_DETAILS": "details",
+    "CONNECTION_TERMINATION_DETAILS": "ended",
     "BYTES_RECEIVED": "received",
     "BYTES_SENT": "sent",
     "DURATION": "duration",
@@ -53,9 +54,9 @@ _FIELDS: Final = {
 
 _ISTIO_JSON: Final = {
     "start_time": "start", "method": "method", "path": "path", "protocol": "protocol", "response_code": "code",
-    "response_flags": "flags", "response_code_details": "details", "bytes_received": "received",
-    "bytes_sent": "sent", "duration": "duration", "upstream_service_time": "service_time", "user_agent": "agent",
-    "authority": "authority", "upstream_host": "upstream", "upstream_cluster": "cluster",
+    "response_flags": "flags", "response_code_details": "details", "connection_termination_details": "ended",
+    "bytes_received": "received", "bytes_sent": "sent", "duration": "duration", "upstream_service_time": "service_time",
+    "user_agent": "agent", "authority": "authority", "upstream_host": "upstream", "upstream_cluster": "cluster",
     "downstream_local_address": "local", "downstream_remote_address": "remote",
 }  # fmt: skip
 

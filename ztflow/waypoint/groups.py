@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from ztflow.columns.dtypes import IntArray
 from ztflow.parse.values import ip_of
-from ztflow.waypoint.clocks import LEAST_MS, ahead_by
-from ztflow.waypoint.lines import SLACK_MS, Connection
+from ztflow.waypoint.clocks import Ahead, Side, ahead_of
+from ztflow.waypoint.lines import Connection
 
 _CLEARLY: Final = 2
 """How many times more of a log's lines must lie in connections to one waypoint than to any other for it to be its."""
@@ -42,12 +42,14 @@ class Grouped:
         waypoints: Log (file and pod) → address of the waypoint that wrote it; None where that is not clear.
         strays: Lines that lie in no connection.
         clocks: Milliseconds a ztunnel's clock is ahead of a waypoint's, where they differ.
+        unclear: Ztunnels whose clock cannot be compared.
     """
 
     groups: list[Group]
     waypoints: dict[tuple[str, str | None], str | None]
     strays: int
     clocks: dict[str, float]
+    unclear: list[str]
 
 
 def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
@@ -58,13 +60,12 @@ def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
         requests: Columns `requests.REQUESTS_SCHEMA`.
     """
     connections = _connections(flows)
-    starts, ends = _times(requests)
     by_log: dict[tuple[str, str | None], dict[tuple[str, str], list[int]]] = defaultdict(lambda: defaultdict(list))
     columns = (requests[name].to_pylist() for name in ("file", "pod", "remote_ip", "local"))
     for row, (file, pod, remote, local) in enumerate(zip(*columns, strict=True)):
         by_log[file, pod][_bare(remote), local].append(row)
-    connections, clocks = _corrected(connections, by_log.values(), (starts, ends))
-    waypoints = {log: _waypoint(log[1], lines, connections, (starts, ends)) for log, lines in by_log.items()}
+    sides = _Sides(connections, requests)
+    waypoints = {log: _waypoint(log[1], lines, sides) for log, lines in by_log.items()}
     together: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     strays = 0
     for log, lines in by_log.items():
@@ -74,20 +75,22 @@ def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
                 together[waypoint, remote, local] += rows
             else:
                 strays += len(rows)
+    ahead = {
+        (clock, waypoint): sides.ahead(clock, {key: rows for key, rows in together.items() if key[0] == waypoint})
+        for waypoint in sorted({key[0] for key in together})
+        for clock in sorted({one.clock for key in together if key[0] == waypoint for one in connections[key]})
+    }
     groups = []
     for key, rows in together.items():
-        order = np.array(rows)[np.lexsort((np.array(rows), starts[rows]))]
-        groups.append(Group(sorted((one.connection for one in connections[key]), key=lambda one: one.start), order))
-    return Grouped(groups, waypoints, strays, clocks)
+        moved = [_moved(one.connection, ahead[one.clock, key[0]]) for one in connections[key]]
+        groups.append(Group(sorted(moved, key=lambda one: one.start), sides.in_order(rows)))
+    differ = {clock: (one.least + one.most) / 2 for (clock, _), one in ahead.items() if one.differ}
+    unclear = sorted({clock for (clock, _), one in ahead.items() if not one.clear})
+    return Grouped(groups, waypoints, strays, differ, unclear)
 
 
 def _bare(ip: str) -> str:
     return ip_of(f"[{ip}]") or ip if ":" in ip else ip
-
-
-def _times(requests: pa.Table) -> tuple[Any, Any]:
-    starts = requests["start"].to_numpy() / 1000.0
-    return starts, starts + requests["duration_ms"].to_numpy()
 
 
 class _Seen(NamedTuple):
@@ -102,40 +105,35 @@ _Connections = Mapping[tuple[str, str, str], list[_Seen]]
 _Lines = Mapping[tuple[str, str], list[int]]
 
 
-def _corrected(
-    connections: _Connections, logs: Iterable[_Lines], times: tuple[Any, Any]
-) -> tuple[_Connections, dict[str, float]]:
-    """Connections with their times by the waypoint's clock, and the clocks that differ."""
-    lines: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for log in logs:
-        for key, rows in log.items():
-            lines[key] += rows
-    of_clock: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for to, some in connections.items():
-        for clock in sorted({one.clock for one in some}):
-            if (to[1], to[2]) in lines:
-                of_clock[clock, to[0]].append(to)
-    starts, ends = times
-    ahead: dict[tuple[str, str], float] = {}
-    for (clock, waypoint), keys in of_clock.items():
-        mine = [[one.connection for one in connections[key] if one.clock == clock] for key in keys]
-        there = [np.array(lines[key[1], key[2]]) for key in keys]
-        ahead[clock, waypoint] = ahead_by(
-            [np.array([one.start for one in some]) for some in mine],
-            [np.array([one.end for one in some]) for some in mine],
-            [starts[one] for one in there], [ends[one] for one in there],
-        )  # fmt: skip
-    found = {
-        key: [one._replace(connection=_shifted(one.connection, ahead.get((one.clock, key[0]), 0.0))) for one in some]
-        for key, some in connections.items()
-    }
-    return found, {clock: ms for (clock, _), ms in ahead.items() if ms}
+class _Sides:
+    """Connections and lines as arrays, for what is asked of clocks."""
+
+    def __init__(self, connections: _Connections, requests: pa.Table) -> None:
+        self.connections = connections
+        starts = requests["start"].to_numpy() / 1000.0
+        received, sent = (requests[name].to_numpy() for name in ("received", "sent"))
+        self._lines = Side(starts, starts + requests["duration_ms"].to_numpy(), received, sent)
+
+    def in_order(self, rows: Sequence[int]) -> IntArray:
+        """Rows of requests, in order of their start."""
+        some = np.array(rows)
+        return some[np.lexsort((some, self._lines.start[some]))]
+
+    def ahead(self, clock: str, lines: Mapping[tuple[str, str, str], list[int]]) -> Ahead:
+        """How far a clock is ahead of that of a waypoint's lines (by waypoint, client and authority)."""
+        groups = []
+        for key, rows in lines.items():
+            some = [seen.connection for seen in self.connections[key] if seen.clock == clock]
+            if some:
+                values = np.array([(one.start, one.end, one.up, one.down) for one in some], float)
+                groups.append((Side(*values.T), self._lines.take(self.in_order(rows))))
+        return ahead_of(groups)
 
 
-def _shifted(one: Connection, ahead: float) -> Connection:
+def _moved(one: Connection, ahead: Ahead) -> Connection:
     """With the times of the waypoint's clock, and room for what is not known of the difference."""
-    room = LEAST_MS / 2 if ahead else 0.0
-    return replace(one, start=one.start - ahead - room, end=one.end - ahead + room)
+    middle, room = (ahead.least + ahead.most) / 2, (ahead.most - ahead.least) / 2
+    return replace(one, start=one.start - middle, end=one.end - middle, room=room, clear=ahead.clear)
 
 
 def _connections(flows: pa.Table) -> _Connections:
@@ -157,23 +155,20 @@ def _connections(flows: pa.Table) -> _Connections:
     return found
 
 
-def _waypoint(
-    pod: str | None, lines: Mapping[tuple[str, str], list[int]], connections: _Connections, times: tuple[Any, Any]
-) -> str | None:
+def _waypoint(pod: str | None, lines: _Lines, sides: _Sides) -> str | None:
     """The address of the waypoint that wrote a log: that of its pod, or the one whose connections hold its lines."""
-    held: Counter[str] = Counter()
+    there: dict[str, dict[tuple[str, str, str], list[int]]] = defaultdict(dict)
     named: Counter[str] = Counter()
-    starts, ends = times
-    for (waypoint, client, authority), some in connections.items():
-        rows = lines.get((client, authority))
-        if rows:
-            named[waypoint] += sum(pod is not None and one.name == pod for one in some)
-            inside = np.zeros(len(rows), np.bool_)
-            for one in (seen.connection for seen in some):
-                inside |= (starts[rows] >= one.start - SLACK_MS) & (ends[rows] <= one.end + SLACK_MS)
-            held[waypoint] += int(inside.sum())
+    for key, some in sides.connections.items():
+        if key[1:] in lines:
+            there[key[0]][key] = lines[key[1:]]
+            named[key[0]] += sum(pod is not None and one.name == pod for one in some)
     if any(named.values()):
         return named.most_common(1)[0][0]
+    held: Counter[str] = Counter()
+    for waypoint, of_it in there.items():
+        for clock in {one.clock for key in of_it for one in sides.connections[key]}:
+            held[waypoint] += sides.ahead(clock, of_it).held
     best = held.most_common(2)
     if not best or not best[0][1] or (len(best) > 1 and best[0][1] < _CLEARLY * best[1][1]):
         return None

@@ -2,14 +2,14 @@
 
 What the line tells of the head's length (its path, the digits of the body's length, …) counts with a factor near one
 unless the capture says otherwise; the rest is a constant for requests alike. Both are found by least squares over
-chains of several lines. Lines alike in everything share what is learned of those alike in the main things, as far as
-there is too little of their own.
+chains of several lines. A line's constant is the sum of what is learned of lines like it (its method and code), of its
+ends (who asks, who answers), and of both together, each as far as there is enough to learn from.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray
 
-Kind = tuple[Hashable, Hashable]
-"""What a line is alike in: the main things, and everything."""
+Kind = tuple[Hashable, Hashable, Hashable]
+"""What a line is alike in: what it is, who its ends are, and both."""
 
 ENOUGH: Final = 3
 """Chains with a kind of line from which on it is known how long its head is."""
@@ -26,8 +26,8 @@ ENOUGH: Final = 3
 _MOST_CHAINS: Final = 4000
 """Chains that are learned from, taken evenly from all: more teach no more."""
 
-_STEADY: Final = (0.02, 0.3)
-"""How hard a kind's constant is pulled towards that of the wider kind: of the main things, of everything."""
+_STEADY: Final = (0.02, 0.02, 0.3)
+"""How hard each part of a line's constant is pulled towards nothing."""
 
 _ROUNDS: Final = 6
 _ROUGH: Final = 3.0
@@ -41,8 +41,9 @@ class Heads:
     Attributes:
         usual: Of a kind nothing is known of.
         spread: How far single heads are from that.
-        length: Kind → length.
-        variance: Kind → its variance.
+        length: Part of a kind → what it adds.
+        variance: Whole kind → variance of its heads.
+        apart: Variance of what a part adds, for those of which nothing is known.
         factors: Of each thing the line tells.
     """
 
@@ -50,6 +51,7 @@ class Heads:
     spread: float = 0.0
     length: dict[Hashable, float] = field(default_factory=dict)
     variance: dict[Hashable, float] = field(default_factory=dict)
+    apart: tuple[float, ...] = ()
     factors: FloatArray | None = None
 
     def of(self, kinds: Sequence[Kind], told: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -65,10 +67,14 @@ class Heads:
         return length, np.array([one[1] for one in known], float)
 
     def _known(self, kind: Kind) -> tuple[float, float]:
-        for one in reversed(kind):
-            if one in self.variance:
-                return self.length[one], self.variance[one]
-        return self.usual, self.spread**2
+        length = self.usual + sum(self.length.get(part, 0.0) for part in kind)
+        variance = self.variance.get(kind[-1])
+        if variance is not None:
+            return length, variance
+        if not any(part in self.length for part in kind):
+            return length, self.spread**2
+        known = self.variance.get(kind[0], 0.0)
+        return length, known + sum(one for part, one in zip(kind, self.apart, strict=True) if part not in self.length)
 
 
 def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray) -> Heads:
@@ -105,7 +111,8 @@ def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray
     constants, off, trusted = _robust(np.hstack([matrix, told]), rest - many * usual, many, pull)
     pooled = float(np.mean(off[trusted] ** 2)) if trusted.any() else 0.0
     heads = Heads(usual, float(np.std(rest / many)) + np.sqrt(pooled) + 2, factors=1 + constants[len(numbers) :])
-    wide_of = _wider(chains)
+    levels = np.array(level, np.intp)
+    heads.apart = tuple(_apart(constants[: len(numbers)][levels == one], heads.spread) for one in range(len(_STEADY)))
     for one, column in numbers.items():
         with_it = matrix[:, column] > 0
         if (with_it & trusted).sum() >= _MOSTLY * with_it.sum():
@@ -114,9 +121,13 @@ def learned(chains: Sequence[Sequence[Kind]], told: FloatArray, rest: FloatArray
             share = matrix[with_it, column] / many[with_it]
             spread = (float(np.sum(off[with_it] ** 2 * share)) + 2 * pooled) / (float(share.sum()) + 2)
             heads.variance[one] = (np.sqrt(spread) + _LEAST_SPREAD) ** 2
-            wider = wide_of.get(one)
-            heads.length[one] = usual + constants[column] + (constants[numbers[wider]] if wider in numbers else 0.0)
+            heads.length[one] = float(constants[column])
     return heads
+
+
+def _apart(constants: FloatArray, spread: float) -> float:
+    """Variance of what parts add; as large as all heads' where there are too few to tell."""
+    return float(np.mean(constants**2)) if len(constants) >= ENOUGH else spread**2
 
 
 _MOSTLY: Final = 0.75
@@ -125,10 +136,6 @@ _STEADY_FACTOR: Final = 3.0
 
 _LEAST_SPREAD: Final = 0.25
 """Bytes; added to what was seen, for few chains may agree by chance."""
-
-
-def _wider(chains: Sequence[Sequence[Kind]]) -> Mapping[Hashable, Hashable]:
-    return {kind[1]: kind[0] for chain in chains for kind in chain}
 
 
 def _robust(

@@ -30,6 +30,12 @@ FEWEST_TO_LEARN: Final = 5
 MOST_CANDIDATES: Final = 4096
 """Candidates that are listed for a connection; with more there is no list."""
 
+UNDECIDED: Final = -1
+"""Instead of the row of a line's flow: it may be of several."""
+
+IN_NONE: Final = -2
+"""Likewise: it is in no connection that is left for it."""
+
 FEWEST_GAPS: Final = 3
 MOST_GAPS: Final = 0.005
 """From so many connections, and so large a share of them, that no lines explain, the waypoint's log has gaps: then
@@ -59,14 +65,17 @@ class _Table:
         flags, code = words("flags"), requests["code"].to_pylist()
         authority, agent, cluster = words("authority"), words("agent"), words("cluster")
         self.up_kinds: list[Kind] = [
-            ((a, b, c), (a, b, c, d, e))
+            ((a, b, c), (d, e), (a, b, c, d, e))
             for a, b, c, d, e in zip(method, body.tolist(), flags, authority, agent, strict=True)
         ]
+        # An answer of the waypoint's own (without a server's time) does not depend on the server.
+        service_ms = words("service_ms")
+        ends = [None if ms is None else one for one, ms in zip(cluster, service_ms, strict=True)]
         self.down_kinds: list[Kind] = [
-            ((a, b, c, d), (a, b, c, d, e))
-            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, cluster, strict=True)
+            ((a, b, c, d), (e,), (a, b, c, d, e))
+            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, ends, strict=True)
         ]
-        service = np.array([len(one or "") for one in words("service_ms")])
+        service = np.array([len(one or "") for one in service_ms])
         self.up, self.down = received.astype(float), sent.astype(float)
         self.up_told = np.column_stack([numbers("target_bytes"), _digits(received)]).astype(float)
         self.down_told = np.column_stack([service, _digits(sent)]).astype(float)
@@ -98,7 +107,7 @@ _Known = list[tuple[Connection, IntArray]]
 """Connections with the rows of their lines."""
 
 
-def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
+def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, IntArray, WaypointJoin]:
     """Fill in the columns of a waypoint's log.
 
     Args:
@@ -106,13 +115,13 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         requests: Columns `requests.REQUESTS_SCHEMA`.
 
     Returns:
-        The flows, and what became of the lines.
+        The flows; for each line the row of its flow, or `UNDECIDED`, or `IN_NONE`; and what became of the lines.
 
     Cost: some 10 ms a group of a few lines; a connection among hundreds of others takes up to 0.1 s. Memory: the
         flows, and up to `MOST_CANDIDATES` numbers a connection.
     """
     found = grouped(flows, requests)
-    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks)
+    joined = WaypointJoin(requests.num_rows, strays=found.strays, clocks=found.clocks, unclear=found.unclear)
     joined.unplaced = sorted({file for (file, _), waypoint in found.waypoints.items() if waypoint is None})
     table = _Table(requests)
     all_candidates = [_candidates(group, table) for group in found.groups]
@@ -141,7 +150,12 @@ def join(flows: pa.Table, requests: pa.Table) -> tuple[pa.Table, WaypointJoin]:
         for connection, rows in zip(group.connections, of_group, strict=True)
         if connection.row not in undecided and len(rows)
     ]
-    return _filled(flows, requests, decided, open_), joined
+    flow_of: IntArray = np.full(requests.num_rows, IN_NONE, np.int64)
+    for _, rows in open_:
+        flow_of[rows] = UNDECIDED
+    for one, rows in decided:
+        flow_of[rows] = one.row
+    return _filled(flows, requests, decided, open_), flow_of, joined
 
 
 def _candidates(group: Group, table: _Table) -> list[IntArray]:
@@ -162,7 +176,7 @@ def _clear_by_time(found: Grouped, all_candidates: Sequence[Sequence[IntArray]])
         known += [
             (one, mine)
             for one, mine in zip(group.connections, of_group, strict=True)
-            if len(mine) and single.issuperset(mine.tolist())
+            if one.clear and len(mine) and single.issuperset(mine.tolist())
         ]
     return known
 

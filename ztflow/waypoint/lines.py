@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, IntArray
 
-SLACK_MS = 2.0
-"""How far a line may be outside its connection: both logs cut times to whole milliseconds."""
+SLACK_MS = 1.0
+"""How far a line may be outside its connection: both logs cut times to whole milliseconds. With clocks that agree it is
+up to 2 ms before and never after; `clocks` finds the middle."""
 
 FEWEST_SIGMAS = 6.0
 """How many standard deviations, and one byte, a sum of heads may be off before the lines are not of that connection."""
@@ -48,10 +49,12 @@ class Connection:
 
     Attributes:
         row: Its row in the table of flows.
-        start: Milliseconds.
+        start: Milliseconds, by the clock of its lines.
         end: Likewise.
         up: Bytes client → waypoint.
         down: Bytes waypoint → client.
+        room: Milliseconds that clock may be off.
+        clear: False where too little is known of the clocks for anything to be decided.
     """
 
     row: int
@@ -59,3 +62,15 @@ class Connection:
     end: float
     up: float
     down: float
+    room: float = 0.0
+    clear: bool = True
+
+    @property
+    def earliest(self) -> float:
+        """Before this no line of it begins."""
+        return self.start - self.room - SLACK_MS
+
+    @property
+    def latest(self) -> float:
+        """After this no line of it ends."""
+        return self.end + self.room + SLACK_MS

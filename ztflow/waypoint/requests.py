@@ -23,8 +23,8 @@ REQUESTS_SCHEMA: Final = pa.schema(
         ("remote_ip", _WORD), ("remote_port", pa.int64()),
     ]
 )  # fmt: skip
-"""`start` in microseconds since 1970; `target_bytes` is the length of the path; `upstream` and `local` are host:port.
-What the line says nothing of is null."""
+"""`start` in microseconds since 1970; `details` of a connection of plain TCP say how it was ended; `target_bytes` is
+the length of the path; `upstream` and `local` are host:port. What the line says nothing of is null."""
 
 _AT_ONCE = 8192
 """Rows that wait as Python objects before they become columns."""
@@ -105,7 +105,7 @@ def _row(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:
         return None
     path, upstream = _text(fields.get("path")), _text(fields.get("upstream"))
     service = fields.get("service_time")
-    words = [_text(fields.get(name)) for name in ("flags", "details")]
+    words = [_text(fields.get("flags")), _text(fields.get("details")) or _text(fields.get("ended"))]
     return (
         start, *numbers, _text(fields.get("method")), None if path is None else len(path.encode()),
         _text(fields.get("protocol")), _whole(fields.get("code")), *words, None if service is None else str(service),

@@ -25,7 +25,9 @@ def _html(name: str, table: pa.Table, columns: Sequence[TextColumn]) -> str:
     return html_table(
         [column.title.lower() for column in columns],
         list(zip(*(column.cells(batch) for column in columns), strict=True)),
-        units=[Unit.NUMBER if column.right else Unit.TEXT for column in columns],
+        units=[
+            Unit.TIME if column.title == "TIME" else Unit.NUMBER if column.right else Unit.TEXT for column in columns
+        ],
         caption=f"{name}: {table.num_rows:,} rows",
         hidden=max(table.num_rows - ROWS_SHOWN, 0),
         notes=["to_arrow() and to_pandas() have every column"],

@@ -12,6 +12,7 @@ from ztflow.cli.options import (
     Reading,
     Rows,
     Talk,
+    Waypoints,
     Word,
     filter_options,
     input_arguments,
@@ -20,6 +21,7 @@ from ztflow.cli.options import (
     option,
     output_option,
     reading_options,
+    waypoint_options,
 )
 from ztflow.cli.run import Run, run_command
 
@@ -42,12 +44,13 @@ GRAPH_FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscap
 @option(OUTPUT, "--format", "-o", metavar="FORMAT", type=Word(GRAPH_FORMATS), help=f"{', '.join(GRAPH_FORMATS)}.")
 @output_option
 @reading_options
+@waypoint_options
 @filter_options
 @limit_options
 @message_options
 def graph(
     inputs: Sequence[str], *, by: str, format: str | None, output: str | None,  # noqa: A002 - as the option is called
-    reading: Reading, grid: Grid, rows: Rows, talk: Talk,
+    reading: Reading, waypoints: Waypoints, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Who talks to whom as a graph, for people and for graph tools."""
 
@@ -64,8 +67,8 @@ def graph(
         form = chosen_format(format, output, GRAPH_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
-        check_destination(form, output, sources, reading.inventory, follow=reading.follow)
-        reader = Reader(run, reading)
+        check_destination(form, output, sources, [*reading.inventory, *waypoints.waypoint], follow=reading.follow)
+        reader = Reader(run, reading, waypoints)
         columns = map_columns_of(by) if form == "html" else columns_of(by)
 
         def needed(tables: Iterator[Flows]) -> Iterator[Flows]:

@@ -12,6 +12,7 @@ from ztflow.cli.options import (
     Reading,
     Rows,
     Talk,
+    Waypoints,
     Word,
     filter_options,
     input_arguments,
@@ -19,6 +20,7 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
+    waypoint_options,
 )
 from ztflow.cli.run import Run, run_command
 
@@ -42,12 +44,13 @@ from ztflow.cli.run import Run, run_command
     help="An earlier capture: the page says what changed since. Repeatable.",
 )
 @reading_options
+@waypoint_options
 @filter_options
 @limit_options
 @message_options
 def page(
     inputs: Sequence[str], *, output: str | None, by: str, before: Sequence[str],
-    reading: Reading, grid: Grid, rows: Rows, talk: Talk,
+    reading: Reading, waypoints: Waypoints, grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """One HTML file for a colleague: summary, map, reports, connections."""
 
@@ -62,13 +65,16 @@ def page(
         if before and reading.follow:
             raise UsageError("--before compares finished captures; it cannot follow")
         sources = run.sources(inputs)
-        check_destination("html", output, [*sources, *before], reading.inventory, follow=reading.follow)
-        reader = Reader(run, reading)
+        check_destination(
+            "html", output, [*sources, *before], [*reading.inventory, *waypoints.waypoint], follow=reading.follow
+        )
+        reader = Reader(run, reading, waypoints)
+        reader_before = Reader(run, reading) if before and waypoints.waypoint else reader
 
-        def read(some: list[str]) -> Flows:
+        def read(some: list[str], reader: Reader) -> Flows:
             return Selection(Flows, reading=reading, grid=grid, rows=rows).apply(reader.all_flows(some))
 
-        earlier, flows = read([*before]) if before else None, read(sources)
+        earlier, flows = read([*before], reader_before) if before else None, read(sources, reader)
         text = incident_page(flows, by=by, before=earlier, inputs=words_read(sources, reading))
         with destination(output, run.answers) as stream:
             stream.write(text.encode())

@@ -13,6 +13,7 @@ from ztflow.cli.options import (
     Reading,
     Rows,
     Talk,
+    Waypoints,
     Word,
     argument,
     filter_options,
@@ -21,6 +22,7 @@ from ztflow.cli.options import (
     message_options,
     option,
     reading_options,
+    waypoint_options,
 )
 from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
@@ -77,12 +79,14 @@ REPORT_NAMES = (
     help="For traffic: the course over time, in steps of 10s, 1m, 1h, the empty ones too.",
 )
 @reading_options
+@waypoint_options
 @filter_options
 @limit_options
 @message_options
 def report(
     name: str, inputs: Sequence[str], output: ReportOutput, *, price: str | None, metrics: Sequence[str],
-    prometheus: str | None, by: str | None, every: str | None, reading: Reading, grid: Grid, rows: Rows, talk: Talk,
+    prometheus: str | None, by: str | None, every: str | None, reading: Reading, waypoints: Waypoints,
+    grid: Grid, rows: Rows, talk: Talk,
 ) -> int:  # fmt: skip
     """Answer one question in tables: locality, denied, loss and so on."""
 
@@ -101,14 +105,16 @@ def report(
         counted = "--metrics" if metrics else "--prometheus" if prometheus else ""
         if counted and name != "loss":
             raise UsageError(f"{counted} is for report loss")
+        both = name in NEEDS_HALVES or counted
+        if both and waypoints.waypoint:
+            raise UsageError(f"--waypoint: report {name} is about ztunnel's lines, and has no place for requests")
         sources_of_counters = _Counted(metrics, prometheus) if counted else None
         more: dict[str, object] = {**_more(name, by, every)}
         selection = Selection(Flows, reading=reading, grid=grid, rows=rows)
         sources = run.sources(inputs)
-        read = [*reading.inventory, *([] if price is None else [price])]
+        read = [*reading.inventory, *waypoints.waypoint, *([] if price is None else [price])]
         check_destination(form, output.output, sources, read, follow=reading.follow)
-        reader = Reader(run, reading)
-        both = name in NEEDS_HALVES or counted
+        reader = Reader(run, reading, waypoints, counts_requests=name == "waypoints")
         halves, found = reader.capture(sources) if both else (None, reader.all_flows(sources))
         counters = None
         if sources_of_counters is not None and halves is not None:

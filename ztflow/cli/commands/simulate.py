@@ -147,9 +147,11 @@ def _write(scenario: Scenario, seed: int, directory: str) -> None:
     capture = make(scenario, seed)
     capture.write(directory)
     count = len(capture.files)
+    log = capture.request_log
+    requests = "" if log is None else f", {len(log.line_of):,} requests in {log.name},"
     say(
         f"{capture.connections.count:,} connections, {capture.access_lines:,} access lines in {count} "
-        f"{'file' if count == 1 else 'files'} under {directory}"
+        f"{'file' if count == 1 else 'files'}{requests} under {directory}"
     )
 
 
@@ -162,6 +164,8 @@ def _print(scenario: Scenario, seed: int) -> None:
         for file in capture.files:
             for content in capture.content(file):
                 stream.write(content)
+        if capture.request_log is not None:
+            stream.write(b"".join(capture.request_log.lines))
 
 
 def _play(scenario: Scenario, seed: int, speed: float) -> None:

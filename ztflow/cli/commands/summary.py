@@ -10,10 +10,12 @@ from ztflow.cli.options import (
     Grid,
     Reading,
     Talk,
+    Waypoints,
     filter_options,
     input_arguments,
     message_options,
     reading_options,
+    waypoint_options,
 )
 from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
 @input_arguments
 @report_output_options
 @reading_options
+@waypoint_options
 @filter_options
 @message_options
-def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid: Grid, talk: Talk) -> int:
+def summary(
+    inputs: Sequence[str], output: ReportOutput, reading: Reading, waypoints: Waypoints, grid: Grid, talk: Talk
+) -> int:
     """Who talks to whom, on one screen. The default command."""
 
     def body(run: Run) -> None:
@@ -46,8 +51,9 @@ def summary(inputs: Sequence[str], output: ReportOutput, reading: Reading, grid:
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid)
         sources = run.sources(inputs)
-        check_destination(form, output.output, sources, reading.inventory, follow=reading.follow)
-        reader = Reader(run, reading)
+        read = [*reading.inventory, *waypoints.waypoint]
+        check_destination(form, output.output, sources, read, follow=reading.follow)
+        reader = Reader(run, reading, waypoints, counts_requests=True)
         paper = paper_for(talk.color, output.output, output.rows)
         dropped = 0
         if reading.follow or (form == "table" and paper.width is not None and sources == ["-"]):

@@ -11,12 +11,14 @@ from ztflow.cli.options import (
     Grid,
     Reading,
     Talk,
+    Waypoints,
     Word,
     filter_options,
     input_arguments,
     message_options,
     option,
     reading_options,
+    waypoint_options,
 )
 from ztflow.cli.output_options import ReportOutput, report_output_options
 from ztflow.cli.run import Run, run_command
@@ -29,10 +31,11 @@ BY = (*GRAPH_LEVELS, "pair")
 @option(OUTPUT, "--by", metavar="LEVEL", type=Word(BY), default="workload", help=f"One of {', '.join(BY)}.")
 @report_output_options
 @reading_options
+@waypoint_options
 @filter_options
 @message_options
 def top(
-    inputs: Sequence[str], by: str, output: ReportOutput, reading: Reading, grid: Grid, talk: Talk
+    inputs: Sequence[str], by: str, output: ReportOutput, reading: Reading, waypoints: Waypoints, grid: Grid, talk: Talk
 ) -> int:  # fmt: skip
     """Who has most traffic, with rates, shares and refusals."""
 
@@ -48,8 +51,9 @@ def top(
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         selection = Selection(Flows, reading=reading, grid=grid)
         sources = run.sources(inputs)
-        check_destination(form, output.output, sources, reading.inventory, follow=reading.follow)
-        made = found(selection.apply(Reader(run, reading).all_flows(sources)), by)  # type: ignore[arg-type]  # checked
+        read = [*reading.inventory, *waypoints.waypoint]
+        check_destination(form, output.output, sources, read, follow=reading.follow)
+        made = found(selection.apply(Reader(run, reading, waypoints).all_flows(sources)), by)  # type: ignore[arg-type]  # checked
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from ztflow.columns.dictionaries import NONE, codes_of, encoded, text_hash
+from ztflow.columns.dictionaries import NONE, codes_of, encoded, text_hashes
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Index, IntArray, UIntArray
 from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.features.basic import BasicFeatures
@@ -75,8 +75,7 @@ class SeenAddresses:
         here = np.zeros(len(addresses.dictionary), np.bool_)
         here[codes] = True
         seen = np.flatnonzero(here)
-        words = addresses.dictionary.take(pa.array(seen)).to_pylist()
-        hashes = np.array([text_hash(word) for word in words], np.uint64)
+        hashes = text_hashes(addresses.dictionary.take(pa.array(seen)))
         names, times = self._since.get(role, _NONE_SEEN)
         news = np.ones(len(seen), np.bool_)
         if len(names):

@@ -64,7 +64,10 @@ def details(view: View, groups: Groups) -> dict[str, Any]:
 
 
 def _over_time(view: View, groups: Groups, bad: BoolArray) -> dict[str, Any]:
-    """Connections of each edge in each step (by their end), only where there are some; the refused ones likewise."""
+    """Connections of each edge in each step (by their end), only where there are some; the refused ones likewise.
+
+    Times are microseconds: a command for some steps is to list just what is in them.
+    """
     _, ended = view.seen()
     timed = ended != NO_TIME
     if not timed.any():
@@ -83,8 +86,8 @@ def _over_time(view: View, groups: Groups, bad: BoolArray) -> dict[str, Any]:
     # A cell's key is told as the step from the one before: small numbers.
     return {
         "steps": steps,
-        "first": first // 1000,
-        "length": (last - first + 1) / steps / 1000,
+        "first": first,
+        "span": last - first + 1,
         "timeless": int((~timed).sum()),
         "cells": np.diff(cells, prepend=0).tolist(),
         "flows": packed(counts.tolist()),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _PROGRAM = (
-    "columns", "text", "tree", "links", "layout", "draw", "matrix", "panel", "table", "moves", "main", "controls",
+    "columns", "text", "shapes", "tree", "links", "layout", "draw", "matrix", "command", "panel", "table", "moves",
+    "main", "controls",
 )  # fmt: skip
 """Its parts, in the order they are read; they share one scope."""
 
@@ -83,7 +84,7 @@ def totals(graph: nx.MultiDiGraph[str]) -> dict[str, int]:
     """Sums over all edges of the counts a header needs."""
     names = (
         "flows", "request_bytes", "response_bytes", "bytes_unknown", "same_node", "cross_node", "locality_unknown",
-        "denied", "failed", "plaintext", "mtls_unknown",
+        "denied", "failed", "plaintext", "plaintext_refused", "left_mesh", "mtls_unknown",
     )  # fmt: skip
     every = [attributes for _, _, attributes in graph.edges(data=True)]
     return {name: sum(attributes.get(name, 0) for attributes in every) for name in names}
@@ -106,6 +107,9 @@ def _facts(graph: nx.MultiDiGraph[str]) -> list[str]:
         shares = (("same_node", "same node"), ("cross_node", "cross node"), ("locality_unknown", "node unknown"))
         facts.append(", ".join(f"{word} {share_text(sums[name] / flows)}" for name, word in shares))
     facts.append(f"{sums['denied']:,} denied, {sums['failed']:,} failed, {sums['plaintext']:,} plaintext")
+    for name, text in (("plaintext_refused", "plaintext refused"), ("left_mesh", "left the mesh")):
+        if sums[name]:
+            facts.append(f"{sums[name]:,} {text}")
     if sums["mtls_unknown"]:
         facts.append(f"encryption unknown for {sums['mtls_unknown']:,}")
     facts.append(f"{graph.number_of_nodes():,} vertices, {graph.number_of_edges():,} edges")

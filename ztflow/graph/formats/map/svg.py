@@ -28,7 +28,7 @@ _DARK = (
 _SAYS_LIGHT = ':root[data-theme=light] .ztmap,[data-jp-theme-light="true"] .ztmap,.vscode-light .ztmap'
 _SAYS_DARK = ':root[data-theme=dark] .ztmap,[data-jp-theme-light="false"] .ztmap,.vscode-dark .ztmap'
 
-STYLE = f"""
+PALETTE = f"""
 .ztmap{{{_LIGHT};
 font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:11px}}
 @media(prefers-color-scheme:dark){{.ztmap{{{_DARK}}}}}
@@ -36,6 +36,10 @@ font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monosp
 {_SAYS_DARK}{{{_DARK}}}
 @media print{{.ztmap{{{_LIGHT}}}}}
 .ztmap text{{fill:var(--ink);dominant-baseline:central}}
+"""
+"""Colours in light and dark, and the font: of the map and of other pictures."""
+
+STYLE = f"""{PALETTE}
 .ztmap .box rect{{fill:var(--box);stroke:var(--line)}}.ztmap .box.none rect{{stroke-dasharray:6 5;fill:none}}
 .ztmap .box.inner rect{{fill:var(--paper);fill-opacity:.5}}.ztmap .box rect.grip{{fill:transparent;stroke:none}}
 .ztmap .box text{{font-weight:bold;font-size:13px}}
@@ -48,7 +52,8 @@ font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monosp
 stroke-width:2.5}}
 .ztmap .edge path{{fill:none;stroke:var(--c);stroke-opacity:.72}}
 .ztmap .crowded .edge path,.ztmap.crowded .edge path{{stroke-opacity:.35}}
-.ztmap .edge path.catch{{stroke-opacity:0;stroke-width:11}}.ztmap .edge:hover path.line{{stroke-opacity:1}}
+.ztmap .edge path.catch{{visibility:hidden;pointer-events:stroke;stroke-width:11}}
+.ztmap .edge:hover path.line{{stroke-opacity:1}}
 .ztmap .edge.bundle path.line,.ztmap.crowded .edge.bundle path.line{{stroke-opacity:.6;stroke-dasharray:none}}
 .ztmap .edge .tip{{fill:var(--c);stroke:none}}
 .ztmap .same_node{{--c:var(--same_node)}}.ztmap .cross_node{{--c:var(--cross_node)}}
@@ -57,16 +62,22 @@ stroke-width:2.5}}
 .ztmap .unknown,.ztmap .untold{{--c:var(--unknown)}}
 .ztmap .unknown path.line,.ztmap .untold path.line{{stroke-dasharray:3 4}}
 .ztmap .mtls,.ztmap .fine{{--c:var(--same_node)}}.ztmap .waypoint{{--c:var(--accent)}}
-.ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed{{--c:var(--cross_node)}}
-.ztmap .dim{{opacity:.12}}
+.ztmap .plaintext,.ztmap .denied{{--c:var(--bad)}}.ztmap .failed,.ztmap .plaintext_refused{{--c:var(--cross_node)}}
+.ztmap .new{{--c:var(--same_node)}}.ztmap .gone{{--c:var(--bad)}}.ztmap .more{{--c:var(--accent)}}
+.ztmap .less{{--c:var(--accent)}}.ztmap .gone path.line,.ztmap .less path.line{{stroke-dasharray:8 4}}
+.ztmap .newly_denied{{--c:var(--bad)}}.ztmap .newly_failed{{--c:var(--cross_node)}}.ztmap .locality{{--c:var(--mixed)}}
+.ztmap .newly_plaintext{{--c:var(--cross_zone)}}.ztmap .same{{--c:var(--unknown)}}
+.ztmap .left_mesh{{--c:var(--cross_zone)}}.ztmap .plaintext_refused path.line{{stroke-dasharray:8 4}}
+.ztmap.ztmap .edge.dim path.line{{stroke-opacity:.08}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
+.ztmap .vertex.dim>*{{fill-opacity:.25;stroke-opacity:.25}}
 .ztmap .edge.refused circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
 .ztmap .edge.refused text,.ztmap .badge text{{fill:var(--bad);font-size:9px;font-weight:bold;text-anchor:middle}}
 .ztmap .badge circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
 .ztmap .lock .ring{{fill:var(--paper);stroke:var(--c)}}.ztmap .lock.mixed .sign{{fill-opacity:.25}}
 .ztmap .lock .sign{{fill:var(--c);stroke:var(--c);stroke-width:1.3}}.ztmap .lock text{{text-anchor:middle}}
-.ztmap .lock.plaintext .sign{{fill:none}}
-.ztmap .matrix .field{{fill:var(--box);stroke:var(--line)}}.ztmap .cell rect{{fill:var(--c)}}
-.ztmap .cell path.corner{{fill:var(--bad);stroke:none}}.ztmap .matrix .row{{text-anchor:end}}
+.ztmap .lock.plaintext .sign,.ztmap .lock.plaintext_refused .sign,.ztmap .lock.left_mesh .sign{{fill:none}}
+.ztmap .matrix .field{{fill:var(--box);stroke:var(--line)}}.ztmap .cell{{fill:var(--c)}}
+.ztmap .corners{{fill:var(--bad);pointer-events:none}}.ztmap .matrix .row{{text-anchor:end}}
 .ztmap .matrix .axes{{fill:var(--muted)}}
 """
 """Same-node and cross-node edges differ in colour and the unknown ones in dashes, for light and dark pages."""
@@ -198,6 +209,7 @@ def edge_facts(attributes: Mapping[str, Any]) -> list[str]:
     told = (
         ("same_node", "same node"), ("cross_node", "cross node"), ("locality_unknown", "node unknown"),
         ("denied", "denied"), ("failed", "failed"), ("plaintext", "plaintext"),
+        ("plaintext_refused", "plaintext refused"), ("left_mesh", "left the mesh"),
     )  # fmt: skip
     lines.append(", ".join(f"{attributes[name]:,} {word}" for name, word in told if attributes.get(name)))
     return [visible(line) for line in lines if line]

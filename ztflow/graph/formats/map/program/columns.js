@@ -44,25 +44,30 @@ function named(texts) {
 }
 
 const EDGES = { count: DATA.edges.source.length, path: worded(DATA.edges.path) };
-for (const [name, column] of Object.entries(DATA.edges)) if (name !== "path") EDGES[name] = unpack(column);
+for (const [name, column] of Object.entries(DATA.edges)) if (!["path", "change"].includes(name)) EDGES[name] = unpack(column);
 EDGES.bytes = EDGES.request_bytes.map((bytes, edge) => bytes + EDGES.response_bytes[edge]);
 EDGES.bad = EDGES.denied.map((denied, edge) => denied + EDGES.failed[edge]);
 
 // What kinds of connections an edge has, one bit a kind.
-const MTLS = 1, WAYPOINT = 2, PLAINTEXT = 4, NOT_TOLD = 8;
+const MTLS = 1, WAYPOINT = 2, PLAINTEXT = 4, PLAINTEXT_REFUSED = 8, LEFT_MESH = 16, NOT_TOLD = 32;
 const ENCRYPTION = [[MTLS, "mtls", "mTLS"], [WAYPOINT, "waypoint", "mTLS to a waypoint"], [PLAINTEXT, "plaintext", "plaintext"],
-  [NOT_TOLD, "untold", "encryption unknown"]];
+  [PLAINTEXT_REFUSED, "plaintext_refused", "plaintext refused"], [LEFT_MESH, "left_mesh", "left the mesh"], [NOT_TOLD, "untold", "encryption unknown"]];
 const SAME_NODE = 1, CROSS_NODE = 2, CROSS_ZONE = 4, NO_PLACE = 8;
 const DISTANCE = [[SAME_NODE, "same_node", "same node"], [CROSS_NODE, "cross_node", "cross node"],
   [CROSS_ZONE, "cross_zone", "cross zone"], [NO_PLACE, "unknown", "node unknown"]];
 const FINE = 1, DENIED = 2, FAILED = 4;
 const OUTCOME = [[FINE, "fine", "not refused"], [DENIED, "denied", "denied"], [FAILED, "failed", "failed"]];
-const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME };
+// What changed since an earlier capture; an edge of none is as it was, one that is gone has the figures it had.
+const CHANGE = [["new", "new"], ["gone", "gone"], ["more", "more traffic"], ["less", "less traffic"], ["newly_denied", "newly denied"],
+  ["newly_failed", "newly failed"], ["newly_plaintext", "newly in plaintext"], ["locality", "other locality"], ["same", "as before"]]
+  .map(([name, text], place) => [1 << place, name, text]);
+const KINDS = { encryption: ENCRYPTION, distance: DISTANCE, outcome: OUTCOME, ...(DATA.edges.change ? { change: CHANGE } : {}) };
 
 EDGES.encryption = EDGES.flows.map((flows, edge) => {
-  const plain = EDGES.plaintext[edge], untold = EDGES.mtls_unknown[edge];
+  const plain = EDGES.plaintext[edge], refused = EDGES.plaintext_refused[edge], left = EDGES.left_mesh[edge], untold = EDGES.mtls_unknown[edge];
   const secure = EDGES.path.of(edge) === "waypoint" ? WAYPOINT : MTLS;
-  return (flows > plain + untold ? secure : 0) | (plain ? PLAINTEXT : 0) | (untold ? NOT_TOLD : 0);
+  return (flows > plain + refused + left + untold ? secure : 0) | (plain ? PLAINTEXT : 0) | (refused ? PLAINTEXT_REFUSED : 0)
+    | (left ? LEFT_MESH : 0) | (untold ? NOT_TOLD : 0);
 });
 EDGES.distance = EDGES.flows.map((flows, edge) => {
   const same = EDGES.same_node[edge], cross = EDGES.cross_node[edge], far = EDGES.cross_zone[edge];
@@ -71,11 +76,18 @@ EDGES.distance = EDGES.flows.map((flows, edge) => {
 });
 EDGES.outcome = EDGES.flows.map((flows, edge) => (flows > EDGES.bad[edge] ? FINE : 0)
   | (EDGES.denied[edge] ? DENIED : 0) | (EDGES.failed[edge] ? FAILED : 0));
+const changes = worded(DATA.edges.change); // of all "same" where there is no earlier capture
+EDGES.change = EDGES.flows.map((_, edge) => (changes.of(edge) || "same").split(" ").reduce((mask, name) => mask | CHANGE.find((one) => one[1] === name)[0], 0));
+const GONE = CHANGE[1][0];
+const isGone = (edge) => EDGES.change[edge] === GONE;
+VERTICES.gone = new Uint8Array(VERTICES.count).fill(DATA.edges.change ? 1 : 0);
+for (let edge = 0; edge < EDGES.count; edge += 1) if (!isGone(edge)) VERTICES.gone[EDGES.source[edge]] = VERTICES.gone[EDGES.target[edge]] = 0;
 
 /** The class of a mixture: its kind's name, or `mixed`. */
 function classOf(kind, mask) {
   const found = KINDS[kind].filter(([bit]) => mask & bit);
   if (kind === "outcome") return mask & DENIED ? "denied" : mask & FAILED ? "failed" : "fine";
+  if (kind === "encryption" && mask === (MTLS | WAYPOINT)) return "mtls"; // all of it is encrypted
   return found.length === 1 ? found[0][1] : found.length ? "mixed" : "unknown";
 }
 
@@ -86,6 +98,8 @@ function wordsOf(kind, mask) {
 
 // Connections over time: only steps with traffic, in order of edge and step.
 const TIME = DATA.time && DATA.time.steps > 1 ? DATA.time : null;
+/** When a step begins: microseconds since 1970. */
+const stepTime = (step) => TIME.first + Math.ceil((step * TIME.span) / TIME.steps);
 const CELLS = series(TIME && TIME.cells, TIME && TIME.flows);
 const BAD_CELLS = series(TIME && TIME.bad_cells, TIME && TIME.bad);
 

@@ -61,10 +61,10 @@ function timeSlider() {
   from.max = to.max = TIME.steps - 1;
   to.value = TIME.steps - 1;
   const show = () => {
-    const wide = 600 / TIME.steps, digits = TIME.length < 1000 ? 23 : 19;
+    const wide = 600 / TIME.steps, digits = TIME.span < TIME.steps * 1e6 ? 3 : 0;
     byId("window").setAttribute("x", state.from * wide);
     byId("window").setAttribute("width", (state.to - state.from + 1) * wide);
-    byId("time-text").textContent = `${timeText(TIME.first + state.from * TIME.length, digits)} to ${timeText(TIME.first + (state.to + 1) * TIME.length, digits)}`
+    byId("time-text").textContent = `${timeText(stepTime(state.from), digits)} to ${timeText(stepTime(state.to + 1), digits)}`
       + (TIME.timeless ? ` (${count(TIME.timeless)} connections have no time)` : "");
   };
   const changed = (event) => {
@@ -100,6 +100,8 @@ function begin() {
   level.value = state.level = pick;
   level.addEventListener("change", () => { state.level = level.value; state.selection = null; draw(true); });
   byId("view").addEventListener("change", changeView);
+  if (KINDS.change) byId("colour").append(option("change"));
+  if (KINDS.change) byId("colour").value = state.colour = "change";
   byId("colour").addEventListener("change", () => { state.colour = byId("colour").value; draw(false); });
   byId("measure").addEventListener("change", () => { state.measure = byId("measure").value; limits(); draw(false); });
   byId("least").addEventListener("input", changeLeast);
@@ -111,7 +113,12 @@ function begin() {
     if (event.key === "Enter" && state.hits !== null && state.hits.size) focusOn(state.leafItems[state.hits.values().next().value]);
   });
   tableHead(byId("heads"), sorting, drawSide);
-  byId("rows").addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) act("edge", Number(row.dataset.edge)); });
+  const chooseRow = (event) => {
+    const row = event.target.closest("tr");
+    if (row && (event.type === "click" || event.key === "Enter")) act("edge", Number(row.dataset.edge));
+  };
+  byId("rows").addEventListener("click", chooseRow);
+  byId("rows").addEventListener("keydown", chooseRow);
   filterBoxes();
   timeSlider();
   // Where lines would have to be left out even so, or boxes could not be read, the page opens with the matrix.

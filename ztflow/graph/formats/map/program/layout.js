@@ -65,21 +65,34 @@ function measure(item, orders) {
   const blocks = boxes.map((box) => ({ w: box.w, h: box.h, box }));
   if (pills.length) blocks.unshift(pillBlock(pills, root || pills.every((kid) => kid.kids.length)));
   const gapX = root ? 130 : 60, gapY = root ? 56 : 34;
-  const area = blocks.reduce((sum, block) => sum + (block.w + gapX) * (block.h + gapY), 0);
-  const limit = Math.max(Math.sqrt(area * 2.2), ...blocks.map((block) => block.w), 0);
-  let x = 0, y = 0, shelf = 0, widest = 0;
-  for (const block of blocks) {
-    if (x > 0 && x + block.w > limit) { x = 0; y += shelf + gapY; shelf = 0; }
-    block.x = x;
-    block.y = y;
-    x += block.w + gapX;
-    shelf = Math.max(shelf, block.h);
-    widest = Math.max(widest, x - gapX);
-  }
+  const { wide, high } = shelves(blocks, gapX, gapY, root ? 1.5 : 2.2);
   const head = root ? 0 : `${item.level} ${shortName(item.name)}`.length * (CHAR + 1) + 60;
   item.blocks = blocks;
-  item.w = Math.max(widest + 2 * PAD + (pills.length && !root ? 30 : 0), head);
-  item.h = y + shelf + 2 * PAD + (root ? 0 : HEAD);
+  item.w = Math.max(wide + 2 * PAD + (pills.length && !root ? 30 : 0), head);
+  item.h = high + 2 * PAD + (root ? 0 : HEAD);
+}
+
+/** Puts blocks on shelves, as wide as makes the whole the biggest to see where that much wider than high is; gives its size. */
+function shelves(blocks, gapX, gapY, shape) {
+  const put = (limit) => {
+    let x = 0, y = 0, high = 0, wide = 0;
+    for (const block of blocks) {
+      if (x > 0 && x + block.w > limit) { x = 0; y += high + gapY; high = 0; }
+      block.x = x;
+      block.y = y;
+      x += block.w + gapX;
+      high = Math.max(high, block.h);
+      wide = Math.max(wide, x - gapX);
+    }
+    return { wide, high: y + high };
+  };
+  let limit = 0, best = 0, least = Infinity;
+  for (const block of blocks) {
+    limit += block.w + gapX;
+    const { wide, high } = put(limit), size = Math.max(wide / shape, high);
+    if (size < least) [best, least] = [limit, size];
+  }
+  return put(best);
 }
 
 /** Pills in columns; `spread` where lines between them are to be seen rather than their names close together. */

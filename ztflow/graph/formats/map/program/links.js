@@ -13,9 +13,9 @@ function weigh(state) {
       cells.edge.forEach((edge, i) => { if (cells.step[i] >= state.from && cells.step[i] <= state.to) sums[edge] += cells.count[i]; });
     }
   }
-  const { encryption, distance, outcome } = state.shown;
-  for (let edge = 0; edge < EDGES.count; edge += 1) {
-    if (!(EDGES.encryption[edge] & encryption) || !(EDGES.distance[edge] & distance) || !(EDGES.outcome[edge] & outcome)) flows[edge] = bad[edge] = 0;
+  for (const kind of Object.keys(KINDS)) {
+    const masks = EDGES[kind], shown = state.shown[kind];
+    for (let edge = 0; edge < EDGES.count; edge += 1) if (!(masks[edge] & shown)) flows[edge] = bad[edge] = 0;
   }
   return { flows, bad, whole };
 }
@@ -46,15 +46,19 @@ function mergeLinks(shown, at, weights) {
 }
 
 function newLink(from, to) {
-  return { from, to, edges: [], flows: 0, bytes: 0, bad: 0, encryption: 0, distance: 0, outcome: 0, bundle: 0 };
+  return { key: `${from.id}>${to.id}`, from, to, edges: [], flows: 0, gone: 0, bytes: 0, bad: 0, encryption: 0, distance: 0, outcome: 0, change: 0, bundle: 0 };
 }
 
 function addEdge(link, edge, weights) {
   link.edges.push(edge);
   link.flows += weights.flows[edge];
+  if (isGone(edge)) link.gone += weights.flows[edge];
   link.bad += weights.bad[edge];
   link.bytes += EDGES.bytes[edge];
-  for (const kind of ["encryption", "distance", "outcome"]) link[kind] |= EDGES[kind][edge];
+  link.encryption |= EDGES.encryption[edge];
+  link.distance |= EDGES.distance[edge];
+  link.outcome |= EDGES.outcome[edge];
+  link.change |= EDGES.change[edge];
 }
 
 /** How much a link counts: its connections, or its bytes. */
@@ -81,9 +85,8 @@ function bundled(links, depth, weights) {
   for (const link of links) {
     const from = outer(link.from), to = outer(link.to);
     if (from === to || (from === link.from && to === link.to)) { kept.push(link); continue; }
-    const key = `${from.id}>${to.id}`;
-    let made = found.get(key);
-    if (made === undefined) found.set(key, made = newLink(from, to));
+    const one = newLink(from, to), made = found.get(one.key) || one;
+    found.set(made.key, made);
     made.bundle += link.bundle || 1;
     for (const edge of link.edges) addEdge(made, edge, weights);
   }

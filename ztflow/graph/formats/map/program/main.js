@@ -1,16 +1,17 @@
 // The page: its state, its controls, and drawing anew what changed.
 
-const canvas = byId("canvas"), tip = byId("tip"), panel = byId("panel"), search = byId("search");
+const canvas = byId("canvas"), tip = byId("tip"), search = byId("search");
 const WAYS = arrangements();
 const every = (kinds) => kinds.reduce((mask, [bit]) => mask | bit, 0);
 const state = {
   way: 0, tree: null, open: new Set(), limits: new Map(), moved: new Map(),
   view: "map", focus: null, level: "", selection: null, hits: null,
-  shown: { encryption: every(ENCRYPTION), distance: every(DISTANCE), outcome: every(OUTCOME) },
+  shown: Object.fromEntries(Object.entries(KINDS).map(([kind, names]) => [kind, every(names)])),
   measure: "flows", colour: "distance", least: 0, from: 0, to: TIME ? TIME.steps - 1 : 0, partly: false,
 };
 const sorting = { column: 4, down: true };
 const view = makeView(canvas);
+canvas.append(...Object.values(LAYERS));
 let picture = { boxes: [], shown: [], links: [], items: new Map() };
 let weights = null;
 
@@ -29,6 +30,7 @@ function arrange(way) {
 
 /** Makes the picture of the current view and draws it; `fit` shows all of it. */
 function draw(fit) {
+  if (fit) view.measure();
   weights = weigh(state);
   state.partly = !weights.whole;
   const sums = vertexWeights(weights.flows);
@@ -121,13 +123,22 @@ function emphasis() {
 }
 
 function drawSide() {
-  const selection = state.selection;
-  panel.replaceChildren(...[foundList(), selection ? panelFor(selection, weights, state, act) : null, legend(state)].filter(Boolean));
-  const chosen = selection ? edgesOf(selection, weights).chosen
-    : state.hits !== null ? edgesOf({ from: state.hits, to: state.hits, either: true }, weights).chosen
-      : [...Array(EDGES.count).keys()].filter((edge) => weights.flows[edge]);
-  fillTable(byId("rows"), byId("more"), chosen, weights, sorting);
+  const selection = state.selection, words = byId("legend"), about = `${state.view} ${state.colour} ${state.measure}`;
+  byId("found").replaceChildren(...[foundList()].filter(Boolean));
+  byId("chosen").replaceChildren(...[selection ? panelFor(selection, weights, state, act) : null].filter(Boolean));
+  if (words.dataset.about !== about) words.replaceChildren(legend(state));
+  words.dataset.about = about;
+  table.changed();
 }
+
+/** The edges of the table: those of the selection or of what was found, else all that pass the filters. */
+function tableEdges() {
+  if (state.selection) return edgesOf(state.selection, weights).chosen;
+  if (state.hits !== null) return edgesOf({ from: state.hits, to: state.hits, either: true }, weights).chosen;
+  return [...Array(EDGES.count).keys()].filter((edge) => weights.flows[edge]);
+}
+
+const table = whenSeen(byId("edges"), () => fillTable(byId("rows"), byId("more"), tableEdges(), weights, sorting));
 
 /** What a search found, each to be gone to. */
 function foundList() {
@@ -207,7 +218,7 @@ function find() {
 }
 
 const itemAt = (target) => { const held = target.closest("[data-item]"); return held ? picture.items.get(held.dataset.item) : null; };
-const linkAt = (target) => { const held = target.closest("[data-link]"); return held && canvas.contains(held) ? picture.links[Number(held.dataset.link)] : null; };
+const linkAt = (target) => { const held = target.closest("[data-link]"); return held && canvas.contains(held) ? picture.links.find((link) => link.key === held.dataset.link) : null; };
 
 function showTip(target, x, y) {
   const link = target && linkAt(target), item = target && !link && !target.dataset.box ? itemAt(target) : null;

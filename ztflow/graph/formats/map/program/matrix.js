@@ -23,8 +23,8 @@ function matrixOf(level, weights) {
   const kept = used.slice(0, used.length > MATRIX_MOST ? MATRIX_MOST - 1 : MATRIX_MOST).sort((a, b) => (name(a) < name(b) ? -1 : 1));
   const place = new Int32Array(size).fill(kept.length);
   kept.forEach((value, at) => { place[value] = at; });
-  const rows = kept.map((value) => ({ name: name(value), level, leaves: [], rest: false }));
-  if (kept.length < used.length) rows.push({ name: `… ${count(used.length - kept.length)} more`, level, leaves: [], rest: true });
+  const rows = kept.map((value, at) => ({ id: at, name: name(value), level, leaves: [], rest: false }));
+  if (kept.length < used.length) rows.push({ id: kept.length, name: `… ${count(used.length - kept.length)} more`, level, leaves: [], rest: true });
   for (let vertex = 0; vertex < VERTICES.count; vertex += 1) {
     const at = place[code(vertex)];
     if (at < rows.length) rows[at].leaves.push(vertex);
@@ -47,22 +47,22 @@ function drawMatrix(canvas, matrix, state) {
   const head = Math.max(...rows.map((row) => shortName(row.name, 30).length), 4) * CHAR + 36;
   const links = [...cells.values()].filter((cell) => sizeOf(cell, state) >= state.least);
   const most = Math.log10(Math.max(2, ...links.map((cell) => sizeOf(cell, state))) + 1);
-  const grid = svg("g", { class: "matrix" });
-  rows.forEach((row, at) => {
-    const middle = head + at * CELL + CELL / 2;
-    grid.append(svg("text", { class: "row", x: head - 6, y: middle }, shortName(row.name, 30)),
-      svg("text", { class: "column", transform: `translate(${middle} ${head - 6}) rotate(-90)` }, shortName(row.name, 30)));
-  });
-  grid.append(svg("rect", { class: "field", x: head, y: head, width: rows.length * CELL, height: rows.length * CELL }));
-  const place = new Map(rows.map((row, at) => [row, at]));
-  links.forEach((link, number) => {
+  const side = rows.length * CELL, shapes = [["field", shape("rect", { class: "field", x: head, y: head, width: side, height: side })]];
+  for (const { id, name } of rows) {
+    const middle = head + id * CELL + CELL / 2, text = shortName(name, 30);
+    shapes.push([`row ${id}`, shape("text", { class: "row", x: head - 6, y: middle }, text)],
+      [`column ${id}`, shape("text", { class: "column", transform: `translate(${middle} ${head - 6}) rotate(-90)` }, text)]);
+  }
+  let corners = "";
+  for (const link of links) {
+    const x = head + link.to.id * CELL, y = head + link.from.id * CELL;
     const deep = (0.15 + 0.85 * (Math.log10(sizeOf(link, state) + 1) / most)).toFixed(2);
-    grid.append(svg("g", { class: `cell edge ${state.colour} ${classOf(state.colour, link[state.colour])}${link.bad ? " refused" : ""}`, "data-link": number },
-      svg("rect", { x: head + place.get(link.to) * CELL, y: head + place.get(link.from) * CELL, width: CELL - 1, height: CELL - 1, "fill-opacity": deep }),
-      link.bad ? svg("path", { class: "corner", d: `M${head + (place.get(link.to) + 1) * CELL - 1} ${head + place.get(link.from) * CELL}v6l-6-6z` }) : null));
-  });
-  grid.append(svg("text", { class: "axes", x: 4, y: 10 }, "rows call columns"));
-  canvas.replaceChildren(grid);
+    shapes.push([link.key, shape("rect", { class: `cell edge ${state.colour} ${classOf(state.colour, link[state.colour])}${link.bad ? " refused" : ""}`,
+      "data-link": link.key, x, y, width: CELL - 1, height: CELL - 1, "fill-opacity": deep })]);
+    if (link.bad) corners += `M${x + CELL - 1} ${y}v6l-6-6z`;
+  }
+  shapes.push(["corners", shape("path", { class: "corners", d: corners })], ["axes", shape("text", { class: "axes", x: 4, y: 10 }, "rows call columns")]);
+  for (const [name, layer] of Object.entries(LAYERS)) show(layer, name === "matrix" ? shapes : []);
   canvas.classList.remove("crowded");
-  return { links, width: head + rows.length * CELL + 10, height: head + rows.length * CELL + 10 };
+  return { links, width: head + side + 10, height: head + side + 10 };
 }

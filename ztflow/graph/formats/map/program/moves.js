@@ -3,14 +3,24 @@
 /** The view of a canvas: a rectangle of the picture. */
 function makeView(canvas) {
   const view = { x: 0, y: 0, w: 100, h: 100 };
+  let wide = 1000, high = 600;
+  new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    if (!width || !height || (width === wide && height === high)) return;
+    const scale = Math.max(view.w / wide, view.h / high), [x, y] = [view.x + view.w / 2, view.y + view.h / 2];
+    [wide, high] = [width, height];
+    Object.assign(view, { w: wide * scale, h: high * scale, x: x - wide * scale / 2, y: y - high * scale / 2 });
+    show();
+  }).observe(canvas);
   const show = () => canvas.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
   return {
     now: view,
+    /** Asks how big the canvas is: before a drawing, as afterwards the browser would lay it out to answer, and then again. */
+    measure() { [wide, high] = [canvas.clientWidth || 1000, canvas.clientHeight || 600]; },
     /** Pixels of the picture in one of the screen. */
-    scale: () => Math.max(view.w / canvas.clientWidth, view.h / canvas.clientHeight),
+    scale: () => Math.max(view.w / wide, view.h / high),
     /** Shows all of a picture; one that is small at its own size. */
     fit(left, top, width, height) {
-      const room = 24, wide = canvas.clientWidth || 1000, high = canvas.clientHeight || 600;
+      const room = 24;
       const scale = Math.max((width + 2 * room) / wide, (height + 2 * room) / high, 0.75);
       Object.assign(view, { w: wide * scale, h: high * scale });
       view.x = left + width / 2 - view.w / 2;

@@ -1,4 +1,4 @@
-// The edges as a table: those of the selection, else all that pass the filters.
+// The edges as a table.
 
 const TABLE_ROWS = 60;
 const TABLE_COLUMNS = [
@@ -7,8 +7,29 @@ const TABLE_COLUMNS = [
   ["Connections", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
   ["p95", EDGES.duration_p95_ms, durationText], ["Same node", EDGES.same_node], ["Cross node", EDGES.cross_node],
   ["Cross zone", EDGES.cross_zone], ["Node unknown", EDGES.locality_unknown], ["Denied", EDGES.denied], ["Failed", EDGES.failed],
-  ["Plaintext", EDGES.plaintext],
+  ["Plaintext", EDGES.plaintext], ...(KINDS.change ? [["Change", (edge) => wordsOf("change", EDGES.change[edge])]] : []),
 ];
+
+const QUIET = 700; // milliseconds without anything done
+
+/**
+ * Fills a section anew after each `changed()`: at once where it is on the screen or on paper, else when nothing was
+ * done for a moment. Laying out a table takes as long as all the rest of a step of a slider.
+ */
+function whenSeen(section, fill) {
+  let due = false, seen = false, timer = 0;
+  const now = () => { clearTimeout(timer); if (due) { due = false; fill(); } };
+  new IntersectionObserver((entries) => { seen = entries.at(-1).isIntersecting; if (seen) now(); }, { rootMargin: "-1px" }).observe(section);
+  addEventListener("beforeprint", now);
+  return {
+    changed() {
+      due = true;
+      clearTimeout(timer);
+      if (seen) now();
+      else timer = setTimeout(() => requestIdleCallback(now), QUIET);
+    },
+  };
+}
 
 /** Fills the table; `sorting` is `{column, down}`. */
 function fillTable(body, note, chosen, weights, sorting) {

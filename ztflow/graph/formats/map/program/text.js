@@ -42,9 +42,10 @@ function durationText(ms) {
   return `${count(Math.floor(seconds / 3600))} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** A time of the log, in UTC, to the second or finer. */
-function timeText(ms, digits = 19) {
-  return `${new Date(ms).toISOString().slice(0, digits)}Z`;
+/** A time of the log, microseconds since 1970, in UTC, with so many digits of a second's parts. */
+function timeText(micros, digits) {
+  const [seconds, part] = [Math.floor(micros / 1e6), String(micros % 1e6).padStart(6, "0").slice(0, digits)];
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}${part ? `.${part}` : ""}Z`;
 }
 
 /** A name that fits: the middle of a long one is left out. */

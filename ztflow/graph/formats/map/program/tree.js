@@ -97,7 +97,7 @@ function unfold(tree, open, limits, weight) {
       const left = kids.filter((kid) => !kept.has(kid) && !open.has(kid.id));
       kids = kids.filter((kid) => !left.includes(kid));
       const leaves = left.flatMap((kid) => kid.leaves);
-      const rest = { id: `rest of ${item.id}`, name: `… ${count(left.length)} more`, level: item.level, parent: item, kids: [], leaves, leaf: -1,
+      const rest = { id: item.id + 0.5, name: `… ${count(left.length)} more`, level: item.level, parent: item, kids: [], leaves, leaf: -1,
         depth: item.depth + 1, rest: true };
       item.inside = left.length ? [...kids, rest] : kids;
     }

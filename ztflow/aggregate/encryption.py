@@ -1,8 +1,8 @@
-"""What the mesh made of each connection's encryption: shared by the summary and the mTLS report."""
+"""What the mesh made of each connection's encryption: one home for reports, graphs and maps."""
 
 from __future__ import annotations
 
-from ztflow.aggregate import View
+from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import BoolArray
 from ztflow.model.vocabulary import Paired, Verdict
 
