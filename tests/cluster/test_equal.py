@@ -113,6 +113,20 @@ def test_copies_in_another_file_are_left_out(tmp_path):
     assert_equal(many, ztflow.read_flows(log, again, packed, inventory=None))
 
 
+def test_a_folder_with_a_file_twice(tmp_path, one):
+    for folder in (
+        "pods/istio-system_ztunnel-4k7rb_0a1b/istio-proxy/0.log",
+        "containers/ztunnel-4k7rb_istio-system_istio-proxy-0a1b.log",
+    ):
+        (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder).write_bytes(logs("1.29.5-json")[0].read_bytes())
+    many, reading = flows_by([tmp_path])
+    report = ReadReport()
+    once = whole(Flows, iter_flows(tmp_path, inventory=None, report=report), report)
+    assert_equal(many, once)
+    assert reading.report.copies == report.copies != []
+
+
 def test_access_lines_are_the_same_too():
     inputs = logs("1.29.5-json")
     one = ztflow.read_records(*inputs, inventory=PODS)

@@ -40,7 +40,7 @@ def connected(scheduler: Scheduler, memory: int | None) -> Iterator[Client]:
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=SCHEDULER_PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:
             raise UsageError(f"no Dask scheduler answers at {scheduler}: {error}") from error
         with client:
             yield client

@@ -6,15 +6,55 @@ part after the other. That is some 60 bytes a line, and some 50 ns.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ztflow.cluster.parsing import Part, Times
+from ztflow.cluster.plan import Piece, opened
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
-from ztflow.model.provenance import ReadStats
+from ztflow.model.provenance import ReadReport, ReadStats
 from ztflow.read.duplicates import IDENTIFYING, REPLAY_GAP, Copies, Overlaps
+from ztflow.read.sources.twins import Kin, kin_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def without_twins(client: Client, inputs: Sequence[list[Piece]], report: ReadReport) -> list[list[Piece]]:
+    """The inputs without files of folders that hold what an earlier one holds; see `read.sources.twins`."""
+    kin = [kin_of(pieces[0].name, pieces[0].size) if pieces[0].inside else None for pieces in inputs]
+    several = {key for key, count in Counter(kin).items() if key is not None and count > 1}
+    digests = {
+        at: client.submit(_digest, pieces[0], pure=False)
+        for at, (key, pieces) in enumerate(zip(kin, inputs, strict=True))
+        if key in several
+    }
+    seen: set[tuple[Kin | None, bytes]] = set()
+    left = []
+    for at, pieces in enumerate(inputs):
+        if at in digests:
+            known = kin[at], digests[at].result()
+            if known in seen:
+                report.copies.append(pieces[0].name)
+                continue
+            seen.add(known)
+        left.append(pieces)
+    return left
+
+
+def _digest(piece: Piece) -> bytes:
+    assert piece.path is not None
+    with opened(piece.path, piece.name) as file:
+        digest = blake2b()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+        return digest.digest()
+
 
 Mask = BoolArray | None
 """Which rows of a part are kept; None for all."""

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ztflow.cluster.connect import Scheduler, connected
-from ztflow.cluster.copies import Mask, kept
+from ztflow.cluster.copies import Mask, kept, without_twins
 from ztflow.cluster.pairing import Heard, paired
 from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
@@ -38,7 +38,7 @@ from ztflow.session.waypoint_logs import with_requests
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-PART_ROWS: Final = 500_000
+PAIRED_AT_ONCE: Final = 500_000
 """Access lines of a part, about: what a worker pairs at once, some 1 KB each."""
 
 OnError = Callable[[SourceError], None]
@@ -71,12 +71,12 @@ class Reading:
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
     block: int = BLOCK_BYTES
-    rows: int = PART_ROWS
+    rows: int = PAIRED_AT_ONCE
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
 
     def flows(self, requests: Sequence[pa.Table] = ()) -> Iterator[Flows]:
-        """The flows in order of their end, in tables of about `PART_ROWS` rows; one at least.
+        """The flows in order of their end, in tables of about `PAIRED_AT_ONCE` rows; one at least.
 
         Args:
             requests: Lines of waypoints' logs; with such lines all flows are one table.
@@ -149,7 +149,7 @@ class Reading:
         return _in_time(client, tables, "end", count)
 
     def records(self) -> Iterator[Halves]:
-        """The access lines in order of time, in tables of about `PART_ROWS` rows."""
+        """The access lines in order of time, in tables of about `PAIRED_AT_ONCE` rows."""
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
             parts = self._parts(client)
@@ -169,6 +169,7 @@ class Reading:
         """All inputs, read; copies found and counted."""
         skipped = Skipped(self.report.skipped)
         pieces = plan(self.inputs, skipped, self._failed, self.block)
+        pieces = without_twins(client, pieces, self.report)
         meter = _Meter(sum(one.stop - one.start for some in pieces for one in some), self.progress)
         reader = Reader(client, self.wrapper, self._failed, meter)
         streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]

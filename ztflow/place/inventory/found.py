@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
@@ -23,7 +23,6 @@ from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
 from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name, unreadable
-from ztflow.read.sources.given import Given
 
 HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
@@ -50,32 +49,6 @@ class Beside:
     inputs: dict[str, list[str]] = field(default_factory=dict)
     barren: list[str] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
-
-
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
-"""Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
-
-
-def known_inventory(
-    inventory: Known, inputs: Sequence[Given], on_error: Callable[[SourceError], None] | None
-) -> Inventory | None:
-    """What is stated of places, by what was named or stands beside the inputs; None for nothing.
-
-    Raises:
-        SourceError: A file beside the inputs cannot be read, and `on_error` is not given.
-        InventoryError: Nothing could be recognised in a file that was named.
-    """
-    if inventory is None or isinstance(inventory, Inventory):
-        return inventory or None
-    paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    if paths:
-        return read_inventory(*paths) or None
-    beside = inventory_beside(inputs)
-    for error in beside.errors:
-        if on_error is None:
-            raise error
-        on_error(error)
-    return beside.inventory or None
 
 
 def read_inventory(*paths: str | Path) -> Inventory:
