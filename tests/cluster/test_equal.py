@@ -114,10 +114,8 @@ def test_copies_in_another_file_are_left_out(tmp_path):
 
 
 def test_a_folder_with_a_file_twice(tmp_path, one):
-    for folder in (
-        "pods/istio-system_ztunnel-4k7rb_0a1b/istio-proxy/0.log",
-        "containers/ztunnel-4k7rb_istio-system_istio-proxy-0a1b.log",
-    ):
+    written = "ztunnel-4k7rb_istio-system_istio-proxy-" + "0a1b" * 16
+    for folder in ("pods/istio-system_ztunnel-4k7rb_0a1b/istio-proxy/0.log", f"containers/{written}.log"):
         (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / folder).write_bytes(logs("1.29.5-json")[0].read_bytes())
     many, reading = flows_by([tmp_path])

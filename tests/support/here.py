@@ -29,8 +29,8 @@ class Here:
     def gather(self, futures):
         return [one.result() for one in futures]
 
-    def scheduler_info(self, n_workers):
-        return {"workers": dict.fromkeys(range(self.workers))}
+    def nthreads(self):
+        return dict.fromkeys(range(self.workers), 1)
 
 
 class Done:

@@ -294,4 +294,4 @@ def _same(one: Any) -> Any:
 
 
 def _workers(client: Client) -> int:
-    return max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    return max(1, len(client.nthreads()))
