@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -81,8 +81,7 @@ def parted(
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
     table = table.take(pa.array(order))
     parts = [
-        without_unused(table.slice(start, stop - start)) if stop > start else None
-        for start, stop in itertools.pairwise(edges)
+        without_unused(table.slice(start, stop - start)) if stop > start else None for start, stop in pairwise(edges)
     ]
     known.bytes = sum(one.nbytes for one in parts if one is not None)
     return parts, known
@@ -102,18 +101,16 @@ def merged_by(found: Iterable[tuple[UIntArray, UIntArray]]) -> Merged:
     if not pairs:
         return Merged(nothing, nothing)
     trace, group = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    traces, number = np.unique(trace, return_inverse=True)
-    groups, place = np.unique(group, return_inverse=True)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    trace, group = np.unique(np.column_stack([trace, group]), axis=0).T
+    several = np.diff(trace, prepend=0) == 0
+    several[:-1] |= several[1:]
+    import networkx as nx
 
-    size = len(traces) + len(groups)
-    edges = coo_array((np.ones(len(number), np.int8), (number, len(traces) + place)), shape=(size, size))
-    _, component = connected_components(edges, directed=False)
-    _, first, same = np.unique(component[len(traces) :], return_index=True, return_inverse=True)
-    instead = groups[first[same]]
-    moved = instead != groups
-    return Merged(groups[moved], instead[moved])
+    known: nx.Graph[int] = nx.Graph()
+    rows = zip(trace[several].tolist(), group[several].tolist(), strict=True)
+    known.add_edges_from((one, other) for (a, one), (b, other) in pairwise(rows) if a == b)
+    moved = sorted((one, min(joined)) for joined in nx.connected_components(known) for one in joined - {min(joined)})
+    return Merged(*np.array(moved, np.uint64).reshape(-1, 2).T)
 
 
 def ends_of(halves: pa.Table) -> pa.Table:
