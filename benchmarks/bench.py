@@ -4,6 +4,9 @@ Prints, with median and spread: parsing alone, the whole job (file to paired flo
 pairing alone, writing, growth, start-up, live. `--growth` goes on to 20 million lines (17 GB of disk), `--only TEXT`
 picks sections or contenders. Needs the extra `bench`; mawk, Miller and lnav take part where they are installed.
 
+`--beside PYTHON` measures whole commands of this build and of another one in turn. PYTHON is the interpreter of an
+environment with the other one: `pip install "ztflow @ git+file:///PATH/TO/CLONE@COMMIT"`, then its `ztflow warmup`.
+
 Every measurement is a fresh process; contenders take turns, so that a noisy machine is noisy for all. Files are read
 once before, so that they come from memory. Wall seconds say what a user waits, processor seconds what it costs.
 """
@@ -24,7 +27,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contenders import BARE_LINES, OTHERS, PARSE, SLOW, WHOLE, head
+from contenders import BARE_LINES, COMMANDS, OTHERS, PARSE, SLOW, WHOLE, head
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -45,13 +48,20 @@ def corpus(folder: Path, lines: int, mix: str, wrapper: str = "stern") -> str:
     return str(path)
 
 
-def run(name: str, path: str) -> dict[str, Any]:
-    """One measurement in a process of its own, which takes its memory as the command line does (`cli.one_heap`)."""
+def run(name: str, path: str, other: str | None = None) -> dict[str, Any]:
+    """One measurement in a process of its own, which takes its memory as the command line does (`cli.one_heap`).
+
+    Args:
+        name: The contender.
+        path: What it reads.
+        other: Interpreter of another build that is measured; this one unless given.
+    """
+    places = [str(HERE)] if other else [str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
-        [sys.executable, str(HERE / "contenders.py"), name, path], capture_output=True, text=True, check=False,
+        [other or sys.executable, str(HERE / "contenders.py"), name, path], capture_output=True, text=True, check=False,
         env={
             "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join(places),
         },
     )  # fmt: skip
     if done.returncode:
@@ -113,15 +123,37 @@ def whole_job(path: str, repeat: int) -> None:
     found = turns([f"whole: {name}" for name in WHOLE], path, repeat)
     show("Whole job: file -> paired flows -> graph (plain mix)", found)
     for by in ("workloads", "pods"):
-        ours, theirs = (found[f"whole: {name} to {by}"] for name in ("ztflow", "duckdb"))
-        a, b = seconds(ours), seconds(theirs)
-        print(f"graph of {by}: ztflow {a:.2f} s, duckdb {b:.2f} s, ratio {b / a:.1f}  (bar 8); ", end="")
-        print(f"processor seconds {seconds(ours, 'cpu'):.2f} and {seconds(theirs, 'cpu'):.2f}")
-        for runs in (ours, theirs):
+        ours, duckdb, chdb = (found[f"whole: {name} to {by}"] for name in ("ztflow", "duckdb", "chdb"))
+        for name, theirs in (("duckdb", duckdb), ("chdb", chdb)):
+            a, b = seconds(ours), seconds(theirs)
+            print(f"graph of {by}: ztflow {a:.2f} s, {name} {b:.2f} s, ratio {b / a:.1f}; ", end="")
+            print(f"processor seconds {seconds(ours, 'cpu'):.2f} and {seconds(theirs, 'cpu'):.2f}")
+        for runs in (ours, duckdb, chdb):
             print(
                 "  answer: "
                 + ", ".join(f"{key} {runs[0].get(key)}" for key in ("pairs", "edges", "bytes", "same_node"))
             )
+
+
+def beside(paths: dict[str, str], other: str, repeat: int) -> None:
+    """Whole commands of this build and of another one, in turn; ratios are the other's by ours, run by run."""
+    print(f"\nCommands, this build and that of {other}: medians, and the other's by ours (spread)")
+    for title, path in paths.items():
+        for name in COMMANDS:
+            runs = [(run(f"command: {name}", path), run(f"command: {name}", path, other)) for _ in range(repeat)]
+            good = [pair for pair in runs if not any("failed" in one for one in pair)]
+            if not good:
+                print(f"{title}, {name}: failed: {runs[0]}")
+                continue
+            told = []
+            for key, unit, scale in (("wall", "s", 1.0), ("cpu", "processor s", 1.0), ("peak", "MB", 1e6)):
+                ours, theirs = (statistics.median(one[key] for one in side) / scale for side in zip(*good, strict=True))
+                ratios = [b[key] / a[key] for a, b in good]
+                told.append(
+                    f"{ours:.2f} and {theirs:.2f} {unit}: {statistics.median(ratios):.2f} "
+                    f"({min(ratios):.2f}..{max(ratios):.2f})"
+                )
+            print(f"{title}, {name}: " + "; ".join(told))
 
 
 def pairing_alone(path: str, repeat: int) -> None:
@@ -265,6 +297,7 @@ def main() -> None:
         "--only", default="", help="parse, whole, pairing, writing, growth, start, live, or part of a contender's name"
     )
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--beside", metavar="PYTHON", help="interpreter of an environment with another build")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "ztflow-bench")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
@@ -273,6 +306,10 @@ def main() -> None:
     only = "" if chosen.only in sections else chosen.only
     about()
     plain = corpus(chosen.folder, chosen.lines, "plain")
+    if chosen.beside:
+        mixes = {"plain": plain, "production": corpus(chosen.folder, chosen.lines, "production")}
+        beside(mixes, chosen.beside, chosen.repeat)
+        return
     if "parse" in wanted:
         parse_only(plain, f"plain mix, {chosen.lines:,} lines", chosen.repeat, only)
         production = corpus(chosen.folder, chosen.lines, "production")

@@ -330,10 +330,48 @@ def whole_duckdb(path: str, by: str) -> Prepared:
     return go
 
 
+def whole_chdb(path: str, by: str) -> Prepared:
+    """The same in ClickHouse inside Python: `extractGroups`, the halves by ASOF JOIN, group; `plain` logs only."""
+    from chdb.session import Session
+
+    session = Session()
+    session.query("create database if not exists z engine = Atomic")
+    session.query("use z")
+    escaped = LINE.replace("\\", "\\\\").replace("'", "\\'")
+    number = {name: f"g[{place}]" for place, name in enumerate(NAMES, 1)}
+    source, target = (
+        (number[name] if by == "pod" else f"extract({number[name]}, '^(.*)-[^-]+-[^-]+$')") for name in ("sw", "dw")
+    )
+
+    def go() -> dict[str, Any]:
+        for table in ("h", "p"):
+            session.query(f"drop table if exists {table}")
+        session.query(
+            f"create table h engine = Memory as select {number['pod']} pod, "
+            f"parseDateTime64BestEffort({number['ts']}, 6, 'UTC') ts, splitByChar(':', {number['sa']})[1] sip, "
+            f"{source} sw, {target} dw, {number['hb']} hb, {number['dir']} dir, toInt64({number['bs']}) bs, "
+            f"toInt64({number['br']}) br from (select extractGroups(line, '{escaped}') g from "
+            f"file('{path}', 'LineAsString')) where length(g) > 0"
+        )
+        session.query(
+            "create table p engine = Memory as select o.sw sw, o.dw dw, o.pod opod, i.pod ipod, o.bs bs, o.br br "
+            "from (select * from h where dir = 'outbound') o asof join (select * from h where dir = 'inbound') i "
+            "on o.sip = i.sip and o.hb = i.hb and o.bs = i.br and o.br = i.bs and o.ts >= i.ts"
+        )
+        told = str(session.query(
+            "select sum(n), count(), sum(moved), sum(near) from (select count() n, sum(bs + br) moved, "
+            "sum(opod = ipod) near from p group by sw, dw)",
+            "TabSeparated",
+        ))  # fmt: skip
+        return dict(zip(("pairs", "edges", "bytes", "same_node"), map(int, told.split()), strict=True))
+
+    return go
+
+
 WHOLE: dict[str, Callable[[str], Prepared]] = {
     f"{name} to {by}s": partial(job, by=by)
     for by in ("workload", "pod")
-    for name, job in (("ztflow", whole_ztflow), ("duckdb", whole_duckdb))
+    for name, job in (("ztflow", whole_ztflow), ("duckdb", whole_duckdb), ("chdb", whole_chdb))
 }
 
 
@@ -429,10 +467,32 @@ def flows_to_parquet(path: str) -> Prepared:
     return go
 
 
+def _run_command(path: str, arguments: tuple[str, ...]) -> Prepared:
+    """A command as a user runs it, from start to end: what is written is thrown away."""
+    import tempfile
+
+    def go() -> dict[str, int]:
+        with tempfile.TemporaryDirectory() as folder:
+            line = [sys.executable, "-m", "ztflow", *(word.format(folder=folder) for word in arguments), path]
+            subprocess.run(line, check=True, capture_output=True)
+        return {}
+
+    return go
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "flows to Parquet": ("flows", "--output", "{folder}/flows.parquet"),
+    "summary": ("summary",),
+    "graph by workload": ("graph", "--output", "{folder}/graph.json"),
+    "graph by pod": ("graph", "--by", "pod", "--output", "{folder}/graph.json"),
+}
+"""Commands that are measured beside an older build."""
+
 OTHERS: dict[str, Callable[[str], Prepared]] = {
     "pairing alone": pairing,
     "reading a live pipe": live_reading,
     "flows to parquet": flows_to_parquet,
+    **{f"command: {name}": partial(_run_command, arguments=arguments) for name, arguments in COMMANDS.items()},
     **{f"writing {form}": partial(writing, form=form) for form in ("jsonl", "csv", "parquet", "table", "wide")},
 }
 

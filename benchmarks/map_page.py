@@ -27,123 +27,15 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from chromium import Chromium, browser
 from map_pages import HOSTILE, big, changed, hostile, small
+from map_seen import CHANGES, KINDS, Seen, check, choose, enter, press, tick
+from map_speed import drive_speed
 
-OPEN_MS, ACT_MS, BUSY_MS, PAGE_BYTES, WHOLE_BYTES = 1000, 100, 60, 2_000_000, 5_000_000
-
-
-def check(holds: bool, what: str) -> None:
-    """Ends the run with an error unless something holds."""
-    if not holds:
-        raise SystemExit(f"not so: {what}")
-    print(f"  ok  {what}")
-
-
-_MOMENT = "new Promise(done => setTimeout(done, 300))"
-TEXT = "document.querySelector({}).textContent"
-
-
-class Seen:
-    """What a page shows, asked as a test would."""
-
-    def __init__(self, chromium: Chromium) -> None:
-        self.chromium = chromium
-        self.waits: dict[str, tuple[float, float]] = {}
-
-    def number(self, selector: str) -> int:
-        """How many elements there are."""
-        return int(self.chromium.run(f"document.querySelectorAll({json.dumps(selector)}).length"))
-
-    def text(self, selector: str) -> str:
-        """The text of the first."""
-        return str(self.chromium.run(TEXT.format(json.dumps(selector))))
-
-    def table(self) -> str:
-        """The rows of the table, which are filled when it comes to be seen."""
-        self.chromium.run("document.querySelector('#edges').scrollIntoView()")
-        self.chromium.run(_MOMENT)
-        rows = self.text("#rows")
-        self.chromium.run("scrollTo(0, 0)")
-        return rows
-
-    def does(self, what: str, *acts: Callable[[], None], undo: Callable[[], None] | None = None, runs: int = 6) -> None:
-        """Times what is done with keys or mouse, one act after another, again and again; `undo` is not timed."""
-        clocks, busies = [], []
-        for run in range(runs):
-            clock, busy = self.chromium.felt(acts[run % len(acts)])
-            clocks.append(clock)
-            busies.append(busy)
-            if undo:
-                self.chromium.felt(undo)
-        self.waits[what] = (min(clocks), median(busies))
-        print(
-            f"  {min(clocks):4.0f} ms by the clock, median {median(clocks):.0f}; {median(busies):.0f} ms busy: {what}"
-        )
-
-    def check_waits(self) -> None:
-        """Ends the run with an error at what took too long."""
-        for what, (clock, busy) in self.waits.items():
-            if clock > ACT_MS or busy > BUSY_MS:
-                raise SystemExit(f"not so: {what} within {ACT_MS} ms by the clock and {BUSY_MS} ms of the main thread")
-        print(f"  ok  each of these within {ACT_MS} ms by the clock and {BUSY_MS} ms of the main thread")
-
-    def place(self, selector: str) -> tuple[float, float]:
-        """A point of the screen at which the mouse meets the first shape a selector finds, and no other one."""
-        return tuple(self.chromium.run(_PLACE.format(json.dumps(selector))))
-
-
-_PLACE = """
-(selector => {{
-  for (const one of document.querySelectorAll(selector)) {{
-    const box = one.getBoundingClientRect(), line = one.getTotalLength && one.matches(".catch");
-    for (let part = 0.05; part < 1; part += 0.05) {{
-      const at = line ? one.getPointAtLength(part * one.getTotalLength()).matrixTransform(one.getScreenCTM())
-        : {{ x: box.x + part * box.width, y: box.y + box.height / 2 }};
-      const met = document.elementFromPoint(at.x, at.y);
-      if (met && (one.contains(met) || (line && one.parentElement.contains(met)))) return [at.x, at.y];
-    }}
-  }}
-  throw Error("nowhere is met: " + selector);
-}})({})
-"""
-
-
-def choose(selector: str, value: str, event: str = "change") -> str:
-    """Code that sets a control and tells the page."""
-    return (
-        f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.value = {json.dumps(value)}; "
-        f"one.dispatchEvent(new Event('{event}', {{bubbles: true}})); }})()"
-    )
-
-
-def press(selector: str) -> str:
-    """Code that clicks a shape: where two lines cross, the mouse itself might meet the other."""
-    down = f"document.querySelector({json.dumps(selector)}).dispatchEvent(new PointerEvent('pointerdown', "
-    up = "document.querySelector('#canvas').dispatchEvent(new PointerEvent('pointerup', "
-    return f"({down}{{bubbles: true, button: 0, buttons: 1}})), {up}{{bubbles: true, detail: 1}})))"
-
-
-def enter(selector: str, number: int = 0) -> str:
-    """Code that gives one of the elements the focus and presses Enter."""
-    return (
-        f"(() => {{ const one = document.querySelectorAll({json.dumps(selector)})[{number}]; one.focus(); "
-        "one.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true})); })()"
-    )
-
-
-_NAMES = "JSON.stringify([...document.querySelectorAll('input[data-kind={}]')].map(one => one.dataset.name))"
-_KINDS, _CHANGES = _NAMES.format("encryption"), _NAMES.format("change")
-
-
-def tick(name: str) -> str:
-    """Code that ticks or clears a filter."""
-    return f"document.querySelector('input[data-name={name}]').click()"
+OPEN_MS, PAGE_BYTES, WHOLE_BYTES = 1000, 2_000_000, 5_000_000
 
 
 def opened(chromium: Chromium, page: Path, name: str, most: float = OPEN_MS) -> None:
@@ -178,7 +70,7 @@ def drive_small(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(seen.number("#canvas .badge") > 0, "refusals have their badge")
     if pictures:
         chromium.shoot(pictures / "map.png")
-    kinds = json.loads(chromium.run(_KINDS))
+    kinds = json.loads(chromium.run(KINDS))
     check(
         {"mtls", "plaintext", "plaintext_refused", "left_mesh"} <= set(kinds),
         f"every encryption can be left out: {kinds}",
@@ -312,113 +204,6 @@ def drive_big(chromium: Chromium, page: Path, pods: int, edges: int, nodes: int,
     check(chromium.complaints == [], f"no complaint of the program: {chromium.complaints[:1]}")
 
 
-def drive_speed(chromium: Chromium, seen: Seen, name: str, nodes: int, pictures: Path | None) -> None:
-    """How long somebody waits for whatever can be done; and that it was done."""
-
-    def focus(selector: str) -> None:
-        chromium.run(f"document.querySelector({json.dumps(selector)}).focus()")
-
-    def press(key: str, code: int = 0) -> Callable[[], None]:
-        return lambda: chromium.key(key, code)
-
-    def click(selector: str) -> Callable[[], None]:
-        return lambda: chromium.click_at(*seen.place(selector))
-
-    def drag() -> None:
-        x, y = seen.place("#canvas .vertex:not(.group) rect")
-        chromium.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
-        chromium.mouse("mouseMoved", x + 9, y + 9, button="left", buttons=1)
-
-    def release() -> None:
-        chromium.mouse("mouseReleased", 400, 400, button="left", clickCount=1)
-
-    focus("#search")
-    seen.does("search, a letter more", *map(press, "service-7"), runs=9)
-    check(seen.number("#canvas .dim") > 0, "the search dims what it does not find")
-
-    def sought() -> None:
-        press("Escape", 27)()  # which also empties the field
-        chromium.run(choose("#search", name, "input"))
-
-    sought()
-    seen.does("go to a pod and lay out its neighbours", press("Enter", 13), undo=sought)
-    press("Enter", 13)()
-    check("neighbours" in seen.text("#count"), "which is told")
-    seen.does("back to the whole map", press("Escape", 27), undo=lambda: (sought(), press("Enter", 13)()))
-    press("Escape", 27)()
-    chromium.run("document.activeElement.blur()")
-    chromium.run(choose("#search", "", "input"))
-    lines = seen.number("#canvas .edge")
-    seen.does("clear or tick a filter", click("input[data-name=cross_zone]"), runs=7)
-    check(seen.number("#canvas .edge") < lines, "which leaves lines out")
-    click("input[data-name=cross_zone]")()
-    focus("#to")
-    seen.does("move the slider of time", *[press("PageDown", 34)] * 4, press("PageUp", 33), press("PageUp", 33))
-    check("in the chosen time" in seen.text("#count"), "which is told")
-    press("End", 35)()
-    focus("#least")
-    seen.does("move the slider of least traffic", press("PageUp", 33), runs=8)
-    check("below the least traffic" in seen.text("#count"), "which is told, too")
-    press("Home", 36)()
-    focus("#colour")
-    seen.does(
-        "other colours", press("ArrowDown", 40), press("ArrowDown", 40), press("ArrowUp", 38), press("ArrowUp", 38)
-    )
-    focus("#measure")
-    seen.does("other thickness", press("ArrowDown", 40), press("ArrowUp", 38))
-    focus("#boxing-select")
-    seen.does("other boxes", press("ArrowDown", 40), press("ArrowUp", 38))
-    chromium.run("document.activeElement.blur()")
-    seen.does("select a line", click("#canvas .edge .catch"), undo=press("Escape", 27))
-    seen.does("select a box", click("#canvas .vertex.group text"), undo=press("Escape", 27))
-    box = "#canvas .box.inner .head"
-    seen.does("open a box of a hundred pods", click("#canvas .vertex.group .marker"), undo=click(box))
-    click("#canvas .vertex.group .marker")()
-    check(seen.number("#canvas .vertex") > nodes + 20, "a box opens in place")
-    check("bundles" in seen.text("#count") and seen.number("#canvas .edge") <= 300, "and lines are bundled")
-    seen.does("select a pod", click("#canvas .vertex:not(.group) text"), undo=press("Escape", 27))
-    seen.does("close a box", click(box), undo=click("#canvas .vertex.group .marker"))
-    # Moves of the mouse have no clock in Event Timing, which is about single acts: the main thread's time tells.
-    seen.does("drag a pod a step", drag, undo=release)
-    seen.does("zoom", press("+"), press("-"))
-    seen.does("light and dark", press("t"))
-    press("Escape", 27)()
-    seen.does("from the matrix to the map", press("m"), undo=press("m"))
-    seen.does("from the map to the matrix", press("m"), undo=press("m"))
-    press("m")()
-    check(seen.number("#canvas .cell") > nodes, "the matrix of nodes")
-    if pictures:
-        chromium.shoot(pictures / "map-matrix.png")
-    focus("#colour")
-    seen.does(
-        "colour the matrix anew",
-        press("ArrowDown", 40),
-        press("ArrowDown", 40),
-        press("ArrowUp", 38),
-        press("ArrowUp", 38),
-    )
-    focus("#level-select")
-    seen.does(
-        "matrix of another level",
-        press("ArrowDown", 40),
-        press("ArrowDown", 40),
-        press("ArrowUp", 38),
-        press("ArrowUp", 38),
-    )
-    chromium.run("document.activeElement.blur()")
-    cells = [f"#canvas .cell:nth-of-type({number}n)" for number in (60, 70, 80)]
-    seen.does("select a cell", *map(click, cells))
-    check("→" in seen.text("#panel h2"), "a cell shows its figures")
-    press("Escape", 27)()
-    chromium.run("document.querySelector('#edges').scrollIntoView()")
-    seen.does(
-        "sort the table by another column", *[click(f"#heads th:nth-child({column}) button") for column in (1, 6, 8)]
-    )
-    check(seen.number("#rows tr") == 60, "the table has its rows")
-    chromium.run("scrollTo(0, 0)")
-    seen.check_waits()
-
-
 def drive_dense(chromium: Chromium, page: Path) -> None:
     """Sixty nodes, each of which calls most others: no picture, but a matrix."""
     seen = Seen(chromium)
@@ -443,11 +228,12 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(size <= WHOLE_BYTES, f"page of at most {WHOLE_BYTES:,} bytes")
     if pictures:
         chromium.shoot(pictures / "page.png")
-    wide = chromium.run("parseFloat(getComputedStyle(document.querySelector('.parts .bar')).backgroundSize)")
-    check(wide > 0, "bars are drawn behind numbers")
-    heat = (
-        "new Set([...document.querySelectorAll('.parts .heat')].map(one => getComputedStyle(one).backgroundColor)).size"
+    wide = chromium.run(
+        "parseFloat(getComputedStyle(document.querySelector('.parts td[style*=linear-gradient]')).backgroundSize)"
     )
+    check(wide > 0, "bars are drawn behind numbers")
+    cells = "[...document.querySelectorAll('.parts td[style*=color-mix]')]"
+    heat = f"new Set({cells}.map(one => getComputedStyle(one).backgroundColor)).size"
     check(chromium.run(heat) > 3, "and heat in matrices")
     chromium.run(choose("#search", "service-7-", "input"))
     chromium.run("document.querySelector('#panel .found button').click()")
@@ -458,15 +244,18 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(set(chromium.requests) == {page.resolve().as_uri()}, "nothing but the file is asked for")
 
 
-def drive_changes(chromium: Chromium, page: Path, changes: Counter[str]) -> None:
+def drive_changes(chromium: Chromium, page: Path, changes: Counter[str], pictures: Path | None) -> None:
     """What changed since an earlier capture, on the map of a later one."""
     seen = Seen(chromium)
     opened(chromium, page, f"what changed: {sum(changes.values())} pairs of workloads")
     check(chromium.run("document.querySelector('#colour').value") == "change", "the map is coloured by what changed")
+    if pictures:
+        chromium.run("document.querySelector('#screen').scrollIntoView()")
+        chromium.shoot(pictures / "map-changes.png")
     for name in ("gone", "more", "less"):
         check(seen.number(f"#canvas .edge.{name}") == changes[name] > 0, f"{changes[name]} lines that say {name}")
     new = sum(number for names, number in changes.items() if names.split()[0] == "new")
-    others = [name for name in json.loads(chromium.run(_CHANGES)) if name != "new"]
+    others = [name for name in json.loads(chromium.run(CHANGES)) if name != "new"]
     for name in others:
         chromium.run(tick(name))
     check(seen.number("#canvas .edge") >= new > 0, f"the filter leaves the {new} that are new")
@@ -525,7 +314,7 @@ def main() -> None:
         with browser(1360, 960) as chromium:
             drive_whole(chromium, whole, chosen.pictures)
         with browser(1360, 960) as chromium:
-            drive_changes(chromium, *changed(folder))
+            drive_changes(chromium, *changed(folder), chosen.pictures)
         with browser(1360, 960) as chromium:
             drive_hostile(chromium, hostile(folder))
 

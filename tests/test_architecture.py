@@ -17,7 +17,7 @@ PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version"),
-    ("text", "columns", "files", "memory"),
+    ("text", "columns", "files", "memory", "threads"),
     ("model",),
     ("jit",),
     ("parse",),
@@ -148,7 +148,7 @@ def loaded_by(code):
 
 
 def test_importing_ztflow_loads_nothing_heavy():
-    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "scipy", "pydantic", "click", "rich"}
+    heavy = {"pandas", "networkx", "numba", "pyarrow", "pyparsing", "numpy", "lap", "pydantic", "click", "rich"}
     assert loaded_by("import ztflow") & heavy == set()
 
 

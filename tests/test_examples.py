@@ -28,12 +28,10 @@ def lines(text: str) -> list[str]:
 
 
 def displayed(value: Any) -> dict[str, list[str]]:
-    """What a notebook shows of a value: its text, and what it makes of itself."""
-    shown = {"text/plain": repr(value)}
-    for kind, method in (("text/html", "_repr_html_"), ("image/svg+xml", "_repr_svg_")):
-        if hasattr(value, method):
-            shown[kind] = getattr(value, method)()
-    return {kind: lines(text) for kind, text in shown.items()}
+    """What a notebook shows of a value: what it makes of itself, else its text."""
+    methods = {"text/html": "_repr_html_", "image/svg+xml": "_repr_svg_"}
+    shown = {kind: getattr(value, name)() for kind, name in methods.items() if hasattr(value, name)}
+    return {kind: lines(text) for kind, text in (shown or {"text/plain": repr(value)}).items()}
 
 
 def run(notebook: dict[str, Any], folder: Path) -> dict[str, Any]:

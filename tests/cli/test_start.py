@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"pyarrow", "numpy", "pandas", "networkx", "scipy", "pyparsing", "rich", "yaml", "orjson", "numba"}
+HEAVY = {"pyarrow", "numpy", "pandas", "networkx", "lap", "pyparsing", "rich", "yaml", "orjson", "numba"}
 
 
 def loaded_by(*words: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -98,6 +99,7 @@ def test_bars_tell_the_share_of_the_most_in_a_column():
     assert [[cell.mark.bar for cell in row] for row in shown.rows] == [
         [None, 100, None, None], [None, 25, None, None], [None, 1, None, None]
     ], "not where a number may be negative, nor for a time; never none of something"  # fmt: skip
+    assert [re.findall(r"bottom/(\d+)% ", row[1].mark.style) for row in shown.rows] == [["100"], ["25"], ["1"]]
     assert [cell.text for cell in shown.rows[0]] == ["a", "200", "-", "5 ms"]
     assert [cell.mark.bar for cell in table_of(titled("t", columns, rows[:1])).rows[0]] == [None] * 4
 
@@ -108,6 +110,7 @@ def test_places_by_places_are_heat():
     assert [[tuple(cell.mark) for cell in row[1:]] for row in shown.rows] == [
         [(None, 25), (None, 100)], [(None, 0), (None, 2)]
     ]  # fmt: skip
+    assert re.findall(r" (\d+)%,transparent", shown.rows[0][2].mark.style) == ["70"], "so that the number can be read"
 
 
 def test_a_long_cell_has_lines_and_only_an_overlong_one_is_cut():

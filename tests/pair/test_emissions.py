@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ztflow.pair.hmm.emissions import StartEmissions, start_order
-from ztflow.pair.hmm.start_lags import MILLISECOND, START_LAGS, usual_below, within_millisecond
+from ztflow.pair.hmm.start_lags import MILLISECOND, START_LAGS, _at, _grid, usual_below, within_millisecond
 
 
 def test_ports_order_starts_within_their_millisecond():
@@ -100,3 +100,14 @@ def test_halves_without_a_likely_partner_say_nothing():
     nothing = within_millisecond(lag, np.zeros((10, 10)), order)
     assert nothing[0] == pytest.approx(within_millisecond(lag)[0], abs=0.01)
     assert within_millisecond(lag, np.eye(10), order)[5, 5] > nothing[5, 5] + 0.1
+
+
+def test_lags_between_the_edges_of_the_grid_are_interpolated_as_numpy_does():
+    rng = np.random.default_rng(4)
+    edge = _grid(START_LAGS).edge
+    shares = np.sort(rng.random((5, len(edge))))
+    below = np.concatenate([np.zeros((5, 1)), shares, shares[:, -1:]], axis=1)
+    lag = rng.uniform(edge[0] - 500, edge[-1] + 500, (5, 40))
+    lag[:, :3] = edge[0], edge[7], edge[-1]
+    for row, found in enumerate(_at(lag, below, START_LAGS)):
+        assert found == pytest.approx(np.interp(lag[row], edge, shares[row], left=0.0))

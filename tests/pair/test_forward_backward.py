@@ -16,7 +16,7 @@ from ztflow.jit import cache
 from ztflow.pair.assignment.matching import match_segments
 from ztflow.pair.hmm import forward_backward, jit
 from ztflow.pair.hmm.backward import both_ways
-from ztflow.pair.hmm.forward_backward import Beam, sum_paths
+from ztflow.pair.hmm.forward_backward import KEPT_UP_TO, Beam, sum_paths
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
 from ztflow.pair.hmm.trellis import SPAN
 
@@ -238,3 +238,20 @@ def test_a_damaged_cache_is_said_and_made_anew(cold):
         f"compiled pairing in {path.parent} is damaged: it is compiled anew, which takes about 5 s"
     ]
     assert forward_backward.TRELLIS_CODE.kept() == ("symbol", b"code")
+
+
+def test_a_burst_says_the_same_whatever_was_worked_on_in_its_room_before():
+    """The arrays of a burst are kept for the next one, up to `KEPT_UP_TO` slots."""
+    rng = np.random.default_rng(1)
+    bursts = []
+    for slots in (12, 3, KEPT_UP_TO + 1, 30, 2):
+        early = np.cumsum(rng.exponential(40, slots))
+        bursts.append(burst_of(np.sort(early + rng.exponential(200, slots) + 20), early, slots))
+    beam = Beam(100, 9.0)
+    forward_backward._ROOMS.made.clear()
+    first = [sum_paths(burst, beam) for burst in bursts]
+    for burst, before in reversed([*zip(bursts, first, strict=True)]):
+        again = sum_paths(burst, beam)
+        assert again.total == before.total
+        assert np.array_equal(again.posterior, before.posterior)
+    assert len(forward_backward._ROOMS.made) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from queues_by_hand import burst, in_batches, true_partners
 
 from ztflow.columns.dtypes import NO_TIME
-from ztflow.pair.assignment.matching import Segment, match_segments, nearest
+from ztflow.pair.assignment.matching import Segment, _assign, match_segments, nearest
 from ztflow.pair.hmm import posterior
 from ztflow.pair.hmm.forward_backward import PathSums, no_counts
 from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, default_rates
@@ -237,3 +239,16 @@ def test_requests_that_were_seen_tell_equal_connections_apart():
     unknown = Segment(out.out_time, out.out_duration, out.out_port, out.in_time, out.in_duration, np.full(5, NO_TIME))
     (match,), (plain,) = match_segments([unknown]), match_segments([out])
     assert match.confidence.tolist() == plain.confidence.tolist()
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 10_000), st.booleans())
+def test_an_assignment_costs_the_least_there_is(outs, ins, seed, coarse):
+    """Against all there are, with many equal costs or none."""
+    cost = np.random.default_rng(seed).normal(size=(outs, ins))
+    cost = np.round(cost) if coarse else cost
+    rows, columns = _assign(cost)
+    assert len({*rows.tolist()}) == len({*columns.tolist()}) == min(outs, ins)
+    wide = cost if outs <= ins else cost.T
+    ways = permutations(range(wide.shape[1]), len(wide))
+    assert cost[rows, columns].sum() == pytest.approx(min(wide[range(len(wide)), way].sum() for way in ways))

@@ -49,6 +49,14 @@ def test_a_course_is_in_the_steps_that_were_asked_for():
     assert "1 connection" in " ".join(made.notes)
 
 
+def test_a_level_names_the_end_that_was_asked_for():
+    flows = Flows(table(flow()))
+    for kind in ("time", "hist"):
+        ends = [chart(flows, kind, by="namespace", end=end).series[0].name for end in ("source", "destination")]
+        assert ends == ["shop", "data"]
+    assert "of the server" in chart(flows, "ecdf", by="namespace", end="destination").title
+
+
 @pytest.mark.parametrize("by", ["node", "zone"])
 @pytest.mark.parametrize("value", ["flows", "bytes"])
 def test_heat_is_what_the_matrix_says(storm, by, value):

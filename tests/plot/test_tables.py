@@ -99,6 +99,9 @@ def test_a_timeline_is_a_frame_with_a_course():
     assert [(series.name, series.values) for series in made.series] == [("cross_node", (1, 1)), ("same_node", (0, 1))]
     assert made.seconds == 60
     assert "no step: 1" in made.notes[-1]
+    three = Flows(table(*(flow(61, src_name=name) for name in "aabbcd"))).timeline("1min", by="src_name")
+    few = three._course(value="flows", top=1)
+    assert [(series.name, series.values) for series in few.series] == [("a", (2,)), ("(others)", (4,))]
     whole = flows.timeline("1min").plot()
     assert sum(whole.data[0].y) == 3 * (84 + 9832)
 

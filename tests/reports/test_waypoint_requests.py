@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from ztflow.errors import UsageError
 from ztflow.filters.period import between
 from ztflow.model.provenance import ReadReport
 from ztflow.model.tables import Flows
+from ztflow.place.names import workload_of_name
 from ztflow.read import follow, read_inputs
 from ztflow.read.sources.given import given
 from ztflow.reports import render, summary, waypoints
 from ztflow.session import LiveSession
+from ztflow.simulate import Http, preset, simulate
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "fixtures" / "waypoint"
@@ -145,6 +148,25 @@ def test_a_servers_own_403_is_no_refusal_of_the_waypoint():
     assert found.total.codes == {403: 4}
 
 
+def test_lines_about_tunnels_are_no_requests():
+    """As Istio has a waypoint write them: a CONNECT request it refuses, and a tunnel to a server it cannot open."""
+    refused = (
+        '[2026-11-29T08:40:20.001Z] "CONNECT - HTTP/2" 404 NR route_not_found - "-" 0 0 0 - "-" "-" "-" '
+        '"10.96.10.9:8080" "-" - - 10.244.3.19:15008 10.244.2.11:40000 - -\n'
+    )
+    unopened = (
+        '[2026-11-29T08:40:20.002Z] "- - -" 0 UF - - "delayed_connect_error:_111" 0 0 2 - "-" "-" "-" "-" '
+        '"10.244.1.12:15008" connect_originate - 10.244.1.12:8080 envoy://internal_client_address/ - -\n'
+    )
+    some = ztflow.read_flows(ZTUNNEL, refused + unopened + LINE.format(
+        ms=3, code=503, flags="UF", details="upstream_reset_before_response_started{x}", server="10.244.1.12:8080",
+        client="10.244.2.11",
+    ))  # fmt: skip
+    total = some.report("waypoints").requests.total
+    assert (total.requests, total.tcp, total.failed) == (1, 0, 1)
+    assert (some.stats.waypoint, some.stats.waypoint_problems) == (3, 0)
+
+
 def test_clients_and_servers_nobody_knows_keep_their_address():
     found = read({"client": "192.0.2.1", "server": "192.0.2.9:80"}).report("waypoints").requests
     (pair,) = found.pairs
@@ -178,9 +200,9 @@ def test_time_limits_are_those_of_requests_too(flows):
     assert 0 < len(some.requests) < len(flows.requests)
 
 
-def live(*inputs):
+def live(*inputs, inventory=PODS):
     report = ReadReport()
-    with LiveSession(ztflow.read_inventory(PODS), report=report) as session:
+    with LiveSession(ztflow.read_inventory(inventory), report=report) as session:
         for batch in read_inputs(inputs, report=report):
             session.feed(batch)
         parts = [*session.finish()]
@@ -229,3 +251,33 @@ def test_a_format_of_ones_own_is_followed_too(tmp_path):
     assert report.requests[0]["outcome"].to_pylist() == ["untold"]
     with pytest.raises(UsageError, match="--envoy-format"):
         ztflow.follow_flows(*given([]), waypoint=log, envoy_format="%START_TIME%")
+
+
+MANY_ENDS = replace(preset("requests").scaled(60), http=Http(
+    tcp_services=1, retried=0.1, reset=0.05, late=0.03, unavailable=0.05, aborted=0.1, http2=0.3, kept=0.7,
+))  # fmt: skip
+OUTCOMES = {
+    "good": "answered", "missing": "answered", "broken": "answered", "tcp": "answered", "refused": "refused",
+    "unavailable": "failed", "reset": "failed", "late": "failed", "aborted": "gave_up",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_of_a_simulated_run_every_request_is_counted_once_with_its_end(tmp_path, seed):
+    capture = simulate(MANY_ENDS, seed)
+    capture.write(tmp_path)
+    found = live(*sorted(tmp_path.glob("*.log*")), inventory=tmp_path / "pods.txt").report("waypoints").requests
+    made = capture.requests.to_pylist()
+    ends = added((row["end"], 1) for row in made)
+    outcomes = added((OUTCOMES[end], count) for end, count in ends.items())
+    assert ends.keys() == OUTCOMES.keys()
+    assert (found.total.requests, found.total.tcp) == (len(made) - ends["tcp"], ends["tcp"])
+    assert (found.total.untold, found.total.own_answers) == (0, 0)
+    for name in ("refused", "failed", "gave_up"):
+        assert getattr(found.total, name) == outcomes[name]
+    assert sum(row.requests for row in found.failed if row.outcome == "answered") == ends["broken"]
+    by_pod = added((row["server_pod"], 1) for row in made if row["server_pod"] != "-")
+    assert {row.pod.partition("/")[2]: row.sums.lines for row in found.servers} == by_pod
+    pods = {row["id"]: row["src_pod"] for row in capture.truth.to_pylist()}
+    by_client = added((workload_of_name(pods[row["connection"]])[0], 1) for row in made)
+    assert added((row.source.partition("/")[2], row.sums.lines) for row in found.pairs) == by_client

@@ -38,3 +38,13 @@ def test_many_small_tables_become_few_row_groups():
 
 def test_nothing_is_still_a_file():
     assert pq.read_table(io.BytesIO(written())).num_rows == 0
+
+
+def test_numbers_are_written_as_differences_and_only_they_have_their_extremes():
+    file = pq.ParquetFile(io.BytesIO(written(table(flow(1, src_name="web"), flow(2, src_name="db")))))
+    group = file.metadata.row_group(0)
+    columns = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
+    assert "DELTA_BINARY_PACKED" in columns["end"].encodings
+    assert columns["end"].is_stats_set
+    assert "RLE_DICTIONARY" in columns["src_name"].encodings
+    assert not columns["src_name"].is_stats_set

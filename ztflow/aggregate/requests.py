@@ -46,8 +46,8 @@ COARSER: Final = (
 """What is given up when there are too many different requests, in this order."""
 
 _BUCKETS = Buckets(6)
-_WAITING = 4 * MOST_ROWS
-"""Rows that wait until they are added up."""
+_WAITING = MOST_ROWS
+"""Requests that wait until they are added up."""
 
 
 def served(requests: pa.Table) -> pa.Table:
@@ -137,10 +137,7 @@ class RequestSums:
 
     def add(self, requests: pa.Table) -> None:
         """Take in requests (`waypoint.requests.REQUESTS_SCHEMA`)."""
-        rows = served(requests)
-        for name in ("duration_ms", "service_ms"):
-            rows = rows.set_column(rows.schema.get_field_index(name), SERVED.field(name), _rounded(rows[name]))
-        self._waiting.append(rows)
+        self._waiting.append(requests)
         if sum(table.num_rows for table in self._waiting) > _WAITING:
             self._add_up()
 
@@ -151,7 +148,10 @@ class RequestSums:
 
     def _add_up(self) -> None:
         if self._waiting:
-            self._rows = self._summed(pa.concat_tables([self._rows, *self._waiting]))
+            rows = served(pa.concat_tables(self._waiting).unify_dictionaries())
+            for name in ("duration_ms", "service_ms"):
+                rows = rows.set_column(rows.schema.get_field_index(name), SERVED.field(name), _rounded(rows[name]))
+            self._rows = self._summed(pa.concat_tables([self._rows, rows]))
             self._waiting = []
         while self._rows.num_rows > self._most and self._level < len(COARSER):
             self._level += 1

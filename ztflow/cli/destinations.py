@@ -225,8 +225,8 @@ def rows_destination(
             say(f"{output}: {counted(len(parts.written), 'whole file')}, {' … '.join(names) or 'nothing'}")
         return
     with destination(output, wanted) as stream:
-        writer = make(stream)
-        with finished(Behind(writer) if live else writer) as writing:
+        file = output is not None and not _is_special(output)
+        with finished(Behind(make(stream), waits=file)) as writing:
             yield writing
 
 

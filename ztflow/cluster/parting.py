@@ -104,19 +104,21 @@ def merged_by(found: Iterable[tuple[UIntArray, UIntArray]]) -> Merged:
     nothing = np.zeros(0, np.uint64)
     if not pairs:
         return Merged(nothing, nothing)
-    trace, group = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    traces, number = np.unique(trace, return_inverse=True)
-    groups, place = np.unique(group, return_inverse=True)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    trace, group = np.unique(np.column_stack([np.concatenate(side) for side in zip(*pairs, strict=True)]), axis=0).T
+    several = trace[1:][trace[1:] == trace[:-1]]
+    if not len(several):
+        return Merged(nothing, nothing)
+    import networkx as nx
 
-    size = len(traces) + len(groups)
-    edges = coo_array((np.ones(len(number), np.int8), (number, len(traces) + place)), shape=(size, size))
-    _, component = connected_components(edges, directed=False)
-    _, first, same = np.unique(component[len(traces) :], return_index=True, return_inverse=True)
-    instead = groups[first[same]]
-    moved = instead != groups
-    return Merged(groups[moved], instead[moved])
+    mine = np.isin(trace, several)
+    of_trace, of_group = trace[mine].tolist(), group[mine].tolist()
+    joined = nx.Graph(((one, True), (other, False)) for one, other in zip(of_trace, of_group, strict=True))
+    instead: dict[int, int] = {}
+    for part in nx.connected_components(joined):
+        groups = sorted(number for number, is_trace in part if not is_trace)
+        instead |= dict.fromkeys(groups[1:], groups[0])
+    moved = np.array(sorted(instead), np.uint64)
+    return Merged(moved, np.array([instead[one] for one in moved.tolist()], np.uint64))
 
 
 def ends_of(halves: pa.Table) -> pa.Table:

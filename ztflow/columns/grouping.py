@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ztflow.columns.dtypes import Int32Array, IntArray, Integers
+from ztflow.columns.dtypes import Index, Int32Array, IntArray, Integers
 
 _CACHED = 1 << 17
 """Keys of which a table stays in the processor's cache."""
@@ -109,3 +109,20 @@ def members(groups: Groups, codes: Integers, size: int) -> list[list[int]]:
         if code >= 0:
             found[place].append(code)
     return found
+
+
+def connected(a: Index, b: Index, count: int) -> IntArray:
+    """The least number that each of the numbers below `count` hangs together with, by pairs of them, directly or not.
+
+    Cost: some passes over the pairs, as many as the logarithm of how many hang together in a chain.
+    """
+    least = np.arange(count)
+    while True:
+        low = np.minimum(least[a], least[b])
+        before = least.copy()
+        for end in (a, b):
+            np.minimum.at(least, before[end], low)  # where that leads to leads there, too
+            np.minimum.at(least, end, low)
+        least = least[least]
+        if np.array_equal(least, before):
+            return least

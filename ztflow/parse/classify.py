@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -161,7 +162,7 @@ class Statement:
         if self.fields is not None:
             value = self.fields.get(key)
             return value if isinstance(value, str) else None
-        match = re.search(rf'(?:^|[ \t]){re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^ \t]*))', self.rest)
+        match = _field_named(key).search(self.rest)
         if match is None:
             return None
         if match[1] is None:
@@ -188,6 +189,11 @@ class Statement:
         return self.span_field("wl")
 
 
+@lru_cache(maxsize=64)
+def _field_named(key: str) -> re.Pattern[str]:
+    return re.compile(rf'(?:^|[ \t]){re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^ \t]*))')
+
+
 def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement | None:
     """A line taken apart if it has a layout and a scope of ztunnel's, else None.
 
@@ -195,8 +201,12 @@ def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement |
         text: The line, plain.
         fields: Its decoded object instead, if it is JSON.
     """
-    if fields is not None:
-        return _from_json(fields)
+    return _from_text(text) if fields is None else _from_json(fields)
+
+
+@lru_cache(maxsize=1)
+def _from_text(text: str) -> Statement | None:
+    """A line of text taken apart; the last one is remembered, for the next question is mostly about it, too."""
     match = _FULL.match(text)
     if match is not None and (match["time"] or match["scope"].startswith(ROOT)):
         return _statement(match, _spans(match["spans"] or ""), full=True)

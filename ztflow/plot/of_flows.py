@@ -159,17 +159,12 @@ def _lives(
     table: pa.Table, owners: Mapping[str, str], by: str | None, end: End, top: int
 ) -> tuple[IntArray, IntArray, tuple[str, ...], bool, tuple[str, ...]]:
     """Known lives in milliseconds and their groups, the groups' names, whether the last is all others, and notes."""
-    whole = View(table)
-    known = whole.known("duration_ms")
-    view = whole.where(known)
-    # A column names groups of the whole table, so the rows without a life are taken out there as well.
-    groups = grouped(
-        view if by is None else View(table.filter(pa.array(known))), owners, by, end, value="flows", top=top
-    )
-    missing = len(whole) - len(view)
-    notes = (*((f"Without a known life: {counted(missing, 'connection')}.",) if missing else ()), *_nothing(whole))
-    lives = view.numbers("duration_ms")[0].astype(np.int64)
-    return lives, groups.codes, groups.names, groups.rest, notes
+    view = View(table)
+    lives, known = view.numbers("duration_ms")
+    groups = grouped(view, owners, by, end, value="flows", top=top)
+    missing = len(view) - int(known.sum())
+    notes = (*((f"Without a known life: {counted(missing, 'connection')}.",) if missing else ()), *_nothing(view))
+    return lives[known].astype(np.int64), groups.codes[known], groups.names, groups.rest, notes
 
 
 def histogram(table: pa.Table, owners: Mapping[str, str], *, by: str | None, top: int, end: End) -> Histogram:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from ztflow.graph.formats.map.svg import PALETTE
 from ztflow.plot.charts import heading
 from ztflow.text.escapes import visible, visible_width
 from ztflow.writers.text import fit
@@ -99,6 +98,8 @@ def text(
 
 def drawn(frame: Frame, title: str, notes: Sequence[str]) -> str:
     """The document: title, what is in the frame, notes."""
+    from ztflow.graph.formats.map.svg import PALETTE
+
     width = max(frame.left + frame.width + frame.right, (max(map(len, [title, *notes])) + 4) * _CHARACTER)
     body = frame.top + frame.height + frame.below
     height = _HEAD + body + _LINE * len(notes) + 10

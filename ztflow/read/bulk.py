@@ -7,7 +7,6 @@ path reads, and a stretch only while the slow path could take its short cut, too
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -19,6 +18,7 @@ import pyarrow as pa
 from ztflow.kernel import POLICY
 from ztflow.read.limits import PREFIXES
 from ztflow.read.slow_path import Prefixes, SlowPath
+from ztflow.threads import processors
 
 if TYPE_CHECKING:
     from ztflow.kernel.blocks import Block
@@ -54,7 +54,7 @@ class Bulk:
         from ztflow.kernel.blocks import BlockReader
 
         self._slow = slow
-        self._readers = [BlockReader() for _ in range(min(_THREADS, _processors()))]
+        self._readers = [BlockReader() for _ in range(min(_THREADS, processors()))]
         self._known: WeakKeyDictionary[Vocabulary, Prefixes] = WeakKeyDictionary()
         self.useless = False
 
@@ -97,16 +97,10 @@ class Bulk:
             wait(reading)  # the buffer must outlive the kernel
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @lru_cache(maxsize=1)
 def _threads() -> list[ThreadPoolExecutor]:
     """A thread for each reader; they live as long as the process and only wait when there is nothing to do."""
-    return [ThreadPoolExecutor(1, "ztflow-kernel") for _ in range(min(_THREADS, _processors()))]
+    return [ThreadPoolExecutor(1, "ztflow-kernel") for _ in range(min(_THREADS, processors()))]
 
 
 def _pieces(data: memoryview) -> Iterator[memoryview]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TypeAlias
@@ -23,6 +23,7 @@ from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
 from ztflow.read.tally import Layouts
+from ztflow.threads import one_ahead
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -115,7 +116,11 @@ def read_inputs(
                         inside=stream.inside,
                     )
                     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
-                    yield from _batches(parser, chunks, copies, meter)
+                    batches = _batches(parser, chunks, copies)
+                    for batch, count in one_ahead(batches, "ztflow-parse") if parser.expected >= BIG else batches:
+                        if batch:
+                            yield batch
+                        meter.read(count)
                 except SourceError as error:
                     if error.source == one.name:
                         raise
@@ -168,9 +173,12 @@ class _Meter:
 
 
 def _batches(
-    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None, meter: _Meter
-) -> Iterator[ReadBatch]:
-    """The batches of one stream; what a broken stream held is finished before its error goes on."""
+    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None
+) -> Generator[tuple[ReadBatch, int], None, None]:
+    """The batches of one stream, which may be empty, and the bytes each was made of.
+
+    What a broken stream held is finished before its error goes on.
+    """
     broken: SourceError | None = None
     while True:
         try:
@@ -185,11 +193,9 @@ def _batches(
         if flows is not None and copies is not None:
             flows = copies.flows_left_out(flows)
         batch = ReadBatch(Halves(table), parser.take_facts(), parser.source_file, flows, parser.take_requests())
-        if batch:
-            yield batch
+        yield batch, len(chunk or b"")
         if chunk is None:
             break
-        meter.read(len(chunk))
     if broken is not None:
         raise broken
 

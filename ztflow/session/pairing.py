@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
@@ -33,6 +33,7 @@ from ztflow.read import ReadBatch, ReadReport
 from ztflow.read.sources.given import Given
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder, Runs
+from ztflow.threads import one_ahead
 
 if TYPE_CHECKING:
     from ztflow.aggregate.requests import RequestSums
@@ -126,21 +127,27 @@ class Session(Pipeline[Flows]):
         self._ordered.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
         self._pair_crowds()
-        for halves, edge in self._order.portions():
-            keep_below(self._memory.bound)
-            if edge is None:
-                self._ordered.hold(self._pairer.finish(halves).to_arrow())
+        for flows, settled in one_ahead(self._decided(), "ztflow-pair"):
+            if settled is None:
+                self._ordered.hold(flows)
             else:
-                flows = self._pairer.push(halves, before=edge).to_arrow()
-                yield from map(self._placed_below, self._ordered.push(flows, self._pairer.settled))
-                del flows
-            del halves
-            keep_below(self._memory.bound)  # before the next ones are read
+                yield from map(self._placed_below, self._ordered.push(flows, settled))
+            del flows
         yield from map(self._placed_below, self._ordered.finish())
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
+
+    def _decided(self) -> Generator[tuple[pa.Table, int | None], None, None]:
+        """Flows as they are decided, with the time before which no further one ends; None with the last."""
+        for halves, edge in self._order.portions():
+            keep_below(self._memory.bound)
+            found = self._pairer.finish(halves) if edge is None else self._pairer.push(halves, before=edge)
+            del halves
+            keep_below(self._memory.bound)  # before the next ones are read
+            yield found.to_arrow(), None if edge is None else self._pairer.settled
+            del found
 
     def _placed_below(self, table: pa.Table) -> Flows:
         """Flows, placed and counted; what is freed on the way goes back before they are written."""

@@ -29,6 +29,8 @@ the length of the path; `upstream` and `local` are host:port. What the line says
 _AT_ONCE = 8192
 """Rows that wait as Python objects before they become columns."""
 
+_TUNNELS = ":15008"
+_INSIDE = "envoy://"
 _UPSTREAM = "envoy://connect_originate/"
 _LONGEST_MS = 10 * 366 * 86_400_000
 _LARGEST = 1 << 62
@@ -65,6 +67,9 @@ class RequestLog:
         if begins or self._declared:
             for layout in self._layouts:
                 fields = layout.fields(line.text, line.fields)
+                if fields is not None and _is_of_a_tunnel(fields):
+                    self.taken += 1
+                    return
                 row = None if fields is None else _row(fields)
                 if row is not None:
                     self.taken += 1
@@ -93,6 +98,19 @@ class RequestLog:
 
 _ENVOY = re.compile(r"\S{19,40}[\t ]+[a-z]+[\t ]+envoy ")
 """What Envoy says of itself, as Istio's proxy prints it."""
+
+
+def _is_of_a_tunnel(fields: Mapping[str, Any]) -> bool:
+    """Whether a line is about a tunnel and not about what came through it.
+
+    Istio has a waypoint log the CONNECT requests it refuses, at the tunnels' port, and the tunnels to servers it cannot
+    open, besides the request that failed for it (istio/istio pilot/pkg/networking/core/accesslog.go,
+    `hboneTerminationAccessLogFilter` and `hboneOriginationAccessLogFilter`). ztunnel's log has the former.
+    """
+    local, remote = fields.get("local"), fields.get("remote")
+    return (isinstance(local, str) and local.endswith(_TUNNELS)) or (
+        isinstance(remote, str) and remote.startswith(_INSIDE)
+    )
 
 
 def _row(fields: Mapping[str, Any]) -> tuple[Any, ...] | None:

@@ -7,13 +7,14 @@ one-to-one assignment with the largest expected number of right pairs, each with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
+from ztflow.columns.group_statistics import middle
 from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
 from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
 from ztflow.pair.hmm.transition_rates import TransitionRates
@@ -170,13 +171,12 @@ def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING,
 
 
 def _matched(segment: Segment, parameters: MatchingParameters, reach: Reach, rates: TransitionRates | None) -> Matches:
-    found = []
-    for piece in _pieces(segment, parameters, reach):
-        if len(piece.outbound) == 1 == len(piece.inbound):
-            found.append((piece.outbound, piece.inbound, np.array([parameters.at_most]), np.zeros(1, np.int64)))
-        else:
-            found.append(_decide(piece, partner_posterior(piece.candidates, parameters.posterior, rates), parameters))
-    return _joined(found)
+    out, inn, others = _pieces(segment, parameters, reach)
+    found = [(out, inn, np.full(len(out), parameters.at_most), np.zeros(len(out), np.int64))]
+    found += [
+        _decide(piece, partner_posterior(piece.candidates, parameters.posterior, rates), parameters) for piece in others
+    ]
+    return Matches(*found[0]) if len(found) == 1 else _joined(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,41 +196,57 @@ def _least_squares(
     in_duration: IntArray,
     parameters: MatchingParameters,
 ) -> tuple[Index, Index, FloatArray]:
-    cost = _squares(np.subtract.outer(out_time, in_time), np.subtract.outer(out_duration, in_duration), parameters)
+    cost = _squares(out_time[:, None] - in_time, out_duration[:, None] - in_duration, parameters)
     rows, columns = _assign(np.minimum(cost, 2 * parameters.no_partner))
     keep = cost[rows, columns] < parameters.no_partner
     return rows[keep], columns[keep], cost
 
 
 def _assign(cost: FloatArray) -> tuple[Index, Index]:
-    if cost.shape == (1, 1):
-        return np.zeros(1, np.intp), np.zeros(1, np.intp)
-    from scipy.optimize import linear_sum_assignment
+    """The assignment of the smaller side to the larger that costs least in all: rows, rising, and their columns."""
+    if cost.size < 2:  # one cell, or none: that the solver would not survive
+        return np.zeros(cost.size, np.intp), np.zeros(cost.size, np.intp)
+    from lap import lapjv
 
-    rows, columns = linear_sum_assignment(cost)
-    return rows, columns
+    column = lapjv(cost, extend_cost=True)[1].astype(np.intp)
+    rows = np.flatnonzero(column >= 0)
+    return rows, column[rows]
 
 
-def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> Iterator[_Piece]:
-    """The segment cut at pauses at which no half is unpaired; halves too far from all others left out."""
+def _pieces(segment: Segment, parameters: MatchingParameters, reach: Reach) -> tuple[Index, Index, list[_Piece]]:
+    """The segment cut at pauses at which no half is unpaired; halves too far from all others left out.
+
+    Returns:
+        The positions of both halves of the pieces that are one pair, and the pieces with a choice.
+    """
     rows, columns, cost = _least_squares(
         segment.out_time, segment.out_duration, segment.in_time, segment.in_duration, parameters
     )
-    near_out = np.flatnonzero((cost < parameters.no_partner).any(axis=1))
-    near_in = np.flatnonzero((cost < parameters.no_partner).any(axis=0))
+    may = cost < parameters.no_partner
+    near_out, near_in = np.flatnonzero(may.any(axis=1)), np.flatnonzero(may.any(axis=0))
     partner = np.full(len(segment.out_time), -1, np.intp)
     partner[rows] = columns
-    time = np.concatenate([segment.out_time[near_out], segment.in_time[near_in]])
-    side = np.concatenate([np.ones(len(near_out), np.int64), np.full(len(near_in), -1)])
-    order = np.argsort(time, kind="stable")
-    time, balance = time[order], np.cumsum(side[order])
-    cuts = time[1:][(np.diff(time) > reach.piece_pause) & (balance[:-1] == 0)] if len(time) else time
-    out_piece = np.searchsorted(cuts, segment.out_time[near_out], side="right")
-    in_piece = np.searchsorted(cuts, segment.in_time[near_in], side="right")
-    for number in range(len(cuts) + 1):
-        out, inn = near_out[out_piece == number], near_in[in_piece == number]
-        if len(out) and len(inn):
-            yield _Piece(out, inn, cost[np.ix_(out, inn)], _candidates(segment, out, inn, partner, reach))
+    out_time, in_time = segment.out_time[near_out], segment.in_time[near_in]
+    time = np.concatenate([out_time, in_time])
+    order = time.argsort(kind="stable")
+    time, balance = time[order], np.where(order < len(near_out), 1, -1).cumsum()
+    cuts = time[1:][(time[1:] - time[:-1] > reach.piece_pause) & (balance[:-1] == 0)]
+    out_stops = [*out_time.searchsorted(cuts).tolist(), len(near_out)]
+    in_stops = [*in_time.searchsorted(cuts).tolist(), len(near_in)]
+    couples: list[tuple[int, int]] = []
+    others: list[_Piece] = []
+    out_start = in_start = 0
+    for out_stop, in_stop in zip(out_stops, in_stops, strict=True):
+        outs, ins = out_stop - out_start, in_stop - in_start
+        if outs == ins == 1:
+            couples.append((out_start, in_start))
+        elif outs and ins:
+            out, inn = near_out[out_start:out_stop], near_in[in_start:in_stop]
+            candidates = _candidates(segment, out, inn, partner, reach)
+            others.append(_Piece(out, inn, cost[out[:, None], inn], candidates))
+        out_start, in_start = out_stop, in_stop
+    a, b = np.array(couples, np.intp).reshape(-1, 2).T
+    return near_out[a], near_in[b], others
 
 
 def _candidates(segment: Segment, out: Index, inn: Index, partner: Index, reach: Reach) -> Candidates:
@@ -282,9 +298,13 @@ def _decide(
 
 def _alike(posterior: FloatArray, halves: Candidates) -> FloatArray:
     """Halves of equal end, start and port are interchangeable: each gets the mean of their probabilities."""
-    outs = np.stack([halves.out_time, halves.out_latest, halves.out_port.astype(np.float64)])
-    ins = np.stack([halves.in_time, halves.in_latest])
-    for twins, axis in ((outs, 0), (ins, 1)):
+    outs = halves.out_time, halves.out_latest, halves.out_port
+    ins = halves.in_time, halves.in_latest
+    for alike, axis in ((outs, 0), (ins, 1)):
+        ends = alike[0]
+        if (ends[1:] > ends[:-1]).all():  # none ended with another
+            continue
+        twins = np.stack([values.astype(np.float64) for values in alike])
         _, group, size = np.unique(twins, axis=1, return_inverse=True, return_counts=True)
         if len(size) < twins.shape[1]:
             total = np.zeros((len(size), posterior.shape[1 - axis]))
@@ -297,23 +317,20 @@ def _overtaken(halves: Candidates, rows: Index, columns: Index, parameters: Matc
     """Probability of each pair that it overtook its nearest neighbour in a way the model does not cover."""
 
     def apart(values: FloatArray) -> FloatArray:
-        return np.abs(np.subtract.outer(values, values))
+        return np.abs(values[:, None] - values)
 
     ends = np.maximum(apart(halves.out_time[rows]), apart(halves.in_time[columns]))
     starts = np.minimum(apart(halves.out_latest[rows]), apart(halves.in_latest[columns]))
     ends[starts > parameters.interchangeable] = np.inf
-    np.fill_diagonal(ends, np.inf)
+    ends.ravel()[:: len(ends) + 1] = np.inf
     nearest_end = ends.min(axis=1, initial=np.inf)
     delay = halves.out_time[rows] - halves.in_time[columns]
-    scatter = np.median(np.abs(delay - np.median(delay))) / 2 if len(delay) else 0.0
+    scatter = middle(np.abs(delay - middle(delay))) / 2 if len(delay) else 0.0
     within = parameters.overtakes_within + scatter
     chance: FloatArray = parameters.overtakes / (1 + (nearest_end / within) ** 2)
     return chance
 
 
 def _joined(parts: list[tuple[Index, Index, FloatArray, IntArray]]) -> Matches:
-    if not parts:
-        none = np.zeros(0, np.intp)
-        return Matches(none, none, np.zeros(0), np.zeros(0, np.int64))
     out, inn, confidence, alternatives = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Matches(out, inn, confidence, alternatives)

@@ -13,6 +13,7 @@ Units: microseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -71,8 +72,7 @@ def start_order(
     middle, side = latest - MILLISECOND / 2, parameters.neighbours
     by_port = _turn(port) if port.any() else np.argsort(middle, kind="stable")
     inside = middle[by_port]
-    padded = np.pad(inside, side, mode="reflect" if len(inside) > side else "edge")
-    around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * side + 1), axis=1)
+    around = np.sort(inside[_windows(len(inside), side)], axis=1)[:, side]  # the median
     around = np.where(np.abs(inside - around) > parameters.stranger, inside, around)
     estimate = np.empty(len(latest))
     estimate[by_port] = np.clip(around, inside - MILLISECOND / 2, inside + MILLISECOND / 2)
@@ -81,12 +81,24 @@ def start_order(
     return estimate, np.lexsort((rank, estimate))
 
 
+@lru_cache(maxsize=64)
+def _windows(count: int, side: int) -> Index:
+    """Places of each one and of so many neighbours on each side (columns).
+
+    Beyond the ends they are mirrored; where there are too few for that, the one at the end comes again.
+    """
+    places = np.pad(np.arange(count), side, mode="reflect" if count > side else "edge")
+    windows: Index = places[np.arange(count)[:, None] + np.arange(2 * side + 1)]
+    return windows
+
+
 def _turn(port: IntArray) -> Index:
     """Indexes in rising order of port, beginning after the widest gap: the range of ports is used in a circle."""
     order = np.argsort(port, kind="stable")
     ports = port[order]
-    gaps = np.append(np.diff(ports), ports[0] + 65536 - ports[-1])
-    return np.roll(order, -(int(np.argmax(gaps)) + 1))
+    gaps = np.append(ports[1:] - ports[:-1], ports[0] + 65536 - ports[-1])
+    first = (int(gaps.argmax()) + 1) % len(port)
+    return np.concatenate([order[first:], order[:first]])
 
 
 class StartEmissions:

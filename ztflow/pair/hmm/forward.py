@@ -24,6 +24,7 @@ from ztflow.pair.hmm.trellis import (
     LOG_ZERO,
     RING_WORDS,
     SPAN,
+    TRANSITIONS_LOOKED_AT,
     TRANSITIONS_PER_STATE,
     WORD_BITS,
     LookAhead,
@@ -65,8 +66,6 @@ def forward(
     states.penalty[0, 0] = 0.0
     for word in range(RING_WORDS):
         states.bits[0, word] = 0
-    for at in range(len(scratch.slot)):
-        scratch.slot[at] = -1
     transitions.first[0] = 0
     transitions.before[0, 0] = 0.0
     states.chosen[0, 0] = 0
@@ -74,7 +73,7 @@ def forward(
     for k in range(late):
         here = k % 2
         scratch.sizes[0], scratch.sizes[1] = 0, transitions.first[k]
-        scratch.sizes[2] = len(transitions.weight) - (late - 1 - k) * TRANSITIONS_PER_STATE * keep
+        scratch.sizes[2] = ((k + 1) * TRANSITIONS_PER_STATE + TRANSITIONS_LOOKED_AT) * keep
         best = LOG_ZERO
         for rank in range(transitions.kept[k]):
             best = expand(burst, states, transitions, scratch, look_ahead, k, here, rank, best, within)

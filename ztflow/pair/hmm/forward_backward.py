@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import local
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ztflow.pair.hmm.transitions import GAP_CLASSES, Burst
 from ztflow.pair.hmm.trellis import (
     BUCKETS,
     RING_WORDS,
+    TRANSITIONS_LOOKED_AT,
     TRANSITIONS_PER_STATE,
     BothWays,
     LookAhead,
@@ -29,10 +31,12 @@ from ztflow.pair.hmm.trellis import (
     Transitions,
 )
 
-STATES_LOOKED_AT, TRANSITIONS_LOOKED_AT = 24, 64
-"""States, and transitions, of a column that are looked at, for each state kept."""
+STATES_LOOKED_AT = 24
+"""States of a column that are looked at, for each state kept."""
 SMALL = 6
 """A burst of up to so many ends has fewer states than 4 to the power of that."""
+KEPT_UP_TO = 64
+"""Slots of a burst up to which the arrays it is worked on in are kept for the next one: some MB for each beam."""
 WORST = 30.0
 """Look-ahead: how much worse than the best an early end fits late ends to come, at most; a logarithm."""
 
@@ -88,17 +92,54 @@ def sum_paths(burst: Burst, beam: Beam) -> PathSums:
     """
     late, early = (int(size) for size in burst.sizes)
     slots = max(late, early)
-    room = 4**slots if slots <= SMALL else STATES_LOOKED_AT * beam.states
-    keep = min(beam.states, room)
+    room = _room(slots, beam.states)
     sums = PathSums(np.zeros((late, early)), no_counts(), 0.0)
     total = np.zeros(1)
     _runner()(
         BothWays(
-            burst, _states(room), _transitions(late, keep), _scratch(room, early), _look_ahead(burst.emission),
-            sums.counts, sums.posterior, np.empty((3, keep)), np.array([keep, beam.within]), total,
+            burst, room.states, room.transitions, room.scratch, _look_ahead(burst.emission), sums.counts,
+            sums.posterior, room.onward, np.array([room.keep, beam.within]), total,
         )
     )  # fmt: skip
     return PathSums(sums.posterior, sums.counts, float(total[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where the compiled code works: nothing in it outlasts a burst. See `BothWays`."""
+
+    keep: int
+    states: States
+    transitions: Transitions
+    scratch: Scratch
+    onward: FloatArray
+
+
+class _Rooms(local):
+    """The rooms of a thread, by how many states they have and keep: making one takes longer than using it."""
+
+    def __init__(self) -> None:
+        self.made: dict[tuple[int, int], _Room] = {}
+
+
+_ROOMS = _Rooms()
+
+
+def _room(slots: int, states: int) -> _Room:
+    """Room for a burst of so many slots, that keeps so many states."""
+    looked_at = 4**slots if slots <= SMALL else STATES_LOOKED_AT * states
+    keep = min(states, looked_at)
+    if slots > KEPT_UP_TO:
+        return _new_room(looked_at, keep, slots)
+    if (looked_at, keep) not in _ROOMS.made:
+        _ROOMS.made[looked_at, keep] = _new_room(looked_at, keep, KEPT_UP_TO)
+    return _ROOMS.made[looked_at, keep]
+
+
+def _new_room(looked_at: int, keep: int, slots: int) -> _Room:
+    return _Room(
+        keep, _states(looked_at), _transitions(slots, keep), _scratch(looked_at, slots), np.empty((3, keep))
+    )  # fmt: skip
 
 
 def _states(room: int) -> States:
@@ -121,7 +162,7 @@ def _scratch(room: int, early: int) -> Scratch:
     sizes = np.zeros(4 + BUCKETS, np.int64)
     place, rank = np.empty(room, np.int64), np.empty(room, np.int64)
     hashes = _hashes(1 << max(4, early.bit_length()))
-    return Scratch(np.empty(slots, np.int64), np.empty(slots, np.int64), place, rank, np.empty(room), sizes, hashes)
+    return Scratch(np.full(slots, -1), np.empty(slots, np.int64), place, rank, np.empty(room), sizes, hashes)
 
 
 @lru_cache(maxsize=16)
@@ -183,10 +224,15 @@ def _runner() -> Callable[[BothWays], None]:
     except CompilerError as error:
         return _InPython(str(error))
 
+    kept = local()
+
     def compiled(arguments: BothWays) -> None:
-        table = ArgumentTable(BothWays)
+        is_large = arguments.posterior.size > KEPT_UP_TO**2  # and would be held until the next
+        table: ArgumentTable = ArgumentTable(BothWays) if is_large or not hasattr(kept, "table") else kept.table
         table.put(**arguments._asdict())
         call(table)
+        if not is_large:
+            kept.table = table
 
     return compiled
 
@@ -205,7 +251,11 @@ class _InPython:
         before, self._ends = self._ends, self._ends + len(arguments.burst.late)
         if before < SLOW_FROM <= self._ends:
             _say(f"is not used: {self._reason}; pairing equal connections takes about 100 times as long")
-        both_ways(*arguments)
+        try:
+            both_ways(*arguments)
+        except BaseException:  # somebody's Ctrl-C: the room is left as it was found
+            arguments.scratch.slot.fill(-1)
+            raise
 
 
 def _say(what: str) -> None:

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, Index, IntArray
+from ztflow.columns.group_statistics import middle
 from ztflow.pair.hmm import emissions, transitions
 from ztflow.pair.hmm.emissions import EMISSIONS, EmissionParameters
 from ztflow.pair.hmm.forward_backward import Beam, PathSums, sum_paths
@@ -134,7 +135,7 @@ class _Model:
         self._rates = default_rates() if known is None else known
         guess = halves.partner
         delay = halves.out_time[guess >= 0] - halves.in_time[guess[guess >= 0]]
-        self._turned = len(delay) > 0 and float(np.median(delay)) < 0.0  # the server closed first: outbound is early
+        self._turned = len(delay) > 0 and middle(delay) < 0.0  # the server closed first: outbound is early
         late, early = (halves.in_time, halves.out_time) if self._turned else (halves.out_time, halves.in_time)
         self._ends, self._shift = (late, early), 0.0
         delay = -delay if self._turned else delay

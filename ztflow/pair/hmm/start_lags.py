@@ -66,13 +66,13 @@ class _Grid(NamedTuple):
         at: The lags.
         edge: Where each one's share ends.
         prior: Share of each, where nothing is known.
-        near: Share of each (column) after each (row), where lags are alike.
+        next: Share of each (column) after each (row).
     """
 
     at: FloatArray
     edge: FloatArray
     prior: FloatArray
-    near: FloatArray
+    next: FloatArray
 
 
 @lru_cache(maxsize=4)
@@ -85,7 +85,9 @@ def _grid(parameters: StartLagParameters) -> _Grid:
     edge = at + np.append(np.diff(at), 0) / 2
     prior = np.diff(usual_below(edge, parameters), prepend=0.0)
     near = np.gradient(at) / (1 + np.abs(at[:, None] - at[None, :]) / parameters.neighbour_apart) ** 2
-    return _Grid(at, edge, prior / prior.sum(), near / near.sum(axis=1, keepdims=True))
+    prior /= prior.sum()
+    alike = parameters.like_neighbour
+    return _Grid(at, edge, prior, alike * near / near.sum(axis=1, keepdims=True) + (1 - alike) * prior)
 
 
 def usual_below(lag: FloatArray, parameters: StartLagParameters = START_LAGS) -> FloatArray:
@@ -115,30 +117,39 @@ def within_millisecond(
     """
     if posterior is None or order is None:
         return usual_below(lag, parameters) - usual_below(lag - MILLISECOND, parameters)
-    below = np.cumsum(_beliefs(lag, posterior, order, parameters), axis=1)
+    beliefs = _beliefs(lag, posterior, order, parameters)
+    below = np.zeros((len(lag), beliefs.shape[1] + 2))
+    np.cumsum(beliefs, axis=1, out=below[:, 1:-1])
+    below[:, -1] = below[:, -2]
+    return np.maximum(_at(lag, below, parameters) - _at(lag - MILLISECOND, below, parameters), 0.0)
+
+
+def _at(lag: FloatArray, below: FloatArray, parameters: StartLagParameters) -> FloatArray:
+    """What is below each lag of a row, linear between the edges of the grid; `below` has a column before and behind."""
     edge = _grid(parameters).edge
-    inside = np.empty(lag.shape)
-    for row, latest in enumerate(lag):
-        inside[row] = np.interp(latest, edge, below[row], left=0.0)
-        inside[row] -= np.interp(latest - MILLISECOND, edge, below[row], left=0.0)
-    return np.maximum(inside, 0.0)
+    place = edge.searchsorted(lag, side="right")
+    low, high = edge[np.maximum(place - 1, 0)], edge[np.minimum(place, len(edge) - 1)]
+    part = np.divide(lag - low, high - low, out=np.zeros(lag.shape), where=high > low)
+    row = np.arange(len(lag))[:, None]
+    first = below[row, place]
+    result: FloatArray = first + (below[row, place + 1] - first) * part
+    return result
 
 
 def _beliefs(lag: FloatArray, posterior: FloatArray, order: Index, parameters: StartLagParameters) -> FloatArray:
     """What the lag of each outbound half (row) may be (columns: the grid), by all others."""
-    grid, alike = _grid(parameters), parameters.like_neighbour
+    grid = _grid(parameters)
     seen = _seen(lag, posterior, parameters)[order]
     forward, backward = np.empty(seen.shape), np.empty(seen.shape)
     belief = grid.prior
-    for place in range(len(seen)):
-        forward[place] = belief
-        belief = belief * seen[place]
-        belief = alike * (belief / belief.sum()) @ grid.near + (1 - alike) * grid.prior
+    for here, likely in zip(forward, seen, strict=True):
+        here[:] = belief
+        belief = (belief * likely) @ grid.next
+        belief /= belief.sum()
     belief = np.ones(len(grid.at))
-    for place in range(len(seen) - 1, -1, -1):
-        backward[place] = belief
-        belief = belief * seen[place]
-        belief = alike * grid.near @ belief + (1 - alike) * (grid.prior @ belief)
+    for here, likely in zip(backward[::-1], seen[::-1], strict=True):
+        here[:] = belief
+        belief = grid.next @ (belief * likely)
         belief /= belief.max()
     both = forward * backward
     result = np.empty(seen.shape)
@@ -153,7 +164,9 @@ def _seen(lag: FloatArray, posterior: FloatArray, parameters: StartLagParameters
     latest = lag[rows, columns][:, None] - grid.at
     seen = np.full((len(lag), len(grid.at)), parameters.doubt)
     inside = _over(latest, blur) - _over(latest - MILLISECOND, blur)
-    np.add.at(seen, rows, posterior[rows, columns][:, None] * inside)
+    if len(rows):
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        seen[rows[first]] += np.add.reduceat(posterior[rows, columns][:, None] * inside, first)
     return seen
 
 

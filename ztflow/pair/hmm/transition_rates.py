@@ -15,12 +15,16 @@ from typing import Final
 import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.columns.group_statistics import quantile
 from ztflow.pair.hmm.transitions import GAP_CLASSES, GAPS
 from ztflow.pair.hmm.trellis import TransitionCounts
 from ztflow.pair.reach import REACH
 
+_GAPS = np.array(GAPS)
 _SERVICES = np.geomspace(6.0, 150.0, 40)
 """Service times that are tried, µs."""
+_LOWEST_GAP, _HIGHEST_GAP = 0.8 * _SERVICES, 1.4 * _SERVICES
+"""Gaps from the first up to the second speak for each."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,14 @@ class TransitionRateParameters:
 TRANSITION_RATES: Final = TransitionRateParameters()
 
 
+@lru_cache(maxsize=4)
+def _service_prior(parameters: TransitionRateParameters) -> FloatArray:
+    """How likely each service time is before, in gaps."""
+    off = np.log(_SERVICES / parameters.service) / parameters.service_width
+    prior: FloatArray = parameters.service_weight * np.exp(-(off**2))
+    return prior
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast a burst goes, in µs: a connection's time on a thread, and the least and spread of delays."""
@@ -75,21 +87,20 @@ class Pace:
             usual: Usual delay of isolated pairs between the same two ztunnels.
             parameters: The figures.
         """
-        gaps = np.diff(late)[:, None]
-        many = ((gaps >= 0.8 * _SERVICES) & (gaps < 1.4 * _SERVICES)).sum(axis=0)
-        off = np.log(_SERVICES / parameters.service) / parameters.service_width
-        service = float(_SERVICES[np.argmax(many + parameters.service_weight * np.exp(-(off**2)))])
+        gaps = (late[1:] - late[:-1])[:, None]
+        many = ((gaps >= _LOWEST_GAP) & (gaps < _HIGHEST_GAP)).sum(axis=0)
+        service = float(_SERVICES[(many + _service_prior(parameters)).argmax()])
         least = parameters.least + max(0.0, usual - parameters.usual_delay)
         if len(delay):
-            least = min(least, float(np.quantile(delay, 0.05)) - parameters.margin)
+            least = min(least, quantile(delay, 0.05) - parameters.margin)
         return Pace(service, least, parameters.spread * service)
 
 
 def gap_classes(late: FloatArray, service: float, back: int) -> IntArray:
     """Class of the time since the end `back` before each; the last class where there is none."""
-    gap = np.full(len(late), np.inf)
-    gap[back:] = (late[back:] - late[:-back]) / service
-    return np.searchsorted(GAPS, gap, side="right").astype(np.int64)
+    classes = np.full(len(late), GAP_CLASSES - 1)
+    classes[back:] = _GAPS.searchsorted((late[back:] - late[:-back]) / service, side="right")
+    return classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ BUCKETS = 128
 """Number of classes of likelihood that states are sorted into."""
 TRANSITIONS_PER_STATE = 8
 """Room for transitions in a column, for each state kept."""
+TRANSITIONS_LOOKED_AT = 64
+"""Transitions of a column that are looked at, for each state kept."""
 LOG_ZERO = -1e300
 """The logarithm of probability 0."""
 
@@ -90,7 +92,7 @@ class Scratch(NamedTuple):
     """Working memory.
 
     Attributes:
-        slot: Hash table: state, or -1.
+        slot: Hash table: state, or -1; all of it -1 before and after a burst.
         found: Hash of the state there.
         place: Where in the table each new state is.
         rank: Place of each new state among those kept, or -1.

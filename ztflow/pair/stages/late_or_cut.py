@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index, IntArray
+from ztflow.columns.grouping import connected
 from ztflow.pair.features.full import FullFeatures
 from ztflow.pair.reach import REACH, Reach
 
@@ -176,12 +177,7 @@ def _open(possible: _CandidatePairs, count: int) -> Index:
         best &= equal & (np.bincount(half[equal], minlength=count)[half] == 1)
     if best.all() or not best.any():
         return np.flatnonzero(best)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = coo_array((np.ones(len(best), np.int8), (possible.outbound, possible.inbound)), shape=(count, count))
-    _, group = connected_components(edges, directed=False)
-    group = group[possible.outbound]
+    group = connected(possible.outbound, possible.inbound, count)[possible.outbound]
     return np.flatnonzero(np.isin(group, group[best]))
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, BoolArray, Index
+from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.pair.assignment import segments
 from ztflow.pair.assignment.at_once import Side
-from ztflow.pair.assignment.matching import Matches, Segment, match_dense, match_segments
+from ztflow.pair.assignment.matching import Segment, match_dense, match_segments
 from ztflow.pair.buffers import OPEN, REMAINING, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Offsets
@@ -147,8 +147,14 @@ class NearbyStage:
         sides = [side for part in parts if (side := self._sides(part))]
         candidates = [self._segment(out, inn) for out, inn in sides]
         matches = match_segments(candidates, self._parameters.matching, self._parameters.reach)
-        for (out, inn), match in zip(sides, matches, strict=True):
-            self._decide(out, inn, match, trust, decided)
+        if matches:
+            self._decide(
+                np.concatenate([out[match.outbound] for (out, _), match in zip(sides, matches, strict=True)]),
+                np.concatenate([inn[match.inbound] for (_, inn), match in zip(sides, matches, strict=True)]),
+                np.concatenate([match.confidence for match in matches]) * trust,
+                np.concatenate([match.alternatives for match in matches]),
+                decided,
+            )
 
     def _match_dense(self, part: Index, decided: DecisionRecorder) -> None:
         """Assign halves that lie too dense for the order of their ends to say anything."""
@@ -157,7 +163,7 @@ class NearbyStage:
             time, duration = self._unmatched.corrected, self._unmatched.features.duration
             ours, theirs = Side(time[out], duration[out]), Side(time[inn], duration[inn])
             match = match_dense(ours, theirs, self._parameters.matching, self._parameters.reach)
-            self._decide(out, inn, match, 1.0, decided)
+            self._decide(out[match.outbound], inn[match.inbound], match.confidence, match.alternatives, decided)
 
     def _sides(self, part: Index) -> tuple[Index, Index] | None:
         """Outbound and inbound halves, all `REMAINING` for now; None where all are of one side."""
@@ -165,10 +171,11 @@ class NearbyStage:
         self._unmatched.status[part] = REMAINING
         return (part[outbound], part[~outbound]) if outbound.any() and not outbound.all() else None
 
-    def _decide(self, out: Index, inn: Index, match: Matches, trust: float, decided: DecisionRecorder) -> None:
-        confidence = match.confidence * trust
+    def _decide(
+        self, out: Index, inn: Index, confidence: FloatArray, alternatives: IntArray, decided: DecisionRecorder
+    ) -> None:
         paired = np.where(confidence >= self._parameters.matching.unique, UNIQUE, AMBIGUOUS)
-        decided.pairs(out[match.outbound], inn[match.inbound], paired, confidence, match.alternatives)
+        decided.pairs(out, inn, paired, confidence, alternatives)
 
     def _segment(self, out: Index, inn: Index) -> Segment:
         unmatched, features, time = self._unmatched, self._unmatched.features, self._unmatched.corrected

@@ -77,7 +77,7 @@ def map_columns(graph: nx.MultiDiGraph[str], since: Since | None = None) -> dict
     Cost: about 10 µs an edge.
     """
     edges = list(graph.edges(data=True))
-    vertices: dict[str, Any] = dict(graph.nodes.items())
+    vertices: dict[str, dict[str, Any]] = {name: graph.nodes[name] for name in graph}
     if since is not None:
         gone = [edge for edge in since.graph.edges(data=True) if _GONE in since.changes.get(edge[:2], ())]
         edges += gone

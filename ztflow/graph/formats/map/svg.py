@@ -68,7 +68,7 @@ stroke-width:2.5}}
 .ztmap .newly_denied{{--c:var(--bad)}}.ztmap .newly_failed{{--c:var(--cross_node)}}.ztmap .locality{{--c:var(--mixed)}}
 .ztmap .newly_plaintext{{--c:var(--cross_zone)}}.ztmap .same{{--c:var(--unknown)}}
 .ztmap .left_mesh{{--c:var(--cross_zone)}}.ztmap .plaintext_refused path.line{{stroke-dasharray:8 4}}
-.ztmap.ztmap .edge.dim path.line{{stroke-opacity:.08}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
+.ztmap.ztmap .edge.dim path.line{{stroke-opacity:.06}}.ztmap .edge.dim .tip{{fill-opacity:.12}}
 .ztmap .vertex.dim>*{{fill-opacity:.25;stroke-opacity:.25}}
 .ztmap .edge.refused circle{{fill:var(--paper);stroke:var(--bad);stroke-width:1.5}}
 .ztmap .edge.refused text,.ztmap .badge text{{fill:var(--bad);font-size:9px;font-weight:bold;text-anchor:middle}}

@@ -55,7 +55,7 @@ function panelFor(selection, weights, state, act) {
   parts.push(html("table", { class: "figures" }, ...rows.map(([name, value]) => html("tr", {}, html("th", {}, name), html("td", {}, value)))));
   if (TIME && present.length) parts.push(sparkline(mask));
   parts.push(...peers(selection, chosen, weights, act), ...refusals(mask));
-  if (present.length) parts.push(...samples(mask), command(selection, state));
+  if (present.length) parts.push(command(selection, state), ...samples(mask));
   return html("div", { class: "selection" }, ...parts.filter(Boolean));
 }
 
@@ -95,14 +95,14 @@ function samples(mask) {
   if (!SAMPLES) return [];
   const own = [];
   SAMPLES.edge.forEach((edge, i) => { if (mask[edge] && own.length < 8) own.push(i); });
-  if (!own.length) return [html("h3", {}, "Connections"), html("p", {}, "None is kept in this page; the command below lists them.")];
-  return [html("h3", {}, "Connections"), ...own.map((i) => {
+  if (!own.length) return [html("h3", {}, "Connections"), html("p", {}, "None is kept in this page; the command lists them.")];
+  return [html("h3", {}, "Connections"), ...own.map((i, number) => {
     const place = ["outbound", "inbound"].map((side) => (SAMPLES[`${side}_file`].of(i) === null ? null
       : `${SAMPLES[`${side}_file`].of(i)}:${SAMPLES[`${side}_line`][i]}`)).filter(Boolean);
     const about = [SAMPLES.time[i] === null ? null : timeText(SAMPLES.time[i] * 1000, 3), SAMPLES.verdict.of(i), SAMPLES.error_class.of(i),
       SAMPLES.duration_ms[i] === null ? null : durationText(SAMPLES.duration_ms[i]),
       SAMPLES.request_bytes[i] === null ? null : `${bytesText(SAMPLES.request_bytes[i])} / ${bytesText(SAMPLES.response_bytes[i] ?? 0)}`].filter(Boolean);
-    return html("details", { class: "sample", open: own.length < 3 }, html("summary", {}, about.join(" · ")),
+    return html("details", { class: "sample", open: number === 0 }, html("summary", {}, about.join(" · ")),
       ...place.map((where) => html("p", { class: "place" }, where)),
       ...SAMPLES.shown[i].map((line) => html("pre", {}, SAMPLES.lines[line])));
   })];

@@ -4,7 +4,7 @@ const TABLE_ROWS = 60;
 const TABLE_COLUMNS = [
   ["Source", (edge) => VERTICES.id[EDGES.source[edge]]], ["Destination", (edge) => VERTICES.id[EDGES.target[edge]]],
   ["Path", (edge) => EDGES.path.of(edge) ?? "-"], ["Encryption", (edge) => wordsOf("encryption", EDGES.encryption[edge])],
-  ["Connections", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
+  ["Conns", null], ["Request", EDGES.request_bytes, bytesText], ["Response", EDGES.response_bytes, bytesText],
   ["p95", EDGES.duration_p95_ms, durationText], ["Same node", EDGES.same_node], ["Cross node", EDGES.cross_node],
   ["Cross zone", EDGES.cross_zone], ["Node unknown", EDGES.locality_unknown], ["Denied", EDGES.denied], ["Failed", EDGES.failed],
   ["Plaintext", EDGES.plaintext], ...(KINDS.change ? [["Change", (edge) => wordsOf("change", EDGES.change[edge])]] : []),
@@ -39,11 +39,18 @@ function fillTable(body, note, chosen, weights, sorting) {
   for (const edge of chosen) keys[edge] = value(edge);
   const order = (a, b) => (keys[a] < keys[b] ? -turn : keys[a] > keys[b] ? turn : a - b);
   const rows = [...chosen].sort(order).slice(0, TABLE_ROWS);
-  body.replaceChildren(...rows.map((edge) => html("tr", { "data-edge": edge, tabindex: 0 }, ...TABLE_COLUMNS.map(([, of, text]) => {
-    if (typeof of === "function") return html("td", {}, of(edge));
+  const written = (edge, [, of, text = count]) => {
+    if (typeof of === "function") return of(edge);
     const number = of === null ? weights.flows[edge] : of[edge];
-    return html("td", { class: "n" }, number === null || number === undefined ? "-" : text ? text(number) : count(number));
-  }))));
+    return number === null || number === undefined ? "-" : text(number);
+  };
+  rows.forEach((edge, at) => {
+    // Rows that are there get other texts: cells made anew would take as long again.
+    const row = body.rows[at] || body.appendChild(html("tr", { tabindex: 0 }, ...TABLE_COLUMNS.map(([, of]) => html("td", { class: typeof of === "function" ? "" : "n" }, " "))));
+    row.dataset.edge = edge;
+    TABLE_COLUMNS.forEach((column, place) => { row.cells[place].firstChild.data = written(edge, column); });
+  });
+  while (body.rows.length > rows.length) body.lastChild.remove();
   note.textContent = chosen.length > rows.length ? `… and ${several(chosen.length - rows.length, "more edge")}` : "";
 }
 

@@ -1,0 +1,114 @@
+"""Work that is done ahead on another thread: the order, errors, the end; and the same answers for any number of them."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from dataclasses import replace
+
+import pytest
+
+from ztflow import threads
+from ztflow.columns.gc_pause import gc_paused
+from ztflow.kernel import POLICY
+from ztflow.memory import MIB, budget
+from ztflow.read import ReadReport, bulk, inputs, read_inputs
+from ztflow.read.sources import files
+from ztflow.session import Session
+from ztflow.simulate import preset, simulate
+from ztflow.threads import one_ahead, processors
+
+
+@pytest.fixture(params=[1, 2])
+def count(request, monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: request.param)
+    return request.param
+
+
+def test_parts_come_in_order_made_on_another_thread_where_there_are_two_processors(count):
+    made_on = []
+
+    def parts():
+        for number in range(5):
+            made_on.append(threading.get_ident())
+            yield number
+
+    assert list(one_ahead(parts(), "test")) == list(range(5))
+    assert (set(made_on) == {threading.get_ident()}) == (count == 1)
+
+
+def test_an_error_comes_in_its_place(count):
+    def parts():
+        yield 1
+        raise ValueError(count)
+
+    ahead = one_ahead(parts(), "test")
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match=str(count)):
+        next(ahead)
+
+
+def test_whoever_stops_early_leaves_nothing_running(count):
+    state = []
+
+    def parts():
+        try:
+            for number in range(10):
+                state.append(number)
+                yield number
+        finally:
+            state.append("closed")
+
+    ahead = one_ahead(parts(), "test")
+    assert next(ahead) == 0
+    ahead.close()
+    assert state == [*range(count), "closed"]
+
+
+def test_a_quota_of_processors_counts(monkeypatch, tmp_path):
+    for said, most in (("max 100000", None), ("150000 100000", 2), ("50000 100000", 1)):
+        (tmp_path / "cpu.max").write_text(said)
+        monkeypatch.setattr(threads, "_QUOTA", tmp_path / "cpu.max")
+        monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+        processors.cache_clear()
+        assert processors() == (8 if most is None else most)
+    processors.cache_clear()
+
+
+def test_the_collector_rests_until_the_last_of_overlapping_pauses_is_over():
+    first, second = gc_paused(), gc_paused()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_flows_and_counts_are_the_same_for_any_number_of_threads(monkeypatch, tmp_path):
+    """In blocks of a few lines, so that every thread has work, and in many portions."""
+    capture = simulate(replace(preset("mixed"), connections=2000, duration=200, wrapper="stern"), 5)
+    log = tmp_path / "stern.log"
+    log.write_bytes(b"".join(line for _, _, line in capture.arriving()))
+    assert POLICY.ready(1 << 40)
+    monkeypatch.setattr(bulk, "_PIECE", 20_000)
+    monkeypatch.setattr(inputs, "BIG", 0)
+    monkeypatch.setattr(files, "CHUNK", 100_000)
+    monkeypatch.setattr(files, "BIG_CHUNK", 100_000)
+    found = []
+    for count in (1, 2, 4):
+        monkeypatch.setattr(threads, "processors", lambda count=count: count)
+        monkeypatch.setattr(bulk, "processors", lambda count=count: count)
+        bulk._threads.cache_clear()
+        report = ReadReport()
+        with Session(report=report, memory=budget(600 * MIB)) as session:
+            for batch in read_inputs([str(log)], report=report):
+                session.feed(batch)
+            session._order._portion = 1
+            tables = [flows.to_arrow() for flows in session.finish()]
+        assert len(tables) > 3
+        rows = [row for table in tables for row in table.to_pylist()]
+        found.append((rows, report.stats, report.paired_flows, report.unpaired_halves))
+    bulk._threads.cache_clear()
+    assert found[0][2] > 1000
+    assert found[0] == found[1] == found[2]
