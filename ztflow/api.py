@@ -136,7 +136,7 @@ def read_flows(
             `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`). Unless given,
             what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
         waypoint: Access logs of waypoints (Envoy), joined to the connections; what is found of them among the inputs is
-            too. See docs/explanation/waypoint-logs.md.
+            too. `report("waypoints")` counts their requests. See docs/explanation/waypoint-logs.md.
         envoy_format: How their lines are written, where that is not what Istio sets.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
@@ -343,6 +343,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
         made.producers = report.producers
         made.span = View(made.to_arrow()).span()
+        made.joins = tuple(report.waypoints)
         made.requests, made.read = pa.concat_tables(report.requests) if report.requests else None, len(made)
     return made
 

@@ -7,7 +7,6 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from here import Here, assert_equal, rows
 from hypothesis import given, settings
@@ -17,7 +16,6 @@ from truth import CAPTURED, logs
 import ztflow
 from ztflow.api import iter_flows, whole
 from ztflow.cluster import Reading
-from ztflow.cluster.parting import merged_by
 from ztflow.errors import SourceError
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import read_inventory
@@ -176,11 +174,3 @@ def test_a_data_set_in_folders_of_hours_written_where_the_flows_are(tmp_path, on
     whole(Flows, iter_flows(*logs("1.29.5-json"), inventory=PODS, report=report), report)
     counts = ("paired_flows", "ambiguous_flows", "unpaired_halves", "logs", "written", "stats")
     assert [getattr(reading.report, name) for name in counts] == [getattr(report, name) for name in counts]
-
-
-def test_groups_that_share_a_trace_id_are_one():
-    numbers = [np.array(one, np.uint64) for one in ([1, 2, 2, 3], [10, 10, 11, 12], [3, 4], [13, 14])]
-    merged = merged_by([(numbers[0], numbers[1]), (numbers[2], numbers[3])])
-    assert merged.of(np.array([10, 11, 12, 13, 14, 15], np.uint64)).tolist() == [10, 10, 12, 12, 14, 15]
-    nothing = merged_by([(numbers[2], numbers[3])])
-    assert nothing.of(numbers[3]).tolist() == [13, 14]

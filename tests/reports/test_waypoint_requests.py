@@ -89,6 +89,7 @@ def test_every_row_rests_on_lines_of_the_log(found):
     for rows in (found.pairs, found.logs):
         for name in ("requests", "tcp", "received", "sent", "refused", "failed", "gave_up", "joined"):
             assert sum(getattr(row.sums, name) for row in rows) == getattr(total, name), name
+    assert found.unexplained == 0
     assert total.joined + total.maybe + total.stray == total.lines
     answered = sum(row.sums.lines for row in found.servers)
     assert answered == total.lines - total.refused
@@ -175,6 +176,16 @@ def test_clients_and_servers_nobody_knows_keep_their_address():
     assert any("not clear whose log" in note for note in read({"client": "192.0.2.1"}).report("waypoints").notes())
 
 
+def test_a_log_that_lacks_lines_is_said_to(flows):
+    (join,) = flows.joins
+    assert (join.lines, join.gaps) == (371, False)
+    some = flows.with_rows(flows.to_arrow())
+    some.joins = (replace(join, unexplained=7, gaps=True),)
+    made = some.report("waypoints")
+    assert made.requests.unexplained == 7
+    assert any("log must lack lines" in note for note in made.notes())
+
+
 def test_hostile_words_stay_words():
     hostile = "<script>alert(1)</script>"
     made = read({"details": hostile, "code": 503, "flags": "UC"}).report("waypoints")
@@ -213,7 +224,8 @@ def live(*inputs, inventory=PODS):
 
 def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
     """And never waits in memory for an end."""
-    told = live(ZTUNNEL, ENVOY).report("waypoints").requests
+    some = live(ZTUNNEL, ENVOY)
+    told = some.report("waypoints").requests
     assert (told.total.joined, told.total.maybe, told.total.stray) == (None, None, None)
 
     def sums(rows):
@@ -224,6 +236,9 @@ def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
 
     assert sums(told.pairs) == sums(found.pairs)
     assert told.failed == found.failed
+    cut = between(some, max(some["end"].to_pylist()), None).report("waypoints")
+    assert cut.requests.total.lines + cut.requests.left_out == 371, "they tell their times no more"
+    assert any("time limits leave them as they are" in note for note in cut.notes())
     assert told.total.p50_ms == pytest.approx(found.total.p50_ms, rel=1 / 32)
 
 

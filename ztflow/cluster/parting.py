@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -84,8 +84,7 @@ def parted(
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
     table = table.take(pa.array(order))
     parts = [
-        without_unused(table.slice(start, stop - start)) if stop > start else None
-        for start, stop in itertools.pairwise(edges)
+        without_unused(table.slice(start, stop - start)) if stop > start else None for start, stop in pairwise(edges)
     ]
     known.bytes = sum(one.nbytes for one in parts if one is not None)
     return parts, known
@@ -104,21 +103,17 @@ def merged_by(found: Iterable[tuple[UIntArray, UIntArray]]) -> Merged:
     nothing = np.zeros(0, np.uint64)
     if not pairs:
         return Merged(nothing, nothing)
-    trace, group = np.unique(np.column_stack([np.concatenate(side) for side in zip(*pairs, strict=True)]), axis=0).T
-    several = trace[1:][trace[1:] == trace[:-1]]
-    if not len(several):
-        return Merged(nothing, nothing)
+    trace, group = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    trace, group = np.unique(np.column_stack([trace, group]), axis=0).T
+    several = np.diff(trace, prepend=0) == 0
+    several[:-1] |= several[1:]
     import networkx as nx
 
-    mine = np.isin(trace, several)
-    of_trace, of_group = trace[mine].tolist(), group[mine].tolist()
-    joined = nx.Graph(((one, True), (other, False)) for one, other in zip(of_trace, of_group, strict=True))
-    instead: dict[int, int] = {}
-    for part in nx.connected_components(joined):
-        groups = sorted(number for number, is_trace in part if not is_trace)
-        instead |= dict.fromkeys(groups[1:], groups[0])
-    moved = np.array(sorted(instead), np.uint64)
-    return Merged(moved, np.array([instead[one] for one in moved.tolist()], np.uint64))
+    known: nx.Graph[int] = nx.Graph()
+    rows = zip(trace[several].tolist(), group[several].tolist(), strict=True)
+    known.add_edges_from((one, other) for (a, one), (b, other) in pairwise(rows) if a == b)
+    moved = sorted((one, min(joined)) for joined in nx.connected_components(known) for one in joined - {min(joined)})
+    return Merged(*np.array(moved, np.uint64).reshape(-1, 2).T)
 
 
 def ends_of(halves: pa.Table) -> pa.Table:
