@@ -76,6 +76,9 @@ def parted(
         return [None] * count, known
     count_levels(table, known.written)
     number, known.seen = groups_of(table)
+    if count == 1:
+        known.bytes = table.nbytes
+        return [table], known
     part = mix(merged.of(number)) % np.uint64(count)
     order: Index = class_order(part)
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
