@@ -49,7 +49,7 @@ def given(inputs: Iterable[Source]) -> list[Given]:
             found.append(_stream(bytes(one)))
         elif isinstance(one, io.TextIOBase):
             found.append(_of_text(one))
-        elif hasattr(one, "read"):
+        elif callable(getattr(one, "read", None)):
             found.append(one)
         elif isinstance(one, Iterable) and not hasattr(one, "to_arrow"):
             found += given(one)
