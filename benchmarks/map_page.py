@@ -228,11 +228,12 @@ def drive_whole(chromium: Chromium, page: Path, pictures: Path | None) -> None:
     check(size <= WHOLE_BYTES, f"page of at most {WHOLE_BYTES:,} bytes")
     if pictures:
         chromium.shoot(pictures / "page.png")
-    wide = chromium.run("parseFloat(getComputedStyle(document.querySelector('.parts .bar')).backgroundSize)")
-    check(wide > 0, "bars are drawn behind numbers")
-    heat = (
-        "new Set([...document.querySelectorAll('.parts .heat')].map(one => getComputedStyle(one).backgroundColor)).size"
+    wide = chromium.run(
+        "parseFloat(getComputedStyle(document.querySelector('.parts td[style*=linear-gradient]')).backgroundSize)"
     )
+    check(wide > 0, "bars are drawn behind numbers")
+    cells = "[...document.querySelectorAll('.parts td[style*=color-mix]')]"
+    heat = f"new Set({cells}.map(one => getComputedStyle(one).backgroundColor)).size"
     check(chromium.run(heat) > 3, "and heat in matrices")
     chromium.run(choose("#search", "service-7-", "input"))
     chromium.run("document.querySelector('#panel .found button').click()")

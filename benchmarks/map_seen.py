@@ -8,6 +8,7 @@ from statistics import median
 
 from chromium import Chromium
 
+Act = Callable[[], None]
 ACT_MS, BUSY_MS = 100, 60
 
 
@@ -45,7 +46,9 @@ class Seen:
         self.chromium.run("scrollTo(0, 0)")
         return rows
 
-    def does(self, what: str, *acts: Callable[[], None], undo: Callable[[], None] | None = None, runs: int = 6) -> None:
+    def does(
+        self, what: str, *acts: Callable[[], None], undo: Callable[[], None] | None = None, runs: int = 10
+    ) -> None:
         """Times what is done with keys or mouse, one act after another, again and again; `undo` is not timed."""
         clocks, busies = [], []
         for run in range(runs):

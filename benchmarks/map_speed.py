@@ -37,7 +37,7 @@ def drive_speed(chromium: Chromium, seen: Seen, name: str, nodes: int, pictures:
     check(seen.number("#canvas .dim") > 0, "the search dims what it does not find")
 
     def sought() -> None:
-        press("Escape", 27)()  # which also empties the field
+        press("Escape", 27)()
         chromium.run(choose("#search", name, "input"))
 
     sought()
@@ -49,7 +49,7 @@ def drive_speed(chromium: Chromium, seen: Seen, name: str, nodes: int, pictures:
     chromium.run("document.activeElement.blur()")
     chromium.run(choose("#search", "", "input"))
     lines = seen.number("#canvas .edge")
-    seen.does("clear or tick a filter", click("input[data-name=cross_zone]"), runs=7)
+    seen.does("clear or tick a filter", click("input[data-name=cross_zone]"), runs=11)
     check(seen.number("#canvas .edge") < lines, "which leaves lines out")
     click("input[data-name=cross_zone]")()
     focus("#to")
@@ -57,11 +57,11 @@ def drive_speed(chromium: Chromium, seen: Seen, name: str, nodes: int, pictures:
     check("in the chosen time" in seen.text("#count"), "which is told")
     press("End", 35)()
     focus("#least")
-    seen.does("move the slider of least traffic", press("PageUp", 33), runs=8)
+    seen.does("move the slider of least traffic", press("PageUp", 33), runs=9)
     check("below the least traffic" in seen.text("#count"), "which is told, too")
     press("Home", 36)()
     focus("#colour")
-    seen.does("other colours", down, down, up, up, runs=8)
+    seen.does("other colours", down, down, up, up, runs=12)
     focus("#measure")
     seen.does("other thickness", down, up)
     focus("#boxing-select")
@@ -88,9 +88,9 @@ def drive_speed(chromium: Chromium, seen: Seen, name: str, nodes: int, pictures:
     if pictures:
         chromium.shoot(pictures / "map-matrix.png")
     focus("#colour")
-    seen.does("colour the matrix anew", down, down, up, up, runs=8)
+    seen.does("colour the matrix anew", down, down, up, up, runs=12)
     focus("#level-select")
-    seen.does("matrix of another level", down, down, up, up, runs=8)
+    seen.does("matrix of another level", down, down, up, up, runs=12)
     chromium.run("document.activeElement.blur()")
     cells = [f"#canvas .cell:nth-of-type({number}n)" for number in (60, 70, 80)]
     seen.does("select a cell", *map(click, cells))

@@ -2,7 +2,7 @@
 
     python benchmarks/waypoint_simulated.py [RUNS] [SEED]
 
-Every run draws rate, sizes, clocks, drift, requests a connection, idle times, odd headers, retries and pool anew.
+Every run draws anew: rate, sizes, clocks, drift, requests a connection, idle times, odd headers, HTTP/2, retries, pool.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def drawn(rng: random.Random) -> Scenario:
     assert base.http is not None
     http = replace(
         base.http, kept=rng.choice([0.2, 0.5, 0.8]), most=rng.choice([3, 8, 12]), idles=rng.choice([0, 0.1, 0.5]),
-        unseen=rng.choice([0, 0, 0.005, 0.02]), served=rng.choice([0.004, 0.02, 0.1]), retried=rng.choice([0, 0.05]),
+        unseen=rng.choice([0, 0, 0.005, 0.02]), http2=rng.choice([0, 0, 0.5, 1]),
+        served=rng.choice([0.004, 0.02, 0.1]), retried=rng.choice([0, 0.05]),
         pool_idle=rng.choice([0.2, 10, 3600]), closes=rng.choice([0.0003, 0.0016, 0.01]),
         first=rng.choice([0.0003, 0.0009, 0.01]),
     )  # fmt: skip

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plot",),
     ("reports",),
     ("session", "page"),
+    ("cluster",),
     ("api", "testing"),
     ("simulate",),
     ("cli",),

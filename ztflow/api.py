@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -19,21 +19,22 @@ from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
 from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
-from ztflow.place import Inventory, inventory_beside, read_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
+from ztflow.session.pairing import Known, known_inventory
 from ztflow.session.waypoint_logs import layouts_of, read_waypoint_logs, with_requests
 
 if TYPE_CHECKING:
+    from ztflow.cluster import Scheduler
     from ztflow.waypoint.formats import Layout
 
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 Waypoint: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
 Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
+Engine: TypeAlias = Literal["dask"] | None
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 
@@ -47,6 +48,8 @@ def read_records(
     until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Halves:
     """The access lines of all inputs as one table, merged by time.
 
@@ -61,11 +64,13 @@ def read_records(
         until: Leave out lines after this time, or from later than this before the last line.
         on_error: Called with an input that cannot be read, which is then left out; without it the error is raised.
         progress: Called now and then with bytes read and, where known, bytes in all.
+        engine: `"dask"` has workers read, of `memory` each, also addresses; see docs/how-to/many-machines.md.
+        scheduler: Where that Dask is; workers on this machine unless given.
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
         InventoryError: Nothing could be recognised in an inventory file.
-        UsageError: An input is nothing that can be read.
+        UsageError: An input is nothing that can be read, or the engine is not there.
     """
     report = ReadReport()
     parts = iter_records(
@@ -76,6 +81,8 @@ def read_records(
         on_error=on_error,
         progress=progress,
         report=report,
+        engine=engine,
+        scheduler=scheduler,
     )
     return between(whole(Halves, parts, report), since, until)
 
@@ -88,6 +95,8 @@ def iter_records(
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Iterator[Halves]:
     """The access lines of all inputs in tables of bounded size, merged by time, by way of the disk when they are large.
 
@@ -95,7 +104,12 @@ def iter_records(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
-    session = RecordSession(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    if engine is not None:
+        from ztflow.cluster import reading
+
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
+        return how.records()
+    session = RecordSession(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
 
 
@@ -111,6 +125,8 @@ def read_flows(
     until: Moment | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Flows:
     """The connections in all inputs, both halves where seen, each end placed on its node where evidence allows.
 
@@ -120,7 +136,7 @@ def read_flows(
             `place.read_inventory` made of them. The owners of pods stay with the flows (`Flows.owners`). Unless given,
             what folders and archives among the inputs hold beside the logs (`place.inventory_beside`); None for none.
         waypoint: Access logs of waypoints (Envoy), joined to the connections; what is found of them among the inputs is
-            too. See docs/explanation/waypoint-logs.md.
+            too. `report("waypoints")` counts their requests. See docs/explanation/waypoint-logs.md.
         envoy_format: How their lines are written, where that is not what Istio sets.
         window: Accepted and not used: finite input is paired in log-time order whatever order it came in.
         wrapper: As for `read_records`.
@@ -129,6 +145,8 @@ def read_flows(
         until: Likewise.
         on_error: As for `read_records`.
         progress: As for `read_records`.
+        engine: As for `read_records`; the flows are the same.
+        scheduler: As for `read_records`.
 
     Raises:
         SourceError: An input cannot be read and `on_error` is not given.
@@ -146,6 +164,8 @@ def read_flows(
         on_error=on_error,
         progress=progress,
         report=report,
+        engine=engine,
+        scheduler=scheduler,
     )
     return between(whole(Flows, parts, report), since, until)
 
@@ -160,6 +180,8 @@ def iter_flows(
     on_error: OnError | None = None,
     progress: Progress | None = None,
     report: ReadReport | None = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Iterator[Flows]:
     """The connections in all inputs in tables of bounded size, in order of their end; see `session.Session`.
 
@@ -168,7 +190,13 @@ def iter_flows(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
-    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    if engine is not None:
+        logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
+        from ztflow.cluster import reading
+
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
+        return how.flows(logs)
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
     return _finished(session, _batches(sources, wrapper, on_error, progress, report), logs)
 
@@ -237,7 +265,7 @@ def read_noted(
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    session = Session(_known(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return whole(Flows, _finished(session, noted(batches)), report)
 
 
@@ -257,7 +285,9 @@ def follow_records(
     """
     report = ReadReport() if report is None else report
     sources = given(inputs)
-    session = RecordSession(_known(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory))
+    session = RecordSession(
+        known_inventory(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory)
+    )
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
 
@@ -291,10 +321,9 @@ def follow_flows(
         SourceError: As for `read_records`.
         InventoryError: As for `read_flows`.
     """
-    report = ReadReport() if report is None else report
-    sources = given(inputs)
+    sources, report = given(inputs), ReadReport() if report is None else report
     session = LiveSession(
-        _known(inventory, sources, on_error),
+        known_inventory(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
         report=report,
         memory=budget_of(memory),
@@ -314,22 +343,9 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
         made.evicted, made.notices = report.evicted, tuple(notices_of(report))
         made.producers = report.producers
         made.span = View(made.to_arrow()).span()
+        made.joins = tuple(report.waypoints)
         made.requests, made.read = pa.concat_tables(report.requests) if report.requests else None, len(made)
     return made
-
-
-def _known(inventory: Known, inputs: Sequence[Given], on_error: OnError | None) -> Inventory | None:
-    if inventory is None or isinstance(inventory, Inventory):
-        return inventory or None
-    paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    if paths:
-        return read_inventory(*paths) or None
-    beside = inventory_beside(inputs)
-    for error in beside.errors:
-        if on_error is None:
-            raise error
-        on_error(error)
-    return beside.inventory or None
 
 
 def _batches(

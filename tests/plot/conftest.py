@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flow_strategies import HOSTILE
 from flows_by_hand import PLAIN, flow, table
@@ -13,7 +15,7 @@ from ztflow.model.tables import Flows
 @pytest.fixture(scope="session")
 def storm():
     """Three real ztunnels, with their nodes and zones."""
-    return ztflow.read_flows("fixtures/captured/1.29.5-json")
+    return ztflow.read_flows(Path(__file__).parents[2] / "fixtures" / "captured" / "1.29.5-storm")
 
 
 MARKUP = ["<b>bold</b>", "<a href='https://evil.example'>x</a>", "$x^2$", "a%{y}b", "&lt;", "2024-01-01", "17"]

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ztflow
-
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "plots.md"
 PICTURES = ROOT / "docs" / "reference" / "pictures"
@@ -17,18 +15,17 @@ LOGS = ROOT / "fixtures" / "captured" / "1.29.5-storm"
 COMMANDS = re.compile(r"```sh\nztflow (plot .*)\n```")
 
 
-def test_the_pictures_are_what_the_commands_draw():
+def test_the_pictures_are_what_the_commands_draw(storm):
     found = COMMANDS.findall(PAGE.read_text("utf-8"))
     assert len(found) == PAGE.read_text("utf-8").count("```sh\n") == PAGE.read_text("utf-8").count("![") > 3
     assert "`fixtures/captured/1.29.5-storm`" in PAGE.read_text("utf-8")
-    flows = ztflow.read_flows(LOGS)
     for command in found:
         _, kind, source, *options = shlex.split(command)
         named = dict(zip(options[::2], options[1::2], strict=True))
         picture = named.pop("-o")
         assert source == "logs/"
         assert f"](../reference/pictures/{picture})" in PAGE.read_text("utf-8")
-        drawn = flows.plot.svg(kind, **{name.removeprefix("--"): value for name, value in named.items()})
+        drawn = storm.plot.svg(kind, **{name.removeprefix("--"): value for name, value in named.items()})
         assert drawn.svg + "\n" == (PICTURES / picture).read_text("utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from ztflow.errors import UsageError
 from ztflow.filters.period import between
 from ztflow.model.provenance import ReadReport
 from ztflow.model.tables import Flows
+from ztflow.place.names import workload_of_name
 from ztflow.read import follow, read_inputs
 from ztflow.read.sources.given import given
 from ztflow.reports import render, summary, waypoints
 from ztflow.session import LiveSession
+from ztflow.simulate import Http, preset, simulate
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "fixtures" / "waypoint"
@@ -86,6 +89,7 @@ def test_every_row_rests_on_lines_of_the_log(found):
     for rows in (found.pairs, found.logs):
         for name in ("requests", "tcp", "received", "sent", "refused", "failed", "gave_up", "joined"):
             assert sum(getattr(row.sums, name) for row in rows) == getattr(total, name), name
+    assert found.unexplained == 0
     assert total.joined + total.maybe + total.stray == total.lines
     answered = sum(row.sums.lines for row in found.servers)
     assert answered == total.lines - total.refused
@@ -172,6 +176,16 @@ def test_clients_and_servers_nobody_knows_keep_their_address():
     assert any("not clear whose log" in note for note in read({"client": "192.0.2.1"}).report("waypoints").notes())
 
 
+def test_a_log_that_lacks_lines_is_said_to(flows):
+    (join,) = flows.joins
+    assert (join.lines, join.gaps) == (371, False)
+    some = flows.with_rows(flows.to_arrow())
+    some.joins = (replace(join, unexplained=7, gaps=True),)
+    made = some.report("waypoints")
+    assert made.requests.unexplained == 7
+    assert any("log must lack lines" in note for note in made.notes())
+
+
 def test_hostile_words_stay_words():
     hostile = "<script>alert(1)</script>"
     made = read({"details": hostile, "code": 503, "flags": "UC"}).report("waypoints")
@@ -197,9 +211,9 @@ def test_time_limits_are_those_of_requests_too(flows):
     assert 0 < len(some.requests) < len(flows.requests)
 
 
-def live(*inputs):
+def live(*inputs, inventory=PODS):
     report = ReadReport()
-    with LiveSession(ztflow.read_inventory(PODS), report=report) as session:
+    with LiveSession(ztflow.read_inventory(inventory), report=report) as session:
         for batch in read_inputs(inputs, report=report):
             session.feed(batch)
         parts = [*session.finish()]
@@ -210,7 +224,8 @@ def live(*inputs):
 
 def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
     """And never waits in memory for an end."""
-    told = live(ZTUNNEL, ENVOY).report("waypoints").requests
+    some = live(ZTUNNEL, ENVOY)
+    told = some.report("waypoints").requests
     assert (told.total.joined, told.total.maybe, told.total.stray) == (None, None, None)
 
     def sums(rows):
@@ -221,6 +236,9 @@ def test_what_is_counted_as_it_comes_is_the_same_but_for_the_join(found):
 
     assert sums(told.pairs) == sums(found.pairs)
     assert told.failed == found.failed
+    cut = between(some, max(some["end"].to_pylist()), None).report("waypoints")
+    assert cut.requests.total.lines + cut.requests.left_out == 371, "they tell their times no more"
+    assert any("time limits leave them as they are" in note for note in cut.notes())
     assert told.total.p50_ms == pytest.approx(found.total.p50_ms, rel=1 / 32)
 
 
@@ -248,3 +266,33 @@ def test_a_format_of_ones_own_is_followed_too(tmp_path):
     assert report.requests[0]["outcome"].to_pylist() == ["untold"]
     with pytest.raises(UsageError, match="--envoy-format"):
         ztflow.follow_flows(*given([]), waypoint=log, envoy_format="%START_TIME%")
+
+
+MANY_ENDS = replace(preset("requests").scaled(60), http=Http(
+    tcp_services=1, retried=0.1, reset=0.05, late=0.03, unavailable=0.05, aborted=0.1, http2=0.3, kept=0.7,
+))  # fmt: skip
+OUTCOMES = {
+    "good": "answered", "missing": "answered", "broken": "answered", "tcp": "answered", "refused": "refused",
+    "unavailable": "failed", "reset": "failed", "late": "failed", "aborted": "gave_up",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_of_a_simulated_run_every_request_is_counted_once_with_its_end(tmp_path, seed):
+    capture = simulate(MANY_ENDS, seed)
+    capture.write(tmp_path)
+    found = live(*sorted(tmp_path.glob("*.log*")), inventory=tmp_path / "pods.txt").report("waypoints").requests
+    made = capture.requests.to_pylist()
+    ends = added((row["end"], 1) for row in made)
+    outcomes = added((OUTCOMES[end], count) for end, count in ends.items())
+    assert ends.keys() == OUTCOMES.keys()
+    assert (found.total.requests, found.total.tcp) == (len(made) - ends["tcp"], ends["tcp"])
+    assert (found.total.untold, found.total.own_answers) == (0, 0)
+    for name in ("refused", "failed", "gave_up"):
+        assert getattr(found.total, name) == outcomes[name]
+    assert sum(row.requests for row in found.failed if row.outcome == "answered") == ends["broken"]
+    by_pod = added((row["server_pod"], 1) for row in made if row["server_pod"] != "-")
+    assert {row.pod.partition("/")[2]: row.sums.lines for row in found.servers} == by_pod
+    pods = {row["id"]: row["src_pod"] for row in capture.truth.to_pylist()}
+    by_client = added((workload_of_name(pods[row["connection"]])[0], 1) for row in made)
+    assert added((row.source.partition("/")[2], row.sums.lines) for row in found.pairs) == by_client

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import ztflow
@@ -30,7 +30,7 @@ traffic = st.builds(
     st.builds(
         Http, tcp_services=st.integers(0, 2), most=st.integers(1, 8), kept=st.sampled_from([0.2, 0.6]),
         idles=st.sampled_from([0.0, 0.3]), unseen=st.sampled_from([0.0, 0.01]), retried=st.sampled_from([0.0, 0.1]),
-        pool_idle=st.sampled_from([0.3, 10.0, 3600.0]), aborted=st.sampled_from([0.0, 0.1]),
+        pool_idle=st.sampled_from([0.3, 10.0, 3600.0]), aborted=st.sampled_from([0.0, 0.1]), http2=st.sampled_from([0.0, 0.5]),
     ),
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def carried(capture, flows):
 
 
 @given(traffic, st.integers(0, 2**32))
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate])  # to shrink would take minutes
 def test_whatever_the_traffic(scenario, seed):
     capture = simulate(scenario, seed)
     if capture.request_log is None:
@@ -127,6 +127,18 @@ def test_a_difference_is_found_where_it_explains_all(ahead):
     assert found.most - found.least < 12
     assert found.differ == (ahead != 0)
     assert found.held == 120
+
+
+@pytest.mark.parametrize("rate", [3e-5, -1e-4])
+def test_a_clock_that_drifts_is_followed(rate):
+    starts = np.cumsum(np.random.default_rng(2).exponential(9000, 200))
+    by_its_clock = [moment + 40 + rate * (moment - starts[100]) for moment in (starts, starts + 30)]
+    found = ahead_of([(side(*by_its_clock, 1500.0, 1600.0), side(starts + 2, starts + 27))])
+    assert found.clear
+    assert found.differ
+    for moment in (starts[0], starts[100], starts[-1]):
+        assert abs(found.middle(moment) - 40 - rate * (moment - starts[100])) < 4
+    assert found.most - found.least < 8
 
 
 def test_little_evidence_leaves_it_open():

@@ -189,6 +189,8 @@ class Reading:
     follow: bool = False
     window: str | None = None
     memory: str | None = None
+    engine: str | None = None
+    scheduler: str | None = None
 
 
 def _wrappers() -> Iterable[str]:
@@ -214,6 +216,12 @@ _READING = (
     option(READING, "--memory", metavar="SIZE",
            help="Use no more memory than this (1GiB, 600MiB, 2G; 768MiB unless given); what does not fit waits on "
            "disk, in TMPDIR."),
+    option(READING, "--engine", metavar="NAME", type=Word(lambda: ["dask"]),
+           help="Have workers read: dask. Inputs may then be addresses (s3://BUCKET/PATH), and --memory is that of a "
+           "worker. Flows and access lines are the same."),
+    option(READING, "--scheduler", metavar="ADDRESS",
+           help="With --engine dask: the scheduler of a cluster (tcp://HOST:8786); workers on this machine unless "
+           "given."),
 )  # fmt: skip
 
 reading_options = group_of("reading", Reading, *_READING)

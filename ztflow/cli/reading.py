@@ -70,6 +70,17 @@ def _memory(reading: Reading) -> int | None:
         raise UsageError(f"--memory: {error}") from None
 
 
+def _engine(reading: Reading) -> dict[str, Any]:
+    """Who reads, if not this process."""
+    if reading.engine is None:
+        if reading.scheduler is not None:
+            raise UsageError("--scheduler goes with --engine dask")
+        return {}
+    if reading.follow:
+        raise UsageError("--engine reads finished logs; leave out --follow")
+    return {"engine": reading.engine, "scheduler": reading.scheduler}
+
+
 def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
     """The inventories that were named, and whether to look beside the logs; says what each gave."""
     if _NONE in names:
@@ -126,6 +137,7 @@ class Reader:
         self._layouts = layouts_of(logs.envoy_format) if named else None  # an invalid one is refused before all reading
         self._logs: dict[str, Any] = {"waypoint": logs.waypoint, "envoy_format": logs.envoy_format}
         self._how: dict[str, Any] = {"wrapper": reading.wrapper, "on_error": run.unreadable}
+        self._engine = _engine(reading)
 
     def _inventory(self, inputs: list[str]) -> Inventory | None:
         """What was named, else what stands beside the logs; says what that is."""
@@ -152,6 +164,7 @@ class Reader:
         """
         word, read, live = _VERBS[kind]
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
+        how |= self._engine
         if word == "flows":
             how |= self._logs
         if self._follow:
@@ -190,8 +203,14 @@ class Reader:
         tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
         return api.whole(Flows, choose(tables), self._run.reports[-1])
 
+    def _here(self) -> None:
+        """Refuse another engine, where what was read is looked at beside the flows."""
+        if self._engine:
+            raise UsageError("this answer needs the access lines themselves; leave out --engine")
+
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
+        self._here()
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
@@ -201,6 +220,7 @@ class Reader:
 
     def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
         """All flows, for a report that also wants to see what was read, batch after batch."""
+        self._here()
         how = self._how | {
             "memory": self._memory,
             "inventory": self._inventory(inputs),

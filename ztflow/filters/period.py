@@ -53,9 +53,7 @@ def _set_span(made: Flows | Halves, limits: Sequence[tuple[Any, int]]) -> None:
     if not isinstance(made, Flows):
         return
     made.span, requests = View(made.to_arrow()).span(), made.requests
-    if requests is not None and requests["fate"].null_count:
-        requests = None  # they were added up as they came, and tell their time no more
-    if requests is not None:
+    if requests is not None and not requests["fate"].null_count:  # else they were added up, and tell their time no more
         for compare, micros in limits:
             requests = requests.filter(compare(requests["last"], micros))
     made.requests = requests

@@ -327,6 +327,10 @@ class ReadReport:
                 found[producer] = found.get(producer, 0) + lines
         return found
 
+    def singly(self) -> list[tuple[list[Problem], list[Fact], dict[Producer, int]]]:
+        """Problems, events and producers of each input."""
+        return list(zip(self._problems, self._events, self._producers, strict=True))
+
     @classmethod
     def of(cls, readings: Sequence[ReadReport]) -> ReadReport:
         """Several readings as one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 import pyarrow as pa
 
 from ztflow.model.answers import Answers
-from ztflow.model.provenance import Origin, Problem, ReadStats, Row
+from ztflow.model.provenance import Origin, Problem, ReadStats, Row, WaypointJoin
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
 from ztflow.model.table import Table, arrow_schema
 from ztflow.model.vocabulary import BOTH_HALVES, Producer
@@ -134,6 +134,7 @@ class Flows(Answers):
     Attributes:
         requests: What the logs of waypoints say (`aggregate.requests.SERVED`), None where none was read. Filters leave
             them as they are; time limits are theirs too.
+        joins: What became of the lines of those logs, where they were joined.
         read: How many connections the reading gave, whatever filters left of them.
         span: First and last time of all connections of the reading, whatever filters left of them: what rates are over.
             None where they were not read, or no line carries a time.
@@ -168,6 +169,7 @@ class Flows(Answers):
         self.notices = tuple(notices)
         self.producers: Mapping[Producer, int] = producers or {}
         self.requests: pa.Table | None = None
+        self.joins: tuple[WaypointJoin, ...] = ()
         self.read = 0
 
     if TYPE_CHECKING:

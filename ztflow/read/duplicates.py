@@ -32,6 +32,9 @@ _FACTORS: Final = {
 """What identifies a line: one ztunnel cannot end two connections from one port in one microsecond. Two sums of small
 numbers times these are as good as never equal."""
 
+IDENTIFYING: Final = tuple(_FACTORS)
+"""The columns of these."""
+
 _AS_LINES: Final = {
     "time": "end", "message": "paired", "direction": "verdict", "bytes_sent": "request_bytes",
     "bytes_recv": "response_bytes", **{name: name for name in ("src_ip", "src_port", "dst_ip", "dst_port")},

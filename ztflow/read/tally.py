@@ -135,6 +135,11 @@ class Tally:
         """What lines of a waypoint's log said since the last call; None for nothing."""
         return None if self._requests is None else self._requests.take_table()
 
+    @property
+    def has_rows_of_others(self) -> bool:
+        """Whether there were saved rows, or lines of a waypoint's log."""
+        return self._own is not None or self._requests is not None
+
     def _name(self, line: LogLine) -> None:
         """Count a line of a program that is known."""
         producer = producer_of(line)

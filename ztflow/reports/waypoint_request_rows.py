@@ -89,7 +89,8 @@ def requests_of(flows: Flows, traffic: WaypointTraffic) -> Requests | None:
     if flows.requests is None:
         return None
     rows, left_out = _chosen(flows, flows.requests)
-    return _Rows(rows, flows, traffic).answer(left_out)
+    unexplained = sum(join.unexplained for join in flows.joins if join.gaps)
+    return _Rows(rows, flows, traffic).answer(left_out, unexplained)
 
 
 def _chosen(flows: Flows, rows: pa.Table) -> tuple[pa.Table, int]:
@@ -137,7 +138,7 @@ class _Rows:
         of_log = self._waypoints_of_logs()
         self._waypoints = self._logs.renamed(lambda log: of_log[log])
 
-    def answer(self, left_out: int) -> Requests:
+    def answer(self, left_out: int, unexplained: int) -> Requests:
         """All rows."""
         every = self._in_groups(None)
         unnamed = ~(self._view.known("client_ip") | self._view.known("client_pod"))
@@ -150,6 +151,7 @@ class _Rows:
             self._failed(),
             self._by_log(),
             left_out,
+            unexplained,
             int(self._count[unnamed].sum()),
         )
 

@@ -124,7 +124,10 @@ def request_notes(found: Requests | None) -> Iterator[str]:
             f"be of several, {total.stray:,} are in none that ztunnel's log has"
         )
     else:
-        rest = "none was joined to a connection of ztunnel's log, for that takes whole logs"
+        rest = (
+            "they were added up as they came, so none was joined to a connection of ztunnel's log, and time limits "
+            "leave them as they are"
+        )
     yield f"Requests are the lines of waypoints' logs, so as far as these go all sums are exact: {lines}; {rest}."
     yield (
         "Failed, refused and gave up are the waypoint's words. Times are from a request's first byte to the answer's "
@@ -137,6 +140,11 @@ def request_notes(found: Requests | None) -> Iterator[str]:
         )
     if total.untold:
         yield f"Of {counted(total.untold, 'request')} nothing in the log tells who answered."
+    if found.unexplained:
+        yield (
+            f"No requests explain {counted(found.unexplained, 'connection')}, so a waypoint's log must lack lines, and "
+            "there were more requests than these."
+        )
     if found.left_out:
         yield (
             f"Filters choose connections: left out are {counted(found.left_out, 'request')} of clients and services "

@@ -211,6 +211,7 @@ class Requests:
         failed: What failed.
         logs: The logs; each request is in one row.
         left_out: Requests of clients and services without a connection among those chosen by filters.
+        unexplained: Connections that no request explains, where they are so many that a log must lack lines; else 0.
         unnamed: Requests whose client is not told apart any more, for there were too many different ones.
     """
 
@@ -221,4 +222,5 @@ class Requests:
     failed: tuple[FailedRequests, ...]
     logs: tuple[WaypointLog, ...]
     left_out: int
+    unexplained: int
     unnamed: int

@@ -194,9 +194,11 @@ def traded(connection: Connection, chain: Chain, gives: int, takes: int, lines: 
     path = np.sort(np.append(chain.lines[chain.lines != gives], takes))
     if not lines.shares[path[0]] and (lines.start[path[1:]] < lines.end[path[:-1]] - 1).any():
         return None
-    up = connection.up - float(lines.up[path].sum())
-    down = connection.down - float(lines.down[path].sum())
-    up_variance, down_variance = float(lines.up_variance[path].sum()), float(lines.down_variance[path].sum())
+    begin = [float(one[path[0]]) for one in lines.begin]
+    up = connection.up - float(lines.up[path].sum()) - begin[0]
+    down = connection.down - float(lines.down[path].sum()) - begin[2]
+    up_variance = float(lines.up_variance[path].sum()) + begin[1]
+    down_variance = float(lines.down_variance[path].sum()) + begin[3]
     open_ended = bool(lines.open_ended[path].any())
     reach_up, reach_down = allowed(np.array([up_variance, down_variance])).tolist()
     if abs(down) > reach_down or up < -reach_up or (up > reach_up and not open_ended):

@@ -116,10 +116,12 @@ def _in_lane(connection: Connection, among: Index, lines: Lines, ends: Ends | No
     before = _grown(connection, among[:middle], lines, ends.first if ends else None, forward=True)
     behind = _grown(connection, among[middle:], lines, ends.last if ends else None, forward=False)
     found: list[Chain] = []
+    before = [_begun(parts, lines) for parts in before]
     for parts in before:
         whole = _fits(parts, connection) & (True if ends is None else ends.last[parts.path[:, -1]])
         found += _made(parts.take(whole), connection)
-    for parts in behind:
+    for plain in behind:
+        parts = _begun(plain, lines)
         whole = _fits(parts, connection) & (True if ends is None else ends.first[parts.path[:, 0]])
         found += _made(parts.take(whole), connection)
     pairs = 0
@@ -131,6 +133,15 @@ def _in_lane(connection: Connection, among: Index, lines: Lines, ends: Ends | No
             if pairs > _MOST_PAIRS or len(found) > _MOST_CHAINS:
                 raise TooManyError
     return found
+
+
+def _begun(parts: _Parts, lines: Lines) -> _Parts:
+    """With what a connection moves besides that begins with their first lines."""
+    up, up_variance, down, down_variance = (one[parts.path[:, 0]] for one in lines.begin)
+    return _Parts(
+        parts.path, parts.up + up, parts.down + down, parts.up_variance + up_variance,
+        parts.down_variance + down_variance, parts.open_ended,
+    )  # fmt: skip
 
 
 def _single(among: Index, lines: Lines) -> _Parts:

@@ -9,7 +9,7 @@ that a first request usually comes at once, and a connection usually ends after 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,10 @@ _NARROW_MS: Final = 50.0
 """How uncertain a difference may be."""
 _COINCIDENCE: Final = 0.01
 """Share of all differences that may be possible for no difference to be believed as soon as it is one of them."""
+_FEW_LEFT: Final = 0.01
+"""Share that may stay without explanation before it is asked whether a clock drifts."""
+_MOST_RATE, _MOST_RATES, _SEEN_MS, _WHILE = 300e-6, 60, 2.0, 30
+"""Drift that is looked for; steps of that; milliseconds of drift that are seen; connections to begin with."""
 _AT_ONCE_MS: Final = 6.0
 _APART_MS: Final = 5.0
 """Possible differences nearer than this are one."""
@@ -65,17 +69,25 @@ class Ahead:
         most: And at most.
         clear: False where that is only what is not impossible.
         held: Lines and connections that it explains.
+        rate: How fast it grows, milliseconds a millisecond; `least` and `most` are those at `at`.
+        at: Milliseconds, by the connections' clock.
     """
 
     least: float = 0.0
     most: float = 0.0
     clear: bool = True
     held: int = 0
+    rate: float = 0.0
+    at: float = 0.0
 
     @property
     def differ(self) -> bool:
         """Whether the clocks differ."""
-        return self.clear and not _meets((self.least, self.most), AGREE_MS)
+        return self.clear and (self.rate != 0 or not _meets((self.least, self.most), AGREE_MS))
+
+    def middle(self, moment: float) -> float:
+        """The difference at a moment, in the middle of what is possible."""
+        return (self.least + self.most) / 2 + self.rate * (moment - self.at)
 
 
 def ahead_of(groups: Sequence[tuple[Side, Side]]) -> Ahead:
@@ -86,23 +98,67 @@ def ahead_of(groups: Sequence[tuple[Side, Side]]) -> Ahead:
 
     Cost: that of sorting, and of the pairs that are less than the reach apart, of samples.
     """
-    best = Ahead()
-    if not groups:
+    best, things = _constant(groups)
+    if things - best.held <= _FEW_LEFT * things:
         return best
+    found = _drifting(groups)
+    return found if found is not None and 2 * (things - found.held) <= things - best.held else best
+
+
+def _constant(groups: Sequence[tuple[Side, Side]]) -> tuple[Ahead, int]:
+    """A difference that stays as it is, and how many lines and connections there are to explain."""
+    best, things = Ahead(), 0
+    if not groups:
+        return best, things
     for reach in REACHES_MS:
         found, things = _within(groups, reach)
         best = max(best, found, key=lambda one: one.held)
         if 2 * found.held >= things:
             break
-    return best
+    return best, things
 
 
-def _within(groups: Sequence[tuple[Side, Side]], reach: float) -> tuple[Ahead, int]:
+def _drifting(groups: Sequence[tuple[Side, Side]]) -> Ahead | None:
+    """A difference that grows steadily: its rate is found for a short while first, then ever longer; None for too few.
+
+    Twice as long, a rate that is wrong by as much as could not be seen before can be.
+    """
+    starts = np.sort(np.concatenate([connections.start for connections, _ in groups]))
+    if len(starts) < 2 * _WHILE:
+        return None
+    middle, count, rate = len(starts) // 2, _WHILE, 0.0
+    at, reach = float(starts[middle]), _MOST_RATE
+    while True:
+        span = starts[max(0, middle - count // 2)], starts[min(len(starts) - 1, middle + count // 2)]
+        step = max(_SEEN_MS / max(float(span[1] - span[0]), 1.0), reach / _MOST_RATES)
+        rates = rate + step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
+        held = [_within(_steady(groups, float(one), at), REACHES_MS[0], span)[0].held for one in rates]
+        rate, reach = float(np.median(rates[np.array(held) == max(held)])), 2 * step
+        if count >= 2 * len(starts):
+            break
+        count *= 2
+    found, _ = _constant(_steady(groups, rate, at))
+    return replace(found, rate=rate, at=at)
+
+
+def _steady(groups: Sequence[tuple[Side, Side]], rate: float, at: float) -> list[tuple[Side, Side]]:
+    """With connections' times by a clock that does not drift."""
+    return [
+        (replace(one, start=one.start - rate * (one.start - at), end=one.end - rate * (one.end - at)), lines)
+        for one, lines in groups
+    ]
+
+
+def _within(
+    groups: Sequence[tuple[Side, Side]], reach: float, span: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[Ahead, int]:
+    """The difference within reach that explains most of what begins in a span of time, and how much there is."""
     every_connection = -(-sum(len(one.start) for one, _ in groups) // _MOST_CONNECTIONS) or 1
     every_line = -(-sum(len(lines.start) for _, lines in groups) // _MOST_LINES) or 1
     holds, begins = _Intervals(), _Intervals()
     for connections, lines in groups:
-        some = np.flatnonzero(connections.down > 0)[::every_connection]
+        begins_in = (connections.start >= span[0]) & (connections.start <= span[1])
+        some = np.flatnonzero((connections.down > 0) & begins_in)[::every_connection]
         near = _near(connections.take(some), lines, reach)
         few = np.bincount(near[0], minlength=len(some)) <= _MOST_PAIRS
         owner, line = (one[few[near[0]]] for one in near)
@@ -112,7 +168,7 @@ def _within(groups: Sequence[tuple[Side, Side]], reach: float) -> tuple[Ahead, i
         holds.add(owner[fits], len(some), first[fits] - SLACK_MS, last[fits] + SLACK_MS)
         for off in (first, last - _AT_ONCE_MS):
             begins.add(owner[fits], len(some), off[fits] - SLACK_MS, off[fits] + _AT_ONCE_MS)
-        some = np.arange(len(lines.start))[::every_line]
+        some = np.flatnonzero((lines.start >= span[0]) & (lines.start <= span[1]))[::every_line]
         # The other way round: of each line, the connections.
         order = np.argsort(connections.start, kind="stable")
         near = _around(lines.take(some), connections.take(order), reach)

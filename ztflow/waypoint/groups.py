@@ -84,7 +84,7 @@ def grouped(flows: pa.Table, requests: pa.Table) -> Grouped:
     for key, rows in together.items():
         moved = [_moved(one.connection, ahead[one.clock, key[0]]) for one in connections[key]]
         groups.append(Group(sorted(moved, key=lambda one: one.start), sides.in_order(rows)))
-    differ = {clock: (one.least + one.most) / 2 for (clock, _), one in ahead.items() if one.differ}
+    differ = {clock: one.middle(one.at) for (clock, _), one in ahead.items() if one.differ}
     unclear = sorted({clock for (clock, _), one in ahead.items() if not one.clear})
     return Grouped(groups, waypoints, strays, differ, unclear)
 
@@ -132,8 +132,8 @@ class _Sides:
 
 def _moved(one: Connection, ahead: Ahead) -> Connection:
     """With the times of the waypoint's clock, and room for what is not known of the difference."""
-    middle, room = (ahead.least + ahead.most) / 2, (ahead.most - ahead.least) / 2
-    return replace(one, start=one.start - middle, end=one.end - middle, room=room, clear=ahead.clear)
+    start, end = (moment - ahead.middle(moment) for moment in (one.start, one.end))
+    return replace(one, start=start, end=end, room=(ahead.most - ahead.least) / 2, clear=ahead.clear)
 
 
 def _connections(flows: pa.Table) -> _Connections:

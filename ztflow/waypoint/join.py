@@ -6,7 +6,7 @@ of lines; then, with what all of these teach, what is likely enough. What is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -64,38 +64,57 @@ class _Table:
         body = received > 0
         flags, code = words("flags"), requests["code"].to_pylist()
         authority, agent, cluster = words("authority"), words("agent"), words("cluster")
+        protocol = words("protocol")
+        self.shares = np.array([one is not None and one >= "HTTP/2" for one in protocol], np.bool_)
+        several = self.shares.tolist()
         self.up_kinds: list[Kind] = [
-            ((a, b, c), (d, e), (a, b, c, d, e))
-            for a, b, c, d, e in zip(method, body.tolist(), flags, authority, agent, strict=True)
+            ((a, b, c, s), (d, e, s), (a, b, c, d, e, s))
+            for a, b, c, d, e, s in zip(method, body.tolist(), flags, authority, agent, several, strict=True)
         ]
         # An answer of the waypoint's own (without a server's time) does not depend on the server.
         service_ms = words("service_ms")
-        ends = [None if ms is None else one for one, ms in zip(cluster, service_ms, strict=True)]
+        own = any(ms is not None for ms in service_ms)
+        ends = [None if own and ms is None else one for one, ms in zip(cluster, service_ms, strict=True)]
         self.down_kinds: list[Kind] = [
-            ((a, b, c, d), (e,), (a, b, c, d, e))
-            for a, b, c, d, e in zip(code, flags, self.open_ended.tolist(), method, ends, strict=True)
+            ((a, b, c, d, s), (e, s), (a, b, c, d, e, s))
+            for a, b, c, d, e, s in zip(code, flags, self.open_ended.tolist(), method, ends, several, strict=True)
         ]
         service = np.array([len(one or "") for one in service_ms])
         self.up, self.down = received.astype(float), sent.astype(float)
-        self.up_told = np.column_stack([numbers("target_bytes"), _digits(received)]).astype(float)
-        self.down_told = np.column_stack([service, _digits(sent)]).astype(float)
-        protocol = words("protocol")
+        frames = [np.where(self.shares, _FRAME_HEAD * -(-one // _FRAME), 0) for one in (received, sent)]
+        self.up_told = np.column_stack([numbers("target_bytes"), _digits(received), frames[0]]).astype(float)
+        self.down_told = np.column_stack([service, _digits(sent), frames[1]]).astype(float)
+        self.up_begins = _begins(zip(protocol, authority, agent, strict=True))
+        self.down_begins = _begins(zip(protocol, cluster, strict=True))
         lanes: dict[tuple[str | None, int], int] = {}
         pairs = zip(protocol, numbers("remote_port").tolist(), strict=True)
         self.lane = np.array([lanes.setdefault(pair, len(lanes)) for pair in pairs], np.int64)
-        self.shares = np.array([one is not None and one >= "HTTP/2" for one in protocol], np.bool_)
 
     def lines(self, rows: IntArray, up: Heads, down: Heads) -> Lines:
         """Some rows as lines, with the heads to expect."""
         head_up, up_variance = up.of([self.up_kinds[row] for row in rows.tolist()], self.up_told[rows])
         head_down, down_variance = down.of([self.down_kinds[row] for row in rows.tolist()], self.down_told[rows])
         alone = self.alone[rows]
+        several = np.where(self.shares[rows], 1.0, 0.0)
+        nothing = np.zeros_like(self.up_told[rows])
+        begin_up, begin_up_variance = up.of([self.up_begins[row] for row in rows.tolist()], nothing)
+        begin_down, begin_down_variance = down.of([self.down_begins[row] for row in rows.tolist()], nothing)
         return Lines(
             self.start[rows], self.end[rows],
             self.up[rows] + np.where(alone, 0.0, head_up), np.where(alone, 0.01, up_variance),
             self.down[rows] + np.where(alone, 0.0, head_down), np.where(alone, 0.01, down_variance),
             self.open_ended[rows], self.lane[rows], self.shares[rows], alone,
+            (begin_up * several, begin_up_variance * several, begin_down * several, begin_down_variance * several),
         )  # fmt: skip
+
+
+_FRAME_HEAD, _FRAME = 9, 16_384
+"""HTTP/2: bytes before each frame of a body, and how much of it a frame holds unless told otherwise (RFC 9113, 4)."""
+
+
+def _begins(ends: Iterable[tuple[str | None, ...]]) -> list[Kind]:
+    """What the beginnings of connections are alike in that could begin with each line."""
+    return [(("begin", one[0]), ("begin", *one[1:]), ("begin", *one)) for one in ends]
 
 
 def _digits(numbers: IntArray) -> IntArray:
@@ -163,7 +182,9 @@ def _candidates(group: Group, table: _Table) -> list[IntArray]:
     start, end = table.start[group.lines], table.end[group.lines]
     nothing = np.zeros(len(start))
     no = np.zeros(len(start), np.bool_)
-    lines = Lines(start, end, nothing, nothing, nothing, nothing, no, table.lane[group.lines], no, no)
+    lines = Lines(
+        start, end, nothing, nothing, nothing, nothing, no, table.lane[group.lines], no, no, (nothing,) * 4
+    )  # fmt: skip
     return [group.lines[candidates(one, lines)] for one in group.connections]
 
 
@@ -194,19 +215,31 @@ def _heads(known: _Known, table: _Table) -> tuple[Heads, Heads]:
     http = [(one, rows) for one, rows in known if not table.alone[rows].any()]
     whole = [(one, rows) for one, rows in http if not table.open_ended[rows].any()]
     return (
-        _learned([(one.up, rows) for one, rows in whole], table.up_kinds, table.up_told, table.up),
-        _learned([(one.down, rows) for one, rows in http], table.down_kinds, table.down_told, table.down),
-    )
+        _learned([(one.up, rows) for one, rows in whole], _kinds(whole, table.up_kinds, table.up_begins, table),
+                 table.up_told, table.up),
+        _learned([(one.down, rows) for one, rows in http], _kinds(http, table.down_kinds, table.down_begins, table),
+                 table.down_told, table.down),
+    )  # fmt: skip
 
 
 def _learned(
-    known: Sequence[tuple[float, IntArray]], kinds: Sequence[Kind], told: FloatArray, bodies: FloatArray
+    known: Sequence[tuple[float, IntArray]], kinds: Sequence[Sequence[Kind]], told: FloatArray, bodies: FloatArray
 ) -> Heads:
     if not known:
         return Heads(spread=np.inf)
     rest: FloatArray = np.array([total - float(bodies[rows].sum()) for total, rows in known])
     sums = np.array([told[rows].sum(axis=0) for _, rows in known])
-    return learned([[kinds[row] for row in rows.tolist()] for _, rows in known], sums, rest)
+    return learned(kinds, sums, rest)
+
+
+def _kinds(known: _Known, kinds: Sequence[Kind], begins: Sequence[Kind], table: _Table) -> list[list[Kind]]:
+    """The kinds of each connection's lines, and of its beginning where that moves something."""
+    found = []
+    for _, rows in known:
+        found.append([kinds[row] for row in rows.tolist()])
+        if table.shares[rows[0]]:
+            found[-1].append(begins[rows[0]])
+    return found
 
 
 def _evidence(decided: _Known, table: _Table) -> Evidence:

@@ -29,6 +29,7 @@ class Lines:
         lane: Lines of different lanes (another protocol or tunnel) are never of one connection.
         shares: Several may be under way on one connection at a time (HTTP/2).
         alone: A connection of plain TCP: it has one line.
+        begin: What a connection moves besides, when it begins with this line (HTTP/2): bytes and variance up, and down.
     """
 
     start: FloatArray
@@ -41,6 +42,7 @@ class Lines:
     lane: IntArray
     shares: BoolArray
     alone: BoolArray
+    begin: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)

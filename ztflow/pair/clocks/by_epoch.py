@@ -52,7 +52,11 @@ class OffsetsByEpoch:
         if not len(out):
             return
         a, b = features.time[out], features.time[inn]
-        self._new.append((np.maximum(a, b), Differences(features.ztunnel[out], features.ztunnel[inn], a - b)))
+        self.add(np.maximum(a, b), Differences(features.ztunnel[out], features.ztunnel[inn], a - b))
+
+    def add(self, time: IntArray, differences: Differences) -> None:
+        """Add the differences of isolated pairs, each with the later end of its pair."""
+        self._new.append((time, differences))
 
     def _sort(self) -> None:
         if not self._new:

@@ -59,19 +59,34 @@ class EpochStages:
         reached = reach.frontier(watermark)
         if reached <= self._frontier and not last:
             return
+        around = self.take_over(recent, history, reached)
+        if around is None:
+            return
+        self.assign(reached, around, decided)
+        self._hops(decided)
+        self.decide_rest(decided, watermark if last else reach.before_epoch(watermark), watermark, last=last)
+
+    def take_over(self, recent: Unmatched, history: MatchedHistory, reached: int) -> BasicFeatures | None:
+        """Take over halves that ended before a time; all that have no isolated partner, None where none wait here."""
         self._frontier = reached
         unmatched = self.unmatched
         grown = recent.undecided & (recent.features.time < reached)
         if not unmatched.count and not grown.any():
-            return
+            return None
         around = BasicFeatures.concat([unmatched.features.basic(slice(None)), recent.features.basic(recent.undecided)])
         history.add(recent.features.basic(grown).exact_key, recent.features.time[grown])
         unmatched.take_over(recent, grown)
         unmatched.sort()
+        return around
+
+    def assign(self, reached: int, around: BasicFeatures, decided: DecisionRecorder) -> None:
+        """Pair halves with others nearby; `around` are all without an isolated partner."""
         self._nearby.decide(reached, around, decided)
-        self._hops(decided)
+
+    def decide_rest(self, decided: DecisionRecorder, looked_at: int, watermark: int, *, last: bool) -> None:
+        """What comes behind the hops: plaintext by start, late or cut, and the reasons of what is given up."""
         self._plaintext(decided, watermark)
-        self._late_or_cut(decided, watermark if last else reach.before_epoch(watermark), last=last)
+        self._late_or_cut(decided, looked_at, last=last)
 
     def keep(self) -> None:
         """Drop halves that are in a flow and no longer needed as evidence."""
@@ -81,20 +96,25 @@ class EpochStages:
 
     def _hops(self, decided: DecisionRecorder) -> None:
         """Chain clients' hops to a waypoint with the waypoint's hops; neither has a partner of its own."""
-        unmatched, features, partner = self.unmatched, self.unmatched.features, self._parameters.reach.partner
-        remaining = unmatched.status == REMAINING
-        hop_to = unmatched.where(remaining & features.outbound & features.elsewhere)
-        hop_from = unmatched.where(remaining & ~features.outbound & features.tunnelled & ~features.early)
+        unmatched, features = self.unmatched, self.unmatched.features
+        hop_to, hop_from = self.remaining_hops()
         if not len(hop_to) or not len(hop_from):
             return
-        until = features.time[hop_from] + 2 * partner
-        is_waypoint = self._seen.known("waypoint", features.source[hop_from], until)
         open_ = unmatched.corrected[(unmatched.status == OPEN) & (unmatched.corrected != NO_TIME)]
         settled = min(self._nearby.settled, int(open_.min(initial=self._nearby.settled)))
-        to, back = chain_hops(features, unmatched.corrected, hop_to, hop_from[is_waypoint], settled, self._parameters)
+        to, back = chain_hops(features, unmatched.corrected, hop_to, hop_from, settled, self._parameters)
         if len(to):
             decided.unpaired(to, Unpaired.WAYPOINT_HOP, next_hop=back)
             decided.unpaired(back, Unpaired.WAYPOINT_SOURCE)
+
+    def remaining_hops(self) -> tuple[Index, Index]:
+        """Places of the hops to a waypoint and from one that nothing nearby is a partner of, in canonical order."""
+        unmatched, features = self.unmatched, self.unmatched.features
+        remaining = unmatched.status == REMAINING
+        hop_to = unmatched.where(remaining & features.outbound & features.elsewhere)
+        hop_from = unmatched.where(remaining & ~features.outbound & features.tunnelled & ~features.early)
+        until = features.time[hop_from] + 2 * self._parameters.reach.partner
+        return hop_to, hop_from[self._seen.known("waypoint", features.source[hop_from], until)]
 
     def _plaintext(self, decided: DecisionRecorder, watermark: int) -> None:
         """Pair plaintext that was refused or cut; what is left of a cluster has no partner."""

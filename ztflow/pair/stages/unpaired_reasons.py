@@ -59,6 +59,12 @@ class SeenAddresses:
         if features.elsewhere.any():
             self._note("waypoint", destination, features.time, outbound & features.elsewhere)
 
+    def absorb(self, other: SeenAddresses) -> None:
+        """Learn what another one knows."""
+        for role, (names, times) in other._since.items():
+            known = self._since.get(role, _NONE_SEEN)
+            self._since[role] = self._within_bound(*_joined(*known, names, times))
+
     def _note(self, role: str, addresses: pa.DictionaryArray, time: IntArray, mask: BoolArray) -> None:
         codes, when = codes_of(addresses)[mask], time[mask]
         named = codes != NONE

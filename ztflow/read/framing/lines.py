@@ -53,12 +53,15 @@ class LineSplitter:
     """Cuts a stream of bytes into physical lines; the same lines for any chunking.
 
     Memory: the unfinished line, at most `LINE_BYTES` (a line that begins like JSON: `DOCUMENT_CHARS`).
+
+    Args:
+        begun: Whether the stream's first bytes, which tell its encoding, were read by another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = False) -> None:
         self._tail = bytearray()
         self._dropping = False
-        self._head: bytes | None = b""
+        self._head: bytes | None = None if begun else b""
         self._decoder: codecs.IncrementalDecoder | None = None
         self._bom = False
 
@@ -66,6 +69,11 @@ class LineSplitter:
     def empty(self) -> bool:
         """Whether no byte is held back."""
         return not self._tail and not self._head
+
+    @property
+    def plain(self) -> bool:
+        """Whether what comes next is read as a new splitter reads it that was told of the begin."""
+        return self.empty and self._decoder is None and not self._bom and not self._dropping
 
     def split(self, data: bytes) -> tuple[Lines, list[memoryview]]:
         """Lines these bytes complete, and the other whole lines behind, in blocks to be given to `lines` in pieces.

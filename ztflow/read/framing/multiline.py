@@ -204,6 +204,15 @@ class ConfigBlocks:
     def __bool__(self) -> bool:
         return bool(self._blocks)
 
+    def told(self) -> dict[Origin, int]:
+        """The ztunnels of blocks that came out and may go on, with the lines of each so far."""
+        return {origin: len(block.lines) for origin, block in self._blocks.items() if block.told}
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether a block is open that has not come out yet."""
+        return any(not block.told for block in self._blocks.values())
+
     def takes(self, text: str, origin: Origin) -> bool:
         """Whether a line without ztunnel's time is the next of its ztunnel's block; it is kept then."""
         block = self._blocks.get(origin)

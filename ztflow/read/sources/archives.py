@@ -55,6 +55,11 @@ class Stream:
     beside: frozenset[str] = frozenset()
 
 
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins so is a tar or a zip."""
+    return head[257:262] == b"ustar" or head.startswith(_ZIP)
+
+
 @dataclass(slots=True)
 class Opener:
     """Opens one input.

@@ -36,8 +36,8 @@ from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import KIND_FILES, origin_of_path
 from ztflow.read.sources.pipes import PipeReader, open_pipe
 
-Input: TypeAlias = str | Path | BinaryIO
-"""A path, a glob, a directory, `-` for stdin, or an open binary file."""
+Input: TypeAlias = "str | Path | BinaryIO | Found"
+"""A path, a glob, a directory, `-` for stdin, an open binary file, or one input that was found already."""
 
 CHUNK = 4 << 20
 """Bytes read at once: large enough that the cost of a table a chunk disappears, small enough to stay in memory."""
@@ -107,6 +107,8 @@ def find_inputs(
 
 
 def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
+    if isinstance(one, Found):
+        return [one]
     if not isinstance(one, str | Path):
         name = getattr(one, "name", None)
         return [Found(name if isinstance(name, str) else "-", stream=one)]

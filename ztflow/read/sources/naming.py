@@ -65,8 +65,10 @@ def origin_of_path(path: str, beside: Collection[str] = ()) -> Origin:
         >>> origin_of_path("captures/ztunnel-4k7rb.log.gz").pod
         'ztunnel-4k7rb'
     """
-    if "://" in path or len(path) > _LONGEST:
+    scheme, _, below = path.rpartition("://")
+    if scheme.startswith("loki") or len(path) > _LONGEST:
         return NOBODY
+    path = below
     path = path.replace("\\", "/")
     if found := _PODS.search(path):
         return Origin(pod=found[3], namespace=found[2], container=found[4], node=_node(found[1], beside))

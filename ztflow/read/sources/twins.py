@@ -20,7 +20,7 @@ _IN_MEMORY = 16 << 20
 """Bytes of a possible copy that wait in memory until it is known whether it is one; the rest waits on disk."""
 _PIECE = 1 << 20
 
-_Kin: TypeAlias = tuple[str, str | None, int]
+Kin: TypeAlias = tuple[str, str | None, int]
 """Pod, container and size: what copies have in common before anything is read."""
 
 
@@ -35,14 +35,14 @@ class Twins:
     """
 
     def __init__(self, found: Sequence[Found]) -> None:
-        kin = (_kin(one.name, one.size) for one in found if one.inside)
+        kin = (kin_of(one.name, one.size) for one in found if one.inside)
         self._several = {key for key, count in Counter(kin).items() if key is not None and count > 1}
         self._archived = {one.name for one in found}
-        self._digests: defaultdict[_Kin, set[bytes]] = defaultdict(set)
+        self._digests: defaultdict[Kin, set[bytes]] = defaultdict(set)
 
     def once(self, stream: Stream) -> Iterator[bytes] | None:
         """The bytes of a stream; None when they were given before."""
-        key = _kin(stream.name, stream.size) if stream.inside else None
+        key = kin_of(stream.name, stream.size) if stream.inside else None
         if key is None or (stream.name in self._archived and key not in self._several):
             return stream.chunks
         known = self._digests[key]
@@ -83,6 +83,7 @@ def _given(waiting: IO[bytes], broken: Exception | None) -> Iterator[bytes]:
         raise broken
 
 
-def _kin(name: str, size: int | None) -> _Kin | None:
+def kin_of(name: str, size: int | None) -> Kin | None:
+    """Pod, container and size of a file, by its name; None where a pod did not write it, or it may be of any size."""
     origin = origin_of_path(name)
     return (origin.pod, origin.container, size) if origin.pod is not None and size else None

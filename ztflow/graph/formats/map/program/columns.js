@@ -78,6 +78,11 @@ EDGES.outcome = EDGES.flows.map((flows, edge) => (flows > EDGES.bad[edge] ? FINE
   | (EDGES.denied[edge] ? DENIED : 0) | (EDGES.failed[edge] ? FAILED : 0));
 const changes = worded(DATA.edges.change); // of all "same" where there is no earlier capture
 EDGES.change = EDGES.flows.map((_, edge) => (changes.of(edge) || "same").split(" ").reduce((mask, name) => mask | CHANGE.find((one) => one[1] === name)[0], 0));
+/** The names of each kind that any edge has. */
+const FOUND = Object.fromEntries(Object.entries(KINDS).map(([kind, names]) => {
+  const every = EDGES[kind].reduce((all, mask) => all | mask, 0);
+  return [kind, names.filter(([bit]) => every & bit)];
+}));
 const GONE = CHANGE[1][0];
 const isGone = (edge) => EDGES.change[edge] === GONE;
 VERTICES.gone = new Uint8Array(VERTICES.count).fill(DATA.edges.change ? 1 : 0);

@@ -26,8 +26,8 @@ const TESTS = {
 
 /** An option for each kind of filter that leaves something out: what changed since another capture is nothing to ask of this one. */
 function kindOptions(state) {
-  return Object.entries(KINDS).filter(([kind]) => kind !== "change").flatMap(([kind, names]) => {
-    const found = names.filter(([bit]) => EDGES[kind].some((mask) => mask & bit)), shown = found.filter(([bit]) => state.shown[kind] & bit);
+  return Object.entries(FOUND).filter(([kind]) => kind !== "change").flatMap(([kind, found]) => {
+    const shown = found.filter(([bit]) => state.shown[kind] & bit);
     return shown.length && shown.length < found.length ? [`--filter ${shellWord(shown.map(([, name]) => `(${TESTS[name]})`).join(" or "))}`] : [];
   });
 }

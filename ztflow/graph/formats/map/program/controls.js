@@ -38,8 +38,7 @@ function option(value, text = value) {
 }
 
 function filterBoxes() {
-  for (const [kind, names] of Object.entries(KINDS)) {
-    const found = names.filter(([bit]) => EDGES[kind].some((mask) => mask & bit));
+  for (const [kind, found] of Object.entries(FOUND)) {
     for (const [bit, name, text] of found) {
       const edges = EDGES[kind].reduce((sum, mask) => sum + (mask & bit ? 1 : 0), 0);
       byId("filters").append(html("label", { class: "filter" }, html("input", { type: "checkbox", checked: true, disabled: found.length < 2, "data-kind": kind, "data-name": name,

@@ -90,7 +90,11 @@ function listenToKeys(canvas, view, on) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest("input[type=search],select,input[type=range],input.copy");
-    if (event.key === "Escape") { on.Escape(); return; }
+    if (event.key === "Escape") {
+      event.preventDefault(); // the field of the search would empty itself, and the page be drawn twice
+      on.Escape();
+      return;
+    }
     if (typing) return;
     const step = Math.min(view.now.w, view.now.h) / 8;
     const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };

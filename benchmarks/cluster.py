@@ -1,0 +1,94 @@
+"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--block 32] [--plain]`.
+
+Reads a log (`make_log.py`) with workers on this machine and prints, for each number of workers, the time by the clock,
+the processor time of workers and of this process, a line; bytes that were sent on to be paired, a line; and how many
+flows came out. `--plain` first reads it without the engine, which all of that is compared with. A log twice as long
+tells whether a line costs the same.
+
+Every reading asks for the data set that the workers write, so what one process can take in is not what is measured;
+the plain one writes a Parquet file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from distributed import Client, LocalCluster
+
+from ztflow.api import iter_flows
+from ztflow.cluster import Reading
+from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.read import ReadReport
+from ztflow.writers import open_writer
+
+
+def spent() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+def plain(log: str, folder: str) -> tuple[float, float, int, int]:
+    """Seconds by the clock and of the processor, access lines, flows."""
+    start, used = time.perf_counter(), spent()
+    report = ReadReport()
+    count = 0
+    with (Path(folder) / "plain.parquet").open("wb") as file:
+        writer = open_writer("parquet", file, FLOWS_SCHEMA)
+        for flows in iter_flows(log, inventory=None, report=report):
+            writer.write(flows.to_arrow())
+            count += len(flows)
+        writer.close()
+    return time.perf_counter() - start, spent() - used, report.stats.access, count
+
+
+def with_workers(log: str, folder: str, count: int, block: int) -> tuple[float, float, float, Reading]:
+    """Seconds by the clock, of the workers' processors and of this one's; and the reading."""
+    with (
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        small = Reading([log], None, client, block=block << 20)
+        client.run(warm)
+        start, used, before = time.perf_counter(), spent(), sum(client.run(spent).values())
+        small.save(f"{folder}/{count}")
+        return time.perf_counter() - start, sum(client.run(spent).values()) - before, spent() - used, small
+
+
+def warm() -> None:
+    """Loads what a worker loads once, so that it does not count as the cost of lines."""
+    import ztflow.cluster.engine  # noqa: F401
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("log")
+    options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--block", type=int, default=32, help="MiB")
+    options.add_argument("--plain", action="store_true")
+    asked = options.parse_args()
+    base = None
+    with tempfile.TemporaryDirectory() as folder:
+        if asked.plain:
+            clock, used, lines, flows = plain(asked.log, folder)
+            base = used / lines
+            print(f"plain      {clock:7.1f} s  {1e6 * used / lines:6.2f} µs of processor a line, {flows:,} flows")
+        first = None
+        for count in asked.workers:
+            clock, workers, here, reading = with_workers(asked.log, folder, count, asked.block)
+            report = reading.report
+            lines, flows = report.stats.access, (report.paired_flows or 0) + (report.unpaired_halves or 0)
+            first = clock if first is None else first
+            compared = "" if base is None else f", {(workers + here) / lines / base:.2f} of plain"
+            print(
+                f"{count} worker{'s' * (count > 1)}  {clock:7.1f} s  {1e6 * workers / lines:6.2f} + "
+                f"{1e6 * here / lines:.2f} µs a line (workers + here){compared}, "
+                f"{reading.shuffled / lines:.0f} B sent on a line, {first / clock:.2f} x, {flows:,} flows"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""A real cluster of processes, and a real object store: the same flows, also when a worker is killed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from here import assert_equal
+from truth import logs
+
+import ztflow
+from ztflow.cli import main
+from ztflow.cluster import connect
+from ztflow.errors import UsageError
+
+BUCKET = "mesh-logs"
+
+
+@pytest.fixture(scope="module")
+def store():
+    """An S3 server on this machine, known by the environment to whoever is started from now on."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    named = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    before = dict(os.environ)
+    os.environ.update(named)
+    try:
+        from fsspec.core import url_to_fs
+
+        system, _ = url_to_fs(f"s3://{BUCKET}")
+        system.mkdir(BUCKET)
+        yield system
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as made,
+    ):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def one():
+    return ztflow.read_flows(*logs("1.29.5-json"), inventory=None)
+
+
+def test_two_processes_and_one_of_them_killed(client, one):
+    pids = [worker["pid"] for worker in client.run(_about).values()]
+    assert len(set(pids)) == 2
+    assert os.getpid() not in pids
+    killed = []
+
+    def kill(done, total):
+        if not killed:
+            killed.append(pids[0])
+            os.kill(pids[0], signal.SIGKILL)
+
+    many = ztflow.read_flows(*logs("1.29.5-json"), inventory=None, engine="dask", scheduler=client, progress=kill)
+    assert killed
+    assert_equal(many, one)
+
+
+def _about():
+    return {"pid": os.getpid()}
+
+
+def test_objects_of_a_store_whole_below_a_folder_and_compressed(client, store, one):
+    for number, log in enumerate(logs("1.29.5-json")):
+        data = log.read_bytes()
+        name = f"{BUCKET}/day/{log.name}"
+        store.pipe_file(f"{name}.gz" if number else name, gzip.compress(data) if number else data)
+    seen = []
+    many = ztflow.read_flows(
+        f"s3://{BUCKET}/day", inventory=None, engine="dask", scheduler=client,
+        progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    columns = [name for name in one.to_arrow().column_names if not name.endswith(("_file", "_ztunnel"))]
+    assert sorted(map(repr, many.to_arrow().select(columns).to_pylist())) == sorted(
+        map(repr, one.to_arrow().select(columns).to_pylist())
+    )
+    files = filter(None, many.to_arrow()["outbound_file"].unique().to_pylist())
+    assert {Path(name).name.removesuffix(".gz") for name in files} == {log.name for log in logs("1.29.5-json")}
+    assert seen[-1][0] == seen[-1][1]
+    with pytest.raises(ztflow.SourceError, match=r"no object|not found|No such|nothing"):
+        ztflow.read_flows(f"s3://{BUCKET}/night/*.log", inventory=None, engine="dask", scheduler=client)
+
+
+def test_on_the_command_line(client, one, capfd):
+    names = [str(log) for log in logs("1.29.5-json")]
+    words = ["flows", *names, "--inventory", "none", "--format", "jsonl"]
+    plain, many = (
+        run(capfd, *words, *more) for more in ([], ["--engine", "dask", "--scheduler", client.scheduler.address])
+    )
+    assert (plain[0], many[0]) == (0, 0), many
+    assert sorted(plain[1].splitlines()) == sorted(many[1].splitlines())
+    assert len(many[1].splitlines()) == len(one)
+
+
+def run(capfd, *words):
+    capfd.readouterr()
+    code = main(words)
+    return code, *capfd.readouterr()
+
+
+def test_what_cannot_be(monkeypatch, capfd):
+    log = str(logs("1.29.5-json")[0])
+    with pytest.raises(UsageError, match="no engine is called 'spark'"):
+        ztflow.read_flows(log, engine="spark")
+    monkeypatch.setattr(connect, "SCHEDULER_PATIENCE", "1s")
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        ztflow.read_flows(log, inventory=None, engine="dask", scheduler="tcp://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"pip install 'ztflow\[dask\]'"):
+        ztflow.read_flows(log, inventory=None, engine="dask")
+    for words, said in (
+        (["flows", log, "--scheduler", "tcp://x:1"], "--scheduler goes with --engine dask"),
+        (["flows", log, "--engine", "dask", "-f"], "leave out --follow"),
+    ):
+        code, _, told = run(capfd, *words)
+        assert code == 2
+        assert said in told

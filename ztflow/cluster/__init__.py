@@ -1,0 +1,52 @@
+"""Reads logs that are too many for one machine with Dask; the rows are those one process makes. Start reading here.
+
+    plan      inputs → blocks of plain files, other files whole                            here
+    parsing   blocks → access lines, facts, counts; each block as if all were one           workers
+    copies    lines that several inputs hold                                                here, of most logs nothing
+    parting   lines by group: a pair never straddles two parts                              workers
+    pairing   `pair.by_group`, step after step; clock offsets and chains of all between     workers
+    placing   flows on their nodes, by what all lines tell; in stretches of time            workers
+    engine    which task comes after which, and what is put together between them           here
+
+Dask moves results, keeps them on disk where a worker's memory is full, and makes those anew that a lost worker had. So
+a task never changes what it was given, and nothing that counts is kept outside of results. `connect` finds the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ztflow.cluster.connect import Scheduler
+from ztflow.cluster.engine import OnError, Progress, Reading
+from ztflow.cluster.plan import is_address
+from ztflow.errors import UsageError
+from ztflow.filters.quantities import budget_of
+from ztflow.model.provenance import ReadReport
+from ztflow.read.sources.given import Given
+from ztflow.session.pairing import Known, known_inventory
+
+__all__ = ["Reading", "Scheduler", "reading"]
+
+
+def reading(
+    engine: str,
+    inputs: Sequence[Given],
+    inventory: Known,
+    scheduler: Scheduler,
+    memory: int | str | None,
+    wrapper: str | None,
+    on_error: OnError | None,
+    progress: Progress | None,
+    report: ReadReport,
+) -> Reading:
+    """A reading by an engine that is named; arguments are those of `api.read_flows`.
+
+    Raises:
+        UsageError: There is no such engine.
+        InventoryError: Nothing could be recognised in an inventory file.
+    """
+    if engine != "dask":
+        raise UsageError(f"no engine is called {engine!r}; there is dask")
+    known = known_inventory(inventory, [one for one in inputs if not is_address(one)], on_error)
+    bound = None if memory is None else budget_of(memory).bound
+    return Reading(inputs or ["-"], known, scheduler, bound, wrapper, on_error, progress, report)

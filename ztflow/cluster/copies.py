@@ -1,0 +1,109 @@
+"""Lines that several inputs hold, looked for in one process: of most captures the times and the writers show none.
+
+Otherwise `read.duplicates` is asked, as when reading in one go; for that only what identifies a line comes here, one
+part after the other. That is some 60 bytes a line, and some 50 ns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ztflow.cluster.parsing import Part, Times
+from ztflow.cluster.plan import Piece, opened
+from ztflow.columns.dtypes import AFTER_ALL, BoolArray
+from ztflow.model.provenance import ReadReport, ReadStats
+from ztflow.read.duplicates import IDENTIFYING, REPLAY_GAP, Copies, Overlaps
+from ztflow.read.sources.twins import Kin, kin_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def without_twins(client: Client, inputs: Sequence[list[Piece]], report: ReadReport) -> list[list[Piece]]:
+    """The inputs without files of folders that hold what an earlier one holds; see `read.sources.twins`."""
+    kin = [kin_of(pieces[0].name, pieces[0].size) if pieces[0].inside else None for pieces in inputs]
+    several = {key for key, count in Counter(kin).items() if key is not None and count > 1}
+    digests = {
+        at: client.submit(_digest, pieces[0], pure=False)
+        for at, (key, pieces) in enumerate(zip(kin, inputs, strict=True))
+        if key in several
+    }
+    seen: set[tuple[Kin | None, bytes]] = set()
+    left = []
+    for at, pieces in enumerate(inputs):
+        if at in digests:
+            known = kin[at], digests[at].result()
+            if known in seen:
+                report.copies.append(pieces[0].name)
+                continue
+            seen.add(known)
+        left.append(pieces)
+    return left
+
+
+def _digest(piece: Piece) -> bytes:
+    assert piece.path is not None
+    with opened(piece.path, piece.name) as file:
+        digest = blake2b()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+        return digest.digest()
+
+
+Mask = BoolArray | None
+"""Which rows of a part are kept; None for all."""
+
+
+def kept(streams: Sequence[tuple[list[Part], ReadStats]]) -> Iterator[list[tuple[Part, Mask]]]:
+    """The parts of each stream, with the rows that are no copies; counts the others."""
+    overlaps = Overlaps() if may_hold_copies([[part.said.times for part in parts] for parts, _ in streams]) else None
+    flows = any(part.said.flows for parts, _ in streams for part in parts)
+    overlaps = Overlaps() if overlaps is None and flows else overlaps
+    for number, (parts, stats) in enumerate(streams):
+        if overlaps is None:
+            yield [(part, None) for part in parts]
+            continue
+        copies = Copies(overlaps, number, stats)
+        found: list[tuple[Part, Mask]] = []
+        for part in parts:
+            mask: Mask = None
+            if part.said.rows:
+                slim = part.halves.client.submit(_slim, part.halves, pure=False).result()
+                again = overlaps.copies(number, slim, in_order=part.said.ordered)
+                stats.duplicates += int(again.sum())
+                mask = ~again if again.any() else None
+            part.said.flows = [copies.flows_left_out(table) for table in part.said.flows]
+            found.append((part, mask))
+        yield found
+
+
+def may_hold_copies(streams: Sequence[Sequence[Times]]) -> bool:
+    """Whether lines of a stream can have come before, in it or in another; sure only when it says no."""
+    spans: list[Times] = []
+    for parts in streams:
+        timed = [part for part in parts if part.first != AFTER_ALL]
+        if not timed:
+            continue
+        last = timed[0].last
+        for part in timed:
+            if part.back or part.first < last - REPLAY_GAP:
+                return True
+            last = max(last, part.last)
+        pods = frozenset(pod for part in timed for pod in part.pods)
+        spans.append(Times(min(part.first for part in timed), last, pods, back=False, traced=False))
+    spans.sort(key=lambda one: one.first)
+    return any(
+        one.first <= other.last and other.first <= one.last
+        and (None in one.pods or None in other.pods or not one.pods.isdisjoint(other.pods))
+        for one, other in combinations(spans, 2)
+    )  # fmt: skip
+
+
+def _slim(halves: pa.Table) -> pa.Table:
+    return halves.select([*IDENTIFYING, "ztunnel_pod"])

@@ -1,0 +1,300 @@
+"""Reads pieces on the workers, and sees to it that each is read as if all were read in one go.
+
+The blocks of a file are read at the same time, each with a guess of what its predecessor knows at its end
+(`read.blocks.Carried`): what the first lines of the file teach. Nearly always that is right. Where it was not, a block
+is read again with what is true; where rows are held across blocks, or wrappers keep teaching, one block after the
+other; and what can only be read in one go (a UTF-16 log, a CSV of hosts) is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ztflow.cluster.plan import Piece, found, lines_of_piece
+from ztflow.columns.dtypes import AFTER_ALL, IntArray
+from ztflow.columns.timestamps import micros_of
+from ztflow.errors import SourceError
+from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
+from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.vocabulary import Producer
+from ztflow.read import ReadBatch, read_inputs
+from ztflow.read.blocks import BlockParser, Carried
+from ztflow.read.duplicates import REPLAY_GAP
+from ztflow.read.limits import EVENTS_KEPT, PROBLEMS_KEPT
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+PROBE: Final = 256 << 10
+"""First bytes of a file that teach what its blocks are read with."""
+_GUESSES: Final = 3
+"""Times the rest of a file is read again at once, because something new was learned; then block after block."""
+_FILES_AT_ONCE: Final = 64
+
+Told = tuple[str, str, str]
+"""An error of an input: its name, what is wrong, what to try. Such errors do not survive pickling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the lines of a piece were written, and by whom: tells whether copies can be among them.
+
+    Attributes:
+        first: Of the first one, microseconds; `AFTER_ALL` where none has a time.
+        last: Of the last one.
+        pods: The ztunnels that wrote them.
+        back: Whether time goes back by more than the disorder of one ztunnel.
+        traced: Whether any has a trace id.
+    """
+
+    first: int
+    last: int
+    pods: frozenset[str | None]
+    back: bool
+    traced: bool
+
+    @classmethod
+    def of(cls, halves: pa.Table) -> Times:
+        """Those of a table in the order of the lines."""
+        micros: IntArray = micros_of(halves.column("time"), AFTER_ALL)
+        micros = micros[micros != AFTER_ALL]
+        pods = frozenset(halves.column("ztunnel_pod").unique().to_pylist())
+        traced = halves.column("trace_id").null_count < halves.num_rows
+        if not len(micros):
+            return cls(AFTER_ALL, AFTER_ALL, pods, back=False, traced=traced)
+        back = bool((np.maximum.accumulate(micros) - micros).max() > REPLAY_GAP)
+        return cls(int(micros.min()), int(micros.max()), pods, back, traced)
+
+
+@dataclass(slots=True)
+class Said:
+    """What a piece gave beside its access lines.
+
+    Attributes:
+        name: The input, as tables name it.
+        rows: Access lines.
+        times: When they were written.
+        stats: Counts.
+        problems: Of lines that could not be read.
+        events: See `StreamParser.events`.
+        producers: See `StreamParser.producers`.
+        facts: What other lines said.
+        flows: Saved flows.
+        requests: Lines of a waypoint's log.
+        inside: Whether the input was found in a folder or an archive.
+        number: Lines before the piece that its line numbers already count.
+        ordered: Whether rows came as they were written; not those of a saved table.
+    """
+
+    name: str
+    rows: int
+    times: Times
+    stats: ReadStats
+    problems: list[Problem] = field(default_factory=list)
+    events: list[Fact] = field(default_factory=list)
+    producers: dict[Producer, int] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    flows: list[pa.Table] = field(default_factory=list)
+    requests: list[pa.Table] = field(default_factory=list)
+    inside: bool = False
+    number: int = 0
+    ordered: bool = True
+
+    def moved(self, by: int) -> Said:
+        """With all line numbers so many further down."""
+        if not by:
+            return self
+        at = [replace(fact, line_number=fact.line_number + by) for fact in self.facts]
+        events = [replace(fact, line_number=fact.line_number + by) for fact in self.events]
+        problems = [one._replace(line_number=one.line_number + by) for one in self.problems]
+        return replace(self, facts=at, events=events, problems=problems)
+
+
+@dataclass(slots=True)
+class Part:
+    """A piece of a stream that was read: its access lines on a worker, the rest here.
+
+    Attributes:
+        halves: The access lines, without copies looked for; a future.
+        said: The rest, its line numbers those of the whole input.
+        offset: What the line numbers of the access lines lack.
+    """
+
+    halves: Future
+    said: Said
+    offset: int = 0
+
+
+def read_block(
+    piece: Piece, wrapper: str | None, carried: Carried | None, number: int
+) -> tuple[pa.Table, Said, Carried]:
+    """Read a block; runs on a worker.
+
+    Args:
+        piece: The block.
+        wrapper: As for `read_inputs`.
+        carried: What is known from before; None for the first block.
+        number: Lines before it.
+    """
+    parser = BlockParser(piece.name, origin=piece.origin, wrapper=wrapper, carried=carried, number=number)
+    parser.expected = piece.size
+    tables = [parser.feed(chunk).to_arrow() for chunk in lines_of_piece(piece)]
+    if piece.last:
+        tables.append(parser.finish().to_arrow())
+    halves = one_table(tables)
+    said = Said(
+        parser.source_file, halves.num_rows, Times.of(halves), parser.stats, parser.problems, parser.events,
+        parser.producers, parser.take_facts(), inside=piece.inside, number=number,
+    )  # fmt: skip
+    return halves, said, parser.carried()
+
+
+def one_table(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables of access lines as one, with one dictionary a column."""
+    filled = [table for table in tables if table.num_rows]
+    return pa.concat_tables(filled or [HALVES_SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+
+
+def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[Said], list[Told]]:
+    """Read an input in one go: one table and the rest for each stream in it; and errors."""
+    report = ReadReport()
+    errors: list[Told] = []
+
+    def note(error: SourceError) -> None:
+        errors.append((error.source, error.detail, error.hint))
+
+    batches: dict[int, list[ReadBatch]] = {}
+    for batch in read_inputs([found(piece)], wrapper=wrapper, report=report, on_error=note, drop_copies=False):
+        batches.setdefault(len(report.inputs) - 1, []).append(batch)
+    tables, rest = [], []
+    for at, (single, (name, stats)) in enumerate(zip(report.singly(), report.inputs, strict=True)):
+        came = batches.get(at, [])
+        halves = one_table([batch.halves.to_arrow() for batch in came])
+        tables.append(halves)
+        rest.append(
+            Said(
+                name, halves.num_rows, Times.of(halves), stats, *single,
+                [fact for batch in came for fact in batch.facts],
+                [batch.flows for batch in came if batch.flows is not None],
+                [batch.requests for batch in came if batch.requests is not None],
+                piece.inside or name in report.inside,
+                ordered=bool(stats.physical_lines),
+            )
+        )  # fmt: skip
+    return tables, rest, errors
+
+
+@dataclass
+class Reader:
+    """Has pieces read on the workers.
+
+    Args:
+        client: The cluster.
+        wrapper: As for `read_inputs`.
+        fail: Called with an input that cannot be read.
+        done: Called with bytes that were read.
+    """
+
+    client: Client
+    wrapper: str | None
+    fail: Callable[[SourceError], None]
+    done: Callable[[int], None]
+
+    def read(self, inputs: Sequence[list[Piece]]) -> Iterator[list[Part]]:
+        """The streams of all inputs, in order, each in its parts; several for an archive."""
+        with ThreadPoolExecutor(_FILES_AT_ONCE, "ztflow-files") as threads:
+            coming = [threads.submit(self._streams, pieces) for pieces in inputs if pieces[0].path is not None]
+            waiting = iter(coming)
+            for pieces in inputs:
+                streams, errors = next(waiting).result() if pieces[0].path is not None else self._here(pieces[0])
+                for source, detail, hint in errors:
+                    self.fail(SourceError(source, detail, hint=hint))
+                yield from streams
+
+    def _here(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
+        """What only this process can read."""
+        tables, rest, errors = read_whole(piece, self.wrapper)
+        halves = [self.client.submit(_given, table, pure=False) for table in tables]
+        self.done(sum(said.stats.bytes for said in rest))
+        return [[Part(one, said)] for one, said in zip(halves, rest, strict=True)], errors
+
+    def _streams(self, pieces: list[Piece]) -> tuple[list[list[Part]], list[Told]]:
+        try:
+            if pieces[0].cut:
+                parts = self._blocks(pieces)
+                if parts is not None:
+                    return [parts], []
+            return self._whole(pieces[0].whole())
+        except SourceError as error:
+            return [], [(error.source, error.detail, error.hint)]
+
+    def _whole(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
+        made = self.client.submit(read_whole, piece, self.wrapper, pure=False)
+        tables, rest = (self.client.submit(itemgetter(at), made, pure=False) for at in (0, slice(1, None)))
+        said, errors = rest.result()
+        halves = [self.client.submit(itemgetter(at), tables, pure=False) for at in range(len(said))]
+        self.done(piece.size)
+        return [[Part(one, about)] for one, about in zip(halves, said, strict=True)], errors
+
+    def _blocks(self, pieces: list[Piece]) -> list[Part] | None:
+        """The blocks of a file; None when it has to be read in one go."""
+        guess = probed(pieces[0], self.wrapper) if len(pieces) > 1 else None
+        if guess is not None and guess.whole:
+            return None
+        reading = [self._submit(piece, guess if at else None, 0) for at, piece in enumerate(pieces)]
+        parts: list[Part] = []
+        true: Carried | None = None
+        number = guesses = 0
+        for at, piece in enumerate(pieces):
+            if at and true is not None and guess is not None and (true.holding or not true.alike(guess)):
+                again = guesses < _GUESSES and not true.holding
+                if again:
+                    guess, guesses = true, guesses + 1
+                last = len(pieces) if again else at + 1
+                for other in range(at, last):
+                    reading[other] = self._submit(pieces[other], true, number if other == at else 0)
+            halves, rest = reading[at]
+            said, true = rest.result()
+            if true.whole:
+                return None
+            offset = number - said.number
+            parts.append(Part(halves, said.moved(offset), offset))
+            number += said.stats.physical_lines
+            self.done(piece.stop - piece.start)
+        return parts
+
+    def _submit(self, piece: Piece, carried: Carried | None, number: int) -> tuple[Future, Future]:
+        made = self.client.submit(read_block, piece, self.wrapper, carried, number, pure=False)
+        halves, rest = (self.client.submit(itemgetter(at), made, pure=False) for at in (0, slice(1, None)))
+        return halves, rest
+
+
+def probed(piece: Piece, wrapper: str | None) -> Carried:
+    """What the first lines of a file teach."""
+    head = b"".join(islice(lines_of_piece(replace(piece, stop=min(piece.stop, PROBE), last=False)), 64))
+    return BlockParser.probe(head, piece.origin, wrapper)
+
+
+def _given(table: pa.Table) -> pa.Table:
+    return table
+
+
+def registered(parts: Sequence[Part], report: ReadReport) -> ReadStats:
+    """Count a stream among the inputs; its counts, in which duplicates are still to be counted."""
+    stats, producers = ReadStats(), dict[Producer, int]()
+    for part in parts:
+        stats.add(part.said.stats)
+        for producer, lines in part.said.producers.items():
+            producers[producer] = producers.get(producer, 0) + lines
+    problems = [one for part in parts for one in part.said.problems][:PROBLEMS_KEPT]
+    events = [one for part in parts for one in part.said.events][:EVENTS_KEPT]
+    report.register(parts[0].said.name, stats, problems, events, producers, inside=parts[0].said.inside)
+    return stats

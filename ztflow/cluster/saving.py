@@ -1,0 +1,86 @@
+"""Flows as a Parquet data set, written by the workers: a folder an hour, the files in it in order of time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ztflow.cluster.plan import is_address
+from ztflow.columns.dtypes import AFTER_ALL
+from ztflow.columns.timestamps import micros_of
+from ztflow.model.provenance import LogsHere
+from ztflow.model.table import marked
+from ztflow.model.tables import Flows, lines_of
+from ztflow.session.pairing import Session, logs_here
+
+_HOUR: Final = 3_600_000_000
+WITHOUT_TIME: Final = "hour=unknown"
+"""The folder of flows without an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of a stretch of flows.
+
+    Attributes:
+        files: Where they are, in order of time.
+        paired: How many have both halves, and how many of these are ambiguous.
+        lines: Access lines they were made of.
+        logs: Which nodes' logs they show.
+    """
+
+    files: list[str]
+    paired: tuple[int, int]
+    lines: int
+    logs: LogsHere
+
+
+class Counting(Session):
+    """Counts flows where they are, not where they come together."""
+
+    @classmethod
+    def counts(cls, flows: pa.Table) -> tuple[int, int]:
+        """How many are paired, and how many of these are ambiguous."""
+        return cls._counts(flows)
+
+
+def saved(table: pa.Table | None, folder: str, number: int) -> Saved:
+    """Write a stretch of flows in order of their end; runs on a worker.
+
+    A file is whole or not there, and done again it is the same file.
+    """
+    if table is None:
+        return Saved([], (0, 0), 0, LogsHere())
+    files = []
+    for hour, part in _by_hour(table):
+        name = f"{folder.rstrip('/')}/{hour}/flows-{number:05d}.parquet"
+        if is_address(folder):
+            from fsspec.core import url_to_fs
+
+            system, path = url_to_fs(name)
+            made = io.BytesIO()
+            pq.write_table(part.replace_schema_metadata(marked(part.schema).metadata), made)
+            system.pipe_file(path, made.getvalue())  # an object is there as a whole, or not
+        else:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Flows(part).to_parquet(name)
+        files.append(name)
+    return Saved(files, Counting.counts(table), lines_of(table), logs_here(table))
+
+
+def _by_hour(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each hour, and what its folder is called."""
+    micros = micros_of(table.column("end"), AFTER_ALL)
+    hours = np.where(micros == AFTER_ALL, AFTER_ALL, micros // _HOUR)
+    starts = np.flatnonzero(np.concatenate([[True], hours[1:] != hours[:-1]])).tolist() if len(hours) else []
+    for start, stop in zip(starts, [*starts[1:], len(hours)], strict=True):
+        hour = int(hours[start])
+        name = WITHOUT_TIME if hour == AFTER_ALL else f"hour={np.datetime64(hour, 'h')}"
+        yield name, table.slice(start, stop - start)
