@@ -221,6 +221,28 @@ def test_the_least_delay_moves_to_where_all_paths_are_likeliest(likeliest, sharp
     assert tried[-1] - TRANSITION_RATES.least == pytest.approx(found, abs=5)
 
 
+@pytest.mark.parametrize(("slots", "rounds", "worked_out"), [
+    (8, [1.0], 1), (8, [0.6, 0.6], 2), (8, [0.6, 0.7, 0.8, 0.9], 4), (8, [0.6, 0.7, 0.7], 3), (4, [], 0),
+])  # fmt: skip
+def test_learning_of_a_small_burst_ends_when_nothing_changes(slots, rounds, worked_out, monkeypatch):
+    asked = []
+
+    def sum_paths(burst, beam):
+        del burst
+        asked.append(beam)
+        sure = [*rounds, 1.0][len(asked) - 1] if beam == posterior.POSTERIOR.learning else 1.0
+        return PathSums(np.eye(slots) * sure, no_counts(), 0.0)
+
+    monkeypatch.setattr(posterior, "sum_paths", sum_paths)
+    ends = np.arange(slots) * 20.0
+    nothing = np.full(slots, np.nan)
+    one = posterior.Candidates(
+        ends + 400, ends - 5000, np.zeros(slots, int), ends, ends - 4500, np.arange(slots), nothing, REACH.usual_delay
+    )
+    posterior.partner_posterior(one)
+    assert asked == [posterior.POSTERIOR.learning] * worked_out + [posterior.POSTERIOR.beam]
+
+
 # -- debug lines -------------------------------------------------------------------------------------------------------
 
 

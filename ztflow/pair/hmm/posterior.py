@@ -43,6 +43,8 @@ class PosteriorParameters:
             Chosen.
         many: The least delay is shifted in bursts of at least so many slots: fewer ends say little about clocks.
             Captured bursts of 60 gain nothing.
+        settled: In smaller bursts learning ends when no probability changes by more, or none is further from 0 and 1.
+            Captured bursts, sizes masked: going on to the last shift gives the same figures.
         clock_error: How well clocks, hence the least delay, are known before, in µs. Chosen.
         learning: States kept while learning. Chosen.
         learning_exponent: Exponent of the weights of steps while learning. Chosen.
@@ -59,6 +61,7 @@ class PosteriorParameters:
     few: int = 4
     shifts: tuple[float, ...] = (0.0, 40.0, 20.0, 10.0)
     many: int = 70
+    settled: float = 0.01
     clock_error: float = 20.0
     learning: Beam = field(default=Beam(100, 9.0))
     learning_exponent: float = 0.8
@@ -119,8 +122,7 @@ def partner_posterior(
         model.learn(model.sums(parameters.crowd_learning, parameters.learning_exponent))
         sums = model.sums(parameters.crowd_beam, parameters.exponent)
     else:
-        for step in parameters.shifts if candidates.slots > parameters.few else ():
-            model.learn(model.shifted(step if candidates.slots >= parameters.many else 0.0))
+        model.learn_on(parameters.shifts if candidates.slots > parameters.few else ())
         sums = model.sums(parameters.beam, parameters.exponent)
     return model.by_outbound(sums.posterior)
 
@@ -174,6 +176,18 @@ class _Model:
             found.append((sums.total - (shift / use.clock_error) ** 2 / 2, shift, sums))
         _, self._shift, sums = max(found, key=lambda one: one[0])
         return sums
+
+    def learn_on(self, shifts: tuple[float, ...]) -> None:
+        """Learn until nothing changes any more, or as often as there are shifts."""
+        use = self._parameters
+        before = None
+        for step in shifts:
+            sums = self.shifted(step if self._halves.slots >= use.many else 0.0)
+            least = sums.posterior.round() if before is None else before  # the first time: is there any doubt?
+            if self._halves.slots < use.many and np.abs(sums.posterior - least).max() < use.settled:
+                return
+            self.learn(sums)
+            before = sums.posterior
 
     def learn(self, sums: PathSums) -> None:
         """Learn start lags, and transition rates unless they are given, from all paths together."""
