@@ -47,10 +47,10 @@ FLAGS: Final = {
 """Flag → what it means."""
 
 _GAVE_UP = frozenset({"DC", "DR", "DPE"})
-_REFUSED = frozenset({"IH", "RL", "UAEX"})
+_REFUSING_FLAGS = frozenset({"IH", "RL", "UAEX"})
 _HARMLESS = frozenset({"DI", "RFCF"})
 
-_REFUSALS: Final = {
+_REFUSING_DETAILS: Final = {
     "rbac_access_denied": "policy",
     "jwt_authn_access_denied": "token",
     "ext_authz": "external authorizer",
@@ -92,7 +92,7 @@ def outcome(
         tcp: Whether it is a connection of plain TCP.
     """
     told = {flag for flag in (flags or "").split(",") if flag} - _HARMLESS
-    if told & _REFUSED or (details or "").startswith(tuple(_REFUSALS)):
+    if told & _REFUSING_FLAGS or (details or "").startswith(tuple(_REFUSING_DETAILS)):
         return RequestOutcome.REFUSED
     if told:
         return RequestOutcome.GAVE_UP if told <= _GAVE_UP else RequestOutcome.FAILED
@@ -111,7 +111,7 @@ def refusal(flags: str | None, details: str | None) -> Refusal:
         return Refusal("policy", f"{match[1]}/{match[2]}", f"its rule[{match[3]}] matches")
     if details == _NO_POLICY:
         return Refusal("policy", None, "no ALLOW policy admits it")
-    by = next((by for beginning, by in _REFUSALS.items() if details.startswith(beginning)), None)
+    by = next((by for beginning, by in _REFUSING_DETAILS.items() if details.startswith(beginning)), None)
     if by is not None:
         inside = _WITHIN.match(details)
         return Refusal(by, None, inside[1] if inside is not None else None if by != "policy" else details)

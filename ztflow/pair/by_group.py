@@ -36,7 +36,7 @@ from ztflow.pair.stages.per_epoch import EpochStages
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 from ztflow.pair.stages.waypoint_hops import chain_hops
 
-_UNBOUNDED = 1 << 62
+_HALVES_AT_MOST = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class GroupPairer(Pairer):
     """
 
     def __init__(self, seen: SeenAddresses, requests: ConnectRequests) -> None:
-        super().__init__(window=timedelta(0), capacity=_UNBOUNDED)
+        super().__init__(window=timedelta(0), capacity=_HALVES_AT_MOST)
         self._seen, self._requests = seen, requests
         self._clocks = self._shared = OffsetsOfAll(self._parameters.clocks, self._reach)
         self._epoch_stages = EpochStages(self._clocks, self._seen, self._parameters)

@@ -34,7 +34,7 @@ _SERVERS = (
     Field("server p99", Unit.MS, spare=True), Field("conns", Unit.COUNT, adds=True, spare=True),
     Field("refused by ztunnel", Unit.COUNT, adds=True, spare=True),
 )  # fmt: skip
-_REFUSED = (
+_REFUSED_COLUMNS = (
     Field("client"), Field("waypoint", spare=True), Field("service"), Field("code", Unit.NUMBER), Field("by"),
     Field("policy"), Field("why"), Field("requests", Unit.COUNT, adds=True),
     Field("server's own", Unit.COUNT, adds=True), Field("last", Unit.TIME, spare=True),
@@ -57,7 +57,7 @@ def request_tables(found: Requests | None, limit: int | None) -> list[TitledTabl
     return [
         titled("Requests", _PAIRS, list(map(_pair, found.pairs)), limit),
         titled("Requests by server", _SERVERS, list(map(_server_row, found.servers)), limit),
-        titled("Refused by the waypoint", _REFUSED, list(map(_refused, found.refused)), limit),
+        titled("Refused by the waypoint", _REFUSED_COLUMNS, list(map(_refused, found.refused)), limit),
         titled("Failed requests, as the waypoint tells it", _FAILED, list(map(_failed, found.failed)), limit),
         titled("Logs of waypoints", _LOGS, list(map(_log, found.logs)), limit),
     ]
