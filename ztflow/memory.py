@@ -36,6 +36,8 @@ class Budget:
         ends: Pods and addresses whose places are known at the same time.
         pending: Bytes of access lines that pairing holds while their partner may come, and of what it keeps of them.
         waiting: The same of input that goes on, as a number of lines.
+        addresses: Addresses of input that goes on of which pairing remembers on which side they were seen; some 16 bytes
+            for each side and copy.
     """
 
     bound: int
@@ -45,6 +47,7 @@ class Budget:
     ends: int
     pending: int
     waiting: int
+    addresses: int
 
 
 _END: Final = 1500
@@ -82,6 +85,7 @@ def budget(bound: int) -> Budget:
         ends=spare // 5 // _END,
         pending=spare // 2,
         waiting=capacity(spare // 2, _ROW),
+        addresses=spare // 1472,
     )
 
 

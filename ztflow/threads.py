@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 """Where the kernel says what share of the processors a container may use (cgroup v2): microseconds, of how many."""
+
+LEFT_TO_FINISH: Final = 0.5
+"""Seconds work on another thread may go on when nobody wants it any more. A signal is to end a run within a second."""
 
 Part = TypeVar("Part")
 
@@ -29,11 +32,11 @@ def processors() -> int:
 def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
     """What a generator gives, each made on another thread while the one before is worked on.
 
-    With one processor all is done on this one. An error comes in its place. Where the caller stops early, the part
-    that is being made is waited for, so nothing of it runs on behind.
+    With one processor all is done on this one. An error comes in its place. Where the caller stops early, or a signal
+    ends it, the part that is being made is waited for, but no longer than `LEFT_TO_FINISH`.
 
     Args:
-        parts: Makes the parts; closed at the end.
+        parts: Makes the parts; closed at the end, unless it is still at work by then.
         name: Of the thread.
 
     Memory: one part more.
@@ -42,9 +45,14 @@ def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
         yield from parts
         return
     end = object()
-    with closing(parts), ThreadPoolExecutor(1, name) as thread:
-        coming = thread.submit(next, parts, end)
+    thread = ThreadPoolExecutor(1, name)
+    coming = thread.submit(next, parts, end)
+    try:
         while (part := coming.result()) is not end:
             coming = thread.submit(next, parts, end)
             yield part  # type: ignore[misc]
             del part
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+        if wait([coming], LEFT_TO_FINISH).done:
+            parts.close()

@@ -225,8 +225,9 @@ def rows_destination(
             say(f"{output}: {counted(len(parts.written), 'whole file')}, {' … '.join(names) or 'nothing'}")
         return
     with destination(output, wanted) as stream:
-        file = output is not None and not _is_special(output)
-        with finished(Behind(make(stream), waits=file)) as writing:
+        writer = make(stream)
+        # Of a file no part is written on another thread: a signal could not end a write that the file's lock guards.
+        with finished(Behind(writer) if live else writer) as writing:
             yield writing
 
 

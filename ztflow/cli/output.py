@@ -194,23 +194,20 @@ def paper_for(color: Color, output: str | None, rows: int | None = None) -> Pape
 
 
 class Behind:
-    """A writer on a thread of its own, at most one table behind: the next rows are made while the last are written.
+    """A writer on a thread of its own, at most one table behind: a live pipe is read while the last batch is written.
 
     What went wrong with a table is raised at the next call.
 
     Args:
         writer: Does the writing.
-        waits: Whether a table that is being written is waited for when the output is abandoned. A file takes it soon; a
-            pipe's reader may never.
     """
 
-    def __init__(self, writer: TableWriter, *, waits: bool = False) -> None:
+    def __init__(self, writer: TableWriter) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "ztflow-write")
         self._pending: Future[None] | None = None
-        self._waits = waits
 
     def write(self, table: pa.Table) -> None:
         """Queue a table behind the one being written."""
@@ -226,8 +223,8 @@ class Behind:
         self._thread.shutdown()
 
     def abandon(self) -> None:
-        """Write nothing more."""
-        self._thread.shutdown(wait=self._waits)
+        """Write nothing more. A table that is being written is not waited for: its reader may never take it."""
+        self._thread.shutdown(wait=False)
         self._writer.abandon()
 
     def _settle(self) -> None:

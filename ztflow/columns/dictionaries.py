@@ -101,7 +101,7 @@ def _in_common(before: pa.Array, words: pa.Array) -> int:
     before, words = before.slice(0, count), words.slice(0, count)
     if words.equals(before):
         return count
-    other = pc.index(pc.equal(before, words), value=False).as_py()
+    other = pc.index(pc.fill_null(pc.equal(before, words), fill_value=False), value=False).as_py()
     return count if other < 0 else int(other)
 
 

@@ -33,7 +33,7 @@ from ztflow.pair.output import EXACT, DecisionRecorder
 from ztflow.pair.parameters import DEFAULTS, PairingParameters
 from ztflow.pair.stages.isolated import find_isolated, graded
 from ztflow.pair.stages.per_epoch import EpochStages
-from ztflow.pair.stages.unpaired_reasons import SeenAddresses
+from ztflow.pair.stages.unpaired_reasons import ADDRESSES_KEPT, SeenAddresses
 
 ALLOWED_LATENESS = timedelta(seconds=60)
 """How much later than its log time a line may come, unless the caller says otherwise."""
@@ -49,6 +49,7 @@ class Pairer:
             behind each other. Decides when flows come out, not what they are.
         capacity: Bound on the halves kept in memory.
         parameters: The figures of the method, for benchmarks that try others.
+        addresses: As for `SeenAddresses`.
 
     Attributes:
         capacity: As given; it may be changed at any time.
@@ -68,6 +69,7 @@ class Pairer:
         window: timedelta = ALLOWED_LATENESS,
         capacity: int = CAPACITY,
         parameters: PairingParameters = DEFAULTS,
+        addresses: int = ADDRESSES_KEPT,
     ) -> None:
         if window < timedelta(0):
             raise UsageError(f"window must not be negative, got {window}")
@@ -82,7 +84,7 @@ class Pairer:
         self._recent = Unmatched()
         self._history = MatchedHistory()
         self._words = WordMemory()
-        self._seen = SeenAddresses()
+        self._seen = SeenAddresses(addresses)
         self._clocks = OffsetsByEpoch(parameters.clocks, parameters.reach)
         self._requests = ConnectRequests()
         self._epoch_stages = EpochStages(self._clocks, self._seen, parameters)

@@ -23,13 +23,20 @@ from ztflow.spill import EndOrder, LogOrder
 
 LINES_KEPT = 1_000_000
 """Access lines between two marks, so that late ones can be put in their place; most of them wait on disk."""
-FLOWS_KEPT = 50_000
+FLOWS_KEPT = 20_000
 """Flows kept as rows until the first are added up."""
 FLOWS_AT_ONCE = 5_000
 """Flows that are added up at once from then on, so that a picture costs little."""
 
 BOUNDED = Budget(
-    bound=400 * MIB, halves=4 * MIB, portion=4 * MIB, flows=6 * MIB, ends=10_000, pending=64 * MIB, waiting=95_000
+    bound=400 * MIB,
+    halves=4 * MIB,
+    portion=4 * MIB,
+    flows=6 * MIB,
+    ends=10_000,
+    pending=64 * MIB,
+    waiting=95_000,
+    addresses=1 << 16,
 )
 """Unless the user says otherwise. A live view is looked at beside other work, and needs little that is old."""
 

@@ -256,7 +256,7 @@ class LiveSession(Session):
         memory: Budget = DEFAULT,
     ) -> None:
         super().__init__(inventory, report=report, memory=memory)
-        self._pairer = Pairer(window=window, capacity=memory.waiting)
+        self._pairer = Pairer(window=window, capacity=memory.waiting, addresses=memory.addresses)
         self._legacy = LegacyPairer()
         self._quiet_since = monotonic()
         self._requests: RequestSums | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from ztflow.columns.dictionaries import coded
@@ -98,11 +99,11 @@ def with_requests(
     report.waypoints.append(joined)
     other = {UNDECIDED: RequestFate.MAYBE.value, IN_NONE: RequestFate.STRAY.value}
     rows = with_words(served(lines), "fate", [other.get(row, RequestFate.JOINED.value) for row in flow_of.tolist()])
-    ends = [coded(table, name) for name in ("src_pod", "src_namespace", "src_name")]
-    clients = [
-        None if row < 0 else pod or qualified(namespace, name)
-        for row, pod, namespace, name in zip(flow_of.tolist(), *(one.texts(flow_of) for one in ends), strict=True)
-    ]
+    joined_rows = np.flatnonzero(flow_of >= 0)
+    ends = [coded(table, name).texts(flow_of[joined_rows]) for name in ("src_pod", "src_namespace", "src_name")]
+    clients: list[str | None] = [None] * len(flow_of)
+    for row, pod, namespace, name in zip(joined_rows.tolist(), *ends, strict=True):
+        clients[row] = pod or qualified(namespace, name)
     report.requests.append(named(with_words(rows, "client_pod", clients), topology))
     return flows.with_rows(table)
 
