@@ -36,8 +36,8 @@ class Budget:
         ends: Pods and addresses whose places are known at the same time.
         pending: Bytes of access lines that pairing holds while their partner may come, and of what it keeps of them.
         waiting: The same of input that goes on, as a number of lines.
-        addresses: Addresses of input that goes on of which pairing remembers on which side they were seen; some 16 bytes
-            for each side and copy.
+        addresses: Of input that goes on, the addresses of which pairing remembers on which side they were seen; some 16
+            bytes for each side and copy.
     """
 
     bound: int
