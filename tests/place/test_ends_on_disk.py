@@ -70,6 +70,17 @@ def test_input_that_goes_on_forgets_what_was_seen_first_and_counts_it():
     assert set(sightings.pods_of(("pod", "zt-1"))) == set(sightings.pods)
 
 
+def test_input_that_goes_on_never_waits_on_disk_not_even_if_much_comes_at_once():
+    sightings = Sightings(most=100, goes_on=True)
+    sightings.observe(of_pods(0, 1000))
+    assert sightings.pods
+    for first in range(1000, 3000, 500):
+        sightings.observe(of_pods(first, 500))
+    assert sightings._away is None
+    assert ("shop", "web-2999") in sightings.pods
+    assert sightings.forgotten > 1000
+
+
 def test_finite_input_keeps_few_ends_in_memory_and_finds_all():
     sightings = Sightings(most=100)
     for first in range(0, 3000, 50):

@@ -72,14 +72,15 @@ class Sightings:
 
     Args:
         most: Ends in memory. Of ztunnels a quarter as many (and `_LEAST`) are known; what others wrote tells nothing.
+        goes_on: Whether this is input that goes on.
 
     Attributes:
         forgotten: Ends and ztunnels given up because of `most`.
     """
 
-    def __init__(self, most: int = DEFAULT.ends) -> None:
+    def __init__(self, most: int = DEFAULT.ends, *, goes_on: bool = False) -> None:
         self.forgotten = 0
-        self._most, self._writers = most, max(_LEAST, most // 4)
+        self._most, self._writers, self._to_disk = most, max(_LEAST, most // 4), 1 << 62 if goes_on else most
         self._away: EndsOnDisk | None = None
         self._held = 0
         self.ztunnels: dict[Ztunnel, Span] = {}
@@ -146,7 +147,7 @@ class Sightings:
         self._added += len(batch.first)
         if self._added > min(_PENDING, 2 * self._most) + len(self._pending[0].first):
             self._pending, self._added = [joined(self._pending)], 0
-            if self._away is not None or (not self._asked and len(self._pending[0].first) > self._most):
+            if self._away is not None or (not self._asked and len(self._pending[0].first) > self._to_disk):
                 self._put_away()
 
     def _put_away(self) -> None:
@@ -251,7 +252,7 @@ class Sightings:
         if not self._pending:
             return
         batch = joined(self._pending) if len(self._pending) > 1 else self._pending[0]
-        if self._away is not None or (not self._held and len(batch.first) > self._most):
+        if self._away is not None or (not self._held and len(batch.first) > self._to_disk):
             self._pending = [batch]
             self._put_away()
             return

@@ -48,6 +48,7 @@ class Topology:
         facts: What non-access lines say (`ztflow.model.provenance.Fact`); kinds that tell no place are skipped.
         halves: Access lines (`schema.HALVES`); more can follow with `learn`.
         most: Pods and addresses of the log in memory; see `sightings.Sightings`.
+        goes_on: Likewise.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Topology:
         halves: pa.Table | None = None,
         *,
         most: int = DEFAULT.ends,
+        goes_on: bool = False,
     ) -> None:
         self.inventory = Inventory() if inventory is None else inventory
         with gc_paused():
@@ -64,7 +66,7 @@ class Topology:
         self.has_halves = False
         """Whether it has seen access lines; if not, it learns from the flows to place instead."""
         self._most = most
-        self._sightings = Sightings(most)
+        self._sightings = Sightings(most, goes_on=goes_on)
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
         self._unique, self._unique_at = dict[tuple[PodKey, str | None], Answer | None](), (-1, -1)
         self.learn(facts, halves)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -59,11 +59,14 @@ Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 class Pipeline(ABC, Generic[Tabular]):
     """What all sessions have: topology, owners, counts. Used in a `with` statement, which removes its files."""
 
+    GOES_ON: ClassVar[bool] = False
+    """Whether flows are placed before the input ends."""
+
     def __init__(self, inventory: Inventory | None, report: ReadReport | None, memory: Budget) -> None:
         self.report = ReadReport() if report is None else report
         self._memory = memory
         self._rows_since = 0
-        self.topology = Topology(inventory, most=memory.ends)
+        self.topology = Topology(inventory, most=memory.ends, goes_on=self.GOES_ON)
         self.owners = self.topology.owners()
         self._files = ExitStack()
 
@@ -246,6 +249,8 @@ class LiveSession(Session):
         report: Takes the counts.
         memory: What may be kept in memory.
     """
+
+    GOES_ON = True
 
     def __init__(
         self,
