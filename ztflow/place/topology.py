@@ -47,8 +47,7 @@ class Topology:
         inventory: What `read_inventory` gave; None for none.
         facts: What non-access lines say (`ztflow.model.provenance.Fact`); kinds that tell no place are skipped.
         halves: Access lines (`schema.HALVES`); more can follow with `learn`.
-        most: Pods and addresses of the log in memory; see `sightings.Sightings`.
-        goes_on: Likewise.
+        most, goes_on: As for `sightings.Sightings`, which is of the log.
     """
 
     def __init__(
@@ -65,8 +64,7 @@ class Topology:
             self.register = Register(self.inventory)
         self.has_halves = False
         """Whether it has seen access lines; if not, it learns from the flows to place instead."""
-        self._most = most
-        self._sightings = Sightings(most, goes_on=goes_on)
+        self._most, self._sightings = most, Sightings(most, goes_on=goes_on)
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
         self._unique, self._unique_at = dict[tuple[PodKey, str | None], Answer | None](), (-1, -1)
         self.learn(facts, halves)
