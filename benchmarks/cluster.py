@@ -18,10 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from ztflow.api import iter_flows
 from ztflow.cluster import Reading
+from ztflow.cluster.connect import local_workers
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.read import ReadReport
 from ztflow.writers import open_writer
@@ -48,10 +49,7 @@ def plain(log: str, folder: str) -> tuple[float, float, int, int]:
 
 def with_workers(log: str, folder: str, count: int, block: int) -> tuple[float, float, float, Reading]:
     """Seconds by the clock, of the workers' processors and of this one's; and the reading."""
-    with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with local_workers(count) as cluster, Client(cluster, set_as_default=False) as client:
         Reading([log], None, client, block=block << 20).save(f"{folder}/{count}")
         start, used, before = time.perf_counter(), spent(), sum(client.run(spent).values())
         again = Reading([log], None, client, block=block << 20)

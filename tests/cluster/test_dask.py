@@ -15,6 +15,7 @@ from truth import logs
 import ztflow
 from ztflow.cli import main
 from ztflow.cluster import connect
+from ztflow.cluster.connect import local_workers
 from ztflow.errors import UsageError
 
 BUCKET = "mesh-logs"
@@ -48,12 +49,9 @@ def store():
 
 @pytest.fixture(scope="module")
 def client(store):
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as made,
-    ):
+    with local_workers(2) as cluster, Client(cluster, set_as_default=False) as made:
         yield made
 
 
@@ -76,6 +74,20 @@ def test_two_processes_and_one_of_them_killed(client, one):
     many = ztflow.read_flows(*logs("1.29.5-json"), inventory=None, engine="dask", scheduler=client, progress=kill)
     assert killed
     assert_equal(many, one)
+
+
+def test_two_clusters_on_one_machine(client):
+    """The second found the first one's HTTP port taken, and warned; a warning is an error here."""
+    with local_workers(1) as cluster:
+        assert cluster.scheduler.http_server.port not in (0, 8787)
+        assert cluster.scheduler.http_server.address == "127.0.0.1"
+
+
+def test_two_clusters_on_one_machine(client):
+    """The second one found the first one's HTTP port taken, and warned; a warning is an error here."""
+    with local_workers(1) as cluster:
+        assert cluster.scheduler.http_server.port not in (0, 8787)
+        assert cluster.scheduler.http_server.address == "127.0.0.1"
 
 
 def _about():

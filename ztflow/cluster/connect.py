@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ztflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 Scheduler: TypeAlias = "str | Client | None"
 """The address of a scheduler (`tcp://10.0.0.7:8786`), a client of one, or None for workers on this machine."""
@@ -31,7 +31,7 @@ def connected(scheduler: Scheduler, memory: int | None) -> Iterator[Client]:
         UsageError: Dask is not installed, or nothing answers at the address.
     """
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise UsageError("the engine dask is not installed: pip install 'ztflow[dask]'") from error
     if scheduler is not None and not isinstance(scheduler, str):
@@ -45,9 +45,22 @@ def connected(scheduler: Scheduler, memory: int | None) -> Iterator[Client]:
         with client:
             yield client
         return
-    limit: int | str = "auto" if memory is None else memory
-    with (
-        LocalCluster(threads_per_worker=1, processes=True, memory_limit=limit, dashboard_address=None) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with local_workers(None, memory) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def local_workers(count: int | None, memory: int | None = None) -> LocalCluster:
+    """A scheduler and processes of one thread on this machine, heard on it alone; `count` None for one a core.
+
+    A scheduler serves HTTP even without a dashboard: on 8787, with a warning where that is taken, as by a second
+    reading (`Scheduler.__init__` of distributed 2026.8). So the port is whichever is free.
+    """
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit="auto" if memory is None else memory,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    )

@@ -1,9 +1,8 @@
 """`Topology`: all evidence about places merged, in the order of its strength, with contradictions kept.
 
 The order: the node a shipper names for the ztunnel > inventory > ztunnel's start-up lines > what other lines show. A
-pod name that is never given again (`names.is_unique_name`) means one pod on one node for all time. A name or address
-that can come back is placed only where time allows it; there an inventory that does not tell since when it holds comes
-after what the log says of that very moment.
+pod name never given again (`names.is_unique_name`) means one pod on one node for all time; a name or address that can
+come back is placed where time allows it only, by the log before an inventory that does not tell since when it holds.
 """
 
 from __future__ import annotations
@@ -47,7 +46,8 @@ class Topology:
         inventory: What `read_inventory` gave; None for none.
         facts: What non-access lines say (`ztflow.model.provenance.Fact`); kinds that tell no place are skipped.
         halves: Access lines (`schema.HALVES`); more can follow with `learn`.
-        most, goes_on: As for `sightings.Sightings`, which is of the log.
+        most: As for `sightings.Sightings`, which is of the log.
+        goes_on: So, too.
     """
 
     def __init__(
