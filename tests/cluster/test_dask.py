@@ -77,13 +77,6 @@ def test_two_processes_and_one_of_them_killed(client, one):
 
 
 def test_two_clusters_on_one_machine(client):
-    """The second found the first one's HTTP port taken, and warned; a warning is an error here."""
-    with local_workers(1) as cluster:
-        assert cluster.scheduler.http_server.port not in (0, 8787)
-        assert cluster.scheduler.http_server.address == "127.0.0.1"
-
-
-def test_two_clusters_on_one_machine(client):
     """The second one found the first one's HTTP port taken, and warned; a warning is an error here."""
     with local_workers(1) as cluster:
         assert cluster.scheduler.http_server.port not in (0, 8787)
