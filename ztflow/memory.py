@@ -93,6 +93,18 @@ DEFAULT: Final = budget(768 * MIB)
 """Unless a user says otherwise."""
 
 
+ANSWERS: Final = Budget(
+    bound=560 * MIB,
+    halves=48 * MIB,
+    portion=12 * MIB,
+    flows=12 * MIB,
+    ends=24_000,
+    pending=96 * MIB,
+    waiting=95_000,
+    addresses=1 << 16,
+)
+"""Of finished input that is added up and not kept, unless a user says otherwise: with what is added up some 450 MiB."""
+
 _STATM: Final = Path("/proc/self/statm")
 
 

@@ -206,7 +206,7 @@ def diff(
     """
     if not ratio > 1:
         raise UsageError(f"ratio={ratio} marks everything as changed; it must be above 1")
-    old_view, new_view = View(before.to_arrow()), View(after.to_arrow())
+    old_view, new_view = View.of(before), View.of(after)
     bases = Basis.of(before, old_view), Basis.of(after, new_view)
     minutes = [basis.window.total_seconds() / 60 if basis.window else None for basis in bases]
     old, new = _edges(old_view, by), _edges(new_view, by)

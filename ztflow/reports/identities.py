@@ -89,7 +89,7 @@ def identities(flows: Flows) -> Identities:
 
     Cost: about 0.2 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
+    view = View.of(flows)
     seen = {word for name in ("src_identity", "dst_identity") for word in _words(view, name)}
     return Identities(Basis.of(flows, view), len(seen), shared_identities(view))
 
@@ -112,7 +112,8 @@ def shared_identities(view: View) -> tuple[SharedIdentity, ...]:
             if labels.codes[row] >= 0 and vertex.id != UNKNOWN and "address" not in vertex.kinds:
                 workloads.setdefault(labels.words[labels.codes[row]], set()).add(vertex.id)
     source, target = held
-    flows = tally(source[source >= 0], len(numbers)) + tally(target[(target >= 0) & (target != source)], len(numbers))
+    clients, servers = source >= 0, (target >= 0) & (target != source)
+    flows = tally(source, len(numbers), clients, view.weights) + tally(target, len(numbers), servers, view.weights)
     found = [
         SharedIdentity(name, name.partition("/sa/")[2] or None, tuple(sorted(members)), int(flows[numbers[name]]))
         for name, members in workloads.items()

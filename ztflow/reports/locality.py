@@ -273,7 +273,7 @@ def locality(flows: Flows, *, prices: Prices | None = None) -> Locality:
 
     Cost: about 0.8 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
+    view = View.of(flows)
     levels = (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE)
     ends, nodes, zones = (vertices(view, by) for by in levels)
     zone_cells = _cells(view, zones)
@@ -304,7 +304,7 @@ def _clusters(view: View) -> dict[str, Portion] | None:
 def _cells(view: View, places: Vertices) -> tuple[Cell, ...]:
     count = len(places.all)
     groups = group([(places.source, count), (places.target, count)], len(view))
-    flows = tally(groups.codes, len(groups)).tolist()
+    flows = tally(groups.codes, len(groups), weights=view.weights).tolist()
     request, response = (sums(view, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
     cells = [
         Cell(places.id(source), places.id(target), *numbers)
