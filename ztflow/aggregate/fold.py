@@ -44,18 +44,32 @@ _SIZES = {"bool": 2, "int32": 1 << 16}
 Mask: TypeAlias = Callable[[View], BoolArray]
 
 
-class Both(NamedTuple):
-    """Vertices of one end at some levels that a report looks at together: each combination keeps a row.
+class Together(NamedTuple):
+    """Vertices that a report looks at together, whatever connections they are of: each combination keeps a row.
 
     Attributes:
-        end: `src` or `dst`.
-        levels: Which.
+        source: Levels at which the client is looked at.
+        target: Likewise the server.
         having: A column: connections with and without a value in it keep rows of their own; none unless given.
     """
 
-    end: str
-    levels: tuple[str, ...]
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
     having: str | None = None
+
+
+class Where(NamedTuple):
+    """Connections of which more is told apart.
+
+    Attributes:
+        mask: Which; looks at nothing but what is told apart of all.
+        same: Columns whose values make them apart.
+        levels: Levels at which their ends do.
+    """
+
+    mask: Mask
+    same: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +80,7 @@ class Shape:
         levels: Connections are apart whose ends are different vertices at one of these levels.
         same: Likewise, whose values in one of these columns differ.
         known: Likewise, of which one has a value in one of these columns, and the other has none.
-        where: Likewise, whose values differ, only for connections of a mask, which looks at nothing but these columns.
+        where: More of the kind, for some connections only.
         targets: Likewise, whose servers are different vertices at a level, where a column has a value.
         kept: Each combination of vertices keeps a row that nothing else is in.
         described: A level of which each end keeps such a row for each combination of all columns that describe it.
@@ -76,20 +90,25 @@ class Shape:
     levels: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-    where: tuple[tuple[Mask, tuple[str, ...]], ...] = ()
+    where: tuple[Where, ...] = ()
     targets: tuple[tuple[str, str], ...] = ()
-    kept: tuple[Both, ...] = ()
+    kept: tuple[Together, ...] = ()
     described: str | None = None
     each: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
-        levels = {*self.levels, *(level for _, level in self.targets)}
+        levels = {
+            *self.levels,
+            *(level for _, level in self.targets),
+            *chain.from_iterable(some.levels for some in self.where),
+            *chain.from_iterable((*some.source, *some.target) for some in self.kept),
+        }
         wanted = {
             *MEASURED, *self.same, *self.known, *self.each,
-            *chain.from_iterable(names for _, names in self.where),
-            *chain.from_iterable(map(ends_columns, levels.union(*(both.levels for both in self.kept)))),
+            *chain.from_iterable(some.same for some in self.where),
+            *chain.from_iterable(map(ends_columns, levels)),
             *(name for name, _ in self.targets),
             *(() if self.described is None else ends_columns(self.described)),
         }  # fmt: skip
@@ -196,17 +215,14 @@ def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
     known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
     parts = [_bits([view.known("start") | view.known("end"), *known])]
     parts += [_part(view, name) for name in dict.fromkeys((*_SAME, *shape.same))]
-    for level in shape.levels:
-        ends = at(level)
-        parts += [(ends.source, len(ends.all)), (ends.target, len(ends.all))]
-    for mask, names in shape.where:
-        chosen = mask(view)
+    parts += [part for level in shape.levels for part in _ends(at(level))]
+    for some in shape.where:
+        chosen = some.mask(view)
         parts.append(_bits([chosen]))
         if chosen.any():
-            parts += [_where(chosen, *_part(view, name)) for name in names]
-    for name, level in shape.targets:
-        ends = at(level)
-        parts.append(_where(view.known(name), ends.target, len(ends.all)))
+            parts += [_where(chosen, *_part(view, name)) for name in some.same]
+            parts += [_where(chosen, *part) for level in some.levels for part in _ends(at(level))]
+    parts += [_where(view.known(name), *_ends(at(level))[1]) for name, level in shape.targets]
     parts.append(_apart(shape, view, at))
     return group(parts, len(view))
 
@@ -220,9 +236,9 @@ def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Int
         values, _ = view.numbers(name)
         alone |= (values < 0) | (values >= most)
     seen = []
-    for both in shape.kept:
-        parts = [(ends.source if both.end == "src" else ends.target, len(ends.all)) for ends in map(at, both.levels)]
-        seen.append(parts if both.having is None else [*parts, _bits([view.known(both.having)])])
+    for some in shape.kept:
+        parts = [_ends(at(level))[0] for level in some.source] + [_ends(at(level))[1] for level in some.target]
+        seen.append(parts if some.having is None else [*parts, _bits([view.known(some.having)])])
     if shape.described is not None:
         columns = ends_columns(shape.described)
         for end in ("src", "dst"):
@@ -234,6 +250,11 @@ def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Int
     rows = np.flatnonzero(alone)
     numbers[rows] = np.arange(1, len(rows) + 1)
     return numbers, len(rows) + 1
+
+
+def _ends(ends: Vertices) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
+    """Both ends as parts of `group`."""
+    return (ends.source, len(ends.all)), (ends.target, len(ends.all))
 
 
 def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:

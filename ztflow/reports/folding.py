@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ztflow.aggregate import View
 from ztflow.aggregate.encryption import mtls_kinds
-from ztflow.aggregate.fold import LIFE, Both, Shape
+from ztflow.aggregate.fold import LIFE, Shape, Together, Where
 from ztflow.aggregate.timeline import TIMED
 from ztflow.columns.dtypes import BoolArray
 from ztflow.model.vocabulary import REFUSED, GraphLevel
@@ -32,26 +32,33 @@ def _plain(view: View) -> BoolArray:
     return mtls_kinds(view)["plaintext"]
 
 
-def _of_refusals(*more: str, each: tuple[str, ...] = (), plain: bool = False) -> Shape:
-    where = ((_refused, _CAUSE), (_plain, (*_PORTS, "dst_service")))
+def _nodes(by: str) -> tuple[Together, ...]:
+    """What rows of pairs at a level look at: on which nodes their two ends are, each by itself."""
+    pair, nodes = (by,), (by, GraphLevel.NODE)
+    return Together(nodes, pair), Together(pair, nodes)
+
+
+def _of_refusals(*more: str, each: tuple[str, ...] = (), plain: bool = False, kept: tuple[Together, ...] = ()) -> Shape:
+    where = (Where(_refused, _CAUSE, (GraphLevel.NODE,)), Where(_plain, (*_PORTS, "dst_service")))
     return Shape(
-        levels=(GraphLevel.WORKLOAD, GraphLevel.NODE),
+        levels=(GraphLevel.WORKLOAD,),
         same=(*_BASIS, *more),
         known=("src_pod", "src_name", "dst_service"),
         where=where if plain else where[:1],
+        kept=kept,
         each=each,
     )
 
 
 _SEAT = (GraphLevel.POD, GraphLevel.NODE)
 _ENDS = (GraphLevel.WORKLOAD, GraphLevel.ZONE, GraphLevel.POD)
-SUMMARY = _of_refusals("path", each=LIFE)
+SUMMARY = _of_refusals("path", each=LIFE, kept=_nodes(GraphLevel.WORKLOAD))
 _SHAPES = {
     "locality": Shape(
         levels=(GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE, GraphLevel.CLUSTER),
         same=(*_BASIS, "path", "dst_service"),
         known=("src_cluster", "dst_cluster"),
-        kept=(Both("src", _ENDS), Both("dst", _ENDS)),
+        kept=(Together(source=_ENDS), Together(target=_ENDS)),
         each=LIFE,
     ),
     "mtls": _of_refusals("path", each=LIFE, plain=True),
@@ -61,7 +68,7 @@ _SHAPES = {
         levels=(GraphLevel.WORKLOAD,),
         same=_BASIS,
         known=("dst_service",),
-        where=((outside, (*_PORTS, "dst_ip", "dst_service")),),
+        where=(Where(outside, (*_PORTS, "dst_ip", "dst_service")),),
         each=LIFE,
     ),
     "identities": Shape(
@@ -90,10 +97,10 @@ def shape_of(name: str, by: str = "workload") -> Shape | None:
     match name:
         case "traffic":
             return Shape(
-                levels=(by, GraphLevel.NODE),
+                levels=(by,),
                 same=(*_BASIS, "dst_service"),
                 targets=(("dst_service", GraphLevel.POD),),
-                kept=(Both("src", _SEAT, "dst_service"), Both("dst", _SEAT, "dst_service")),
+                kept=(*_nodes(by), Together(_SEAT, (), "dst_service"), Together((), _SEAT, "dst_service")),
                 each=(*LIFE, *TIMED),
             )
         case "latency":
@@ -101,7 +108,7 @@ def shape_of(name: str, by: str = "workload") -> Shape | None:
                 levels=(by,),
                 same=(*_BASIS, "path", *_PORTS),
                 known=("inbound_duration_ms",),
-                where=((answered, ()), (beyond, ())),
+                where=(Where(answered), Where(beyond)),
                 each=LIVES,
             )
     return _SHAPES.get(name)
