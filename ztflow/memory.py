@@ -94,7 +94,7 @@ DEFAULT: Final = budget(768 * MIB)
 
 
 ANSWERS: Final = Budget(
-    bound=560 * MIB,
+    bound=450 * MIB,
     halves=48 * MIB,
     portion=12 * MIB,
     flows=12 * MIB,

@@ -20,9 +20,10 @@ from ztflow.aggregate.folded import Folded, FoldedFlows, Values
 from ztflow.aggregate.levels import Vertices, ends_columns, vertices
 from ztflow.aggregate.measures import MEASURED, tally
 from ztflow.aggregate.view import View
-from ztflow.columns.dictionaries import NONE
+from ztflow.columns.dictionaries import NONE, Coded
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups, group
+from ztflow.memory import give_back
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
@@ -156,8 +157,11 @@ class Fold:
             if self._rows >= self._portion:
                 self._fold()
 
-    def flows(self) -> FoldedFlows:
-        """All connections taken in, with the owners of the last of them."""
+    def flows(self) -> Flows:
+        """All connections taken in, with the owners of the last of them; as they are where they are few."""
+        if not self._done and not self._total and self._rows:
+            table = pa.concat_tables(self._waiting).unify_dictionaries()
+            return self._flows.with_rows(table)
         self._fold()
         self._join()
         self._values.finish()
@@ -172,7 +176,7 @@ class Fold:
     def _fold(self) -> None:
         if not self._rows:
             return
-        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
         self._waiting, self._rows = [], 0
         view = View(table)
         groups = _groups(self._shape, view, self._flows)
@@ -187,17 +191,19 @@ class Fold:
         """Put what is folded together."""
         if len(self._done) < 2:
             return
-        parts, self._done = self._done, []
-        table = pa.concat_tables([part.table for part in parts]).unify_dictionaries()
-        weights, last = (np.concatenate(found) for found in zip(*((p.weights, p.last) for p in parts), strict=True))
+        sizes = [len(part.weights) for part in self._done]
+        weights, last = (np.concatenate([part[place] for part in self._done]) for place in (1, 2))
+        table = pa.concat_tables([part.table for part in self._done]).unify_dictionaries().combine_chunks()
+        self._done = []
+        give_back()
         view = View(table, Folded(weights, last, self._values))
         groups = _groups(self._shape, view, self._flows)
         start = 0
         rows = self._values.rows
-        first = len(rows) - len(parts) + 1
-        for number, part in enumerate(parts):
-            places = groups.codes[start : start + len(part.weights)].astype(np.int32)
-            start += len(part.weights)
+        first = len(rows) - len(sizes) + 1
+        for number, size in enumerate(sizes):
+            places = groups.codes[start : start + size].astype(np.int32)
+            start += size
             if number:  # rows of the first part keep their numbers: it comes first, and its rows are all different
                 rows[first + number - 1] = places[rows[first + number - 1]]
         self._done = [_reduced(view, groups, last)]
@@ -288,6 +294,15 @@ def _where(mask: BoolArray, codes: Integers, size: int) -> tuple[Integers, int]:
     return np.where(mask, codes, NONE), size
 
 
+def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
+    """A text column as Arrow has it, without words no row has where these may be many."""
+    if not pa.types.is_dictionary(kind) or labels.size > len(labels.codes):
+        return labels.array().cast(kind)
+    nulls = labels.codes == NONE
+    codes = pa.array(labels.codes, mask=nulls) if nulls.any() else pa.array(labels.codes)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(labels.words, kind.value_type))
+
+
 def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
     """One row a group."""
     codes, count = groups.codes, len(groups)
@@ -298,7 +313,7 @@ def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
     for field in view.table.schema:
         name = field.name
         if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
-            columns.append(view.labels(name).take(groups.first).array().cast(field.type))
+            columns.append(_words(view.labels(name).take(groups.first), field.type))
             continue
         values, known = _numbers(view, name)
         found = values[groups.first].copy()
