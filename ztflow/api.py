@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import pyarrow as pa
 
 from ztflow.aggregate.fold import Fold, Shape
-from ztflow.aggregate.folded import FoldedFlows
 from ztflow.aggregate.view import View
 from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
@@ -350,7 +349,7 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
 
 def folded(
     shape: Shape, parts: Iterable[Flows], report: ReadReport, choose: Callable[[Iterator[Flows]], Iterator[Flows]]
-) -> FoldedFlows:
+) -> Flows:
     """What an answer needs of all flows of a reading, with its counts.
 
     Args:

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
 from ztflow.aggregate.fold import Shape
-from ztflow.aggregate.folded import FoldedFlows
 from ztflow.cli.options import Reading, Waypoints
 from ztflow.cli.output import is_terminal, say
 from ztflow.cli.progress import EndlessPipe, ProgressBar
@@ -210,7 +209,7 @@ class Reader:
         tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
         return api.whole(Flows, choose(tables), self._run.reports[-1])
 
-    def folded_flows(self, inputs: list[str], shape: Shape, choose: Choice) -> FoldedFlows:
+    def folded_flows(self, inputs: list[str], shape: Shape, choose: Choice) -> Flows:
         """As `all_flows`, for an answer that can be made of what is added up: memory does not grow with the flows.
 
         Args:
