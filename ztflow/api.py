@@ -7,18 +7,16 @@ line uses these functions. An invalid inventory raises when the function is call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pyarrow as pa
 
-from ztflow.aggregate.fold import Fold, Shape
 from ztflow.aggregate.view import View
 from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
-from ztflow.memory import Budget
 from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 Waypoint: TypeAlias = str | Path | Sequence[str | Path]
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
-Memory: TypeAlias = int | str | Budget | None
+Memory: TypeAlias = int | str | None
 Stop: TypeAlias = Callable[[], bool]
 Engine: TypeAlias = Literal["dask"] | None
 
@@ -109,7 +107,7 @@ def iter_records(
     if engine is not None:
         from ztflow.cluster import reading
 
-        how = reading(engine, sources, inventory, scheduler, _said(memory), wrapper, on_error, progress, report)
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
         return how.records()
     session = RecordSession(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     return _finished(session, _batches(sources, wrapper, on_error, progress, report))
@@ -196,7 +194,7 @@ def iter_flows(
         logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
         from ztflow.cluster import reading
 
-        how = reading(engine, sources, inventory, scheduler, _said(memory), wrapper, on_error, progress, report)
+        how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
         return how.flows(logs)
     session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
     logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
@@ -342,50 +340,13 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made = kind.concat(parts)
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
-        _tell(made, report)
+        tell(made, report)
         made.span, made.read = View(made.to_arrow()).span(), len(made)
     return made
 
 
-def folded(
-    shape: Shape, parts: Iterable[Flows], report: ReadReport, choose: Callable[[Iterator[Flows]], Iterator[Flows]]
-) -> Flows:
-    """What an answer needs of all flows of a reading, with its counts.
-
-    Args:
-        shape: What the answer tells apart.
-        parts: The tables, as they come.
-        report: Has the counts when they have come.
-        choose: What of them the answer is about.
-    """
-    fold, read = Fold(shape), 0
-    firsts, lasts = set[datetime](), set[datetime]()
-
-    def noted() -> Iterator[Flows]:
-        nonlocal read
-        for table in parts:
-            read += len(table)
-            first, last = View(table.to_arrow()).span()
-            if first is not None and last is not None:
-                firsts.add(first)
-                lasts.add(last)
-            yield table
-
-    for table in choose(noted()):
-        fold.add(table)
-    made = fold.flows()
-    made.stats, made.problems = report.stats, tuple(report.problems)
-    _tell(made, report)
-    made.span, made.read = (min(firsts, default=None), max(lasts, default=None)), read
-    return made
-
-
-def _said(memory: Memory) -> int | str | None:
-    """What workers, who have memory of their own, are told of it."""
-    return None if isinstance(memory, Budget) else memory
-
-
-def _tell(flows: Flows, report: ReadReport) -> None:
+def tell(flows: Flows, report: ReadReport) -> None:
+    """Give flows what is known of their reading."""
     flows.evicted, flows.notices = report.evicted, tuple(notices_of(report))
     flows.producers, flows.joins = report.producers, tuple(report.waypoints)
     flows.requests = pa.concat_tables(report.requests) if report.requests else None

@@ -98,12 +98,12 @@ ANSWERS: Final = Budget(
     halves=48 * MIB,
     portion=12 * MIB,
     flows=12 * MIB,
-    ends=24_000,
-    pending=96 * MIB,
-    waiting=95_000,
-    addresses=1 << 16,
+    ends=DEFAULT.ends,
+    pending=DEFAULT.pending,
+    waiting=DEFAULT.waiting,
+    addresses=DEFAULT.addresses,
 )
-"""Of finished input that is added up and not kept, unless a user says otherwise: with what is added up some 450 MiB."""
+"""Of finished input that is added up and not kept, unless a user says otherwise: what bears on the flows is as ever."""
 
 _STATM: Final = Path("/proc/self/statm")
 

@@ -3,7 +3,7 @@
 Connections that a report cannot tell apart become one row: counts and bytes are added up, of times the first and the
 last are kept, and of columns that are the same in all of them, or of which only the vertex they name is looked at, the
 first connection's. Folding what is folded gives the same, so it does not matter how the input was cut. The report is
-made of the rows as of connections (`View.of`), and is exactly the same.
+made of the rows as of connections (`view_of`), and is exactly the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from ztflow.aggregate.folded import Folded, FoldedFlows, Values
+from ztflow.aggregate.folded import Folded, Values
+from ztflow.aggregate.folded_flows import FoldedFlows
 from ztflow.aggregate.levels import Vertices, ends_columns, vertices
 from ztflow.aggregate.measures import MEASURED, tally
 from ztflow.aggregate.view import View

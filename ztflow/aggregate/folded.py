@@ -15,7 +15,6 @@ from ztflow.columns.dtypes import Codes, IntArray, Integers
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
 from ztflow.memory import MIB
-from ztflow.model.tables import Flows
 
 KEPT = 8 * MIB
 """Bytes of numbers of single connections in memory; more are on disk."""
@@ -109,21 +108,3 @@ class Folded:
     weights: IntArray
     last: IntArray
     values: Values
-
-
-class FoldedFlows(Flows):
-    """Connections for reports that look at them by `View.of`; a row may stand for several, and has only their columns.
-
-    Args:
-        table: Some columns of `schema.FLOWS`: sums of bytes, first start, last end, longest life, and what is the same
-            in all connections of a row, or looked at in one of them only.
-        folded: How many they are, and so on.
-    """
-
-    def __init__(self, table: pa.Table, folded: Folded) -> None:
-        super().__init__(table)
-        self.folded = folded
-
-    def __len__(self) -> int:
-        """How many connections there are."""
-        return int(self.folded.weights.sum())

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.aggregate.folded import Folded, FoldedFlows, Piece
+from ztflow.aggregate.folded import Folded, Piece
 from ztflow.columns.dictionaries import NONE, Coded, coded
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups, group
 from ztflow.model.provenance import time_from_micros
-from ztflow.model.tables import Flows
 
 
 class View:
@@ -38,11 +37,6 @@ class View:
         self._numbers: dict[str, tuple[npt.NDArray[Any], BoolArray]] = {}
         self._masks: dict[tuple[str, ...], BoolArray] = {}
         self._seen: tuple[Integers, Integers] | None = None
-
-    @classmethod
-    def of(cls, flows: Flows) -> View:
-        """The view of some flows, folded or not."""
-        return cls(flows.to_arrow(), flows.folded if isinstance(flows, FoldedFlows) else None)
 
     @property
     def weights(self) -> IntArray | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
 from ztflow.aggregate.fold import Shape
+from ztflow.cli.added_up import folded
 from ztflow.cli.options import Reading, Waypoints
 from ztflow.cli.output import is_terminal, say
 from ztflow.cli.progress import EndlessPipe, ProgressBar
@@ -218,7 +219,7 @@ class Reader:
             choose: As for `all_flows`.
         """
         tables = self.rows(Flows, inputs, _ANSWERS_ONCE, ANSWERS)
-        return api.folded(shape, tables, self._run.reports[-1], choose)
+        return folded(shape, tables, self._run.reports[-1], choose)
 
     def _here(self) -> None:
         """Refuse another engine, where what was read is looked at beside the flows."""

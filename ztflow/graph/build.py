@@ -8,6 +8,7 @@ import numpy as np
 
 from ztflow.aggregate import UNKNOWN, View, check_level, ends_columns, scalars, vertices
 from ztflow.aggregate.fold import LIFE, Shape
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import MEASURED
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.gc_pause import gc_paused
@@ -75,7 +76,7 @@ def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     """`build_graph`, the columns it was made of, and which edge each flow is in: edges in the graph's own order."""
     from ztflow.graph.traffic import EdgeKey, TrafficGraph
 
-    view = View.of(flows)
+    view = view_of(flows)
     ends = vertices(view, by, flows.owners, described=True)
     path = view.labels("path")
     count = len(ends.all)

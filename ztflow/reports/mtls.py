@@ -11,6 +11,7 @@ import numpy as np
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.encryption import mtls_kinds
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import tally
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
@@ -197,7 +198,7 @@ def mtls(flows: Flows) -> Mtls:
 
     Cost: about 0.4 s for 1 M flows.
     """
-    view = View.of(flows)
+    view = view_of(flows)
     ends, kinds = vertices(view, "workload"), mtls_kinds(view)
     return Mtls(
         basis=Basis.of(flows, view),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import ClassVar, Literal
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.timeline import SPREAD
 from ztflow.columns.grouping import group
@@ -189,7 +190,7 @@ def traffic(
     """
     if sort not in ("bytes", "flows"):
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
-    view = View.of(flows)
+    view = view_of(flows)
     ends = vertices(view, by)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
     basis = Basis.of(flows, view)
