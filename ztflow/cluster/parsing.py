@@ -8,7 +8,7 @@ other; and what can only be read in one go (a UTF-16 log, a CSV of hosts) is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from ztflow.cluster.plan import Piece, found, lines_of_piece
+from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
+from ztflow.columns.sorting import class_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
@@ -43,35 +45,47 @@ Told = tuple[str, str, str]
 """An error of an input: its name, what is wrong, what to try. Such errors do not survive pickling."""
 
 
+Turns = Mapping[str | None, tuple[int, int]]
+"""When each ztunnel wrote its first and its last line of some, in their order: microseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """When the lines of a piece were written, and by whom: tells whether copies can be among them.
 
     Attributes:
-        first: Of the first one, microseconds; `AFTER_ALL` where none has a time.
-        last: Of the last one.
-        pods: The ztunnels that wrote them.
-        back: Whether time goes back by more than the disorder of one ztunnel.
+        first: Of the earliest one, microseconds; `AFTER_ALL` where none has a time.
+        last: Of the latest one.
+        turns: By whom.
+        back: Whether a ztunnel's time goes back by more than its own disorder.
         traced: Whether any has a trace id.
     """
 
     first: int
     last: int
-    pods: frozenset[str | None]
+    turns: Turns
     back: bool
     traced: bool
 
     @classmethod
     def of(cls, halves: pa.Table) -> Times:
-        """Those of a table in the order of the lines."""
+        """Those of a table in the order of the lines. Cost: a sort of small integers."""
         micros: IntArray = micros_of(halves.column("time"), AFTER_ALL)
-        micros = micros[micros != AFTER_ALL]
-        pods = frozenset(halves.column("ztunnel_pod").unique().to_pylist())
         traced = halves.column("trace_id").null_count < halves.num_rows
-        if not len(micros):
-            return cls(AFTER_ALL, AFTER_ALL, pods, back=False, traced=traced)
-        back = bool((np.maximum.accumulate(micros) - micros).max() > REPLAY_GAP)
-        return cls(int(micros.min()), int(micros.max()), pods, back, traced)
+        timed = np.flatnonzero(micros != AFTER_ALL)
+        if not len(timed):
+            return cls(AFTER_ALL, AFTER_ALL, {}, back=False, traced=traced)
+        pods = coded(halves, "ztunnel_pod").distinct().take(timed)
+        order = class_order((pods.codes + 1).astype(np.uint64))
+        at, code = micros[timed][order], pods.codes[order]
+        begins = np.concatenate([[True], code[1:] != code[:-1]])
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:], len(code)) - 1
+        back = bool(((at[:-1] - at[1:] > REPLAY_GAP) & ~begins[1:]).any())
+        turns = zip(at[first].tolist(), at[last].tolist(), strict=True)
+        return cls(
+            int(at.min()), int(at.max()), dict(zip(pods.texts(order[first]), turns, strict=True)), back, traced
+        )
 
 
 @dataclass(slots=True)
