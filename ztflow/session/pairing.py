@@ -130,26 +130,25 @@ class Session(Pipeline[Flows]):
         self._ordered.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
         self._pair_crowds()
-        for flows, settled in one_ahead(self._decided(), "ztflow-pair"):
-            if settled is None:
-                self._ordered.hold(flows)
-            else:
-                yield from map(self._placed_below, self._ordered.push(flows, settled))
-            del flows
+        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while tables:
+                self._ordered.hold(tables.pop(0))
+            if settled is not None:
+                yield from map(self._placed_below, self._ordered.before(settled))
         yield from map(self._placed_below, self._ordered.finish())
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _decided(self) -> Generator[tuple[pa.Table, int | None], None, None]:
+    def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)
-            found = self._pairer.finish(halves) if edge is None else self._pairer.push(halves, before=edge)
+            found = self._pairer.decide(halves, edge)
             del halves
             keep_below(self._memory.bound)  # before the next ones are read
-            yield found.to_arrow(), None if edge is None else self._pairer.settled
+            yield found, None if edge is None else self._pairer.settled
             del found
 
     def _placed_below(self, table: pa.Table) -> Flows:
