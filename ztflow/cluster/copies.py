@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ztflow.cluster.parsing import Part, Times
+from ztflow.cluster.parting import Read
 from ztflow.cluster.plan import Piece, opened
 from ztflow.columns.dtypes import BoolArray
 from ztflow.model.provenance import ReadReport, ReadStats
@@ -75,7 +76,7 @@ def kept(streams: Sequence[tuple[list[Part], ReadStats]]) -> Iterator[list[tuple
         for part in parts:
             mask: Mask = None
             if part.said.rows:
-                slim = part.halves.client.submit(_slim, part.halves, pure=False).result()
+                slim = part.read.client.submit(_slim, part.read, part.stream, pure=False).result()
                 again = overlaps.copies(number, slim, in_order=part.said.ordered)
                 stats.duplicates += int(again.sum())
                 mask = ~again if again.any() else None
@@ -108,5 +109,5 @@ def may_hold_copies(streams: Sequence[Sequence[Times]]) -> bool:
     )  # fmt: skip
 
 
-def _slim(halves: pa.Table) -> pa.Table:
-    return halves.select([*IDENTIFYING, "ztunnel_pod"])
+def _slim(read: Read, stream: int) -> pa.Table:
+    return read[0][stream].whole().select([*IDENTIFYING, "ztunnel_pod"])

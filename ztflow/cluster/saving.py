@@ -51,7 +51,7 @@ class Counting(Session):
         return cls._counts(flows)
 
 
-def saved(table: pa.Table | None, folder: str, number: int) -> Saved:
+def saved(table: pa.Table | None, number: int, folder: str) -> Saved:
     """Write a stretch of flows in order of their end; runs on a worker.
 
     A file is whole or not there, and done again it is the same file.
