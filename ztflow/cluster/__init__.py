@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ztflow.cluster.connect import Scheduler
-from ztflow.cluster.engine import OnError, Progress, Reading
+from ztflow.cluster.engine import OnError, Reading
 from ztflow.cluster.plan import is_address
+from ztflow.cluster.progress import Progress
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of
 from ztflow.model.provenance import ReadReport

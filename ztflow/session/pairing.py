@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
@@ -23,7 +22,7 @@ from ztflow.columns.timestamps import micros_of
 from ztflow.errors import SourceError
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, inventory_beside, place_flows, read_inventory
@@ -130,26 +129,25 @@ class Session(Pipeline[Flows]):
         self._ordered.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
         self._pair_crowds()
-        for flows, settled in one_ahead(self._decided(), "ztflow-pair"):
-            if settled is None:
-                self._ordered.hold(flows)
-            else:
-                yield from map(self._placed_below, self._ordered.push(flows, settled))
-            del flows
+        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while tables:
+                self._ordered.hold(tables.pop(0))
+            if settled is not None:
+                yield from map(self._placed_below, self._ordered.before(settled))
         yield from map(self._placed_below, self._ordered.finish())
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _decided(self) -> Generator[tuple[pa.Table, int | None], None, None]:
+    def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)
-            found = self._pairer.finish(halves) if edge is None else self._pairer.push(halves, before=edge)
+            found = self._pairer.decide(halves, edge)
             del halves
             keep_below(self._memory.bound)  # before the next ones are read
-            yield found.to_arrow(), None if edge is None else self._pairer.settled
+            yield found, None if edge is None else self._pairer.settled
             del found
 
     def _placed_below(self, table: pa.Table) -> Flows:
@@ -213,8 +211,8 @@ class Session(Pipeline[Flows]):
     @staticmethod
     def _counts(flows: pa.Table) -> tuple[int, int]:
         """How many are paired, and how many of these are ambiguous."""
-        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
-        return int(np.count_nonzero(both_seen(flows))), ambiguous
+        found = pairings(flows)
+        return sum(found[word] for word in BOTH_HALVES), found[Paired.AMBIGUOUS]
 
 
 def known_inventory(
@@ -309,13 +307,6 @@ class LiveSession(Session):
         """The flows decided by a batch or, if it is empty, by the time that went by without one; not placed."""
         found = self._pairer.push(halves) if halves.num_rows else self._pairer.advance(past=quiet)
         return found.to_arrow()
-
-
-def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which flows have both halves."""
-    words = flows["paired"].cast(pa.string())
-    result: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(words, pa.array(sorted(BOTH_HALVES))).to_numpy()
-    return result
 
 
 def count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
