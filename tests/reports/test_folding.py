@@ -55,7 +55,7 @@ def answer(name, some, by, every=None):
     return make_report(name, some, prices=Prices.parse("0.01"), **more)
 
 
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=50)
 @given(related(), st.data(), st.sampled_from(REPORTS), st.sampled_from(LEVELS))
 def test_reports_of_folded_connections_are_the_same(some, data, name, by):
     shape = {"summary": SUMMARY, "diff": compared(by)}.get(name) or shape_of(name, by)
@@ -65,7 +65,7 @@ def test_reports_of_folded_connections_are_the_same(some, data, name, by):
     assert answer(name, made, by, every).to_dict() == answer(name, some, by, every).to_dict()
 
 
-@settings(quick, max_examples=60)
+@settings(quick, max_examples=25)
 @given(related(), st.data(), st.sampled_from(LEVELS))
 def test_graphs_of_folded_connections_are_the_same(some, data, by):
     made = build_graph(folded(graph_shape(by), some, *data.draw(cut(some))), by)
