@@ -8,7 +8,7 @@ made of the rows as of connections (`view_of`), and is exactly the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeAlias
@@ -28,10 +28,12 @@ from ztflow.memory import give_back
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
-PORTION = 1 << 17
+PORTION = 1 << 16
 """Connections folded at once."""
 _PENDING = 8
 """Folded portions that are put together at once."""
+_PARTS = 6
+"""Parts of a key that are there at once."""
 _LARGE, _FULL = 1 << 40, 1 << 62
 """Bytes of a connection, and of a row, that stay by themselves: sums of the others cannot pass 64 bits."""
 
@@ -177,9 +179,8 @@ class Fold:
     def _fold(self) -> None:
         if not self._rows:
             return
-        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
-        self._waiting, self._rows = [], 0
-        view = View(table)
+        view = View(_whole(self._waiting))
+        self._rows = 0
         groups = _groups(self._shape, view, self._flows)
         self._values.add(groups.codes, [_numbers(view, name)[0] for name in self._shape.each])
         self._values.rows.append(np.arange(len(groups), dtype=np.int32))
@@ -194,8 +195,8 @@ class Fold:
             return
         sizes = [len(part.weights) for part in self._done]
         weights, last = (np.concatenate([part[place] for part in self._done]) for place in (1, 2))
-        table = pa.concat_tables([part.table for part in self._done]).unify_dictionaries().combine_chunks()
-        self._done = []
+        tables, self._done = [part.table for part in self._done], []
+        table = _whole(tables)
         give_back()
         view = View(table, Folded(weights, last, self._values))
         groups = _groups(self._shape, view, self._flows)
@@ -219,19 +220,35 @@ def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
             named[level] = vertices(view, level, flows.owners)
         return named[level]
 
+    held: list[tuple[Integers, int]] = []
+    for part in _parts(shape, view, at):
+        held.append(part)
+        if len(held) == _PARTS:  # the codes of a group tell as much as all parts of it, and take as little as one
+            groups = group(held, len(view))
+            held = [(groups.codes, len(groups))]
+    return group(held, len(view))
+
+
+def _parts(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Iterator[tuple[Integers, int]]:
+    """What makes rows apart, as parts of `group`."""
     known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
-    parts = [_bits([view.known("start") | view.known("end"), *known])]
-    parts += [_part(view, name) for name in dict.fromkeys((*_SAME, *shape.same))]
-    parts += [part for level in shape.levels for part in _ends(at(level))]
+    yield _bits([view.known("start") | view.known("end"), *known])
+    for name in dict.fromkeys((*_SAME, *shape.same)):
+        yield _part(view, name)
+    for level in shape.levels:
+        yield from _ends(at(level))
     for some in shape.where:
         chosen = some.mask(view)
-        parts.append(_bits([chosen]))
+        yield _bits([chosen])
         if chosen.any():
-            parts += [_where(chosen, *_part(view, name)) for name in some.same]
-            parts += [_where(chosen, *part) for level in some.levels for part in _ends(at(level))]
-    parts += [_where(view.known(name), *_ends(at(level))[1]) for name, level in shape.targets]
-    parts.append(_apart(shape, view, at))
-    return group(parts, len(view))
+            for name in some.same:
+                yield _where(chosen, *_part(view, name))
+            for level in some.levels:
+                for part in _ends(at(level)):
+                    yield _where(chosen, *part)
+    for name, level in shape.targets:
+        yield _where(view.known(name), *_ends(at(level))[1])
+    yield _apart(shape, view, at)
 
 
 def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Integers, int]:
@@ -275,6 +292,18 @@ def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:
     return times, times != NO_TIME
 
 
+def _whole(tables: list[pa.Table]) -> pa.Table:
+    """Several tables as one, in one chunk; empties the list, a column at a time, so that no more is there twice."""
+    schema, columns = tables[0].schema, []
+    for field in schema:
+        chunks = [chunk for table in tables for chunk in table.column(0).chunks]
+        tables[:] = [table.remove_column(0) for table in tables]
+        columns.append(pa.chunked_array(chunks, field.type).unify_dictionaries().combine_chunks())
+        del chunks
+    tables.clear()
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
 def _bits(masks: Sequence[BoolArray]) -> tuple[Integers, int]:
     found = np.zeros(len(masks[0]), np.int64)
     for number, mask in enumerate(masks):
@@ -315,6 +344,7 @@ def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
         name = field.name
         if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
             columns.append(_words(view.labels(name).take(groups.first), field.type))
+            view.forget(name)
             continue
         values, known = _numbers(view, name)
         found = values[groups.first].copy()

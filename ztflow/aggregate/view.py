@@ -95,6 +95,10 @@ class View:
             self._labels[name] = found
         return found
 
+    def forget(self, name: str) -> None:
+        """Free the codes of a column that is not looked at again."""
+        self._labels.pop(name, None)
+
     def numbers(self, name: str) -> tuple[npt.NDArray[Any], BoolArray]:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
         found = self._numbers.get(name)
