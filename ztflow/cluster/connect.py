@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from pickle import loads
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ztflow.errors import UsageError
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client, Future, LocalCluster
 
 Scheduler: TypeAlias = "str | Client | None"
 """The address of a scheduler (`tcp://10.0.0.7:8786`), a client of one, or None for workers on this machine."""
@@ -88,3 +89,13 @@ def local_workers(count: int | None, memory: int | None = None) -> LocalCluster:
             memory_limit="auto" if memory is None else memory,
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         )
+
+
+def handed(client: Client, thing: Any) -> Future:
+    """Something that many tasks need, on the workers; when one is lost, another gets it.
+
+    As bytes, because what a task is given passes the scheduler, which unpickles it and pickles it again.
+    """
+    from distributed.protocol.pickle import dumps
+
+    return client.submit(loads, dumps(thing), pure=False)

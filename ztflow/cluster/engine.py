@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ztflow.cluster.connect import Scheduler, connected
+from ztflow.cluster.connect import Scheduler, connected, handed
 from ztflow.cluster.copies import Mask, kept, without_twins
 from ztflow.cluster.pairing import Heard, paired
 from ztflow.cluster.parsing import Part, Reader, registered
@@ -158,7 +158,7 @@ class Reading:
         ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
         pieces, heard = self._shuffled(client, session, parts, planned, facts)
         del parts  # what nothing asks for any more leaves the workers
-        topology = client.submit(_same, session.topology, pure=False)
+        topology = handed(client, session.topology)
         count = len(pieces)
         made = paired(client, pieces, heard, topology, self._meter)
         del pieces, heard
@@ -179,7 +179,7 @@ class Reading:
                 client.submit(kept_of, part.read, part.stream, mask, part.offset, pure=False) for part, mask in parts
             ]
             session.learn(facts, client.gather([client.submit(ends_of, one, pure=False) for one in whole]))
-            topology = client.submit(_same, session.topology, pure=False)
+            topology = handed(client, session.topology)
             made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
             self._meter.after(made, PAIRED + PLACED)
             rows = sum(part.said.rows for part, _ in parts)
@@ -257,9 +257,8 @@ class Reading:
         # Where fewer lines came than their bytes made expect, a task takes several parts.
         groups = min(wanted, count)
         together = [range(one * count // groups, (one + 1) * count // groups) for one in range(groups)]
-        return [[piece[at] for at in some for piece in pieces] for some in together], client.submit(
-            _same, Heard(seen, requests), pure=False
-        )
+        heard = handed(client, Heard(seen, requests))
+        return [[piece[at] for at in some for piece in pieces] for some in together], heard
 
 
 class _Placing(Session):
@@ -308,10 +307,6 @@ class _Placing(Session):
 
 def _placed_lines(halves: pa.Table, topology: Topology) -> tuple[pa.Table, Any]:
     return in_order(place_ztunnels(halves, topology), "time")
-
-
-def _same(one: Any) -> Any:
-    return one
 
 
 def _workers(client: Client) -> int:

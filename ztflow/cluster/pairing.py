@@ -16,7 +16,7 @@ from ztflow.cluster.progress import PAIRED, PLACED, Meter
 from ztflow.columns.dtypes import IntArray
 from ztflow.pair.by_group import Chained, GroupPairer, Hops, chains
 from ztflow.pair.clocks.offsets import Offsets
-from ztflow.pair.clocks.shared import Counts, Evidence, offsets_of_all, stretches
+from ztflow.pair.clocks.shared import Counts, Evidence, Share, offsets_of_all, shares
 from ztflow.pair.exact_evidence import ConnectRequests
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
 from ztflow.place import Topology
@@ -49,10 +49,10 @@ def isolate(tables: Sequence[pa.Table | None], heard: Heard) -> First:
     return flows, evidence, pairer, evidence.counts()
 
 
-def match(first: First, offsets: Mapping[int, Offsets]) -> Second:
+def match(first: First, offsets: Sequence[Mapping[int, Offsets]]) -> Second:
     """The second step, on a worker. Results of tasks are not changed: Dask may have to use them again."""
     pairer = first[2].fork()
-    hops = pairer.match(offsets)
+    hops = pairer.match({epoch: made for share in offsets for epoch, made in share.items()})
     return pairer, hops, len(hops.place)
 
 
@@ -61,12 +61,12 @@ def conclude(first: First, second: Second, chained: Sequence[Chained], topology:
     return placed([first[0], second[0].fork().conclude(Chained.of(chained))], topology)
 
 
-def _cut(first: First, since: IntArray, until: IntArray) -> Evidence:
-    return first[1].cut(since, until)
+def _cut(first: First, share: Share) -> Evidence:
+    return first[1].cut(share)
 
 
-def _estimated(parts: Sequence[Evidence]) -> dict[int, Offsets]:
-    return offsets_of_all(parts)
+def _estimated(parts: Sequence[Evidence], epochs: IntArray) -> dict[int, Offsets]:
+    return offsets_of_all(parts, epochs)
 
 
 def _parted(second: Second, count: int) -> list[Hops]:
@@ -84,9 +84,10 @@ def paired(
     first = [client.submit(isolate, list(tables), heard, pure=False) for tables in parts]
     meter.after(first, PAIRED)
     counts: list[Counts] = client.gather([item(one, 3) for one in first])
-    edges = stretches(counts)
-    evidence = [client.submit(_cut, one, *edges, pure=False) for one in first]
-    offsets = client.submit(_estimated, evidence, pure=False)
+    offsets = []
+    for share in shares(counts, len(client.nthreads())):
+        evidence = [client.submit(_cut, one, share, pure=False) for one in first]
+        offsets.append(client.submit(_estimated, evidence, share.epochs, pure=False))
     second = [client.submit(match, one, offsets, pure=False) for one in first]
     hops: int = sum(client.gather([item(one, 2) for one in second]))
     count = -(-hops // _HOPS)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.parting import Known, Parted, Read, one_table, parted
+from ztflow.cluster.connect import handed
+from ztflow.cluster.parting import Known, Parted, one_table, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
@@ -238,7 +239,7 @@ class Reader:
         """What only this process can read."""
         made = read_whole(piece, self.wrapper, self.parts)
         self.done(sum(said.stats.bytes for said in made[1]))
-        return _single(self.client.submit(_given, made, pure=False), made[1]), made[2]
+        return _single(handed(self.client, made), made[1]), made[2]
 
     def _streams(self, pieces: list[Piece]) -> tuple[list[list[Part]], list[Told]]:
         try:
@@ -301,10 +302,6 @@ def probed(piece: Piece, wrapper: str | None) -> Carried:
     """What the first lines of a file teach."""
     head = b"".join(islice(lines_of_piece(replace(piece, stop=min(piece.stop, PROBE), last=False)), 64))
     return BlockParser.probe(head, piece.origin, wrapper)
-
-
-def _given(read: Read) -> Read:
-    return read
 
 
 def registered(parts: Sequence[Part], report: ReadReport) -> ReadStats:
