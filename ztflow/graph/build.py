@@ -31,7 +31,7 @@ def columns_of(by: str) -> list[str]:
 
 
 def shape_of(by: str) -> Shape:
-    """What a graph tells apart, so that `aggregate.Fold` can add up the rest.
+    """What a graph tells apart, so that `aggregate.fold.Fold` can add up the rest.
 
     Raises:
         UsageError: `by` is no level.

@@ -1,4 +1,4 @@
-"""What each report tells apart, so that `aggregate.Fold` can add up the rest: reports of more than fits in memory.
+"""What each report tells apart, so that `aggregate.fold.Fold` can add up the rest: reports of more than fits in memory.
 
 A report with a shape here takes what the fold of that shape gives (`FoldedFlows`), and says exactly what it says of the
 connections themselves; tests hold that for any connections. What a report newly looks at has to be in its shape.
