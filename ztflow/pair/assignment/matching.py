@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.columns.group_statistics import middle
+from ztflow.pair.assignment import batches
 from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
+from ztflow.pair.hmm.forward_backward import InPython, runner
 from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
 from ztflow.pair.hmm.transition_rates import TransitionRates
 from ztflow.pair.reach import REACH, Reach
@@ -146,7 +149,19 @@ def match_segments(
     Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the posterior (0.3 to
     1 ms a pair).
     """
-    return [_matched(segment, parameters, reach, rates) for segment in segments]
+    if isinstance(runner(), InPython):
+        return [_matched(segment, parameters, reach, rates) for segment in segments]
+    batch = batches.of_segments(segments)
+    batches.match(batch, parameters, reach, rates)
+    return [
+        _found(batch.partner[a:b], batch.confidence[a:b], batch.alternatives[a:b])
+        for a, b in pairwise(batch.out_first.tolist())
+    ]
+
+
+def _found(partner: IntArray, confidence: FloatArray, alternatives: IntArray) -> Matches:
+    out = np.flatnonzero(partner >= 0)
+    return Matches(out, partner[out], confidence[out], alternatives[out])
 
 
 def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING, reach: Reach = REACH) -> Matches:

@@ -21,9 +21,14 @@ from ztflow.pair.hmm.transitions import (
 )
 from ztflow.pair.hmm.trellis import (
     BUCKETS,
+    BUCKETS_AT,
     LOG_ZERO,
+    NEW_AT,
     RING_WORDS,
     SPAN,
+    STATES_AT,
+    TRANSITION_AT,
+    TRANSITIONS_AT,
     TRANSITIONS_LOOKED_AT,
     TRANSITIONS_PER_STATE,
     WORD_BITS,
@@ -72,8 +77,8 @@ def forward(
     transitions.kept[0] = 1
     for k in range(late):
         here = k % 2
-        scratch.sizes[0], scratch.sizes[1] = 0, transitions.first[k]
-        scratch.sizes[2] = ((k + 1) * TRANSITIONS_PER_STATE + TRANSITIONS_LOOKED_AT) * keep
+        scratch.sizes[NEW_AT], scratch.sizes[TRANSITION_AT] = 0, transitions.first[k]
+        scratch.sizes[TRANSITIONS_AT] = ((k + 1) * TRANSITIONS_PER_STATE + TRANSITIONS_LOOKED_AT) * keep
         best = LOG_ZERO
         for rank in range(transitions.kept[k]):
             best = expand(burst, states, transitions, scratch, look_ahead, k, here, rank, best, within)
@@ -186,9 +191,9 @@ def lead(
                 penalty -= look_ahead.best[k + 1, gone]
     if likely + penalty < best - within:
         return best
-    new = scratch.sizes[0]
-    transition = scratch.sizes[1]
-    if new >= len(scratch.place) or transition >= scratch.sizes[2]:
+    new = scratch.sizes[NEW_AT]
+    transition = scratch.sizes[TRANSITION_AT]
+    if new >= scratch.sizes[STATES_AT] or transition >= scratch.sizes[TRANSITIONS_AT]:
         return best
     for word in range(RING_WORDS):
         states.bits[there, new * RING_WORDS + word] = states.bits[here, state * RING_WORDS + word]
@@ -220,7 +225,7 @@ def lead(
         scratch.slot[at] = new
         scratch.place[new] = at
         scratch.most[new] = likely
-        scratch.sizes[0] = new + 1
+        scratch.sizes[NEW_AT] = new + 1
     stop = scratch.slot[at]
     scratch.most[stop] = max(scratch.most[stop], likely)
     transitions.what[transition, 0] = rank
@@ -228,20 +233,20 @@ def lead(
     transitions.what[transition, 2] = j
     transitions.what[transition, 3] = code
     transitions.weight[transition] = weight
-    scratch.sizes[1] = transition + 1
+    scratch.sizes[TRANSITION_AT] = transition + 1
     return max(best, float(likely + penalty))
 
 
 def add_likelihoods(states: States, transitions: Transitions, scratch: Scratch, k: int, there: int) -> None:
     """Add up the likelihoods of all paths to each new state."""
-    for state in range(scratch.sizes[0]):
+    for state in range(scratch.sizes[NEW_AT]):
         states.likely[there, state] = 0.0
         scratch.slot[scratch.place[state]] = -1
-    for transition in range(transitions.first[k], scratch.sizes[1]):
+    for transition in range(transitions.first[k], scratch.sizes[TRANSITION_AT]):
         stop = transitions.what[transition, 1]
         likely = transitions.before[k, transitions.what[transition, 0]] + transitions.weight[transition]
         states.likely[there, stop] += math.exp(likely - scratch.most[stop])
-    for state in range(scratch.sizes[0]):
+    for state in range(scratch.sizes[NEW_AT]):
         states.likely[there, state] = scratch.most[state] + math.log(states.likely[there, state])
 
 
@@ -249,7 +254,7 @@ def choose(
     states: States, transitions: Transitions, scratch: Scratch, k: int, there: int, keep: int, within: float
 ) -> None:
     """Keep the most likely of the new states, the likeliest first, and the transitions to them."""
-    new, buckets = scratch.sizes[0], scratch.sizes[3:]
+    new, buckets = scratch.sizes[NEW_AT], scratch.sizes[BUCKETS_AT:]
     best = LOG_ZERO
     for state in range(new):
         best = max(best, states.likely[there, state] + states.penalty[there, state])
@@ -272,7 +277,7 @@ def choose(
             transitions.before[k + 1, buckets[at]] = states.likely[there, state]
             buckets[at] += 1
     transition = transitions.first[k]
-    for old in range(transitions.first[k], scratch.sizes[1]):
+    for old in range(transitions.first[k], scratch.sizes[TRANSITION_AT]):
         rank = scratch.rank[transitions.what[old, 1]]
         if rank >= 0:
             transitions.what[transition, 0] = transitions.what[old, 0]
