@@ -22,55 +22,49 @@ from ztflow.pair.hmm.trellis import LOG_ZERO, BothWays, Transitions, limit, look
 
 
 def learn(trellis: BothWays, piece: Piece, use: Figures, tables: Tables, usual: float) -> None:
-    """Fill in `piece.share`: `posterior.partner_posterior`."""
-    start_order(piece, use)
-    fit_starts(piece, use, tables, learned=False)
-    turned, least, spread = pace(trellis.burst, piece, use, tables, usual)
-    move_rates(trellis, use, tables, learned=False)
+    """Fill in `piece.share`: `posterior.partner_posterior`.
+
+    Every round adds up all paths with what was learned so far; the last one with the final beam. Each function that is
+    large is called in one place: compilers copy them to where they are called.
+    """
     slots = max(piece.sizes[0], piece.sizes[1])
-    if slots > use.crowd:
-        add_up(trellis, piece, turned, least, spread, use.crowd_learning_states, use.crowd_learning_within,
-               use.learning_exponent)  # fmt: skip
-        go_on(trellis, piece, use, tables, turned)
-        add_up(trellis, piece, turned, least, spread, use.crowd_beam_states, use.crowd_beam_within, use.exponent)
-    else:
-        shift = 0.0
-        if slots > use.few:
-            shift = learn_on(trellis, piece, use, tables, turned, least, spread)
-        add_up(trellis, piece, turned, least + shift, spread, use.beam_states, use.beam_within, use.exponent)
-    share_out(trellis, piece, turned)
+    crowd = slots > use.crowd
+    rounds = 1 if crowd else len(tables.shifts) if slots > use.few else 0
+    states, within = use.learning_states, use.learning_within
+    if crowd:
+        states, within = use.crowd_learning_states, use.crowd_learning_within
+    turned, least, spread, shift, turn, final, fresh = False, 0.0, 0.0, 0.0, 0, False, True
+    start_order(piece, use)
+    while not final:
+        final = turn >= rounds
+        if final:
+            states = use.crowd_beam_states if crowd else use.beam_states
+            within = use.crowd_beam_within if crowd else use.beam_within
+        if fresh:
+            fit_starts(piece, use, tables, turn > 0)
+            if turn == 0:
+                turned, least, spread = pace(trellis.burst, piece, use, tables, usual)
+            move_rates(trellis, use, tables, turn > 0 and not use.known)
+        step = tables.shifts[turn] if not final and not crowd and slots >= use.many else 0.0
+        exponent = use.exponent if final else use.learning_exponent
+        shift = add_up(trellis, piece, use, turned, least, spread, shift, step, states, within, exponent)
+        if not final and not crowd and slots < use.many and change(trellis, piece, turn == 0) < use.settled:
+            rounds, fresh = turn, False  # nothing is learned from this round
+        else:
+            share_out(trellis, piece, turned)
+            turn += 1
 
 
-def learn_on(
-    trellis: BothWays, piece: Piece, use: Figures, tables: Tables, turned: bool, least: float, spread: float  # noqa: FBT001 - compiled
-) -> float:  # fmt: skip
-    """Learn until nothing changes any more, or as often as there are shifts; returns the shift of the least delay."""
-    late, early = trellis.burst.sizes[0], trellis.burst.sizes[1]
-    slots = max(late, early)
-    shift = 0.0
-    for turn in range(len(tables.shifts)):
-        step = tables.shifts[turn] if slots >= use.many else 0.0
-        shift = shifted(trellis, piece, use, turned, least, spread, shift, step)
-        if slots < use.many:
-            change = 0.0
-            for k in range(late):
-                for j in range(early):
-                    share = trellis.posterior[k, j]
-                    before = float(round(share)) if turn == 0 else piece.settled[k, j]
-                    change = max(change, abs(share - before))
-                    piece.settled[k, j] = share
-            if change < use.settled:
-                return shift
-        go_on(trellis, piece, use, tables, turned)
-    return shift
-
-
-def go_on(trellis: BothWays, piece: Piece, use: Figures, tables: Tables, turned: bool) -> None:  # noqa: FBT001 - compiled
-    """Learn start lags, and transition rates unless they are given, from all paths together."""
-    share_out(trellis, piece, turned)
-    if not use.known:
-        move_rates(trellis, use, tables, learned=True)
-    fit_starts(piece, use, tables, learned=True)
+def change(trellis: BothWays, piece: Piece, first: bool) -> float:  # noqa: FBT001 - compiled
+    """By how much the posterior changed at most; the first time: how far it is from certain."""
+    most = 0.0
+    for k in range(trellis.burst.sizes[0]):
+        for j in range(trellis.burst.sizes[1]):
+            share = trellis.posterior[k, j]
+            before = float(round(share)) if first else piece.settled[k, j]
+            most = max(most, abs(share - before))
+            piece.settled[k, j] = share
+    return most
 
 
 def share_out(trellis: BothWays, piece: Piece, turned: bool) -> None:  # noqa: FBT001 - compiled
@@ -98,7 +92,9 @@ def pace(
     if turned:
         for place in range(known):
             piece.values[place] = -piece.values[place]
-        sort(piece.values, known, piece.ranks, piece.spare)
+            piece.spare[place] = piece.ranks[known - 1 - place]
+        for place in range(known):
+            piece.ranks[place] = piece.spare[place]
     burst.sizes[0], burst.sizes[1] = (ins, outs) if turned else (outs, ins)
     for k in range(burst.sizes[0]):
         burst.late[k] = piece.in_time[k] if turned else piece.out_time[k]
@@ -194,17 +190,6 @@ def weigh(trellis: BothWays, piece: Piece, turned: bool, least: float, spread: f
     look_ahead(burst, trellis.ahead)
 
 
-def add_up(
-    trellis: BothWays, piece: Piece, turned: bool, least: float, spread: float, states: int, within: float,  # noqa: FBT001 - compiled
-    exponent: float,
-) -> None:  # fmt: skip
-    """Fill in posterior and counts."""
-    weigh(trellis, piece, turned, least, spread, exponent)
-    keep = limit(trellis.burst, trellis.scratch, states)
-    forward(trellis.burst, trellis.states, trellis.transitions, trellis.scratch, trellis.ahead, keep, within)
-    go_back(trellis, trellis.transitions)
-
-
 def go_back(trellis: BothWays, transitions: Transitions) -> None:
     """The backward pass, into posterior and counts made empty."""
     burst, counts = trellis.burst, trellis.counts
@@ -218,26 +203,31 @@ def go_back(trellis: BothWays, transitions: Transitions) -> None:
     backward(burst, transitions, trellis.onward, trellis.posterior, counts)
 
 
-def shifted(
-    trellis: BothWays, piece: Piece, use: Figures, turned: bool, least: float, spread: float, shift: float, step: float  # noqa: FBT001 - compiled
+def add_up(
+    trellis: BothWays, piece: Piece, use: Figures, turned: bool, least: float, spread: float, shift: float, step: float,  # noqa: FBT001 - compiled
+    states: int, within: float, exponent: float,
 ) -> float:  # fmt: skip
-    """Add up all paths while learning, and move the least delay by this step where that is likelier.
+    """Add up all paths into posterior and counts; returns how far the least delay is moved from where it was first.
 
-    Only the forward pass is needed to tell which is likelier.
+    It moves by this step where that is likelier, which the forward pass alone tells.
     """
-    keep = limit(trellis.burst, trellis.scratch, use.learning_states)
+    keep = limit(trellis.burst, trellis.scratch, states)
     best, chosen, last = LOG_ZERO, shift, shift
     kept, free = trellis.transitions, piece.other
-    for turn in range(3 if step else 1):
-        last = shift + (0.0, -step, step)[turn]
-        weigh(trellis, piece, turned, least + last, spread, use.learning_exponent)
-        forward(trellis.burst, trellis.states, free, trellis.scratch, trellis.ahead, keep, use.learning_within)
-        total = sum_of(free, trellis.burst.sizes[0]) - (last / use.clock_error) ** 2 / 2
-        if turn == 0 or total > best:
-            best, chosen = total, last
-            kept, free = free, kept
-    if last != chosen:
-        weigh(trellis, piece, turned, least + chosen, spread, use.learning_exponent)
+    tries, turn = 3 if step else 1, 0
+    while turn < tries or last != chosen:
+        last = chosen if turn == tries else shift if turn == 0 else shift - step if turn == 1 else shift + step
+        weigh(trellis, piece, turned, least + last, spread, exponent)
+        if turn < tries:
+            if step:
+                kept, free = free, kept
+            forward(trellis.burst, trellis.states, kept, trellis.scratch, trellis.ahead, keep, within)
+            total = sum_of(kept, trellis.burst.sizes[0]) - (last / use.clock_error) ** 2 / 2
+            if turn == 0 or total > best:
+                best, chosen = total, last
+            else:
+                kept, free = free, kept
+        turn += 1
     go_back(trellis, kept)
     return chosen
 

@@ -145,7 +145,7 @@ def _scratch(room: int, early: int) -> Scratch:
     sizes = np.zeros(BUCKETS_AT + BUCKETS + 1, np.int64)
     place, rank = np.empty(room, np.int64), np.empty(room, np.int64)
     hashes = _hashes(1 << max(4, early.bit_length()))
-    return Scratch(np.full(slots, -1), np.empty(slots, np.int64), place, rank, np.empty(room), sizes, hashes)
+    return Scratch(np.full(slots, -1), np.empty(slots, np.int64), place, rank, np.empty(room), np.empty(early, np.int64), sizes, hashes)
 
 
 @lru_cache(maxsize=16)

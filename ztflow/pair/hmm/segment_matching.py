@@ -40,33 +40,36 @@ def match(trellis: BothWays, use: Figures, tables: Tables, segments: Segments, p
     if not outs or not ins:
         return
     first_assignment(use, segments, piece, number)
-    out, inn = 0, 0
+    out, inn, last = 0, 0, 0
     piece.sizes[0], piece.sizes[1] = 0, 0
-    last = 0
-    while out < outs or inn < ins:
+    while True:
+        more = out < outs or inn < ins
         is_out = out < outs and (inn >= ins or segments.out_time[out_start + out] <= segments.in_time[in_start + inn])
-        time = segments.out_time[out_start + out] if is_out else segments.in_time[in_start + inn]
-        near = False
-        for other in range(ins if is_out else outs):
-            near = near or (piece.cost[out, other] if is_out else piece.cost[other, inn]) < use.no_partner
-            if near:
-                break
-        if near:
-            if piece.sizes[0] == piece.sizes[1] and time - last > use.piece_pause:
-                match_piece(trellis, use, tables, segments, piece, number)
-                piece.sizes[0], piece.sizes[1] = 0, 0
-            last = time
-            if is_out:
-                piece.outbound[piece.sizes[0]] = out
-                piece.sizes[0] += 1
-            else:
-                piece.inbound[piece.sizes[1]] = inn
-                piece.sizes[1] += 1
-        if is_out:
-            out += 1
-        else:
-            inn += 1
-    match_piece(trellis, use, tables, segments, piece, number)
+        time, near = 0, not more
+        if more:
+            time = segments.out_time[out_start + out] if is_out else segments.in_time[in_start + inn]
+            near = is_near(use, piece, is_out, out if is_out else inn, ins if is_out else outs)
+        if near and (not more or (piece.sizes[0] == piece.sizes[1] and time - last > use.piece_pause)):
+            match_piece(trellis, use, tables, segments, piece, number)
+            piece.sizes[0], piece.sizes[1] = 0, 0
+        if not more:
+            return
+        if near and is_out:
+            piece.outbound[piece.sizes[0]] = out
+            piece.sizes[0] += 1
+        elif near:
+            piece.inbound[piece.sizes[1]] = inn
+            piece.sizes[1] += 1
+        last = time if near else last
+        out, inn = (out + 1, inn) if is_out else (out, inn + 1)
+
+
+def is_near(use: Figures, piece: Piece, is_out: bool, half: int, others: int) -> bool:  # noqa: FBT001 - compiled
+    """Whether a half may belong to any of the other side."""
+    for other in range(others):
+        if (piece.cost[half, other] if is_out else piece.cost[other, half]) < use.no_partner:
+            return True
+    return False
 
 
 def first_assignment(use: Figures, segments: Segments, piece: Piece, number: int) -> None:

@@ -17,19 +17,18 @@ def start_order(piece: Piece, use: Figures) -> None:
     """Estimate starts, and put outbound halves in order of them: `emissions.start_order`."""
     count, side = piece.sizes[0], use.neighbours
     by_port, latest, port = piece.ranks, piece.out_latest, piece.out_port
-    known = False
+    known, first = False, 0
     for half in range(count):
         known = known or port[half] != 0
-    first = 0
+    for half in range(count):
+        piece.values[half] = float(port[half]) if known else latest[half]
+    sort(piece.values, count, piece.order, piece.spare)
     if known:
-        sort(port, count, piece.order, piece.spare)
         widest = port[piece.order[0]] + PORTS - port[piece.order[count - 1]]
         for place in range(count - 1, 0, -1):
             gap = port[piece.order[place]] - port[piece.order[place - 1]]
             if gap >= widest:
                 widest, first = gap, place
-    else:
-        sort(latest, count, piece.order, piece.spare)
     for place in range(count):
         by_port[place] = piece.order[(first + place) % count]
     around, size = piece.belief, 2 * side + 1

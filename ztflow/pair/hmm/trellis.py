@@ -35,7 +35,7 @@ SMALL = 6
 """A burst of up to so many ends has fewer states than 4 to the power of that."""
 WORST = 30.0
 """Look-ahead: how much worse than the best an early end fits late ends to come, at most; a logarithm."""
-NEW_AT, TRANSITION_AT, TRANSITIONS_AT, STATES_AT, MASK_AT, BUCKETS_AT = 0, 1, 2, 3, 4, 5
+NEW_AT, TRANSITION_AT, TRANSITIONS_AT, STATES_AT, MASK_AT, WORTH_AT, BEFORE_AT, BUCKETS_AT = range(8)
 """Places in `Scratch.sizes`."""
 BUCKETS = 128
 """Number of classes of likelihood that states are sorted into."""
@@ -105,8 +105,10 @@ class Scratch(NamedTuple):
         place: Where in the table each new state is.
         rank: Place of each new state among those kept, or -1.
         most: The largest addend of each new state.
+        worth: Early ends worth a look, of all states of a column.
         sizes: How many new states, and transitions, there are; the most transitions, and new states, there can be; the
-            last place of the hash table; then new states by bucket.
+            last place of the hash table; how many ends are worth a look (-1: not known yet), and the first end that
+            came too late for that; then new states by bucket.
         hashes: Random numbers: of each early end taken, next after the last, after the one before; of kinds (rows).
     """
 
@@ -115,6 +117,7 @@ class Scratch(NamedTuple):
     place: IntRow
     rank: IntRow
     most: FloatRow
+    worth: IntRow
     sizes: IntRow
     hashes: IntTable
 
@@ -203,16 +206,12 @@ def free_after(states: States, column: int, state: int, j: int, count: int) -> i
     return found
 
 
-def place_of(states: States, scratch: Scratch, column: int, state: int, early: int) -> int:
-    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken."""
-    state_hash = int(states.taken_hash[column, state])
-    kind = states.kind[column, state]
-    if states.highest[column, state] > states.lowest[column, state]:
-        after = free_after(states, column, state, states.last[column, state], early)
-        after2 = free_after(states, column, state, states.last2[column, state], early)
-        state_hash ^= scratch.hashes[1, after] ^ scratch.hashes[2, after2] ^ scratch.hashes[3, kind]
-    elif kind == NO_PARTNER:
-        state_hash ^= scratch.hashes[3, NO_PARTNER]
+def place_of(scratch: Scratch, state_hash: int) -> int:
+    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken.
+
+    States are equal where they have taken the same ends and what the next step depends on is equal, too: where a batch
+    is unfinished, which ends come next on both threads, and the kind of the step before.
+    """
     mask = scratch.sizes[MASK_AT]
     at = state_hash & mask
     while scratch.slot[at] >= 0 and scratch.found[at] != state_hash:
