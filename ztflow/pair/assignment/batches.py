@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ztflow.columns.dtypes import NO_TIME, Index, IntArray
+from ztflow.columns.dtypes import NO_TIME, FloatArray, Index, IntArray
 from ztflow.pair.hmm import rooms, transition_rates
 from ztflow.pair.hmm.figures import Figures, Segments, Tables, Work
 from ztflow.pair.hmm.forward_backward import runner
 from ztflow.pair.hmm.start_lags import grid_of
 from ztflow.pair.hmm.transition_rates import TransitionRates
-from ztflow.pair.reach import Reach
+from ztflow.pair.reach import REACH, Reach
 
 if TYPE_CHECKING:
-    from ztflow.pair.assignment.matching import MatchingParameters, Segment
+    from ztflow.pair.assignment.matching import MatchingParameters
 
 
-def laid_out(
-    out: Sequence[Sequence[IntArray]], inn: Sequence[Sequence[IntArray]], usual_delay: Sequence[float]
-) -> Segments:
-    """Segments one after the other.
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Halves that could belong together; times in µs with clock offsets taken off, durations in ms.
 
-    Args:
-        out: Of each: ends, durations, ports and noted requests of its outbound halves.
-        inn: Of each: ends and durations of its inbound halves.
-        usual_delay: Of each.
+    Attributes:
+        out_time: Ends of the outbound halves, rising.
+        out_duration: Their durations.
+        out_port: Their source ports, 0 where unknown.
+        in_time: Ends of the inbound halves, rising.
+        in_duration: Their durations.
+        noted: When the server saw the request of each outbound half, by its clock with the offset taken off; `NO_TIME`
+            where no line tells. None: nowhere.
+        usual_delay: Usual delay between the ends on the two ztunnels, as isolated pairs had it.
     """
-    sizes = (np.cumsum([0, *(len(one[0]) for one in side)]) for side in (out, inn))
-    columns = [
-        np.concatenate([*(one[column] for one in side), np.zeros(0, np.int64)]).astype(np.int64, copy=False)
-        for side, width in ((out, 4), (inn, 2))
-        for column in range(width)
-    ]
-    return with_room(*sizes, *columns, np.array(usual_delay, np.float64))
+
+    out_time: IntArray
+    out_duration: IntArray
+    out_port: IntArray
+    in_time: IntArray
+    in_duration: IntArray
+    noted: IntArray | None = None
+    usual_delay: float = REACH.usual_delay
 
 
 def with_room(out_first: IntArray, in_first: IntArray, *columns: Any) -> Segments:
@@ -51,15 +57,43 @@ def with_room(out_first: IntArray, in_first: IntArray, *columns: Any) -> Segment
 
 def of_segments(segments: Sequence[Segment]) -> Segments:
     """These segments one after the other."""
-    return laid_out(
-        [
-            (one.out_time, one.out_duration, one.out_port,
-             np.full(len(one.out_time), NO_TIME) if one.noted is None else one.noted)
-            for one in segments
-        ],
-        [(one.in_time, one.in_duration) for one in segments],
-        [one.usual_delay for one in segments],
+    nothing = np.zeros(0, np.int64)
+
+    def column(values: Iterable[IntArray]) -> IntArray:
+        return np.concatenate([nothing, *values])
+
+    return with_room(
+        np.cumsum([0, *(len(one.out_time) for one in segments)]),
+        np.cumsum([0, *(len(one.in_time) for one in segments)]),
+        column(one.out_time for one in segments),
+        column(one.out_duration for one in segments),
+        column(one.out_port for one in segments),
+        column(np.full(len(one.out_time), NO_TIME) if one.noted is None else one.noted for one in segments),
+        column(one.in_time for one in segments),
+        column(one.in_duration for one in segments),
+        np.array([one.usual_delay for one in segments], np.float64),
+    )
+
+
+def segment_of(segments: Segments, number: int) -> Segment:
+    """One of these by itself."""
+    out = slice(segments.out_first[number], segments.out_first[number + 1])
+    inn = slice(segments.in_first[number], segments.in_first[number + 1])
+    return Segment(
+        segments.out_time[out], segments.out_duration[out], segments.out_port[out], segments.in_time[inn],
+        segments.in_duration[inn], segments.noted[out], float(segments.usual_delay[number]),
     )  # fmt: skip
+
+
+def put(
+    segments: Segments, number: int, out: Index, inn: Index, confidence: FloatArray, alternatives: IntArray
+) -> None:
+    """Write down what was found for one of these, by positions in it."""
+    start, stop = segments.out_first[number], segments.out_first[number + 1]
+    segments.partner[start:stop] = -1
+    segments.partner[start + out] = inn
+    segments.confidence[start + out] = confidence
+    segments.alternatives[start + out] = alternatives
 
 
 def match(segments: Segments, parameters: MatchingParameters, reach: Reach, rates: TransitionRates | None) -> None:

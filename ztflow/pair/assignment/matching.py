@@ -17,7 +17,9 @@ import numpy as np
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.columns.group_statistics import middle
 from ztflow.pair.assignment import batches
+from ztflow.pair.assignment.batches import Segment
 from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
+from ztflow.pair.hmm.figures import Segments
 from ztflow.pair.hmm.forward_backward import InPython, runner
 from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
 from ztflow.pair.hmm.transition_rates import TransitionRates
@@ -62,30 +64,6 @@ class MatchingParameters:
 
 
 MATCHING: Final = MatchingParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Halves that could belong together; times in µs with clock offsets taken off, durations in ms.
-
-    Attributes:
-        out_time: Ends of the outbound halves, rising.
-        out_duration: Their durations.
-        out_port: Their source ports, 0 where unknown.
-        in_time: Ends of the inbound halves, rising.
-        in_duration: Their durations.
-        noted: When the server saw the request of each outbound half, by its clock with the offset taken off; `NO_TIME`
-            where no line tells. None: nowhere.
-        usual_delay: Usual delay between the ends on the two ztunnels, as isolated pairs had it.
-    """
-
-    out_time: IntArray
-    out_duration: IntArray
-    out_port: IntArray
-    in_time: IntArray
-    in_duration: IntArray
-    noted: IntArray | None = None
-    usual_delay: float = REACH.usual_delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +127,40 @@ def match_segments(
     Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the posterior (0.3 to
     1 ms a pair).
     """
-    if isinstance(runner(), InPython):
-        return [_matched(segment, parameters, reach, rates) for segment in segments]
     batch = batches.of_segments(segments)
-    batches.match(batch, parameters, reach, rates)
-    return [
-        _found(batch.partner[a:b], batch.confidence[a:b], batch.alternatives[a:b])
-        for a, b in pairwise(batch.out_first.tolist())
-    ]
+    match_together(batch, parameters, reach, rates=rates)
+    found = []
+    for start, stop in pairwise(batch.out_first.tolist()):
+        out = np.flatnonzero(batch.partner[start:stop] >= 0)
+        at = out + start
+        found.append(Matches(out, batch.partner[at], batch.confidence[at], batch.alternatives[at]))
+    return found
 
 
-def _found(partner: IntArray, confidence: FloatArray, alternatives: IntArray) -> Matches:
-    out = np.flatnonzero(partner >= 0)
-    return Matches(out, partner[out], confidence[out], alternatives[out])
+def match_together(
+    batch: Segments,
+    parameters: MatchingParameters = MATCHING,
+    reach: Reach = REACH,
+    *,
+    rates: TransitionRates | None = None,
+) -> Matches:
+    """Match segments that lie one after the other; positions are those among all outbound and all inbound halves.
+
+    Args:
+        batch: The segments; what is found is filled in.
+        parameters: The figures.
+        reach: Time distances.
+        rates: Their transition rates where these are known; else they are learned from each.
+    """
+    if isinstance(runner(), InPython):
+        for number in range(len(batch.usual_delay)):
+            match = _matched(batches.segment_of(batch, number), parameters, reach, rates)
+            batches.put(batch, number, match.outbound, match.inbound, match.confidence, match.alternatives)
+    else:
+        batches.match(batch, parameters, reach, rates)
+    out = np.flatnonzero(batch.partner >= 0)
+    number = np.repeat(np.arange(len(batch.usual_delay)), np.diff(batch.out_first))[out]
+    return Matches(out, batch.partner[out] + batch.in_first[number], batch.confidence[out], batch.alternatives[out])
 
 
 def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING, reach: Reach = REACH) -> Matches:
