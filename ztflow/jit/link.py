@@ -55,7 +55,7 @@ FloatTable: TypeAlias = Annotated[npt.NDArray[np.float64], ArrayOf("float64", 2)
 
 Structure: TypeAlias = type[tuple[Any, ...]]
 """A declaration: a `NamedTuple`."""
-Argument: TypeAlias = Structure | ArrayOf | type[int] | type[float]
+Argument: TypeAlias = Structure | ArrayOf | type[int | float]
 """What a field of a declaration is."""
 
 
@@ -75,7 +75,7 @@ def _field(name: str, hint: Any) -> Argument:
     if array is not None:
         return array
     if hint in (int, float):
-        return cast("type[int] | type[float]", hint)
+        return cast("type[int | float]", hint)
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         return hint
     raise TypeError(f"{name} is no number, no array described by ArrayOf and no NamedTuple: {hint}")
@@ -85,7 +85,9 @@ def numbers_in(field: Argument) -> int:
     """How many numbers of the table a field takes: an array its address and its shape."""
     if isinstance(field, ArrayOf):
         return 1 + field.dimensions
-    return 1 if field in (int, float) else sum(numbers_in(part) for part in fields_of(cast("Structure", field)).values())
+    if field in (int, float):
+        return 1
+    return sum(numbers_in(part) for part in fields_of(cast("Structure", field)).values())
 
 
 class ArgumentTable:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, FloatArray, Index, IntArray
-from ztflow.pair.hmm import rooms, transition_rates
+from ztflow.pair.hmm import rooms
 from ztflow.pair.hmm.figures import Figures, Segments, Tables, Work
 from ztflow.pair.hmm.forward_backward import runner
 from ztflow.pair.hmm.start_lags import grid_of
-from ztflow.pair.hmm.transition_rates import TransitionRates
+from ztflow.pair.hmm.transition_rates import TransitionRates, default_rates, services
 from ztflow.pair.reach import REACH, Reach
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class Segment:
     usual_delay: float = REACH.usual_delay
 
 
-def with_room(out_first: IntArray, in_first: IntArray, *columns: Any) -> Segments:
-    """Segments, and room for what is found; see `Segments`."""
+def with_room(out_first: IntArray, *columns: Any) -> Segments:
+    """Segments, and room for what is found; the columns of `Segments` up to `usual_delay`."""
     count = int(out_first[-1])
     chosen = np.arange(len(out_first) - 1)
     return Segments(
-        out_first, in_first, *columns, chosen, np.empty(count, np.int64), np.empty(count), np.empty(count, np.int64)
+        *(out_first, *columns, chosen, np.empty(count, np.int64), np.empty(count), np.empty(count, np.int64))
     )
 
 
@@ -106,7 +106,7 @@ def match(segments: Segments, parameters: MatchingParameters, reach: Reach, rate
         rates: Their transition rates where these are known.
     """
     figures = _figures(parameters, reach)._replace(known=rates is not None)
-    tables = _tables(parameters, rates or transition_rates.default_rates())
+    tables = _tables(parameters, default_rates() if rates is None else rates)
     slots = np.maximum(np.diff(segments.out_first), np.diff(segments.in_first))
     small = slots <= rooms.KEPT_UP_TO
     for chosen in (np.flatnonzero(small), np.flatnonzero(~small)):
@@ -136,6 +136,6 @@ def _tables(parameters: MatchingParameters, rates: TransitionRates) -> Tables:
     posterior = parameters.posterior
     grid = grid_of(posterior.emissions.lags)
     return Tables(
-        grid.edge, grid.at, grid.prior, grid.next, grid.last, *transition_rates.services(posterior.rates),
+        grid.edge, grid.at, grid.prior, grid.next, grid.last, *services(posterior.rates),
         rates.follows, rates.gaps, rates.own, rates.batch, np.array(posterior.shifts),
     )  # fmt: skip

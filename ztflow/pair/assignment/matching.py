@@ -17,8 +17,8 @@ import numpy as np
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.columns.group_statistics import middle
 from ztflow.pair.assignment import batches
-from ztflow.pair.assignment.batches import Segment
 from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
+from ztflow.pair.assignment.batches import Segment
 from ztflow.pair.hmm.figures import Segments
 from ztflow.pair.hmm.forward_backward import InPython, runner
 from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
@@ -132,8 +132,8 @@ def match_segments(
     found = []
     for start, stop in pairwise(batch.out_first.tolist()):
         out = np.flatnonzero(batch.partner[start:stop] >= 0)
-        at = out + start
-        found.append(Matches(out, batch.partner[at], batch.confidence[at], batch.alternatives[at]))
+        there = out + start
+        found.append(Matches(out, batch.partner[there], batch.confidence[there], batch.alternatives[there]))
     return found
 
 
@@ -159,8 +159,8 @@ def match_together(
     else:
         batches.match(batch, parameters, reach, rates)
     out = np.flatnonzero(batch.partner >= 0)
-    number = np.repeat(np.arange(len(batch.usual_delay)), np.diff(batch.out_first))[out]
-    return Matches(out, batch.partner[out] + batch.in_first[number], batch.confidence[out], batch.alternatives[out])
+    segment = np.repeat(np.arange(len(batch.usual_delay)), np.diff(batch.out_first))[out]
+    return Matches(out, batch.partner[out] + batch.in_first[segment], batch.confidence[out], batch.alternatives[out])
 
 
 def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING, reach: Reach = REACH) -> Matches:

@@ -7,7 +7,16 @@ import math
 from ztflow.columns.dtypes import FloatArray
 from ztflow.pair.hmm.forward import forward
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD, Burst
-from ztflow.pair.hmm.trellis import LOG_ZERO, LookAhead, Scratch, States, TransitionCounts, Transitions, limit, look_ahead
+from ztflow.pair.hmm.trellis import (
+    LOG_ZERO,
+    LookAhead,
+    Scratch,
+    States,
+    TransitionCounts,
+    Transitions,
+    limit,
+    look_ahead,
+)
 
 
 def backward(

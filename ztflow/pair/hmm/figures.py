@@ -140,7 +140,7 @@ class Piece(NamedTuple):
     """Room for one piece of a segment: times in µs from its first end. Rows are outbound halves, columns inbound ones.
 
     Attributes:
-        sizes: Outbound and inbound halves.
+        sizes: Outbound and inbound halves; then how many of the segment's were looked at.
         outbound: Their places in the segment.
         inbound: Their places in the segment.
         out_time: Ends.

@@ -159,14 +159,14 @@ def expand(
                 if looked >= SOME and burst.early[j] > burst.late[k] + HOPELESS:
                     break
                 looked += 1
-            if j == lowest or (not finished and (j == after or j == after2)):  # noqa: PLR1714 - compiled
+            if j == lowest or (not finished and j in (after, after2)):
                 continue
             kind = ELSEWHERE
         elif turn >= 0:
             if turn == 0:
                 j = lowest
                 kind = NEXT if finished or j == after else OTHER_THREAD if j == after2 else LOWEST
-            elif finished or (turn == 1 and after == lowest) or (turn == 2 and (after2 == lowest or after2 == after)):  # noqa: PLR1714
+            elif finished or (turn == 1 and after == lowest) or (turn == 2 and after2 in (lowest, after)):
                 continue
             else:
                 j, kind = (after, NEXT) if turn == 1 else (after2, OTHER_THREAD)
@@ -205,7 +205,9 @@ def expand(
             step = weight
             if kind != NO_PARTNER:
                 step += burst.emission[k, taken] + gone * LOST
-            if lead(states, transitions, scratch, here, rank, early, taken, j, kind, code, step, likely + weight, after):
+            if lead(
+                states, transitions, scratch, here, rank, early, taken, j, kind, code, step, likely + weight, after
+            ):
                 best = max(best, likely + weight)
     return best
 

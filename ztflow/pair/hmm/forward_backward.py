@@ -69,7 +69,7 @@ class PathSums:
 def sum_paths(burst: Burst, beam: Beam) -> PathSums:
     """Add up all pairing paths of a burst.
 
-    Cost: 0.1 to 0.3 ms an end, with 400 states; once, 50 ms to load the compiled code, 5 s to make it where it is not
+    Cost: 0.1 to 0.3 ms an end, with 400 states; once, 50 ms to load the compiled code, 20 s to make it where it is not
     kept yet. Memory: 24 bytes a transition, some kB an end.
     """
     late, early = (int(size) for size in burst.sizes)
@@ -105,13 +105,13 @@ def _code() -> tuple[str, bytes]:
         from ztflow.pair.hmm.jit import object_code
 
         if (damaged := TRELLIS_CODE.finished()) is not None:
-            _say(f"in {damaged} is damaged: it is compiled anew, which takes about 5 s")
+            _say(f"in {damaged} is damaged: it is compiled anew, which takes about 20 s")
         return object_code()
 
-    code = kept_or_made(TRELLIS_CODE, make, "what weighs equal connections (about 5 s)")
+    code = kept_or_made(TRELLIS_CODE, make, "what weighs equal connections (about 20 s)")
     if TRELLIS_CODE.finished() is None and TRELLIS_CODE.good() is None:
         _say(
-            "has no private folder it could be kept in: every run compiles it anew, which takes about 5 s (set "
+            "has no private folder it could be kept in: every run compiles it anew, which takes about 20 s (set "
             "XDG_CACHE_HOME to a folder you can write)"
         )
     return code
@@ -149,6 +149,7 @@ class InPython:
         self._ends = 0
 
     def __call__(self, arguments: Work) -> None:
+        """Do the work."""
         before, self._ends = self._ends, self._ends + len(arguments.trellis.burst.late)
         if before < SLOW_FROM <= self._ends:
             _say(f"is not used: {self._reason}; pairing equal connections takes about 100 times as long")

@@ -55,7 +55,7 @@ def learn(trellis: BothWays, piece: Piece, use: Figures, tables: Tables, usual: 
             turn += 1
 
 
-def change(trellis: BothWays, piece: Piece, first: bool) -> float:  # noqa: FBT001 - compiled
+def change(trellis: BothWays, piece: Piece, first: bool) -> float:
     """By how much the posterior changed at most; the first time: how far it is from certain."""
     most = 0.0
     for k in range(trellis.burst.sizes[0]):
@@ -67,7 +67,7 @@ def change(trellis: BothWays, piece: Piece, first: bool) -> float:  # noqa: FBT0
     return most
 
 
-def share_out(trellis: BothWays, piece: Piece, turned: bool) -> None:  # noqa: FBT001 - compiled
+def share_out(trellis: BothWays, piece: Piece, turned: bool) -> None:
     """Copy the posterior, a row an outbound half."""
     for out in range(piece.sizes[0]):
         for inn in range(piece.sizes[1]):
@@ -127,8 +127,8 @@ def gap_class(gap: float, service: float) -> int:
     return found
 
 
-def move_rates(trellis: BothWays, use: Figures, tables: Tables, learned: bool) -> None:  # noqa: FBT001 - compiled
-    """Weights of a burst's steps: `TransitionRates.moved`, where something was counted, and `TransitionRates.weights`."""
+def move_rates(trellis: BothWays, use: Figures, tables: Tables, learned: bool) -> None:
+    """Weights of a burst's steps: `TransitionRates.weights`, `moved` before where something was counted."""
     burst, counts = trellis.burst, trellis.counts
     prior = use.prior
     for row in range(12):
@@ -169,7 +169,7 @@ def move_rates(trellis: BothWays, use: Figures, tables: Tables, learned: bool) -
         burst.batch[k] = min(chance, use.most_batch)
 
 
-def weigh(trellis: BothWays, piece: Piece, turned: bool, least: float, spread: float, exponent: float) -> None:  # noqa: FBT001 - compiled
+def weigh(trellis: BothWays, piece: Piece, turned: bool, least: float, spread: float, exponent: float) -> None:
     """Fill in what of a burst hangs on the least delay: `transitions.reads` and `transitions.too_early`."""
     burst = trellis.burst
     late, early = burst.sizes[0], burst.sizes[1]
@@ -204,7 +204,7 @@ def go_back(trellis: BothWays, transitions: Transitions) -> None:
 
 
 def add_up(
-    trellis: BothWays, piece: Piece, use: Figures, turned: bool, least: float, spread: float, shift: float, step: float,  # noqa: FBT001 - compiled
+    trellis: BothWays, piece: Piece, use: Figures, turned: bool, least: float, spread: float, shift: float, step: float,
     states: int, within: float, exponent: float,
 ) -> float:  # fmt: skip
     """Add up all paths into posterior and counts; returns how far the least delay is moved from where it was first.

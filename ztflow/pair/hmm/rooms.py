@@ -106,7 +106,7 @@ def _for_pieces(slots: int, use: Figures, lags: int) -> tuple[BothWays, Piece]:
     other = transitions(learning, use.learning_states, slots)
     lag_row = max(lags, 2 * use.neighbours + 1)
     piece = Piece(
-        np.zeros(2, np.int64), places(), places(), row(), row(), places(), row(), row(), places(), row(), row(),
+        np.zeros(4, np.int64), places(), places(), row(), row(), places(), row(), row(), places(), row(), row(),
         places(), table(), table(), table(), table(), table(), table(lags), table(lags), table(lags),
         np.empty(lag_row), np.empty(lag_row), row(), places(), places(),
         Assigned(places(), places(), row(), row(), row(), places(), places(), places()), other,
@@ -145,7 +145,16 @@ def _scratch(room: int, early: int) -> Scratch:
     sizes = np.zeros(BUCKETS_AT + BUCKETS + 1, np.int64)
     place, rank = np.empty(room, np.int64), np.empty(room, np.int64)
     hashes = _hashes(1 << max(4, early.bit_length()))
-    return Scratch(np.full(slots, -1), np.empty(slots, np.int64), place, rank, np.empty(room), np.empty(early, np.int64), sizes, hashes)
+    return Scratch(
+        np.full(slots, -1),
+        np.empty(slots, np.int64),
+        place,
+        rank,
+        np.empty(room),
+        np.empty(early, np.int64),
+        sizes,
+        hashes,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -173,10 +182,12 @@ def nothing() -> tuple[Figures, Tables, Segments, Piece]:
     figures = Figures(*(0 for _ in Figures._fields))
     row, places, table = np.zeros(1), np.zeros(1, np.int64), np.zeros((1, 1))
     tables = Tables(row, row, row, table, table, row, row, table, table, table, row, row)
-    segments = Segments(*(places for _ in range(8)), row, places, places, row, places)
+    eight = places, places, places, places, places, places, places, places
+    segments = Segments(*eight, row, places, places, row, places)
     assigned = Assigned(places, places, row, row, row, places, places, places)
+    tables_of_pairs = table, table, table, table, table, table, table, table
     piece = Piece(
-        places, places, places, row, row, places, row, row, places, row, row, places, *(table for _ in range(8)),
+        places, places, places, row, row, places, row, row, places, row, row, places, *tables_of_pairs,
         row, row, row, places, places, assigned, transitions(1, 1, 1),
     )  # fmt: skip
     return figures, tables, segments, piece

@@ -17,6 +17,8 @@ from ztflow.pair.hmm.trellis import BothWays
 
 UNKNOWN = -(1 << 63)
 """`NO_TIME`."""
+OUT_AT, IN_AT = 2, 3
+"""Places in `Piece.sizes`: how many halves of each side of the segment were looked at."""
 
 
 def work(whole: int, trellis: BothWays, figures: Figures, tables: Tables, segments: Segments, piece: Piece) -> None:
@@ -28,43 +30,61 @@ def work(whole: int, trellis: BothWays, figures: Figures, tables: Tables, segmen
         )  # fmt: skip
         return
     for place in range(len(segments.chosen)):
-        match(trellis, figures, tables, segments, piece, segments.chosen[place])
+        number = segments.chosen[place]
+        first_assignment(figures, segments, piece, number)
+        while next_piece(figures, segments, piece, number):
+            if not needs_no_model(figures, segments, piece, number):
+                lay_out(figures, segments, piece, number)
+                learn(trellis, piece, figures, tables, segments.usual_delay[number])
+                decide(figures, segments, piece, segments.out_first[number])
 
 
-def match(trellis: BothWays, use: Figures, tables: Tables, segments: Segments, piece: Piece, number: int) -> None:
-    """Match a segment: cut at pauses at which no half is unpaired, halves too far from all others left out."""
+def next_piece(use: Figures, segments: Segments, piece: Piece, number: int) -> bool:
+    """Take the next halves of a segment, up to a pause at which no half is unpaired; false where none is left.
+
+    Halves too far from all others are left out.
+    """
     out_start, in_start = segments.out_first[number], segments.in_first[number]
     outs, ins = segments.out_first[number + 1] - out_start, segments.in_first[number + 1] - in_start
-    for out in range(outs):
-        segments.partner[out_start + out] = -1
-    if not outs or not ins:
-        return
-    first_assignment(use, segments, piece, number)
-    out, inn, last = 0, 0, 0
+    out, inn, last = piece.sizes[OUT_AT], piece.sizes[IN_AT], 0
     piece.sizes[0], piece.sizes[1] = 0, 0
-    while True:
-        more = out < outs or inn < ins
+    while out < outs or inn < ins:
         is_out = out < outs and (inn >= ins or segments.out_time[out_start + out] <= segments.in_time[in_start + inn])
-        time, near = 0, not more
-        if more:
-            time = segments.out_time[out_start + out] if is_out else segments.in_time[in_start + inn]
-            near = is_near(use, piece, is_out, out if is_out else inn, ins if is_out else outs)
-        if near and (not more or (piece.sizes[0] == piece.sizes[1] and time - last > use.piece_pause)):
-            match_piece(trellis, use, tables, segments, piece, number)
-            piece.sizes[0], piece.sizes[1] = 0, 0
-        if not more:
-            return
-        if near and is_out:
-            piece.outbound[piece.sizes[0]] = out
-            piece.sizes[0] += 1
-        elif near:
-            piece.inbound[piece.sizes[1]] = inn
-            piece.sizes[1] += 1
-        last = time if near else last
-        out, inn = (out + 1, inn) if is_out else (out, inn + 1)
+        time = segments.out_time[out_start + out] if is_out else segments.in_time[in_start + inn]
+        if is_near(use, piece, is_out, out if is_out else inn, ins if is_out else outs):
+            begun = piece.sizes[0] > 0 or piece.sizes[1] > 0
+            if begun and piece.sizes[0] == piece.sizes[1] and time - last > use.piece_pause:
+                break
+            if is_out:
+                piece.outbound[piece.sizes[0]] = out
+                piece.sizes[0] += 1
+            else:
+                piece.inbound[piece.sizes[1]] = inn
+                piece.sizes[1] += 1
+            last = time
+        if is_out:
+            out += 1
+        else:
+            inn += 1
+    piece.sizes[OUT_AT], piece.sizes[IN_AT] = out, inn
+    return bool(piece.sizes[0] > 0 or piece.sizes[1] > 0)
 
 
-def is_near(use: Figures, piece: Piece, is_out: bool, half: int, others: int) -> bool:  # noqa: FBT001 - compiled
+def needs_no_model(use: Figures, segments: Segments, piece: Piece, number: int) -> bool:
+    """Whether a piece has one half of each side, which are a pair, or one side only."""
+    outs, ins, out_start = piece.sizes[0], piece.sizes[1], segments.out_first[number]
+    if outs == 1 and ins == 1:
+        out = out_start + piece.outbound[0]
+        segments.partner[out], segments.confidence[out], segments.alternatives[out] = piece.inbound[0], use.at_most, 0
+        return True
+    if outs and ins:
+        return False
+    for out in range(outs):
+        segments.partner[out_start + piece.outbound[out]] = -1
+    return True
+
+
+def is_near(use: Figures, piece: Piece, is_out: bool, half: int, others: int) -> bool:
     """Whether a half may belong to any of the other side."""
     for other in range(others):
         if (piece.cost[half, other] if is_out else piece.cost[other, half]) < use.no_partner:
@@ -83,28 +103,13 @@ def first_assignment(use: Figures, segments: Segments, piece: Piece, number: int
             cost = end * end + use.duration_weight * span * span
             piece.cost[out, inn] = cost
             piece.price[out, inn] = min(cost, 2 * use.no_partner)
+    piece.sizes[OUT_AT], piece.sizes[IN_AT] = 0, 0
     turned = assign(piece.price, outs, ins, piece.assigned)
     for out in range(outs):
         inn = partner_in(piece.assigned, turned, out)
+        segments.partner[out_start + out] = -1
         if inn >= 0 and piece.cost[out, inn] < use.no_partner:
             segments.partner[out_start + out] = inn
-
-
-def match_piece(trellis: BothWays, use: Figures, tables: Tables, segments: Segments, piece: Piece, number: int) -> None:
-    """Match a piece of a segment."""
-    outs, ins = piece.sizes[0], piece.sizes[1]
-    out_start = segments.out_first[number]
-    if outs == 1 and ins == 1:
-        out = out_start + piece.outbound[0]
-        segments.partner[out], segments.confidence[out], segments.alternatives[out] = piece.inbound[0], use.at_most, 0
-        return
-    if outs and ins:
-        lay_out(use, segments, piece, number)
-        learn(trellis, piece, use, tables, segments.usual_delay[number])
-        decide(use, segments, piece, out_start)
-    else:
-        for out in range(outs):
-            segments.partner[out_start + piece.outbound[out]] = -1
 
 
 def lay_out(use: Figures, segments: Segments, piece: Piece, number: int) -> None:

@@ -50,7 +50,7 @@ def assign(cost: FloatArray, rows: int, columns: int, found: Assigned) -> bool:
     return turned
 
 
-def augment(cost: FloatArray, turned: bool, many: int, start: int, found: Assigned) -> None:  # noqa: FBT001 - compiled
+def augment(cost: FloatArray, turned: bool, many: int, start: int, found: Assigned) -> None:
     """Assign one more row."""
     for column in range(many):
         found.left[column] = column
@@ -92,6 +92,6 @@ def augment(cost: FloatArray, turned: bool, many: int, start: int, found: Assign
         column = before
 
 
-def partner_in(found: Assigned, turned: bool, out: int) -> int:  # noqa: FBT001 - compiled
+def partner_in(found: Assigned, turned: bool, out: int) -> int:
     """The column of a row of the table, or -1."""
     return int(found.row[out] if turned else found.column[out])

@@ -55,7 +55,7 @@ def start_order(piece: Piece, use: Figures) -> None:
         piece.order[place] = by_port[piece.order[place]]
 
 
-def fit_starts(piece: Piece, use: Figures, tables: Tables, learned: bool) -> None:  # noqa: FBT001 - compiled
+def fit_starts(piece: Piece, use: Figures, tables: Tables, learned: bool) -> None:
     """Fill in `piece.fit`, from `piece.share` where something was learned: `StartEmissions.given`."""
     outs, ins = piece.sizes[0], piece.sizes[1]
     if learned:

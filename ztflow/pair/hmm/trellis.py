@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ztflow.jit.link import FloatRow, FloatTable, Int32Table, IntRow, IntTable
-from ztflow.pair.hmm.transitions import NO_PARTNER, Burst
+from ztflow.pair.hmm.transitions import Burst
 
 RING_WORDS, WORD_BITS = 16, 32
 """Words, and bits of each, that say which early ends are taken, from the lowest that is not; powers of two."""
@@ -217,7 +217,7 @@ def place_of(scratch: Scratch, state_hash: int) -> int:
     while scratch.slot[at] >= 0 and scratch.found[at] != state_hash:
         at = (at + 1) & mask
     scratch.found[at] = state_hash
-    return at
+    return int(at)
 
 
 def limit(burst: Burst, scratch: Scratch, states: int) -> int:
@@ -229,7 +229,7 @@ def limit(burst: Burst, scratch: Scratch, states: int) -> int:
     while places <= 2 * looked_at:
         places *= 2
     scratch.sizes[MASK_AT] = places - 1
-    return min(states, looked_at)
+    return min(looked_at, states)
 
 
 def look_ahead(burst: Burst, found: LookAhead) -> None:
