@@ -14,7 +14,8 @@ from scoring import Pair, Truth, place_of, position
 import ztflow
 from ztflow.pair.assignment import batches
 from ztflow.pair.assignment.batches import Segment
-from ztflow.pair.assignment.matching import MATCHING, match_segments, nearest
+from ztflow.pair.assignment.matching import match_segments, nearest
+from ztflow.pair.assignment.matching_parameters import MATCHING
 from ztflow.pair.features.full import full_features
 from ztflow.pair.hmm.forward_backward import Beam, sum_paths
 from ztflow.pair.hmm.posterior import POSTERIOR

@@ -249,10 +249,10 @@ def test_a_burst_says_the_same_whatever_was_worked_on_in_its_room_before():
         early = np.cumsum(rng.exponential(40, slots))
         bursts.append(burst_of(np.sort(early + rng.exponential(200, slots) + 20), early, slots))
     beam = Beam(100, 9.0)
-    rooms._KEPT.of_burst.clear()
+    rooms._ROOMS.of_burst.clear()
     first = [sum_paths(burst, beam) for burst in bursts]
     for burst, before in reversed([*zip(bursts, first, strict=True)]):
         again = sum_paths(burst, beam)
         assert again.total == before.total
         assert np.array_equal(again.posterior, before.posterior)
-    assert len(rooms._KEPT.of_burst) == 3
+    assert len(rooms._ROOMS.of_burst) == 3

@@ -13,7 +13,8 @@ from queues_by_hand import burst, in_batches, true_partners
 
 from ztflow.columns.dtypes import NO_TIME
 from ztflow.pair.assignment.batches import Segment
-from ztflow.pair.assignment.matching import MATCHING, _assign, _matched, match_segments, nearest
+from ztflow.pair.assignment.matching import _assign, _matched, match_segments, nearest
+from ztflow.pair.assignment.matching_parameters import MATCHING
 from ztflow.pair.hmm import posterior, solver
 from ztflow.pair.hmm.forward_backward import Beam, InPython, PathSums, runner
 from ztflow.pair.hmm.rooms import no_counts

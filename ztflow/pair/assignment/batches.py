@@ -6,20 +6,18 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, FloatArray, Index, IntArray
+from ztflow.pair.assignment.matching_parameters import MatchingParameters
 from ztflow.pair.hmm import rooms
 from ztflow.pair.hmm.figures import Figures, Segments, Tables, Work
 from ztflow.pair.hmm.forward_backward import runner
 from ztflow.pair.hmm.start_lags import grid_of
 from ztflow.pair.hmm.transition_rates import TransitionRates, default_rates, services
 from ztflow.pair.reach import REACH, Reach
-
-if TYPE_CHECKING:
-    from ztflow.pair.assignment.matching import MatchingParameters
 
 
 @dataclass(frozen=True, slots=True)

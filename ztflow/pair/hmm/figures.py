@@ -11,9 +11,6 @@ from ztflow.jit.link import FloatRow, FloatTable, IntRow
 from ztflow.pair.hmm.solver import Assigned
 from ztflow.pair.hmm.trellis import BothWays, Transitions
 
-MILLISECOND = 1000.0
-"""A duration is cut to whole milliseconds: the true start lies up to this much before `end - duration`."""
-
 
 class Figures(NamedTuple):
     """Fields of the same names of the parameter objects; those of beams are `Beam`'s, after the beam's name."""

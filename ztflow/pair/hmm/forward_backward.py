@@ -27,12 +27,12 @@ SLOW_FROM = 100
 """Late ends added up in Python before a warning that this is slow: one to ten seconds of work."""
 
 TRELLIS_CODE = Cache(
-    "lattice",
+    "lattice", "ztflow.columns.dtypes",
     *(
         f"ztflow.pair.hmm.{module}"
         for module in (
             "transitions", "trellis", "forward", "backward", "figures", "ordering", "solver", "start_fits", "learning",
-            "segment_matching", "jit",
+            "segment_matching", "jit", "emissions", "start_lags",
         )
     ),
 )  # fmt: skip

@@ -44,7 +44,7 @@ class Room:
     onward: FloatArray
 
 
-class _Kept(local):
+class _Rooms(local):
     """What a thread keeps: making it takes longer than using it."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _Kept(local):
         self.of_pieces: dict[tuple[Any, ...], tuple[BothWays, Piece]] = {}
 
 
-_KEPT = _Kept()
+_ROOMS = _Rooms()
 
 
 def for_burst(slots: int, states: int) -> Room:
@@ -61,9 +61,9 @@ def for_burst(slots: int, states: int) -> Room:
     keep = min(states, looked_at)
     if slots > KEPT_UP_TO:
         return _room(looked_at, keep, slots)
-    if looked_at not in _KEPT.of_burst:
-        _KEPT.of_burst[looked_at] = _room(looked_at, keep, KEPT_UP_TO)
-    return _KEPT.of_burst[looked_at]
+    if looked_at not in _ROOMS.of_burst:
+        _ROOMS.of_burst[looked_at] = _room(looked_at, keep, KEPT_UP_TO)
+    return _ROOMS.of_burst[looked_at]
 
 
 def for_pieces(slots: int, use: Figures, lags: int) -> tuple[BothWays, Piece]:
@@ -72,9 +72,9 @@ def for_pieces(slots: int, use: Figures, lags: int) -> tuple[BothWays, Piece]:
     if slots > KEPT_UP_TO:
         return _for_pieces(slots, use, lags)
     key = (*beams, lags, use.neighbours)
-    if key not in _KEPT.of_pieces:
-        _KEPT.of_pieces[key] = _for_pieces(KEPT_UP_TO, use, lags)
-    return _KEPT.of_pieces[key]
+    if key not in _ROOMS.of_pieces:
+        _ROOMS.of_pieces[key] = _for_pieces(KEPT_UP_TO, use, lags)
+    return _ROOMS.of_pieces[key]
 
 
 def _for_pieces(slots: int, use: Figures, lags: int) -> tuple[BothWays, Piece]:

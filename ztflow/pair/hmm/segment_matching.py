@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ztflow.columns.dtypes import FloatArray, IntArray
+from ztflow.columns.dtypes import NO_TIME, FloatArray, IntArray
 from ztflow.pair.hmm.backward import both_ways
 from ztflow.pair.hmm.figures import Figures, Piece, Segments, Tables
 from ztflow.pair.hmm.learning import learn
@@ -15,8 +15,6 @@ from ztflow.pair.hmm.ordering import middle_of, sort
 from ztflow.pair.hmm.solver import assign, partner_in
 from ztflow.pair.hmm.trellis import BothWays
 
-UNKNOWN = -(1 << 63)
-"""`NO_TIME`."""
 OUT_AT, IN_AT = 2, 3
 """Places in `Piece.sizes`: how many halves of each side of the segment were looked at."""
 
@@ -127,7 +125,7 @@ def lay_out(use: Figures, segments: Segments, piece: Piece, number: int) -> None
         piece.out_latest[out] = piece.out_time[out] - 1000.0 * duration
         piece.out_port[out] = segments.out_port[at]
         slack = use.piece_pause
-        possible = noted != UNKNOWN and noted <= end + slack and noted >= end - 1000 * duration - slack
+        possible = noted != NO_TIME and noted <= end + slack and noted >= end - 1000 * duration - slack
         piece.noted[out] = float(noted - zero) if possible else math.nan
         piece.guess[out] = -1
         for inn in range(piece.sizes[1]):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ztflow.columns.dtypes import FloatArray
 from ztflow.jit.link import FloatRow, IntRow
 
-ENDLESS = 1e300
+UNREACHED = 1e300
 """More than any path costs."""
 
 
@@ -54,10 +54,10 @@ def augment(cost: FloatArray, turned: bool, many: int, start: int, found: Assign
     """Assign one more row."""
     for column in range(many):
         found.left[column] = column
-        found.shortest[column] = ENDLESS
+        found.shortest[column] = UNREACHED
     left, reached, row, least, end = many, 0, start, 0.0, -1
     while end < 0:
-        nearest, lowest = -1, ENDLESS
+        nearest, lowest = -1, UNREACHED
         base = least - found.row_price[row]
         for place in range(left):
             column = found.left[place]

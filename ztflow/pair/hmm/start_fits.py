@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from ztflow.columns.dtypes import FloatArray
-from ztflow.pair.hmm.figures import MILLISECOND, Figures, Piece, Tables
+from ztflow.pair.hmm.emissions import IMPOSSIBLE
+from ztflow.pair.hmm.figures import Figures, Piece, Tables
 from ztflow.pair.hmm.ordering import sort
+from ztflow.pair.hmm.start_lags import MILLISECOND
 
-IMPOSSIBLE = 1e-9
-"""Least probability, so that its logarithm is finite; as in `emissions`."""
 PORTS = 65536
+"""The range of ports, used in a circle."""
 
 
 def start_order(piece: Piece, use: Figures) -> None:
