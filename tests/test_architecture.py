@@ -17,7 +17,8 @@ PACKAGE = Path(ztflow.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "version"),
-    ("text", "columns", "files", "memory", "threads"),
+    ("memory",),
+    ("text", "columns", "files", "threads"),
     ("model",),
     ("jit",),
     ("parse",),

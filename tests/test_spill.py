@@ -85,6 +85,11 @@ def flows(*ends, line=0):
     return pa.Table.from_pylist(rows, FLOWS_SCHEMA)
 
 
+def pushed(kept, table, until):
+    kept.hold(table)
+    return kept.before(until)
+
+
 def ends(*parts):
     return [end for part in parts for end in part.column("end").cast(pa.int64()).to_pylist()]
 
@@ -92,10 +97,10 @@ def ends(*parts):
 @pytest.mark.parametrize("limit", [0, 1, 3, 100])
 def test_flows_wait_for_those_that_end_before_them(limit):
     with EndOrder(limit=limit) as kept:
-        assert ends(*kept.push(flows(5, 3), 4)) == [3]
-        assert ends(*kept.push(flows(4), 5)) == [4]
-        assert ends(*kept.push(flows(None, 7, 8, 9, 10, 11), 5)) == []
-        assert ends(*kept.push(flows(6), 8)) == [5, 6, 7]
+        assert ends(*pushed(kept, flows(5, 3), 4)) == [3]
+        assert ends(*pushed(kept, flows(4), 5)) == [4]
+        assert ends(*pushed(kept, flows(None, 7, 8, 9, 10, 11), 5)) == []
+        assert ends(*pushed(kept, flows(6), 8)) == [5, 6, 7]
         assert ends(*kept.finish()) == [8, 9, 10, 11, None]
         assert ends(*kept.finish()) == []
 
@@ -109,7 +114,7 @@ def test_flows_by_way_of_the_disk_come_in_the_order_of_those_that_stayed(batches
         out = []
         with EndOrder(limit=limit, portion=6 * 10_000) as kept:
             for number, batch in enumerate(batches):
-                out += kept.push(flows(*batch, line=number), 4 * number)
+                out += pushed(kept, flows(*batch, line=number), 4 * number)
             out += kept.finish()
         return [row for part in out for row in zip(ends(part), part.column("outbound_line").to_pylist(), strict=True)]
 
@@ -129,7 +134,7 @@ def test_what_becomes_free_at_once_comes_in_slices():
     with EndOrder(limit=0, portion=spill.STRETCHES * 10 * row) as kept:
         for run in range(5):
             kept.hold(flows(*range(run, 1000, 5)))
-        sizes = [part.num_rows for part in kept.push(flows(2000), 1500)]
+        sizes = [part.num_rows for part in pushed(kept, flows(2000), 1500)]
         assert sum(sizes) == 1000
         assert max(sizes) <= (spill.STRETCHES + 5) * 11
         assert ends(*kept.finish()) == [2000]

@@ -38,6 +38,27 @@ def test_parts_come_in_order_made_on_another_thread_where_there_are_two_processo
     assert (set(made_on) == {threading.get_ident()}) == (count == 1)
 
 
+def test_nothing_is_made_ahead_while_memory_is_short(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    short = iter([False, True, True, False, False])
+    monkeypatch.setattr(threads, "plenty", lambda: not next(short))
+    made = []
+
+    def parts():
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    at_hand = []
+    for number in one_ahead(parts(), "test"):
+        wait_until = time.monotonic() + 5
+        while number == 0 and len(made) < 2 and time.monotonic() < wait_until:
+            time.sleep(0.001)
+        at_hand.append(len(made) - 1 - number)
+    assert at_hand[:3] == [1, 0, 0], "while the second and the third are worked on, no further one is made"
+    assert made == list(range(5))
+
+
 def test_an_error_comes_in_its_place(count):
     def parts():
         yield 1

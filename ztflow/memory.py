@@ -102,6 +102,8 @@ reasons (a notebook) there is nothing to find, however often one looks."""
 
 _left = 0
 """Resident bytes when all that was freed had last been returned."""
+_enough = 0
+"""Resident bytes from which memory is short; 0 while no bound is kept."""
 
 
 def keep_below(bound: int) -> None:
@@ -109,15 +111,23 @@ def keep_below(bound: int) -> None:
 
     Cost: some microseconds, or milliseconds where memory has grown since the last time.
     """
-    global _left  # noqa: PLW0603 - memory is the process's, not a caller's
+    global _left, _enough  # noqa: PLW0603 - memory is the process's, not a caller's
+    _enough = bound * 5 // 8
     if sys.platform != "linux":
         return
     with suppress(OSError, ValueError):
         resident = _resident()
         _left = min(_left, resident)
-        if resident > max(bound * 5 // 8, _left + _SLACK):
+        if resident > max(_enough, _left + _SLACK):
             give_back()
             _left = _resident()
+
+
+def plenty() -> bool:
+    """Whether there is room to work ahead: less of the bound kept last is in use than where `keep_below` begins."""
+    with suppress(OSError, ValueError):
+        return not _enough or _resident() < _enough
+    return True  # nobody can tell
 
 
 def _resident() -> int:

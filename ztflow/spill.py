@@ -320,9 +320,8 @@ class EndOrder(_Ordering):
         else:
             self._held.append(_Held(FLOWS_SCHEMA.empty_table(), self._runs.write(table)))
 
-    def push(self, flows: pa.Table, until: int) -> Iterator[pa.Table]:
-        """Take in flows; give in slices those that end before `until` (microseconds), which nothing later precedes."""
-        self.hold(flows)
+    def before(self, until: int) -> Iterator[pa.Table]:
+        """Give in slices the flows that end before `until` (microseconds), which no later one precedes."""
         edge = None
         while edge != until:
             # Runs overlap, so a slice may hold a stretch of each; beyond those in memory it is about so many stretches.
@@ -350,15 +349,14 @@ class EndOrder(_Ordering):
 
     def finish(self) -> Iterator[pa.Table]:
         """The rest, in slices; flows without a time last. At least one table, which may be empty."""
-        empty = FLOWS_SCHEMA.empty_table()
-        yield from self.push(empty, AFTER_ALL)
+        yield from self.before(AFTER_ALL)
         given = False
         for table in self._of_one_time(AFTER_ALL):
             given = True
             yield table
         self._held = []
         if not given:
-            yield empty
+            yield FLOWS_SCHEMA.empty_table()
 
 
 @dataclass(slots=True)

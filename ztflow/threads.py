@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ztflow.memory import plenty
+
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 """Where the kernel says what share of the processors a container may use (cgroup v2): microseconds, of how many."""
 
@@ -32,14 +34,15 @@ def processors() -> int:
 def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
     """What a generator gives, each made on another thread while the one before is worked on.
 
-    With one processor all is done on this one. An error comes in its place. Where the caller stops early, or a signal
-    ends it, the part that is being made is waited for, but no longer than `LEFT_TO_FINISH`.
+    With one processor, or while memory is short (`memory.plenty`), all is done where it is asked for. An error comes in
+    its place. Where the caller stops early, or a signal ends it, the part that is being made is waited for, but no
+    longer than `LEFT_TO_FINISH`.
 
     Args:
         parts: Makes the parts; closed at the end, unless it is still at work by then.
         name: Of the thread.
 
-    Memory: one part more.
+    Memory: one part more, and what it takes to make it, where there is plenty.
     """
     if processors() < 2:
         yield from parts
@@ -49,9 +52,12 @@ def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
     coming = thread.submit(next, parts, end)
     try:
         while (part := coming.result()) is not end:
-            coming = thread.submit(next, parts, end)
+            if ahead := plenty():
+                coming = thread.submit(next, parts, end)
             yield part  # type: ignore[misc]
             del part
+            if not ahead:
+                coming = thread.submit(next, parts, end)
     finally:
         thread.shutdown(wait=False, cancel_futures=True)
         if wait([coming], LEFT_TO_FINISH).done:

@@ -40,6 +40,9 @@ class Done:
     def result(self):
         return self._value
 
+    def add_done_callback(self, call):
+        call(self)
+
 
 def _results(one):
     if isinstance(one, Done):

@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ztflow.cluster.connect import Scheduler
-from ztflow.cluster.engine import OnError, Progress, Reading
+from ztflow.cluster.engine import OnError, Reading
 from ztflow.cluster.plan import is_address
+from ztflow.cluster.progress import Progress
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of
 from ztflow.model.provenance import ReadReport
+from ztflow.place import Known, known_inventory
 from ztflow.read.sources.given import Given
-from ztflow.session.pairing import Known, known_inventory
 
 __all__ = ["Reading", "Scheduler", "reading"]
 

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import combinations
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ztflow.cluster.parsing import Part, Times
+from ztflow.cluster.parting import Read
 from ztflow.cluster.plan import Piece, opened
-from ztflow.columns.dtypes import AFTER_ALL, BoolArray
+from ztflow.columns.dtypes import BoolArray
 from ztflow.model.provenance import ReadReport, ReadStats
 from ztflow.read.duplicates import IDENTIFYING, REPLAY_GAP, Copies, Overlaps
 from ztflow.read.sources.twins import Kin, kin_of
@@ -74,7 +76,7 @@ def kept(streams: Sequence[tuple[list[Part], ReadStats]]) -> Iterator[list[tuple
         for part in parts:
             mask: Mask = None
             if part.said.rows:
-                slim = part.halves.client.submit(_slim, part.halves, pure=False).result()
+                slim = part.read.client.submit(_slim, part.read, part.stream, pure=False).result()
                 again = overlaps.copies(number, slim, in_order=part.said.ordered)
                 stats.duplicates += int(again.sum())
                 mask = ~again if again.any() else None
@@ -84,26 +86,28 @@ def kept(streams: Sequence[tuple[list[Part], ReadStats]]) -> Iterator[list[tuple
 
 
 def may_hold_copies(streams: Sequence[Sequence[Times]]) -> bool:
-    """Whether lines of a stream can have come before, in it or in another; sure only when it says no."""
-    spans: list[Times] = []
+    """Whether lines of a stream can have come before, in it or in another; sure only when it says no.
+
+    Within a stream that asks for a ztunnel whose time goes back, as `Overlaps` has it: ztunnels that are behind each
+    other are no sign of it.
+    """
+    spans: list[tuple[int, int, set[str | None]]] = []
     for parts in streams:
-        timed = [part for part in parts if part.first != AFTER_ALL]
-        if not timed:
-            continue
-        last = timed[0].last
+        timed = [part for part in parts if part.turns]
+        latest: dict[str | None, int] = {}
         for part in timed:
-            if part.back or part.first < last - REPLAY_GAP:
+            if part.back or any(latest.get(pod, first) - first > REPLAY_GAP for pod, (first, _) in part.turns.items()):
                 return True
-            last = max(last, part.last)
-        pods = frozenset(pod for part in timed for pod in part.pods)
-        spans.append(Times(min(part.first for part in timed), last, pods, back=False, traced=False))
-    spans.sort(key=lambda one: one.first)
+            latest.update((pod, last) for pod, (_, last) in part.turns.items())
+        if timed:
+            spans.append((min(part.first for part in timed), max(part.last for part in timed), set(latest)))
+    spans.sort(key=itemgetter(0))
     return any(
-        one.first <= other.last and other.first <= one.last
-        and (None in one.pods or None in other.pods or not one.pods.isdisjoint(other.pods))
+        one[0] <= other[1] and other[0] <= one[1]
+        and (None in one[2] or None in other[2] or not one[2].isdisjoint(other[2]))
         for one, other in combinations(spans, 2)
     )  # fmt: skip
 
 
-def _slim(halves: pa.Table) -> pa.Table:
-    return halves.select([*IDENTIFYING, "ztunnel_pod"])
+def _slim(read: Read, stream: int) -> pa.Table:
+    return read[0][stream].whole().select([*IDENTIFYING, "ztunnel_pod"])

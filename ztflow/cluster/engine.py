@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from operator import itemgetter
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.connect import Scheduler, connected
+from ztflow.cluster.connect import Scheduler, connected, handed
 from ztflow.cluster.copies import Mask, kept, without_twins
 from ztflow.cluster.pairing import Heard, paired
 from ztflow.cluster.parsing import Part, Reader, registered
-from ztflow.cluster.parting import Known, Merged, ends_of, links, merged_by, parted, whole_halves
-from ztflow.cluster.placing import Sorted, in_order, placed
-from ztflow.cluster.plan import BLOCK_BYTES, plan
+from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, part_of, parted_again
+from ztflow.cluster.placing import Finish, as_it_is, in_order, placed, stretches
+from ztflow.cluster.plan import expected_lines, plan
+from ztflow.cluster.progress import PAIRED, PLACED, READ, Meter, Progress
 from ztflow.cluster.saving import Saved, saved
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 PAIRED_AT_ONCE: Final = 500_000
 """Access lines of a part, about: what a worker pairs at once, some 1 KB each."""
+_TOO_LARGE: Final = 2
+"""How many times as many parts have to be needed as were planned, for all to be parted anew."""
 
 OnError = Callable[[SourceError], None]
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass
@@ -56,9 +57,9 @@ class Reading:
         memory: Bytes a worker may take that is started here.
         wrapper: As for `read.read_inputs`.
         on_error: As for `read.read_inputs`.
-        progress: Likewise.
+        progress: Called now and then with bytes of input that are done, all steps counted, and bytes in all.
         report: Takes the counts.
-        block: Bytes of a block of input.
+        block: Bytes of a block of input; by the size of all of it unless given.
         rows: Access lines that are paired by one task, about.
     """
 
@@ -70,10 +71,11 @@ class Reading:
     on_error: OnError | None = None
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
-    block: int = BLOCK_BYTES
+    block: int | None = None
     rows: int = PAIRED_AT_ONCE
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
+    _meter: Meter = field(init=False, repr=False)
 
     def flows(self, requests: Sequence[pa.Table] = ()) -> Iterator[Flows]:
         """The flows in order of their end, in tables of about `PAIRED_AT_ONCE` rows; one at least.
@@ -106,22 +108,24 @@ class Reading:
         """
         with connected(self.scheduler, self.memory) as client:
             session, requests = _Placing(self.inventory, self.report), list[pa.Table]()
-            stretches = self._stretches(client, session, requests)
-            if requests or session.compares:
-                raise UsageError(
-                    "with logs of waypoints, or dumps of open connections, the flows have to come together"
-                )
-            wrote = [client.submit(saved, one, folder, at, pure=False) for at, one in enumerate(stretches)]
-            del stretches
+
+            def apart() -> None:
+                if requests or session.compares:
+                    raise UsageError(
+                        "with logs of waypoints, or dumps of open connections, the flows have to come together"
+                    )
+
+            wrote = self._stretches(client, session, requests, partial(saved, folder=folder), apart)
             found: list[Saved] = client.gather(wrote)
         for one in found:
             session.note(one)
+        self._meter.finish()
         return [file for one in found for file in one.files]
 
     def _flows(self, session: _Placing, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
             given = False
-            for table in _coming(self._stretches(client, session, requests)):
+            for table in self._coming(self._stretches(client, session, requests, as_it_is)):
                 given = True
                 yield session.given(table)
             if (left := session.left()) is not None:
@@ -129,51 +133,86 @@ class Reading:
             elif not given:
                 yield session.given(FLOWS_SCHEMA.empty_table())
 
-    def _stretches(self, client: Client, session: _Placing, requests: list[pa.Table]) -> list[Future]:
-        """All flows on the workers, in stretches of time; takes the lines of waypoints' logs out of the input."""
-        parts = self._parts(client)
+    def _stretches(
+        self,
+        client: Client,
+        session: _Placing,
+        requests: list[pa.Table],
+        finish: Finish,
+        check: Callable[[], None] = lambda: None,
+    ) -> list[Future]:
+        """All flows on the workers, in stretches of time; takes the lines of waypoints' logs out of the input.
+
+        Args:
+            client: The cluster.
+            session: Learns places.
+            requests: Filled with the lines of waypoints' logs.
+            finish: What becomes of a stretch, on the workers.
+            check: Called when all is read.
+        """
+        parts, planned = self._parts(client, one_part=False)
         requests += [table for part, _ in parts for table in part.said.requests]
+        check()
         facts = [fact for part, _ in parts for fact in part.said.facts]
         legacy = LegacyPairer(wait=None)
         ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
-        rows = sum(part.said.rows for part, _ in parts)
-        count = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
-        pieces, heard = self._shuffled(client, session, parts, count, facts)
+        pieces, heard = self._shuffled(client, session, parts, planned, facts)
         del parts  # what nothing asks for any more leaves the workers
-        topology = client.submit(_same, session.topology, pure=False)
-        made = paired(client, [[piece[at] for piece in pieces] for at in range(count)], heard)
+        topology = handed(client, session.topology)
+        count = len(pieces)
+        made = paired(client, pieces, heard, topology, self._meter)
         del pieces, heard
-        tables = [client.submit(placed, list(two), topology, pure=False) for two in made]
         if any(table.num_rows for table in ready):
-            tables.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
-        return _in_time(client, tables, "end", count)
+            made.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
+        return self._last(stretches(client, made, "end", count, finish))
 
     def records(self) -> Iterator[Halves]:
         """The access lines in order of time, in tables of about `PAIRED_AT_ONCE` rows."""
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
-            parts = self._parts(client)
+            parts, _ = self._parts(client, one_part=True)
             for part, _ in parts:
                 for table in part.said.flows:
                     no_flows(ReadBatch(Halves(), [], part.said.name, table))
             facts = [fact for part, _ in parts for fact in part.said.facts]
-            whole = [client.submit(whole_halves, part.halves, mask, part.offset, pure=False) for part, mask in parts]
+            whole = [
+                client.submit(kept_of, part.read, part.stream, mask, part.offset, pure=False) for part, mask in parts
+            ]
             session.learn(facts, client.gather([client.submit(ends_of, one, pure=False) for one in whole]))
-            topology = client.submit(_same, session.topology, pure=False)
-            tables = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
+            topology = handed(client, session.topology)
+            made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
+            self._meter.after(made, PAIRED + PLACED)
             rows = sum(part.said.rows for part, _ in parts)
-            for table in _coming(_in_time(client, tables, "time", max(1, -(-rows // self.rows)))):
+            count = max(1, -(-rows // self.rows))
+            for table in self._coming(self._last(stretches(client, made, "time", count, as_it_is))):
                 yield Halves(table, owners=session.owners)
 
-    def _parts(self, client: Client) -> list[tuple[Part, Mask]]:
-        """All inputs, read; copies found and counted."""
+    def _last(self, tasks: list[Future]) -> list[Future]:
+        self._meter.after(tasks, 1 - READ - PAIRED - PLACED)
+        return tasks
+
+    def _coming(self, stretches: list[Future]) -> Iterator[pa.Table]:
+        """The tables of stretches that have any rows; a worker keeps none that was given."""
+        while stretches:
+            table = stretches.pop(0).result()
+            if not stretches:
+                self._meter.finish()
+            if table is not None:
+                yield table
+
+    def _parts(self, client: Client, *, one_part: bool) -> tuple[list[tuple[Part, Mask]], int]:
+        """All inputs, read; copies found and counted. And in how many parts the access lines are."""
         skipped = Skipped(self.report.skipped)
-        pieces = plan(self.inputs, skipped, self._failed, self.block)
+        workers = _workers(client)
+        pieces = plan(self.inputs, skipped, self._failed, self.block, workers)
         pieces = without_twins(client, pieces, self.report)
-        meter = _Meter(sum(one.stop - one.start for some in pieces for one in some), self.progress)
-        reader = Reader(client, self.wrapper, self._failed, meter)
+        every = [one for some in pieces for one in some]
+        lines = sum(expected_lines(one) for one in every)
+        planned = 1 if one_part else max(1, min(len(every), workers), -(-lines // self.rows))
+        self._meter = Meter(sum(one.stop - one.start for one in every), self.progress)
+        reader = Reader(client, self.wrapper, planned, self._failed, self._meter.read)
         streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]
-        return [one for some in kept(streams) for one in some]
+        return [one for some in kept(streams) for one in some], planned
 
     def _failed(self, error: SourceError) -> None:
         self.report.errors.append(error)
@@ -182,23 +221,31 @@ class Reading:
         self.on_error(error)
 
     def _shuffled(
-        self, client: Client, session: _Placing, parts: list[tuple[Part, Mask]], count: int, facts: list[Fact]
+        self, client: Client, session: _Placing, parts: list[tuple[Part, Mask]], planned: int, facts: list[Fact]
     ) -> tuple[list[list[Future]], Future]:
-        """The access lines of every part of the input, by part of the pairing; and what all have to know."""
-        nothing = np.zeros(0, np.uint64)
-        merged = Merged(nothing, nothing)
-        traced = [part.halves for part, _ in parts if part.said.times.traced]
-        if count > 1 and traced:
-            merged = merged_by(client.gather([client.submit(links, halves, pure=False) for halves in traced]))
-        made = [
-            client.submit(parted, part.halves, mask, part.offset, count, merged, pure=False) for part, mask in parts
-        ]
-        lists, told = ([client.submit(itemgetter(at), one, pure=False) for one in made] for at in (0, 1))
-        pieces = [[client.submit(itemgetter(at), one, pure=False) for at in range(count)] for one in lists]
-        seen, ends = SeenAddresses(), list[pa.Table]()
-        known: Known
-        for one in told:
-            known = one.result()
+        """The access lines of each part of the pairing, from all parts of the input; and what all have to know.
+
+        They were read in parts; only what showed that these were the wrong ones has them made anew.
+        """
+        rows = sum(part.said.rows for part, _ in parts)
+        wanted = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
+        count = wanted if wanted > _TOO_LARGE * planned else planned
+        traced = [part for part, _ in parts if part.said.times.traced]
+        merged = merged_by(
+            client.gather([client.submit(links, part.read, part.stream, pure=False) for part in traced])
+            if count > 1
+            else []
+        )
+        seen, ends, pieces = SeenAddresses(), list[pa.Table](), list["list[Future]"]()
+        anew = {
+            at: client.submit(parted_again, part.read, part.stream, mask, count, merged, pure=False)
+            for at, (part, mask) in enumerate(parts)
+            if mask is not None or count != planned or len(merged.group)
+        }
+        for at, (part, _) in enumerate(parts):
+            made, stream = (anew[at], 0) if at in anew else (part.read, part.stream)
+            pieces.append([client.submit(part_of, made, stream, one, part.offset, pure=False) for one in range(count)])
+            known: Known = client.submit(itemgetter(1), made, pure=False).result() if at in anew else part.said.known
             seen.absorb(known.seen)
             ends.append(known.ends)
             self.shuffled += known.bytes
@@ -207,7 +254,11 @@ class Reading:
         requests = ConnectRequests()
         requests.learn(facts)
         session.learn(facts, ends)
-        return pieces, client.submit(_same, Heard(seen, requests), pure=False)
+        # Where fewer lines came than their bytes made expect, a task takes several parts.
+        groups = min(wanted, count)
+        together = [range(one * count // groups, (one + 1) * count // groups) for one in range(groups)]
+        heard = handed(client, Heard(seen, requests))
+        return [[piece[at] for at in some for piece in pieces] for some in together], heard
 
 
 class _Placing(Session):
@@ -254,43 +305,8 @@ class _Placing(Session):
         return self._placed_below(table) if table.num_rows else None
 
 
-@dataclass
-class _Meter:
-    """Bytes read of bytes in all, counted from several threads."""
-
-    total: int
-    progress: Progress | None
-    done: int = 0
-    lock: Any = field(default_factory=Lock)
-
-    def __call__(self, count: int) -> None:
-        with self.lock:
-            self.done += count
-            if self.progress is not None:
-                self.progress(self.done if not self.total else min(self.done, self.total), self.total or None)
-
-
-def _in_time(client: Client, made: list[Future], time: str, count: int) -> list[Future]:
-    """The rows of tables on the workers in stretches of time, in order."""
-    points: list[Any] = client.gather([client.submit(itemgetter(1), one, pure=False) for one in made])
-    tables = [client.submit(itemgetter(0), one, pure=False) for one in made]
-    return Sorted(client, tables, points, time).stretches(count)
-
-
-def _coming(stretches: list[Future]) -> Iterator[pa.Table]:
-    """The tables of stretches that have any rows; a worker keeps none that was given."""
-    while stretches:
-        table = stretches.pop(0).result()
-        if table is not None:
-            yield table
-
-
 def _placed_lines(halves: pa.Table, topology: Topology) -> tuple[pa.Table, Any]:
     return in_order(place_ztunnels(halves, topology), "time")
-
-
-def _same(one: Any) -> Any:
-    return one
 
 
 def _workers(client: Client) -> int:

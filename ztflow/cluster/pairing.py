@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.parsing import one_table
+from ztflow.cluster.parting import one_table
+from ztflow.cluster.placing import InOrder, placed
+from ztflow.cluster.progress import PAIRED, PLACED, Meter
 from ztflow.columns.dtypes import IntArray
 from ztflow.pair.by_group import Chained, GroupPairer, Hops, chains
 from ztflow.pair.clocks.offsets import Offsets
-from ztflow.pair.clocks.shared import Counts, Evidence, offsets_of_all, stretches
+from ztflow.pair.clocks.shared import Counts, Evidence, Share, offsets_of_all, shares
 from ztflow.pair.exact_evidence import ConnectRequests
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
+from ztflow.place import Topology
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,58 +36,69 @@ class Heard:
     requests: ConnectRequests
 
 
-def isolate(tables: Sequence[pa.Table | None], heard: Heard) -> tuple[pa.Table, Evidence, GroupPairer, Counts]:
+First = tuple[pa.Table, Evidence, GroupPairer, Counts]
+"""What the first step gives: its flows, what it knows of the clocks, what the others go on with."""
+Second = tuple[GroupPairer, Hops, int]
+"""What the second step gives: what the third goes on with; hops, and how many."""
+
+
+def isolate(tables: Sequence[pa.Table | None], heard: Heard) -> First:
     """The first step, on a worker."""
     pairer = GroupPairer(heard.seen, heard.requests)
     flows, evidence = pairer.isolate(one_table([table for table in tables if table is not None]))
     return flows, evidence, pairer, evidence.counts()
 
 
-def match(pairer: GroupPairer, offsets: Mapping[int, Offsets]) -> tuple[GroupPairer, Hops, int]:
+def match(first: First, offsets: Sequence[Mapping[int, Offsets]]) -> Second:
     """The second step, on a worker. Results of tasks are not changed: Dask may have to use them again."""
-    pairer = pairer.fork()
-    hops = pairer.match(offsets)
+    pairer = first[2].fork()
+    hops = pairer.match({epoch: made for share in offsets for epoch, made in share.items()})
     return pairer, hops, len(hops.place)
 
 
-def conclude(pairer: GroupPairer, chained: Sequence[Chained]) -> pa.Table:
-    """The third step, on a worker."""
-    return pairer.fork().conclude(Chained.of(chained))
+def conclude(first: First, second: Second, chained: Sequence[Chained], topology: Topology) -> InOrder:
+    """The third step, on a worker: all flows of a part, placed."""
+    return placed([first[0], second[0].fork().conclude(Chained.of(chained))], topology)
 
 
-def _cut(evidence: Evidence, since: IntArray, until: IntArray) -> Evidence:
-    return evidence.cut(since, until)
+def _cut(first: First, share: Share) -> Evidence:
+    return first[1].cut(share)
 
 
-def _estimated(parts: Sequence[Evidence]) -> dict[int, Offsets]:
-    return offsets_of_all(parts)
+def _estimated(parts: Sequence[Evidence], epochs: IntArray) -> dict[int, Offsets]:
+    return offsets_of_all(parts, epochs)
 
 
-def _parted(hops: Hops, count: int) -> list[Hops]:
-    return hops.parted(count)
+def _parted(second: Second, count: int) -> list[Hops]:
+    return second[1].parted(count)
 
 
-def paired(client: Client, parts: Iterable[Sequence[Future]], heard: Future) -> list[tuple[Future, Future]]:
-    """The flows of each part, in two tables: those of the first step and those of the last."""
+def paired(
+    client: Client, parts: Iterable[Sequence[Future]], heard: Future, topology: Future, meter: Meter
+) -> list[Future]:
+    """The flows of each part, placed, in order of their end (`placing.InOrder`)."""
 
     def item(of: Future, at: int) -> Future:
         return client.submit(itemgetter(at), of, pure=False)
 
     first = [client.submit(isolate, list(tables), heard, pure=False) for tables in parts]
+    meter.after(first, PAIRED)
     counts: list[Counts] = client.gather([item(one, 3) for one in first])
-    edges = stretches(counts)
-    evidence = [client.submit(_cut, item(one, 1), *edges, pure=False) for one in first]
-    offsets = client.submit(_estimated, evidence, pure=False)
-    second = [client.submit(match, item(one, 2), offsets, pure=False) for one in first]
+    offsets = []
+    for share in shares(counts, len(client.nthreads())):
+        evidence = [client.submit(_cut, one, share, pure=False) for one in first]
+        offsets.append(client.submit(_estimated, evidence, share.epochs, pure=False))
+    second = [client.submit(match, one, offsets, pure=False) for one in first]
     hops: int = sum(client.gather([item(one, 2) for one in second]))
     count = -(-hops // _HOPS)
-    pieces = [client.submit(_parted, item(one, 1), count, pure=False) for one in second] if count else []
+    pieces = [client.submit(_parted, one, count, pure=False) for one in second] if count else []
     chained = [client.submit(chains, [item(one, at) for one in pieces], pure=False) for at in range(count)]
     third = []
-    for at, one in enumerate(second):
+    for at, both in enumerate(zip(first, second, strict=True)):
         mine = [item(part, at) for part in chained] if count else [_NONE_CHAINED]
-        third.append(client.submit(conclude, item(one, 0), mine, pure=False))
-    return [(item(one, 0), other) for one, other in zip(first, third, strict=True)]
+        third.append(client.submit(conclude, *both, mine, topology, pure=False))
+    meter.after(third, PLACED)
+    return third
 
 
 _NONE_CHAINED: Final = Chained(np.zeros(0, np.intp), [], np.zeros(0, np.int64), np.zeros(0, np.intp))

@@ -8,7 +8,7 @@ other; and what can only be read in one go (a UTF-16 log, a CSV of hosts) is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from ztflow.cluster.connect import handed
+from ztflow.cluster.parting import Known, Parted, one_table, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
+from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
+from ztflow.columns.sorting import class_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
-from ztflow.model.tables import HALVES_SCHEMA
 from ztflow.model.vocabulary import Producer
 from ztflow.read import ReadBatch, read_inputs
 from ztflow.read.blocks import BlockParser, Carried
@@ -43,35 +46,45 @@ Told = tuple[str, str, str]
 """An error of an input: its name, what is wrong, what to try. Such errors do not survive pickling."""
 
 
+Turns = Mapping[str | None, tuple[int, int]]
+"""When each ztunnel wrote its first and its last line of some, in their order: microseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """When the lines of a piece were written, and by whom: tells whether copies can be among them.
 
     Attributes:
-        first: Of the first one, microseconds; `AFTER_ALL` where none has a time.
-        last: Of the last one.
-        pods: The ztunnels that wrote them.
-        back: Whether time goes back by more than the disorder of one ztunnel.
+        first: Of the earliest one, microseconds; `AFTER_ALL` where none has a time.
+        last: Of the latest one.
+        turns: By whom.
+        back: Whether a ztunnel's time goes back by more than its own disorder.
         traced: Whether any has a trace id.
     """
 
     first: int
     last: int
-    pods: frozenset[str | None]
+    turns: Turns
     back: bool
     traced: bool
 
     @classmethod
     def of(cls, halves: pa.Table) -> Times:
-        """Those of a table in the order of the lines."""
+        """Those of a table in the order of the lines. Cost: a sort of small integers."""
         micros: IntArray = micros_of(halves.column("time"), AFTER_ALL)
-        micros = micros[micros != AFTER_ALL]
-        pods = frozenset(halves.column("ztunnel_pod").unique().to_pylist())
         traced = halves.column("trace_id").null_count < halves.num_rows
-        if not len(micros):
-            return cls(AFTER_ALL, AFTER_ALL, pods, back=False, traced=traced)
-        back = bool((np.maximum.accumulate(micros) - micros).max() > REPLAY_GAP)
-        return cls(int(micros.min()), int(micros.max()), pods, back, traced)
+        timed = np.flatnonzero(micros != AFTER_ALL)
+        if not len(timed):
+            return cls(AFTER_ALL, AFTER_ALL, {}, back=False, traced=traced)
+        pods = coded(halves, "ztunnel_pod").distinct().take(timed)
+        order = class_order((pods.codes + 1).astype(np.uint64))
+        at, code = micros[timed][order], pods.codes[order]
+        begins = np.concatenate([[True], code[1:] != code[:-1]])
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:], len(code)) - 1
+        back = bool(((at[:-1] - at[1:] > REPLAY_GAP) & ~begins[1:]).any())
+        turns = zip(at[first].tolist(), at[last].tolist(), strict=True)
+        return cls(int(at.min()), int(at.max()), dict(zip(pods.texts(order[first]), turns, strict=True)), back, traced)
 
 
 @dataclass(slots=True)
@@ -83,6 +96,7 @@ class Said:
         rows: Access lines.
         times: When they were written.
         stats: Counts.
+        known: What all parts have to know of the access lines.
         problems: Of lines that could not be read.
         events: See `StreamParser.events`.
         producers: See `StreamParser.producers`.
@@ -98,6 +112,7 @@ class Said:
     rows: int
     times: Times
     stats: ReadStats
+    known: Known
     problems: list[Problem] = field(default_factory=list)
     events: list[Fact] = field(default_factory=list)
     producers: dict[Producer, int] = field(default_factory=dict)
@@ -123,24 +138,27 @@ class Part:
     """A piece of a stream that was read: its access lines on a worker, the rest here.
 
     Attributes:
-        halves: The access lines, without copies looked for; a future.
+        read: What the task gave that read it (`parting.Read`); a future.
         said: The rest, its line numbers those of the whole input.
+        stream: Which of the streams of that task it is.
         offset: What the line numbers of the access lines lack.
     """
 
-    halves: Future
+    read: Future
     said: Said
+    stream: int = 0
     offset: int = 0
 
 
 def read_block(
-    piece: Piece, wrapper: str | None, carried: Carried | None, number: int
-) -> tuple[pa.Table, Said, Carried]:
+    piece: Piece, wrapper: str | None, parts: int, carried: Carried | None, number: int
+) -> tuple[list[Parted], Said, Carried]:
     """Read a block; runs on a worker.
 
     Args:
         piece: The block.
         wrapper: As for `read_inputs`.
+        parts: In how many parts the access lines are wanted.
         carried: What is known from before; None for the first block.
         number: Lines before it.
     """
@@ -150,21 +168,16 @@ def read_block(
     if piece.last:
         tables.append(parser.finish().to_arrow())
     halves = one_table(tables)
+    lines, known = parted(halves, parts)
     said = Said(
-        parser.source_file, halves.num_rows, Times.of(halves), parser.stats, parser.problems, parser.events,
-        parser.producers, parser.take_facts(), inside=piece.inside, number=number,
+        parser.source_file, halves.num_rows, Times.of(halves), parser.stats, known, parser.problems,
+        parser.events, parser.producers, parser.take_facts(), inside=piece.inside, number=number,
     )  # fmt: skip
-    return halves, said, parser.carried()
+    return [lines], said, parser.carried()
 
 
-def one_table(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables of access lines as one, with one dictionary a column."""
-    filled = [table for table in tables if table.num_rows]
-    return pa.concat_tables(filled or [HALVES_SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
-
-
-def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[Said], list[Told]]:
-    """Read an input in one go: one table and the rest for each stream in it; and errors."""
+def read_whole(piece: Piece, wrapper: str | None, parts: int) -> tuple[list[Parted], list[Said], list[Told]]:
+    """Read an input in one go: the access lines in parts, and the rest, for each stream in it; and errors."""
     report = ReadReport()
     errors: list[Told] = []
 
@@ -174,14 +187,15 @@ def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[
     batches: dict[int, list[ReadBatch]] = {}
     for batch in read_inputs([found(piece)], wrapper=wrapper, report=report, on_error=note, drop_copies=False):
         batches.setdefault(len(report.inputs) - 1, []).append(batch)
-    tables, rest = [], []
+    lines, rest = [], []
     for at, (single, (name, stats)) in enumerate(zip(report.singly(), report.inputs, strict=True)):
         came = batches.get(at, [])
         halves = one_table([batch.halves.to_arrow() for batch in came])
-        tables.append(halves)
+        made, known = parted(halves, parts)
+        lines.append(made)
         rest.append(
             Said(
-                name, halves.num_rows, Times.of(halves), stats, *single,
+                name, halves.num_rows, Times.of(halves), stats, known, *single,
                 [fact for batch in came for fact in batch.facts],
                 [batch.flows for batch in came if batch.flows is not None],
                 [batch.requests for batch in came if batch.requests is not None],
@@ -189,7 +203,7 @@ def read_whole(piece: Piece, wrapper: str | None) -> tuple[list[pa.Table], list[
                 ordered=bool(stats.physical_lines),
             )
         )  # fmt: skip
-    return tables, rest, errors
+    return lines, rest, errors
 
 
 @dataclass
@@ -199,12 +213,14 @@ class Reader:
     Args:
         client: The cluster.
         wrapper: As for `read_inputs`.
+        parts: In how many parts the access lines are wanted.
         fail: Called with an input that cannot be read.
         done: Called with bytes that were read.
     """
 
     client: Client
     wrapper: str | None
+    parts: int
     fail: Callable[[SourceError], None]
     done: Callable[[int], None]
 
@@ -221,10 +237,9 @@ class Reader:
 
     def _here(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
         """What only this process can read."""
-        tables, rest, errors = read_whole(piece, self.wrapper)
-        halves = [self.client.submit(_given, table, pure=False) for table in tables]
-        self.done(sum(said.stats.bytes for said in rest))
-        return [[Part(one, said)] for one, said in zip(halves, rest, strict=True)], errors
+        made = read_whole(piece, self.wrapper, self.parts)
+        self.done(sum(said.stats.bytes for said in made[1]))
+        return _single(handed(self.client, made), made[1]), made[2]
 
     def _streams(self, pieces: list[Piece]) -> tuple[list[list[Part]], list[Told]]:
         try:
@@ -237,12 +252,10 @@ class Reader:
             return [], [(error.source, error.detail, error.hint)]
 
     def _whole(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
-        made = self.client.submit(read_whole, piece, self.wrapper, pure=False)
-        tables, rest = (self.client.submit(itemgetter(at), made, pure=False) for at in (0, slice(1, None)))
-        said, errors = rest.result()
-        halves = [self.client.submit(itemgetter(at), tables, pure=False) for at in range(len(said))]
+        made = self.client.submit(read_whole, piece, self.wrapper, self.parts, pure=False)
+        said, errors = self.client.submit(_AND_THE_REST, made, pure=False).result()
         self.done(piece.size)
-        return [[Part(one, about)] for one, about in zip(halves, said, strict=True)], errors
+        return _single(made, said), errors
 
     def _blocks(self, pieces: list[Piece]) -> list[Part] | None:
         """The blocks of a file; None when it has to be read in one go."""
@@ -261,30 +274,34 @@ class Reader:
                 last = len(pieces) if again else at + 1
                 for other in range(at, last):
                     reading[other] = self._submit(pieces[other], true, number if other == at else 0)
-            halves, rest = reading[at]
+            read, rest = reading[at]
             said, true = rest.result()
             if true.whole:
                 return None
             offset = number - said.number
-            parts.append(Part(halves, said.moved(offset), offset))
+            parts.append(Part(read, said.moved(offset), 0, offset))
             number += said.stats.physical_lines
             self.done(piece.stop - piece.start)
         return parts
 
     def _submit(self, piece: Piece, carried: Carried | None, number: int) -> tuple[Future, Future]:
-        made = self.client.submit(read_block, piece, self.wrapper, carried, number, pure=False)
-        halves, rest = (self.client.submit(itemgetter(at), made, pure=False) for at in (0, slice(1, None)))
-        return halves, rest
+        made = self.client.submit(read_block, piece, self.wrapper, self.parts, carried, number, pure=False)
+        return made, self.client.submit(_AND_THE_REST, made, pure=False)
+
+
+_AND_THE_REST: Final = itemgetter(slice(1, None))
+"""What a reading task gives beside the access lines."""
+
+
+def _single(read: Future, said: list[Said]) -> list[list[Part]]:
+    """Streams of one part each."""
+    return [[Part(read, one, at)] for at, one in enumerate(said)]
 
 
 def probed(piece: Piece, wrapper: str | None) -> Carried:
     """What the first lines of a file teach."""
     head = b"".join(islice(lines_of_piece(replace(piece, stop=min(piece.stop, PROBE), last=False)), 64))
     return BlockParser.probe(head, piece.origin, wrapper)
-
-
-def _given(table: pa.Table) -> pa.Table:
-    return table
 
 
 def registered(parts: Sequence[Part], report: ReadReport) -> ReadStats:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from ztflow.columns.dictionaries import without_unused
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
+from ztflow.columns.sorting import time_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.place import Topology, place_flows
 
@@ -23,24 +23,29 @@ _GRAINS: Final = 256
 """Points of time a part tells of its rows, between each two of which it has as many."""
 
 
-def in_order(table: pa.Table, time: str) -> tuple[pa.Table, IntArray]:
-    """A table in order of time, rows without a time last; and some of its times, evenly spread over its rows."""
+InOrder = tuple[pa.Table, IntArray]
+"""A table in order of time, and some of its times, evenly spread over its rows."""
+
+
+def in_order(table: pa.Table, time: str) -> InOrder:
+    """A table in order of time, rows without a time last."""
     table = table.unify_dictionaries().combine_chunks()
     micros = micros_of(table.column(time), AFTER_ALL)
     if not bool((micros[1:] >= micros[:-1]).all()):
-        order = np.argsort(micros, kind="stable")
+        order = time_order(micros)
         table, micros = table.take(pa.array(order)), micros[order]
     return table, micros[:: max(1, len(micros) // _GRAINS)]
 
 
-def placed(tables: Sequence[pa.Table], topology: Topology) -> tuple[pa.Table, IntArray]:
-    """Flows, placed, in order of their end; and some of their ends. Runs on a worker."""
+def placed(tables: Sequence[pa.Table], topology: Topology) -> InOrder:
+    """Flows, placed, in order of their end; runs on a worker."""
     filled = [table for table in tables if table.num_rows] or list(tables[:1])
     return in_order(place_flows(pa.concat_tables(filled).unify_dictionaries().combine_chunks(), topology), "end")
 
 
-def cut(table: pa.Table, time: str, edges: Sequence[int]) -> list[pa.Table | None]:
+def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[pa.Table | None]:
     """A table in order of time, cut at some times; runs on a worker."""
+    table = made[0]
     micros = micros_of(table.column(time), AFTER_ALL)
     places = [0, *np.searchsorted(micros, edges).tolist(), len(micros)]
     return [
@@ -49,30 +54,35 @@ def cut(table: pa.Table, time: str, edges: Sequence[int]) -> list[pa.Table | Non
     ]
 
 
-def merged(tables: Sequence[pa.Table | None], time: str) -> pa.Table | None:
-    """Tables in order of time as one; runs on a worker."""
-    filled = [table for table in tables if table is not None]
-    return in_order(pa.concat_tables(filled), time)[0] if filled else None
+Finish = Callable[[pa.Table | None, int], Any]
+"""What becomes of a stretch, given its number; None where it has no rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """Tables on the workers, each in order of time, and points of time as evenly spread over all rows as is known."""
+def as_it_is(table: pa.Table | None, number: int) -> pa.Table | None:
+    """Nothing: the stretch is wanted as it is."""
+    del number
+    return table
 
-    client: Client
-    tables: Sequence[Future]
-    points: Iterable[IntArray]
-    time: str
 
-    def stretches(self, count: int) -> list[Future]:
-        """All rows in so many stretches of time, about equally large, in order."""
-        points = np.sort(np.concatenate([*self.points, np.zeros(0, np.int64)]))
-        points = points[points != AFTER_ALL]
-        edges = np.unique(points[len(points) * np.arange(1, count) // count]).tolist() if len(points) else []
-        pieces = [self.client.submit(cut, table, self.time, edges, pure=False) for table in self.tables]
-        return [
-            self.client.submit(
-                merged, [self.client.submit(itemgetter(at), one, pure=False) for one in pieces], self.time, pure=False
-            )
-            for at in range(len(edges) + 1)
-        ]
+def merged(tables: Sequence[pa.Table | None], time: str, number: int, finish: Finish) -> Any:
+    """Tables in order of time as one, and what becomes of it; runs on a worker."""
+    filled = [table for table in tables if table is not None and table.num_rows]
+    return finish(in_order(pa.concat_tables(filled), time)[0] if filled else None, number)
+
+
+def stretches(client: Client, made: Sequence[Future], time: str, count: int, finish: Finish) -> list[Future]:
+    """All rows of tables on the workers (`InOrder`) in so many stretches of time, about equally large, in order."""
+    if len(made) == 1 and count == 1:
+        whole = client.submit(itemgetter(0), made[0], pure=False)
+        return [client.submit(merged, [whole], time, 0, finish, pure=False)]
+    told: list[IntArray] = client.gather([client.submit(itemgetter(1), one, pure=False) for one in made])
+    points = np.sort(np.concatenate([*told, np.zeros(0, np.int64)]))
+    points = points[points != AFTER_ALL]
+    edges = np.unique(points[len(points) * np.arange(1, count) // count]).tolist() if len(points) else []
+    pieces = [client.submit(cut, one, time, edges, pure=False) for one in made]
+    return [
+        client.submit(
+            merged, [client.submit(itemgetter(at), one, pure=False) for one in pieces], time, at, finish, pure=False
+        )
+        for at in range(len(edges) + 1)
+    ]

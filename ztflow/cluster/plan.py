@@ -21,8 +21,14 @@ from ztflow.read.sources.folders import Skipped, is_archive_name, is_log_name
 from ztflow.read.sources.given import Given
 from ztflow.read.sources.naming import origin_of_path
 
-BLOCK_BYTES: Final = 32 << 20
-"""Bytes of a piece: what one task reads. Larger ones cost memory, smaller ones the work around a task."""
+BLOCK_BYTES: Final = 8 << 20, 128 << 20
+"""Least and most bytes of a piece, which one task reads. Large ones cost memory, small ones the work around a task."""
+_BLOCKS_EACH: Final = 4
+"""Blocks a worker, at least, so that all have done about as much when the last is read."""
+_LINE_BYTES: Final = 450
+"""Bytes of an access line, about, without and with what a shipper puts around it."""
+_PACKED: Final = 10
+"""How many times as long a compressed log becomes, about."""
 _CHUNK: Final = 16 << 20
 """Bytes read at once."""
 
@@ -63,7 +69,7 @@ class Piece:
 
 
 def plan(
-    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int = BLOCK_BYTES
+    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int | None, workers: int
 ) -> list[list[Piece]]:
     """The pieces of every input, in order.
 
@@ -71,21 +77,30 @@ def plan(
         inputs: As for `read.read_inputs`, and addresses of objects.
         skipped: Filled with files of directories that are not read.
         fail: Called with an input that cannot be read.
-        block: Bytes of a block.
+        block: Bytes of a block; unless given as many as give each worker some blocks.
+        workers: How many there are.
     """
     pieces: list[list[Piece]] = []
     for one in inputs:
         try:
             if is_address(one):
-                pieces += [_cut(piece, block) for piece in _objects(one)]
+                pieces += [[_whole_or_not(piece)] for piece in _objects(one)]
             elif isinstance(one, str | Path) and str(one) != "-" and not is_loki(str(one)):
-                pieces += [_of_file(file, block) for file in find_inputs([one], on_error=fail, skipped=skipped)]
+                pieces += [[_of_file(file)] for file in find_inputs([one], on_error=fail, skipped=skipped)]
             else:
                 name = one if isinstance(one, str) else getattr(one, "name", None)
                 pieces.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
         except SourceError as error:
             fail(error)
-    return pieces
+    if block is None:
+        each = -(-sum(one.size for (one,) in pieces if one.cut) // (workers * _BLOCKS_EACH))
+        block = min(max(each, BLOCK_BYTES[0]), BLOCK_BYTES[1])
+    return [_in_blocks(one, block) if one.cut else [one] for (one,) in pieces]
+
+
+def expected_lines(piece: Piece) -> int:
+    """How many access lines are in a piece, about, at most."""
+    return (piece.stop - piece.start) * (1 if piece.cut else _PACKED) // _LINE_BYTES
 
 
 def is_address(name: Given) -> TypeGuard[str]:
@@ -125,28 +140,29 @@ def _system(address: str) -> tuple[Any, str]:
     return system, path
 
 
-def _of_file(found: Found, block: int) -> list[Piece]:
+def _of_file(found: Found) -> Piece:
     if found.path is None or not Path(found.path).is_file():  # a named pipe
-        return [Piece(found.name, None, given=found.path)]
+        return Piece(found.name, None, given=found.path)
     path = str(Path(found.path).absolute())
     origin = origin_of_path(found.name, found.beside)
     size = found.size or 0
     whole = Piece(found.name, path, 0, size, size, origin=origin, inside=found.inside, beside=found.beside)
-    return _cut(whole, block)
+    return _whole_or_not(whole)
 
 
-def _cut(piece: Piece, block: int) -> list[Piece]:
-    """A plain file in blocks; anything else whole."""
+def _whole_or_not(piece: Piece) -> Piece:
+    """A file with what is to become of it: a plain one is cut, anything else read as a whole."""
     assert piece.path is not None
     with opened(piece.path, piece.name) as file:
         head = file.read(TABLE_HEAD)
     packed = compression_of(head[:MAGIC_BYTES]) is not None or is_archive(head) or is_archive_name(piece.name)
-    if not piece.size or packed or is_table(head):
-        return [piece.whole()]
+    return piece.whole() if not piece.size or packed or is_table(head) else replace(piece, cut=True)
+
+
+def _in_blocks(piece: Piece, block: int) -> list[Piece]:
     starts = range(0, piece.size, block)
     return [
-        replace(piece, start=start, stop=min(start + block, piece.size), last=start == starts[-1], cut=True)
-        for start in starts
+        replace(piece, start=start, stop=min(start + block, piece.size), last=start == starts[-1]) for start in starts
     ]
 
 

@@ -6,19 +6,19 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ztflow.cluster.plan import is_address
 from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.columns.timestamps import micros_of
+from ztflow.files.placing import Placed
 from ztflow.model.provenance import LogsHere
-from ztflow.model.table import marked
-from ztflow.model.tables import Flows, lines_of
+from ztflow.model.tables import lines_of
 from ztflow.session.pairing import Session, logs_here
+from ztflow.writers import open_writer
 
 _HOUR: Final = 3_600_000_000
 WITHOUT_TIME: Final = "hour=unknown"
@@ -51,7 +51,7 @@ class Counting(Session):
         return cls._counts(flows)
 
 
-def saved(table: pa.Table | None, folder: str, number: int) -> Saved:
+def saved(table: pa.Table | None, number: int, folder: str) -> Saved:
     """Write a stretch of flows in order of their end; runs on a worker.
 
     A file is whole or not there, and done again it is the same file.
@@ -66,13 +66,20 @@ def saved(table: pa.Table | None, folder: str, number: int) -> Saved:
 
             system, path = url_to_fs(name)
             made = io.BytesIO()
-            pq.write_table(part.replace_schema_metadata(marked(part.schema).metadata), made)
+            _write(part, made)
             system.pipe_file(path, made.getvalue())  # an object is there as a whole, or not
         else:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Flows(part).to_parquet(name)
+            with Placed(name) as placed:
+                _write(part, placed.stream)
         files.append(name)
     return Saved(files, Counting.counts(table), lines_of(table), logs_here(table))
+
+
+def _write(table: pa.Table, stream: BinaryIO) -> None:
+    writer = open_writer("parquet", stream, table.schema)
+    writer.write(table)
+    writer.close()
 
 
 def _by_hour(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:

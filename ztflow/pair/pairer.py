@@ -114,25 +114,37 @@ class Pairer:
                 newest time that came less the allowed lateness.
         """
         self._ahead.put(halves)
-        return self._step(self._ahead.newest - self._lateness if before is None else before)
+        return self._whole(self._step(self._ahead.newest - self._lateness if before is None else before))
+
+    def decide(self, halves: pa.Table, before: int | None) -> list[pa.Table]:
+        """What `push`, or without a time `finish`, gives, in tables that are each in order of `end`.
+
+        For a caller who puts them in order himself: a flow has more than 60 columns, and is copied once less.
+        """
+        self._ahead.put(halves)
+        return self._last() if before is None else self._step(before)
 
     def advance(self, *, past: timedelta) -> Flows:
         """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
-        return self._step(self._ahead.newest - self._lateness + past // timedelta(microseconds=1))
+        return self._whole(self._step(self._ahead.newest - self._lateness + past // timedelta(microseconds=1)))
 
-    def _step(self, watermark: int) -> Flows:
+    def _step(self, watermark: int) -> list[pa.Table]:
         """Run the stages when the log has moved on far enough, or when too many halves wait."""
         enough = watermark >= self._watermark + self._reach.step or self.pending > self.capacity
-        if self._ahead.newest == NO_TIME or not enough:
-            return Flows(evicted=self.evicted)
-        return self._process(watermark)
+        return self._process(watermark) if enough and self._ahead.newest != NO_TIME else []
 
     def finish(self, last: Halves | pa.Table | None = None) -> Flows:
         """The flows of all halves that are still here, and of a last batch, which is cheaper than pushing it first."""
         if last is not None:
             self._ahead.put(last)
+        return self._whole(self._last())
+
+    def _last(self) -> list[pa.Table]:
         newest = 0 if self._ahead.newest == NO_TIME else self._ahead.newest
         return self._process(newest + 10 * self._reach.partner, last=True)
+
+    def _whole(self, tables: list[pa.Table]) -> Flows:
+        return Flows(_by_end(tables), evicted=self.evicted)
 
     def fork(self) -> Self:
         """An independent copy in the same state; only the facts learned are shared by both.
@@ -160,8 +172,8 @@ class Pairer:
             for unmatched in (self._recent, self._epoch_stages.unmatched)
         )
 
-    def _process(self, watermark: int, *, last: bool = False) -> Flows:
-        """Run the stages on everything the watermark has passed."""
+    def _process(self, watermark: int, *, last: bool = False) -> list[pa.Table]:
+        """Run the stages on everything the watermark has passed; flows in tables, each in order of their end."""
         watermark = max(watermark, self._watermark)
         crowded = self.pending > self.capacity
         recent, waiting = self._recent, self._epoch_stages.unmatched
@@ -176,7 +188,7 @@ class Pairer:
         self._epoch_stages.keep()
         self._history.forget(watermark - self._reach.for_isolation)
         self._clocks.forget(watermark - self._reach.for_clocks)
-        return Flows(_by_end(tables), evicted=self.evicted)
+        return tables
 
     def _take_in(self, decided: DecisionRecorder, tables: list[pa.Table], watermark: int) -> None:
         """Halves the watermark has passed: isolated pairs go at once, the rest waits."""

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
-from ztflow.errors import SourceError
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
 from ztflow.pair import LegacyPairer, Pairer
-from ztflow.place import Inventory, Topology, inventory_beside, place_flows, read_inventory
+from ztflow.place import Inventory, Topology, place_flows
 from ztflow.place.names import says_gateway
 from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.read.sources.given import Given
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder, Runs
 from ztflow.threads import one_ahead
@@ -51,9 +47,6 @@ _NOW_AND_THEN = 1 << 14
 """Rows between two looks at the memory in use."""
 
 Tabular = TypeVar("Tabular", Flows, Halves)
-
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
-"""Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
 
 
 class Pipeline(ABC, Generic[Tabular]):
@@ -130,26 +123,25 @@ class Session(Pipeline[Flows]):
         self._ordered.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
         self._pair_crowds()
-        for flows, settled in one_ahead(self._decided(), "ztflow-pair"):
-            if settled is None:
-                self._ordered.hold(flows)
-            else:
-                yield from map(self._placed_below, self._ordered.push(flows, settled))
-            del flows
+        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while tables:
+                self._ordered.hold(tables.pop(0))
+            if settled is not None:
+                yield from map(self._placed_below, self._ordered.before(settled))
         yield from map(self._placed_below, self._ordered.finish())
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _decided(self) -> Generator[tuple[pa.Table, int | None], None, None]:
+    def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)
-            found = self._pairer.finish(halves) if edge is None else self._pairer.push(halves, before=edge)
+            found = self._pairer.decide(halves, edge)
             del halves
             keep_below(self._memory.bound)  # before the next ones are read
-            yield found.to_arrow(), None if edge is None else self._pairer.settled
+            yield found, None if edge is None else self._pairer.settled
             del found
 
     def _placed_below(self, table: pa.Table) -> Flows:
@@ -213,30 +205,8 @@ class Session(Pipeline[Flows]):
     @staticmethod
     def _counts(flows: pa.Table) -> tuple[int, int]:
         """How many are paired, and how many of these are ambiguous."""
-        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
-        return int(np.count_nonzero(both_seen(flows))), ambiguous
-
-
-def known_inventory(
-    inventory: Known, inputs: Sequence[Given], on_error: Callable[[SourceError], None] | None
-) -> Inventory | None:
-    """What is stated of places, by what was named or stands beside the inputs; None for nothing.
-
-    Raises:
-        SourceError: A file beside the inputs cannot be read, and `on_error` is not given.
-        InventoryError: Nothing could be recognised in a file that was named.
-    """
-    if inventory is None or isinstance(inventory, Inventory):
-        return inventory or None
-    paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    if paths:
-        return read_inventory(*paths) or None
-    beside = inventory_beside(inputs)
-    for error in beside.errors:
-        if on_error is None:
-            raise error
-        on_error(error)
-    return beside.inventory or None
+        found = pairings(flows)
+        return sum(found[word] for word in BOTH_HALVES), found[Paired.AMBIGUOUS]
 
 
 class LiveSession(Session):
@@ -309,13 +279,6 @@ class LiveSession(Session):
         """The flows decided by a batch or, if it is empty, by the time that went by without one; not placed."""
         found = self._pairer.push(halves) if halves.num_rows else self._pairer.advance(past=quiet)
         return found.to_arrow()
-
-
-def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which flows have both halves."""
-    words = flows["paired"].cast(pa.string())
-    result: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(words, pa.array(sorted(BOTH_HALVES))).to_numpy()
-    return result
 
 
 def count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:

@@ -80,14 +80,19 @@ class OffsetsByEpoch:
         first, last = np.searchsorted(self._isolated_time, [start - reach.learn_isolated, stop + reach.far_ends])
         if last - first > parameters.most_isolated:  # whole instants, so that the order of arrival does not show
             first = np.searchsorted(self._isolated_time, self._isolated_time[last - parameters.most_isolated])
-        if epoch not in self._nearby:
-            self._nearby[epoch] = _nearby(unmatched, start, stop, parameters, reach)
+        self.look(epoch, unmatched)
         oldest = start - reach.learn_nearby
         near = [found for other, found in self._nearby.items() if oldest <= other * reach.epoch <= start]
         bursts, crowd = (_joined(list(kind)) for kind in zip(*near, strict=True))
         isolated = self._isolated.take(slice(first, last))
         self._given[epoch] = estimate(isolated, bursts, crowd, parameters, reach.usual_delay)
         return self._given[epoch]
+
+    def look(self, epoch: int, unmatched: BasicFeatures) -> None:
+        """Note what the halves of an epoch tell those after it, unless that is known; arguments as for `offsets`."""
+        if epoch not in self._nearby:
+            start, stop = epoch * self._reach.epoch, (epoch + 1) * self._reach.epoch
+            self._nearby[epoch] = _nearby(unmatched, start, stop, self._parameters, self._reach)
 
     def given(self, time: int) -> Offsets:
         """What `offsets` gave for the epoch of this time."""

@@ -14,11 +14,13 @@ was cut. Units: microseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index, IntArray, UIntArray
 from ztflow.columns.group_statistics import crowds, quantiles
@@ -147,20 +149,35 @@ def estimate(
 
     Cost: some sorts of the differences; a dense linear system of the ztunnels, solved a dozen times (300: 0.1 s).
     """
-    kinds = (isolated, bursts, crowd)
-    names = np.unique(np.concatenate([side for kind in kinds for side in (kind.outbound, kind.inbound)]))
-    if len(names) < 2:
-        nothing = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        return Offsets(*nothing, *_delays(isolated, Offsets(), parameters, usual_delay), usual_delay)
-    directed = pairs, laid, everyone = tuple(_Directed.of(names, kind) for kind in kinds)
+    names, ends = _coded((isolated, bursts, crowd))
+    directed = pairs, laid, everyone = tuple(_Directed.of(*one, len(names)) for one in ends)
     apart = np.unique(np.concatenate([one.pair[one.pair >= 0] for one in directed]))
-    offsets = Offsets()
-    if len(apart):
-        between = _between(apart, pairs, laid, everyone, parameters, usual_delay)
-        solved = _solve(len(names), apart // len(names), apart % len(names), *between, parameters)
-        offsets = Offsets(names, np.rint(solved).astype(np.int64))
-    delays = _delays(isolated, offsets, parameters, usual_delay)
-    return Offsets(offsets.ztunnel, offsets.offset, *delays, usual_delay)
+    if not len(apart):
+        nothing: IntArray = np.zeros(len(names), np.int64)
+        return Offsets(names[:0], nothing[:0], *_delays(names, *ends[0], nothing, parameters, usual_delay), usual_delay)
+    between = _between(apart, pairs, laid, everyone, parameters, usual_delay)
+    solved = _solve(len(names), apart // len(names), apart % len(names), *between, parameters)
+    offsets = np.rint(solved).astype(np.int64)
+    return Offsets(names, offsets, *_delays(names, *ends[0], offsets, parameters, usual_delay), usual_delay)
+
+
+def _coded(kinds: Sequence[Differences]) -> tuple[UIntArray, list[tuple[Index, Index, IntArray]]]:
+    """The ztunnels, sorted, and of each kind which of them wrote the halves of each, with the differences.
+
+    Found by a hash table, for a sort of all of them takes several times as long.
+    """
+    every = np.concatenate([side for kind in kinds for side in (kind.outbound, kind.inbound)])
+    found = pa.array(every).dictionary_encode()
+    names = found.dictionary.to_numpy()
+    order = np.argsort(names)
+    place = np.empty(len(names), np.intp)
+    place[order] = np.arange(len(names))
+    codes = place[found.indices.to_numpy()]
+    edges = np.cumsum([len(kind) for kind in kinds for _ in range(2)])[:-1]
+    sides = np.split(codes, edges)
+    return names[order], [
+        (out, inn, kind.difference) for out, inn, kind in zip(sides[::2], sides[1::2], kinds, strict=True)
+    ]
 
 
 def _route(outbound: UIntArray, inbound: UIntArray) -> UIntArray:
@@ -169,14 +186,22 @@ def _route(outbound: UIntArray, inbound: UIntArray) -> UIntArray:
 
 
 def _delays(
-    isolated: Differences, offsets: Offsets, parameters: ClockParameters, usual_delay: float
+    names: UIntArray,
+    outbound: Index,
+    inbound: Index,
+    difference: IntArray,
+    offset: IntArray,
+    parameters: ClockParameters,
+    usual_delay: float,
 ) -> tuple[UIntArray, FloatArray]:
     """Usual delay of the isolated pairs between each two ztunnels; `usual_delay` counts as a `few` of them."""
-    route, number = np.unique(_route(isolated.outbound, isolated.inbound), return_inverse=True)
-    delay = isolated.difference - offsets.of(isolated.outbound) + offsets.of(isolated.inbound)
-    size = np.bincount(number, minlength=len(route))
+    both, number = np.unique(outbound * len(names) + inbound, return_inverse=True)
+    delay = difference - offset[outbound] + offset[inbound]
+    size = np.bincount(number, minlength=len(both))
     seen = np.clip(quantiles(delay, number, _quantile(size, parameters)), 0.0, parameters.longest_usual)
-    return route, (parameters.few * usual_delay + size * seen) / (parameters.few + size)
+    route = _route(names[both // len(names)], names[both % len(names)]) if len(both) else names[:0]
+    order = np.argsort(route)
+    return route[order], ((parameters.few * usual_delay + size * seen) / (parameters.few + size))[order]
 
 
 def _quantile(size: IntArray, parameters: ClockParameters) -> FloatArray:
@@ -201,12 +226,11 @@ class _Directed:
     difference: IntArray
 
     @staticmethod
-    def of(names: UIntArray, given: Differences) -> _Directed:
-        """The differences between ztunnels of these names."""
-        a, b = np.searchsorted(names, given.outbound), np.searchsorted(names, given.inbound)
-        back = a > b
-        pair = np.where(a == b, -1, np.minimum(a, b) * len(names) + np.maximum(a, b))
-        return _Directed(pair, back, np.where(back, -given.difference, given.difference))
+    def of(outbound: Index, inbound: Index, difference: IntArray, count: int) -> _Directed:
+        """The differences between so many ztunnels."""
+        back = outbound > inbound
+        pair = np.where(outbound == inbound, -1, np.minimum(outbound, inbound) * count + np.maximum(outbound, inbound))
+        return _Directed(pair, back, np.where(back, -difference, difference))
 
     def among(self, apart: Index) -> _Directed:
         """Those between two ztunnels, each pair of which now is its place in `apart`."""

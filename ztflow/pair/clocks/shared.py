@@ -61,10 +61,13 @@ class Evidence:
         grain, pairs = np.unique(self.time // GRAIN, return_counts=True)
         return Counts(grain, pairs, np.unique(self.open.time // REACH.epoch))
 
-    def cut(self, since: IntArray, until: IntArray) -> Evidence:
-        """Only the pairs in some stretches of time, which do not overlap, ascending."""
+    def cut(self, share: Share) -> Evidence:
+        """Only what the estimates of some epochs look at."""
+        since, until = share.isolated
         keep: BoolArray = np.searchsorted(since, self.time, "right") > np.searchsorted(until, self.time, "right")
-        return Evidence(self.time[keep], self.isolated.take(np.flatnonzero(keep)), self.open)
+        first, last = share.open
+        around = self.open.basic((self.open.time >= first) & (self.open.time < last))
+        return Evidence(self.time[keep], self.isolated.take(np.flatnonzero(keep)), around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +79,47 @@ class Counts:
     epochs: IntArray
 
 
-def stretches(
-    counts: Iterable[Counts], parameters: ClockParameters = CLOCKS, reach: Reach = REACH
-) -> tuple[IntArray, IntArray]:
-    """The stretches of time whose isolated pairs are looked at when the offsets of all epochs needed are estimated.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Some epochs, one after the other, and what their estimates look at; all of it microseconds.
 
-    Of a busy log that is a small part: an epoch looks at no more than `ClockParameters.most_isolated`, the latest ones.
-
-    Returns:
-        Begin and end of each, microseconds, ascending and apart.
+    Attributes:
+        epochs: Their numbers.
+        isolated: Begins and ends of the stretches whose isolated pairs are looked at, ascending and apart.
+        open: Begin and end of that whose other halves are.
     """
+
+    epochs: IntArray
+    isolated: tuple[IntArray, IntArray]
+    open: tuple[int, int]
+
+
+def shares(
+    counts: Iterable[Counts], count: int, parameters: ClockParameters = CLOCKS, reach: Reach = REACH
+) -> list[Share]:
+    """The epochs that offsets are needed of, in so many shares, as far as there are so many epochs."""
     known = list(counts)
     grain, place = np.unique(np.concatenate([one.grain for one in known]), return_inverse=True)
     pairs = np.bincount(place, np.concatenate([one.pairs for one in known]), len(grain)).astype(np.int64)
     epochs = np.unique(np.concatenate([one.epochs for one in known]))
+    made = []
+    for some in np.array_split(epochs, max(1, min(count, len(epochs)))):
+        if len(some):
+            first, last = int(some[0]) * reach.epoch, (int(some[-1]) + 1) * reach.epoch
+            around = first - reach.learn_nearby - reach.far_ends, last + reach.far_ends
+            made.append(Share(some, _stretches(grain, pairs, some, parameters, reach), around))
+    return made
+
+
+def _stretches(
+    grain: IntArray, pairs: IntArray, epochs: IntArray, parameters: ClockParameters, reach: Reach
+) -> tuple[IntArray, IntArray]:
+    """The stretches of time whose isolated pairs are looked at when the offsets of some epochs are estimated.
+
+    Of a busy log that is a small part: an epoch looks at no more than `ClockParameters.most_isolated`, the latest ones.
+    """
     start, stop = epochs * reach.epoch - reach.learn_isolated, (epochs + 1) * reach.epoch + reach.far_ends
-    if not len(epochs) or not len(grain):
+    if not len(grain):
         return start[:0], stop[:0]
     # All grains that end by `stop`; whole ones, so that more than enough are kept.
     before = np.concatenate([[0], np.cumsum(pairs)])
@@ -109,9 +137,15 @@ def stretches(
 
 
 def offsets_of_all(
-    parts: Iterable[Evidence], parameters: ClockParameters = CLOCKS, reach: Reach = REACH
+    parts: Iterable[Evidence], epochs: IntArray, parameters: ClockParameters = CLOCKS, reach: Reach = REACH
 ) -> dict[int, Offsets]:
-    """The offsets of every epoch in which a half without an isolated partner ended, as pairing all at once makes them.
+    """The offsets of the epochs of a share, as pairing all at once makes them.
+
+    Args:
+        parts: What each part knows, cut for these epochs.
+        epochs: The epochs.
+        parameters: The figures.
+        reach: Time distances.
 
     Cost: `offsets.estimate` an epoch.
     """
@@ -124,9 +158,16 @@ def offsets_of_all(
     # An epoch looks at halves that ended up to `far_ends` around it.
     order = np.argsort(around.time, kind="stable")
     around = around.take(order)
+    earlier = (int(epochs[0]) * reach.epoch - reach.learn_nearby) // reach.epoch
     made = {}
     for epoch in np.unique(around.time // reach.epoch).tolist():
+        if not earlier <= epoch <= epochs[-1]:
+            continue
         edges = epoch * reach.epoch - reach.far_ends, (epoch + 1) * reach.epoch + reach.far_ends
         first, stop = np.searchsorted(around.time, edges)
-        made[epoch] = clocks.offsets(epoch, around.basic(slice(int(first), int(stop))))
+        halves = around.basic(slice(int(first), int(stop)))
+        if epoch < epochs[0]:
+            clocks.look(epoch, halves)
+        else:
+            made[epoch] = clocks.offsets(epoch, halves)
     return made
