@@ -30,6 +30,8 @@ What flows between them:
 All time distances are in `reach`, all tuned figures in `parameters`, with what each is from. The hidden Markov model
 (`hmm`): `transitions` and `transition_rates` (order of ends), `emissions` and `start_lags` (starts), `trellis`,
 `forward`, `backward` (compiled by `jit`), `forward_backward` (runs them), `posterior` (learns, and gives the result).
+Many segments at once go through `assignment.batches` to `segment_matching`, `learning`, `start_fits` and `solver`: the
+same in plain loops, compiled with the trellis; without a compiler the former do it, and a test holds both together.
 `trace_id_releases` makes flows of ztunnel 1.18 to 1.21, which have no access log.
 """
 

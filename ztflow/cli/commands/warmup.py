@@ -8,7 +8,7 @@ from ztflow.cli.run import Run, run_command
 
 @message_options
 def warmup(talk: Talk) -> int:
-    """Precompile the fast paths (about 15 s, once). Optional: otherwise done on first use."""
+    """Precompile the fast paths (about 30 s, once). Optional: otherwise done on first use."""
 
     def body(run: Run) -> None:
         from ztflow.cli.output import say
