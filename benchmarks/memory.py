@@ -174,7 +174,8 @@ def run(case: Case, folder: Path, memory: str | None) -> tuple[int, int, float]:
     """Exit code, peak in MiB and processor seconds of a case."""
     log = folder / case.log
     with tempfile.TemporaryDirectory(dir=folder) as answers:  # what is followed is a folder of files
-        return _run(case, log, Path(answers) / "answer.parquet", memory)
+        answer = "answer.parquet" if "parquet" in case.words else "answer.txt"
+        return _run(case, log, Path(answers) / answer, memory)
 
 
 def _run(case: Case, log: Path, answer: Path, memory: str | None) -> tuple[int, int, float]:

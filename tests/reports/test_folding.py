@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 from flow_strategies import _COLUMNS, quick
+from flows_by_hand import flow, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,3 +75,19 @@ def test_graphs_of_folded_connections_are_the_same(some, data, by):
     assert made.graph == whole.graph
     assert list(made.nodes(data=True)) == list(whole.nodes(data=True))
     assert list(made.edges(keys=True, data=True)) == list(whole.edges(keys=True, data=True))
+
+
+@pytest.mark.parametrize("name", ["summary", "traffic", "locality"])
+def test_what_is_looked_at_beside_a_pair_is_kept(name):
+    """The nodes of a pair's two ends, and the pods of a workload in a zone, when most rows are folded away."""
+    rows = [
+        flow(
+            src_node=f"node-{number % 3}", dst_node=f"node-{number % 4}", src_zone=f"z{number % 2}", dst_zone="z0",
+            src_pod=f"shop/web-6f4dc97cb-swdl{number % 5}", zone_locality="cross_zone", locality="cross_node",
+        )
+        for number in range(60)
+    ]  # fmt: skip
+    some = Flows(table(*rows))
+    made = folded(SUMMARY if name == "summary" else shape_of(name), some, [20, 40], 16)
+    assert made.to_arrow().num_rows < len(made) == 60
+    assert answer(name, made, "workload").to_dict() == answer(name, some, "workload").to_dict()
