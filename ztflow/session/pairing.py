@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
@@ -23,7 +22,7 @@ from ztflow.columns.timestamps import micros_of
 from ztflow.errors import SourceError
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of
+from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
 from ztflow.pair import LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, inventory_beside, place_flows, read_inventory
@@ -212,8 +211,8 @@ class Session(Pipeline[Flows]):
     @staticmethod
     def _counts(flows: pa.Table) -> tuple[int, int]:
         """How many are paired, and how many of these are ambiguous."""
-        ambiguous = pc.sum(pc.equal(flows["paired"].cast(pa.string()), "ambiguous")).as_py() or 0
-        return int(np.count_nonzero(both_seen(flows))), ambiguous
+        found = pairings(flows)
+        return sum(found[word] for word in BOTH_HALVES), found[Paired.AMBIGUOUS]
 
 
 def known_inventory(
@@ -308,13 +307,6 @@ class LiveSession(Session):
         """The flows decided by a batch or, if it is empty, by the time that went by without one; not placed."""
         found = self._pairer.push(halves) if halves.num_rows else self._pairer.advance(past=quiet)
         return found.to_arrow()
-
-
-def both_seen(flows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which flows have both halves."""
-    words = flows["paired"].cast(pa.string())
-    result: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(words, pa.array(sorted(BOTH_HALVES))).to_numpy()
-    return result
 
 
 def count_levels(halves: pa.Table, written: dict[Writer, Written]) -> None:
