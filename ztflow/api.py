@@ -19,10 +19,10 @@ from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
 from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
+from ztflow.place import Known, known_inventory
 from ztflow.read import ReadBatch, ReadReport, follow, read_inputs
 from ztflow.read.sources.given import Given, Source, given
 from ztflow.session import LIVE_WINDOW, LiveSession, Pipeline, RecordSession, Session, no_flows
-from ztflow.session.pairing import Known, known_inventory
 from ztflow.session.waypoint_logs import layouts_of, read_waypoint_logs, with_requests
 
 if TYPE_CHECKING:

@@ -31,13 +31,14 @@ from ztflow.cli.commands.top import top
 from ztflow.cli.commands.warmup import warmup
 from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import (
+    ALIKE,
     EXCLUDED,
     FILTER_OPTIONS,
     Argument,
     Option,
     help_option,
-    nearest,
 )
+from ztflow.text.nearest import nearest
 from ztflow.version import __version__
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Program(click.Group):
     def _meant(self, word: str) -> str:
         """What to try instead of a word that is neither a command nor a file."""
         words = {name: f"report {name}" for name in REPORT_NAMES} | {name: name for name in self.commands}
-        near = nearest(word, self.commands) or nearest(word, words, 0.8)
+        near = nearest(word, self.commands, ALIKE) or nearest(word, words, 0.8)
         return f". Did you mean {words[near]!r}?" if near else f"; the commands are {', '.join(self.commands)}"
 
     def _first_word(self, words: Sequence[str]) -> int | None:

@@ -16,6 +16,7 @@ import click
 
 from ztflow.filters.grid import VALUE_HELP, VALUE_NAME, Kind, Side
 from ztflow.model.vocabulary import Direction, GraphLevel, Verdict
+from ztflow.text.nearest import nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -28,6 +29,8 @@ READING, FILTERS, OUTPUT, MESSAGES = "Reading", "Filters", "Output", "Messages"
 
 GRAPH_LEVELS = tuple(GraphLevel)
 """What `--by` takes."""
+ALIKE = 0.7
+"""How alike a command or an option's word has to be to one there is to be taken for it."""
 
 REPORT_FORMATS = ("table", "json", "markdown", "html", "csv", "jsonl")
 """What `-o` takes for a report. A test compares these three lists with those of the rooms, which load Arrow."""
@@ -104,19 +107,9 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic from Click 8.4
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
 
 
-def nearest(word: str, words: Iterable[str], cutoff: float = 0.7) -> str | None:
-    """The one of the words that is spelled much like this one (as difflib counts), or the only one that begins so."""
-    from difflib import get_close_matches
-
-    known = list(words)
-    close = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
-    begun = [one for one in known if len(word) > 1 and one.startswith(word.lower())]
-    return close[0] if close else begun[0] if len(begun) == 1 else None
-
-
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """`. Did you mean 'node'?` where one of the words is near, else nothing."""
-    near = nearest(word, words)
+    near = nearest(word, words, ALIKE)
     return f". Did you mean {near!r}?" if near else ""
 
 

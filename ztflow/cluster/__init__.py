@@ -27,8 +27,8 @@ from ztflow.cluster.progress import Progress
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of
 from ztflow.model.provenance import ReadReport
+from ztflow.place import Known, known_inventory
 from ztflow.read.sources.given import Given
-from ztflow.session.pairing import Known, known_inventory
 
 __all__ = ["Reading", "Scheduler", "reading"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Generic, TypeVar
+
+from ztflow.text.nearest import nearest
 
 Subject = TypeVar("Subject")
 
@@ -77,12 +78,13 @@ class Asked(Generic[Subject]):
     def _instead(self, value: str) -> str:
         """The names there are, the nearest first."""
         by_form = {_form(name, value): name for name in reversed(self._there) if not _NUMBERS.match(name)}
-        near = [by_form[form] for form in get_close_matches(value, by_form, 1, 0.6)]
+        form = nearest(value, by_form)
+        near = None if form is None else by_form[form]
         others = sorted(
-            (name for name in self._there if name not in near),
+            (name for name in self._there if name != near),
             key=lambda name: (int(name) if name.isdecimal() else -1, name),
         )
-        meant = f"did you mean {near[0]}? " if near else ""
+        meant = f"did you mean {near}? " if near else ""
         if not others:
             return meant.strip() or "there is none"
         more = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""

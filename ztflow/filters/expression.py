@@ -27,7 +27,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from ztflow.filters.grid import Kind, Side, text_test
 from ztflow.filters.quantities import parse_duration, parse_size, parse_time
 from ztflow.model.schema import FLOWS, HALVES, MANY, Column, Type
 from ztflow.model.vocabulary import unknown_word
+from ztflow.text.nearest import nearest
 
 if TYPE_CHECKING:
     from pyparsing import ParserElement
@@ -282,8 +282,8 @@ class _Checker:
         name = word.text.replace("-", "_")
         column = self._known.get(name) or self._known.get(SHORT_WORDS.get(name, ""))
         if column is None:
-            near = get_close_matches(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT_WORDS], 1, 0.6)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(name, [*self._known, *_OPTIONS, *_WORDS, *SHORT_WORDS])
+            hint = f"; did you mean {near}?" if near else ""
             raise self._fail(f"no column {word.text!r}{hint}", word)
         if column.type in MANY:
             raise self._fail(f"{column.name} holds many values and cannot be compared", word)

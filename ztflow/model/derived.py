@@ -12,12 +12,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.errors import UsageError
+from ztflow.text.nearest import nearest
 
 _SIZES = (("request_bytes", "response_bytes"), ("bytes_sent", "bytes_recv"))
 _FILES = (("outbound_file", "outbound_line"), ("inbound_file", "inbound_line"), ("source_file", "line_number"))
@@ -81,8 +81,8 @@ def check_columns(names: Sequence[str], stored: Sequence[str]) -> None:
     known = [*stored, *DERIVED_COLUMNS]
     for name in names:
         if name not in known:
-            near = get_close_matches(str(name).lower().replace("-", "_"), known, 1, 0.6)
-            raise UsageError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            near = nearest(str(name).replace("-", "_"), known)
+            raise UsageError(f"no column {name!r}" + (f"; did you mean {near!r}?" if near else ""))
 
 
 def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:

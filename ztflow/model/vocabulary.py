@@ -4,14 +4,15 @@ This is the one place that spells these sets out; column tables, filters, docs p
 here. A table holds plain text: a member equals its text, and `member.value` is that text. The `…Word` types are the
 same sets for type checkers, which complete and check plain strings with them.
 
-Importing this module is cheap: it needs only the standard library.
+Importing this module is cheap: it needs hardly more than the standard library.
 """
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Literal, Self
+
+from ztflow.text.nearest import nearest
 
 
 class Word(StrEnum):
@@ -46,9 +47,9 @@ def unknown_word(words: type[Word], name: str, text: str) -> str | None:
     if text in words.__members__.values():
         return None
     known = [word.value for word in words]
-    near = get_close_matches(text.lower().replace("-", "_"), known, 1, 0.6)
+    near = nearest(text.replace("-", "_"), known)
     if near:
-        return f"{name} cannot be {text!r}; did you mean {near[0]!r}?"
+        return f"{name} cannot be {text!r}; did you mean {near!r}?"
     more = ", …" if len(known) > _LISTED else ""
     return f"{name} cannot be {text!r}; it is one of {', '.join(known[:_LISTED])}{more}"
 

@@ -12,7 +12,14 @@ from ztflow.place.inventory.facts import (
     ZtunnelFact,
 )
 from ztflow.place.inventory.files import parse_inventory
-from ztflow.place.inventory.found import Beside, inventories_near, inventory_beside, read_inventory
+from ztflow.place.inventory.found import (
+    Beside,
+    Known,
+    inventories_near,
+    inventory_beside,
+    known_inventory,
+    read_inventory,
+)
 from ztflow.place.inventory.told import what_each_gave, what_is_near, what_was_beside
 from ztflow.place.names import How, workload_of_name
 from ztflow.place.placement import place_flows, place_ztunnels
@@ -26,6 +33,7 @@ __all__ = [
     "Evidence",
     "How",
     "Inventory",
+    "Known",
     "NodeFact",
     "OpenConnection",
     "Placement",
@@ -35,6 +43,7 @@ __all__ = [
     "ZtunnelFact",
     "inventories_near",
     "inventory_beside",
+    "known_inventory",
     "parse_inventory",
     "place_flows",
     "place_ztunnels",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from ztflow.errors import UsageError
+from ztflow.text.nearest import nearest
 
 GROUP = "security.istio.io/"
 """How the `apiVersion` of Istio's policies begins."""
@@ -51,8 +51,8 @@ class Place:
             raise self.wrong(f"must be an object, not {self.value!r:.60}")
         unknown = [] if known is None else [str(name) for name in self.value if name not in known]
         if unknown and known is not None:
-            near = get_close_matches(unknown[0], known, 1, 0.6)
-            hint = f"; did you mean {near[0]}?" if near else f"; it may be {', '.join(sorted(known))}"
+            near = nearest(unknown[0], known)
+            hint = f"; did you mean {near}?" if near else f"; it may be {', '.join(sorted(known))}"
             raise self.wrong(f"has no field {unknown[0]!r:.60}{hint}")
         return self.value
 

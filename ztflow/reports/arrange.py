@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from ztflow.errors import UsageError
 from ztflow.reports.tables import TitledTable, column_name, cut
 from ztflow.text.format import Spark
+from ztflow.text.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ def _named(tables: Sequence[TitledTable], text: str) -> TitledTable:
     for title, table in names.items():
         if name and title.startswith(name):
             return table
-    near = get_close_matches(name, names, 1, 0.4)
+    near = nearest(name, names, 0.4)
     raise UsageError(
         f"--table: no table {text!r}; "
-        + (f"did you mean {names[near[0]].title!r}? " if near else "")
+        + (f"did you mean {names[near].title!r}? " if near else "")
         + f"there {'is' if len(names) == 1 else 'are'} {', '.join(repr(table.title) for table in tables) or 'none'}"
     )  # fmt: skip
 
@@ -73,9 +73,9 @@ def _check(tables: Sequence[TitledTable], names: Iterable[str], option: str) -> 
     known = list(dict.fromkeys(name for table in tables for name in table.names))
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, 1, 0.6)
+            near = nearest(name, known)
             raise UsageError(
-                f"{option}: no column {name!r}; " + (f"did you mean {near[0]!r}?" if near else "")
+                f"{option}: no column {name!r}; " + (f"did you mean {near!r}?" if near else "")
                 + ("" if near else f"there are {', '.join(known)}")
             )  # fmt: skip
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,17 +18,15 @@ from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
-from ztflow.errors import SourceError
 from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
 from ztflow.pair import LegacyPairer, Pairer
-from ztflow.place import Inventory, Topology, inventory_beside, place_flows, read_inventory
+from ztflow.place import Inventory, Topology, place_flows
 from ztflow.place.names import says_gateway
 from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
-from ztflow.read.sources.given import Given
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder, Runs
 from ztflow.threads import one_ahead
@@ -50,9 +47,6 @@ _NOW_AND_THEN = 1 << 14
 """Rows between two looks at the memory in use."""
 
 Tabular = TypeVar("Tabular", Flows, Halves)
-
-Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
-"""Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
 
 
 class Pipeline(ABC, Generic[Tabular]):
@@ -213,28 +207,6 @@ class Session(Pipeline[Flows]):
         """How many are paired, and how many of these are ambiguous."""
         found = pairings(flows)
         return sum(found[word] for word in BOTH_HALVES), found[Paired.AMBIGUOUS]
-
-
-def known_inventory(
-    inventory: Known, inputs: Sequence[Given], on_error: Callable[[SourceError], None] | None
-) -> Inventory | None:
-    """What is stated of places, by what was named or stands beside the inputs; None for nothing.
-
-    Raises:
-        SourceError: A file beside the inputs cannot be read, and `on_error` is not given.
-        InventoryError: Nothing could be recognised in a file that was named.
-    """
-    if inventory is None or isinstance(inventory, Inventory):
-        return inventory or None
-    paths = [inventory] if isinstance(inventory, str | Path) else inventory
-    if paths:
-        return read_inventory(*paths) or None
-    beside = inventory_beside(inputs)
-    for error in beside.errors:
-        if on_error is None:
-            raise error
-        on_error(error)
-    return beside.inventory or None
 
 
 class LiveSession(Session):

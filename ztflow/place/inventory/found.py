@@ -1,4 +1,4 @@
-"""`read_inventory` and `inventory_beside`: inventories that are named, and those that stand beside the logs.
+"""`known_inventory`: inventories that are named (`read_inventory`), and those beside the logs (`inventory_beside`).
 
 Support tools leave pods and nodes in the same folder or archive as the logs (`read.sources.folders` knows the names).
 An archive is gone through once for them before its logs are read.
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
@@ -24,6 +24,9 @@ from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
 from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name, unreadable
 
+Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
+"""Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
+
 HINT = (
     "try `kubectl get pods -A -o wide`, `kubectl get nodes --show-labels` or "
     "`istioctl ztunnel-config workloads -o json`"
@@ -32,6 +35,28 @@ _HEAD = 512
 _LOG_LINE = re.compile(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
 _DUMPED = re.compile(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
 _POD_OBJECT = re.compile(r"(.*)/pods/([^/]+)/\2\.ya?ml")
+
+
+def known_inventory(
+    inventory: Known, inputs: Sequence[Any], on_error: Callable[[SourceError], None] | None
+) -> Inventory | None:
+    """What is stated of places, by what was named or stands beside the inputs; None for nothing.
+
+    Raises:
+        SourceError: A file beside the inputs cannot be read, and `on_error` is not given.
+        InventoryError: Nothing could be recognised in a file that was named.
+    """
+    if inventory is None or isinstance(inventory, Inventory):
+        return inventory or None
+    paths = [inventory] if isinstance(inventory, str | Path) else inventory
+    if paths:
+        return read_inventory(*paths) or None
+    beside = inventory_beside(inputs)
+    for error in beside.errors:
+        if on_error is None:
+            raise error
+        on_error(error)
+    return beside.inventory or None
 
 
 @dataclass(slots=True)

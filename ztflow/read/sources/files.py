@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import re
@@ -35,6 +34,7 @@ from ztflow.read.sources.loki import SCHEMES, pages, parse_loki
 from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import KIND_FILES, origin_of_path
 from ztflow.read.sources.pipes import PipeReader, open_pipe
+from ztflow.text.nearest import nearest
 
 Input: TypeAlias = "str | Path | BinaryIO | Found"
 """A path, a glob, a directory, `-` for stdin, an open binary file, or one input that was found already."""
@@ -167,10 +167,10 @@ def _size(path: str) -> int | None:
 def _similar(name: str) -> str:
     path = Path(name)
     try:
-        near = difflib.get_close_matches(path.name, [one.name for one in path.parent.iterdir()], n=1)
+        near = nearest(path.name, [one.name for one in path.parent.iterdir()])
     except OSError:
         return f"{path.parent} is not there either"
-    return f"did you mean {path.with_name(near[0])}?" if near else ""
+    return f"did you mean {path.with_name(near)}?" if near else ""
 
 
 def _walk(folder: str, skipped: Skipped, fail: Callable[[SourceError], None]) -> list[Found]:
