@@ -18,7 +18,7 @@ from ztflow.api import iter_flows, whole
 from ztflow.cluster import Reading, plan
 from ztflow.cluster.copies import may_hold_copies
 from ztflow.cluster.parsing import Times
-from ztflow.cluster.progress import READING
+from ztflow.cluster.progress import SHARE_READ
 from ztflow.errors import SourceError
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import read_inventory
@@ -158,7 +158,7 @@ def test_progress_goes_on_behind_reading(one):
     done = [share / size for share, _ in seen]
     assert done == sorted(done)
     assert done[-1] == 1
-    assert sum(READING + 0.01 < one < 0.99 for one in done) >= 4
+    assert sum(SHARE_READ + 0.01 < one < 0.99 for one in done) >= 4
 
 
 def test_a_folder_with_a_file_twice(tmp_path, one):
