@@ -12,11 +12,14 @@ import numpy as np
 from scoring import Pair, Truth, place_of, position
 
 import ztflow
-from ztflow.pair.assignment.matching import MATCHING, Segment, match_segments, nearest
+from ztflow.pair.assignment import batches
+from ztflow.pair.assignment.batches import Segment
+from ztflow.pair.assignment.matching import match_segments, nearest
+from ztflow.pair.assignment.matching_parameters import MATCHING
 from ztflow.pair.features.full import full_features
-from ztflow.pair.hmm import posterior
-from ztflow.pair.hmm.forward_backward import Beam, no_counts, sum_paths
+from ztflow.pair.hmm.forward_backward import Beam, sum_paths
 from ztflow.pair.hmm.posterior import POSTERIOR
+from ztflow.pair.hmm.rooms import no_counts
 from ztflow.pair.hmm.transition_rates import Pace, TransitionRates, default_rates, gap_classes
 from ztflow.pair.hmm.transitions import Burst, reads
 from ztflow.pair.hmm.trellis import TransitionCounts
@@ -167,12 +170,12 @@ def count(counts: TransitionCounts, halves: Segment, rows: np.ndarray, columns: 
 @contextmanager
 def starting_from(rates: TransitionRates) -> Iterator[None]:
     """Let ztflow start from other transition rates than its defaults."""
-    defaults = posterior.default_rates
+    defaults = batches.default_rates
     try:
-        posterior.default_rates = lambda: rates
+        batches.default_rates = lambda: rates
         yield
     finally:
-        posterior.default_rates = defaults
+        batches.default_rates = defaults
 
 
 def oracle(rates: TransitionRates) -> Callable[[list[Path]], Iterator[Pair]]:

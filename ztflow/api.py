@@ -340,12 +340,16 @@ def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> 
     made = kind.concat(parts)
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
-        made.evicted, made.notices = report.evicted, tuple(notices_of(report))
-        made.producers = report.producers
-        made.span = View(made.to_arrow()).span()
-        made.joins = tuple(report.waypoints)
-        made.requests, made.read = pa.concat_tables(report.requests) if report.requests else None, len(made)
+        tell(made, report)
+        made.span, made.read = View(made.to_arrow()).span(), len(made)
     return made
+
+
+def tell(flows: Flows, report: ReadReport) -> None:
+    """Give flows what is known of their reading."""
+    flows.evicted, flows.notices = report.evicted, tuple(notices_of(report))
+    flows.producers, flows.joins = report.producers, tuple(report.waypoints)
+    flows.requests = pa.concat_tables(report.requests) if report.requests else None
 
 
 def _batches(

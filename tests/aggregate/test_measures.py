@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ztflow.aggregate import View, measure, scalars
-from ztflow.aggregate.measures import MEASURE_NAMES, quantiles
+from ztflow.aggregate.measures import MEASURE_NAMES
+from ztflow.aggregate.percentiles import quantiles
 from ztflow.text.format import time_text
 
 

@@ -168,7 +168,7 @@ def test_a_call_without_all_arguments_is_refused():
 
 
 def test_what_no_table_can_hold_is_no_declaration():
-    with pytest.raises(TypeError, match=r"Wrong\.name is no whole number"):
+    with pytest.raises(TypeError, match=r"Wrong\.name is no number"):
         fields_of(NamedTuple("Wrong", [("name", str)]))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ztflow.pair.hmm.emissions import StartEmissions, start_order
-from ztflow.pair.hmm.start_lags import MILLISECOND, START_LAGS, _at, _grid, usual_below, within_millisecond
+from ztflow.pair.hmm.start_lags import MILLISECOND, START_LAGS, _at, grid_of, usual_below, within_millisecond
 
 
 def test_ports_order_starts_within_their_millisecond():
@@ -104,7 +104,7 @@ def test_halves_without_a_likely_partner_say_nothing():
 
 def test_lags_between_the_edges_of_the_grid_are_interpolated_as_numpy_does():
     rng = np.random.default_rng(4)
-    edge = _grid(START_LAGS).edge
+    edge = grid_of(START_LAGS).edge
     shares = np.sort(rng.random((5, len(edge))))
     below = np.concatenate([np.zeros((5, 1)), shares, shares[:, -1:]], axis=1)
     lag = rng.uniform(edge[0] - 500, edge[-1] + 500, (5, 40))

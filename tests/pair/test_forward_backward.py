@@ -14,9 +14,10 @@ from ways_by_hand import burst_of, one_by_one, one_way
 from ztflow.errors import CompilerError, SlowPathWarning
 from ztflow.jit import cache
 from ztflow.pair.assignment.matching import match_segments
-from ztflow.pair.hmm import forward_backward, jit
-from ztflow.pair.hmm.backward import both_ways
-from ztflow.pair.hmm.forward_backward import KEPT_UP_TO, Beam, sum_paths
+from ztflow.pair.hmm import forward_backward, jit, rooms
+from ztflow.pair.hmm.forward_backward import Beam, sum_paths
+from ztflow.pair.hmm.rooms import KEPT_UP_TO
+from ztflow.pair.hmm.segment_matching import work
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
 from ztflow.pair.hmm.trellis import SPAN
 
@@ -144,7 +145,7 @@ def test_steps_are_counted_by_what_they_are(order):
 
 
 def plainly():
-    return lambda arguments: both_ways(*arguments)
+    return lambda arguments: work(*arguments)
 
 
 @pytest.mark.parametrize("size", [(14, 14), (14, 11), (11, 14)])
@@ -153,7 +154,7 @@ def test_compiled_or_not_the_sum_is_the_same(size, monkeypatch):
     late, early = (np.cumsum(rng.exponential(40, count)) for count in size)
     burst = burst_of(late + 150, early, 7)
     compiled = sum_paths(burst, Beam(30, 9.0))
-    monkeypatch.setattr(forward_backward, "_runner", plainly)
+    monkeypatch.setattr(forward_backward, "runner", plainly)
     plain = sum_paths(burst, Beam(30, 9.0))
     assert plain.total == pytest.approx(compiled.total)
     assert plain.posterior == pytest.approx(compiled.posterior)
@@ -166,9 +167,9 @@ def cold(empty_cache, monkeypatch):
     """A process that has not loaded or compiled anything, and need not compile for real."""
     monkeypatch.setattr(jit, "object_code", lambda: ("symbol", b"code"))
     monkeypatch.setattr(forward_backward, "linked", lambda symbol, code: lambda table: None)
-    forward_backward._runner.cache_clear()
+    forward_backward.runner.cache_clear()
     yield empty_cache
-    forward_backward._runner.cache_clear()
+    forward_backward.runner.cache_clear()
 
 
 def said(call):
@@ -221,12 +222,12 @@ def test_a_bug_is_not_taken_for_a_machine_that_cannot(cold, monkeypatch):
 def test_compiling_once_is_not_worth_a_warning(cold):
     assert said(forward_backward.warmup) == []
     assert forward_backward.TRELLIS_CODE.kept() == ("symbol", b"code")
-    assert said(forward_backward._runner) == []
+    assert said(forward_backward.runner) == []
 
 
 def test_a_cache_that_cannot_be_written_is_said(cold, monkeypatch):
     monkeypatch.setattr(cache, "_takes_a_file", lambda place: False)
-    (line,) = said(forward_backward._runner)
+    (line,) = said(forward_backward.runner)
     assert line.startswith("compiled pairing has no private folder it could be kept in: every run compiles it anew")
 
 
@@ -234,8 +235,8 @@ def test_a_damaged_cache_is_said_and_made_anew(cold):
     forward_backward.warmup()
     path = forward_backward.TRELLIS_CODE.folder() / "code.o"
     path.write_bytes(path.read_bytes()[:-1])
-    assert said(forward_backward._runner) == [
-        f"compiled pairing in {path.parent} is damaged: it is compiled anew, which takes about 5 s"
+    assert said(forward_backward.runner) == [
+        f"compiled pairing in {path.parent} is damaged: it is compiled anew, which takes about 20 s"
     ]
     assert forward_backward.TRELLIS_CODE.kept() == ("symbol", b"code")
 
@@ -248,10 +249,10 @@ def test_a_burst_says_the_same_whatever_was_worked_on_in_its_room_before():
         early = np.cumsum(rng.exponential(40, slots))
         bursts.append(burst_of(np.sort(early + rng.exponential(200, slots) + 20), early, slots))
     beam = Beam(100, 9.0)
-    forward_backward._ROOMS.made.clear()
+    rooms._ROOMS.of_burst.clear()
     first = [sum_paths(burst, beam) for burst in bursts]
     for burst, before in reversed([*zip(bursts, first, strict=True)]):
         again = sum_paths(burst, beam)
         assert again.total == before.total
         assert np.array_equal(again.posterior, before.posterior)
-    assert len(forward_backward._ROOMS.made) == 3
+    assert len(rooms._ROOMS.of_burst) == 3

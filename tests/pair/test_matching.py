@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from queues_by_hand import burst, in_batches, true_partners
 
 from ztflow.columns.dtypes import NO_TIME
-from ztflow.pair.assignment.matching import Segment, _assign, match_segments, nearest
-from ztflow.pair.hmm import posterior
-from ztflow.pair.hmm.forward_backward import PathSums, no_counts
-from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, default_rates
+from ztflow.pair.assignment.batches import Segment
+from ztflow.pair.assignment.matching import _assign, _matched, match_segments, nearest
+from ztflow.pair.assignment.matching_parameters import MATCHING
+from ztflow.pair.hmm import posterior, solver
+from ztflow.pair.hmm.forward_backward import Beam, InPython, PathSums, runner
+from ztflow.pair.hmm.rooms import no_counts
+from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, TransitionRates, default_rates
 from ztflow.pair.reach import REACH
 
 T0 = 1_700_000_000_000_000
@@ -243,6 +247,48 @@ def test_learning_of_a_small_burst_ends_when_nothing_changes(slots, rounds, work
     assert asked == [posterior.POSTERIOR.learning] * worked_out + [posterior.POSTERIOR.beam]
 
 
+# -- compiled or not ---------------------------------------------------------------------------------------------------
+
+
+def shapes():
+    """Segments of every kind of piece: small and large, either side early, either side with too many, debug lines."""
+    whole = [burst(count, seed) for seed, count in enumerate([1, 2, 3, 5, 8, 20, 70, 210])]
+    turned = [Segment(s.in_time, s.in_duration, s.out_port, s.out_time, s.out_duration) for s in whole[2:7]]
+    fewer = [Segment(s.out_time[2:], s.out_duration[2:], s.out_port[2:], s.in_time, s.in_duration) for s in whole[3:7]]
+    more = [Segment(s.out_time, s.out_duration, s.out_port, s.in_time[3:], s.in_duration[3:]) for s in whole[3:7]]
+    noted = [
+        Segment(s.out_time, s.out_duration, s.out_port, s.in_time, s.in_duration,
+                np.where(np.arange(len(s.out_time)) % 3 == 0, NO_TIME, s.out_time - 1000 * s.out_duration - 400), 300.0)
+        for s in whole[2:6]
+    ]  # fmt: skip
+    twins = segment([(300, 5), (300, 5), (320, 5), (90_000, 7)], [(0, 5), (0, 5), (15, 5), (400_000, 2)])
+    return [*whole, *turned, *fewer, *more, *noted, twins]
+
+
+def test_compiled_code_finds_what_python_finds():
+    """Where nothing can be compiled, `_matched` takes its place."""
+    every = shapes()
+    assert not isinstance(runner(), InPython)
+    for one, match in zip(every, match_segments(every), strict=True):
+        plain = _matched(one, MATCHING, REACH, None)
+        order = np.argsort(plain.outbound)
+        assert plain.outbound[order].tolist() == match.outbound.tolist()
+        assert match.confidence == pytest.approx(plain.confidence[order], abs=1e-9)
+        if one is not every[-1]:  # of twins either may be the partner
+            assert plain.inbound[order].tolist() == match.inbound.tolist()
+            assert plain.alternatives[order].tolist() == match.alternatives.tolist()
+
+
+def test_so_it_does_with_known_rates_and_other_figures():
+    rates = TransitionRates.counted(no_counts())
+    figures = replace(MATCHING, posterior=replace(posterior.POSTERIOR, shifts=(0.0, 30.0), beam=Beam(60, 9.0), few=2))
+    for one, match in zip(shapes()[:7], match_segments(shapes()[:7], figures, rates=rates), strict=True):
+        plain = _matched(one, figures, REACH, rates)
+        order = np.argsort(plain.outbound)
+        assert plain.inbound[order].tolist() == match.inbound.tolist()
+        assert match.confidence == pytest.approx(plain.confidence[order], abs=1e-9)
+
+
 # -- debug lines -------------------------------------------------------------------------------------------------------
 
 
@@ -263,13 +309,25 @@ def test_requests_that_were_seen_tell_equal_connections_apart():
     assert match.confidence.tolist() == plain.confidence.tolist()
 
 
+def solved(cost):
+    """Rows and columns as compiled code assigns them."""
+    rows, columns = cost.shape
+    few, many = (np.empty(max(cost.shape), np.int64) for _ in range(2))
+    numbers, places = ([np.empty(max(cost.shape), kind) for _ in range(3)] for kind in (float, np.int64))
+    found = solver.Assigned(few, many, *numbers, *places)
+    turned = solver.assign(cost, rows, columns, found)
+    partner = np.array([solver.partner_in(found, turned, row) for row in range(rows)])
+    return np.flatnonzero(partner >= 0), partner[partner >= 0]
+
+
+@pytest.mark.parametrize("assign", [_assign, solved])
 @settings(max_examples=60)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 10_000), st.booleans())
-def test_an_assignment_costs_the_least_there_is(outs, ins, seed, coarse):
+def test_an_assignment_costs_the_least_there_is(assign, outs, ins, seed, coarse):
     """Against all there are, with many equal costs or none."""
     cost = np.random.default_rng(seed).normal(size=(outs, ins))
     cost = np.round(cost) if coarse else cost
-    rows, columns = _assign(cost)
+    rows, columns = assign(cost)
     assert len({*rows.tolist()}) == len({*columns.tolist()}) == min(outs, ins)
     wide = cost if outs <= ins else cost.T
     ways = permutations(range(wide.shape[1]), len(wide))

@@ -7,7 +7,8 @@ import pytest
 from queues_by_hand import in_batches
 from ways_by_hand import burst_of, one_way
 
-from ztflow.pair.hmm.forward_backward import Beam, no_counts, sum_paths
+from ztflow.pair.hmm.forward_backward import Beam, sum_paths
+from ztflow.pair.hmm.rooms import no_counts
 from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, Pace, TransitionRates, default_rates
 from ztflow.pair.hmm.transitions import GAP_CLASSES
 from ztflow.pair.reach import REACH

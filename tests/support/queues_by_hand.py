@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ztflow.pair.assignment.matching import Segment
+from ztflow.pair.assignment.batches import Segment
 
 
 def burst(count: int, seed: int, *, spread_us: float = 40_000, start: int = 1_700_000_000_000_000) -> Segment:

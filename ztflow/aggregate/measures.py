@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ztflow.aggregate.encryption import mtls_kinds
+from ztflow.aggregate.percentiles import percentiles_of
 from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups
@@ -156,7 +156,7 @@ def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray
         "response_bytes": sums(view, "response_bytes", codes, count),
         **dict(zip(DURATIONS, _durations(view, codes, count), strict=True)),
     }
-    counts = with_unknown({"flows": tally(codes, count), **tallies(view, codes, count)})
+    counts = with_unknown({"flows": tally(codes, count, weights=view.weights), **tallies(view, codes, count)})
     found |= {name: values.tolist() for name, values in counts.items()}
     columns = [found[name] for name in MEASURE_NAMES[:-2]]
     return columns, [earliest(began, codes, count), latest(ended, codes, count)]
@@ -179,7 +179,8 @@ def tallies(view: View, codes: Integers, count: int) -> dict[str, IntArray]:
         "cross_zone": view.equals("zone_locality", ZoneLocality.CROSS_ZONE),
         "paired": view.equals("paired", *BOTH_HALVES),
     }
-    return {name: tally(codes, count, mask) for name, mask in masks.items()}
+    weights = view.weights
+    return {name: tally(codes, count, mask, weights) for name, mask in masks.items()}
 
 
 def with_unknown(counts: dict[str, IntArray]) -> dict[str, IntArray]:
@@ -191,15 +192,17 @@ def with_unknown(counts: dict[str, IntArray]) -> dict[str, IntArray]:
     }
 
 
-def tally(codes: Integers, count: int, mask: BoolArray | None = None) -> IntArray:
-    """Rows of each group, or those of a mask."""
+def tally(codes: Integers, count: int, mask: BoolArray | None = None, weights: IntArray | None = None) -> IntArray:
+    """Connections of each group, or those of a mask; `View.weights` says how many a row is."""
     if mask is not None:
         chosen = np.count_nonzero(mask)
         if not chosen:
             return np.zeros(count, np.int64)
         if chosen < len(mask):
-            codes = codes[mask]
-    return np.bincount(codes, minlength=count)
+            codes, weights = codes[mask], None if weights is None else weights[mask]
+    if weights is None:
+        return np.bincount(codes, minlength=count)
+    return np.bincount(codes, weights, count).astype(np.int64)
 
 
 def sums(view: View, name: str, codes: Integers, count: int) -> list[int]:
@@ -247,44 +250,6 @@ def moments(times: IntArray) -> list[datetime | None]:
 
 def _durations(view: View, codes: Integers, count: int) -> tuple[list[int | None], list[int | None], list[int | None]]:
     """Median, 95th percentile and maximum by nearest rank: values that were observed, not interpolated."""
-    values, known = view.numbers("duration_ms")
-    return quantiles(values[known].astype(np.int64), codes[known], count)
-
-
-def quantiles(
-    values: IntArray, codes: Integers, count: int
-) -> tuple[list[int | None], list[int | None], list[int | None]]:
-    """Median, 95th percentile and maximum of each group by nearest rank; None for a group without values."""
-    median, high, longest = percentiles(values, codes, count, (50, 95, 100))
+    known = view.known("duration_ms")
+    median, high, longest = percentiles_of(view, ("duration_ms",), codes, count, (50, 95, 100), known)
     return median, high, longest
-
-
-def percentiles(values: IntArray, codes: Integers, count: int, percents: Sequence[int]) -> tuple[list[int | None], ...]:
-    """Percentiles of each group by nearest rank, one list a percentile; None for a group without values."""
-    empty: list[int | None] = [None] * count
-    if not len(values):
-        return tuple(list(empty) for _ in percents)
-    ordered: Integers
-    lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
-    if count * span < 2**62:
-        # One sort of a combined key is some ten times faster than sorting by two keys, of a short one twice that.
-        keys = codes.astype(np.int64) * span + (values - lowest)
-        ordered = np.sort(keys.astype(np.int32)) if count * span < 2**31 else np.sort(keys)
-    else:
-        ordered, lowest, span = values[np.lexsort((values, codes))], 0, 0
-    sizes = np.bincount(codes, minlength=count)
-    starts = np.cumsum(sizes) - sizes
-    filled = sizes > 0
-
-    def pick(percent: int) -> list[int | None]:
-        rank = (percent * sizes[filled] + 99) // 100 - 1
-        values = ordered[starts[filled] + rank].astype(np.int64)
-        picked: list[int] = (values % span + lowest if span else values).tolist()
-        if len(picked) == count:
-            return list(picked)
-        found: list[int | None] = [None] * count
-        for place, value in zip(np.flatnonzero(filled).tolist(), picked, strict=True):
-            found[place] = value
-        return found
-
-    return tuple(map(pick, percents))

@@ -6,6 +6,7 @@ counted in the step it ended in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +49,7 @@ class Timeline(NamedTuple):
             Python's integers where a sum reaches 2^53.
         timeless: Connections that are in no step, since the log tells no time.
         folded: Whether the first step holds all that was before its end, however long ago.
-        at: Step each connection ended in; -1 for one without a time.
+        marked: Of the rows of each mask the connections that ended in the step.
     """
 
     first: int
@@ -57,20 +58,60 @@ class Timeline(NamedTuple):
     sizes: dict[str, npt.NDArray[Any]]
     timeless: int
     folded: bool
-    at: IntArray
+    marked: list[IntArray]
 
 
 def round_step(view: View, most: int) -> timedelta:
     """A round length with which the time from the first end to the last has at most so many steps."""
-    _, ended = view.seen()
-    told = ended[ended != NO_TIME]
-    seconds = (int(told.max()) - int(told.min())) // 1_000_000 + 1 if len(told) else 1
+    first, last = first_end(view), int(view.seen()[1].max(initial=NO_TIME))
+    seconds = 1 if first is None else (last - first) // 1_000_000 + 1
     # Neither end need be where a step begins.
     whole_days = 86400 * -(-seconds // (86400 * (most - 2)))
     return timedelta(seconds=next((step for step in _LENGTHS if seconds <= step * (most - 2)), whole_days))
 
 
-def timeline(view: View, step: timedelta, codes: Integers, groups: int, most: int | None = None) -> Timeline:
+TIMED = ("start", "end", *BYTES)
+"""The columns of numbers that are looked at connection by connection."""
+
+
+class _Timed(NamedTuple):
+    """Connections with a time: the row each is in, when it began and ended, and its bytes."""
+
+    rows: Integers | slice
+    began: IntArray
+    ended: IntArray
+    sizes: dict[str, IntArray]
+
+
+def _timed(view: View) -> Iterator[_Timed]:
+    """All connections with a time, in order, piece by piece."""
+    starts, ends = view.known("start"), view.known("end")
+    every = bool(starts.all() and ends.all())
+    for rows, values in view.pieces(*TIMED):
+        began, ended = values["start"], values["end"]
+        if every:
+            yield _Timed(rows, np.minimum(began, ended), ended, values)
+            continue
+        started, over = starts[rows], ends[rows]
+        timed = started | over
+        began, ended = np.where(started, began, ended)[timed], np.where(over, ended, began)[timed]
+        here = np.flatnonzero(timed) if isinstance(rows, slice) else rows[timed]
+        yield _Timed(here, np.minimum(began, ended), ended, {name: values[name][timed] for name in BYTES})
+
+
+def first_end(view: View) -> int | None:
+    """When the first connection ended, in microseconds; None where no time is known."""
+    return min((int(piece.ended.min()) for piece in _timed(view) if len(piece.ended)), default=None)
+
+
+def timeline(
+    view: View,
+    step: timedelta,
+    codes: Integers,
+    groups: int,
+    most: int | None = None,
+    masks: Sequence[BoolArray] = (),
+) -> Timeline:
     """Spread connections over steps of time.
 
     Args:
@@ -80,6 +121,7 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int, most: in
         groups: How many groups there are.
         most: Steps at most, as long as those from the first end on fit: what of older connections passed before is
             put together in the first step then. No bound unless given.
+        masks: Rows whose connections are counted by step, each by itself.
 
     Raises:
         UsageError: The step is none, or so short that there would be more than `MOST_CELLS` cells.
@@ -89,35 +131,42 @@ def timeline(view: View, step: timedelta, codes: Integers, groups: int, most: in
     length = step // timedelta(microseconds=1)
     if length <= 0:
         raise UsageError("a step is longer than nothing")
-    began, ended = view.seen()
-    timed = ended != NO_TIME
+    timed = view.known("start") | view.known("end")
+    timeless = view.count(~timed)
     if not timed.any():
         nothing = np.zeros((groups, 0), np.int64)
-        at = np.full(len(view), -1, np.int64)
-        return Timeline(0, length, nothing, dict.fromkeys(BYTES, nothing), len(view), False, at)
-    began, ended, codes = began[timed], ended[timed], codes[timed]
-    began = np.minimum(began, ended)
-    first = int(began.min()) // length * length
-    folded = most is not None and (int(ended.max()) - first) // length >= most
+        return Timeline(0, length, nothing, dict.fromkeys(BYTES, nothing), timeless, False, [nothing for _ in masks])
+    began, ended = (times[timed] for times in view.seen())
+    first = int(np.minimum(began, ended).min()) // length * length
+    latest = int(ended.max())
+    folded = most is not None and (latest - first) // length >= most
     if folded:
-        first = int(ended.min()) // length * length - length
-    steps = (int(ended.max()) - first) // length + 1
+        first = (first_end(view) or 0) // length * length - length
+    steps = (latest - first) // length + 1
     if steps * groups > MOST_CELLS:
         raise UsageError(f"{steps:,} steps of {groups:,} are too many; choose a longer step")
-    at = (ended - first) // length
-    flows = np.bincount(codes * steps + at, minlength=groups * steps).reshape(groups, steps)
-    sizes = {}
-    for name in BYTES:
-        values, known = view.numbers(name)
-        values = np.where(known, values, 0)[timed].astype(np.float64)
-        spread = _spread(values, began - first, ended - first, codes, (groups, steps), length)
-        sizes[name] = spread.astype(np.int64) if spread.sum(axis=1).max() < _EXACT else spread
+    flows = np.zeros(groups * steps, np.int64)
+    marked = [np.zeros(groups * steps, np.int64) for _ in masks]
+    spreads = {name: _Spread((groups, steps), length) for name in BYTES}
+    for piece in _timed(view):
+        at = (piece.ended - first) // length
+        group = codes[piece.rows]
+        flows += np.bincount(group * steps + at, minlength=groups * steps)
+        for number, mask in enumerate(masks):
+            here = mask[piece.rows]
+            marked[number] += np.bincount((group * steps + at)[here], minlength=groups * steps)
+        for name, spread in spreads.items():
+            spread.add(piece.sizes[name].astype(np.float64), piece.began - first, piece.ended - first, group)
+    sizes: dict[str, npt.NDArray[Any]] = {}
+    for name, spread in spreads.items():
+        made = spread.steps()
+        sizes[name] = made.astype(np.int64) if made.sum(axis=1).max() < _EXACT else made
     if any(spread.dtype == np.float64 for spread in sizes.values()):
-        part, whole = view.where(timed), codes.astype(np.int64)
+        part, whole = view.where(timed), codes[timed].astype(np.int64)
         sizes = {name: _whole(spread, sums(part, name, whole, groups)) for name, spread in sizes.items()}
-    where = np.full(len(view), -1, np.int64)
-    where[timed] = at
-    return Timeline(first, length, flows.astype(np.int64), sizes, int((~timed).sum()), folded, where)
+    shape = groups, steps
+    counted = [found.reshape(shape) for found in marked]
+    return Timeline(first, length, flows.reshape(shape), sizes, timeless, folded, counted)
 
 
 def _whole(spread: npt.NDArray[Any], totals: list[int]) -> npt.NDArray[Any]:
@@ -135,34 +184,48 @@ def _whole(spread: npt.NDArray[Any], totals: list[int]) -> npt.NDArray[Any]:
     return made
 
 
-def _spread(
-    sizes: FloatArray, began: IntArray, ended: IntArray, codes: Integers, shape: tuple[int, int], length: int
-) -> FloatArray:
-    """Bytes of each step: differences of what had passed by its two edges, so that nothing is lost or counted twice."""
-    groups, steps = shape
-    last = ended // length
-    # Bytes of connections that were over by an edge, and of those still open the part of their life that had passed.
-    over = np.zeros(shape, np.float64)
-    np.add.at(over, (codes, last), sizes)
-    passed = np.cumsum(over, axis=1)
-    first_edge = np.maximum(began // length, 0)
-    long: BoolArray = last > first_edge
-    if long.any():
+class _Spread:
+    """Bytes spread over steps: differences of what had passed by each edge, so that nothing is lost or counted twice.
+
+    Args:
+        shape: Groups and steps.
+        length: Of a step.
+    """
+
+    def __init__(self, shape: tuple[int, int], length: int) -> None:
+        self._shape, self._length = shape, length
+        self._over = np.zeros(shape, np.float64)
+        """Bytes of connections that were over by an edge."""
+        self._open = [(np.zeros(shape, np.float64), np.zeros(shape, np.float64), sign) for sign in (1.0, -1.0)]
+        """Of those still open the part of their life that had passed: what is added and taken away at an edge."""
+        self._totals = np.zeros(shape[0], np.float64)
+
+    def add(self, sizes: FloatArray, began: IntArray, ended: IntArray, codes: Integers) -> None:
+        """Add connections, in their order: sums of floats depend on it."""
+        last = ended // self._length
+        np.add.at(self._over, (codes, last), sizes)
+        np.add.at(self._totals, codes, sizes)
+        first_edge = np.maximum(began // self._length, 0)
+        long: BoolArray = last > first_edge
+        if not long.any():
+            return
         size, start, group = sizes[long], began[long].astype(np.float64), codes[long]
         rate = size / (ended[long] - began[long])
-        for edges, sign in ((first_edge[long], 1.0), (last[long], -1.0)):
-            slope, offset = np.zeros(shape, np.float64), np.zeros(shape, np.float64)
+        for (slope, offset, sign), edges in zip(self._open, (first_edge[long], last[long]), strict=True):
             np.add.at(slope, (group, edges), sign * rate)
             np.add.at(offset, (group, edges), sign * rate * start)
-            edge = (np.arange(1, steps + 1) * length).astype(np.float64)
+
+    def steps(self) -> FloatArray:
+        """Bytes of each group and step."""
+        passed = np.cumsum(self._over, axis=1)
+        edge = (np.arange(1, self._shape[1] + 1) * self._length).astype(np.float64)
+        for slope, offset, _ in self._open:
             passed += np.cumsum(slope, axis=1) * edge - np.cumsum(offset, axis=1)
-    totals = np.zeros(groups, np.float64)
-    np.add.at(totals, codes, sizes)
-    passed = np.clip(np.round(passed), 0, totals[:, None])
-    passed[:, -1:] = totals[:, None]
-    passed = np.maximum.accumulate(passed, axis=1)
-    result: FloatArray = np.diff(passed, axis=1, prepend=0.0)
-    return result
+        passed = np.clip(np.round(passed), 0, self._totals[:, None])
+        passed[:, -1:] = self._totals[:, None]
+        passed = np.maximum.accumulate(passed, axis=1)
+        result: FloatArray = np.diff(passed, axis=1, prepend=0.0)
+        return result
 
 
 def timeline_frame(table: pa.Table, step: timedelta, by: str | None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ztflow.columns.dictionaries import Coded, coded
-from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
+from ztflow.aggregate.folded import Folded, Piece
+from ztflow.columns.dictionaries import NONE, Coded, coded
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups, group
 from ztflow.model.provenance import time_from_micros
 
@@ -20,12 +22,14 @@ class View:
 
     Args:
         table: Any table of `schema.FLOWS` or `schema.HALVES` columns.
+        folded: What is known of the connections behind its rows, where a row stands for several.
 
     Cost: a dictionary column is a unify and a copy of its indices; nothing is decoded row by row.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, folded: Folded | None = None) -> None:
         self.table = table
+        self._folded = folded
         self._rows: Integers | None = None
         self._whole: View | None = None
         """The view whose rows these are. None where it is itself: a circle would keep all columns for long."""
@@ -33,6 +37,45 @@ class View:
         self._numbers: dict[str, tuple[npt.NDArray[Any], BoolArray]] = {}
         self._masks: dict[tuple[str, ...], BoolArray] = {}
         self._seen: tuple[Integers, Integers] | None = None
+
+    @property
+    def weights(self) -> IntArray | None:
+        """How many connections each row stands for; None for one each."""
+        if self._folded is None or self._rows is None:
+            return None if self._folded is None else self._folded.weights
+        return self._folded.weights[self._rows]
+
+    def count(self, mask: BoolArray | None = None) -> int:
+        """How many connections there are, or those of the rows of a mask."""
+        weights = self.weights
+        if weights is None:
+            return len(self) if mask is None else int(np.count_nonzero(mask))
+        return int(weights.sum() if mask is None else weights[mask].sum())
+
+    def order(self) -> Integers:
+        """The place of each row among all connections: of one that stands for several, of that which ended last."""
+        if self._folded is None:
+            return np.arange(len(self))
+        return self._folded.last if self._rows is None else self._folded.last[self._rows]
+
+    def pieces(self, *names: str) -> Iterator[Piece]:
+        """Numbers of single connections, in their order, 0 where null; which row each stands in.
+
+        Args:
+            names: Columns; of a folded table those that were kept so.
+        """
+        if self._folded is None:
+            yield Piece(slice(None), {name: self.numbers(name)[0] for name in names})
+            return
+        if self._rows is None:
+            yield from self._folded.values.pieces(names)
+            return
+        numbers = np.full(self.table.num_rows, NONE, np.int64)
+        numbers[self._rows] = np.arange(len(self._rows))
+        for rows, values in self._folded.values.pieces(names):
+            mine = numbers[rows]
+            here = mine != NONE
+            yield Piece(mine[here], {name: column[here] for name, column in values.items()})
 
     def __len__(self) -> int:
         return int(self.table.num_rows) if self._rows is None else len(self._rows)
@@ -51,6 +94,10 @@ class View:
                 found = self._whole.labels(name).take(self._rows)
             self._labels[name] = found
         return found
+
+    def forget(self, name: str) -> None:
+        """Free the codes of a column that is not looked at again."""
+        self._labels.pop(name, None)
 
     def numbers(self, name: str) -> tuple[npt.NDArray[Any], BoolArray]:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
@@ -98,7 +145,7 @@ class View:
 
     def take(self, rows: Integers) -> View:
         """Some rows, by number."""
-        part = View(self.table)
+        part = View(self.table, self._folded)
         part._whole = self if self._whole is None else self._whole
         part._rows = rows if self._rows is None else self._rows[rows]
         return part

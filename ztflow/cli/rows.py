@@ -97,6 +97,10 @@ class Selection:
             yield tail
         self.tell(total, passed)
 
+    def flows(self, tables: Iterator[Flows]) -> Iterator[Flows]:
+        """`finished` of flows."""
+        return self.finished(tables, Flows)
+
     def outdated(self, table: Tabular) -> int:
         """How many of a table's rows, in order of time, are before `since` for good: as many of its first."""
         kept = between(table, self._since, None) if isinstance(self._since, timedelta) else table

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ztflow.aggregate import UNKNOWN, View, ends_columns, scalars, vertices
+from ztflow.aggregate import UNKNOWN, View, check_level, ends_columns, scalars, vertices
+from ztflow.aggregate.fold import LIFE, Shape
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import MEASURED
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.gc_pause import gc_paused
@@ -26,6 +28,16 @@ def columns_of(by: str) -> list[str]:
         UsageError: `by` is no level.
     """
     return list(dict.fromkeys((*MEASURED, "path", *ends_columns(by))))
+
+
+def shape_of(by: str) -> Shape:
+    """What a graph tells apart, so that `aggregate.fold.Fold` can add up the rest.
+
+    Raises:
+        UsageError: `by` is no level.
+    """
+    check_level(by)
+    return Shape(levels=(by,), same=("path",), described=by, each=LIFE)
 
 
 def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
@@ -64,7 +76,7 @@ def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     """`build_graph`, the columns it was made of, and which edge each flow is in: edges in the graph's own order."""
     from ztflow.graph.traffic import EdgeKey, TrafficGraph
 
-    view = View(flows.to_arrow())
+    view = view_of(flows)
     ends = vertices(view, by, flows.owners, described=True)
     path = view.labels("path")
     count = len(ends.all)
@@ -99,12 +111,12 @@ def _ranks(texts: list[str]) -> Integers:
 
 def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:
     """Graph attributes: what the graph was made of."""
-    paired = int(view.equals("paired", *BOTH_HALVES).sum())
+    paired = view.count(view.equals("paired", *BOTH_HALVES))
     facts: dict[str, int | str] = {
         "by": by,
         "flows": len(flows),
         "paired_flows": paired,
-        "unpaired_halves": int(view.equals("paired", *ONE_HALF).sum()),
+        "unpaired_halves": view.count(view.equals("paired", *ONE_HALF)),
     }
     first, last = view.span()
     if first is not None and last is not None:

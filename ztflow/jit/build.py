@@ -33,6 +33,7 @@ _njit: Any = njit
 _arrays: Any = arrayobj
 _tuple: Any = types.BaseTuple
 _I64 = ir.IntType(64)
+_NUMBERS: Final[dict[Any, Any]] = {int: types.int64, float: types.float64}
 
 
 def _check_version(package: str, version: str) -> None:
@@ -110,11 +111,11 @@ def _structure_at(declared: Structure) -> Callable[[int], tuple[Any, ...]]:
 
 def _type_of(field: Argument) -> Any:
     """Numba's type of a field of a declaration."""
-    if field is None:
-        return types.int64
+    if field in _NUMBERS:
+        return _NUMBERS[field]
     if isinstance(field, ArrayOf):
         return types.Array(getattr(types, field.dtype), field.dimensions, "C")
-    return _tuple.from_types([_type_of(part) for part in fields_of(field).values()], field)
+    return _tuple.from_types([_type_of(part) for part in fields_of(cast("Structure", field)).values()], field)
 
 
 class _Numbers:
@@ -133,11 +134,13 @@ class _Numbers:
 
 def _structure(context: Any, builder: Any, field: Argument, numbers: _Numbers) -> Any:
     """Code that makes the value of a field of a declaration."""
-    if field is None:
+    if field is int:
         return numbers.next()
+    if field is float:
+        return builder.bitcast(numbers.next(), ir.DoubleType())
     kind = _type_of(field)
     if not isinstance(field, ArrayOf):
-        parts = [_structure(context, builder, part, numbers) for part in fields_of(field).values()]
+        parts = [_structure(context, builder, part, numbers) for part in fields_of(cast("Structure", field)).values()]
         return context.make_tuple(builder, kind, parts)
     data, *shape = (numbers.next() for _ in range(1 + field.dimensions))
     size = ir.Constant(_I64, kind.dtype.bitwidth // 8)

@@ -5,7 +5,7 @@ Numba's own cache. Its function is called by its C signature (Numba's calling co
 go, then the arguments; 0 for success), through ctypes, which lets the GIL go. Its one argument is the address of a
 table of numbers.
 
-What is in the table is declared once, as a `NamedTuple` of whole numbers, arrays (`ArrayOf` says which) and further
+What is in the table is declared once, as a `NamedTuple` of numbers, arrays (`ArrayOf` says which) and further
 such tuples. Both sides are made from that declaration: `ArgumentTable` writes the table, `build.built` compiles the
 code that reads it. A field more, or in another place, changes both.
 """
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import struct
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias, cast, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from ztflow.jit.cache import Cache
 Array: TypeAlias = npt.NDArray[Any]
 
 _LOG = logging.getLogger("ztflow")
+_FLOAT, _BITS = struct.Struct("=d"), struct.Struct("=q")
 
 
 class ArrayOf(NamedTuple):
@@ -53,8 +55,8 @@ FloatTable: TypeAlias = Annotated[npt.NDArray[np.float64], ArrayOf("float64", 2)
 
 Structure: TypeAlias = type[tuple[Any, ...]]
 """A declaration: a `NamedTuple`."""
-Argument: TypeAlias = Structure | ArrayOf | None
-"""What a field of a declaration is; None for a whole number."""
+Argument: TypeAlias = Structure | ArrayOf | type[int | float]
+"""What a field of a declaration is."""
 
 
 @cache
@@ -70,18 +72,22 @@ def fields_of(declared: Structure) -> dict[str, Argument]:
 
 def _field(name: str, hint: Any) -> Argument:
     array = next((mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, ArrayOf)), None)
-    if array is not None or hint is int:
+    if array is not None:
         return array
+    if hint in (int, float):
+        return cast("type[int | float]", hint)
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         return hint
-    raise TypeError(f"{name} is no whole number, no array described by ArrayOf and no NamedTuple: {hint}")
+    raise TypeError(f"{name} is no number, no array described by ArrayOf and no NamedTuple: {hint}")
 
 
 def numbers_in(field: Argument) -> int:
     """How many numbers of the table a field takes: an array its address and its shape."""
     if isinstance(field, ArrayOf):
         return 1 + field.dimensions
-    return 1 if field is None else sum(numbers_in(part) for part in fields_of(field).values())
+    if field in (int, float):
+        return 1
+    return sum(numbers_in(part) for part in fields_of(cast("Structure", field)).values())
 
 
 class ArgumentTable:
@@ -133,8 +139,10 @@ def _layout(declared: Structure) -> tuple[int, dict[str, tuple[slice, Callable[[
 
 def _numbers_of(name: str, field: Argument) -> Callable[[Any], list[int]]:
     """A function `value -> numbers` for a field of a declaration."""
-    if field is None:
+    if field is int:
         return lambda value: [value]
+    if field is float:
+        return lambda value: [_BITS.unpack(_FLOAT.pack(value))[0]]
     if isinstance(field, ArrayOf):
         dtype, dimensions = np.dtype(field.dtype), field.dimensions
 
@@ -147,11 +155,12 @@ def _numbers_of(name: str, field: Argument) -> Callable[[Any], list[int]]:
 
         return of_array
 
-    parts = [_numbers_of(f"{name}.{part}", kind) for part, kind in fields_of(field).items()]
+    declared = cast("Structure", field)
+    parts = [_numbers_of(f"{name}.{part}", kind) for part, kind in fields_of(declared).items()]
 
     def of_structure(value: tuple[Any, ...]) -> list[int]:
-        if not isinstance(value, field):
-            raise TypeError(f"{name} must be {field.__name__}, not {type(value).__name__}")
+        if not isinstance(value, declared):
+            raise TypeError(f"{name} must be {declared.__name__}, not {type(value).__name__}")
         return [number for part, one in zip(parts, value, strict=True) for number in part(one)]
 
     return of_structure

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ztflow.pair.assignment.matching import MATCHING, MatchingParameters
+from ztflow.pair.assignment.matching_parameters import MATCHING, MatchingParameters
 from ztflow.pair.assignment.segments import SEGMENTS, SegmentParameters
 from ztflow.pair.clocks.offsets import CLOCKS, ClockParameters
 from ztflow.pair.reach import REACH, Reach

@@ -12,7 +12,7 @@ from ztflow.aggregate import LEVELS, UNKNOWN, View, vertices
 from ztflow.aggregate.durations import Buckets
 from ztflow.aggregate.measures import tally
 from ztflow.aggregate.timeline import SPREAD, Timeline, round_step, timeline
-from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, IntArray, Integers
+from ztflow.columns.dtypes import NO_TIME, FloatArray, IntArray, Integers
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import parse_duration
 from ztflow.model.provenance import time_from_micros
@@ -39,8 +39,10 @@ def course(
     view = View(table)
     groups = grouped(view, owners, by, end, value=value, top=top)
     length = round_step(view, _STEPS) if every is None else _asked_step(view, every)
-    made = timeline(view, length, groups.codes, len(groups.names), _STEPS if every is None else _FINEST)
-    cells = _steps_of(view, made, value, groups.codes, len(groups.names))
+    masks = [] if value == "flows" or byte_columns(value) else [view.equals("verdict", value)]
+    most = _STEPS if every is None else _FINEST
+    made = timeline(view, length, groups.codes, len(groups.names), most, masks)
+    cells = _steps_of(made, value)
     starts = tuple(time_from_micros(made.first + place * made.step) for place in range(made.flows.shape[1]))
     series = tuple(
         Series(name, tuple(cells[place]), groups.rest and place == len(groups.names) - 1)
@@ -76,17 +78,13 @@ def _asked_step(view: View, every: str | timedelta) -> timedelta:
     return length
 
 
-def _steps_of(view: View, made: Timeline, value: str, codes: IntArray, groups: int) -> list[list[int]]:
+def _steps_of(made: Timeline, value: str) -> list[list[int]]:
     """The value of each group in each step."""
     if names := byte_columns(value):
         cells: list[list[int]] = sum(made.sizes[name].astype(object) for name in names).tolist()  # type: ignore[union-attr]
         return cells
-    if value == "flows":
-        return [list(row) for row in made.flows.tolist()]
-    steps = made.flows.shape[1]
-    mask: BoolArray = (made.at >= 0) & view.equals("verdict", value)
-    found = tally(codes * steps + made.at, groups * steps, mask) if steps else np.zeros(0, np.int64)
-    return [list(row) for row in found.reshape(groups, steps).tolist()]
+    counts = made.flows if value == "flows" else made.marked[0]
+    return [list(row) for row in counts.tolist()]
 
 
 def _told(by: str | None, end: End | None) -> str:

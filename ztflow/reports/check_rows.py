@@ -340,7 +340,7 @@ def _counts(part: View, groups: Groups) -> tuple[list[int], list[datetime | None
 
 def _samples(part: View, groups: Groups) -> list[str | None]:
     """`file:line` of the last connection of each group: the server's line where it was found."""
-    rows = latest(part.seen()[1], groups.codes, len(groups))
+    rows = latest(part, groups.codes, len(groups))
     told = part.rows(rows, "inbound_file", "inbound_line", "outbound_file", "outbound_line")
     return [
         f"{file}:{line}" if line is not None else f"{other}:{other_line}" if other_line is not None else None

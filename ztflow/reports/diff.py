@@ -11,6 +11,7 @@ from math import exp, sqrt
 from typing import ClassVar, Literal
 
 from ztflow.aggregate import Measures, View, measure, vertices
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.columns.grouping import group
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice
@@ -206,7 +207,7 @@ def diff(
     """
     if not ratio > 1:
         raise UsageError(f"ratio={ratio} marks everything as changed; it must be above 1")
-    old_view, new_view = View(before.to_arrow()), View(after.to_arrow())
+    old_view, new_view = view_of(before), view_of(after)
     bases = Basis.of(before, old_view), Basis.of(after, new_view)
     minutes = [basis.window.total_seconds() / 60 if basis.window else None for basis in bases]
     old, new = _edges(old_view, by), _edges(new_view, by)

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ztflow.aggregate import View, vertices
+from ztflow.aggregate import vertices
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Verdict
@@ -101,8 +102,9 @@ def failures(flows: Flows) -> Failures:
 
     Cost: about 0.2 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
-    failed = np.flatnonzero(view.equals("verdict", Verdict.FAILED))
+    view = view_of(flows)
+    refused = view.equals("verdict", Verdict.FAILED)
+    failed, every = np.flatnonzero(refused), view.count(refused)
     rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), failed)
     found: dict[str | None, list[Refusal]] = {}
     for row in rows:
@@ -118,7 +120,7 @@ def failures(flows: Flows) -> Failures:
                 known.cause if known else None,
                 known.advice if known else None,
                 count,
-                share(count, len(failed)) or 0.0,
+                share(count, every) or 0.0,
                 len({(row.source, row.target) for row in members}),
             )
         )

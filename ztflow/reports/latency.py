@@ -14,13 +14,17 @@ told over all of them, as far as they are within the bound, and how many were lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ztflow.aggregate import View, vertices
-from ztflow.aggregate.measures import percentiles, tally
+from ztflow.aggregate.folded_flows import view_of
+from ztflow.aggregate.measures import tally
+from ztflow.aggregate.percentiles import percentiles_of
+from ztflow.columns.dtypes import BoolArray, IntArray
 from ztflow.columns.grouping import group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import REFUSED, FlowPath, GraphLevelWord, Paired, Verdict
@@ -174,42 +178,61 @@ def latency(flows: Flows, by: GraphLevelWord = "workload") -> Latency:
 
     Cost: about 0.5 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
+    view = view_of(flows)
     ends = vertices(view, by)
     count, port = len(ends.all), wanted_port(view)
     pairs = group([(ends.source, count), (ends.target, count), (port, PORT_NUMBERS)], len(view))
     groups = len(pairs)
-    life, known = view.numbers("duration_ms")
-    measured = known & view.equals("verdict", Verdict.FORWARDED)
-    lives = percentiles(life[measured].astype(np.int64), pairs.codes[measured], groups, _PERCENTS)
-    request, response = (view.numbers(f"{way}_bytes")[0] for way in ("request", "response"))
-    answered = tally(pairs.codes, groups, measured & (request > 0) & (response > 0)).tolist()
-    inside, inside_known = view.numbers("inbound_duration_ms")
-    meshed = measured & inside_known & view.equals("paired", Paired.EXACT, Paired.UNIQUE)
+    measured = view.known("duration_ms") & view.equals("verdict", Verdict.FORWARDED)
+    lives = percentiles_of(view, ("duration_ms",), pairs.codes, groups, _PERCENTS, measured)
+    answers = tally(pairs.codes, groups, measured & answered(view), view.weights).tolist()
+    meshed = measured & view.known("inbound_duration_ms") & view.equals("paired", Paired.EXACT, Paired.UNIQUE)
     meshed &= view.equals("path", FlowPath.HBONE, FlowPath.DOUBLE_HBONE)
     # Both are cut to whole milliseconds, so that equal ones may differ by one either way.
-    longer = np.maximum(life[meshed].astype(np.int64) - inside[meshed].astype(np.int64), 0)
-    mesh = percentiles(longer, pairs.codes[meshed], groups, (50, 99))
+    mesh = percentiles_of(view, LIVES, pairs.codes, groups, (50, 99), meshed, _longer)
     counts = [
-        tally(pairs.codes, groups, mask).tolist()
-        for mask in (None, measured, view.equals("verdict", *REFUSED), measured & (life > DONE_WITHIN_MS), meshed)
+        tally(pairs.codes, groups, mask, view.weights).tolist()
+        for mask in (None, measured, view.equals("verdict", *REFUSED), measured & beyond(view), meshed)
     ]
     rows = []
-    columns = (pairs.first.tolist(), *counts, answered, *lives, *mesh)
-    for row, every, done, refused, beyond, tunnels, answers, p50, p90, p99, longest, mesh50, mesh99 in zip(
+    columns = (pairs.first.tolist(), *counts, answers, *lives, *mesh)
+    for row, every, done, refused, longer, tunnels, replied, p50, p90, p99, longest, mesh50, mesh99 in zip(
         *columns, strict=True
     ):
-        kind = _kind(done, answers, p90)
+        kind = _kind(done, replied, p90)
         rows.append(
             Lives(
                 source=ends.id(int(ends.source[row])), target=ends.id(int(ends.target[row])),
                 port=int(port[row]) if port[row] >= 0 else None, kind=kind, flows=every, measured=done, refused=refused,
                 p50_ms=p50, p90_ms=p90, p99_ms=_as_latency(kind, p99), max_ms=_as_latency(kind, longest),
-                longer=beyond, longest_ms=longest, mesh_flows=tunnels, mesh_p50_ms=mesh50, mesh_p99_ms=mesh99,
+                longer=longer, longest_ms=longest, mesh_flows=tunnels, mesh_p50_ms=mesh50, mesh_p99_ms=mesh99,
             )
         )  # fmt: skip
     rows.sort(key=lambda row: (-row.flows, row.source, row.target, -1 if row.port is None else row.port))
     return Latency(Basis.of(flows, view), by, tuple(rows))
+
+
+LIVES = ("duration_ms", "inbound_duration_ms")
+"""What is looked at connection by connection."""
+
+
+def _longer(lives: Mapping[str, IntArray]) -> IntArray:
+    life, inside = (lives[name].astype(np.int64, copy=False) for name in LIVES)
+    found: IntArray = np.maximum(life - inside, 0)
+    return found
+
+
+def answered(view: View) -> BoolArray:
+    """Connections that carried payload both ways."""
+    request, response = (view.numbers(f"{way}_bytes")[0] for way in ("request", "response"))
+    found: BoolArray = (request > 0) & (response > 0)
+    return found
+
+
+def beyond(view: View) -> BoolArray:
+    """Connections that lived longer than an answer is known to take."""
+    found: BoolArray = view.numbers("duration_ms")[0] > DONE_WITHIN_MS
+    return found
 
 
 def _as_latency(kind: Kind, life: int | None) -> int | None:

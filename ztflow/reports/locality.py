@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from ztflow.aggregate import UNKNOWN, Measures, Vertices, View, measure, vertices
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import sums, tally
 from ztflow.columns.dtypes import BoolArray
 from ztflow.columns.grouping import Groups, group
@@ -273,7 +274,7 @@ def locality(flows: Flows, *, prices: Prices | None = None) -> Locality:
 
     Cost: about 0.8 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
+    view = view_of(flows)
     levels = (GraphLevel.WORKLOAD, GraphLevel.NODE, GraphLevel.ZONE)
     ends, nodes, zones = (vertices(view, by) for by in levels)
     zone_cells = _cells(view, zones)
@@ -304,7 +305,7 @@ def _clusters(view: View) -> dict[str, Portion] | None:
 def _cells(view: View, places: Vertices) -> tuple[Cell, ...]:
     count = len(places.all)
     groups = group([(places.source, count), (places.target, count)], len(view))
-    flows = tally(groups.codes, len(groups)).tolist()
+    flows = tally(groups.codes, len(groups), weights=view.weights).tolist()
     request, response = (sums(view, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
     cells = [
         Cell(places.id(source), places.id(target), *numbers)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from ztflow.aggregate import View
+from ztflow.aggregate.measures import tally
 from ztflow.errors import UsageError
 from ztflow.model.notices import Notice, notice_lines
 from ztflow.model.tables import Flows
@@ -95,18 +94,18 @@ class Basis:
     def of(cls, flows: Flows, view: View) -> Basis:
         """The basis of a report on these flows."""
         first, last = view.span()
-        paired = int(view.equals("paired", *BOTH_HALVES).sum())
-        opened = int(view.equals("verdict", Verdict.OPEN).sum())
+        paired = view.count(view.equals("paired", *BOTH_HALVES))
+        opened = view.count(view.equals("verdict", Verdict.OPEN))
         read = {name: int(getattr(flows.stats, name)) for name in flows.stats.__slots__}
         return cls(
             first,
             last,
             len(flows),
             paired,
-            int(view.equals("paired", Paired.AMBIGUOUS).sum()),
+            view.count(view.equals("paired", Paired.AMBIGUOUS)),
             len(flows) - paired - opened,
-            int((~view.equals("locality", *NODES_KNOWN)).sum()),
-            int((~(view.known("request_bytes") & view.known("response_bytes"))).sum()),
+            view.count(~view.equals("locality", *NODES_KNOWN)),
+            view.count(~(view.known("request_bytes") & view.known("response_bytes"))),
             flows.evicted,
             read if any(read.values()) else {},
             flows.notices,
@@ -325,7 +324,7 @@ def _as_tables(report: Report, limit: int | None, arrangement: Arrangement) -> d
 
 def _apart(view: View) -> dict[str, int]:
     reasons = view.labels("unpaired_reason")
-    counts = np.bincount(reasons.codes + 1, minlength=len(reasons.words) + 1)[1:].tolist()
+    counts = tally(reasons.codes + 1, len(reasons.words) + 1, weights=view.weights)[1:].tolist()
     return {word: count for word, count in zip(reasons.words, counts, strict=True) if count and word in WITHOUT_PARTNER}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ztflow.aggregate import Measures, Vertices, View, measure, vertices
 from ztflow.aggregate.encryption import mtls_kinds
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import tally
 from ztflow.columns.dtypes import BoolArray, Integers
 from ztflow.columns.grouping import group
@@ -197,7 +198,7 @@ def mtls(flows: Flows) -> Mtls:
 
     Cost: about 0.4 s for 1 M flows.
     """
-    view = View(flows.to_arrow())
+    view = view_of(flows)
     ends, kinds = vertices(view, "workload"), mtls_kinds(view)
     return Mtls(
         basis=Basis.of(flows, view),
@@ -213,7 +214,9 @@ def _pairs(view: View, ends: Vertices, kinds: Mapping[str, BoolArray]) -> tuple[
     count = len(ends.all)
     groups = group([(ends.source, count), (ends.target, count)], len(view))
     found = []
-    encrypted, plaintext, refused, left = (tally(groups.codes, len(groups), mask).tolist() for mask in kinds.values())
+    encrypted, plaintext, refused, left = (
+        tally(groups.codes, len(groups), mask, view.weights).tolist() for mask in kinds.values()
+    )
     for number, (row, sums) in enumerate(zip(groups.first.tolist(), measure(view, groups), strict=True)):
         covered = share(encrypted[number], encrypted[number] + plaintext[number])
         source, target = ends.id(int(ends.source[row])), ends.id(int(ends.target[row]))

@@ -112,12 +112,11 @@ def over_time(view: View, ends: Vertices, every: str | timedelta | None) -> Cour
     asked = None if every is None else every if isinstance(every, timedelta) else parse_duration(every)
     length, most = (round_step(view, _STEPS_SHOWN), _STEPS_SHOWN) if asked is None else (asked, _MOST)
     nothing = np.zeros(len(view), np.int64)
-    made = timeline(view, length, nothing, 1, most)
+    made = timeline(view, length, nothing, 1, most, [view.equals("verdict", word) for word in REFUSED])
     steps = made.flows.shape[1]
     if not steps:
         return Course(None, (), False, made.timeless, ())
-    known = made.at >= 0
-    refused = [tally(made.at, steps, known & view.equals("verdict", word)).tolist() for word in REFUSED]
+    refused = [counts[0].tolist() for counts in made.marked]
     columns = zip(made.flows[0].tolist(), *(size[0].tolist() for size in made.sizes.values()), *refused, strict=True)
     moments = tuple(
         Moment(time_from_micros(made.first + number * made.step), *cells) for number, cells in enumerate(columns)
@@ -132,8 +131,8 @@ def _names(view: View, ends: Vertices, length: timedelta, most: int, steps: int)
     for codes in (ends.source, ends.target):
         for name in ("request_bytes", "response_bytes"):
             size += np.array(sums(view, name, codes, count), object)
-    flows = tally(ends.source, count) + tally(ends.target, count)
-    order = sorted(range(count), key=lambda at: (-size[at], -int(flows[at]), ends.id(at)))
+    opened, accepted = (tally(codes, count, weights=view.weights) for codes in (ends.source, ends.target))
+    order = sorted(range(count), key=lambda at: (-size[at], -int(opened[at] + accepted[at]), ends.id(at)))
     room = max(1, _CELLS // steps)
     kept = order if count <= room else order[: room - 1]
     place = np.full(count, len(kept), np.int64)

@@ -209,11 +209,11 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
     part = view.take(rows)
     source, target, port = ends.source[rows], ends.target[rows], wanted_port(part)
     groups = group_refused(part, source, target, len(ends.all))
-    flows = tally(groups.codes, len(groups)).tolist()
+    flows = tally(groups.codes, len(groups), weights=part.weights).tolist()
     began, ended = part.seen()
     first = extremes(began, groups.codes, len(groups), "min")
     last = extremes(ended, groups.codes, len(groups), "max")
-    last_rows = latest(ended, groups.codes, len(groups))
+    last_rows = latest(part, groups.codes, len(groups))
     texts = part.rows(last_rows, "error_class", "policy", "inbound_error", "outbound_error")
     identities, services, addresses = (
         _values(part, groups, name) for name in ("src_identity", "dst_service", "src_ip")
@@ -296,9 +296,9 @@ def _values(view: View, groups: Groups, name: str) -> list[set[str]]:
     return [{labels.words[code] for code in codes[:2]} for codes in found]
 
 
-def latest(ended: Integers, codes: Integers, count: int) -> Integers:
+def latest(view: View, codes: Integers, count: int) -> Integers:
     """The row of each group that ended last; of equal ones the last in order."""
-    order = np.lexsort((np.arange(len(codes)), ended))
+    order = np.lexsort((view.order(), view.seen()[1]))
     rows = np.zeros(count, dtype=np.int64)
     rows[codes[order]] = order
     return rows

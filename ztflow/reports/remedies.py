@@ -119,7 +119,7 @@ def remedies(view: View, ends: Vertices, zones: Vertices) -> tuple[Remedy, ...]:
         ],
         len(part),
     )
-    flows = tally(groups.codes, len(groups)).tolist()
+    flows = tally(groups.codes, len(groups), weights=part.weights).tolist()
     request, response = (sums(part, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
     merged: dict[tuple[str, str, str, bool, bool], _Crossing] = {}
     for number, row in enumerate(rows[groups.first].tolist()):

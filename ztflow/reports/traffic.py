@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
+from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.timeline import SPREAD
 from ztflow.columns.grouping import group
@@ -191,7 +190,7 @@ def traffic(
     """
     if sort not in ("bytes", "flows"):
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
-    view = View(flows.to_arrow())
+    view = view_of(flows)
     ends = vertices(view, by)
     pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
     basis = Basis.of(flows, view)
@@ -243,9 +242,9 @@ def _endpoints(view: View) -> tuple[EndpointLoad, ...]:
     pods: Vertices = vertices(part, "pod", described=True)
     service = part.labels("dst_service")
     groups = group([service.part, (pods.target, len(pods.all))], len(part))
-    counts = tally(groups.codes, len(groups)).tolist()
+    counts = tally(groups.codes, len(groups), weights=part.weights).tolist()
     request, response = (sums(part, f"{way}_bytes", groups.codes, len(groups)) for way in ("request", "response"))
-    of_service = np.bincount(service.codes, minlength=len(service.words)).tolist()
+    of_service = tally(service.codes, len(service.words), weights=part.weights).tolist()
     loads: dict[str, list[EndpointLoad]] = {}
     for number, row in enumerate(groups.first.tolist()):
         name, pod = service.words[service.codes[row]], pods.all[pods.target[row]]

@@ -16,7 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from ztflow.aggregate import View, vertices
-from ztflow.aggregate.measures import quantiles, sums
+from ztflow.aggregate.measures import sums
+from ztflow.aggregate.percentiles import quantiles
 from ztflow.columns.dtypes import Integers
 from ztflow.columns.grouping import Groups, group, order_within
 from ztflow.model.provenance import time_from_micros

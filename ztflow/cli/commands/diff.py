@@ -46,6 +46,7 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
         from ztflow.reports import diff as compare
+        from ztflow.reports.folding import compared
 
         if reading.follow:
             raise UsageError("diff compares finished captures; it cannot follow")
@@ -53,7 +54,8 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
         selection = Selection(Flows, reading=reading, grid=grid)
         check_destination(form, output.output, [before, after], reading.inventory)
         reader = Reader(run, reading)
-        old, new = (selection.apply(reader.all_flows([source])) for source in (before, after))
+        shape = compared(by)
+        old, new = (reader.folded_flows([source], shape, selection.flows) for source in (before, after))
         made = compare(old, new, by)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)

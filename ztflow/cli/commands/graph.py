@@ -59,7 +59,8 @@ def graph(
         from ztflow.cli.output import chosen_format, paper_for
         from ztflow.cli.reading import Reader, words_read
         from ztflow.cli.rows import Selection
-        from ztflow.graph import build_graph, columns_of
+        from ztflow.graph import build_graph
+        from ztflow.graph.build import shape_of
         from ztflow.graph.formats import write_graph
         from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.model.tables import Flows
@@ -69,19 +70,19 @@ def graph(
         sources = run.sources(inputs)
         check_destination(form, output, sources, [*reading.inventory, *waypoints.waypoint], follow=reading.follow)
         reader = Reader(run, reading, waypoints)
-        columns = map_columns_of(by) if form == "html" else columns_of(by)
-
-        def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
-            for table in selection.finished(tables, Flows):
-                yield table.with_rows(table.to_arrow().select(columns))
-
-        flows = reader.all_flows(sources, needed)
         if form == "html":
+            columns = map_columns_of(by)
+
+            def needed(tables: Iterator[Flows]) -> Iterator[Flows]:
+                for table in selection.flows(tables):
+                    yield table.with_rows(table.to_arrow().select(columns))
+
+            flows = reader.all_flows(sources, needed)
             written = map_page(flows, by, inputs=words_read(sources, reading)).encode()
             with destination(output, run.answers) as stream:
                 stream.write(written)
             return
-        traffic = build_graph(flows, by=by)
+        traffic = build_graph(reader.folded_flows(sources, shape_of(by), selection.flows), by=by)
         with destination(output, run.answers) as stream:
             if form != "table":
                 text = write_graph(traffic, form)

@@ -99,6 +99,7 @@ def report(
         from ztflow.errors import UsageError
         from ztflow.model.tables import Flows
         from ztflow.reports import NEEDS_HALVES, make_report
+        from ztflow.reports.folding import shape_of
 
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
         prices = None if price is None else _prices(price)
@@ -115,13 +116,19 @@ def report(
         read = [*reading.inventory, *waypoints.waypoint, *([] if price is None else [price])]
         check_destination(form, output.output, sources, read, follow=reading.follow)
         reader = Reader(run, reading, waypoints, counts_requests=name == "waypoints")
-        halves, found = reader.capture(sources) if both else (None, reader.all_flows(sources))
+        shape = None if both else shape_of(name, by or "workload")
+        halves = None
+        if shape is not None:
+            found = reader.folded_flows(sources, shape, selection.flows)
+        else:
+            halves, whole = reader.capture(sources) if both else (None, reader.all_flows(sources))
+            found = selection.apply(whole)
         counters = None
         if sources_of_counters is not None and halves is not None:
             counters = sources_of_counters.against(halves, run.reports[-1].events)
         if name == "waypoints" and reader.inventory is not None:
             more["services"] = reader.inventory.services
-        made = make_report(name, selection.apply(found), halves=halves, prices=prices, counters=counters, **more)
+        made = make_report(name, found, halves=halves, prices=prices, counters=counters, **more)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)
 

@@ -46,6 +46,7 @@ def summary(
         from ztflow.cli.rows import Selection
         from ztflow.cli.screen import draw
         from ztflow.model.tables import Flows
+        from ztflow.reports.folding import SUMMARY
         from ztflow.reports.summary import summary as summarise
 
         form = chosen_format(output.format, output.output, REPORT_FORMATS)
@@ -60,7 +61,7 @@ def summary(
             made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
             selection.tell()
         else:
-            made = summarise(selection.apply(reader.all_flows(sources)))
+            made = summarise(reader.folded_flows(sources, SUMMARY, selection.flows))
         run.findings |= output.exit_code and made.findings > 0
         if form != "table" or arrangement_of(output):
             write_report(run, made, form, output)

@@ -9,80 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
 
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.columns.group_statistics import middle
+from ztflow.pair.assignment import batches
 from ztflow.pair.assignment.at_once import Side, assign, fitting, scattered
-from ztflow.pair.hmm.posterior import POSTERIOR, Candidates, PosteriorParameters, partner_posterior
+from ztflow.pair.assignment.batches import Segment
+from ztflow.pair.assignment.matching_parameters import MATCHING, MatchingParameters
+from ztflow.pair.hmm.figures import Segments
+from ztflow.pair.hmm.forward_backward import InPython, runner
+from ztflow.pair.hmm.posterior import Candidates, partner_posterior
 from ztflow.pair.hmm.transition_rates import TransitionRates
 from ztflow.pair.reach import REACH, Reach
-
-
-@dataclass(frozen=True)
-class MatchingParameters:
-    """What pairs cost in the first assignment, and how confidence follows from the posterior.
-
-    Attributes:
-        duration_weight: Of a squared millisecond of duration difference against one of end difference. Captured runs.
-        no_partner: Cost of leaving a half without partner: no pair 100 ms apart is taken. Chosen.
-        alternative: Another partner counts as an alternative from this probability on, or when it is as likely as the
-            one taken. Chosen.
-        moment: In a crowd denser than two ztunnels can end, the order of ends within this, µs, says less than
-            durations. Chosen.
-        overtakes: Chance that a pair the model is certain of is wrong all the same, when another that could take its
-            place ended alongside it. Captured runs.
-        overtakes_within: How far apart, in µs, the ends have to be to halve that, besides half of what delays scatter
-            by. Captured runs.
-        crowded: What confidence is worth in bursts of more than `PosteriorParameters.crowd` slots, where less is looked
-            at and whole runs may be wrong. Of pairs in simulated crowds that seem certain 89 to 95 in 100 are right.
-        interchangeable: Starts this near, in µs, do not tell two halves apart: a millisecond cut off each duration, and
-            the usual lag.
-        unique: A pair of at least this confidence is called `unique`. Chosen.
-        at_most: Confidence of a pair with no other near it, and the most of any. Chosen.
-        posterior: Weighing the partners.
-    """
-
-    duration_weight: float = 0.25
-    no_partner: float = 100.0**2
-    alternative: float = 0.01
-    moment: int = 1000
-    overtakes: float = 0.025
-    overtakes_within: float = 400.0
-    crowded: float = 0.95
-    interchangeable: float = 1500.0
-    unique: float = 0.97
-    at_most: float = 0.9995
-    posterior: PosteriorParameters = POSTERIOR
-
-
-MATCHING: Final = MatchingParameters()
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Halves that could belong together; times in µs with clock offsets taken off, durations in ms.
-
-    Attributes:
-        out_time: Ends of the outbound halves, rising.
-        out_duration: Their durations.
-        out_port: Their source ports, 0 where unknown.
-        in_time: Ends of the inbound halves, rising.
-        in_duration: Their durations.
-        noted: When the server saw the request of each outbound half, by its clock with the offset taken off; `NO_TIME`
-            where no line tells. None: nowhere.
-        usual_delay: Usual delay between the ends on the two ztunnels, as isolated pairs had it.
-    """
-
-    out_time: IntArray
-    out_duration: IntArray
-    out_port: IntArray
-    in_time: IntArray
-    in_duration: IntArray
-    noted: IntArray | None = None
-    usual_delay: float = REACH.usual_delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +87,40 @@ def match_segments(
     Cost: cubic in a segment's size for the assignments (1024 halves: about 40 ms), linear for the posterior (0.3 to
     1 ms a pair).
     """
-    return [_matched(segment, parameters, reach, rates) for segment in segments]
+    batch = batches.of_segments(segments)
+    match_together(batch, parameters, reach, rates=rates)
+    found = []
+    for start, stop in pairwise(batch.out_first.tolist()):
+        out = np.flatnonzero(batch.partner[start:stop] >= 0)
+        there = out + start
+        found.append(Matches(out, batch.partner[there], batch.confidence[there], batch.alternatives[there]))
+    return found
+
+
+def match_together(
+    batch: Segments,
+    parameters: MatchingParameters = MATCHING,
+    reach: Reach = REACH,
+    *,
+    rates: TransitionRates | None = None,
+) -> Matches:
+    """Match segments that lie one after the other; positions are those among all outbound and all inbound halves.
+
+    Args:
+        batch: The segments; what is found is filled in.
+        parameters: The figures.
+        reach: Time distances.
+        rates: Their transition rates where these are known; else they are learned from each.
+    """
+    if isinstance(runner(), InPython):
+        for number in range(len(batch.usual_delay)):
+            match = _matched(batches.segment_of(batch, number), parameters, reach, rates)
+            batches.put(batch, number, match.outbound, match.inbound, match.confidence, match.alternatives)
+    else:
+        batches.match(batch, parameters, reach, rates)
+    out = np.flatnonzero(batch.partner >= 0)
+    segment = np.repeat(np.arange(len(batch.usual_delay)), np.diff(batch.out_first))[out]
+    return Matches(out, batch.partner[out] + batch.in_first[segment], batch.confidence[out], batch.alternatives[out])
 
 
 def match_dense(out: Side, inn: Side, parameters: MatchingParameters = MATCHING, reach: Reach = REACH) -> Matches:

@@ -95,12 +95,13 @@ class Offsets:
     delay: FloatArray = field(default_factory=lambda: np.zeros(0))
     otherwise: float = REACH.usual_delay
 
-    def usual_delay(self, outbound: int, inbound: int) -> float:
-        """The usual delay between the ends on two ztunnels."""
-        route = _route(np.array([outbound], np.uint64), np.array([inbound], np.uint64))
-        place = int(np.searchsorted(self.route, route)[0])
-        known = place < len(self.route) and self.route[place] == route[0]
-        return float(self.delay[place]) if known else self.otherwise
+    def usual_delay(self, outbound: UIntArray, inbound: UIntArray) -> FloatArray:
+        """The usual delay between the ends on each two ztunnels."""
+        if not len(self.route):
+            return np.full(len(outbound), self.otherwise)
+        route = _route(outbound, inbound)
+        place = np.searchsorted(self.route, route).clip(max=len(self.route) - 1)
+        return np.where(self.route[place] == route, self.delay[place], self.otherwise)
 
     def of(self, ztunnels: UIntArray) -> IntArray:
         """The offset of each."""

@@ -7,7 +7,16 @@ import math
 from ztflow.columns.dtypes import FloatArray
 from ztflow.pair.hmm.forward import forward
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD, Burst
-from ztflow.pair.hmm.trellis import LOG_ZERO, LookAhead, Scratch, States, TransitionCounts, Transitions
+from ztflow.pair.hmm.trellis import (
+    LOG_ZERO,
+    LookAhead,
+    Scratch,
+    States,
+    TransitionCounts,
+    Transitions,
+    limit,
+    look_ahead,
+)
 
 
 def backward(
@@ -71,9 +80,10 @@ def count(burst: Burst, k: int, code: int, chance: float, counts: TransitionCoun
 
 
 def both_ways(
-    burst: Burst, states: States, transitions: Transitions, scratch: Scratch, look_ahead: LookAhead,
+    burst: Burst, states: States, transitions: Transitions, scratch: Scratch, ahead: LookAhead,
     counts: TransitionCounts, posterior: FloatArray, onward: FloatArray, limits: FloatArray, total: FloatArray,
 ) -> None:  # fmt: skip
     """Fill in posterior, counts and the total. Limits: states kept of each column, and how much worse they may be."""
-    forward(burst, states, transitions, scratch, look_ahead, int(limits[0]), limits[1])
+    look_ahead(burst, ahead)
+    forward(burst, states, transitions, scratch, ahead, limit(burst, scratch, int(limits[0])), limits[1])
     total[0] = backward(burst, transitions, onward, posterior, counts)

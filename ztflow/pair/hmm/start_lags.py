@@ -59,7 +59,7 @@ class StartLagParameters:
 START_LAGS: Final = StartLagParameters()
 
 
-class _Grid(NamedTuple):
+class Grid(NamedTuple):
     """Lags that are told apart.
 
     Attributes:
@@ -67,16 +67,19 @@ class _Grid(NamedTuple):
         edge: Where each one's share ends.
         prior: Share of each, where nothing is known.
         next: Share of each (column) after each (row).
+        last: The same the other way round.
     """
 
     at: FloatArray
     edge: FloatArray
     prior: FloatArray
     next: FloatArray
+    last: FloatArray
 
 
 @lru_cache(maxsize=4)
-def _grid(parameters: StartLagParameters) -> _Grid:
+def grid_of(parameters: StartLagParameters) -> Grid:
+    """The lags that are told apart."""
     step = parameters.step
     lags = [-10 * step]
     while lags[-1] < parameters.longest:
@@ -87,7 +90,8 @@ def _grid(parameters: StartLagParameters) -> _Grid:
     near = np.gradient(at) / (1 + np.abs(at[:, None] - at[None, :]) / parameters.neighbour_apart) ** 2
     prior /= prior.sum()
     alike = parameters.like_neighbour
-    return _Grid(at, edge, prior, alike * near / near.sum(axis=1, keepdims=True) + (1 - alike) * prior)
+    after = alike * near / near.sum(axis=1, keepdims=True) + (1 - alike) * prior
+    return Grid(at, edge, prior, after, np.ascontiguousarray(after.T))
 
 
 def usual_below(lag: FloatArray, parameters: StartLagParameters = START_LAGS) -> FloatArray:
@@ -126,7 +130,7 @@ def within_millisecond(
 
 def _at(lag: FloatArray, below: FloatArray, parameters: StartLagParameters) -> FloatArray:
     """What is below each lag of a row, linear between the edges of the grid; `below` has a column before and behind."""
-    edge = _grid(parameters).edge
+    edge = grid_of(parameters).edge
     place = edge.searchsorted(lag, side="right")
     low, high = edge[np.maximum(place - 1, 0)], edge[np.minimum(place, len(edge) - 1)]
     part = np.divide(lag - low, high - low, out=np.zeros(lag.shape), where=high > low)
@@ -138,7 +142,7 @@ def _at(lag: FloatArray, below: FloatArray, parameters: StartLagParameters) -> F
 
 def _beliefs(lag: FloatArray, posterior: FloatArray, order: Index, parameters: StartLagParameters) -> FloatArray:
     """What the lag of each outbound half (row) may be (columns: the grid), by all others."""
-    grid = _grid(parameters)
+    grid = grid_of(parameters)
     seen = _seen(lag, posterior, parameters)[order]
     forward, backward = np.empty(seen.shape), np.empty(seen.shape)
     belief = grid.prior
@@ -159,7 +163,7 @@ def _beliefs(lag: FloatArray, posterior: FloatArray, order: Index, parameters: S
 
 def _seen(lag: FloatArray, posterior: FloatArray, parameters: StartLagParameters) -> FloatArray:
     """How likely what is observed of each outbound half (row) is, if its lag is so much (column)."""
-    grid, blur = _grid(parameters), parameters.blur
+    grid, blur = grid_of(parameters), parameters.blur
     rows, columns = np.nonzero(posterior > parameters.likely)
     latest = lag[rows, columns][:, None] - grid.at
     seen = np.full((len(lag), len(grid.at)), parameters.doubt)

@@ -67,6 +67,11 @@ def _service_prior(parameters: TransitionRateParameters) -> FloatArray:
     return prior
 
 
+def services(parameters: TransitionRateParameters) -> tuple[FloatArray, FloatArray]:
+    """Service times that are tried, and how likely each is before, in gaps."""
+    return _SERVICES, _service_prior(parameters)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast a burst goes, in µs: a connection's time on a thread, and the least and spread of delays."""

@@ -23,12 +23,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ztflow.jit.link import FloatRow, FloatTable, Int32Table, IntRow, IntTable
-from ztflow.pair.hmm.transitions import NO_PARTNER, Burst
+from ztflow.pair.hmm.transitions import Burst
 
 RING_WORDS, WORD_BITS = 16, 32
 """Words, and bits of each, that say which early ends are taken, from the lowest that is not; powers of two."""
 SPAN = RING_WORDS * WORD_BITS - WORD_BITS
 """How far above the lowest early end not taken another one can be taken."""
+STATES_LOOKED_AT = 24
+"""States of a column that are looked at, for each state kept."""
+SMALL = 6
+"""A burst of up to so many ends has fewer states than 4 to the power of that."""
+WORST = 30.0
+"""Look-ahead: how much worse than the best an early end fits late ends to come, at most; a logarithm."""
+NEW_AT, TRANSITION_AT, TRANSITIONS_AT, STATES_AT, MASK_AT, WORTH_AT, BEFORE_AT, BUCKETS_AT = range(8)
+"""Places in `Scratch.sizes`."""
 BUCKETS = 128
 """Number of classes of likelihood that states are sorted into."""
 TRANSITIONS_PER_STATE = 8
@@ -97,8 +105,10 @@ class Scratch(NamedTuple):
         place: Where in the table each new state is.
         rank: Place of each new state among those kept, or -1.
         most: The largest addend of each new state.
-        sizes: How many new states, and transitions, there are; the most transitions there can be; then new states by
-            bucket.
+        worth: Early ends worth a look, of all states of a column.
+        sizes: How many new states, and transitions, there are; the most transitions, and new states, there can be; the
+            last place of the hash table; how many ends are worth a look (-1: not known yet), and the first end that
+            came too late for that; then new states by bucket.
         hashes: Random numbers: of each early end taken, next after the last, after the one before; of kinds (rows).
     """
 
@@ -107,6 +117,7 @@ class Scratch(NamedTuple):
     place: IntRow
     rank: IntRow
     most: FloatRow
+    worth: IntRow
     sizes: IntRow
     hashes: IntTable
 
@@ -151,7 +162,7 @@ class BothWays(NamedTuple):
         states: Room for states.
         transitions: Room for transitions.
         scratch: Room to work in.
-        look_ahead: How well early ends fit what is to come.
+        ahead: How well early ends fit what is to come: filled in.
         counts: Steps are added to it.
         posterior: Of each early end (column) as the partner of each late end (row): filled in.
         onward: Room for three rows as wide as `Transitions.before`.
@@ -163,7 +174,7 @@ class BothWays(NamedTuple):
     states: States
     transitions: Transitions
     scratch: Scratch
-    look_ahead: LookAhead
+    ahead: LookAhead
     counts: TransitionCounts
     posterior: FloatTable
     onward: FloatTable
@@ -195,22 +206,54 @@ def free_after(states: States, column: int, state: int, j: int, count: int) -> i
     return found
 
 
-def place_of(states: States, scratch: Scratch, column: int, state: int, early: int) -> int:
-    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken."""
-    state_hash = int(states.taken_hash[column, state])
-    kind = states.kind[column, state]
-    if states.highest[column, state] > states.lowest[column, state]:
-        after = free_after(states, column, state, states.last[column, state], early)
-        after2 = free_after(states, column, state, states.last2[column, state], early)
-        state_hash ^= scratch.hashes[1, after] ^ scratch.hashes[2, after2] ^ scratch.hashes[3, kind]
-    elif kind == NO_PARTNER:
-        state_hash ^= scratch.hashes[3, NO_PARTNER]
-    mask = len(scratch.slot) - 1
+def place_of(scratch: Scratch, state_hash: int) -> int:
+    """Place of a state in the hash table: that of an equal one, or a free one, which is then taken.
+
+    States are equal where they have taken the same ends and what the next step depends on is equal, too: where a batch
+    is unfinished, which ends come next on both threads, and the kind of the step before.
+    """
+    mask = scratch.sizes[MASK_AT]
     at = state_hash & mask
     while scratch.slot[at] >= 0 and scratch.found[at] != state_hash:
         at = (at + 1) & mask
     scratch.found[at] = state_hash
-    return at
+    return int(at)
+
+
+def limit(burst: Burst, scratch: Scratch, states: int) -> int:
+    """How many states are kept of a column; how many are looked at is written down."""
+    slots = max(burst.sizes[0], burst.sizes[1])
+    looked_at = 1 << (2 * slots) if slots <= SMALL else STATES_LOOKED_AT * states
+    scratch.sizes[STATES_AT] = looked_at
+    places = 1
+    while places <= 2 * looked_at:
+        places *= 2
+    scratch.sizes[MASK_AT] = places - 1
+    return min(looked_at, states)
+
+
+def look_ahead(burst: Burst, found: LookAhead) -> None:
+    """Fill in the look-ahead of a burst."""
+    late, early = burst.sizes[0], burst.sizes[1]
+    best, change = found.best, 0
+    for j in range(early):
+        best[late - 1, j] = burst.emission[late - 1, j]
+    for k in range(late - 2, -1, -1):
+        for j in range(early):
+            best[k, j] = max(best[k + 1, j], burst.emission[k, j])
+    for j in range(early):
+        best[late, j] = best[0, j] - WORST
+    for k in range(late, -1, -1):
+        for j in range(early):
+            best[k, j] = max(best[k, j] - best[0, j], -WORST)
+    for k in range(late):
+        found.first[k] = change
+        for j in range(early):
+            by = best[k + 1, j] - best[k, j]
+            if by != 0.0:
+                found.end[change], found.by[change] = j, by
+                change += 1
+    found.first[late] = change
 
 
 def step_code(finished: bool, before: int, place: int, lowest: int, kind: int) -> int:

@@ -13,11 +13,13 @@ import numpy as np
 from ztflow.columns.dtypes import BEFORE_ALL, NO_TIME, BoolArray, FloatArray, Index, IntArray
 from ztflow.pair.assignment import segments
 from ztflow.pair.assignment.at_once import Side
-from ztflow.pair.assignment.matching import Segment, match_dense, match_segments
+from ztflow.pair.assignment.batches import with_room
+from ztflow.pair.assignment.matching import match_dense, match_together
 from ztflow.pair.buffers import OPEN, REMAINING, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Offsets
 from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.hmm.figures import Segments
 from ztflow.pair.output import AMBIGUOUS, UNIQUE, DecisionRecorder
 from ztflow.pair.parameters import PairingParameters
 from ztflow.pair.stages.isolated import graded
@@ -144,17 +146,22 @@ class NearbyStage:
 
     def _match(self, parts: list[Index], decided: DecisionRecorder, trust: float = 1.0) -> None:
         """Assign the halves of each segment; those without a partner are `REMAINING`. Confidence times trust."""
-        sides = [side for part in parts if (side := self._sides(part))]
-        candidates = [self._segment(out, inn) for out, inn in sides]
-        matches = match_segments(candidates, self._parameters.matching, self._parameters.reach)
-        if matches:
-            self._decide(
-                np.concatenate([out[match.outbound] for (out, _), match in zip(sides, matches, strict=True)]),
-                np.concatenate([inn[match.inbound] for (_, inn), match in zip(sides, matches, strict=True)]),
-                np.concatenate([match.confidence for match in matches]) * trust,
-                np.concatenate([match.alternatives for match in matches]),
-                decided,
-            )
+        part = np.concatenate([np.zeros(0, np.intp), *parts])
+        self._unmatched.status[part] = REMAINING
+        outbound = self._unmatched.features.outbound[part]
+        size = np.array([len(one) for one in parts], np.int64)
+        number = np.repeat(np.arange(len(parts)), size)
+        outs = np.bincount(number[outbound], minlength=len(parts))
+        both = (outs > 0) & (outs < size)
+        if not both.any():
+            return
+        keep = both[number]
+        part, outbound = part[keep], outbound[keep]
+        out, inn = part[outbound], part[~outbound]
+        segments = self._segments(out, inn, outs[both], (size - outs)[both])
+        match = match_together(segments, self._parameters.matching, self._parameters.reach)
+        out, inn = out[match.outbound], inn[match.inbound]
+        self._decide(out, inn, match.confidence * trust, match.alternatives, decided)
 
     def _match_dense(self, part: Index, decided: DecisionRecorder) -> None:
         """Assign halves that lie too dense for the order of their ends to say anything."""
@@ -177,13 +184,21 @@ class NearbyStage:
         paired = np.where(confidence >= self._parameters.matching.unique, UNIQUE, AMBIGUOUS)
         decided.pairs(out, inn, paired, confidence, alternatives)
 
-    def _segment(self, out: Index, inn: Index) -> Segment:
+    def _segments(self, out: Index, inn: Index, outs: IntArray, ins: IntArray) -> Segments:
+        """Halves, segment after segment, with how many of each side each has."""
         unmatched, features, time = self._unmatched, self._unmatched.features, self._unmatched.corrected
+        out_first, in_first = (np.concatenate([[0], np.cumsum(sizes)]) for sizes in (outs, ins))
+        first_out, last_out, first_in = out[out_first[:-1]], out[out_first[1:] - 1], inn[in_first[:-1]]
         noted = unmatched.noted[out]
         if (noted != NO_TIME).any():  # by the server's clock, like the inbound ends
-            noted = np.where(noted == NO_TIME, NO_TIME, noted - (features.time[inn[0]] - time[inn[0]]))
-        given = self._clocks.given(int(features.time[out[-1]]))
-        usual = given.usual_delay(int(features.ztunnel[out[0]]), int(features.ztunnel[inn[0]]))
-        return Segment(
-            time[out], features.duration[out], features.port[out], time[inn], features.duration[inn], noted, usual
-        )
+            offset = np.repeat(features.time[first_in] - time[first_in], outs)
+            noted = np.where(noted == NO_TIME, NO_TIME, noted - offset)
+        epoch, usual = features.time[last_out] // self._parameters.reach.epoch, np.empty(len(outs))
+        for one in np.unique(epoch).tolist():
+            here = epoch == one
+            given = self._clocks.given(one * self._parameters.reach.epoch)
+            usual[here] = given.usual_delay(features.ztunnel[first_out[here]], features.ztunnel[first_in[here]])
+        return with_room(
+            out_first, in_first, time[out], features.duration[out], features.port[out], noted, time[inn],
+            features.duration[inn], usual,
+        )  # fmt: skip

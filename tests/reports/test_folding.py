@@ -1,0 +1,75 @@
+"""What is folded batch by batch gives the same answers as the connections themselves, however they are cut."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from flow_strategies import _COLUMNS, quick
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ztflow.aggregate import LEVELS
+from ztflow.aggregate.fold import Fold
+from ztflow.graph import build_graph
+from ztflow.graph.build import shape_of as graph_shape
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
+from ztflow.reports import Prices, diff, make_report, summary
+from ztflow.reports.folding import SUMMARY, compared, shape_of
+
+REPORTS = ("summary", "traffic", "latency", "locality", "mtls", "denied", "failures", "egress", "identities", "diff")
+FEW = [name for name in _COLUMNS if name.startswith(("src_", "dst_")) or name.endswith(("_bytes", "_ms", "_port"))]
+
+
+@st.composite
+def related(draw):
+    """Connections that are mostly alike: of a few kinds, each with some columns of its own."""
+    kinds = draw(st.lists(st.fixed_dictionaries({}, optional=_COLUMNS), min_size=1, max_size=3))
+    rows = []
+    for _ in range(draw(st.integers(0, 14))):
+        row = dict(draw(st.sampled_from(kinds)))
+        for name in draw(st.lists(st.sampled_from(["start", "end", "verdict", "locality", *FEW]), max_size=3)):
+            row[name] = draw(st.one_of(st.none(), _COLUMNS.get(name, st.none())))
+        rows.append(row)
+    return Flows(pa.Table.from_pylist(rows, schema=FLOWS_SCHEMA))
+
+
+def folded(shape, some, cuts, portion):
+    fold = Fold(shape, portion=portion)
+    for start, stop in zip([0, *cuts], [*cuts, len(some)], strict=True):
+        fold.add(some.with_rows(some.to_arrow().slice(start, stop - start)))
+    return fold.flows()
+
+
+@st.composite
+def cut(draw, some):
+    cuts = sorted(draw(st.lists(st.integers(0, len(some)), max_size=3)))
+    return cuts, draw(st.integers(1, 6))
+
+
+def answer(name, some, by, every=None):
+    if name == "summary":
+        return summary(some)
+    if name == "diff":
+        return diff(some, some, by=by)
+    more = {"by": by} if name in {"traffic", "latency"} else {}
+    more |= {"every": every} if name == "traffic" else {}
+    return make_report(name, some, prices=Prices.parse("0.01"), **more)
+
+
+@settings(quick, max_examples=50)
+@given(related(), st.data(), st.sampled_from(REPORTS), st.sampled_from(LEVELS))
+def test_reports_of_folded_connections_are_the_same(some, data, name, by):
+    shape = {"summary": SUMMARY, "diff": compared(by)}.get(name) or shape_of(name, by)
+    made = folded(shape, some, *data.draw(cut(some)))
+    assert len(made) == len(some)
+    every = data.draw(st.sampled_from([None, "1m"]))
+    assert answer(name, made, by, every).to_dict() == answer(name, some, by, every).to_dict()
+
+
+@settings(quick, max_examples=25)
+@given(related(), st.data(), st.sampled_from(LEVELS))
+def test_graphs_of_folded_connections_are_the_same(some, data, by):
+    made = build_graph(folded(graph_shape(by), some, *data.draw(cut(some))), by)
+    whole = build_graph(some, by)
+    assert made.graph == whole.graph
+    assert list(made.nodes(data=True)) == list(whole.nodes(data=True))
+    assert list(made.edges(keys=True, data=True)) == list(whole.edges(keys=True, data=True))

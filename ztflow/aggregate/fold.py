@@ -1,0 +1,360 @@
+"""`Fold`: connections in, batch by batch; what a report needs of them out, in memory that does not grow with them.
+
+Connections that a report cannot tell apart become one row: counts and bytes are added up, of times the first and the
+last are kept, and of columns that are the same in all of them, or of which only the vertex they name is looked at, the
+first connection's. Folding what is folded gives the same, so it does not matter how the input was cut. The report is
+made of the rows as of connections (`view_of`), and is exactly the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from ztflow.aggregate.folded import Folded, Values
+from ztflow.aggregate.folded_flows import FoldedFlows
+from ztflow.aggregate.levels import Vertices, ends_columns, vertices
+from ztflow.aggregate.measures import MEASURED, tally
+from ztflow.aggregate.view import View
+from ztflow.columns.dictionaries import NONE, Coded
+from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
+from ztflow.columns.grouping import Groups, group
+from ztflow.memory import give_back
+from ztflow.model.schema import FLOWS
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
+
+PORTION = 1 << 16
+"""Connections folded at once."""
+_PENDING = 8
+"""Folded portions that are put together at once."""
+_PARTS = 6
+"""Parts of a key that are there at once."""
+_LARGE, _FULL = 1 << 40, 1 << 62
+"""Bytes of a connection, and of a row, that stay by themselves: sums of the others cannot pass 64 bits."""
+
+LIFE = ("duration_ms",)
+"""What `measure` wants of every connection: medians are of their lives."""
+
+_KNOWN = ("request_bytes", "response_bytes", "duration_ms", "dst_pod", "dst_name")
+_SAME = ("verdict", "mtls", "locality", "zone_locality", "paired")
+_SIZES = {"bool": 2, "int32": 1 << 16}
+"""Values a column of numbers may have, by Arrow's name of its type."""
+
+Mask: TypeAlias = Callable[[View], BoolArray]
+
+
+class Together(NamedTuple):
+    """Vertices that a report looks at together, whatever connections they are of: each combination keeps a row.
+
+    Attributes:
+        source: Levels at which the client is looked at.
+        target: Likewise the server.
+        having: A column: connections with and without a value in it keep rows of their own; none unless given.
+    """
+
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    having: str | None = None
+
+
+class Where(NamedTuple):
+    """Connections of which more is told apart.
+
+    Attributes:
+        mask: Which; looks at nothing but what is told apart of all.
+        same: Columns whose values make them apart.
+        levels: Levels at which their ends do.
+    """
+
+    mask: Mask
+    same: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a report tells apart; of what `MEASURED` names it always is.
+
+    Attributes:
+        levels: Connections are apart whose ends are different vertices at one of these levels.
+        same: Likewise, whose values in one of these columns differ.
+        known: Likewise, of which one has a value in one of these columns, and the other has none.
+        where: More of the kind, for some connections only.
+        targets: Likewise, whose servers are different vertices at a level, where a column has a value.
+        kept: Each combination of vertices keeps a row that nothing else is in.
+        described: A level of which each end keeps such a row for each combination of all columns that describe it.
+        each: Columns of numbers wanted of every connection.
+    """
+
+    levels: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    where: tuple[Where, ...] = ()
+    targets: tuple[tuple[str, str], ...] = ()
+    kept: tuple[Together, ...] = ()
+    described: str | None = None
+    each: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
+        levels = {
+            *self.levels,
+            *(level for _, level in self.targets),
+            *chain.from_iterable(some.levels for some in self.where),
+            *chain.from_iterable((*some.source, *some.target) for some in self.kept),
+        }
+        wanted = {
+            *MEASURED, *self.same, *self.known, *self.each,
+            *chain.from_iterable(some.same for some in self.where),
+            *chain.from_iterable(map(ends_columns, levels)),
+            *(name for name, _ in self.targets),
+            *(() if self.described is None else ends_columns(self.described)),
+        }  # fmt: skip
+        return [column.name for column in FLOWS if column.name in wanted]
+
+
+class _Part(NamedTuple):
+    """Folded connections; see `Folded`."""
+
+    table: pa.Table
+    weights: IntArray
+    last: IntArray
+
+
+class Fold:
+    """Adds up connections for a report.
+
+    Args:
+        shape: What the report tells apart.
+        portion: Connections folded at once.
+
+    Cost: what the report costs. Memory: `portion` connections, their columns only, and the rows: as many as there are
+    combinations of what `shape` names.
+    """
+
+    def __init__(self, shape: Shape, *, portion: int = PORTION) -> None:
+        self._shape, self._portion = shape, portion
+        self._columns = shape.columns
+        self._values = Values(shape.each)
+        self._waiting: list[pa.Table] = []
+        self._rows = self._total = 0
+        self._done: list[_Part] = []
+        """What was folded; the first is what the others are put together with, from time to time."""
+        self._flows = Flows()
+
+    def add(self, flows: Flows) -> None:
+        """Take in connections."""
+        self._flows = flows.with_rows(FLOWS_SCHEMA.empty_table())
+        table = flows.to_arrow().select(self._columns)
+        while table.num_rows:
+            room = self._portion - self._rows
+            self._waiting.append(table.slice(0, room))
+            self._rows += self._waiting[-1].num_rows
+            table = table.slice(room)
+            if self._rows >= self._portion:
+                self._fold()
+
+    def flows(self) -> Flows:
+        """All connections taken in, with the owners of the last of them; as they are where they are few."""
+        if not self._done and not self._total and self._rows:
+            table = pa.concat_tables(self._waiting).unify_dictionaries()
+            return self._flows.with_rows(table)
+        self._fold()
+        self._join()
+        self._values.finish()
+        if not self._done:
+            nothing = np.zeros(0, np.int64)
+            self._done = [_Part(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing)]
+        (part,) = self._done
+        made = FoldedFlows(part.table, Folded(part.weights, part.last, self._values))
+        made.owners = self._flows.owners
+        return made
+
+    def _fold(self) -> None:
+        if not self._rows:
+            return
+        view = View(_whole(self._waiting))
+        self._rows = 0
+        groups = _groups(self._shape, view, self._flows)
+        self._values.add(groups.codes, [_numbers(view, name)[0] for name in self._shape.each])
+        self._values.rows.append(np.arange(len(groups), dtype=np.int32))
+        self._done.append(_reduced(view, groups, self._total + np.arange(len(view))))
+        self._total += len(view)
+        if len(self._done) > _PENDING or sum(len(part.weights) for part in self._done[1:]) > len(self._done[0].weights):
+            self._join()
+
+    def _join(self) -> None:
+        """Put what is folded together."""
+        if len(self._done) < 2:
+            return
+        sizes = [len(part.weights) for part in self._done]
+        weights, last = (np.concatenate([part[place] for part in self._done]) for place in (1, 2))
+        tables, self._done = [part.table for part in self._done], []
+        table = _whole(tables)
+        give_back()
+        view = View(table, Folded(weights, last, self._values))
+        groups = _groups(self._shape, view, self._flows)
+        start = 0
+        rows = self._values.rows
+        first = len(rows) - len(sizes) + 1
+        for number, size in enumerate(sizes):
+            places = groups.codes[start : start + size].astype(np.int32)
+            start += size
+            if number:  # rows of the first part keep their numbers: it comes first, and its rows are all different
+                rows[first + number - 1] = places[rows[first + number - 1]]
+        self._done = [_reduced(view, groups, last)]
+
+
+def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
+    """Rows that a report cannot tell apart, numbered by first appearance."""
+    named: dict[str, Vertices] = {}
+
+    def at(level: str) -> Vertices:
+        if level not in named:
+            named[level] = vertices(view, level, flows.owners)
+        return named[level]
+
+    held: list[tuple[Integers, int]] = []
+    for part in _parts(shape, view, at):
+        held.append(part)
+        if len(held) == _PARTS:  # the codes of a group tell as much as all parts of it, and take as little as one
+            groups = group(held, len(view))
+            held = [(groups.codes, len(groups))]
+    return group(held, len(view))
+
+
+def _parts(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Iterator[tuple[Integers, int]]:
+    """What makes rows apart, as parts of `group`."""
+    known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
+    yield _bits([view.known("start") | view.known("end"), *known])
+    for name in dict.fromkeys((*_SAME, *shape.same)):
+        yield _part(view, name)
+    for level in shape.levels:
+        yield from _ends(at(level))
+    for some in shape.where:
+        chosen = some.mask(view)
+        yield _bits([chosen])
+        if chosen.any():
+            for name in some.same:
+                yield _where(chosen, *_part(view, name))
+            for level in some.levels:
+                for part in _ends(at(level)):
+                    yield _where(chosen, *part)
+    for name, level in shape.targets:
+        yield _where(view.known(name), *_ends(at(level))[1])
+    yield _apart(shape, view, at)
+
+
+def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Integers, int]:
+    """A number for each row that nothing else may be in, and one for all others."""
+    weights = view.weights
+    most: int | IntArray = _LARGE if weights is None else np.where(weights == 1, _LARGE, _FULL)
+    alone: BoolArray = np.zeros(len(view), np.bool_)
+    for name in ("request_bytes", "response_bytes"):
+        values, _ = view.numbers(name)
+        alone |= (values < 0) | (values >= most)
+    seen = []
+    for some in shape.kept:
+        parts = [_ends(at(level))[0] for level in some.source] + [_ends(at(level))[1] for level in some.target]
+        seen.append(parts if some.having is None else [*parts, _bits([view.known(some.having)])])
+    if shape.described is not None:
+        columns = ends_columns(shape.described)
+        for end in ("src", "dst"):
+            others = {"src": ("dst_", "hbone_", "inbound_"), "dst": ("src_", "outbound_")}[end]
+            seen.append([_part(view, name) for name in columns if not name.startswith(others)])
+    for parts in seen:
+        alone[group(parts, len(view)).first] = True
+    numbers = np.zeros(len(view), np.int64)
+    rows = np.flatnonzero(alone)
+    numbers[rows] = np.arange(1, len(rows) + 1)
+    return numbers, len(rows) + 1
+
+
+def _ends(ends: Vertices) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
+    """Both ends as parts of `group`."""
+    return (ends.source, len(ends.all)), (ends.target, len(ends.all))
+
+
+def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:
+    """A column of numbers; of the two times one for the other where it is unknown, for that is how they are looked at.
+
+    Else the first start of connections without an end would have to be kept beside the last.
+    """
+    if name not in ("start", "end"):
+        return view.numbers(name)
+    times = view.seen()[name == "end"]
+    return times, times != NO_TIME
+
+
+def _whole(tables: list[pa.Table]) -> pa.Table:
+    """Several tables as one, in one chunk; empties the list, a column at a time, so that no more is there twice."""
+    schema, columns = tables[0].schema, []
+    for field in schema:
+        chunks = [chunk for table in tables for chunk in table.column(0).chunks]
+        tables[:] = [table.remove_column(0) for table in tables]
+        columns.append(pa.chunked_array(chunks, field.type).unify_dictionaries().combine_chunks())
+        del chunks
+    tables.clear()
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _bits(masks: Sequence[BoolArray]) -> tuple[Integers, int]:
+    found = np.zeros(len(masks[0]), np.int64)
+    for number, mask in enumerate(masks):
+        found |= mask.astype(np.int64) << number
+    return found, 1 << len(masks)
+
+
+def _part(view: View, name: str) -> tuple[Integers, int]:
+    """A column as a part of `group`."""
+    kind = view.table.schema.field(name).type
+    if str(kind) not in _SIZES:
+        return view.part(name)
+    values, known = view.numbers(name)
+    return np.where(known, values.astype(np.int64), NONE), _SIZES[str(kind)]
+
+
+def _where(mask: BoolArray, codes: Integers, size: int) -> tuple[Integers, int]:
+    return np.where(mask, codes, NONE), size
+
+
+def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
+    """A text column as Arrow has it, without words no row has where these may be many."""
+    if not pa.types.is_dictionary(kind) or labels.size > len(labels.codes):
+        return labels.array().cast(kind)
+    nulls = labels.codes == NONE
+    codes = pa.array(labels.codes, mask=nulls) if nulls.any() else pa.array(labels.codes)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(labels.words, kind.value_type))
+
+
+def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
+    """One row a group."""
+    codes, count = groups.codes, len(groups)
+    order = np.lexsort((last, view.seen()[1]))
+    latest = np.zeros(count, np.int64)
+    latest[codes[order]] = order
+    columns = []
+    for field in view.table.schema:
+        name = field.name
+        if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
+            columns.append(_words(view.labels(name).take(groups.first), field.type))
+            view.forget(name)
+            continue
+        values, known = _numbers(view, name)
+        found = values[groups.first].copy()
+        if name in ("request_bytes", "response_bytes"):
+            found[:] = 0
+            np.add.at(found, codes, values)
+        elif name == "start":
+            np.minimum.at(found, codes, values)
+        elif name in ("end", "duration_ms"):
+            np.maximum.at(found, codes, values)
+        columns.append(pa.array(found, mask=~known[groups.first]).cast(field.type))
+    table = pa.Table.from_arrays(columns, schema=view.table.schema)
+    return _Part(table, tally(codes, count, weights=view.weights), last[latest])
