@@ -1,13 +1,13 @@
-"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--block 32] [--plain]`.
+"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--block 32] [--plain] [--once]`.
 
 Reads a log (`make_log.py`) with workers on this machine and prints, for each number of workers, the time by the clock,
-the processor time of workers and of this process, a line; bytes that were sent on to be paired, a line; and how many
-flows came out. `--plain` first reads it without the engine, which all of that is compared with. A log twice as long
-tells whether a line costs the same.
+the processor time a line of the workers, of the busiest one and of this process; bytes that were sent on to be paired,
+a line; and how many flows came out. `--plain` first reads it without the engine, which all of that is compared with. A
+longer log tells whether a line costs the same.
 
 Every reading asks for the data set that the workers write, so what one process can take in is not what is measured;
 the plain one writes a Parquet file. Each is done twice and the second time counts: what a process loads once is no cost
-of lines.
+of lines. Of a long log that is little, so with `--once` the first time counts.
 """
 
 from __future__ import annotations
@@ -47,40 +47,48 @@ def plain(log: str, folder: str) -> tuple[float, float, int, int]:
     return time.perf_counter() - start, spent() - used, report.stats.access, count
 
 
-def with_workers(log: str, folder: str, count: int, block: int) -> tuple[float, float, float, Reading]:
-    """Seconds by the clock, of the workers' processors and of this one's; and the reading."""
+def with_workers(
+    log: str, folder: str, count: int, block: int | None, times: int
+) -> tuple[float, list[float], float, Reading]:
+    """Seconds by the clock, of each worker's processor and of this one's; and the reading."""
     with local_workers(count) as cluster, Client(cluster, set_as_default=False) as client:
-        Reading([log], None, client, block=block << 20).save(f"{folder}/{count}")
-        start, used, before = time.perf_counter(), spent(), sum(client.run(spent).values())
-        again = Reading([log], None, client, block=block << 20)
-        again.save(f"{folder}/{count}")
-        return time.perf_counter() - start, sum(client.run(spent).values()) - before, spent() - used, again
+        for _ in range(times):
+            start, used, before = time.perf_counter(), spent(), client.run(spent)
+            reading = Reading([log], None, client, block=None if block is None else block << 20)
+            reading.save(f"{folder}/{count}")
+            clock, here = time.perf_counter() - start, spent() - used
+            workers = [after - before[name] for name, after in client.run(spent).items()]
+        return clock, workers, here, reading
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("log")
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    options.add_argument("--block", type=int, default=32, help="MiB")
+    options.add_argument("--block", type=int, help="MiB; by the size of the log unless given")
     options.add_argument("--plain", action="store_true")
+    options.add_argument("--once", action="store_true")
     asked = options.parse_args()
+    times = 1 if asked.once else 2
     base = None
     with tempfile.TemporaryDirectory() as folder:
         if asked.plain:
-            clock, used, lines, flows = [plain(asked.log, folder) for _ in range(2)][-1]
+            clock, used, lines, flows = [plain(asked.log, folder) for _ in range(times)][-1]
             base = used / lines
             print(f"plain      {clock:7.1f} s  {1e6 * used / lines:6.2f} µs of processor a line, {flows:,} flows")
         first = None
         for count in asked.workers:
-            clock, workers, here, reading = with_workers(asked.log, folder, count, asked.block)
+            clock, workers, here, reading = with_workers(asked.log, folder, count, asked.block, times)
             report = reading.report
             lines, flows = report.stats.access, (report.paired_flows or 0) + (report.unpaired_halves or 0)
             first = clock if first is None else first
-            compared = "" if base is None else f", {(workers + here) / lines / base:.2f} of plain"
+            compared = "" if base is None else f", {(sum(workers) + here) / lines / base:.2f} of plain"
+            took, busiest, own = (1e6 * used / lines for used in (sum(workers), max(workers), here))
             print(
-                f"{count} worker{'s' * (count > 1)}  {clock:7.1f} s  {1e6 * workers / lines:6.2f} + "
-                f"{1e6 * here / lines:.2f} µs a line (workers + here){compared}, "
-                f"{reading.shuffled / lines:.0f} B sent on a line, {first / clock:.2f} x, {flows:,} flows"
+                f"{count} worker{'s' * (count > 1)}  {clock:7.1f} s  {took:6.2f} + {own:.2f} µs a line "
+                f"(workers + here; busiest {busiest:.2f}){compared}, {reading.shuffled / lines:.0f} B sent on a line, "
+                f"{first / clock:.2f} x, {flows:,} flows",
+                flush=True,
             )
 
 

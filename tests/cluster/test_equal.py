@@ -15,7 +15,10 @@ from truth import CAPTURED, logs
 
 import ztflow
 from ztflow.api import iter_flows, whole
-from ztflow.cluster import Reading
+from ztflow.cluster import Reading, plan
+from ztflow.cluster.copies import may_hold_copies
+from ztflow.cluster.parsing import Times
+from ztflow.cluster.progress import SHARE_READ
 from ztflow.errors import SourceError
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import read_inventory
@@ -24,8 +27,10 @@ from ztflow.read import ReadReport
 PODS = CAPTURED / "1.29.5-json" / "pods.txt"
 
 
-def flows_by(inputs, *, block=60_000, part=700, workers=2, inventory=None, on_error=None):
-    reading = Reading([*map(str, inputs)], inventory, Here(workers), block=block, rows=part, on_error=on_error)
+def flows_by(inputs, *, block=60_000, part=700, workers=2, inventory=None, on_error=None, progress=None):
+    reading = Reading(
+        [*map(str, inputs)], inventory, Here(workers), block=block, rows=part, on_error=on_error, progress=progress
+    )
     return whole(Flows, reading.flows(), reading.report), reading
 
 
@@ -111,6 +116,49 @@ def test_copies_in_another_file_are_left_out(tmp_path):
     many, _ = flows_by([log, again, packed])
     assert many.stats.duplicates > 0
     assert_equal(many, ztflow.read_flows(log, again, packed, inventory=None))
+
+
+@pytest.mark.parametrize("bytes_a_line", [120, 100_000])
+def test_more_and_fewer_lines_than_their_bytes_made_expect(monkeypatch, one, bytes_a_line):
+    monkeypatch.setattr(plan, "_LINE_BYTES", bytes_a_line)
+    many, reading = flows_by(logs("1.29.5-json"), block=200_000, part=2_000, inventory=read_inventory(PODS))
+    assert_equal(many, one)
+    assert reading.shuffled > 0
+
+
+def test_a_file_that_begins_again_in_the_middle(tmp_path):
+    lines = logs("1.29.5-json")[0].read_text().splitlines(keepends=True)
+    log = tmp_path / "ztunnel-4k7rb.log"
+    log.write_text("".join([*lines, *lines[len(lines) // 2 :]]))
+    many, _ = flows_by([log])
+    assert many.stats.duplicates > 0
+    assert_equal(many, ztflow.read_flows(log, inventory=None))
+
+
+def test_ztunnels_that_are_behind_each_other_are_no_sign_of_copies():
+    def times(first, last, back=False, **turns):
+        return Times(first, last, turns, back=back, traced=False)
+
+    ahead, behind = times(0, 9_000_000, a=(8_000_000, 9_000_000), b=(0, 10)), times(20, 30, b=(20, 30))
+    assert not may_hold_copies([[ahead, behind]])
+    assert may_hold_copies([[ahead, times(0, 10, a=(0, 10))]]), "this one was further"
+    assert may_hold_copies([[times(0, 9, back=True, a=(0, 9))]])
+    assert may_hold_copies([[ahead], [behind]]), "two inputs of one ztunnel and time"
+    assert not may_hold_copies([[ahead], [times(20, 30, c=(20, 30))]])
+
+
+def test_progress_goes_on_behind_reading(one):
+    seen = []
+    many, _ = flows_by(
+        logs("1.29.5-json"), inventory=read_inventory(PODS), progress=lambda done, total: seen.append((done, total))
+    )
+    assert_equal(many, one)
+    size = sum(log.stat().st_size for log in logs("1.29.5-json"))
+    assert {total for _, total in seen} == {size}
+    done = [share / size for share, _ in seen]
+    assert done == sorted(done)
+    assert done[-1] == 1
+    assert sum(SHARE_READ + 0.01 < one < 0.99 for one in done) >= 4
 
 
 def test_a_folder_with_a_file_twice(tmp_path, one):

@@ -2,11 +2,15 @@
 
     plan      inputs → blocks of plain files, other files whole                            here
     parsing   blocks → access lines, facts, counts; each block as if all were one           workers
+    parting   lines by group: a pair never straddles two parts; in the task that read them  workers
     copies    lines that several inputs hold                                                here, of most logs nothing
-    parting   lines by group: a pair never straddles two parts                              workers
     pairing   `pair.by_group`, step after step; clock offsets and chains of all between     workers
     placing   flows on their nodes, by what all lines tell; in stretches of time            workers
+    saving    stretches as Parquet files, where that is asked for                           workers
     engine    which task comes after which, and what is put together between them           here
+    progress  how much of all that is done                                                  here
+
+A task costs Dask some milliseconds, wherever it runs: there are few, and large ones.
 
 Dask moves results, keeps them on disk where a worker's memory is full, and makes those anew that a lost worker had. So
 a task never changes what it was given, and nothing that counts is kept outside of results. `connect` finds the cluster.

@@ -18,7 +18,7 @@ from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, part_of, parted_again
 from ztflow.cluster.placing import Finish, as_it_is, in_order, placed, stretches
 from ztflow.cluster.plan import expected_lines, plan
-from ztflow.cluster.progress import PAIRED, PLACED, READ, Meter, Progress
+from ztflow.cluster.progress import SHARE_PAIRED, SHARE_PLACED, SHARE_READ, Meter, Progress
 from ztflow.cluster.saving import Saved, saved
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
@@ -181,14 +181,14 @@ class Reading:
             session.learn(facts, client.gather([client.submit(ends_of, one, pure=False) for one in whole]))
             topology = handed(client, session.topology)
             made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
-            self._meter.after(made, PAIRED + PLACED)
+            self._meter.after(made, SHARE_PAIRED + SHARE_PLACED)
             rows = sum(part.said.rows for part, _ in parts)
             count = max(1, -(-rows // self.rows))
             for table in self._coming(self._last(stretches(client, made, "time", count, as_it_is))):
                 yield Halves(table, owners=session.owners)
 
     def _last(self, tasks: list[Future]) -> list[Future]:
-        self._meter.after(tasks, 1 - READ - PAIRED - PLACED)
+        self._meter.after(tasks, 1 - SHARE_READ - SHARE_PAIRED - SHARE_PLACED)
         return tasks
 
     def _coming(self, stretches: list[Future]) -> Iterator[pa.Table]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ztflow.cluster.parting import one_table
 from ztflow.cluster.placing import InOrder, placed
-from ztflow.cluster.progress import PAIRED, PLACED, Meter
+from ztflow.cluster.progress import SHARE_PAIRED, SHARE_PLACED, Meter
 from ztflow.columns.dtypes import IntArray
 from ztflow.pair.by_group import Chained, GroupPairer, Hops, chains
 from ztflow.pair.clocks.offsets import Offsets
@@ -82,7 +82,7 @@ def paired(
         return client.submit(itemgetter(at), of, pure=False)
 
     first = [client.submit(isolate, list(tables), heard, pure=False) for tables in parts]
-    meter.after(first, PAIRED)
+    meter.after(first, SHARE_PAIRED)
     counts: list[Counts] = client.gather([item(one, 3) for one in first])
     offsets = []
     for share in shares(counts, len(client.nthreads())):
@@ -97,7 +97,7 @@ def paired(
     for at, both in enumerate(zip(first, second, strict=True)):
         mine = [item(part, at) for part in chained] if count else [_NONE_CHAINED]
         third.append(client.submit(conclude, *both, mine, topology, pure=False))
-    meter.after(third, PLACED)
+    meter.after(third, SHARE_PLACED)
     return third
 
 

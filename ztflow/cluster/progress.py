@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 
-READ: Final = 0.5
+SHARE_READ: Final = 0.5
 """Share of the work that reading is, and parting (measured; see docs/how-to/many-machines.md)."""
-PAIRED: Final = 0.25
+SHARE_PAIRED: Final = 0.25
 """Likewise pairing, until the clock offsets are asked for."""
-PLACED: Final = 0.15
+SHARE_PLACED: Final = 0.15
 """Likewise the rest of it, and placing. What is left is bringing all in order, and writing."""
 
 
@@ -35,7 +35,7 @@ class Meter:
 
     def read(self, count: int) -> None:
         """So many bytes were read."""
-        self._add(count * READ)
+        self._add(count * SHARE_READ)
 
     def after(self, tasks: Iterable[Future], share: float) -> None:
         """A share of the work will have been done when all of these tasks are over, a part of it with each."""
