@@ -35,7 +35,7 @@ def related(draw):
 
 
 def folded(shape, some, cuts, portion):
-    fold = Fold(shape, portion=portion)
+    fold = Fold(shape, portion=portion, few=0)
     for start, stop in zip([0, *cuts], [*cuts, len(some)], strict=True):
         fold.add(some.with_rows(some.to_arrow().slice(start, stop - start)))
     return fold.flows()

@@ -30,6 +30,8 @@ from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
 PORTION = 1 << 16
 """Connections folded at once."""
+FEW = 1 << 19
+"""Connections that are not folded: some 50 MiB of the columns of a summary."""
 _PENDING = 8
 """Folded portions that are put together at once."""
 _PARTS = 6
@@ -133,13 +135,14 @@ class Fold:
     Args:
         shape: What the report tells apart.
         portion: Connections folded at once.
+        few: So many stay as they are, for that costs less.
 
-    Cost: what the report costs. Memory: `portion` connections, their columns only, and the rows: as many as there are
+    Cost: what the report costs. Memory: `few` connections, their columns only, and the rows: as many as there are
     combinations of what `shape` names.
     """
 
-    def __init__(self, shape: Shape, *, portion: int = PORTION) -> None:
-        self._shape, self._portion = shape, portion
+    def __init__(self, shape: Shape, *, portion: int = PORTION, few: int = FEW) -> None:
+        self._shape, self._portion, self._few = shape, portion, few
         self._columns = shape.columns
         self._values = Values(shape.each)
         self._waiting: list[pa.Table] = []
@@ -151,13 +154,11 @@ class Fold:
     def add(self, flows: Flows) -> None:
         """Take in connections."""
         self._flows = flows.with_rows(FLOWS_SCHEMA.empty_table())
-        table = flows.to_arrow().select(self._columns)
-        while table.num_rows:
-            room = self._portion - self._rows
-            self._waiting.append(table.slice(0, room))
-            self._rows += self._waiting[-1].num_rows
-            table = table.slice(room)
-            if self._rows >= self._portion:
+        if len(flows):
+            self._waiting.append(flows.to_arrow().select(self._columns))
+            self._rows += len(flows)
+        if self._total or self._rows > self._few:
+            while self._rows >= self._portion:
                 self._fold()
 
     def flows(self) -> Flows:
@@ -165,7 +166,8 @@ class Fold:
         if not self._done and not self._total and self._rows:
             table = pa.concat_tables(self._waiting).unify_dictionaries()
             return self._flows.with_rows(table)
-        self._fold()
+        while self._rows:
+            self._fold()
         self._join()
         self._values.finish()
         if not self._done:
@@ -176,11 +178,21 @@ class Fold:
         made.owners = self._flows.owners
         return made
 
+    def _next(self) -> pa.Table:
+        """A portion of what waits, the longest there first."""
+        taken: list[pa.Table] = []
+        room = self._portion
+        while room and self._waiting:
+            table = self._waiting.pop(0)
+            taken.append(table.slice(0, room))
+            room -= taken[-1].num_rows
+            if taken[-1].num_rows < table.num_rows:
+                self._waiting.insert(0, table.slice(taken[-1].num_rows))
+        self._rows -= self._portion - room
+        return _whole(taken)
+
     def _fold(self) -> None:
-        if not self._rows:
-            return
-        view = View(_whole(self._waiting))
-        self._rows = 0
+        view = View(self._next())
         groups = _groups(self._shape, view, self._flows)
         self._values.add(groups.codes, [_numbers(view, name)[0] for name in self._shape.each])
         self._values.rows.append(np.arange(len(groups), dtype=np.int32))
