@@ -163,7 +163,7 @@ CASES = (
         if kind == "names"  # nothing can be added up: every pair is there once
     ),
     *(
-        Case(words, "production", 1 * M, bar=450)
+        Case(words, "production", 1 * M, bar=600)
         for words in ("summary", "graph --by workload -o json", "report traffic")
     ),
     Case("graph -o json", "production", 1 * M, bar=0),

@@ -93,18 +93,6 @@ DEFAULT: Final = budget(768 * MIB)
 """Unless a user says otherwise."""
 
 
-ANSWERS: Final = Budget(
-    bound=450 * MIB,
-    halves=48 * MIB,
-    portion=12 * MIB,
-    flows=12 * MIB,
-    ends=DEFAULT.ends,
-    pending=DEFAULT.pending,
-    waiting=DEFAULT.waiting,
-    addresses=DEFAULT.addresses,
-)
-"""Of finished input that is added up and not kept, unless a user says otherwise: what bears on the flows is as ever."""
-
 _STATM: Final = Path("/proc/self/statm")
 
 

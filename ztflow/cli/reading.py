@@ -17,7 +17,6 @@ from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
 from ztflow.filters.quantities import budget_of, parse_duration
-from ztflow.memory import ANSWERS, Budget
 from ztflow.model.tables import Flows, Halves, lines_of
 from ztflow.place import (
     Inventory,
@@ -156,9 +155,7 @@ class Reader:
                     say(line)
         return self.inventory
 
-    def rows(
-        self, kind: type[Tabular], inputs: list[str], hint: str | None = None, memory: Budget | None = None
-    ) -> Generator[Tabular]:
+    def rows(self, kind: type[Tabular], inputs: list[str], hint: str | None = None) -> Generator[Tabular]:
         """Access lines or flows: of finished inputs in tables of bounded size, with `--follow` as they come.
 
         Args:
@@ -166,11 +163,9 @@ class Reader:
             inputs: What to read.
             hint: What to say of a pipe that does not end, of a command that answers once; else that `-f` shows rows as
                 they come.
-            memory: What may be in memory of finished inputs, where the user does not say; the usual unless given.
         """
         word, read, live = _VERBS[kind]
-        ours = memory if self._memory is None and not self._follow and not self._engine else self._memory
-        how = self._how | {"memory": ours, "inventory": self._inventory(inputs), "report": self._run.report()}
+        how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         how |= self._engine
         if word == "flows":
             how |= self._logs
@@ -218,7 +213,7 @@ class Reader:
             shape: What the answer tells apart.
             choose: As for `all_flows`.
         """
-        tables = self.rows(Flows, inputs, _ANSWERS_ONCE, ANSWERS)
+        tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
         return folded(shape, tables, self._run.reports[-1], choose)
 
     def _here(self) -> None:

@@ -50,7 +50,7 @@ def parse_size(text: str) -> int:
     return round(float(match[1]) * _SIZE_UNITS[match[2]])
 
 
-def budget_of(size: int | str | Budget | None) -> Budget:
+def budget_of(size: int | str | None) -> Budget:
     """What each part may hold under a bound on memory, `memory.DEFAULT` for None.
 
     Raises:
@@ -58,8 +58,6 @@ def budget_of(size: int | str | Budget | None) -> Budget:
     """
     if size is None:
         return memory.DEFAULT
-    if isinstance(size, Budget):
-        return size
     return memory.budget(parse_size(size) if isinstance(size, str) else size)
 
 
