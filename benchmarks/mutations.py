@@ -261,8 +261,8 @@ MUTATIONS = (
     Mutation(
         "a refusal shows its first text",
         "ztflow/reports/refusals.py",
-        "order = np.lexsort((np.arange(len(codes)), ended))",
-        "order = np.lexsort((np.arange(len(codes)), -ended))",
+        "order = np.lexsort((view.order(), view.seen()[1]))",
+        "order = np.lexsort((view.order(), -view.seen()[1]))",
         ("tests/reports/test_denied.py",),
         "the words shown are those of a policy that is no longer there",
     ),

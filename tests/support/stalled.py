@@ -52,7 +52,7 @@ def prepare(moment: str) -> None:
     elif moment == "pairing":
         from ztflow.pair import Pairer
 
-        Pairer.finish = before(Pairer.finish)
+        Pairer._last = before(Pairer._last)  # at the end of `finish` and `decide`
     elif moment == "writing":
         from ztflow.files.placing import NamedFile
 
