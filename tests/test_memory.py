@@ -100,13 +100,18 @@ def test_equal_connections_of_one_instant_find_partners_whatever_came_first(orde
 
 def test_lines_of_one_instant_without_partners_are_not_held_together(monkeypatch):
     largest = []
-    finish = Pairer.finish
+    finish, decide = Pairer.finish, Pairer.decide
 
     def noted(self, last=None):
         largest.append(0 if last is None else last.num_rows)
         return finish(self, last)
 
+    def noted_too(self, halves, before):
+        largest.append(halves.num_rows)
+        return decide(self, halves, before)
+
     monkeypatch.setattr(Pairer, "finish", noted)
+    monkeypatch.setattr(Pairer, "decide", noted_too)
     rows = [connection()[1] | {"line_number": number} for number in range(400)]
     little, report = paired(rows, halves=1000, portion=600, flows=1000, pending=40_000)
     assert sorted(inbound if outbound is None else outbound for outbound, inbound, _ in little) == list(range(400))
