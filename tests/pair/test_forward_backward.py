@@ -16,7 +16,7 @@ from ztflow.jit import cache
 from ztflow.pair.assignment.matching import match_segments
 from ztflow.pair.hmm import forward_backward, jit, rooms
 from ztflow.pair.hmm.forward_backward import Beam, sum_paths
-from ztflow.pair.hmm.rooms import KEPT_UP_TO
+from ztflow.pair.hmm.rooms import KEPT_UP_TO, for_burst
 from ztflow.pair.hmm.segment_matching import work
 from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
 from ztflow.pair.hmm.trellis import SPAN
@@ -256,3 +256,10 @@ def test_a_burst_says_the_same_whatever_was_worked_on_in_its_room_before():
         assert again.total == before.total
         assert np.array_equal(again.posterior, before.posterior)
     assert len(rooms._ROOMS.of_burst) == 3
+
+
+def test_a_burst_has_room_for_the_states_its_beam_keeps():
+    """A room that was made for a narrow beam was too small for a wide one, and what lay behind it was written over."""
+    narrow, wide = for_burst(5, 10), for_burst(5, 400)
+    assert [room.transitions.before.shape[1] for room in (narrow, wide)] == [10, 400]
+    assert for_burst(5, 400) is wide, "kept"

@@ -48,7 +48,7 @@ class _Rooms(local):
     """What a thread keeps: making it takes longer than using it."""
 
     def __init__(self) -> None:
-        self.of_burst: dict[int, Room] = {}
+        self.of_burst: dict[tuple[int, int], Room] = {}
         self.of_pieces: dict[tuple[Any, ...], tuple[BothWays, Piece]] = {}
 
 
@@ -61,9 +61,9 @@ def for_burst(slots: int, states: int) -> Room:
     keep = min(states, looked_at)
     if slots > KEPT_UP_TO:
         return _room(looked_at, keep, slots)
-    if looked_at not in _ROOMS.of_burst:
-        _ROOMS.of_burst[looked_at] = _room(looked_at, keep, KEPT_UP_TO)
-    return _ROOMS.of_burst[looked_at]
+    if (looked_at, keep) not in _ROOMS.of_burst:  # fewer states can be looked at than another beam keeps
+        _ROOMS.of_burst[looked_at, keep] = _room(looked_at, keep, KEPT_UP_TO)
+    return _ROOMS.of_burst[looked_at, keep]
 
 
 def for_pieces(slots: int, use: Figures, lags: int) -> tuple[BothWays, Piece]:
