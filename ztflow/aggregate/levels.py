@@ -131,7 +131,12 @@ class Vertices:
 
     def known(self, codes: Iterable[int]) -> tuple[str, ...]:
         """The ids of some vertices that have a name, in order of name."""
-        return tuple(sorted(name for code in codes if (name := self.id(code)) != UNKNOWN))
+        return known(self.all, codes)
+
+
+def known(vertices: Sequence[Vertex], codes: Iterable[int]) -> tuple[str, ...]:
+    """The ids of some of the vertices that have a name, in order of name."""
+    return tuple(sorted([name for code in codes if (name := vertices[code].id) != UNKNOWN]))
 
 
 def check_level(by: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from operator import add
+from typing import Any, overload
 
 import numpy as np
 
@@ -108,8 +110,60 @@ def measure(view: View, groups: Groups) -> list[Measures]:
 
     Cost: about 0.1 s for 1 M rows, and 5 µs a group.
     """
-    columns, times = _columns(view, groups)
-    return [Measures(*values) for values in zip(*columns, *map(moments, times), strict=True)]
+    return [*measured(view, groups)]
+
+
+class Measured(Sequence[Measures]):
+    """The measures of many groups in columns; those of one group are made when it is looked at.
+
+    Attributes:
+        columns: The measures by name, one list each, but for the times.
+        times: First and last time of each group, microseconds.
+    """
+
+    def __init__(self, columns: dict[str, list[Any]], times: tuple[IntArray, IntArray]) -> None:
+        self.columns, self.times = columns, times
+
+    @property
+    def bytes(self) -> list[int]:
+        """Payload both ways."""
+        return list(map(add, self.columns["request_bytes"], self.columns["response_bytes"]))
+
+    def __len__(self) -> int:
+        return len(self.times[0])
+
+    @overload
+    def __getitem__(self, place: int) -> Measures: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Measures]: ...
+
+    def __getitem__(self, place: int | slice) -> Measures | list[Measures]:
+        if isinstance(place, slice):
+            return [*self.of(range(len(self))[place])]
+        return next(iter(self.of([place])))
+
+    def __iter__(self) -> Iterator[Measures]:
+        return self.of(range(len(self)))
+
+    def of(self, places: Sequence[int]) -> Iterator[Measures]:
+        """Those of some groups."""
+        columns = [[column[place] for place in places] for column in self.columns.values()]
+        return map(Measures, *columns, *(moments(times[places]) for times in self.times))
+
+
+def measured(view: View, groups: Groups) -> Measured:
+    """As `measure`, for many groups of which few are looked at. Cost: about 0.1 s for 1 M rows."""
+    codes, count = groups.codes, len(groups)
+    began, ended = view.seen()
+    found: dict[str, list[Any]] = {
+        "request_bytes": sums(view, "request_bytes", codes, count),
+        "response_bytes": sums(view, "response_bytes", codes, count),
+        **dict(zip(DURATIONS, _durations(view, codes, count), strict=True)),
+    }
+    counts = with_unknown({"flows": tally(codes, count, weights=view.weights), **tallies(view, codes, count)})
+    found |= {name: values.tolist() for name, values in counts.items()}
+    columns = {name: found[name] for name in MEASURE_NAMES[:-2]}
+    return Measured(columns, (earliest(began, codes, count), latest(ended, codes, count)))
 
 
 def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[str, Any]]:
@@ -122,9 +176,9 @@ def scalars(view: View, groups: Groups, **more: list[str | None]) -> list[dict[s
 
     Cost: about 0.1 s for 1 M rows, and 1.5 µs a group.
     """
-    columns, times = _columns(view, groups)
-    texts = [_texts(found) for found in times]
-    whole: dict[str, list[Any]] = dict(zip(MEASURE_NAMES, (*columns, *texts), strict=True)) | more
+    found = measured(view, groups)
+    times = zip(MEASURE_NAMES[-2:], map(_texts, found.times), strict=True)
+    whole: dict[str, list[Any]] = {**found.columns, **dict(times), **more}
     names = tuple(whole)
     room = dict.fromkeys(names)
     rows = []
@@ -145,21 +199,6 @@ def _texts(times: IntArray) -> list[str | None]:
     if known.all():
         return [*rfc3339_texts(times)]
     return [text if told else None for text, told in zip(rfc3339_texts(times * known), known.tolist(), strict=True)]
-
-
-def _columns(view: View, groups: Groups) -> tuple[list[list[Any]], list[IntArray]]:
-    """The measures in the order of `MEASURE_NAMES`, one list each; the two times last, as microseconds."""
-    codes, count = groups.codes, len(groups)
-    began, ended = view.seen()
-    found: dict[str, list[Any]] = {
-        "request_bytes": sums(view, "request_bytes", codes, count),
-        "response_bytes": sums(view, "response_bytes", codes, count),
-        **dict(zip(DURATIONS, _durations(view, codes, count), strict=True)),
-    }
-    counts = with_unknown({"flows": tally(codes, count, weights=view.weights), **tallies(view, codes, count)})
-    found |= {name: values.tolist() for name, values in counts.items()}
-    columns = [found[name] for name in MEASURE_NAMES[:-2]]
-    return columns, [earliest(began, codes, count), latest(ended, codes, count)]
 
 
 def tallies(view: View, codes: Integers, count: int) -> dict[str, IntArray]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -92,6 +94,22 @@ def group(parts: Sequence[tuple[Integers, int]], rows: int) -> Groups:
     return Groups(*factorize(key, space))
 
 
+def ranks(texts: Sequence[str]) -> Int32Array:
+    """Rank of each text in sorted order."""
+    found = np.zeros(len(texts), np.int32)
+    found[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
+    return found
+
+
+def falling(numbers: Sequence[int]) -> IntArray:
+    """Numbers of any size as keys to sort by, the largest first."""
+    try:
+        return -np.array(numbers, np.int64)
+    except OverflowError:
+        place = {number: rank for rank, number in enumerate(sorted(set(numbers), reverse=True))}
+        return np.array([place[number] for number in numbers], np.int64)
+
+
 def order_within(codes: Integers, values: Integers) -> Integers:
     """Row numbers sorted by group, then by value. Cost: one sort of a combined key where 64 bits hold it."""
     if len(codes):
@@ -101,14 +119,39 @@ def order_within(codes: Integers, values: Integers) -> Integers:
     return np.lexsort((values, codes))
 
 
-def members(groups: Groups, codes: Integers, size: int) -> list[list[int]]:
-    """The distinct codes that occur in each group, null (-1) left out, in order of first appearance."""
-    found: list[list[int]] = [[] for _ in range(len(groups))]
-    distinct = group([(groups.codes, len(groups)), (codes, size)], len(codes)).first
-    for place, code in zip(groups.codes[distinct].tolist(), codes[distinct].tolist(), strict=True):
-        if code >= 0:
-            found[place].append(code)
-    return found
+class Members(Sequence[list[int]]):
+    """The distinct codes that occur in each group, null (-1) left out, in order of first appearance.
+
+    Args:
+        groups: The groups.
+        codes: One a row.
+        size: How many different ones there may be.
+    """
+
+    def __init__(self, groups: Groups, codes: Integers, size: int) -> None:
+        distinct = group([(groups.codes, len(groups)), (codes, size)], len(codes)).first
+        distinct = distinct[codes[distinct] >= 0]
+        place = groups.codes[distinct]
+        self._codes = codes[distinct][np.argsort(place, kind="stable")]
+        self._ends = np.append(0, np.cumsum(np.bincount(place, minlength=len(groups))))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[int]]: ...
+
+    def __getitem__(self, place: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        found: list[int] = self._codes[self._ends[place] : self._ends[place + 1]].tolist()
+        return found
+
+    def __iter__(self) -> Iterator[list[int]]:
+        codes, ends = self._codes.tolist(), self._ends.tolist()
+        return (codes[start:end] for start, end in pairwise(ends))
 
 
 def connected(a: Index, b: Index, count: int) -> IntArray:

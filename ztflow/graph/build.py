@@ -10,9 +10,8 @@ from ztflow.aggregate import UNKNOWN, View, check_level, ends_columns, scalars, 
 from ztflow.aggregate.fold import LIFE, Shape
 from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import MEASURED
-from ztflow.columns.dtypes import Integers
 from ztflow.columns.gc_pause import gc_paused
-from ztflow.columns.grouping import Groups, group
+from ztflow.columns.grouping import Groups, group, ranks
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, ONE_HALF
 from ztflow.text.format import time_text
@@ -83,7 +82,7 @@ def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     groups = group([(ends.source, count), (ends.target, count), path.part], len(view))
     source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
     names, keys = [vertex.id for vertex in ends.all], [*path.words, UNKNOWN]  # code -1, no path, is the last of these
-    rank, key_rank = _ranks(names), _ranks(keys)
+    rank, key_rank = ranks(names), ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
     source, target, way = source[order], target[order], way[order]
     groups = groups.in_order(order)
@@ -100,13 +99,6 @@ def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
             scalars(view, groups, path=[told[code] for code in way.tolist()]),
         )
     return graph, view, groups
-
-
-def _ranks(texts: list[str]) -> Integers:
-    """Rank of each text in sorted order."""
-    ranks = np.zeros(len(texts), np.int32)
-    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
-    return ranks
 
 
 def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:
