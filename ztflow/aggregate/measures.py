@@ -241,7 +241,9 @@ def tally(codes: Integers, count: int, mask: BoolArray | None = None, weights: I
             codes, weights = codes[mask], None if weights is None else weights[mask]
     if weights is None:
         return np.bincount(codes, minlength=count)
-    return np.bincount(codes, weights, count).astype(np.int64)
+    found = np.zeros(count, np.int64)
+    np.add.at(found, codes, weights)
+    return found
 
 
 def sums(view: View, name: str, codes: Integers, count: int) -> list[int]:

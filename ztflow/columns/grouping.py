@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import overload
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import Index, Int32Array, IntArray, Integers
 
-_CACHED = 1 << 17
-"""Keys of which a table stays in the processor's cache."""
+_TABLE, _PLACES = 1 << 17, 16
+"""Keys that a table is made for however few rows there are, and places of one for each row; 4 bytes a place."""
 
 _KEY_SPACE = 2**62
 """Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
@@ -51,18 +51,22 @@ def factorize(keys: Integers, space: int | None = None) -> tuple[Int32Array, Int
     Returns:
         The number of each row, in order of first appearance, and the first row of each number.
 
-    Cost: a few steps over a table where the space is small, about 5 ns a row; else one hash pass, 15 to 50 ns a row.
+    Cost: a few steps over a table where the space is small, about 10 ns a row; else one sort of keys with their rows
+    where 64 bits hold both, 35 ns; else one hash pass, 40 to 90 ns where most keys differ.
     """
     rows = len(keys)
-    if space is not None and space <= max(2 * rows, min(8 * rows, _CACHED)):
-        after = np.zeros(space, np.int64)
-        after[keys[::-1]] = np.arange(rows, 0, -1)
-        found = np.flatnonzero(after)
-        first = after[found] - 1
-        order = np.argsort(first)
-        numbers = np.zeros(space, np.int32)
-        numbers[found[order]] = np.arange(len(found), dtype=np.int32)
-        return numbers[keys], first[order]
+    if space is not None and space <= max(_TABLE, _PLACES * rows):
+        first_of = np.empty(space, np.int32)  # only what was written is read
+        first_of[keys[::-1]] = np.arange(rows - 1, -1, -1, dtype=np.int32)
+        return _numbered(first_of[keys])
+    if rows and space is not None and space < _KEY_SPACE >> (digits := rows.bit_length()):
+        ordered = np.sort((keys.astype(np.int64, copy=False) << digits) | np.arange(rows))
+        places = ordered & ((1 << digits) - 1)
+        ordered >>= digits
+        fresh = np.append(True, ordered[1:] != ordered[:-1])
+        firsts = np.empty(rows, np.int32)
+        firsts[places] = places[fresh].astype(np.int32)[np.cumsum(fresh) - 1]
+        return _numbered(firsts)
     encoded = pa.array(keys, type=pa.int64()).dictionary_encode()
     codes: Int32Array = encoded.indices.to_numpy()
     first = np.zeros(len(encoded.dictionary), np.int64)
@@ -70,7 +74,14 @@ def factorize(keys: Integers, space: int | None = None) -> tuple[Int32Array, Int
     return codes, first
 
 
-def group(parts: Sequence[tuple[Integers, int]], rows: int) -> Groups:
+def _numbered(firsts: Int32Array) -> tuple[Int32Array, IntArray]:
+    """Numbers in order of appearance, from the first row that is equal to each row; and those first rows."""
+    fresh = firsts == np.arange(len(firsts), dtype=np.int32)
+    numbers: Int32Array = (np.cumsum(fresh, dtype=np.int32) - np.int32(1))[firsts]
+    return numbers, np.flatnonzero(fresh)
+
+
+def group(parts: Iterable[tuple[Integers, int]], rows: int) -> Groups:
     """Group rows by several code columns.
 
     Args:
@@ -83,7 +94,7 @@ def group(parts: Sequence[tuple[Integers, int]], rows: int) -> Groups:
         if not size:
             continue
         if space * (size + 1) > _KEY_SPACE:
-            numbers, first = factorize(key)
+            numbers, first = factorize(key + nulls, space)
             key, space, nulls = numbers.astype(np.int64), len(first), 0
         if space > 1:
             key *= size + 1
