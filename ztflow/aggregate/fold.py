@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from ztflow.aggregate.folded import Folded, Values
 from ztflow.aggregate.folded_flows import FoldedFlows
-from ztflow.aggregate.levels import Vertices, ends_columns, vertices
+from ztflow.aggregate.levels import ends_columns, numbered_ends
 from ztflow.aggregate.measures import MEASURED, tally
 from ztflow.aggregate.view import View
 from ztflow.columns.dictionaries import NONE, Coded
@@ -101,22 +101,45 @@ class Shape:
     each: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[str]:
-        """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
-        levels = {
+    def all_levels(self) -> set[str]:
+        """The levels ends are looked at."""
+        return {
             *self.levels,
             *(level for _, level in self.targets),
             *chain.from_iterable(some.levels for some in self.where),
             *chain.from_iterable((*some.source, *some.target) for some in self.kept),
         }
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
         wanted = {
             *MEASURED, *self.same, *self.known, *self.each,
             *chain.from_iterable(some.same for some in self.where),
-            *chain.from_iterable(map(ends_columns, levels)),
+            *chain.from_iterable(map(ends_columns, self.all_levels)),
             *(name for name, _ in self.targets),
             *(() if self.described is None else ends_columns(self.described)),
         }  # fmt: skip
         return [column.name for column in FLOWS if column.name in wanted]
+
+
+class _Ends(NamedTuple):
+    """Both ends of rows, at one level.
+
+    Attributes:
+        source: Number of each row's client.
+        target: Of its server.
+        size: How many ends there are.
+    """
+
+    source: Integers
+    target: Integers
+    size: int
+
+    @property
+    def parts(self) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
+        """As parts of `group`."""
+        return (self.source, self.size), (self.target, self.size)
 
 
 class _Kept(NamedTuple):
@@ -125,6 +148,7 @@ class _Kept(NamedTuple):
     table: pa.Table
     weights: IntArray
     last: IntArray
+    ends: dict[str, _Ends]
 
 
 class Fold:
@@ -146,6 +170,7 @@ class Fold:
         self._waiting: list[pa.Table] = []
         self._rows = self._total = 0
         self._kept: _Kept | None = None
+        self._names: dict[str, dict[str, int]] = {level: {} for level in shape.all_levels}
         self._flows = Flows()
 
     def add(self, flows: Flows) -> None:
@@ -168,9 +193,8 @@ class Fold:
         self._values.finish()
         if self._kept is None:
             nothing = np.zeros(0, np.int64)
-            self._kept = _Kept(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing)
-        table, weights, last = self._kept
-        made = FoldedFlows(table, Folded(weights, last, self._values))
+            self._kept = _Kept(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing, {})
+        made = FoldedFlows(self._kept.table, Folded(self._kept.weights, self._kept.last, self._values))
         made.owners = self._flows.owners
         return made
 
@@ -194,34 +218,39 @@ class Fold:
 
     def _fold(self) -> None:
         """Put a portion together with what is folded: its rows come first, and are different, so keep their numbers."""
-        tables = self._next()
+        tables, kept = self._next(), self._kept
         count = sum(table.num_rows for table in tables)
         last, folded, rows = self._total + np.arange(count), None, 0
         self._total += count
-        if self._kept is not None:
-            rows = len(self._kept.weights)
-            tables.insert(0, self._kept.table)
-            weights = np.concatenate([self._kept.weights, np.ones(count, np.int64)])
-            last = np.concatenate([self._kept.last, last])
-            folded, self._kept = Folded(weights, last, self._values), None
+        if kept is not None:
+            rows = len(kept.weights)
+            tables.insert(0, kept.table)
+            weights = np.concatenate([kept.weights, np.ones(count, np.int64)])
+            last = np.concatenate([kept.last, last])
+            folded = Folded(weights, last, self._values)
+        ends = {} if kept is None else kept.ends
+        self._kept = kept = None
         view = View(_whole(tables), folded)
         give_back()
-        groups = _groups(self._shape, view, self._flows)
+        ends = {level: self._named(view, level, rows, ends.get(level)) for level in self._names}
+        groups = _groups(self._shape, view, ends)
         self._values.add(groups.codes[rows:], [_numbers(view, name)[0][rows:] for name in self._shape.each])
-        self._kept = _reduced(view, groups, last)
+        self._kept = _reduced(view, groups, last, ends)
+
+    def _named(self, view: View, level: str, rows: int, before: _Ends | None) -> _Ends:
+        """The ends at a level; those of the rows there were are known."""
+        names = self._names[level]
+        new = view if before is None else view.take(np.arange(rows, len(view)))
+        source, target = numbered_ends(new, level, self._flows.owners, names)
+        if before is not None:
+            source, target = np.concatenate([before.source, source]), np.concatenate([before.target, target])
+        return _Ends(source, target, len(names))
 
 
-def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
+def _groups(shape: Shape, view: View, ends: dict[str, _Ends]) -> Groups:
     """Rows that a report cannot tell apart, numbered by first appearance."""
-    named: dict[str, Vertices] = {}
-
-    def at(level: str) -> Vertices:
-        if level not in named:
-            named[level] = vertices(view, level, flows.owners)
-        return named[level]
-
-    alone = _alone(shape, view, at)
-    groups = group(_parts(shape, view, at), len(view))
+    alone = _alone(shape, view, ends)
+    groups = group(_parts(shape, view, ends), len(view))
     if not len(alone):
         return groups
     codes = groups.codes.astype(np.int64)
@@ -229,32 +258,32 @@ def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
     return Groups(*factorize(codes, len(groups) + len(alone)))
 
 
-def _parts(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Iterator[tuple[Integers, int]]:
+def _parts(shape: Shape, view: View, ends: dict[str, _Ends]) -> Iterator[tuple[Integers, int]]:
     """What makes rows apart, as parts of `group`."""
     known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
     yield _bits([view.known("start") | view.known("end"), *known])
     for name in dict.fromkeys((*_SAME, *shape.same)):
         yield _part(view, name)
     for level in shape.levels:
-        yield from _ends(at(level))
+        yield from ends[level].parts
     for some in shape.where:
-        yield _of_some(some, view, at)
+        yield _of_some(some, view, ends)
     for name, level in shape.targets:
-        yield _where(view.known(name), *_ends(at(level))[1])
+        yield _where(view.known(name), *ends[level].parts[1])
 
 
-def _of_some(where: Where, view: View, at: Callable[[str], Vertices]) -> tuple[Integers, int]:
+def _of_some(where: Where, view: View, ends: dict[str, _Ends]) -> tuple[Integers, int]:
     """What makes rows of a mask apart; all others are alike."""
     rows = np.flatnonzero(where.mask(view))
     part = view.take(rows)
-    ends = [(codes[rows], size) for level in where.levels for codes, size in _ends(at(level))]
-    groups = group([*(_part(part, name) for name in where.same), *ends], len(rows))
+    named = [(codes[rows], size) for level in where.levels for codes, size in ends[level].parts]
+    groups = group([*(_part(part, name) for name in where.same), *named], len(rows))
     codes = np.full(len(view), NONE, np.int64)
     codes[rows] = groups.codes
     return codes, len(groups)
 
 
-def _alone(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Integers:
+def _alone(shape: Shape, view: View, ends: dict[str, _Ends]) -> Integers:
     """Rows that nothing else may be in."""
     weights = view.weights
     most: int | IntArray = _LARGE if weights is None else np.where(weights == 1, _LARGE, _FULL)
@@ -264,7 +293,7 @@ def _alone(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Integers:
         alone |= (values < 0) | (values >= most)
     seen = []
     for some in shape.kept:
-        parts = [_ends(at(level))[0] for level in some.source] + [_ends(at(level))[1] for level in some.target]
+        parts = [ends[level].parts[0] for level in some.source] + [ends[level].parts[1] for level in some.target]
         seen.append(parts if some.having is None else [*parts, _bits([view.known(some.having)])])
     if shape.described is not None:
         columns = ends_columns(shape.described)
@@ -274,11 +303,6 @@ def _alone(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Integers:
     for parts in seen:
         alone[group(parts, len(view)).first] = True
     return np.flatnonzero(alone)
-
-
-def _ends(ends: Vertices) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
-    """Both ends as parts of `group`."""
-    return (ends.source, len(ends.all)), (ends.target, len(ends.all))
 
 
 def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:
@@ -333,7 +357,7 @@ def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(labels.words, kind.value_type))
 
 
-def _reduced(view: View, groups: Groups, last: IntArray) -> _Kept:
+def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends]) -> _Kept:
     """One row a group."""
     codes, count = groups.codes, len(groups)
     ended = view.seen()[1]
@@ -362,4 +386,6 @@ def _reduced(view: View, groups: Groups, last: IntArray) -> _Kept:
             np.maximum.at(found, codes, values)
         columns.append(pa.array(found, mask=~known[groups.first]).cast(field.type))
     table = pa.Table.from_arrays(columns, schema=view.table.schema)
-    return _Kept(table, tally(codes, count, weights=view.weights), place)
+    first = groups.first
+    named = {level: _Ends(one.source[first], one.target[first], one.size) for level, one in ends.items()}
+    return _Kept(table, tally(codes, count, weights=view.weights), place, named)

@@ -15,6 +15,9 @@ from ztflow.columns.dtypes import Index, Int32Array, IntArray, Integers
 _TABLE, _PLACES = 1 << 17, 16
 """Keys that a table is made for however few rows there are, and places of one for each row; 4 bytes a place."""
 
+_SAMPLE = 1 << 10
+"""Keys that are looked at to tell how many differ."""
+
 _KEY_SPACE = 2**62
 """Largest key a combination of codes may reach before it is renumbered; int64 with room to spare."""
 
@@ -51,15 +54,16 @@ def factorize(keys: Integers, space: int | None = None) -> tuple[Int32Array, Int
     Returns:
         The number of each row, in order of first appearance, and the first row of each number.
 
-    Cost: a few steps over a table where the space is small, about 10 ns a row; else one sort of keys with their rows
-    where 64 bits hold both, 35 ns; else one hash pass, 40 to 90 ns where most keys differ.
+    Cost: a few steps over a table where the space is small, about 10 ns a row; else one hash pass, 15 ns where most
+    keys are there often; else a sort of keys with their rows where 64 bits hold both, 35 ns, or the pass at 40 to 90.
     """
     rows = len(keys)
     if space is not None and space <= max(_TABLE, _PLACES * rows):
         first_of = np.empty(space, np.int32)  # only what was written is read
         first_of[keys[::-1]] = np.arange(rows - 1, -1, -1, dtype=np.int32)
         return _numbered(first_of[keys])
-    if rows and space is not None and space < _KEY_SPACE >> (digits := rows.bit_length()):
+    digits = rows.bit_length()
+    if space is not None and space < _KEY_SPACE >> digits and _mostly_different(keys):
         ordered = np.sort((keys.astype(np.int64, copy=False) << digits) | np.arange(rows))
         places = ordered & ((1 << digits) - 1)
         ordered >>= digits
@@ -72,6 +76,12 @@ def factorize(keys: Integers, space: int | None = None) -> tuple[Int32Array, Int
     first = np.zeros(len(encoded.dictionary), np.int64)
     first[codes[::-1]] = np.arange(rows - 1, -1, -1)
     return codes, first
+
+
+def _mostly_different(keys: Integers) -> bool:
+    """Whether so many keys differ that a sort takes less time than a hash table, by a sample."""
+    some = keys[:: len(keys) // _SAMPLE + 1]
+    return len(np.unique(some)) * 2 > len(some)
 
 
 def _numbered(firsts: Int32Array) -> tuple[Int32Array, IntArray]:
