@@ -33,7 +33,7 @@ def test_they_are_read_like_a_tuple(count, part):
     assert len(rows) == count
     assert [*reversed(rows)] == [*reversed(whole)]
     assert rows != (*whole, 0)
-    assert (rows != tuple(one + 1 for one in whole) or not count)
+    assert rows != tuple(one + 1 for one in whole) or not count
     assert rows != [*whole]
     with pytest.raises(IndexError):
         rows[count]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ztflow.aggregate import Measures, Vertices, View, vertices
 from ztflow.aggregate.levels import known
-from ztflow.aggregate.measures import measured
+from ztflow.aggregate.measures import list_of, measured
 from ztflow.columns.grouping import Members, falling, group, ranks
 from ztflow.reports.lazy_rows import Rows
 from ztflow.text.format import Unit
@@ -59,7 +59,7 @@ class Pairs:
 
     def rows(self, order: Order = "flows") -> Rows[PairRow]:
         """A row each, in order of connections, then bytes, or the other way round; then by name."""
-        ranked, flows = ranks(self._names), falling(self.measured.columns["flows"])
+        ranked, flows = ranks(self._names), falling(list_of(self.measured.columns["flows"]))
         first, second = (flows, falling(self.measured.bytes))[:: 1 if order == "flows" else -1]
         places = np.lexsort((ranked[self.target], ranked[self.source], second, first))
         return Rows(len(places), lambda wanted: self._make(places[wanted].tolist()))
