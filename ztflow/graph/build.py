@@ -68,7 +68,7 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
 
     Cost: about 0.3 s for 1 M flows, and 3 µs an edge.
     """
-    return graph_columns(flows, by).to_networkx()
+    return build_grouped(flows, by)[0]
 
 
 def graph_columns(flows: Flows, by: str) -> GraphColumns:
@@ -78,8 +78,10 @@ def graph_columns(flows: Flows, by: str) -> GraphColumns:
 
 def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     """`build_graph`, the columns it was made of, and which edge each flow is in: edges in the graph's own order."""
+    from ztflow.graph.traffic import TrafficGraph
+
     columns, view, groups = _grouped(flows, by)
-    return columns.to_networkx(), view, groups
+    return TrafficGraph.of(columns), view, groups
 
 
 def _grouped(flows: Flows, by: str) -> tuple[GraphColumns, View, Groups]:

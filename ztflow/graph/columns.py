@@ -16,16 +16,13 @@ import pyarrow.compute as pc
 
 from ztflow.aggregate.measures import Measured
 from ztflow.columns.dtypes import Integers
-from ztflow.columns.gc_pause import gc_paused
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from ztflow.graph.traffic import TrafficGraph
-
 AnyGraph: TypeAlias = "nx.MultiDiGraph[str] | GraphColumns"
 
-AT_ONCE = 1 << 14
+EDGES_AT_ONCE = 1 << 14
 """Edges that are made at once."""
 
 
@@ -47,7 +44,7 @@ def joined(parts: Sequence[pa.Array | str]) -> bytes:
 def encoded(lines: Iterable[str]) -> Iterator[bytes]:
     """Text that comes in small pieces, in larger ones."""
     rest = iter(lines)
-    while some := list(islice(rest, AT_ONCE)):
+    while some := list(islice(rest, EDGES_AT_ONCE)):
         yield "".join(some).encode()
 
 
@@ -82,7 +79,7 @@ class GraphColumns:
         for places in self.portions():
             part = slice(places.start, places.stop)
             for source, target, way, facts in zip(
-                self.source[part].tolist(), self.target[part].tolist(), self.way[part].tolist(), self._facts(places),
+                self.source[part].tolist(), self.target[part].tolist(), self.way[part].tolist(), self.facts(places),
                 strict=True,
             ):  # fmt: skip
                 ends = self.names[source], self.names[target]
@@ -90,8 +87,8 @@ class GraphColumns:
 
     def portions(self) -> Iterator[range]:
         """The edges, some at a time."""
-        for start in range(0, len(self.source), AT_ONCE):
-            yield range(start, min(start + AT_ONCE, len(self.source)))
+        for start in range(0, len(self.source), EDGES_AT_ONCE):
+            yield range(start, min(start + EDGES_AT_ONCE, len(self.source)))
 
     def texts(self, places: range, names: list[str], keys: list[str]) -> Iterator[pa.Array]:
         """A text for the source, target and key of each edge.
@@ -105,23 +102,7 @@ class GraphColumns:
             some = codes[places.start : places.stop]
             yield pa.array(words, pa.string()).take(pa.array(some % len(words)))
 
-    def _facts(self, places: range) -> list[dict[str, Any]]:
+    def facts(self, places: range) -> list[dict[str, Any]]:
+        """What is said of some edges."""
         paths = [self.paths[way] for way in self.way[places.start : places.stop].tolist()]
         return self.measured.scalars(places, path=paths)
-
-    def to_networkx(self) -> TrafficGraph:
-        """The graph as networkx has it."""
-        from ztflow.graph.traffic import EdgeKey, TrafficGraph
-
-        keys = [*map(EdgeKey, self.keys)]
-        with gc_paused():
-            graph = TrafficGraph()
-            graph.graph.update(self.graph)
-            graph.add_nodes_from(self.nodes.items())
-            graph.put_edges(
-                [self.names[code] for code in self.source.tolist()],
-                [self.names[code] for code in self.target.tolist()],
-                [keys[code] for code in self.way.tolist()],
-                self._facts(range(len(self.source))),
-            )
-        return graph

@@ -61,7 +61,6 @@ def graph(
         from ztflow.cli.reading import Reader, words_read
         from ztflow.cli.rows import Selection
         from ztflow.graph.build import graph_columns, shape_of
-        from ztflow.graph.formats import pieces_of
         from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.model.tables import Flows
 
@@ -85,15 +84,25 @@ def graph(
         traffic = graph_columns(reader.folded_flows(sources, shape_of(by), selection.flows), by)
         with destination(output, run.answers) as stream:
             if form != "table":
-                piece = b""
-                for piece in pieces_of(traffic, form):
+                for piece in _pieces(traffic, form):
                     stream.write(piece)
-                if not piece.endswith(b"\n"):
-                    stream.write(b"\n")
                 return
             write_edges(stream, traffic, paper_for(talk.color, output))
 
     return run_command(talk, body)
+
+
+def _pieces(traffic: GraphColumns, form: str) -> Iterator[bytes]:
+    """The graph in a format, piece by piece where that can be."""
+    from ztflow.graph.formats import STREAMED, write_graph
+
+    if form in STREAMED:
+        yield from STREAMED[form](traffic)
+        return
+    from ztflow.graph.traffic import TrafficGraph
+
+    text = write_graph(TrafficGraph.of(traffic), form)
+    yield text.encode() if text.endswith("\n") else text.encode() + b"\n"
 
 
 _OPTIONAL = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from ztflow.errors import UsageError
-from ztflow.graph.columns import AnyGraph, GraphColumns
+from ztflow.graph.columns import AnyGraph
 from ztflow.graph.formats.cytoscape import cytoscape_pieces, to_cytoscape
 from ztflow.graph.formats.dot import dot_pieces, to_dot
 from ztflow.graph.formats.edge_list import csv_pieces, to_csv
@@ -39,25 +39,13 @@ GRAPH_WRITERS: dict[str, Writer] = {
 }
 """Every format by the name the command line uses."""
 
-PIECES: dict[str, Callable[[AnyGraph], Iterator[bytes]]] = {
+STREAMED: dict[str, Callable[[AnyGraph], Iterator[bytes]]] = {
     "json": json_pieces,
     "cytoscape": cytoscape_pieces,
     "csv": csv_pieces,
     "dot": dot_pieces,
 }
-"""Formats that are written piece by piece, and need no networkx."""
-
-
-def pieces_of(graph: GraphColumns, name: str) -> Iterator[bytes]:
-    """What `write_graph` gives, piece by piece; memory is bounded for the formats of `PIECES`.
-
-    Args:
-        graph: What `graph.build.graph_columns` gave.
-        name: One of `GRAPH_WRITERS`.
-    """
-    if name in PIECES:
-        return PIECES[name](graph)
-    return iter([write_graph(graph.to_networkx(), name).encode()])
+"""Formats that are written piece by piece, of columns as well as of a graph of networkx: memory is bounded."""
 
 
 def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
@@ -77,4 +65,4 @@ def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
     return writer(graph)
 
 
-__all__ = ["GRAPH_WRITERS", "Writer", "write_graph"]
+__all__ = ["GRAPH_WRITERS", "STREAMED", "Writer", "write_graph"]
