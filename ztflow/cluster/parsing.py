@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.connect import handed
+from ztflow.cluster.connect import at_hand, handed
 from ztflow.cluster.parting import Known, Parted, one_table, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dictionaries import coded
@@ -253,7 +253,7 @@ class Reader:
 
     def _whole(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
         made = self.client.submit(read_whole, piece, self.wrapper, self.parts, pure=False)
-        said, errors = self.client.submit(_AND_THE_REST, made, pure=False).result()
+        said, errors = at_hand(self.client, _AND_THE_REST, made).result()
         self.done(piece.size)
         return _single(made, said), errors
 
@@ -286,7 +286,7 @@ class Reader:
 
     def _submit(self, piece: Piece, carried: Carried | None, number: int) -> tuple[Future, Future]:
         made = self.client.submit(read_block, piece, self.wrapper, self.parts, carried, number, pure=False)
-        return made, self.client.submit(_AND_THE_REST, made, pure=False)
+        return made, at_hand(self.client, _AND_THE_REST, made)
 
 
 _AND_THE_REST: Final = itemgetter(slice(1, None))
