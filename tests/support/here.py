@@ -26,6 +26,10 @@ class Here:
         made = cloudpickle.dumps(function(*cloudpickle.loads(cloudpickle.dumps(_results(args)))))
         return Done(self, cloudpickle.loads(made))
 
+    def map(self, function, *given, key, pure):
+        del key
+        return [self.submit(function, *args, pure=pure) for args in zip(*given, strict=True)]
+
     def gather(self, futures):
         return [one.result() for one in futures]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -92,13 +92,21 @@ def local_workers(count: int | None, memory: int | None = None) -> LocalCluster:
         )
 
 
-def at_hand(client: Client, function: Callable[..., Any], *given: Any) -> Future:
-    """A task that takes no time to speak of, where what it is given is: what it gives is a part of that.
+def at_hand(client: Client, function: Callable[..., Any], of: Sequence[Future], *given: Iterable[Any]) -> list[Future]:
+    """Tasks that take no time to speak of, each where the result is of which what it gives is a part.
 
     Dask knows such tasks by this name (`default-task-durations` of distributed's configuration). Of others it expects
-    half a second until one has run, so idle workers steal them, and with them all of what they take a part of.
+    half a second until one has run, so idle workers steal them, and with them all of what they take a part of. They are
+    handed over in one go, which takes the scheduler half as long as one after the other.
+
+    Args:
+        client: The cluster.
+        function: What they do.
+        of: What each takes a part of.
+        given: Further arguments, as for `map`.
     """
-    return client.submit(function, *given, key=f"split-shuffle-{uuid4().hex}", pure=False)
+    keys = [f"split-shuffle-{uuid4().hex}" for _ in of]
+    return list(client.map(function, of, *map(list, given), key=keys, pure=False)) if keys else []
 
 
 def handed(client: Client, thing: Any) -> Future:

@@ -180,7 +180,7 @@ class Reading:
             whole = [
                 client.submit(kept_of, part.read, part.stream, mask, part.offset, pure=False) for part, mask in parts
             ]
-            session.learn(facts, client.gather([at_hand(client, ends_of, one) for one in whole]))
+            session.learn(facts, client.gather(at_hand(client, ends_of, whole)))
             topology = handed(client, session.topology)
             made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
             self._meter.after(made, SHARE_PAIRED + SHARE_PLACED)
@@ -245,8 +245,9 @@ class Reading:
         }
         for at, (part, _) in enumerate(parts):
             made, stream = (anew[at], 0) if at in anew else (part.read, part.stream)
-            pieces.append([at_hand(client, part_of, made, stream, one, part.offset) for one in range(count)])
-            known: Known = at_hand(client, itemgetter(1), made).result() if at in anew else part.said.known
+            every = [made] * count
+            pieces.append(at_hand(client, part_of, every, [stream] * count, range(count), [part.offset] * count))
+            known: Known = client.submit(itemgetter(1), made, pure=False).result() if at in anew else part.said.known
             seen.absorb(known.seen)
             ends.append(known.ends)
             self.shuffled += known.bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,24 +85,20 @@ def isolated(client: Client, parts: Iterable[Sequence[Future]], heard: Future, m
 
 def paired(client: Client, first: Sequence[Future], topology: Future, meter: Meter) -> list[Future]:
     """The flows of each part, placed, in order of their end (`placing.InOrder`)."""
-
-    def item(of: Future, at: int) -> Future:
-        return at_hand(client, itemgetter(at), of)
-
-    counts: list[Counts] = client.gather([item(one, 3) for one in first])
+    counts: list[Counts] = client.gather(at_hand(client, itemgetter(3), first))
     offsets = []
     for share in shares(counts, len(client.nthreads())):
-        evidence = [at_hand(client, _cut, one, share) for one in first]
+        evidence = at_hand(client, _cut, first, repeat(share, len(first)))
         offsets.append(client.submit(_estimated, evidence, share.epochs, pure=False))
     where = client.who_has(first)
     second = [_beside(client, where, one, match, one, offsets) for one in first]
-    hops: int = sum(client.gather([item(one, 2) for one in second]))
+    hops: int = sum(client.gather(at_hand(client, itemgetter(2), second)))
     count = -(-hops // _HOPS)
-    pieces = [at_hand(client, _parted, one, count) for one in second] if count else []
-    chained = [client.submit(chains, [item(one, at) for one in pieces], pure=False) for at in range(count)]
+    pieces = at_hand(client, _parted, second, repeat(count, len(second))) if count else []
+    chained = [client.submit(chains, at_hand(client, itemgetter(at), pieces), pure=False) for at in range(count)]
     third = []
     for at, both in enumerate(zip(first, second, strict=True)):
-        mine = [item(part, at) for part in chained] if count else [_NONE_CHAINED]
+        mine = at_hand(client, itemgetter(at), chained) or [_NONE_CHAINED]
         third.append(_beside(client, where, both[0], conclude, *both, mine, topology))
     meter.after(third, SHARE_PLACED)
     return third

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
+from itertools import pairwise, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:
     places = [0, *np.searchsorted(micros, edges).tolist(), len(micros)]
     return [
         Sent(without_unused(table.slice(start, stop - start))) if stop > start else None
-        for start, stop in itertools.pairwise(places)
+        for start, stop in pairwise(places)
     ]
 
 
@@ -79,14 +79,14 @@ def _whole(made: InOrder) -> Sent:
 def stretches(client: Client, made: Sequence[Future], time: str, count: int, finish: Finish) -> list[Future]:
     """All rows of tables on the workers (`InOrder`) in so many stretches of time, about equally large, in order."""
     if len(made) == 1 and count == 1:
-        whole = at_hand(client, _whole, made[0])
-        return [client.submit(merged, [whole], time, 0, finish, pure=False)]
-    told: list[IntArray] = client.gather([at_hand(client, itemgetter(1), one) for one in made])
+        whole = at_hand(client, _whole, made)
+        return [client.submit(merged, whole, time, 0, finish, pure=False)]
+    told: list[IntArray] = client.gather(at_hand(client, itemgetter(1), made))
     points = np.sort(np.concatenate([*told, np.zeros(0, np.int64)]))
     points = points[points != AFTER_ALL]
     edges = np.unique(points[len(points) * np.arange(1, count) // count]).tolist() if len(points) else []
-    pieces = [at_hand(client, cut, one, time, edges) for one in made]
+    pieces = at_hand(client, cut, made, repeat(time, len(made)), repeat(edges, len(made)))
     return [
-        client.submit(merged, [at_hand(client, itemgetter(at), one) for one in pieces], time, at, finish, pure=False)
+        client.submit(merged, at_hand(client, itemgetter(at), pieces), time, at, finish, pure=False)
         for at in range(len(edges) + 1)
     ]
