@@ -8,7 +8,7 @@ named, else by the bare file whose start-up block names its node.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -43,7 +43,7 @@ Ztunnel = tuple[str, str]
 PodName = tuple[str, str]
 """Namespace and name."""
 
-_SPANS = partial(defaultdict, list)  # no lambda, which would not be pickled
+_SPANS: Callable[[], defaultdict[Any, list[Span]]] = partial(defaultdict, list)  # no lambda, which would not be pickled
 
 Stayer = PodName | str
 """A pod by name, or by uid where a line gave one."""
