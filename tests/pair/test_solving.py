@@ -35,7 +35,9 @@ def test_conjugate_gradients_find_what_elimination_finds(seed, size, edges, apar
     weight = 1 / spread**2
     system = System(size, a, b, weight, CLOCKS.faint * weight.min())
     right = system.at_ends(weight * difference)
-    found = system.approached(right, np.zeros(size), solving._meshes(size, a, b))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solving, "_STEPS", 100)  # few ztunnels can take more than some for each
+        found = system.approached(right, np.zeros(size), solving._meshes(size, a, b))
     assert found is not None
     off = found - system.solved(right)  # elimination loses the mean of what hangs together, by which nothing is meant
     assert np.abs(off[a] - off[b]).max() <= 0.01 + 1e-7 * largest

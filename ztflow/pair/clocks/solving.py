@@ -16,8 +16,8 @@ from ztflow.columns.dtypes import FloatArray, Index
 
 _DENSE: Final = 200
 """Ztunnels up to which a dense system is solved: 12 times in some 0.05 s."""
-_CLOSE: Final = 1e-12
-"""How much smaller than at first the residual has to be: clocks that are minutes off are right to some microseconds."""
+_CLOSE: Final = 1e-14
+"""How much smaller than at first the residual has to be: clocks a minute off are right to some microseconds."""
 _STEPS: Final = 3
 """Steps for each ztunnel, after which a dense system is solved after all. A mesh of 5,000 takes 50 to 500 in all."""
 
