@@ -26,7 +26,7 @@ PAIRING: Final = 1_100
 """Bytes that pairing takes, an access line (measured, likewise)."""
 _SHARE: Final = 4
 """Part of a worker's memory for the task that runs; the rest is for results that wait, and for Python itself."""
-_UNKNOWN: Final = 2 << 30
+_UNLIMITED: Final = 2 << 30
 """Memory of a worker that says no limit."""
 
 
@@ -42,7 +42,7 @@ class Sizes:
     """
 
     workers: int
-    memory: int = _UNKNOWN
+    memory: int = _UNLIMITED
     block: int | None = None
     rows: int | None = None
 
@@ -51,7 +51,7 @@ class Sizes:
         """Those for the workers of a cluster; the one with the least memory counts."""
         about = client.scheduler_info()["workers"].values()
         limits = [one["memory_limit"] // one["nthreads"] for one in about if one["memory_limit"]]
-        return cls(max(1, sum(one["nthreads"] for one in about)), min(limits, default=_UNKNOWN), block, rows)
+        return cls(max(1, sum(one["nthreads"] for one in about)), min(limits, default=_UNLIMITED), block, rows)
 
     @property
     def most_rows(self) -> int:
