@@ -113,26 +113,38 @@ class Session(Pipeline[Flows]):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows yet."""
-        self._ordered.hold(self._learn(batch))
+        self._unplaced.hold(self._learn(batch))
         self._order.add(batch.halves.to_arrow())
         self._return_freed(len(batch.halves))
         return Flows()
 
     def finish(self) -> Iterator[Flows]:
         """All flows, in tables of bounded size; one at least, which may be empty."""
-        self._ordered.hold(self._legacy.finish())
+        self._unplaced.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
-        self._pair_crowds()
-        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
-            while tables:
-                self._ordered.hold(tables.pop(0))
-            if settled is not None:
-                yield from map(self._placed_below, self._ordered.before(settled))
-        yield from map(self._placed_below, self._ordered.finish())
+        for table in one_ahead(self._in_order(), "ztflow-order"):
+            yield Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+            del table
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
+
+    def _in_order(self) -> Generator[pa.Table, None, None]:
+        """All flows, placed, in order of their end.
+
+        They are placed as they are decided, while the next ones are: in which order they are does not matter to that.
+        """
+        for table in self._unplaced.finish():
+            self._hold(table)
+            del table
+        self._pair_crowds()
+        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while tables:
+                self._hold(tables.pop(0))
+            if settled is not None:
+                yield from self._ordered.before(settled)
+        yield from self._ordered.finish()
 
     def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
@@ -143,6 +155,10 @@ class Session(Pipeline[Flows]):
             keep_below(self._memory.bound)  # before the next ones are read
             yield found, None if edge is None else self._pairer.settled
             del found
+
+    def _hold(self, table: pa.Table) -> None:
+        """Place flows and hold them back until none that ends earlier can come."""
+        self._ordered.hold(self._placed_below(table).to_arrow())
 
     def _placed_below(self, table: pa.Table) -> Flows:
         """Flows, placed and counted; what is freed on the way goes back before they are written."""
@@ -160,11 +176,18 @@ class Session(Pipeline[Flows]):
         self._files.callback(runs.remove)
         for crowd in self._order.crowds(most):
             for flows in pair_crowd(crowd, self._pairer, runs, most):
-                self._ordered.hold(flows)
-                keep_below(self._memory.bound)
+                self._hold(flows)
+
+    @cached_property
+    def _unplaced(self) -> EndOrder:
+        """Flows that need no pairing; where they are is known when all is read."""
+        return self._end_order()
 
     @cached_property
     def _ordered(self) -> EndOrder:
+        return self._end_order()
+
+    def _end_order(self) -> EndOrder:
         return self._files.enter_context(EndOrder(limit=self._memory.flows, portion=self._memory.portion))
 
     def _learn(self, batch: ReadBatch) -> pa.Table:
