@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from ztflow.columns.dictionaries import coded
+from ztflow.columns.dictionaries import WordMemory, coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
@@ -22,7 +22,7 @@ from ztflow.memory import DEFAULT, Budget, capacity, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
-from ztflow.pair import LegacyPairer, Pairer
+from ztflow.pair import Decided, LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.place.names import says_gateway
 from ztflow.place.open_flows import OpenFlows
@@ -122,7 +122,7 @@ class Session(Pipeline[Flows]):
         """All flows, in tables of bounded size; one at least, which may be empty."""
         self._unplaced.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
-        for table in one_ahead(self._in_order(), "ztflow-order"):
+        for table in one_ahead(self._everything(), "ztflow-order"):
             yield Flows(table, owners=self.owners, evicted=self._pairer.evicted)
             del table
         if self._open is not None and (left := self._open.table()).num_rows:
@@ -130,23 +130,24 @@ class Session(Pipeline[Flows]):
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _in_order(self) -> Generator[pa.Table, None, None]:
+    def _everything(self) -> Generator[pa.Table, None, None]:
         """All flows, placed, in order of their end.
 
-        They are placed as they are decided, while the next ones are: in which order they are does not matter to that.
+        They are built and placed as they are decided, while the next ones are; neither depends on their order.
         """
         for table in self._unplaced.finish():
             self._hold(table)
             del table
         self._pair_crowds()
-        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
-            while tables:
-                self._hold(tables.pop(0))
+        words = WordMemory()  # pairing has its own, on its thread
+        for found, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while found:
+                self._hold(found.pop(0).flows(words))
             if settled is not None:
                 yield from self._ordered.before(settled)
         yield from self._ordered.finish()
 
-    def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
+    def _decided(self) -> Generator[tuple[list[Decided], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)
