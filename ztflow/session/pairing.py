@@ -18,7 +18,7 @@ from ztflow.columns.dictionaries import WordMemory, coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
-from ztflow.memory import DEFAULT, Budget, capacity, keep_below
+from ztflow.memory import DEFAULT, Budget, capacity, give_back, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
@@ -27,8 +27,9 @@ from ztflow.place import Inventory, Topology, place_flows
 from ztflow.place.names import says_gateway
 from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
+from ztflow.runs import Runs
 from ztflow.session.crowds import pair_crowd
-from ztflow.spill import EndOrder, LogOrder, Runs
+from ztflow.spill import EndOrder, LogOrder
 from ztflow.threads import one_ahead
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Session(Pipeline[Flows]):
 
         They are built and placed as they are decided, while the next ones are; neither depends on their order.
         """
+        give_back()  # what reading took
         for table in self._unplaced.finish():
             self._hold(table)
             del table
@@ -145,6 +147,7 @@ class Session(Pipeline[Flows]):
                 self._hold(found.pop(0).flows(words))
             if settled is not None:
                 yield from self._ordered.before(settled)
+        give_back()  # what pairing took
         yield from self._ordered.finish()
 
     def _decided(self) -> Generator[tuple[list[Decided], int | None], None, None]:
