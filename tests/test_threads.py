@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -17,7 +19,7 @@ from ztflow.read import ReadReport, bulk, inputs, read_inputs
 from ztflow.read.sources import files
 from ztflow.session import Session
 from ztflow.simulate import preset, simulate
-from ztflow.threads import one_ahead, processors
+from ztflow.threads import at_once, one_ahead, processors
 
 
 @pytest.fixture(params=[1, 2])
@@ -114,6 +116,50 @@ def test_a_part_that_takes_long_is_not_waited_for_when_nobody_wants_it(monkeypat
     assert time.monotonic() - start < 10
     assert not closed.is_set(), "it is still at work"
     go_on.set()
+
+
+def test_parts_are_worked_on_at_the_same_time_the_first_of_them_here():
+    meet, where = threading.Barrier(2, timeout=20), {}
+
+    def work(part):
+        meet.wait()
+        where[part] = threading.get_ident()
+
+    at_once(work, ["a", "b"])
+    assert where["a"] == threading.get_ident() != where["b"]
+    at_once(work, [])
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_where_a_part_fails_nothing_is_at_work_any_more(failing):
+    begun, done = threading.Event(), []
+
+    def work(part):
+        if part == failing:
+            assert begun.wait(20)
+            raise ValueError(part)
+        begun.set()
+        time.sleep(0.05)
+        done.append(part)
+
+    with pytest.raises(ValueError, match=str(failing)):
+        at_once(work, [0, 1])
+    assert done == [1 - failing]
+
+
+def test_a_fork_has_threads_of_its_own():
+    at_once(lambda _: None, [1, 2])
+    child = os.fork()
+    if not child:
+        at_once(lambda _: None, [1, 2])
+        os._exit(7)
+    limit = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < limit:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(ended[1]) == 7
 
 
 def test_a_quota_of_processors_counts(monkeypatch, tmp_path):

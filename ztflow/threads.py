@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
@@ -62,3 +62,32 @@ def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
         thread.shutdown(wait=False, cancel_futures=True)
         if wait([coming], LEFT_TO_FINISH).done:
             parts.close()
+
+
+def at_once(work: Callable[[Part], None], parts: Sequence[Part]) -> None:
+    """Do work that lets the GIL go on several parts at the same time, the first of them on this thread.
+
+    The threads stay for the next time, with what they keep (`threading.local`). Where a part fails, or a signal ends
+    the wait, those not begun are dropped and those at work waited for: what they work on is the caller's.
+
+    Args:
+        work: What is done.
+        parts: What it is done on; no more of them than there are `processors`.
+    """
+    others = [_helpers().submit(work, part) for part in parts[1:]]
+    try:
+        for part in parts[:1]:
+            work(part)
+        for other in others:
+            other.result()
+    finally:
+        wait([other for other in others if not other.cancel()])
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, processors() - 1), "ztflow-help")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a fork has no threads but the one that made it

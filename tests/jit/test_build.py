@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import gc
+import math
 import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 from numba import njit, types
@@ -18,7 +21,13 @@ import ztflow
 from ztflow.errors import CompilerError
 from ztflow.jit import build
 from ztflow.jit.build import HOW, NEWEST, built
+from ztflow.jit.link import FloatRow
 from ztflow.pair.hmm.trellis import LookAhead
+
+
+class Sizes(NamedTuple):
+    sizes: FloatRow
+
 
 PACKAGE = Path(ztflow.__file__).parent
 PUBLIC = {"numba", "numba.extending", "llvmlite", "llvmlite.binding"}
@@ -57,7 +66,7 @@ def test_a_newer_one_is_refused(package):
 
 def test_every_private_part_is_there():
     """Each one by itself, so that a failure names it."""
-    dispatcher = njit(**HOW, no_cpython_wrapper=True, no_cfunc_wrapper=True)(lambda number: number + 1)
+    dispatcher = njit(**HOW)(lambda number: number + 1)
     dispatcher.compile((types.int64,))
     overload = dispatcher.overloads[(types.int64,)]
     library = overload.library
@@ -70,6 +79,26 @@ def test_every_private_part_is_there():
     assert callable(arrayobj.make_array(types.Array(types.int64, 1, "C"))._getvalue)
     pair = types.BaseTuple.from_types([types.int64, types.float64], LookAhead)
     assert pair.instance_class is LookAhead
+    target = cpu_target.target_context.codegen()
+    assert isinstance(library, target._library_class)
+    assert callable(target.set_env)
+    for part in ("_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals", "_ensure_finalized"):
+        assert callable(getattr(library, part)), part
+    assert callable(library.get_pointer_to_function)
+    assert library._finalized is True
+
+
+def test_others_compile_as_before_after_ours():
+    """What is changed in Numba while ours is compiled is as it was afterwards, whether that worked or not."""
+    target = cpu_target.target_context.codegen()
+    before = target._library_class, target.set_env, gc.get_threshold()
+
+    symbol, code = built(njit(**HOW)(lambda sizes: sizes[0] + math.log(sizes[1])), Sizes)
+    assert symbol.encode() in code
+    with pytest.raises(CompilerError):
+        built(njit(**HOW)(lambda sizes: sizes.nothing_of_the_kind), Sizes)
+    assert (target._library_class, target.set_env, gc.get_threshold()) == before
+    assert njit(lambda number: math.log(number) + 1)(1.0) == 1.0
 
 
 def test_private_parts_are_reached_in_one_module():

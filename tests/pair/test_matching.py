@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from queues_by_hand import burst, in_batches, true_partners
 
 from ztflow.columns.dtypes import NO_TIME
+from ztflow.pair.assignment import batches
 from ztflow.pair.assignment.batches import Segment
 from ztflow.pair.assignment.matching import _assign, _matched, match_segments, nearest
 from ztflow.pair.assignment.matching_parameters import MATCHING
@@ -20,6 +21,7 @@ from ztflow.pair.hmm.forward_backward import Beam, InPython, PathSums, runner
 from ztflow.pair.hmm.rooms import no_counts
 from ztflow.pair.hmm.transition_rates import TRANSITION_RATES, TransitionRates, default_rates
 from ztflow.pair.reach import REACH
+from ztflow.threads import at_once
 
 T0 = 1_700_000_000_000_000
 
@@ -277,6 +279,20 @@ def test_compiled_code_finds_what_python_finds():
         if one is not every[-1]:  # of twins either may be the partner
             assert plain.inbound[order].tolist() == match.inbound.tolist()
             assert plain.alternatives[order].tolist() == match.alternatives.tolist()
+
+
+def test_so_it_does_on_several_threads(monkeypatch):
+    monkeypatch.setattr(batches, "plenty", lambda: True)
+    monkeypatch.setattr(batches, "SHARED_FROM", 1)
+    found, parts = [], []
+    monkeypatch.setattr(batches, "at_once", lambda work, some: (parts.append(len(some)), at_once(work, some)))
+    for count in (1, 3):
+        monkeypatch.setattr(batches, "processors", lambda count=count: count)
+        found.append(match_segments(shapes()))
+    assert parts == [1, 1, 3, 3], "small segments and large ones"
+    for one, other in zip(*found, strict=True):
+        for name in ("outbound", "inbound", "confidence", "alternatives"):
+            assert getattr(one, name).tolist() == getattr(other, name).tolist()
 
 
 def test_so_it_does_with_known_rates_and_other_figures():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pickle import loads
+from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import uuid4
 
 from ztflow.errors import UsageError
 
@@ -91,11 +92,26 @@ def local_workers(count: int | None, memory: int | None = None) -> LocalCluster:
         )
 
 
+def at_hand(client: Client, function: Callable[..., Any], of: Sequence[Future], *given: Iterable[Any]) -> list[Future]:
+    """Tasks that take no time to speak of, each where the result is of which what it gives is a part.
+
+    Dask knows such tasks by this name (`default-task-durations` of distributed's configuration). Of others it expects
+    half a second until one has run, so idle workers steal them, and with them all of what they take a part of. They are
+    handed over in one go, which takes the scheduler half as long as one after the other.
+
+    Args:
+        client: The cluster.
+        function: What they do.
+        of: What each takes a part of.
+        given: Further arguments, as for `map`.
+    """
+    keys = [f"split-shuffle-{uuid4().hex}" for _ in of]
+    return list(client.map(function, of, *map(list, given), key=keys, pure=False)) if keys else []
+
+
 def handed(client: Client, thing: Any) -> Future:
     """Something that many tasks need, on the workers; when one is lost, another gets it.
 
     As bytes, because what a task is given passes the scheduler, which unpickles it and pickles it again.
     """
-    from distributed.protocol.pickle import dumps
-
-    return client.submit(loads, dumps(thing), pure=False)
+    return client.submit(loads, dumps(thing, HIGHEST_PROTOCOL), pure=False)

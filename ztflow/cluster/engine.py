@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ztflow.cluster.connect import Scheduler, connected, handed
+from ztflow.cluster.connect import Scheduler, at_hand, connected, handed
 from ztflow.cluster.copies import Mask, kept, without_twins
-from ztflow.cluster.pairing import Heard, paired
+from ztflow.cluster.pairing import Heard, isolated, paired
 from ztflow.cluster.parsing import Part, Reader, registered
 from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, part_of, parted_again
 from ztflow.cluster.placing import Finish, as_it_is, in_order, placed, stretches
 from ztflow.cluster.plan import expected_lines, plan
 from ztflow.cluster.progress import SHARE_PAIRED, SHARE_PLACED, SHARE_READ, Meter, Progress
 from ztflow.cluster.saving import Saved, saved
+from ztflow.cluster.sizing import Sizes
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact, ReadReport, Written
@@ -38,8 +39,6 @@ from ztflow.session.waypoint_logs import with_requests
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-PAIRED_AT_ONCE: Final = 500_000
-"""Access lines of a part, about: what a worker pairs at once, some 1 KB each."""
 _TOO_LARGE: Final = 2
 """How many times as many parts have to be needed as were planned, for all to be parted anew."""
 
@@ -59,8 +58,8 @@ class Reading:
         on_error: As for `read.read_inputs`.
         progress: Called now and then with bytes of input that are done, all steps counted, and bytes in all.
         report: Takes the counts.
-        block: Bytes of a block of input; by the size of all of it unless given.
-        rows: Access lines that are paired by one task, about.
+        block: Bytes of a block of input; by the size of all of it and the workers' memory unless given.
+        rows: Access lines that are paired by one task, about; likewise.
     """
 
     inputs: Sequence[Given]
@@ -72,13 +71,14 @@ class Reading:
     progress: Progress | None = None
     report: ReadReport = field(default_factory=ReadReport)
     block: int | None = None
-    rows: int = PAIRED_AT_ONCE
+    rows: int | None = None
     shuffled: int = 0
     """Bytes of access lines that were sent on to be paired."""
     _meter: Meter = field(init=False, repr=False)
+    _sizes: Sizes = field(init=False, repr=False)
 
     def flows(self, requests: Sequence[pa.Table] = ()) -> Iterator[Flows]:
-        """The flows in order of their end, in tables of about `PAIRED_AT_ONCE` rows; one at least.
+        """The flows in order of their end, in tables of about as many rows as a part has; one at least.
 
         Args:
             requests: Lines of waypoints' logs; with such lines all flows are one table.
@@ -156,18 +156,20 @@ class Reading:
         facts = [fact for part, _ in parts for fact in part.said.facts]
         legacy = LegacyPairer(wait=None)
         ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
-        pieces, heard = self._shuffled(client, session, parts, planned, facts)
+        pieces, heard, ends = self._shuffled(client, parts, planned, facts)
         del parts  # what nothing asks for any more leaves the workers
-        topology = handed(client, session.topology)
-        count = len(pieces)
-        made = paired(client, pieces, heard, topology, self._meter)
+        first = isolated(client, pieces, heard, self._meter)
         del pieces, heard
+        session.learn(facts, ends)  # while the workers pair
+        topology = handed(client, session.topology)
+        count = len(first)
+        made = paired(client, first, topology, self._meter)
         if any(table.num_rows for table in ready):
             made.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
         return self._last(stretches(client, made, "end", count, finish))
 
     def records(self) -> Iterator[Halves]:
-        """The access lines in order of time, in tables of about `PAIRED_AT_ONCE` rows."""
+        """The access lines in order of time, in tables of about as many rows as a part has."""
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
             parts, _ = self._parts(client, one_part=True)
@@ -178,12 +180,12 @@ class Reading:
             whole = [
                 client.submit(kept_of, part.read, part.stream, mask, part.offset, pure=False) for part, mask in parts
             ]
-            session.learn(facts, client.gather([client.submit(ends_of, one, pure=False) for one in whole]))
+            session.learn(facts, client.gather(at_hand(client, ends_of, whole)))
             topology = handed(client, session.topology)
             made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
             self._meter.after(made, SHARE_PAIRED + SHARE_PLACED)
             rows = sum(part.said.rows for part, _ in parts)
-            count = max(1, -(-rows // self.rows))
+            count = max(1, -(-rows // self._sizes.most_rows))
             for table in self._coming(self._last(stretches(client, made, "time", count, as_it_is))):
                 yield Halves(table, owners=session.owners)
 
@@ -203,12 +205,11 @@ class Reading:
     def _parts(self, client: Client, *, one_part: bool) -> tuple[list[tuple[Part, Mask]], int]:
         """All inputs, read; copies found and counted. And in how many parts the access lines are."""
         skipped = Skipped(self.report.skipped)
-        workers = _workers(client)
-        pieces = plan(self.inputs, skipped, self._failed, self.block, workers)
+        self._sizes = Sizes.of(client, self.block, self.rows)
+        pieces = plan(self.inputs, skipped, self._failed, self._sizes)
         pieces = without_twins(client, pieces, self.report)
         every = [one for some in pieces for one in some]
-        lines = sum(expected_lines(one) for one in every)
-        planned = 1 if one_part else max(1, min(len(every), workers), -(-lines // self.rows))
+        planned = 1 if one_part else self._sizes.parts_of(sum(expected_lines(one) for one in every), len(every))
         self._meter = Meter(sum(one.stop - one.start for one in every), self.progress)
         reader = Reader(client, self.wrapper, planned, self._failed, self._meter.read)
         streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]
@@ -221,14 +222,14 @@ class Reading:
         self.on_error(error)
 
     def _shuffled(
-        self, client: Client, session: _Placing, parts: list[tuple[Part, Mask]], planned: int, facts: list[Fact]
-    ) -> tuple[list[list[Future]], Future]:
-        """The access lines of each part of the pairing, from all parts of the input; and what all have to know.
+        self, client: Client, parts: list[tuple[Part, Mask]], planned: int, facts: list[Fact]
+    ) -> tuple[list[list[Future]], Future, list[pa.Table]]:
+        """The access lines of each part of the pairing, from all parts of the input; what all have to know; all ends.
 
         They were read in parts; only what showed that these were the wrong ones has them made anew.
         """
         rows = sum(part.said.rows for part, _ in parts)
-        wanted = max(1, min(len(parts), _workers(client)), -(-rows // self.rows))
+        wanted = self._sizes.parts_of(rows, len(parts))
         count = wanted if wanted > _TOO_LARGE * planned else planned
         traced = [part for part, _ in parts if part.said.times.traced]
         merged = merged_by(
@@ -244,7 +245,8 @@ class Reading:
         }
         for at, (part, _) in enumerate(parts):
             made, stream = (anew[at], 0) if at in anew else (part.read, part.stream)
-            pieces.append([client.submit(part_of, made, stream, one, part.offset, pure=False) for one in range(count)])
+            every = [made] * count
+            pieces.append(at_hand(client, part_of, every, [stream] * count, range(count), [part.offset] * count))
             known: Known = client.submit(itemgetter(1), made, pure=False).result() if at in anew else part.said.known
             seen.absorb(known.seen)
             ends.append(known.ends)
@@ -253,12 +255,11 @@ class Reading:
                 self.report.written.setdefault(writer, Written()).add(wrote.ended_well, wrote.refused, wrote.first)
         requests = ConnectRequests()
         requests.learn(facts)
-        session.learn(facts, ends)
         # Where fewer lines came than their bytes made expect, a task takes several parts.
-        groups = min(wanted, count)
+        groups = wanted if wanted * _TOO_LARGE <= count else count
         together = [range(one * count // groups, (one + 1) * count // groups) for one in range(groups)]
         heard = handed(client, Heard(seen, requests))
-        return [[piece[at] for at in some for piece in pieces] for some in together], heard
+        return [[piece[at] for at in some for piece in pieces] for some in together], heard, ends
 
 
 class _Placing(Session):
@@ -307,7 +308,3 @@ class _Placing(Session):
 
 def _placed_lines(halves: pa.Table, topology: Topology) -> tuple[pa.Table, Any]:
     return in_order(place_ztunnels(halves, topology), "time")
-
-
-def _workers(client: Client) -> int:
-    return max(1, len(client.nthreads()))

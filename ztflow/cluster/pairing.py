@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from ztflow.cluster.connect import at_hand
 from ztflow.cluster.parting import one_table
 from ztflow.cluster.placing import InOrder, placed
 from ztflow.cluster.progress import SHARE_PAIRED, SHARE_PLACED, Meter
+from ztflow.cluster.sending import Sent
 from ztflow.columns.dtypes import IntArray
 from ztflow.pair.by_group import Chained, GroupPairer, Hops, chains
 from ztflow.pair.clocks.offsets import Offsets
@@ -42,10 +45,10 @@ Second = tuple[GroupPairer, Hops, int]
 """What the second step gives: what the third goes on with; hops, and how many."""
 
 
-def isolate(tables: Sequence[pa.Table | None], heard: Heard) -> First:
+def isolate(tables: Sequence[Sent | None], heard: Heard) -> First:
     """The first step, on a worker."""
     pairer = GroupPairer(heard.seen, heard.requests)
-    flows, evidence = pairer.isolate(one_table([table for table in tables if table is not None]))
+    flows, evidence = pairer.isolate(one_table([one.table for one in tables if one is not None]))
     return flows, evidence, pairer, evidence.counts()
 
 
@@ -73,32 +76,42 @@ def _parted(second: Second, count: int) -> list[Hops]:
     return second[1].parted(count)
 
 
-def paired(
-    client: Client, parts: Iterable[Sequence[Future]], heard: Future, topology: Future, meter: Meter
-) -> list[Future]:
-    """The flows of each part, placed, in order of their end (`placing.InOrder`)."""
-
-    def item(of: Future, at: int) -> Future:
-        return client.submit(itemgetter(at), of, pure=False)
-
+def isolated(client: Client, parts: Iterable[Sequence[Future]], heard: Future, meter: Meter) -> list[Future]:
+    """What the first step gives for each part."""
     first = [client.submit(isolate, list(tables), heard, pure=False) for tables in parts]
     meter.after(first, SHARE_PAIRED)
-    counts: list[Counts] = client.gather([item(one, 3) for one in first])
+    return first
+
+
+def paired(client: Client, first: Sequence[Future], topology: Future, meter: Meter) -> list[Future]:
+    """The flows of each part, placed, in order of their end (`placing.InOrder`)."""
+    counts: list[Counts] = client.gather(at_hand(client, itemgetter(3), first))
     offsets = []
     for share in shares(counts, len(client.nthreads())):
-        evidence = [client.submit(_cut, one, share, pure=False) for one in first]
+        evidence = at_hand(client, _cut, first, repeat(share, len(first)))
         offsets.append(client.submit(_estimated, evidence, share.epochs, pure=False))
-    second = [client.submit(match, one, offsets, pure=False) for one in first]
-    hops: int = sum(client.gather([item(one, 2) for one in second]))
+    where = client.who_has(first)
+    second = [_beside(client, where, one, match, one, offsets) for one in first]
+    hops: int = sum(client.gather(at_hand(client, itemgetter(2), second)))
     count = -(-hops // _HOPS)
-    pieces = [client.submit(_parted, one, count, pure=False) for one in second] if count else []
-    chained = [client.submit(chains, [item(one, at) for one in pieces], pure=False) for at in range(count)]
+    pieces = at_hand(client, _parted, second, repeat(count, len(second))) if count else []
+    chained = [client.submit(chains, at_hand(client, itemgetter(at), pieces), pure=False) for at in range(count)]
     third = []
     for at, both in enumerate(zip(first, second, strict=True)):
-        mine = [item(part, at) for part in chained] if count else [_NONE_CHAINED]
-        third.append(client.submit(conclude, *both, mine, topology, pure=False))
+        mine = at_hand(client, itemgetter(at), chained) or [_NONE_CHAINED]
+        third.append(_beside(client, where, both[0], conclude, *both, mine, topology))
     meter.after(third, SHARE_PLACED)
     return third
+
+
+def _beside(
+    client: Client, where: Mapping[str, Collection[str]], large: Future, function: Callable[..., Any], *given: Any
+) -> Future:
+    """A task on the worker that has its large argument, unless that worker is lost.
+
+    Each worker has as many of them as any other. Dask would rather move one than have it wait for the task before.
+    """
+    return client.submit(function, *given, workers=[*where[large.key]] or None, allow_other_workers=True, pure=False)
 
 
 _NONE_CHAINED: Final = Chained(np.zeros(0, np.intp), [], np.zeros(0, np.int64), np.zeros(0, np.intp))

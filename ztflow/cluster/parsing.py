@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.connect import handed
+from ztflow.cluster.connect import at_hand, handed
 from ztflow.cluster.parting import Known, Parted, one_table, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dictionaries import coded
@@ -253,7 +253,8 @@ class Reader:
 
     def _whole(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
         made = self.client.submit(read_whole, piece, self.wrapper, self.parts, pure=False)
-        said, errors = self.client.submit(_AND_THE_REST, made, pure=False).result()
+        (rest,) = at_hand(self.client, _AND_THE_REST, [made])
+        said, errors = rest.result()
         self.done(piece.size)
         return _single(made, said), errors
 
@@ -262,7 +263,7 @@ class Reader:
         guess = probed(pieces[0], self.wrapper) if len(pieces) > 1 else None
         if guess is not None and guess.whole:
             return None
-        reading = [self._submit(piece, guess if at else None, 0) for at, piece in enumerate(pieces)]
+        reading = self._submitted(pieces, [guess if at else None for at in range(len(pieces))], 0)
         parts: list[Part] = []
         true: Carried | None = None
         number = guesses = 0
@@ -272,8 +273,7 @@ class Reader:
                 if again:
                     guess, guesses = true, guesses + 1
                 last = len(pieces) if again else at + 1
-                for other in range(at, last):
-                    reading[other] = self._submit(pieces[other], true, number if other == at else 0)
+                reading[at:last] = self._submitted(pieces[at:last], [true] * (last - at), number)
             read, rest = reading[at]
             said, true = rest.result()
             if true.whole:
@@ -284,9 +284,15 @@ class Reader:
             self.done(piece.stop - piece.start)
         return parts
 
-    def _submit(self, piece: Piece, carried: Carried | None, number: int) -> tuple[Future, Future]:
-        made = self.client.submit(read_block, piece, self.wrapper, self.parts, carried, number, pure=False)
-        return made, self.client.submit(_AND_THE_REST, made, pure=False)
+    def _submitted(
+        self, pieces: Sequence[Piece], carried: Sequence[Carried | None], number: int
+    ) -> list[tuple[Future, Future]]:
+        """Blocks that are read, and what they give beside the access lines; before the first come so many lines."""
+        made = [
+            self.client.submit(read_block, piece, self.wrapper, self.parts, known, 0 if at else number, pure=False)
+            for at, (piece, known) in enumerate(zip(pieces, carried, strict=True))
+        ]
+        return list(zip(made, at_hand(self.client, _AND_THE_REST, made), strict=True))
 
 
 _AND_THE_REST: Final = itemgetter(slice(1, None))

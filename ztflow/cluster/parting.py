@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ztflow.cluster.sending import Sent, size_of
 from ztflow.columns.dictionaries import coded, spans_of, without_unused
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import class_order
@@ -67,12 +68,15 @@ class Parted:
         order: Which line each was as they came, part after part; None where they are as they came.
     """
 
-    tables: list[pa.Table | None]
+    tables: list[Sent | None]
     order: Index | None = None
+
+    def __sizeof__(self) -> int:
+        return size_of(self.order, *self.tables)
 
     def whole(self) -> pa.Table:
         """The lines as they came."""
-        table = one_table([table for table in self.tables if table is not None])
+        table = one_table([one.table for one in self.tables if one is not None])
         if self.order is None:
             return table
         places = np.empty(len(self.order), np.int64)
@@ -96,15 +100,16 @@ def parted(halves: pa.Table, count: int, merged: Merged = _NOT_MERGED) -> tuple[
     number, known.seen = groups_of(halves)
     if count == 1:
         known.bytes = halves.nbytes
-        return Parted([halves]), known
+        return Parted([Sent(halves)]), known
     part = mix(merged.of(number)) % np.uint64(count)
     order: Index = class_order(part)
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
-    table = halves.take(pa.array(order))
+    # Each part is taken by itself, so that none keeps the memory of the others.
     parts = [
-        without_unused(table.slice(start, stop - start)) if stop > start else None for start, stop in pairwise(edges)
+        Sent(without_unused(halves.take(pa.array(order[start:stop])))) if stop > start else None
+        for start, stop in pairwise(edges)
     ]
-    known.bytes = sum(one.nbytes for one in parts if one is not None)
+    known.bytes = sum(one.table.nbytes for one in parts if one is not None)
     return Parted(parts, order), known
 
 
@@ -116,10 +121,10 @@ def parted_again(
     return [made], known
 
 
-def part_of(read: Read, stream: int, part: int, offset: int) -> pa.Table | None:
+def part_of(read: Read, stream: int, part: int, offset: int) -> Sent | None:
     """One part, with the line numbers of its input; runs on a worker."""
-    table = read[0][stream].tables[part]
-    return None if table is None else _numbered(table, offset)
+    made = read[0][stream].tables[part]
+    return Sent(_numbered(made.table, offset)) if made is not None and offset else made
 
 
 def kept_of(read: Read, stream: int, mask: BoolArray | None, offset: int = 0) -> pa.Table:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
+from itertools import pairwise, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from ztflow.cluster.connect import at_hand
+from ztflow.cluster.sending import Sent
 from ztflow.columns.dictionaries import without_unused
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
 from ztflow.columns.sorting import time_order
@@ -43,14 +45,14 @@ def placed(tables: Sequence[pa.Table], topology: Topology) -> InOrder:
     return in_order(place_flows(pa.concat_tables(filled).unify_dictionaries().combine_chunks(), topology), "end")
 
 
-def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[pa.Table | None]:
+def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:
     """A table in order of time, cut at some times; runs on a worker."""
     table = made[0]
     micros = micros_of(table.column(time), AFTER_ALL)
     places = [0, *np.searchsorted(micros, edges).tolist(), len(micros)]
     return [
-        without_unused(table.slice(start, stop - start)) if stop > start else None
-        for start, stop in itertools.pairwise(places)
+        Sent(without_unused(table.slice(start, stop - start))) if stop > start else None
+        for start, stop in pairwise(places)
     ]
 
 
@@ -64,25 +66,27 @@ def as_it_is(table: pa.Table | None, number: int) -> pa.Table | None:
     return table
 
 
-def merged(tables: Sequence[pa.Table | None], time: str, number: int, finish: Finish) -> Any:
+def merged(tables: Sequence[Sent | None], time: str, number: int, finish: Finish) -> Any:
     """Tables in order of time as one, and what becomes of it; runs on a worker."""
-    filled = [table for table in tables if table is not None and table.num_rows]
+    filled = [one.table for one in tables if one is not None and one.table.num_rows]
     return finish(in_order(pa.concat_tables(filled), time)[0] if filled else None, number)
+
+
+def _whole(made: InOrder) -> Sent:
+    return Sent(made[0])
 
 
 def stretches(client: Client, made: Sequence[Future], time: str, count: int, finish: Finish) -> list[Future]:
     """All rows of tables on the workers (`InOrder`) in so many stretches of time, about equally large, in order."""
     if len(made) == 1 and count == 1:
-        whole = client.submit(itemgetter(0), made[0], pure=False)
-        return [client.submit(merged, [whole], time, 0, finish, pure=False)]
-    told: list[IntArray] = client.gather([client.submit(itemgetter(1), one, pure=False) for one in made])
+        whole = at_hand(client, _whole, made)
+        return [client.submit(merged, whole, time, 0, finish, pure=False)]
+    told: list[IntArray] = client.gather(at_hand(client, itemgetter(1), made))
     points = np.sort(np.concatenate([*told, np.zeros(0, np.int64)]))
     points = points[points != AFTER_ALL]
     edges = np.unique(points[len(points) * np.arange(1, count) // count]).tolist() if len(points) else []
-    pieces = [client.submit(cut, one, time, edges, pure=False) for one in made]
+    pieces = at_hand(client, cut, made, repeat(time, len(made)), repeat(edges, len(made)))
     return [
-        client.submit(
-            merged, [client.submit(itemgetter(at), one, pure=False) for one in pieces], time, at, finish, pure=False
-        )
+        client.submit(merged, at_hand(client, itemgetter(at), pieces), time, at, finish, pure=False)
         for at in range(len(edges) + 1)
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeGuard
 
+from ztflow.cluster.sizing import Sizes
 from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.saved.recognise import TABLE_HEAD, is_table
@@ -21,10 +22,6 @@ from ztflow.read.sources.folders import Skipped, is_archive_name, is_log_name
 from ztflow.read.sources.given import Given
 from ztflow.read.sources.naming import origin_of_path
 
-BLOCK_BYTES: Final = 8 << 20, 128 << 20
-"""Least and most bytes of a piece, which one task reads. Large ones cost memory, small ones the work around a task."""
-_BLOCKS_EACH: Final = 4
-"""Blocks a worker, at least, so that all have done about as much when the last is read."""
 _LINE_BYTES: Final = 450
 """Bytes of an access line, about, without and with what a shipper puts around it."""
 _PACKED: Final = 10
@@ -69,7 +66,7 @@ class Piece:
 
 
 def plan(
-    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], block: int | None, workers: int
+    inputs: Sequence[Given], skipped: Skipped, fail: Callable[[SourceError], None], sizes: Sizes
 ) -> list[list[Piece]]:
     """The pieces of every input, in order.
 
@@ -77,8 +74,7 @@ def plan(
         inputs: As for `read.read_inputs`, and addresses of objects.
         skipped: Filled with files of directories that are not read.
         fail: Called with an input that cannot be read.
-        block: Bytes of a block; unless given as many as give each worker some blocks.
-        workers: How many there are.
+        sizes: How large blocks are.
     """
     pieces: list[list[Piece]] = []
     for one in inputs:
@@ -92,9 +88,7 @@ def plan(
                 pieces.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
         except SourceError as error:
             fail(error)
-    if block is None:
-        each = -(-sum(one.size for (one,) in pieces if one.cut) // (workers * _BLOCKS_EACH))
-        block = min(max(each, BLOCK_BYTES[0]), BLOCK_BYTES[1])
+    block = sizes.block_of(sum(one.size for (one,) in pieces if one.cut))
     return [_in_blocks(one, block) if one.cut else [one] for (one,) in pieces]
 
 

@@ -6,7 +6,7 @@ The contract between reading and parsing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -138,6 +138,10 @@ class Fact:
     source_file: str
     line_number: int
     values: dict[str, Any] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Callable[..., Fact], tuple[Any, ...]]:
+        """Pickled in a fraction of the time that frozen dataclasses take: there are as many as pods."""
+        return Fact, (self.kind, self.time, self.origin, self.source_file, self.line_number, self.values)
 
 
 EVENTS = frozenset({"version", "log_filter", "kubectl_found"})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import NONE, WordMemory, codes_of, encoded, per_word, text_hash
+from ztflow.columns.dictionaries import NONE, WordMemory, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
 from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import verdict_of
@@ -33,6 +33,7 @@ from ztflow.pair.buffers import MATCHED, Unmatched
 from ztflow.pair.features.basic import is_name, numbers_of_time
 from ztflow.pair.features.early_denials import is_failed
 from ztflow.pair.features.full import canonical_order
+from ztflow.pair.sides import HalfColumns, Numbers, Side, category, known_numbers
 
 PAIRED = tuple(word.value for word in Paired)
 """Words of the column `paired`, by code."""
@@ -80,41 +81,6 @@ class Decisions:
         return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
-class _Side:
-    """The halves of one side, a column at a time."""
-
-    def __init__(self, halves: pa.Table, rows: IntArray) -> None:
-        self._halves = halves
-        self._missing = rows == NONE
-        self.whole = not self._missing.any()
-        """Whether every flow has this side."""
-        self._rows = rows
-        self._index = pa.array(rows, mask=None if self.whole else self._missing)
-        self._codes: dict[str, Codes] = {}
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Values, null where the half is missing."""
-        return self._halves.column(name).take(self._index)
-
-    def codes(self, name: str) -> Codes:
-        """Codes of a category column, `NONE` for null."""
-        codes = self._codes.get(name)
-        if codes is None:
-            codes = codes_of(encoded(self._halves.column(name)))[self._rows]
-            if not self.whole:
-                codes = np.where(self._missing, np.int32(NONE), codes)
-            self._codes[name] = codes
-        return codes
-
-
-def _category(codes: npt.NDArray[Any], words: pa.Array | tuple[str, ...]) -> pa.DictionaryArray:
-    """A category column of codes, `NONE` as null."""
-    nothing = codes == NONE
-    indices = pa.array(codes.astype(np.int32, copy=False), mask=nothing if nothing.any() else None)
-    dictionary = pa.array(words, pa.string()) if isinstance(words, tuple) else words
-    return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
-
-
 def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> pa.Table:
     """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
 
@@ -125,51 +91,52 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
 
     Cost: one gather per column and side; Python only per distinct text.
     """
-    out = _Side(halves, decisions.outbound)
-    inn = _Side(halves, decisions.inbound)
+    halves_by = HalfColumns(halves)
+    out, inn, next_hop = (Side(halves_by, rows) for rows in (decisions.outbound, decisions.inbound, decisions.next_hop))
     count = len(decisions.outbound)
 
-    def either(name: str) -> pa.Array | pa.ChunkedArray:
-        """The outbound half's value, the inbound one's where that is not known."""
+    def codes(name: str) -> Codes:
+        """The outbound half's word, the inbound one's where that is not known."""
+        found = out.codes(name)
+        missing = found == NONE
+        return np.where(missing, inn.codes(name), found) if missing.any() else found
+
+    def either(name: str) -> pa.Array:
         if name in _CATEGORIES:
-            codes = out.codes(name)
-            missing = codes == NONE
-            if missing.any():
-                codes = np.where(missing, inn.codes(name), codes)
-            return _category(codes, encoded(halves.column(name)).dictionary)
-        return _coalesce(out.column(name), inn, name)
+            return category(codes(name), halves_by.words(name))
+        return known_numbers(*_either(out.numbers(name), inn.numbers(name)))
 
     tracked = _tracked(halves, out, inn)
-    end, duration = either("time"), either("duration_ms")
-    host = either("hbone_host")
+    end, duration = (_either(out.numbers(name), inn.numbers(name)) for name in ("time", "duration_ms"))
+    host = codes("hbone_host")
     columns: dict[str, Any] = {_FLOW_COLUMN.get(name, name): either(name) for name in _ENDPOINT_COLUMNS}
     columns |= {
-        "end": end,
-        "start": pc.subtract(end, pc.multiply(duration, 1000).cast(pa.duration("us"))),
-        "request_bytes": _coalesce(out.column("bytes_sent"), inn, "bytes_recv"),
-        "response_bytes": _coalesce(out.column("bytes_recv"), inn, "bytes_sent"),
-        "duration_ms": duration,
-        "inbound_duration_ms": inn.column("duration_ms"),
-        "path": _path(codes_of(host), _elsewhere(halves, out, inn, memory), halves, tracked, memory),
-        "mtls": pa.array(host.is_valid().to_numpy(zero_copy_only=False), mask=~tracked),
-        "src_node": out.column("ztunnel_node"),
-        "dst_node": inn.column("ztunnel_node"),
+        "end": known_numbers(*end),
+        "start": known_numbers(end[0] - duration[0] * 1000, end[1] & duration[1]),
+        "request_bytes": known_numbers(*_either(out.numbers("bytes_sent"), inn.numbers("bytes_recv"))),
+        "response_bytes": known_numbers(*_either(out.numbers("bytes_recv"), inn.numbers("bytes_sent"))),
+        "duration_ms": known_numbers(*duration),
+        "inbound_duration_ms": known_numbers(*inn.numbers("duration_ms")),
+        "path": _path(host, _elsewhere(halves, out, inn, memory), halves, tracked, memory),
+        "mtls": pa.array(host != NONE, mask=~tracked),
+        "src_node": out.category("ztunnel_node"),
+        "dst_node": inn.category("ztunnel_node"),
         "src_pod": _pod(halves, out, "src"),
         "dst_pod": _pod(halves, inn, "dst"),
-        "paired": _category(decisions.paired, PAIRED),
+        "paired": category(decisions.paired, PAIRED),
         "alternatives": pa.array(decisions.alternatives, mask=decisions.alternatives < 0),
         "confidence": pa.array(decisions.confidence, mask=np.isnan(decisions.confidence)),
-        "unpaired_reason": _category(decisions.reason, REASONS),
-        "next_hop_file": _Side(halves, decisions.next_hop).column("source_file"),
-        "next_hop_line": _Side(halves, decisions.next_hop).column("line_number"),
-        "locality": _category(np.zeros(count, np.int32), (NodeLocality.UNKNOWN.value,)),
-        "zone_locality": _category(np.zeros(count, np.int32), (ZoneLocality.UNKNOWN.value,)),
+        "unpaired_reason": category(decisions.reason, REASONS),
+        "next_hop_file": next_hop.category("source_file"),
+        "next_hop_line": known_numbers(*next_hop.numbers("line_number")),
+        "locality": category(np.zeros(count, np.int32), (NodeLocality.UNKNOWN.value,)),
+        "zone_locality": category(np.zeros(count, np.int32), (ZoneLocality.UNKNOWN.value,)),
     }
     for name, side in (("outbound", out), ("inbound", inn)):
-        columns[f"{name}_error"] = side.column("error")
-        columns[f"{name}_ztunnel"] = side.column("ztunnel_pod")
-        columns[f"{name}_file"] = side.column("source_file")
-        columns[f"{name}_line"] = side.column("line_number")
+        columns[f"{name}_error"] = side.texts("error")
+        columns[f"{name}_ztunnel"] = side.category("ztunnel_pod")
+        columns[f"{name}_file"] = side.category("source_file")
+        columns[f"{name}_line"] = known_numbers(*side.numbers("line_number"))
     columns["dialled"] = _dialled(out, tracked)
     columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"], decisions.reason)
     arrays = [
@@ -179,11 +146,13 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
     return pa.Table.from_arrays(arrays, schema=FLOWS_SCHEMA)
 
 
-def _coalesce(first: pa.ChunkedArray, other: _Side, name: str) -> pa.ChunkedArray:
-    return pc.coalesce(first, other.column(name)) if first.null_count else first
+def _either(first: Numbers, second: Numbers) -> Numbers:
+    """The first numbers, the second ones where those are not known."""
+    known = first[1]
+    return first if known.all() else (np.where(known, first[0], second[0]), known | second[1])
 
 
-def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
+def _pod(halves: pa.Table, side: Side, end: str) -> pa.DictionaryArray:
     """`namespace/name` where both are known: at the end that is local to the writer, the workload is the pod."""
     namespace, workload = side.codes(f"{end}_namespace"), side.codes(f"{end}_workload")
     both = (namespace != NONE) & (workload != NONE)
@@ -197,7 +166,7 @@ def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(code.indices, words, safe=False)
 
 
-def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
+def _tracked(halves: pa.Table, out: Side, inn: Side) -> BoolArray:
     """Whether the connection was tracked to its end, as opposed to refused early."""
     words = encoded(halves.column("message")).dictionary.to_pylist()
     complete = words.index(Message.COMPLETE.value) if Message.COMPLETE.value in words else NONE - 1
@@ -205,7 +174,7 @@ def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     return result
 
 
-def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> BoolArray:
+def _elsewhere(halves: pa.Table, out: Side, inn: Side, memory: WordMemory) -> BoolArray:
     """Whether the client's side dialled another address than the authority's, and what is there did not refuse."""
     host, address = (
         memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
@@ -227,20 +196,20 @@ def _path(
     path[memory.by_word("hbone_host", words, is_name, np.bool_)[host]] = PATHS.index(FlowPath.DOUBLE_HBONE)
     path[host == NONE] = PATHS.index(FlowPath.PLAINTEXT)
     path[~tracked] = NONE
-    return _category(path, PATHS)
+    return category(path, PATHS)
 
 
-def _dialled(out: _Side, tracked: BoolArray) -> pa.DictionaryArray:
+def _dialled(out: Side, tracked: BoolArray) -> pa.DictionaryArray:
     """What the client's side says was dialled: docs/reference/ztunnel-log.md#what-the-fields-mean."""
     service, address = (DIALLED.index(word) for word in (Dialled.SERVICE, Dialled.ADDRESS))
     codes = np.where(out.codes("dst_service") == NONE, address, service)
-    return _category(np.where(tracked & (out.codes("direction") != NONE), codes, NONE), DIALLED)
+    return category(np.where(tracked & (out.codes("direction") != NONE), codes, NONE), DIALLED)
 
 
 def _outcome(
     halves: pa.Table,
-    out: _Side,
-    inn: _Side,
+    out: Side,
+    inn: Side,
     out_error: pa.ChunkedArray,
     in_error: pa.ChunkedArray,
     reason: IntArray,
@@ -264,9 +233,9 @@ def _outcome(
     of_policy = per_word(in_error, policy, np.int64)
     of_policy = np.where(of_policy == 0, per_word(out_error, policy, np.int64), of_policy)
     return {
-        "verdict": _category(verdict, known),
-        "error_class": _category(np.where(of_in == NONE, of_out, of_in), classes),
-        "policy": _category(of_policy - 1, tuple(policies)),
+        "verdict": category(verdict, known),
+        "error_class": category(np.where(of_in == NONE, of_out, of_in), classes),
+        "policy": category(of_policy - 1, tuple(policies)),
     }
 
 

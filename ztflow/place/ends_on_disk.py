@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ztflow.columns.dictionaries import coded, coded_of
-from ztflow.columns.dtypes import IntArray
+from ztflow.columns.dtypes import IntArray, UIntArray
 from ztflow.columns.grouping import group
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
@@ -29,8 +30,6 @@ KEYS: Final = ("namespace", "workload", "ip", "pod", "node", "file")
 """The end as its lines name it, and the ztunnel that wrote them: its pod, its node, the input."""
 SCHEMA: Final = pa.schema([*((name, pa.string()) for name in KEYS), ("first", pa.int64()), ("last", pa.int64())])
 _NO_ROOM: Final = "what does not fit in memory waits there; set TMPDIR to a folder with room"
-_FACTORS: Final = np.random.default_rng(0).integers(0, 1 << 63, 256, np.int64).astype(np.uint64) | np.uint64(1)
-"""Weights of a byte by its place in a name."""
 _AT_ONCE: Final = 8192
 """Names worked on together, which takes some 40 bytes a byte of theirs."""
 
@@ -140,6 +139,13 @@ def _distinct(tables: list[pa.Table]) -> pa.Table:
     return spans.select([*KEYS, "first_min", "last_max"]).rename_columns(SCHEMA.names)
 
 
+@cache
+def _factors() -> UIntArray:
+    """Weights of a byte by its place in a name. Made late, for numpy's generators take 15 ms to load."""
+    factors: UIntArray = np.random.default_rng(0).integers(0, 1 << 63, 256, np.int64).astype(np.uint64) | np.uint64(1)
+    return factors
+
+
 def _part_of(names: pa.ChunkedArray) -> IntArray:
     """A part for each name, the same in every file; 0 for none."""
     array = names.fill_null("").combine_chunks()
@@ -156,7 +162,8 @@ def _part_of_some(names: pa.Array) -> IntArray:
         return np.zeros(len(names), np.int64)
     text = np.frombuffer(names.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].astype(np.uint64)
     place = np.arange(len(text)) - np.repeat(offsets[:-1] - offsets[0], lengths)
-    sums = np.concatenate([[np.uint64(0)], np.cumsum((text + np.uint64(1)) * _FACTORS[place % len(_FACTORS)])])
+    factors = _factors()
+    sums = np.concatenate([[np.uint64(0)], np.cumsum((text + np.uint64(1)) * factors[place % len(factors)])])
     hashed = sums[offsets[1:] - offsets[0]] - sums[offsets[:-1] - offsets[0]]
     hashed = (hashed ^ (hashed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     parts: IntArray = ((hashed >> np.uint64(32)) % np.uint64(PARTS)).astype(np.int64)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ztflow.columns.dtypes import NO_TIME, FloatArray, Index, IntArray
+from ztflow.memory import plenty
 from ztflow.pair.assignment.matching_parameters import MatchingParameters
 from ztflow.pair.hmm import rooms
 from ztflow.pair.hmm.figures import Figures, Segments, Tables, Work
@@ -18,6 +19,10 @@ from ztflow.pair.hmm.forward_backward import runner
 from ztflow.pair.hmm.start_lags import grid_of
 from ztflow.pair.hmm.transition_rates import TransitionRates, default_rates, services
 from ztflow.pair.reach import REACH, Reach
+from ztflow.threads import at_once, processors
+
+SHARED_FROM = 200
+"""Slots from which segments are shared out to threads: some 50 ms of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,17 @@ def match(segments: Segments, parameters: MatchingParameters, reach: Reach, rate
     tables = _tables(parameters, default_rates() if rates is None else rates)
     slots = np.maximum(np.diff(segments.out_first), np.diff(segments.in_first))
     small = slots <= rooms.KEPT_UP_TO
+    run = runner()
+
+    def work(chosen: Index) -> None:
+        trellis, piece = rooms.for_pieces(int(slots[chosen].max()), figures, len(tables.at))
+        run(Work(1, trellis, figures, tables, segments._replace(chosen=chosen), piece))
+
     for chosen in (np.flatnonzero(small), np.flatnonzero(~small)):
-        if len(chosen):
-            trellis, piece = rooms.for_pieces(int(slots[chosen].max()), figures, len(tables.at))
-            runner()(Work(1, trellis, figures, tables, segments._replace(chosen=chosen), piece))
+        threads = processors() if slots[chosen].sum() >= SHARED_FROM and plenty() else 1
+        largest_first = chosen[np.argsort(-slots[chosen], kind="stable")]
+        parts = [largest_first[start::threads].copy() for start in range(min(threads, len(chosen)))]
+        at_once(work, parts)
 
 
 @lru_cache(maxsize=4)
