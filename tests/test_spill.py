@@ -32,6 +32,18 @@ def test_slices_are_in_order_and_lose_nothing(batches, limit):
         assert lines_of(kept.slices()) == sorted(n for batch in batches for n in batch)
 
 
+def test_lines_that_come_in_order_go_to_disk_sooner_than_those_that_have_to_be_sorted():
+    rows = [[connection(line=n)[0] | {"time": n} for n in range(start, start + 20)] for start in range(0, 200, 18)]
+    same = [[connection(line=n)[0] | {"time": n} for n in range(20)] for _ in rows]
+    size = table(rows[0]).get_total_buffer_size()
+    for batches, sooner in ((rows, True), (same, False)):
+        with LogOrder(limit=100 * size, in_order=4 * size) as kept:
+            for batch in batches:
+                kept.add(table(batch))
+            assert bool(kept._away) is sooner
+            assert lines_of(kept.slices()) == sorted(row["line_number"] for batch in batches for row in batch)
+
+
 def test_columns_that_hold_nothing_take_no_room_on_disk_and_come_back_as_they_were():
     halves = table([connection(client=n)[0] | {"time": n} for n in range(2000)])
     empty = [name for name in halves.column_names if halves.column(name).null_count == len(halves)]

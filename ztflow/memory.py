@@ -30,6 +30,7 @@ class Budget:
     Attributes:
         bound: Bytes in all.
         halves: Bytes of access lines before they go to disk.
+        in_order: The same while they come in order of time: then those on disk do not lie across each other.
         portion: Bytes of access lines, or of flows, that are worked on together.
         flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
             disk.
@@ -42,6 +43,7 @@ class Budget:
 
     bound: int
     halves: int
+    in_order: int
     portion: int
     flows: int
     ends: int
@@ -79,9 +81,10 @@ def budget(bound: int) -> Budget:
     spare = bound - BASE
     return Budget(
         bound=bound,
-        halves=spare * 3 // 32,
+        halves=spare * 3 // 8,
+        in_order=spare * 3 // 32,
         portion=spare // 32,
-        flows=spare // 24,
+        flows=spare // 30,
         ends=spare // 5 // _END,
         pending=spare // 2,
         waiting=capacity(spare // 2, _ROW),

@@ -21,10 +21,13 @@ from ztflow.memory import DEFAULT
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.runs import Runs, Stretch, times_of
 
-STRETCHES = 6
+STRETCHES = 3
 """Stretches of runs on disk in one slice, about: a stretch is what has to be read to find a slice's edge."""
 ACROSS = 4
 """Batches that may lie across one instant and still go to disk as they are; more are sorted among each other first."""
+NEIGHBOURS = 2
+"""Batches that lie across one instant where lines come in order: the last of one are later than the first of the next.
+Where they do not, much has to be sorted together, or each slice would need a stretch of a great many runs."""
 PIECES = 8
 """So many pieces are sorted one after the other: only one of them is copied at a time."""
 
@@ -74,12 +77,16 @@ class LogOrder(_Ordering):
 
     Args:
         limit: Bytes of halves in memory.
+        in_order: The same while no more than `NEIGHBOURS` batches lie across one instant; `limit` unless given.
         portion: Bytes of a slice, about; equal times are never parted.
     """
 
-    def __init__(self, *, limit: int = DEFAULT.halves, portion: int = DEFAULT.portion) -> None:
+    def __init__(
+        self, *, limit: int = DEFAULT.halves, in_order: int | None = None, portion: int = DEFAULT.portion
+    ) -> None:
         super().__init__("time", portion)
         self._limit = limit
+        self._in_order = limit if in_order is None else in_order
         self._here: list[_Batch] = []
         self._size = self._total = self._rows = 0
         self._away: list[_Batch] = []
@@ -94,8 +101,11 @@ class LogOrder(_Ordering):
         self._size += size
         self._total += size
         self._rows += table.num_rows
-        if self._size > self._limit:
+        if self._size > self._limit or (self._size > self._in_order and _across(self._by_first()) <= NEIGHBOURS):
             self._spill()
+
+    def _by_first(self) -> list[_Batch]:
+        return sorted(self._here, key=lambda part: part.first)
 
     def clear(self) -> None:
         """Forget all halves."""
@@ -169,7 +179,7 @@ class LogOrder(_Ordering):
                 yield whole.slice(0, place)
 
     def _spill(self) -> None:
-        parts = sorted(self._here, key=lambda part: part.first)
+        parts = self._by_first()
         self._here, self._size = [], 0
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
         one_instant = parts[0].first == max(part.last for part in parts)  # in order already, and cannot be cut

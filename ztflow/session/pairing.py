@@ -75,7 +75,10 @@ class Pipeline(ABC, Generic[Tabular]):
     @cached_property
     def _order(self) -> LogOrder:
         """Halves in order of log time; made by the first that needs it, for a live session has none."""
-        return self._files.enter_context(LogOrder(limit=self._memory.halves, portion=self._memory.portion))
+        memory = self._memory
+        return self._files.enter_context(
+            LogOrder(limit=memory.halves, in_order=memory.in_order, portion=memory.portion)
+        )
 
     def _return_freed(self, rows: int) -> None:
         """Now and then return what was freed to the system, if much of the bound is in use."""
