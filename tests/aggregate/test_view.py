@@ -13,7 +13,7 @@ from hypothesis import given
 
 from ztflow.aggregate import View
 from ztflow.columns.dtypes import NO_TIME
-from ztflow.columns.grouping import group, members
+from ztflow.columns.grouping import Members, group
 
 
 def decoded(labels):
@@ -91,8 +91,10 @@ def test_an_empty_table_has_no_span_and_no_groups():
 def test_members_lists_what_occurs_in_each_group():
     view = View(table(flow(src_node="a"), flow(src_node="b"), flow(src_node=None), flow(src_name="x", src_node="b")))
     groups, nodes = view.group("src_name"), view.labels("src_node")
-    found = members(groups, nodes.codes, len(nodes.words))
+    found = Members(groups, nodes.codes, len(nodes.words))
     assert [[nodes.words[code] for code in codes] for codes in found] == [["a", "b"], ["b"]]
+    assert [found[0], found[1], found[:]] == [[0, 1], [1], [*found]]
+    assert len(found) == 2
 
 
 def test_masks_cannot_be_changed_behind_the_views_back():

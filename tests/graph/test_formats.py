@@ -15,12 +15,13 @@ import pydot
 import pytest
 from flow_strategies import HOSTILE, flows, quick
 from flows_by_hand import flow, table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.errors import UsageError
-from ztflow.graph import LEVELS, UNKNOWN, build_graph
-from ztflow.graph.formats import GRAPH_WRITERS, write_graph
+from ztflow.graph import LEVELS, UNKNOWN, build_graph, columns
+from ztflow.graph.build import graph_columns
+from ztflow.graph.formats import GRAPH_WRITERS, STREAMED, write_graph
 from ztflow.graph.formats.mermaid import quoted as mermaid_quoted
 from ztflow.graph.formats.xml_copy import xml_text
 from ztflow.model.tables import Flows
@@ -243,3 +244,21 @@ def test_an_unknown_format_is_refused():
         write_graph(build_graph(Flows()), "png")
     with pytest.raises(UsageError):
         build_graph(Flows()).export("png")
+
+
+@settings(quick, max_examples=40)
+@given(flows(12), st.sampled_from(LEVELS), st.sampled_from(sorted(STREAMED)), st.integers(1, 3))
+def test_columns_are_written_as_the_graph_is(some, by, name, at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "EDGES_AT_ONCE", at_once)
+        written = b"".join(STREAMED[name](graph_columns(some, by)))
+    assert written.decode() == write_graph(build_graph(some, by), name)
+
+
+def test_columns_hold_sums_and_names_of_any_size():
+    huge = {"request_bytes": 2**63 - 1, "src_pod": 'a/"b\\c\u2028,=\n', "dst_node": 'n"1', "path": None}
+    some = Flows(table(flow(**huge), flow(**huge), flow(**huge, start=None, end=None, duration_ms=None), flow()))
+    for name in STREAMED:
+        written = b"".join(STREAMED[name](graph_columns(some, "pod"))).decode()
+        assert written == write_graph(build_graph(some, "pod"), name)
+        assert name == "dot" or str(3 * (2**63 - 1)) in written

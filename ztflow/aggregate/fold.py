@@ -18,24 +18,22 @@ import pyarrow as pa
 
 from ztflow.aggregate.folded import Folded, Values
 from ztflow.aggregate.folded_flows import FoldedFlows
-from ztflow.aggregate.levels import Vertices, ends_columns, vertices
+from ztflow.aggregate.levels import ends_columns, numbered_ends
 from ztflow.aggregate.measures import MEASURED, tally
 from ztflow.aggregate.view import View
 from ztflow.columns.dictionaries import NONE, Coded
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
-from ztflow.columns.grouping import Groups, group
+from ztflow.columns.grouping import Groups, factorize, group
 from ztflow.memory import give_back
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
-PORTION = 1 << 16
-"""Connections folded at once."""
-FEW = 1 << 19
-"""Connections that are not folded: some 50 MiB of the columns of a summary."""
-_PENDING = 8
-"""Folded portions that are put together at once."""
-_PARTS = 6
-"""Parts of a key that are there at once."""
+PORTION = 1 << 17
+"""Connections folded at once, together with the rows there are."""
+FEW = 1 << 17
+"""Connections that are not folded: some 13 MiB of the columns of a summary."""
+_MOST = 1 << 18
+"""Connections folded at once where there are many rows, so that these are looked at less often."""
 _LARGE, _FULL = 1 << 40, 1 << 62
 """Bytes of a connection, and of a row, that stay by themselves: sums of the others cannot pass 64 bits."""
 
@@ -103,30 +101,54 @@ class Shape:
     each: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[str]:
-        """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
-        levels = {
+    def all_levels(self) -> set[str]:
+        """The levels ends are looked at."""
+        return {
             *self.levels,
             *(level for _, level in self.targets),
             *chain.from_iterable(some.levels for some in self.where),
             *chain.from_iterable((*some.source, *some.target) for some in self.kept),
         }
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of `schema.FLOWS` that are needed, in the order of the schema."""
         wanted = {
             *MEASURED, *self.same, *self.known, *self.each,
             *chain.from_iterable(some.same for some in self.where),
-            *chain.from_iterable(map(ends_columns, levels)),
+            *chain.from_iterable(map(ends_columns, self.all_levels)),
             *(name for name, _ in self.targets),
             *(() if self.described is None else ends_columns(self.described)),
         }  # fmt: skip
         return [column.name for column in FLOWS if column.name in wanted]
 
 
-class _Part(NamedTuple):
+class _Ends(NamedTuple):
+    """Both ends of rows, at one level.
+
+    Attributes:
+        source: Number of each row's client.
+        target: Of its server.
+        size: How many ends there are.
+    """
+
+    source: Integers
+    target: Integers
+    size: int
+
+    @property
+    def parts(self) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
+        """As parts of `group`."""
+        return (self.source, self.size), (self.target, self.size)
+
+
+class _Kept(NamedTuple):
     """Folded connections; see `Folded`."""
 
     table: pa.Table
     weights: IntArray
     last: IntArray
+    ends: dict[str, _Ends]
 
 
 class Fold:
@@ -134,7 +156,7 @@ class Fold:
 
     Args:
         shape: What the report tells apart.
-        portion: Connections folded at once.
+        portion: Connections folded at once, or as many as there are rows by then.
         few: So many stay as they are, for that costs less.
 
     Cost: what the report costs. Memory: `few` connections, their columns only, and the rows: as many as there are
@@ -147,8 +169,8 @@ class Fold:
         self._values = Values(shape.each)
         self._waiting: list[pa.Table] = []
         self._rows = self._total = 0
-        self._done: list[_Part] = []
-        """What was folded; the first is what the others are put together with, from time to time."""
+        self._kept: _Kept | None = None
+        self._names: dict[str, dict[str, int]] = {level: {} for level in shape.all_levels}
         self._flows = Flows()
 
     def add(self, flows: Flows) -> None:
@@ -157,114 +179,112 @@ class Fold:
         if len(flows):
             self._waiting.append(flows.to_arrow().select(self._columns))
             self._rows += len(flows)
-        if self._total or self._rows > self._few:
-            while self._rows >= self._portion:
+        if self._kept is not None or self._rows > self._few:
+            while self._rows >= self._due():
                 self._fold()
 
     def flows(self) -> Flows:
         """All connections taken in, with the owners of the last of them; as they are where they are few."""
-        if not self._done and not self._total and self._rows:
+        if self._kept is None and self._rows:
             table = pa.concat_tables(self._waiting).unify_dictionaries()
             return self._flows.with_rows(table)
         while self._rows:
             self._fold()
-        self._join()
         self._values.finish()
-        if not self._done:
+        if self._kept is None:
             nothing = np.zeros(0, np.int64)
-            self._done = [_Part(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing)]
-        (part,) = self._done
-        made = FoldedFlows(part.table, Folded(part.weights, part.last, self._values))
+            self._kept = _Kept(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing, {})
+        made = FoldedFlows(self._kept.table, Folded(self._kept.weights, self._kept.last, self._values))
         made.owners = self._flows.owners
         return made
 
-    def _next(self) -> pa.Table:
+    def _due(self) -> int:
+        """How many connections are folded next: as many as there are rows, which are folded anew each time."""
+        rows = 0 if self._kept is None else len(self._kept.weights)
+        return max(self._portion, min(rows, _MOST))
+
+    def _next(self) -> list[pa.Table]:
         """A portion of what waits, the longest there first."""
         taken: list[pa.Table] = []
-        room = self._portion
+        room = due = self._due()
         while room and self._waiting:
             table = self._waiting.pop(0)
             taken.append(table.slice(0, room))
             room -= taken[-1].num_rows
             if taken[-1].num_rows < table.num_rows:
                 self._waiting.insert(0, table.slice(taken[-1].num_rows))
-        self._rows -= self._portion - room
-        return _whole(taken)
+        self._rows -= due - room
+        return taken
 
     def _fold(self) -> None:
-        view = View(self._next())
-        groups = _groups(self._shape, view, self._flows)
-        self._values.add(groups.codes, [_numbers(view, name)[0] for name in self._shape.each])
-        self._values.rows.append(np.arange(len(groups), dtype=np.int32))
-        self._done.append(_reduced(view, groups, self._total + np.arange(len(view))))
-        self._total += len(view)
-        if len(self._done) > _PENDING or sum(len(part.weights) for part in self._done[1:]) > len(self._done[0].weights):
-            self._join()
-
-    def _join(self) -> None:
-        """Put what is folded together."""
-        if len(self._done) < 2:
-            return
-        sizes = [len(part.weights) for part in self._done]
-        weights, last = (np.concatenate([part[place] for part in self._done]) for place in (1, 2))
-        tables, self._done = [part.table for part in self._done], []
-        table = _whole(tables)
+        """Put a portion together with what is folded: its rows come first, and are different, so keep their numbers."""
+        tables, kept = self._next(), self._kept
+        count = sum(table.num_rows for table in tables)
+        last, folded, rows = self._total + np.arange(count), None, 0
+        self._total += count
+        if kept is not None:
+            rows = len(kept.weights)
+            tables.insert(0, kept.table)
+            weights = np.concatenate([kept.weights, np.ones(count, np.int64)])
+            last = np.concatenate([kept.last, last])
+            folded = Folded(weights, last, self._values)
+        ends = {} if kept is None else kept.ends
+        self._kept = kept = None
+        view = View(_whole(tables), folded)
         give_back()
-        view = View(table, Folded(weights, last, self._values))
-        groups = _groups(self._shape, view, self._flows)
-        start = 0
-        rows = self._values.rows
-        first = len(rows) - len(sizes) + 1
-        for number, size in enumerate(sizes):
-            places = groups.codes[start : start + size].astype(np.int32)
-            start += size
-            if number:  # rows of the first part keep their numbers: it comes first, and its rows are all different
-                rows[first + number - 1] = places[rows[first + number - 1]]
-        self._done = [_reduced(view, groups, last)]
+        ends = {level: self._named(view, level, rows, ends.get(level)) for level in self._names}
+        groups = _groups(self._shape, view, ends)
+        self._values.add(groups.codes[rows:], [_numbers(view, name)[0][rows:] for name in self._shape.each])
+        self._kept = _reduced(view, groups, last, ends)
+
+    def _named(self, view: View, level: str, rows: int, before: _Ends | None) -> _Ends:
+        """The ends at a level; those of the rows there were are known."""
+        names = self._names[level]
+        new = view if before is None else view.take(np.arange(rows, len(view)))
+        source, target = numbered_ends(new, level, self._flows.owners, names)
+        if before is not None:
+            source, target = np.concatenate([before.source, source]), np.concatenate([before.target, target])
+        return _Ends(source, target, len(names))
 
 
-def _groups(shape: Shape, view: View, flows: Flows) -> Groups:
+def _groups(shape: Shape, view: View, ends: dict[str, _Ends]) -> Groups:
     """Rows that a report cannot tell apart, numbered by first appearance."""
-    named: dict[str, Vertices] = {}
-
-    def at(level: str) -> Vertices:
-        if level not in named:
-            named[level] = vertices(view, level, flows.owners)
-        return named[level]
-
-    held: list[tuple[Integers, int]] = []
-    for part in _parts(shape, view, at):
-        held.append(part)
-        if len(held) == _PARTS:  # the codes of a group tell as much as all parts of it, and take as little as one
-            groups = group(held, len(view))
-            held = [(groups.codes, len(groups))]
-    return group(held, len(view))
+    alone = _alone(shape, view, ends)
+    groups = group(_parts(shape, view, ends), len(view))
+    if not len(alone):
+        return groups
+    codes = groups.codes.astype(np.int64)
+    codes[alone] = len(groups) + np.arange(len(alone))
+    return Groups(*factorize(codes, len(groups) + len(alone)))
 
 
-def _parts(shape: Shape, view: View, at: Callable[[str], Vertices]) -> Iterator[tuple[Integers, int]]:
+def _parts(shape: Shape, view: View, ends: dict[str, _Ends]) -> Iterator[tuple[Integers, int]]:
     """What makes rows apart, as parts of `group`."""
     known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
     yield _bits([view.known("start") | view.known("end"), *known])
     for name in dict.fromkeys((*_SAME, *shape.same)):
         yield _part(view, name)
     for level in shape.levels:
-        yield from _ends(at(level))
+        yield from ends[level].parts
     for some in shape.where:
-        chosen = some.mask(view)
-        yield _bits([chosen])
-        if chosen.any():
-            for name in some.same:
-                yield _where(chosen, *_part(view, name))
-            for level in some.levels:
-                for part in _ends(at(level)):
-                    yield _where(chosen, *part)
+        yield _of_some(some, view, ends)
     for name, level in shape.targets:
-        yield _where(view.known(name), *_ends(at(level))[1])
-    yield _apart(shape, view, at)
+        yield _where(view.known(name), *ends[level].parts[1])
 
 
-def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Integers, int]:
-    """A number for each row that nothing else may be in, and one for all others."""
+def _of_some(where: Where, view: View, ends: dict[str, _Ends]) -> tuple[Integers, int]:
+    """What makes rows of a mask apart; all others are alike."""
+    rows = np.flatnonzero(where.mask(view))
+    part = view.take(rows)
+    named = [(codes[rows], size) for level in where.levels for codes, size in ends[level].parts]
+    groups = group([*(_part(part, name) for name in where.same), *named], len(rows))
+    codes = np.full(len(view), NONE, np.int64)
+    codes[rows] = groups.codes
+    return codes, len(groups)
+
+
+def _alone(shape: Shape, view: View, ends: dict[str, _Ends]) -> Integers:
+    """Rows that nothing else may be in."""
     weights = view.weights
     most: int | IntArray = _LARGE if weights is None else np.where(weights == 1, _LARGE, _FULL)
     alone: BoolArray = np.zeros(len(view), np.bool_)
@@ -273,7 +293,7 @@ def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Int
         alone |= (values < 0) | (values >= most)
     seen = []
     for some in shape.kept:
-        parts = [_ends(at(level))[0] for level in some.source] + [_ends(at(level))[1] for level in some.target]
+        parts = [ends[level].parts[0] for level in some.source] + [ends[level].parts[1] for level in some.target]
         seen.append(parts if some.having is None else [*parts, _bits([view.known(some.having)])])
     if shape.described is not None:
         columns = ends_columns(shape.described)
@@ -282,15 +302,7 @@ def _apart(shape: Shape, view: View, at: Callable[[str], Vertices]) -> tuple[Int
             seen.append([_part(view, name) for name in columns if not name.startswith(others)])
     for parts in seen:
         alone[group(parts, len(view)).first] = True
-    numbers = np.zeros(len(view), np.int64)
-    rows = np.flatnonzero(alone)
-    numbers[rows] = np.arange(1, len(rows) + 1)
-    return numbers, len(rows) + 1
-
-
-def _ends(ends: Vertices) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
-    """Both ends as parts of `group`."""
-    return (ends.source, len(ends.all)), (ends.target, len(ends.all))
+    return np.flatnonzero(alone)
 
 
 def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:
@@ -345,12 +357,15 @@ def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(labels.words, kind.value_type))
 
 
-def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
+def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends]) -> _Kept:
     """One row a group."""
     codes, count = groups.codes, len(groups)
-    order = np.lexsort((last, view.seen()[1]))
-    latest = np.zeros(count, np.int64)
-    latest[codes[order]] = order
+    ended = view.seen()[1]
+    latest = np.full(count, NO_TIME, np.int64)
+    np.maximum.at(latest, codes, ended)
+    final = ended == latest[codes]
+    place = np.zeros(count, np.int64)
+    np.maximum.at(place, codes[final], last[final])
     columns = []
     for field in view.table.schema:
         name = field.name
@@ -365,8 +380,12 @@ def _reduced(view: View, groups: Groups, last: IntArray) -> _Part:
             np.add.at(found, codes, values)
         elif name == "start":
             np.minimum.at(found, codes, values)
-        elif name in ("end", "duration_ms"):
+        elif name == "end":
+            found = latest
+        elif name == "duration_ms":
             np.maximum.at(found, codes, values)
         columns.append(pa.array(found, mask=~known[groups.first]).cast(field.type))
     table = pa.Table.from_arrays(columns, schema=view.table.schema)
-    return _Part(table, tally(codes, count, weights=view.weights), last[latest])
+    first = groups.first
+    named = {level: _Ends(one.source[first], one.target[first], one.size) for level, one in ends.items()}
+    return _Kept(table, tally(codes, count, weights=view.weights), place, named)

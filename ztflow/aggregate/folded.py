@@ -11,7 +11,7 @@ from weakref import finalize
 import numpy as np
 import pyarrow as pa
 
-from ztflow.columns.dtypes import Codes, IntArray, Integers
+from ztflow.columns.dtypes import IntArray, Integers
 from ztflow.files.placing import told
 from ztflow.files.scratch import Scratch, temporary_folder
 from ztflow.memory import MIB
@@ -50,11 +50,9 @@ class Values:
         self._path: Path | None = None
         self._sink: Any = None
         self._writer: Any = None
-        self.rows: list[Codes] = []
-        """Of each batch that was added: the row in the folded table for each row it told."""
 
     def add(self, rows: Integers, columns: Sequence[IntArray]) -> None:
-        """Add a batch: for each connection a row, which `rows` has to translate once it is known, and its numbers."""
+        """Add a batch: for each connection its row, and its numbers."""
         if len(self._schema) == 1:
             return
         arrays = [pa.array(rows.astype(np.int32, copy=False)), *(pa.array(column, pa.int64()) for column in columns)]
@@ -66,8 +64,8 @@ class Values:
 
     def pieces(self, names: Sequence[str]) -> Iterator[Piece]:
         """All connections in the order they came, a batch at a time."""
-        for rows, batch in zip(self.rows, self._batches(), strict=True):
-            yield Piece(rows[batch["row"].to_numpy()], {name: batch[name].to_numpy() for name in names})
+        for batch in self._batches():
+            yield Piece(batch["row"].to_numpy(), {name: batch[name].to_numpy() for name in names})
 
     def _put_away(self) -> None:
         with told(str(temporary_folder()), _NO_ROOM):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 
 from ztflow.aggregate.view import View
 from ztflow.columns.dtypes import Integers
-from ztflow.columns.grouping import group
+from ztflow.columns.grouping import Groups, group
 from ztflow.errors import UsageError
 from ztflow.model.schema import logged_name
 from ztflow.model.vocabulary import GraphLevel, unknown_word
@@ -131,7 +132,12 @@ class Vertices:
 
     def known(self, codes: Iterable[int]) -> tuple[str, ...]:
         """The ids of some vertices that have a name, in order of name."""
-        return tuple(sorted(name for code in codes if (name := self.id(code)) != UNKNOWN))
+        return known(self.all, codes)
+
+
+def known(vertices: Sequence[Vertex], codes: Iterable[int]) -> tuple[str, ...]:
+    """The ids of some of the vertices that have a name, in order of name."""
+    return tuple(sorted([name for code in codes if (name := vertices[code].id) != UNKNOWN]))
 
 
 def check_level(by: str) -> None:
@@ -160,46 +166,69 @@ def vertices(view: View, by: str, owners: Mapping[str, str] | None = None, *, de
 
     Cost: columns are coded by Arrow; Python runs once per distinct end.
     """
-    check_level(by)
     index: dict[str, int] = {}
+    if not described:
+        source, target = numbered_ends(view, by, owners, index)
+        return Vertices(source, target, list(map(Vertex, index)))
+    check_level(by)
     found: list[Vertex] = []
-    source = _name_ends(view, "src", by, described, owners or {}, index, found)
-    target = _name_ends(view, "dst", by, described, owners or {}, index, found)
+    source = _describe_ends(view, "src", by, owners or {}, index, found)
+    target = _describe_ends(view, "dst", by, owners or {}, index, found)
     return Vertices(source, target, found)
 
 
-def _name_ends(
-    view: View,
-    end: str,
-    by: str,
-    described: bool,
-    owners: Mapping[str, str],
-    index: dict[str, int],
-    found: list[Vertex],
-) -> Integers:
-    wanted = dict.fromkeys((*_NAMED_BY[by], *(_DESCRIBED[by] if described else ())))
-    columns = {fact: name for fact in wanted if (name := _column(view, end, fact)) is not None}
+def numbered_ends(
+    view: View, by: str, owners: Mapping[str, str] | None, index: dict[str, int]
+) -> tuple[Integers, Integers]:
+    """Both ends of every connection as numbers of their names, for tables that come one after the other.
+
+    Args:
+        view: As for `vertices`; so are `by` and `owners`.
+        by: One of `LEVELS`.
+        owners: Who owns which pod.
+        index: Names and their numbers; new ones are added.
+
+    Raises:
+        UsageError: `by` is no level.
+    """
+    check_level(by)
+    return _number_ends(view, "src", by, owners or {}, index), _number_ends(view, "dst", by, owners or {}, index)
+
+
+def _distinct_ends(view: View, end: str, facts: Iterable[str]) -> tuple[dict[str, list[str | None]], Groups]:
+    """What is told of each distinct end, and which rows have it."""
+    columns = {fact: name for fact in dict.fromkeys(facts) if (name := _column(view, end, fact)) is not None}
     parts = [view.labels(name) for name in columns.values()]
     groups = group([part.part for part in parts], len(view))
-    texts = [[part.words[code] if code >= 0 else None for code in part.codes[groups.first].tolist()] for part in parts]
+    return dict(zip(columns, (part.take(groups.first).texts() for part in parts), strict=True)), groups
+
+
+def _facts(told: dict[str, list[str | None]], count: int) -> Iterator[dict[str, str]]:
+    rows = zip(*told.values(), strict=True) if told else repeat((), count)
+    return ({fact: value for fact, value in zip(told, values, strict=True) if value} for values in rows)
+
+
+def _number_ends(view: View, end: str, by: str, owners: Mapping[str, str], index: dict[str, int]) -> Integers:
+    told, groups = _distinct_ends(view, end, _NAMED_BY[by])
+    count = len(groups)
+    if by == GraphLevel.WORKLOAD:
+        names = _workload_ids([told.get(fact, [None] * count) for fact in _NAMED_BY[by]], owners)
+    else:
+        names = (_name(facts, by, owners)[0] for facts in _facts(told, count))
+    numbers = np.fromiter((index.setdefault(name, len(index)) for name in names), np.int32, count)
+    return numbers[groups.codes]
+
+
+def _describe_ends(
+    view: View, end: str, by: str, owners: Mapping[str, str], index: dict[str, int], found: list[Vertex]
+) -> Integers:
+    told, groups = _distinct_ends(view, end, (*_NAMED_BY[by], *_DESCRIBED[by]))
     numbers = np.zeros(len(groups), dtype=np.int32)
-    if by == GraphLevel.WORKLOAD and not described:
-        facts_of = dict(zip(columns, texts, strict=True))
-        none: list[str | None] = [None] * len(groups)
-        for place, name in enumerate(_workload_ids([facts_of.get(fact, none) for fact in _NAMED_BY[by]], owners)):
-            numbers[place] = number = index.setdefault(name, len(found))
-            if number == len(found):
-                found.append(Vertex(name))
-        return numbers[groups.codes]
-    rows = zip(*texts, strict=True) if texts else [()] * len(groups)
-    for place, values in enumerate(rows):
-        facts = {fact: value for fact, value in zip(columns, values, strict=True) if value}
+    for place, facts in enumerate(_facts(told, len(groups))):
         name, kind, how = _name(facts, by, owners)
         numbers[place] = number = index.setdefault(name, len(found))
         if number == len(found):
             found.append(Vertex(name))
-        if not described:
-            continue
         vertex = found[number]
         vertex.kinds.add(kind)
         if how is not None:

@@ -262,7 +262,10 @@ def _pairs(summary: Summary, paper: Paper, room: int | None) -> list[str]:
     shown = _cut(pairs, most if summary.bounds is None or not summary.bounds.others else max(1, most - 1))
     narrow = paper.width is not None
     size = short_size if narrow else bytes_text
-    any_refused = any(row.measures.denied + row.measures.failed for row in pairs)
+    if summary.bounds is None:
+        any_refused = bool(summary.findings)
+    else:
+        any_refused = any(row.measures.denied + row.measures.failed for row in pairs)
     titles = ["SOURCE", "DESTINATION", "NODES", "FLOWS", "REQ", "RESP", "P95", *(["REFUSED"] if any_refused else [])]
     rows = []
     for row in shown:

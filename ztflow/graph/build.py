@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ztflow.aggregate import UNKNOWN, View, check_level, ends_columns, scalars, vertices
+from ztflow.aggregate import UNKNOWN, View, check_level, ends_columns, vertices
 from ztflow.aggregate.fold import LIFE, Shape
 from ztflow.aggregate.folded_flows import view_of
-from ztflow.aggregate.measures import MEASURED
-from ztflow.columns.dtypes import Integers
-from ztflow.columns.gc_pause import gc_paused
-from ztflow.columns.grouping import Groups, group
+from ztflow.aggregate.measures import MEASURED, measured
+from ztflow.columns.grouping import Groups, group, ranks
+from ztflow.graph.columns import GraphColumns, Nodes
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import BOTH_HALVES, ONE_HALF
 from ztflow.text.format import time_text
@@ -72,10 +71,20 @@ def build_graph(flows: Flows, by: str = "pod") -> TrafficGraph:
     return build_grouped(flows, by)[0]
 
 
+def graph_columns(flows: Flows, by: str) -> GraphColumns:
+    """As `build_graph`, in columns. Cost: about 0.3 s for 1 M flows, and some 0.3 µs an edge."""
+    return _grouped(flows, by)[0]
+
+
 def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     """`build_graph`, the columns it was made of, and which edge each flow is in: edges in the graph's own order."""
-    from ztflow.graph.traffic import EdgeKey, TrafficGraph
+    from ztflow.graph.traffic import TrafficGraph
 
+    columns, view, groups = _grouped(flows, by)
+    return TrafficGraph.of(columns), view, groups
+
+
+def _grouped(flows: Flows, by: str) -> tuple[GraphColumns, View, Groups]:
     view = view_of(flows)
     ends = vertices(view, by, flows.owners, described=True)
     path = view.labels("path")
@@ -83,30 +92,21 @@ def build_grouped(flows: Flows, by: str) -> tuple[TrafficGraph, View, Groups]:
     groups = group([(ends.source, count), (ends.target, count), path.part], len(view))
     source, target, way = ends.source[groups.first], ends.target[groups.first], path.codes[groups.first]
     names, keys = [vertex.id for vertex in ends.all], [*path.words, UNKNOWN]  # code -1, no path, is the last of these
-    rank, key_rank = _ranks(names), _ranks(keys)
+    rank, key_rank = ranks(names), ranks(keys)
     order = np.lexsort((key_rank[way], rank[target], rank[source]))
-    source, target, way = source[order], target[order], way[order]
     groups = groups.in_order(order)
-    with gc_paused():
-        graph = TrafficGraph()
-        graph.graph.update(_capture(flows, view, by))
-        for vertex in sorted(ends.all, key=lambda vertex: vertex.id):
-            graph.add_node(vertex.id, **vertex.attributes())
-        told, edge_keys = [*path.words, None], [*map(EdgeKey, keys)]
-        graph.put_edges(
-            [names[code] for code in source.tolist()],
-            [names[code] for code in target.tolist()],
-            [edge_keys[code] for code in way.tolist()],
-            scalars(view, groups, path=[told[code] for code in way.tolist()]),
-        )
-    return graph, view, groups
-
-
-def _ranks(texts: list[str]) -> Integers:
-    """Rank of each text in sorted order."""
-    ranks = np.zeros(len(texts), np.int32)
-    ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts), dtype=np.int32)
-    return ranks
+    columns = GraphColumns(
+        graph=_capture(flows, view, by),
+        nodes=Nodes((vertex.id, vertex.attributes()) for vertex in sorted(ends.all, key=lambda vertex: vertex.id)),
+        names=names,
+        paths=[*path.words, None],
+        keys=keys,
+        source=source[order],
+        target=target[order],
+        way=way[order],
+        measured=measured(view, groups),
+    )
+    return columns, view, groups
 
 
 def _capture(flows: Flows, view: View, by: str) -> dict[str, int | str]:

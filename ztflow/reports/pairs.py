@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ztflow.aggregate import Measures, Vertices, View, measure, vertices
-from ztflow.columns.grouping import group, members
+import numpy as np
+
+from ztflow.aggregate import Measures, Vertices, View, vertices
+from ztflow.aggregate.levels import known
+from ztflow.aggregate.measures import list_of, measured
+from ztflow.columns.grouping import Members, falling, group, ranks
+from ztflow.reports.lazy_rows import Rows
 from ztflow.text.format import Unit
 
 
@@ -29,41 +35,44 @@ class PairRow:
     measures: Measures
 
 
-def pair_rows(view: View, ends: Vertices, nodes: Vertices | None = None) -> list[PairRow]:
-    """One row a (source, target), in order of connections, then bytes, then name."""
-    count = len(ends.all)
-    pairs = group([(ends.source, count), (ends.target, count)], len(view))
-    nodes = nodes or vertices(view, "node")
-    source_nodes = members(pairs, nodes.source, len(nodes.all))
-    target_nodes = members(pairs, nodes.target, len(nodes.all))
-    rows = [
-        PairRow(
-            ends.id(source),
-            ends.id(target),
-            nodes.known(source_nodes[number]),
-            nodes.known(target_nodes[number]),
-            measured,
-        )
-        for number, (source, target, measured) in enumerate(
-            zip(
-                ends.source[pairs.first].tolist(),
-                ends.target[pairs.first].tolist(),
-                measure(view, pairs),
-                strict=True,
-            )
-        )
-    ]
-    return sorted(rows, key=busiest)
+Order = Literal["flows", "bytes"]
+
+
+class Pairs:
+    """Every (source, target), in the columns its row is made of.
+
+    Args:
+        view: Rows of `schema.FLOWS`.
+        ends: Their ends at the level wanted.
+        nodes: Their ends as nodes; found unless given.
+    """
+
+    def __init__(self, view: View, ends: Vertices, nodes: Vertices | None = None) -> None:
+        count = len(ends.all)
+        pairs = group([(ends.source, count), (ends.target, count)], len(view))
+        nodes = nodes or vertices(view, "node")
+        self.source, self.target = ends.source[pairs.first], ends.target[pairs.first]
+        self.measured = measured(view, pairs)
+        self._names = [vertex.id for vertex in ends.all]
+        self._nodes = nodes.all
+        self._on, self._at = (Members(pairs, end, len(nodes.all)) for end in (nodes.source, nodes.target))
+
+    def rows(self, order: Order = "flows") -> Rows[PairRow]:
+        """A row each, in order of connections, then bytes, or the other way round; then by name."""
+        ranked, flows = ranks(self._names), falling(list_of(self.measured.columns["flows"]))
+        first, second = (flows, falling(self.measured.bytes))[:: 1 if order == "flows" else -1]
+        places = np.lexsort((ranked[self.target], ranked[self.source], second, first))
+        return Rows(len(places), lambda wanted: self._make(places[wanted].tolist()))
+
+    def _make(self, places: list[int]) -> Iterator[PairRow]:
+        for place, sums in zip(places, self.measured.of(places), strict=True):
+            on, at = (known(self._nodes, some[place]) for some in (self._on, self._at))
+            yield PairRow(self._names[self.source[place]], self._names[self.target[place]], on, at, sums)
 
 
 def busiest(row: PairRow) -> tuple[int, int, str, str]:
     """Sort key: most connections first, then most bytes, then by name."""
     return -row.measures.flows, -row.measures.bytes, row.source, row.target
-
-
-def heaviest(row: PairRow) -> tuple[int, int, str, str]:
-    """Sort key: most bytes first, then most connections, then by name."""
-    return -row.measures.bytes, -row.measures.flows, row.source, row.target
 
 
 def nodes_text(nodes: Sequence[str]) -> str | None:

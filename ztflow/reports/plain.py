@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ztflow.aggregate import Measures
+from ztflow.reports.lazy_rows import Rows
 from ztflow.text.format import Spark, time_text
 
 
@@ -30,6 +31,6 @@ def plain(value: Any) -> Any:
         return row
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Rows):
         return [plain(item) for item in value]
     return value

@@ -13,7 +13,7 @@ from ztflow.aggregate import Vertices, View
 from ztflow.aggregate.measures import extremes, tally
 from ztflow.columns.dictionaries import Coded
 from ztflow.columns.dtypes import BoolArray, Integers
-from ztflow.columns.grouping import Groups, group, members
+from ztflow.columns.grouping import Groups, Members, group
 from ztflow.model.denials import Denial, denial_of, strict_of
 from ztflow.model.vocabulary import Paired, Unpaired
 from ztflow.place.names import says_gateway
@@ -218,9 +218,9 @@ def causes(view: View, ends: Vertices, nodes: Vertices, rows: Integers) -> list[
     identities, services, addresses = (
         _values(part, groups, name) for name in ("src_identity", "dst_service", "src_ip")
     )
-    callers = [{_CALLERS[code] for code in codes} for codes in members(groups, _callers(part), len(_CALLERS))]
+    callers = [{_CALLERS[code] for code in codes} for codes in Members(groups, _callers(part), len(_CALLERS))]
     source_nodes, target_nodes = (
-        members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
+        Members(groups, codes[rows], len(nodes.all)) for codes in (nodes.source, nodes.target)
     )
     return [
         Cause(
@@ -292,7 +292,7 @@ def same(view: View, groups: Groups, name: str) -> list[str | None]:
 def _values(view: View, groups: Groups, name: str) -> list[set[str]]:
     """Two values of a text column at most in each group."""
     labels = view.labels(name)
-    found = members(groups, labels.codes, len(labels.words))
+    found = Members(groups, labels.codes, len(labels.words))
     return [{labels.words[code] for code in codes[:2]} for codes in found]
 
 

@@ -23,7 +23,7 @@ from ztflow.aggregate.measures import tally
 from ztflow.aggregate.running import RunningMeasures
 from ztflow.columns.dictionaries import text_hashes
 from ztflow.columns.dtypes import Index
-from ztflow.columns.grouping import Groups, group, members
+from ztflow.columns.grouping import Groups, Members, group
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import ONE_HALF, Verdict
 from ztflow.reports.model import Basis
@@ -114,7 +114,7 @@ class _Pairs:
 def _note_nodes(known: dict[int, set[str]], rows: Index, codes: Index, nodes: Vertices) -> None:
     counters, places = np.unique(rows, return_inverse=True)
     groups = Groups(places, counters)
-    for counter, found in zip(counters.tolist(), members(groups, codes, len(nodes.all)), strict=True):
+    for counter, found in zip(counters.tolist(), Members(groups, codes, len(nodes.all)), strict=True):
         mine = known.setdefault(counter, set())
         mine.update([name for name in nodes.known(found) if name not in mine][: NODES_KEPT - len(mine)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import add
 from typing import Any, ClassVar, TypeAlias
@@ -18,8 +18,9 @@ from ztflow.columns.grouping import Groups
 from ztflow.model.notices import producer_lines
 from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import KNOWN_OUTCOME, NODES_KNOWN, ONE_HALF, ZONES_KNOWN, Producer, Verdict
+from ztflow.reports.lazy_rows import mapped
 from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, share
-from ztflow.reports.pairs import PairRow, known_bytes, nodes_split, nodes_text, pair_rows
+from ztflow.reports.pairs import PairRow, Pairs, known_bytes, nodes_split, nodes_text
 from ztflow.reports.plain import plain
 from ztflow.reports.refusals import Refusal, refusals
 from ztflow.reports.tables import TitledTable, titled
@@ -112,7 +113,7 @@ class Summary(Report):
     zones: Mapping[str, Portion] | None
     mtls: Mapping[str, Portion]
     paths: tuple[Count, ...]
-    pairs: tuple[PairRow, ...]
+    pairs: Sequence[PairRow]
     denied: tuple[Refusal, ...]
     failed: tuple[Refusal, ...]
     unpaired: tuple[Count, ...]
@@ -173,7 +174,7 @@ class Summary(Report):
         ]
         totals = (0, 0) if self.totals is None else (self.totals.denied, self.totals.failed)
         found += [
-            self._refused_table(title, columns, list(map(cells, refused)), total, few)
+            self._refused_table(title, columns, mapped(refused, cells), total, few)
             for title, columns, cells, refused, total in (
                 ("Denied", _DENIED, _denied_cells, self.denied, totals[0]),
                 ("Failed", _FAILED, _failed_cells, self.failed, totals[1]),
@@ -187,11 +188,11 @@ class Summary(Report):
         return found
 
     def _refused_table(
-        self, title: str, columns: Columns, rows: list[tuple[object, ...]], total: int, limit: int | None
+        self, title: str, columns: Columns, rows: Sequence[tuple[object, ...]], total: int, limit: int | None
     ) -> TitledTable:
         counted = [name for name, _ in columns].index("conns")
-        left = total - sum(int(str(row[counted])) for row in rows[:limit])
-        if self.bounds is None or not left:
+        left = 0 if self.bounds is None else total - sum(int(str(row[counted])) for row in rows[:limit])
+        if not left:
             return titled(title, columns, rows, limit)
         others: list[object] = [None] * len(columns)
         others[0], others[counted] = ALL_OTHERS, left
@@ -201,7 +202,7 @@ class Summary(Report):
         title, shown = "Who talks to whom", self.pairs[:limit]
         rest = self.rest(len(shown))
         if rest is None:
-            return titled(title, _PAIRS, [_pair_cells(row) for row in self.pairs], limit)
+            return titled(title, _PAIRS, mapped(self.pairs, _pair_cells), limit)
         flows, request, response, refused = rest
         others = (ALL_OTHERS, None, None, None, flows, request + response, None, None, refused or None)
         return titled(title, _PAIRS, [*map(_pair_cells, shown), others])
@@ -349,7 +350,7 @@ def summary(flows: Flows) -> Summary:
         zones=parts_of(view, zones) if any(mask.any() for mask in zones.values()) else None,
         mtls=parts_of(view, mtls_kinds(view)),
         paths=counts_of(view, "path"),
-        pairs=tuple(pair_rows(view, ends, nodes)),
+        pairs=Pairs(view, ends, nodes).rows(),
         denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.DENIED)))),
         failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.FAILED)))),
         unpaired=counts_of(alone, "unpaired_reason"),

@@ -128,7 +128,9 @@ def titled(
     """
     fields = tuple(column if isinstance(column, Field) else Field(*column) for column in columns)
     whole = None if total is None else tuple(total)
-    return cut(TitledTable(title, fields, tuple(map(tuple, rows)), notes=tuple(notes), total=whole), limit)
+    shown = rows if limit is None or any(field.adds for field in fields) else rows[:limit]
+    table = TitledTable(title, fields, tuple(map(tuple, shown)), len(rows) - len(shown), tuple(notes), total=whole)
+    return table if table.hidden else cut(table, limit)
 
 
 def cut(table: TitledTable, limit: int | None) -> TitledTable:

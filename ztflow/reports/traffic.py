@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Literal
+from operator import add
+from typing import ClassVar
+
+import numpy as np
 
 from ztflow.aggregate import UNKNOWN, Vertices, View, vertices
 from ztflow.aggregate.folded_flows import view_of
 from ztflow.aggregate.measures import sums, tally
 from ztflow.aggregate.timeline import SPREAD
-from ztflow.columns.grouping import group
+from ztflow.columns.grouping import falling, group, ranks
 from ztflow.errors import UsageError
 from ztflow.model.tables import Flows
 from ztflow.plot.charts import Chart
+from ztflow.reports.lazy_rows import Rows, mapped
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.over_time import (
     Moment,
@@ -23,7 +28,7 @@ from ztflow.reports.over_time import (
     over_time_table,
     timeline_table,
 )
-from ztflow.reports.pairs import PAIR_COLUMNS, PairRow, busiest, heaviest, pair_cells, pair_rows
+from ztflow.reports.pairs import PAIR_COLUMNS, Order, PairRow, Pairs, pair_cells
 from ztflow.reports.rates import Span
 from ztflow.reports.tables import Field, TitledTable, titled
 from ztflow.text.format import Unit, counted
@@ -92,8 +97,8 @@ class Traffic(Report):
     title: ClassVar[str] = "Traffic"
 
     by: str
-    talkers: tuple[Talker, ...]
-    pairs: tuple[PairRow, ...]
+    talkers: Sequence[Talker]
+    pairs: Sequence[PairRow]
     endpoints: tuple[EndpointLoad, ...]
     span: Span
     step_seconds: float | None
@@ -113,15 +118,19 @@ class Traffic(Report):
             steps.append(timeline_table(self.timeline, self.step_seconds, steps_shown, folded=self.folded))
         if self.over_time:
             return found + steps
-        talkers = [
-            (row.name, row.flows_out, row.flows_in, row.bytes_sent, row.bytes_received, row.peers,
-             rate(row.bytes_sent), rate(row.bytes_received))
-            for row in self.talkers
-        ]  # fmt: skip
-        pairs = [(*pair_cells(row), rate(row.measures.bytes), rate(row.measures.flows)) for row in self.pairs]
+
+        def talker_cells(row: Talker) -> tuple[object, ...]:
+            return (
+                row.name, row.flows_out, row.flows_in, row.bytes_sent, row.bytes_received, row.peers,
+                rate(row.bytes_sent), rate(row.bytes_received),
+            )  # fmt: skip
+
+        def cells(row: PairRow) -> tuple[object, ...]:
+            return (*pair_cells(row), rate(row.measures.bytes), rate(row.measures.flows))
+
         found = [
-            titled(f"Top talkers by {self.by}", _TALKERS, talkers, limit),
-            titled("Who talks to whom", _PAIRS, pairs, limit),
+            titled(f"Top talkers by {self.by}", _TALKERS, mapped(self.talkers, talker_cells), limit),
+            titled("Who talks to whom", _PAIRS, mapped(self.pairs, cells), limit),
         ]
         if self.endpoints:
             loads = [
@@ -171,7 +180,7 @@ def traffic(
     flows: Flows,
     by: str = "workload",
     *,
-    sort: Literal["bytes", "flows"] = "bytes",
+    sort: Order = "bytes",
     every: str | timedelta | None = None,
 ) -> Traffic:
     """Who talks most.
@@ -192,14 +201,14 @@ def traffic(
         raise UsageError(f"sort={sort!r} is no order of talkers; choose bytes or flows")
     view = view_of(flows)
     ends = vertices(view, by)
-    pairs = sorted(pair_rows(view, ends), key=heaviest if sort == "bytes" else busiest)
+    pairs = Pairs(view, ends)
     basis = Basis.of(flows, view)
     course = over_time(view, ends, every)
     return Traffic(
         basis=basis,
         by=by,
-        talkers=_talkers(pairs, sort),
-        pairs=tuple(pairs),
+        talkers=_talkers(view, ends, pairs, sort),
+        pairs=pairs.rows(sort),
         endpoints=_endpoints(view),
         span=Span.of(flows, basis),
         step_seconds=course.step_seconds,
@@ -210,30 +219,22 @@ def traffic(
     )
 
 
-def _talkers(pairs: list[PairRow], sort: str) -> tuple[Talker, ...]:
-    found: dict[str, list[int]] = {}
-    peers: dict[str, set[str]] = {}
-    for row in pairs:
-        sums_ = row.measures
-        client, server = found.setdefault(row.source, [0] * 4), found.setdefault(row.target, [0] * 4)
-        client[0] += sums_.flows
-        client[2] += sums_.request_bytes
-        client[3] += sums_.response_bytes
-        server[1] += sums_.flows
-        server[2] += sums_.response_bytes
-        server[3] += sums_.request_bytes
-        peers.setdefault(row.source, set()).add(row.target)
-        peers.setdefault(row.target, set()).add(row.source)
-    talkers = [
-        Talker(name, opened, accepted, sent, received, len(peers[name]))
-        for name, (opened, accepted, sent, received) in found.items()
-    ]
-
-    def size(row: Talker) -> tuple[int, int, str]:
-        flows, moved = row.flows_out + row.flows_in, row.bytes_sent + row.bytes_received
-        return (-moved, -flows, row.name) if sort == "bytes" else (-flows, -moved, row.name)
-
-    return tuple(sorted(talkers, key=size))
+def _talkers(view: View, ends: Vertices, pairs: Pairs, sort: Order) -> Rows[Talker]:
+    count = len(ends.all)
+    opened, accepted = (tally(end, count, weights=view.weights) for end in (ends.source, ends.target))
+    sent, received = (
+        list(map(add, sums(view, out, ends.source, count), sums(view, back, ends.target, count)))
+        for out, back in (("request_bytes", "response_bytes"), ("response_bytes", "request_bytes"))
+    )
+    either = np.concatenate([pairs.source, pairs.target]), np.concatenate([pairs.target, pairs.source])
+    linked = group([(end, count) for end in either], len(either[0])).first
+    peers = np.bincount(either[0][linked], minlength=count).tolist()
+    names = [vertex.id for vertex in ends.all]
+    moved, flows = falling(list(map(add, sent, received))), -(opened + accepted)
+    first, second = (moved, flows) if sort == "bytes" else (flows, moved)
+    columns = names, opened.tolist(), accepted.tolist(), sent, received, peers
+    order = np.lexsort((ranks(names), second, first)).tolist()
+    return Rows(count, lambda places: (Talker(*(column[order[one]] for column in columns)) for one in places))
 
 
 def _endpoints(view: View) -> tuple[EndpointLoad, ...]:

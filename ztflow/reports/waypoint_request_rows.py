@@ -14,7 +14,7 @@ from ztflow.aggregate import UNKNOWN, View
 from ztflow.aggregate.measures import extremes
 from ztflow.columns.dictionaries import combinations
 from ztflow.columns.dtypes import BoolArray, Integers
-from ztflow.columns.grouping import Groups, group, members
+from ztflow.columns.grouping import Groups, Members, group
 from ztflow.model.provenance import join_host_port
 from ztflow.model.request_outcomes import meaning, refusal
 from ztflow.model.tables import Flows
@@ -276,7 +276,7 @@ class _Rows:
         wrong |= view.equals("outcome", RequestOutcome.FAILED, RequestOutcome.GAVE_UP)
         what = self._named(lambda *values: values, "outcome", "code", "flags", "details")
         some = self._in_groups(wrong, self._waypoints, self._services, self._servers, what)
-        whose = members(
+        whose = Members(
             Groups(some.codes, np.array(some.heads)), self._clients.codes[some.rows], len(self._clients.all)
         )
         seen = self._seen(some, "first", "min"), self._seen(some, "last", "max")

@@ -9,7 +9,7 @@ import numpy as np
 from ztflow.aggregate import Measures, View, measure, vertices
 from ztflow.aggregate.measures import sums, tally
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Integers
-from ztflow.columns.grouping import Groups, group, members
+from ztflow.columns.grouping import Groups, Members, group
 from ztflow.model.vocabulary import REFUSED, ErrorClass
 from ztflow.reports.joins import NO_ROW
 from ztflow.reports.refusals import same, wanted_port
@@ -173,7 +173,7 @@ def services_of(traffic: WaypointTraffic) -> tuple[Through, ...]:
     carried = (traffic.follower != NO_ROW) & ~refused
     alongside = _alongside(traffic) & ~carried & ~refused
     tallies = [tally(groups.codes, count, mask).tolist() for mask in (None, refused, carried, alongside)]
-    clients = members(groups, ends.source[traffic.to], len(ends.all))
+    clients = Members(groups, ends.source[traffic.to], len(ends.all))
     size = _bytes(part, groups.codes, count)
     past = traffic.past[~view.equals("verdict", *REFUSED)[traffic.past]]
     server = traffic.servers.codes[past]
@@ -249,7 +249,7 @@ def hops_of(traffic: WaypointTraffic) -> tuple[Hop, ...]:
     carried = tally(groups.codes, len(groups), carrying).tolist()
     ports = wanted_port(part)
     nodes = vertices(part, "node")
-    on = members(groups, nodes.target, len(nodes.all))
+    on = Members(groups, nodes.target, len(nodes.all))
     rows = [
         Hop(
             ends.id(int(traffic.back_waypoint[row])),

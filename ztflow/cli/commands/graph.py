@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from operator import itemgetter
+from typing import TYPE_CHECKING, BinaryIO
 
 from ztflow.cli.options import (
     GRAPH_LEVELS,
@@ -27,7 +28,7 @@ from ztflow.cli.run import Run, run_command
 
 if TYPE_CHECKING:
     from ztflow.cli.output import Paper
-    from ztflow.graph.traffic import TrafficGraph
+    from ztflow.graph.columns import GraphColumns
 
 GRAPH_FORMATS = ("table", "json", "dot", "mermaid", "graphml", "gexf", "cytoscape", "html", "svg", "csv")
 
@@ -59,9 +60,7 @@ def graph(
         from ztflow.cli.output import chosen_format, paper_for
         from ztflow.cli.reading import Reader, words_read
         from ztflow.cli.rows import Selection
-        from ztflow.graph import build_graph
-        from ztflow.graph.build import shape_of
-        from ztflow.graph.formats import write_graph
+        from ztflow.graph.build import graph_columns, shape_of
         from ztflow.graph.map_page import map_columns_of, map_page
         from ztflow.model.tables import Flows
 
@@ -82,15 +81,28 @@ def graph(
             with destination(output, run.answers) as stream:
                 stream.write(written)
             return
-        traffic = build_graph(reader.folded_flows(sources, shape_of(by), selection.flows), by=by)
+        traffic = graph_columns(reader.folded_flows(sources, shape_of(by), selection.flows), by)
         with destination(output, run.answers) as stream:
             if form != "table":
-                text = write_graph(traffic, form)
-                stream.write(text.encode() if text.endswith("\n") else text.encode() + b"\n")
+                for piece in _pieces(traffic, form):
+                    stream.write(piece)
                 return
             write_edges(stream, traffic, paper_for(talk.color, output))
 
     return run_command(talk, body)
+
+
+def _pieces(traffic: GraphColumns, form: str) -> Iterator[bytes]:
+    """The graph in a format, piece by piece where that can be."""
+    from ztflow.graph.formats import STREAMED, write_graph
+
+    if form in STREAMED:
+        yield from STREAMED[form](traffic)
+        return
+    from ztflow.graph.traffic import TrafficGraph
+
+    text = write_graph(TrafficGraph.of(traffic), form)
+    yield text.encode() if text.endswith("\n") else text.encode() + b"\n"
 
 
 _OPTIONAL = {
@@ -104,28 +116,31 @@ _OPTIONAL = {
 """Counts shown where any edge has one: heading and edge attribute."""
 
 
-def write_edges(stream: BinaryIO, traffic: TrafficGraph, paper: Paper) -> None:
+def write_edges(stream: BinaryIO, traffic: GraphColumns, paper: Paper) -> None:
     """The edges as a table, most bytes first."""
     from ztflow.text.escapes import visible
     from ztflow.text.format import bytes_text
     from ztflow.writers.text import grid
 
-    edges: list[tuple[str, str, dict[str, Any]]] = list(traffic.edges(data=True))
-    edges.sort(key=lambda edge: (-edge[2]["request_bytes"] - edge[2]["response_bytes"], edge[0], edge[1]))
-    counts = {title: name for title, name in _OPTIONAL.items() if any(edge[2][name] for edge in edges)}
+    columns = traffic.measured.columns
+    counts = {title: name for title, name in _OPTIONAL.items() if any(columns[name])}
     titles = ["SOURCE", "DESTINATION", "PATH", "FLOWS", "REQUEST", "RESPONSE", *counts]
-    rows = [
-        [
-            visible(source),
-            visible(target),
-            visible(facts.get("path") or "?"),
-            f"{facts['flows']:,}",
-            bytes_text(facts["request_bytes"]),
-            bytes_text(facts["response_bytes"]),
-            *(f"{facts[name]:,}" if facts[name] else "" for name in counts.values()),
-        ]
-        for source, target, facts in edges
+    found = [
+        (
+            (-facts["request_bytes"] - facts["response_bytes"], source, target),
+            [
+                visible(source),
+                visible(target),
+                visible(facts.get("path") or "?"),
+                f"{facts['flows']:,}",
+                bytes_text(facts["request_bytes"]),
+                bytes_text(facts["response_bytes"]),
+                *(f"{facts[name]:,}" if facts[name] else "" for name in counts.values()),
+            ],
+        )
+        for source, target, facts in traffic.edges(data=True)
     ]
+    rows = [row for _, row in sorted(found, key=itemgetter(0))]
     right = [title not in titles[:3] for title in titles]
     lines = grid(titles, rows, right=right, width=paper.width, color=paper.color)
     stream.write("".join(line + "\n" for line in lines).encode(errors="backslashreplace"))

@@ -6,19 +6,20 @@ format: they come from a log and may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from ztflow.errors import UsageError
-from ztflow.graph.formats.cytoscape import to_cytoscape
-from ztflow.graph.formats.dot import to_dot
-from ztflow.graph.formats.edge_list import to_csv
+from ztflow.graph.columns import AnyGraph
+from ztflow.graph.formats.cytoscape import cytoscape_pieces, to_cytoscape
+from ztflow.graph.formats.dot import dot_pieces, to_dot
+from ztflow.graph.formats.edge_list import csv_pieces, to_csv
 from ztflow.graph.formats.gexf import to_gexf
 from ztflow.graph.formats.graphml import to_graphml
 from ztflow.graph.formats.map.page import to_html
 from ztflow.graph.formats.map.svg import to_svg
 from ztflow.graph.formats.mermaid import to_mermaid
-from ztflow.graph.formats.node_link import to_json
+from ztflow.graph.formats.node_link import json_pieces, to_json
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,6 +39,14 @@ GRAPH_WRITERS: dict[str, Writer] = {
 }
 """Every format by the name the command line uses."""
 
+STREAMED: dict[str, Callable[[AnyGraph], Iterator[bytes]]] = {
+    "json": json_pieces,
+    "cytoscape": cytoscape_pieces,
+    "csv": csv_pieces,
+    "dot": dot_pieces,
+}
+"""Formats that are written piece by piece, of columns as well as of a graph of networkx: memory is bounded."""
+
 
 def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
     """The graph as text in the named format.
@@ -56,4 +65,4 @@ def write_graph(graph: nx.MultiDiGraph[str], name: str) -> str:
     return writer(graph)
 
 
-__all__ = ["GRAPH_WRITERS", "Writer", "write_graph"]
+__all__ = ["GRAPH_WRITERS", "STREAMED", "Writer", "write_graph"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+from ztflow.graph.columns import AnyGraph
 from ztflow.model.vocabulary import NodeLocality
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 MIXED = "mixed"
 """Beside the words of `NodeLocality`: an edge with connections of both kinds."""
@@ -20,13 +18,13 @@ CLASS_TEXT: dict[str, str] = {
 }
 
 
-def box_attribute(graph: nx.MultiDiGraph[str]) -> str | None:
+def box_attribute(graph: AnyGraph) -> str | None:
     """The attribute vertices are boxed by: the node; zones for a graph of nodes, namespaces for one of workloads.
 
     None where nothing applies.
     """
     by = graph.graph.get("by")
-    orders: dict[str | None, tuple[str, ...]] = {
+    orders: dict[Any, tuple[str, ...]] = {
         "node": ("zone", "cluster"),
         "zone": ("cluster",),
         "workload": ("namespace", "node", "zone"),
@@ -39,7 +37,7 @@ def box_attribute(graph: nx.MultiDiGraph[str]) -> str | None:
     return None
 
 
-def boxes(graph: nx.MultiDiGraph[str], attribute: str | None) -> dict[str | None, list[str]]:
+def boxes(graph: AnyGraph, attribute: str | None) -> dict[str | None, list[str]]:
     """Vertices by box, boxes in order of name, those without one last under None."""
     found: dict[str | None, list[str]] = {}
     for vertex, attributes in graph.nodes(data=True):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from ztflow.graph.columns import AnyGraph, encoded
 from ztflow.graph.formats.boxes import MIXED, box_attribute, boxes, edge_class
 from ztflow.model.vocabulary import NodeLocality
 from ztflow.text.escapes import visible
 from ztflow.text.format import bytes_text
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 _STYLE: dict[str, str] = {
     NodeLocality.SAME_NODE: 'color="#1b7f5c"',
@@ -30,27 +28,36 @@ def _label(text: str) -> str:
     return '"' + visible(text).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"') + '"'
 
 
-def to_dot(graph: nx.MultiDiGraph[str]) -> str:
-    """The graph in DOT; edge labels say connections and payload."""
+def dot_pieces(graph: AnyGraph) -> Iterator[bytes]:
+    """The graph in DOT, a line or more at a time; edge labels say connections and payload."""
+    return encoded(line + "\n" for line in _lines(graph))
+
+
+def to_dot(graph: AnyGraph) -> str:
+    """`dot_pieces` as one text."""
+    return b"".join(dot_pieces(graph)).decode()
+
+
+def _lines(graph: AnyGraph) -> Iterator[str]:
     attribute = box_attribute(graph)
-    lines = [
+    yield from (
         "digraph ztflow {",
         # Ranks shared by all clusters: with one ranking each, Graphviz gives up on cycles between clusters.
         "  rankdir=LR; newrank=true;",
         '  node [shape=box style="rounded,filled" fillcolor="#f4f6f8" fontname="Helvetica" fontsize=10];',
         '  edge [fontname="Helvetica" fontsize=9];',
-    ]
+    )
     for number, (place, members) in enumerate(boxes(graph, attribute).items()):
         indent = "  "
         if place is not None:
-            lines.append(f"  subgraph cluster_{number} {{")
-            lines.append(f'    label={_label(f"{attribute} {place}")}; style=rounded; color="#9aa5b1";')
+            yield f"  subgraph cluster_{number} {{"
+            yield f'    label={_label(f"{attribute} {place}")}; style=rounded; color="#9aa5b1";'
             indent = "    "
         for vertex in members:
             dashed = " style=dashed" if graph.nodes[vertex].get("unknown") else ""
-            lines.append(f"{indent}{quoted(vertex)} [label={_label(vertex)}{dashed}];")
+            yield f"{indent}{quoted(vertex)} [label={_label(vertex)}{dashed}];"
         if place is not None:
-            lines.append("  }")
+            yield "  }"
     for source, target, attributes in graph.edges(data=True):
         size = bytes_text(attributes.get("request_bytes", 0) + attributes.get("response_bytes", 0))
         label = f"{attributes.get('flows', 0):,} conn, {size}"
@@ -60,6 +67,5 @@ def to_dot(graph: nx.MultiDiGraph[str]) -> str:
             label += f", {refused:,} refused"
             extra = ' fontcolor="#b3261e" arrowhead=tee'
         style = _STYLE[edge_class(attributes)]
-        lines.append(f"  {quoted(source)} -> {quoted(target)} [label={_label(label)} {style}{extra}];")
-    lines.append("}")
-    return "\n".join(lines) + "\n"
+        yield f"  {quoted(source)} -> {quoted(target)} [label={_label(label)} {style}{extra}];"
+    yield "}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
 
 from ztflow.aggregate.measures import MEASURE_NAMES
+from ztflow.graph.columns import AnyGraph, GraphColumns, encoded, joined
 from ztflow.text.escapes import csv_cell
-
-if TYPE_CHECKING:
-    import networkx as nx
-    import pyarrow as pa
 
 PLACES = ("source_node", "target_node", "source_zone", "target_zone")
 """Columns taken from the vertices."""
@@ -19,7 +21,7 @@ COLUMNS: tuple[str, ...] = ("source", "target", "path", *PLACES, *MEASURE_NAMES)
 _TEXTS = frozenset({"source", "target", "path", *PLACES, "first_seen", "last_seen"})
 
 
-def edge_rows(graph: nx.MultiDiGraph[str]) -> list[dict[str, Any]]:
+def edge_rows(graph: AnyGraph) -> list[dict[str, Any]]:
     """One dictionary an edge with the keys of `COLUMNS`; None where unknown."""
     rows = []
     for source, target, attributes in graph.edges(data=True):
@@ -31,13 +33,11 @@ def edge_rows(graph: nx.MultiDiGraph[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def edge_table(graph: nx.MultiDiGraph[str]) -> pa.Table:
+def edge_table(graph: AnyGraph) -> pa.Table:
     """Edges as an Arrow table with the columns of `COLUMNS`: text, times, and integers.
 
     A sum that 64 bits cannot hold makes its column a float.
     """
-    import pyarrow as pa
-
     rows = edge_rows(graph)
     arrays = {}
     for name in COLUMNS:
@@ -53,11 +53,34 @@ def edge_table(graph: nx.MultiDiGraph[str]) -> pa.Table:
     return pa.table(arrays)
 
 
-def to_csv(graph: nx.MultiDiGraph[str]) -> str:
+def csv_pieces(graph: AnyGraph) -> Iterator[bytes]:
     """The edges as CSV (RFC 4180, but lines end in a line feed) with a heading."""
-    lines = [",".join(COLUMNS)]
-    lines += [",".join(map(_cell, row.values())) for row in edge_rows(graph)]
-    return "\n".join(lines) + "\n"
+    yield (",".join(COLUMNS) + "\n").encode()
+    if isinstance(graph, GraphColumns):
+        yield from map(partial(_lines_of, graph, *_cells_of(graph)), graph.portions())
+        return
+    yield from encoded(",".join(map(_cell, row.values())) + "\n" for row in edge_rows(graph))
+
+
+def _cells_of(graph: GraphColumns) -> tuple[dict[str, list[str]], list[str]]:
+    """Cells of each vertex by column, and of each path."""
+    ends = {"": [csv_cell(name) for name in graph.names]}
+    for place in ("node", "zone"):
+        ends[f"_{place}"] = [_cell(graph.nodes[name].get(place)) for name in graph.names]
+    return ends, [_cell(path) for path in graph.paths]
+
+
+def _lines_of(graph: GraphColumns, ends: dict[str, list[str]], paths: list[str], places: range) -> bytes:
+    cells: dict[str, pa.Array] = dict(graph.measured.arrow(places))
+    for fact, texts in ends.items():
+        cells[f"source{fact}"], cells[f"target{fact}"], cells["path"] = graph.texts(places, texts, paths)
+    first, *others = (cells[name] for name in COLUMNS)
+    return joined([first, *chain.from_iterable((",", column) for column in others), "\n"])
+
+
+def to_csv(graph: AnyGraph) -> str:
+    """`csv_pieces` as one text."""
+    return b"".join(csv_pieces(graph)).decode()
 
 
 def _cell(value: str | float | None) -> str:
