@@ -325,6 +325,33 @@ def _closed_by_waypoint(error: pa.ChunkedArray, reason: IntArray) -> BoolArray:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Flows that are decided and not built yet: building them needs nothing of pairing, so another thread may do it.
+
+    Attributes:
+        halves: The rows the decisions are about.
+        decisions: Which half belongs to which.
+    """
+
+    halves: pa.Table
+    decisions: Decisions
+
+    def __len__(self) -> int:
+        """How many flows."""
+        return len(self.decisions.outbound)
+
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows, in order of their end, ties canonically; flows without a time last."""
+        if not len(self):
+            return FLOWS_SCHEMA.empty_table()
+        table, made = self.halves, self.decisions
+        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
+        end = numbers_of_time(table)[told_by]
+        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
+        return build_flows(table, made.take(order), memory)
+
+
 PerPair: TypeAlias = float | IntArray | FloatArray
 """A value for each pair, or one for all."""
 
@@ -376,22 +403,19 @@ class DecisionRecorder:
         )
         self._unmatched.status[index] = MATCHED
 
-    def flows(self, memory: WordMemory) -> pa.Table:
-        """The flows of all decisions, in order of their end, ties canonically; flows without a time last."""
-        if not self._parts:
-            return FLOWS_SCHEMA.empty_table()
-        names = Decisions.__dataclass_fields__
-        parts = self._parts
+    def decided(self) -> Decided:
+        """All decisions, and the halves they are about as they are now."""
+        names, parts = Decisions.__dataclass_fields__, self._parts
         made = (
             parts[0]
             if len(parts) == 1
-            else Decisions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+            else Decisions(*(np.concatenate([getattr(part, name) for part in parts] or [[]]) for name in names))
         )
-        table = self._unmatched.table
-        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
-        end = numbers_of_time(table)[told_by]
-        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
-        return build_flows(table, made.take(order), memory)
+        return Decided(self._unmatched.table, made)
+
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows of all decisions; see `Decided.flows`."""
+        return self.decided().flows(memory)
 
 
 def _column(value: PerPair | list[int], count: int) -> IntArray:
