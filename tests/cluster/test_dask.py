@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import signal
 import sys
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from unittest.mock import Mock
 
 import pytest
+from dask.utils import key_split
+from distributed import Client
 from here import assert_equal
 from truth import logs
 
 import ztflow
 from ztflow.cli import main
 from ztflow.cluster import connect
-from ztflow.cluster.connect import local_workers
+from ztflow.cluster.connect import at_hand, local_workers
+from ztflow.cluster.sizing import Sizes
 from ztflow.errors import UsageError
+from ztflow.reports import REPORTS
 
 BUCKET = "mesh-logs"
 
@@ -49,8 +59,6 @@ def store():
 
 @pytest.fixture(scope="module")
 def client(store):
-    from distributed import Client
-
     with local_workers(2) as cluster, Client(cluster, set_as_default=False) as made:
         yield made
 
@@ -133,6 +141,78 @@ def test_on_the_command_line(client, one, capfd):
     assert (plain[0], many[0]) == (0, 0), many
     assert sorted(plain[1].splitlines()) == sorted(many[1].splitlines())
     assert len(many[1].splitlines()) == len(one)
+
+
+@pytest.mark.parametrize(
+    "words", [["summary"], ["top"], ["graph", "-o", "json"], *(["report", one] for one in REPORTS)]
+)
+def test_every_answer_is_the_same(client, capfd, words):
+    inputs = [*map(str, logs("1.31.0-head-quiet")), "--inventory", "none"]
+    plain, many = (
+        run(capfd, *words, *inputs, *more)
+        for more in ([], ["--engine", "dask", "--scheduler", client.scheduler.address])
+    )
+    assert plain[0] == 0
+    assert plain[1]
+    assert many == plain
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["in blocks", "as a whole"])
+def test_a_web_server_of_logs(client, one, tmp_path, ranges):
+    first, *others = logs("1.29.5-json")
+    (tmp_path / first.name).write_bytes(first.read_bytes())
+    for log in others:
+        (tmp_path / f"{log.name}.gz").write_bytes(gzip.compress(log.read_bytes()))
+    with web_server(tmp_path, ranges=ranges) as address:
+        many = ztflow.read_flows(
+            *(f"{address}/{log.name}" for log in sorted(tmp_path.iterdir())), inventory=None, engine="dask",
+            scheduler=client,
+        )  # fmt: skip
+    assert many.stats.access == one.stats.access
+    assert many.to_arrow()["confidence"].to_pylist() == one.to_arrow()["confidence"].to_pylist()
+
+
+@contextmanager
+def web_server(folder, *, ranges):
+    """Files on the web, as object stores and plain servers give them; the address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            data = (folder / self.path.lstrip("/")).read_bytes()
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if ranges else None
+            first, last = (int(asked[1]), int(asked[2]) + 1) if asked else (0, len(data))
+            self.send_response(206 if asked else 200)
+            self.send_header("Content-Length", str(len(data[first:last])))
+            if ranges:
+                self.send_header("Accept-Ranges", "bytes")
+            if asked:
+                self.send_header("Content-Range", f"bytes {first}-{min(last, len(data)) - 1}/{len(data)}")
+            self.end_headers()
+            self.wfile.write(data[first:last])
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_parts_follow_the_memory_of_the_workers(client):
+    with local_workers(1, 3 << 30) as cluster, Client(cluster, set_as_default=False) as small:
+        assert Sizes.of(small).memory == 3 << 30
+    assert Sizes.of(client).workers == 2
+    assert Sizes.of(client).memory > 0
+
+
+def test_dask_leaves_tasks_that_take_a_part_where_they_are():
+    from distributed.stealing import fast_tasks
+
+    here = Mock(**{"map.return_value": []})
+    at_hand(here, len, [1])
+    (key,) = here.map.call_args.kwargs["key"]
+    assert key_split(key) in fast_tasks
 
 
 def run(capfd, *words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from ztflow import api
@@ -223,13 +224,30 @@ class Reader:
 
     def capture(self, inputs: list[str]) -> tuple[Halves, Flows]:
         """Access lines and flows for a report that needs both."""
-        self._here()
+        if self._engine:
+            return self._read_twice(inputs)
         how = self._how | {"memory": self._memory, "inventory": self._inventory(inputs), "report": self._run.report()}
         if self._follow:
             with patiently() as stop:
                 return api.read_capture(*inputs, stop=stop, **how)
         with ProgressBar() as bar, EndlessPipe(inputs, _ANSWERS_ONCE):
             return api.read_capture(*inputs, progress=bar, **how)
+
+    def _read_twice(self, inputs: list[str]) -> tuple[Halves, Flows]:
+        """Access lines and flows by another engine, which gives either; what is unreadable is told once."""
+        once = [
+            one
+            for one in inputs
+            if one == "-" or (Path(one).exists() and not (Path(one).is_file() or Path(one).is_dir()))
+        ]
+        if once:
+            raise UsageError(f"this answer reads its inputs twice with --engine, and {once[0]} can be read once only")
+        flows = self.all_flows(inputs)
+        report = ReadReport()
+        how = self._how | self._engine | {"memory": self._memory, "inventory": self.inventory, "report": report}
+        how["on_error"] = lambda _: None
+        tables = self._finished(api.iter_records, inputs, how, _ANSWERS_ONCE, kept=True)
+        return api.whole(Halves, tables, report), flows
 
     def noted_flows(self, inputs: list[str], note: Callable[[ReadBatch], None]) -> Flows:
         """All flows, for a report that also wants to see what was read, batch after batch."""

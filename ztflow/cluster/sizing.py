@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _BLOCKS_EACH: Final = 4
-_PARTS_EACH: Final = 2
+_PARTS_EACH: Final = 4
 """Blocks a worker, and parts, where all is small enough for that. Parts are equally large by themselves."""
 _LEAST_BLOCK, _MOST_BLOCK = 8 << 20, 256 << 20
 """Bytes of a block. Smaller ones cost the work around a task; larger ones save none of it worth mentioning."""
-_LEAST_PART: Final = 125_000
+_LEAST_PART: Final = 250_000
 """Access lines of a part, likewise."""
 
 READING: Final = 3

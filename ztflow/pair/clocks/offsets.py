@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index, IntArray, UIntArray
 from ztflow.columns.group_statistics import crowds, quantiles
+from ztflow.pair.clocks.solving import solve
 from ztflow.pair.features.basic import combine
 from ztflow.pair.reach import REACH
 
@@ -147,7 +148,7 @@ def estimate(
         parameters: The figures.
         usual_delay: Delay where nothing is known.
 
-    Cost: some sorts of the differences; a dense linear system of the ztunnels, solved a dozen times (300: 0.1 s).
+    Cost: some sorts of the differences; linear systems of the ztunnels, a dozen (300: 0.1 s, see `solving`).
     """
     names, ends = _coded((isolated, bursts, crowd))
     directed = pairs, laid, everyone = tuple(_Directed.of(*one, len(names)) for one in ends)
@@ -156,7 +157,8 @@ def estimate(
         nothing: IntArray = np.zeros(len(names), np.int64)
         return Offsets(names[:0], nothing[:0], *_delays(names, *ends[0], nothing, parameters, usual_delay), usual_delay)
     between = _between(apart, pairs, laid, everyone, parameters, usual_delay)
-    solved = _solve(len(names), apart // len(names), apart % len(names), *between, parameters)
+    a, b = apart // len(names), apart % len(names)
+    solved = solve(len(names), a, b, *between, rounds=parameters.rounds, faint=parameters.faint)
     offsets = np.rint(solved).astype(np.int64)
     return Offsets(names, offsets, *_delays(names, *ends[0], offsets, parameters, usual_delay), usual_delay)
 
@@ -290,22 +292,3 @@ def _between(
     below = trust_there * there + trust_back * back + prior * expected
     determinant = one * three - two**2
     return (three * right - two * below) / determinant, np.sqrt(three / determinant)
-
-
-def _solve(
-    size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray, parameters: ClockParameters
-) -> FloatArray:
-    """Offsets in the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a cycle is outvoted."""
-    weight: FloatArray = 1 / spread**2
-    solution: FloatArray = np.zeros(size)
-    for _ in range(parameters.rounds):
-        system, right = np.zeros((size, size)), np.zeros(size)
-        for i, j, sign in ((a, b, 1), (b, a, -1)):
-            np.add.at(system, (i, i), weight)
-            np.add.at(system, (i, j), -weight)
-            np.add.at(right, i, sign * weight * difference)
-        system[np.diag_indices(size)] += parameters.faint * weight.min()  # holds the mean of what hangs together at 0
-        solution = np.linalg.solve(system, right).astype(np.float64)
-        off = np.abs(solution[a] - solution[b] - difference)
-        weight = 1 / (spread * np.maximum(off, spread))
-    return solution
