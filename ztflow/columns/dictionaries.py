@@ -226,6 +226,11 @@ class Coded:
         return len(self._words.array)
 
     @property
+    def dictionary(self) -> pa.Array:
+        """The words as Arrow has them."""
+        return self._words.array
+
+    @property
     def words(self) -> list[str]:
         """The word of each code."""
         return self._words.texts
