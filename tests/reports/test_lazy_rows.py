@@ -6,15 +6,20 @@ import copy
 import pickle
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from flow_strategies import flows, quick
 from flows_by_hand import flow, table
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ztflow.aggregate import View, vertices
 from ztflow.columns.grouping import falling
 from ztflow.model.tables import Flows
+from ztflow.model.vocabulary import REFUSED
 from ztflow.reports import make_report, summary
 from ztflow.reports.lazy_rows import Rows, mapped
+from ztflow.reports.refusals import Refusals, briefs, causes, most_frequent
 
 
 def squares(count):
@@ -80,3 +85,19 @@ def test_pairs_are_in_order_of_connections_or_bytes_then_of_name():
     assert [(row.name[2:], row.peers) for row in talk.talkers] == [
         ("a", 3), ("y", 2), ("b", 2), ("z", 1), ("c", 1), ("d", 1)
     ]  # fmt: skip
+
+
+@quick
+@given(flows(14), st.lists(st.sampled_from(REFUSED), min_size=14, max_size=14))
+def test_refusals_made_one_by_one_are_those_made_at_once(some, verdicts):
+    table = some.to_arrow()
+    place = table.schema.get_field_index("verdict")
+    words = pa.array(verdicts[: len(some)], pa.string()).cast(table.schema.field(place).type)
+    view = View(table.set_column(place, table.schema.field(place), words))
+    ends, nodes = vertices(view, "workload"), vertices(view, "node")
+    rows = np.flatnonzero(view.equals("verdict", REFUSED[0]))
+    found = Refusals(view, ends, nodes, rows)
+    whole = sorted((cause.refusal() for cause in causes(view, ends, nodes, rows)), key=most_frequent)
+    assert [*found] == whole
+    assert [found[place] for place in range(len(found))] == whole
+    assert [*found.briefs()] == [*briefs(tuple(whole))]

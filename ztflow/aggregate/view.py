@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -149,6 +149,14 @@ class View:
         part._whole = self if self._whole is None else self._whole
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
+
+    def copy(self, rows: Integers, names: Iterable[str]) -> View:
+        """Some rows of some columns, in a table of its own: keeps nothing of the others in memory."""
+        whole = rows if self._rows is None else self._rows[rows]
+        table, folded = self.table.select(list(names)).take(pa.array(whole)), None
+        if self._folded is not None:
+            folded = Folded(self._folded.weights[whole], self._folded.last[whole], self._folded.values)
+        return View(table, folded)
 
     def rows(self, rows: Integers, *names: str) -> list[tuple[Any, ...]]:
         """Values of some rows as Python objects, one tuple a row."""

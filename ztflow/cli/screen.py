@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ztflow.cli.output import Paper
@@ -93,7 +94,7 @@ def refusals_table(summary: Summary, paper: Paper, room: int | None) -> list[str
         paper: What is written on.
         room: Lines there are for it and for the pairs; None where that does not matter.
     """
-    refused = _refusals([*summary.denied, *summary.failed])
+    refused = _refusals((summary.denied, summary.failed))
     most = _rows_for_refused(len(refused), room)
     if not most:
         return []
@@ -101,10 +102,12 @@ def refusals_table(summary: Summary, paper: Paper, room: int | None) -> list[str
     return ["", *_refused(refused, paper, None if room is None else most - 2, every)]
 
 
-def _refusals(refused: Sequence[Refusal]) -> list[tuple[list[str], int]]:
+def _refusals(refused: Sequence[Sequence[Refusal]]) -> list[tuple[list[str], int]]:
     """Source, destination and why of what was refused, with how often, most often first."""
+    from ztflow.reports.refusals import briefs
+
     counts: dict[tuple[str, str, str], int] = {}
-    for row in refused:
+    for row in chain.from_iterable(map(briefs, refused)):
         port = "" if row.port is None else f":{row.port}"
         key = (visible(row.source), visible(row.target) + port, visible(row.why))
         counts[key] = counts.get(key, 0) + row.flows

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ztflow.place.inventory.facts import PodFact
 from ztflow.place.names import How
 from ztflow.place.register import Register, at_time
-from ztflow.place.sightings import Span
+from ztflow.place.stays import Span
 from ztflow.place.ztunnels import NOWHERE
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -27,15 +26,13 @@ from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact
 from ztflow.model.vocabulary import FlowPath
 from ztflow.place.ends_on_disk import KEYS, PARTS, SCHEMA, EndsOnDisk, of_bare_files, of_several
+from ztflow.place.stays import Span, Stay
 
 _PENDING = 1 << 17
 """Rows of columns added before they are made one: bounds memory, which then is a row a distinct end."""
 
 _LEAST = 4096
 """Ztunnels that are known in any case."""
-
-Span = list[int]
-"""First and last time seen, microseconds; (`AFTER_ALL`, `BEFORE_ALL`) where no line had a time."""
 
 Ztunnel = tuple[str, str]
 """(`pod`, name), (`node`, name) or (`file`, name)."""
@@ -47,27 +44,6 @@ _SPANS: Callable[[], defaultdict[Any, list[Span]]] = partial(defaultdict, list) 
 
 Stayer = PodName | str
 """A pod by name, or by uid where a line gave one."""
-
-
-@dataclass(slots=True)
-class Stay:
-    """What start-up lines say of one pod and one ztunnel, whatever order they come in."""
-
-    first: int = AFTER_ALL
-    """First time it was said to be there."""
-    last: int = BEFORE_ALL
-    """Last time."""
-    gone: int = BEFORE_ALL
-    """When it was said to leave."""
-
-    def __reduce__(self) -> tuple[type[Stay], tuple[int, int, int]]:
-        """Pickled in a sixth of the time that dataclasses take: there are as many as pods."""
-        return Stay, (self.first, self.last, self.gone)
-
-    def span(self) -> Span:
-        """From when, until when it was there; `AFTER_ALL` while nothing says that it left."""
-        first = self.first if self.first != AFTER_ALL else BEFORE_ALL
-        return [first, self.gone if self.gone >= self.last and self.gone != BEFORE_ALL else AFTER_ALL]
 
 
 class Sightings:

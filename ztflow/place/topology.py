@@ -31,7 +31,8 @@ from ztflow.place.endpoints import (
 from ztflow.place.inventory.facts import Inventory, PodFact, canonical_ip
 from ztflow.place.names import How, is_unique_name
 from ztflow.place.register import Contradiction, PodKey, Register, at_time, bounds
-from ztflow.place.sightings import Sightings, Span, ztunnel_of
+from ztflow.place.sightings import Sightings, ztunnel_of
+from ztflow.place.stays import Span
 from ztflow.place.ztunnels import NOWHERE, Ztunnels
 
 _BY_NAME = "inventory pod name"
@@ -93,8 +94,7 @@ class Topology:
     def contradictions(self) -> tuple[Contradiction, ...]:
         """Sources that disagree, in a fixed order; each is resolved by the order of evidence or left unknown."""
         self._ztunnels.settle()
-        found = {*self.register.contradictions, *self._ztunnels.contradictions, *self._ztunnels.moved()}
-        return tuple(sorted(found))
+        return tuple(sorted({*self.register.contradictions, *self._ztunnels.contradictions, *self._ztunnels.moved()}))
 
     def at(self, address: str, time: int | None = None) -> Placement:
         """What is at an address at a time (microseconds; None: whenever, if that is one answer)."""

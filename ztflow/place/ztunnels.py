@@ -15,7 +15,8 @@ from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.place.inventory.facts import Inventory, PodFact
 from ztflow.place.names import is_unique_name
 from ztflow.place.register import Contradiction, Register, at_time
-from ztflow.place.sightings import PodName, Sightings, Span, Ztunnel
+from ztflow.place.sightings import PodName, Sightings, Ztunnel
+from ztflow.place.stays import Span
 
 NOWHERE = -1
 """The place of what could not be placed."""

@@ -13,7 +13,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Verdict
 from ztflow.reports.model import Basis, Report
 from ztflow.reports.pairs import nodes_text
-from ztflow.reports.refusals import Refusal, explained, refusals
+from ztflow.reports.refusals import Refusal, Refusals, explained
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
@@ -99,7 +99,7 @@ def denied(flows: Flows) -> Denied:
     """
     view = view_of(flows)
     refused = np.flatnonzero(view.equals("verdict", Verdict.DENIED))
-    rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), refused)
+    rows = tuple(Refusals(view, vertices(view, "workload"), vertices(view, "node"), refused))
     found: dict[tuple[str | None, str | None, str | None], list[Refusal]] = {}
     for row in rows:
         found.setdefault((row.policy, row.error_class, row.summary), []).append(row)
@@ -115,4 +115,4 @@ def denied(flows: Flows) -> Denied:
         for (policy, error_class, what), members in found.items()
     ]
     policies.sort(key=lambda row: (-row.flows, row.policy or "", row.error_class or "", row.what or ""))
-    return Denied(Basis.of(flows, view), tuple(policies), tuple(rows))
+    return Denied(Basis.of(flows, view), tuple(policies), rows)

@@ -14,7 +14,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Verdict
 from ztflow.reports.model import Basis, Report, share
 from ztflow.reports.pairs import nodes_text
-from ztflow.reports.refusals import Refusal, refusals
+from ztflow.reports.refusals import Refusal, Refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
 
@@ -105,7 +105,7 @@ def failures(flows: Flows) -> Failures:
     view = view_of(flows)
     refused = view.equals("verdict", Verdict.FAILED)
     failed, every = np.flatnonzero(refused), view.count(refused)
-    rows = refusals(view, vertices(view, "workload"), vertices(view, "node"), failed)
+    rows = tuple(Refusals(view, vertices(view, "workload"), vertices(view, "node"), failed))
     found: dict[str | None, list[Refusal]] = {}
     for row in rows:
         found.setdefault(row.error_class, []).append(row)
@@ -125,4 +125,4 @@ def failures(flows: Flows) -> Failures:
             )
         )
     classes.sort(key=lambda row: (-row.flows, row.error_class or ""))
-    return Failures(Basis.of(flows, view), tuple(classes), tuple(rows))
+    return Failures(Basis.of(flows, view), tuple(classes), rows)

@@ -19,7 +19,7 @@ from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Paired
 from ztflow.reports.model import Basis, Count, Portion, Report, share
 from ztflow.reports.pairs import nodes_text
-from ztflow.reports.refusals import PORT_NUMBERS, Refusal, explained, refusals, wanted_port
+from ztflow.reports.refusals import PORT_NUMBERS, Refusal, Refusals, explained, wanted_port
 from ztflow.reports.summary import counts_of, parts_of
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import Unit
@@ -206,7 +206,7 @@ def mtls(flows: Flows) -> Mtls:
         paths=counts_of(view, "path"),
         pairs=_pairs(view, ends, kinds),
         plaintext=_plaintext(view, ends, kinds["plaintext"]),
-        refused=tuple(refusals(view, ends, vertices(view, "node"), np.flatnonzero(kinds["plaintext_refused"]))),
+        refused=tuple(Refusals(view, ends, vertices(view, "node"), np.flatnonzero(kinds["plaintext_refused"]))),
     )
 
 

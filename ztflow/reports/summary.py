@@ -22,7 +22,7 @@ from ztflow.reports.lazy_rows import mapped
 from ztflow.reports.model import Basis, Count, Portion, Report, basis_lines, share
 from ztflow.reports.pairs import PairRow, Pairs, known_bytes, nodes_split, nodes_text
 from ztflow.reports.plain import plain
-from ztflow.reports.refusals import Refusal, refusals
+from ztflow.reports.refusals import Refusal, Refusals
 from ztflow.reports.tables import TitledTable, titled
 from ztflow.text.format import ALL_OTHERS, Unit, counted, share_text
 
@@ -114,8 +114,8 @@ class Summary(Report):
     mtls: Mapping[str, Portion]
     paths: tuple[Count, ...]
     pairs: Sequence[PairRow]
-    denied: tuple[Refusal, ...]
-    failed: tuple[Refusal, ...]
+    denied: Sequence[Refusal]
+    failed: Sequence[Refusal]
     unpaired: tuple[Count, ...]
     gaps: tuple[Gap, ...]
     bounds: Bounds | None = None
@@ -351,8 +351,8 @@ def summary(flows: Flows) -> Summary:
         mtls=parts_of(view, mtls_kinds(view)),
         paths=counts_of(view, "path"),
         pairs=Pairs(view, ends, nodes).rows(),
-        denied=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.DENIED)))),
-        failed=tuple(refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.FAILED)))),
+        denied=Refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.DENIED))),
+        failed=Refusals(view, ends, nodes, np.flatnonzero(view.equals("verdict", Verdict.FAILED))),
         unpaired=counts_of(alone, "unpaired_reason"),
         gaps=tuple(Gap(what, count) for what, count in gaps_of(view).items() if count),
     )
