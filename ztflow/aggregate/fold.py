@@ -24,7 +24,6 @@ from ztflow.aggregate.view import View
 from ztflow.columns.dictionaries import NONE, Coded
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import Groups, factorize, group
-from ztflow.memory import give_back
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
@@ -32,8 +31,6 @@ PORTION = 1 << 17
 """Connections folded at once, together with the rows there are."""
 FEW = 1 << 17
 """Connections that are not folded: some 13 MiB of the columns of a summary."""
-_MOST = 1 << 18
-"""Connections folded at once where there are many rows, so that these are looked at less often."""
 _LARGE, _FULL = 1 << 40, 1 << 62
 """Bytes of a connection, and of a row, that stay by themselves: sums of the others cannot pass 64 bits."""
 
@@ -156,7 +153,7 @@ class Fold:
 
     Args:
         shape: What the report tells apart.
-        portion: Connections folded at once, or as many as there are rows by then.
+        portion: Connections folded at once.
         few: So many stay as they are, for that costs less.
 
     Cost: what the report costs. Memory: `few` connections, their columns only, and the rows: as many as there are
@@ -180,7 +177,7 @@ class Fold:
             self._waiting.append(flows.to_arrow().select(self._columns))
             self._rows += len(flows)
         if self._kept is not None or self._rows > self._few:
-            while self._rows >= self._due():
+            while self._rows >= self._portion:
                 self._fold()
 
     def flows(self) -> Flows:
@@ -198,22 +195,17 @@ class Fold:
         made.owners = self._flows.owners
         return made
 
-    def _due(self) -> int:
-        """How many connections are folded next: as many as there are rows, which are folded anew each time."""
-        rows = 0 if self._kept is None else len(self._kept.weights)
-        return max(self._portion, min(rows, _MOST))
-
     def _next(self) -> list[pa.Table]:
         """A portion of what waits, the longest there first."""
         taken: list[pa.Table] = []
-        room = due = self._due()
+        room = self._portion
         while room and self._waiting:
             table = self._waiting.pop(0)
             taken.append(table.slice(0, room))
             room -= taken[-1].num_rows
             if taken[-1].num_rows < table.num_rows:
                 self._waiting.insert(0, table.slice(taken[-1].num_rows))
-        self._rows -= due - room
+        self._rows -= self._portion - room
         return taken
 
     def _fold(self) -> None:
@@ -231,9 +223,10 @@ class Fold:
         ends = {} if kept is None else kept.ends
         self._kept = kept = None
         view = View(_whole(tables), folded)
-        give_back()
         ends = {level: self._named(view, level, rows, ends.get(level)) for level in self._names}
+        view.forget_codes()
         groups = _groups(self._shape, view, ends)
+        view.forget_codes()
         self._values.add(groups.codes[rows:], [_numbers(view, name)[0][rows:] for name in self._shape.each])
         self._kept = _reduced(view, groups, last, ends)
 
@@ -354,7 +347,7 @@ def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
         return labels.array().cast(kind)
     nulls = labels.codes == NONE
     codes = pa.array(labels.codes, mask=nulls) if nulls.any() else pa.array(labels.codes)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(labels.words, kind.value_type))
+    return pa.DictionaryArray.from_arrays(codes, labels.dictionary.cast(kind.value_type))
 
 
 def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends]) -> _Kept:
@@ -366,8 +359,8 @@ def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends])
     final = ended == latest[codes]
     place = np.zeros(count, np.int64)
     np.maximum.at(place, codes[final], last[final])
-    columns = []
-    for field in view.table.schema:
+    columns, schema = [], view.table.schema
+    for field in schema:
         name = field.name
         if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
             columns.append(_words(view.labels(name).take(groups.first), field.type))
@@ -385,7 +378,8 @@ def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends])
         elif name == "duration_ms":
             np.maximum.at(found, codes, values)
         columns.append(pa.array(found, mask=~known[groups.first]).cast(field.type))
-    table = pa.Table.from_arrays(columns, schema=view.table.schema)
+        view.forget(name)
+    table = pa.Table.from_arrays(columns, schema=schema)
     first = groups.first
     named = {level: _Ends(one.source[first], one.target[first], one.size) for level, one in ends.items()}
     return _Kept(table, tally(codes, count, weights=view.weights), place, named)

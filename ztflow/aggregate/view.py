@@ -96,8 +96,14 @@ class View:
         return found
 
     def forget(self, name: str) -> None:
-        """Free the codes of a column that is not looked at again."""
+        """Free a column that is not looked at again."""
+        self.table = self.table.drop_columns([name])
         self._labels.pop(name, None)
+        self._numbers.pop(name, None)
+
+    def forget_codes(self) -> None:
+        """Free the codes of all text columns; they are made anew when asked for, in some nanoseconds a row."""
+        self._labels.clear()
 
     def numbers(self, name: str) -> tuple[npt.NDArray[Any], BoolArray]:
         """A numeric or time column as values (microseconds for times, 0 where null) and the mask of known rows."""
@@ -115,8 +121,19 @@ class View:
         """Rows whose column is not null."""
         kind = self.table.schema.field(name).type
         if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+            if self._rows is None and name not in self._labels:
+                return self._valid(name)
             return self.labels(name).codes >= 0
         return self.numbers(name)[1]
+
+    def _valid(self, name: str) -> BoolArray:
+        column = self.table.column(name)
+        if pa.types.is_dictionary(column.type) and any(chunk.dictionary.null_count for chunk in column.chunks):
+            return self.labels(name).codes >= 0
+        if not column.null_count:
+            return np.ones(len(self), np.bool_)
+        found: BoolArray = column.is_valid().to_numpy()
+        return found
 
     def equals(self, name: str, *texts: str) -> BoolArray:
         """Rows whose text column has one of the values."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.columns.dictionaries import NONE, WordMemory, encoded, per_word, text_hash
+from ztflow.columns.dictionaries import NONE, WordMemory, category, codes_of, encoded, per_word, text_hash
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Codes, FloatArray, Index, IntArray
 from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import verdict_of
@@ -33,7 +33,6 @@ from ztflow.pair.buffers import MATCHED, Unmatched
 from ztflow.pair.features.basic import is_name, numbers_of_time
 from ztflow.pair.features.early_denials import is_failed
 from ztflow.pair.features.full import canonical_order
-from ztflow.pair.sides import HalfColumns, Numbers, Side, category, known_numbers
 
 PAIRED = tuple(word.value for word in Paired)
 """Words of the column `paired`, by code."""
@@ -52,6 +51,9 @@ _CLOSED = pa.array([ErrorClass.WAYPOINT_CLOSED.value])
 _CATEGORIES = frozenset(column.name for column in HALVES if column.type is Type.CATEGORY)
 _ENDPOINT_COLUMNS = tuple(c.name for c in HALVES if c.name.startswith(("src_", "dst_", "hbone_")))
 _FLOW_COLUMN = {logged: name for name, logged in LOGGED_NAMES.items()}
+
+Numbers: TypeAlias = tuple[IntArray, BoolArray]
+"""Numbers, and where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,81 @@ class Decisions:
         return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
+class _HalfColumns:
+    """Columns of a table of halves as plain arrays, each made once; their last entry is that of `NONE`: null.
+
+    Args:
+        halves: The table.
+    """
+
+    def __init__(self, halves: pa.Table) -> None:
+        self.halves = halves
+        self._codes: dict[str, Codes] = {}
+        self._numbers: dict[str, Numbers] = {}
+
+    def words(self, name: str) -> pa.Array:
+        """The dictionary of a category column."""
+        return encoded(self.halves.column(name)).dictionary
+
+    def codes(self, name: str) -> Codes:
+        """Codes of a category column."""
+        if name not in self._codes:
+            self._codes[name] = np.append(codes_of(encoded(self.halves.column(name))), np.int32(NONE))
+        return self._codes[name]
+
+    def numbers(self, name: str) -> Numbers:
+        """Values of a column of numbers or times (microseconds), and where they are known."""
+        if name not in self._numbers:
+            column = self.halves.column(name)
+            values = column.cast(pa.int64())
+            known: BoolArray = np.ones(len(column), np.bool_)
+            if column.null_count:
+                values, known = values.fill_null(0), column.is_valid().to_numpy()
+            self._numbers[name] = np.append(values.to_numpy(), 0), np.append(known, False)
+        return self._numbers[name]
+
+
+class _Side:
+    """The halves of one side.
+
+    Args:
+        columns: Of the table they are in.
+        rows: Their rows, `NONE` where this side was not seen.
+
+    Cost: one gather a column, a few ns a row.
+    """
+
+    def __init__(self, columns: _HalfColumns, rows: IntArray) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._codes: dict[str, Codes] = {}
+
+    def codes(self, name: str) -> Codes:
+        """Codes of a category column, `NONE` for null."""
+        if name not in self._codes:
+            self._codes[name] = self._columns.codes(name)[self._rows]
+        return self._codes[name]
+
+    def category(self, name: str) -> pa.DictionaryArray:
+        """A category column."""
+        return category(self.codes(name), self._columns.words(name))
+
+    def numbers(self, name: str) -> Numbers:
+        """Values of a column of numbers or times, and where they are known."""
+        values, known = self._columns.numbers(name)
+        return values[self._rows], known[self._rows]
+
+    def texts(self, name: str) -> pa.ChunkedArray:
+        """A text column."""
+        missing = self._rows == NONE
+        return self._columns.halves.column(name).take(pa.array(self._rows, mask=missing if missing.any() else None))
+
+
+def _known_numbers(values: IntArray, known: BoolArray) -> pa.Array:
+    """A column of numbers, null where they are not known."""
+    return pa.array(values, mask=None if known.all() else ~known)
+
+
 def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> pa.Table:
     """The flows table (`schema.FLOWS`) of these decisions, in their order; nodes are not placed yet.
 
@@ -91,8 +168,8 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
 
     Cost: one gather per column and side; Python only per distinct text.
     """
-    halves_by = HalfColumns(halves)
-    out, inn, next_hop = (Side(halves_by, rows) for rows in (decisions.outbound, decisions.inbound, decisions.next_hop))
+    by = _HalfColumns(halves)
+    out, inn, next_hop = (_Side(by, rows) for rows in (decisions.outbound, decisions.inbound, decisions.next_hop))
     count = len(decisions.outbound)
 
     def codes(name: str) -> Codes:
@@ -103,20 +180,20 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
 
     def either(name: str) -> pa.Array:
         if name in _CATEGORIES:
-            return category(codes(name), halves_by.words(name))
-        return known_numbers(*_either(out.numbers(name), inn.numbers(name)))
+            return category(codes(name), by.words(name))
+        return _known_numbers(*_either(out.numbers(name), inn.numbers(name)))
 
     tracked = _tracked(halves, out, inn)
     end, duration = (_either(out.numbers(name), inn.numbers(name)) for name in ("time", "duration_ms"))
     host = codes("hbone_host")
     columns: dict[str, Any] = {_FLOW_COLUMN.get(name, name): either(name) for name in _ENDPOINT_COLUMNS}
     columns |= {
-        "end": known_numbers(*end),
-        "start": known_numbers(end[0] - duration[0] * 1000, end[1] & duration[1]),
-        "request_bytes": known_numbers(*_either(out.numbers("bytes_sent"), inn.numbers("bytes_recv"))),
-        "response_bytes": known_numbers(*_either(out.numbers("bytes_recv"), inn.numbers("bytes_sent"))),
-        "duration_ms": known_numbers(*duration),
-        "inbound_duration_ms": known_numbers(*inn.numbers("duration_ms")),
+        "end": _known_numbers(*end),
+        "start": _known_numbers(end[0] - duration[0] * 1000, end[1] & duration[1]),
+        "request_bytes": _known_numbers(*_either(out.numbers("bytes_sent"), inn.numbers("bytes_recv"))),
+        "response_bytes": _known_numbers(*_either(out.numbers("bytes_recv"), inn.numbers("bytes_sent"))),
+        "duration_ms": _known_numbers(*duration),
+        "inbound_duration_ms": _known_numbers(*inn.numbers("duration_ms")),
         "path": _path(host, _elsewhere(halves, out, inn, memory), halves, tracked, memory),
         "mtls": pa.array(host != NONE, mask=~tracked),
         "src_node": out.category("ztunnel_node"),
@@ -128,7 +205,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
         "confidence": pa.array(decisions.confidence, mask=np.isnan(decisions.confidence)),
         "unpaired_reason": category(decisions.reason, REASONS),
         "next_hop_file": next_hop.category("source_file"),
-        "next_hop_line": known_numbers(*next_hop.numbers("line_number")),
+        "next_hop_line": _known_numbers(*next_hop.numbers("line_number")),
         "locality": category(np.zeros(count, np.int32), (NodeLocality.UNKNOWN.value,)),
         "zone_locality": category(np.zeros(count, np.int32), (ZoneLocality.UNKNOWN.value,)),
     }
@@ -136,7 +213,7 @@ def build_flows(halves: pa.Table, decisions: Decisions, memory: WordMemory) -> p
         columns[f"{name}_error"] = side.texts("error")
         columns[f"{name}_ztunnel"] = side.category("ztunnel_pod")
         columns[f"{name}_file"] = side.category("source_file")
-        columns[f"{name}_line"] = known_numbers(*side.numbers("line_number"))
+        columns[f"{name}_line"] = _known_numbers(*side.numbers("line_number"))
     columns["dialled"] = _dialled(out, tracked)
     columns |= _outcome(halves, out, inn, columns["outbound_error"], columns["inbound_error"], decisions.reason)
     arrays = [
@@ -152,7 +229,7 @@ def _either(first: Numbers, second: Numbers) -> Numbers:
     return first if known.all() else (np.where(known, first[0], second[0]), known | second[1])
 
 
-def _pod(halves: pa.Table, side: Side, end: str) -> pa.DictionaryArray:
+def _pod(halves: pa.Table, side: _Side, end: str) -> pa.DictionaryArray:
     """`namespace/name` where both are known: at the end that is local to the writer, the workload is the pod."""
     namespace, workload = side.codes(f"{end}_namespace"), side.codes(f"{end}_workload")
     both = (namespace != NONE) & (workload != NONE)
@@ -166,7 +243,7 @@ def _pod(halves: pa.Table, side: Side, end: str) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(code.indices, words, safe=False)
 
 
-def _tracked(halves: pa.Table, out: Side, inn: Side) -> BoolArray:
+def _tracked(halves: pa.Table, out: _Side, inn: _Side) -> BoolArray:
     """Whether the connection was tracked to its end, as opposed to refused early."""
     words = encoded(halves.column("message")).dictionary.to_pylist()
     complete = words.index(Message.COMPLETE.value) if Message.COMPLETE.value in words else NONE - 1
@@ -174,7 +251,7 @@ def _tracked(halves: pa.Table, out: Side, inn: Side) -> BoolArray:
     return result
 
 
-def _elsewhere(halves: pa.Table, out: Side, inn: Side, memory: WordMemory) -> BoolArray:
+def _elsewhere(halves: pa.Table, out: _Side, inn: _Side, memory: WordMemory) -> BoolArray:
     """Whether the client's side dialled another address than the authority's, and what is there did not refuse."""
     host, address = (
         memory.by_word(name, encoded(halves.column(name)).dictionary, text_hash, np.uint64)[out.codes(name)]
@@ -199,7 +276,7 @@ def _path(
     return category(path, PATHS)
 
 
-def _dialled(out: Side, tracked: BoolArray) -> pa.DictionaryArray:
+def _dialled(out: _Side, tracked: BoolArray) -> pa.DictionaryArray:
     """What the client's side says was dialled: docs/reference/ztunnel-log.md#what-the-fields-mean."""
     service, address = (DIALLED.index(word) for word in (Dialled.SERVICE, Dialled.ADDRESS))
     codes = np.where(out.codes("dst_service") == NONE, address, service)
@@ -208,8 +285,8 @@ def _dialled(out: Side, tracked: BoolArray) -> pa.DictionaryArray:
 
 def _outcome(
     halves: pa.Table,
-    out: Side,
-    inn: Side,
+    out: _Side,
+    inn: _Side,
     out_error: pa.ChunkedArray,
     in_error: pa.ChunkedArray,
     reason: IntArray,
@@ -246,6 +323,33 @@ def _closed_by_waypoint(error: pa.ChunkedArray, reason: IntArray) -> BoolArray:
     if stranger.any():
         result |= stranger & per_word(error, closed_by_envoy, np.bool_)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Flows that are decided and not built yet: building them needs nothing of pairing, so another thread may do it.
+
+    Attributes:
+        halves: The rows the decisions are about.
+        decisions: Which half belongs to which.
+    """
+
+    halves: pa.Table
+    decisions: Decisions
+
+    def __len__(self) -> int:
+        """How many flows."""
+        return len(self.decisions.outbound)
+
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows, in order of their end, ties canonically; flows without a time last."""
+        if not len(self):
+            return FLOWS_SCHEMA.empty_table()
+        table, made = self.halves, self.decisions
+        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
+        end = numbers_of_time(table)[told_by]
+        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
+        return build_flows(table, made.take(order), memory)
 
 
 PerPair: TypeAlias = float | IntArray | FloatArray
@@ -299,22 +403,19 @@ class DecisionRecorder:
         )
         self._unmatched.status[index] = MATCHED
 
-    def flows(self, memory: WordMemory) -> pa.Table:
-        """The flows of all decisions, in order of their end, ties canonically; flows without a time last."""
-        if not self._parts:
-            return FLOWS_SCHEMA.empty_table()
-        names = Decisions.__dataclass_fields__
-        parts = self._parts
+    def decided(self) -> Decided:
+        """All decisions, and the halves they are about as they are now."""
+        names, parts = Decisions.__dataclass_fields__, self._parts
         made = (
             parts[0]
             if len(parts) == 1
-            else Decisions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+            else Decisions(*(np.concatenate([getattr(part, name) for part in parts] or [[]]) for name in names))
         )
-        table = self._unmatched.table
-        told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
-        end = numbers_of_time(table)[told_by]
-        order = canonical_order(np.where(end == NO_TIME, AFTER_ALL, end), told_by, table)
-        return build_flows(table, made.take(order), memory)
+        return Decided(self._unmatched.table, made)
+
+    def flows(self, memory: WordMemory) -> pa.Table:
+        """The flows of all decisions; see `Decided.flows`."""
+        return self.decided().flows(memory)
 
 
 def _column(value: PerPair | list[int], count: int) -> IntArray:

@@ -95,7 +95,8 @@ class Summary(Report):
         zones: `same_zone`, `cross_zone` and `unknown` shares; None when no zone is known at all.
         mtls: Shares of the kinds in `encryption.ENCRYPTION`, and `unknown`.
         paths: Connections by path; None is a path the log does not tell.
-        pairs: Who talks to whom, by workload, busiest first.
+        pairs: Who talks to whom, by workload, busiest first. These rows, and those of what was refused, are made when
+            they are looked at, and read like a tuple.
         denied: What was refused by policy.
         failed: What failed otherwise.
         unpaired: Halves without a partner, by reason.

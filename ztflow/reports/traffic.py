@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import add
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class Traffic(Report):
     Attributes:
         by: Level of the names.
         talkers: Every vertex, in the order asked for.
-        pairs: Every (source, destination).
+        pairs: Every (source, destination), likewise. Rows are made when they are looked at, and read like a tuple.
         endpoints: Services with more than one endpoint seen, by pod.
         span: The time the rates are over.
         step_seconds: Length of a step of the timeline; None when no time is known.
@@ -180,7 +180,7 @@ def traffic(
     flows: Flows,
     by: str = "workload",
     *,
-    sort: Order = "bytes",
+    sort: Literal["bytes", "flows"] = "bytes",
     every: str | timedelta | None = None,
 ) -> Traffic:
     """Who talks most.
