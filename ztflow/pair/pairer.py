@@ -29,7 +29,8 @@ from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.exact_evidence import ConnectRequests, traced_pairs
 from ztflow.pair.features.basic import BasicFeatures, basic_features, hashes_of
 from ztflow.pair.features.full import full_features
-from ztflow.pair.output import EXACT, Decided, DecisionRecorder
+from ztflow.pair.flow_table import EXACT, Decided
+from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.parameters import DEFAULTS, PairingParameters
 from ztflow.pair.stages.isolated import find_isolated, graded
 from ztflow.pair.stages.per_epoch import EpochStages
