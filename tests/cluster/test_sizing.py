@@ -15,6 +15,9 @@ class Cluster:
     def __init__(self, *workers):
         self.workers = workers
 
+    def nthreads(self):
+        return {at: some for at, (some, _) in enumerate(self.workers)}
+
     def scheduler_info(self):
         return {
             "workers": {at: {"nthreads": some, "memory_limit": most} for at, (some, most) in enumerate(self.workers)}

@@ -21,6 +21,7 @@ class Here:
 
     def submit(self, function, *args, pure, key=None, workers=None, allow_other_workers=False):
         assert not pure
+        assert workers or not allow_other_workers, "Dask refuses that"
         if isinstance(function, itemgetter):
             return Done(self, function(*_results(args)))
         made = cloudpickle.dumps(function(*cloudpickle.loads(cloudpickle.dumps(_results(args)))))

@@ -7,10 +7,13 @@
     pairing   `pair.by_group`, step after step; clock offsets and chains of all between     workers
     placing   flows on their nodes, by what all lines tell; in stretches of time            workers
     saving    stretches as Parquet files, where that is asked for                           workers
+    sizing    how large blocks and parts are, by what workers may take                      here
+    sending   tables from worker to worker, in half the bytes                               workers
     engine    which task comes after which, and what is put together between them           here
     progress  how much of all that is done                                                  here
 
-A task costs Dask some milliseconds, wherever it runs: there are few, and large ones.
+A task costs Dask some milliseconds, wherever it runs: there are few, and large ones. What takes a part of a result runs
+where that is (`connect.at_hand`), for Dask would move all of it.
 
 Dask moves results, keeps them on disk where a worker's memory is full, and makes those anew that a lost worker had. So
 a task never changes what it was given, and nothing that counts is kept outside of results. `connect` finds the cluster.

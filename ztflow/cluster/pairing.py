@@ -111,7 +111,8 @@ def _beside(
 
     Each worker has as many of them as any other. Dask would rather move one than have it wait for the task before.
     """
-    return client.submit(function, *given, workers=[*where[large.key]] or None, allow_other_workers=True, pure=False)
+    workers = [*where.get(large.key, ())]  # none, where it has just been lost
+    return client.submit(function, *given, workers=workers or None, allow_other_workers=bool(workers), pure=False)
 
 
 _NONE_CHAINED: Final = Chained(np.zeros(0, np.intp), [], np.zeros(0, np.int64), np.zeros(0, np.intp))

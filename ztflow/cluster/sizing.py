@@ -49,9 +49,10 @@ class Sizes:
     @classmethod
     def of(cls, client: Client, block: int | None = None, rows: int | None = None) -> Sizes:
         """Those for the workers of a cluster; the one with the least memory counts."""
+        threads = client.nthreads().values()  # of all workers; some versions tell the rest of a few only
         about = client.scheduler_info()["workers"].values()
         limits = [one["memory_limit"] // one["nthreads"] for one in about if one["memory_limit"]]
-        return cls(max(1, sum(one["nthreads"] for one in about)), min(limits, default=_UNLIMITED), block, rows)
+        return cls(max(1, sum(threads)), min(limits, default=_UNLIMITED), block, rows)
 
     @property
     def most_rows(self) -> int:

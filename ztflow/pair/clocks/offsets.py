@@ -24,7 +24,6 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import BoolArray, FloatArray, Index, IntArray, UIntArray
 from ztflow.columns.group_statistics import crowds, quantiles
-from ztflow.pair.clocks.solving import solve
 from ztflow.pair.features.basic import combine
 from ztflow.pair.reach import REACH
 
@@ -148,7 +147,7 @@ def estimate(
         parameters: The figures.
         usual_delay: Delay where nothing is known.
 
-    Cost: some sorts of the differences; linear systems of the ztunnels, a dozen (300: 0.1 s, see `solving`).
+    Cost: some sorts of the differences; linear systems of the ztunnels, a dozen (300: 0.1 s, see `sparse`).
     """
     names, ends = _coded((isolated, bursts, crowd))
     directed = pairs, laid, everyone = tuple(_Directed.of(*one, len(names)) for one in ends)
@@ -158,7 +157,7 @@ def estimate(
         return Offsets(names[:0], nothing[:0], *_delays(names, *ends[0], nothing, parameters, usual_delay), usual_delay)
     between = _between(apart, pairs, laid, everyone, parameters, usual_delay)
     a, b = apart // len(names), apart % len(names)
-    solved = solve(len(names), a, b, *between, rounds=parameters.rounds, faint=parameters.faint)
+    solved = _solve(len(names), a, b, *between, parameters)
     offsets = np.rint(solved).astype(np.int64)
     return Offsets(names, offsets, *_delays(names, *ends[0], offsets, parameters, usual_delay), usual_delay)
 
@@ -292,3 +291,38 @@ def _between(
     below = trust_there * there + trust_back * back + prior * expected
     determinant = one * three - two**2
     return (three * right - two * below) / determinant, np.sqrt(three / determinant)
+
+
+_DENSE: Final = 200
+"""Ztunnels up to which a dense system is solved: a dozen times in some 20 ms."""
+
+
+def _solve(
+    size: int, a: Index, b: Index, difference: FloatArray, spread: FloatArray, parameters: ClockParameters
+) -> FloatArray:
+    """Offsets in the graph of ztunnels by least absolute deviations, mean 0; one wrong edge of a cycle is outvoted."""
+    weight: FloatArray = 1 / spread**2
+    solution: FloatArray = np.zeros(size)
+    graph = None
+    if size > _DENSE:
+        from ztflow.pair.clocks.sparse import Graph
+
+        graph = Graph(size, a, b)
+    for _ in range(parameters.rounds):
+        faint = parameters.faint * float(weight.min())
+        found = None if graph is None else graph.solved(weight, faint, difference, solution)
+        solution = _eliminated(size, a, b, weight, faint, difference) if found is None else found
+        off = np.abs(solution[a] - solution[b] - difference)
+        weight = 1 / (spread * np.maximum(off, spread))
+    return solution
+
+
+def _eliminated(size: int, a: Index, b: Index, weight: FloatArray, faint: float, difference: FloatArray) -> FloatArray:
+    """What `sparse.Graph.solved` gives, of a dense system. Cost: the third power of the ztunnels."""
+    system, right = np.zeros((size, size)), np.zeros(size)
+    for i, j, sign in ((a, b, 1), (b, a, -1)):
+        np.add.at(system, (i, i), weight)
+        np.add.at(system, (i, j), -weight)
+        np.add.at(right, i, sign * weight * difference)
+    system[np.diag_indices(size)] += faint  # holds the mean of what hangs together at 0
+    return np.linalg.solve(system, right).astype(np.float64)

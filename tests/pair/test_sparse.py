@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.pair.clocks import solving
+from ztflow.pair.clocks import offsets, sparse
 from ztflow.pair.clocks.offsets import CLOCKS
-from ztflow.pair.clocks.solving import System, solve
 
 
 def mesh(seed, size, edges, *, apart=1, largest=1e6):
@@ -33,13 +33,13 @@ def test_conjugate_gradients_find_what_elimination_finds(seed, size, edges, apar
     if not len(a):
         return
     weight = 1 / spread**2
-    system = System(size, a, b, weight, CLOCKS.faint * weight.min())
-    right = system.at_ends(weight * difference)
+    faint = CLOCKS.faint * weight.min()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solving, "_STEPS", 100)  # few ztunnels can take more than some for each
-        found = system.approached(right, np.zeros(size), solving._meshes(size, a, b))
+        patch.setattr(sparse, "_STEPS", 100)  # few ztunnels can take more than some for each
+        found = sparse.Graph(size, a, b).solved(weight, faint, difference, np.zeros(size))
     assert found is not None
-    off = found - system.solved(right)  # elimination loses the mean of what hangs together, by which nothing is meant
+    exact = offsets._eliminated(size, a, b, weight, faint, difference)
+    off = found - exact  # elimination loses the mean of what hangs together, by which nothing is meant
     assert np.abs(off[a] - off[b]).max() <= 0.01 + 1e-7 * largest
     assert abs(found.sum()) <= 1e-9 * largest
 
@@ -50,8 +50,8 @@ def test_all_rounds_give_the_same_offsets_either_way(monkeypatch, largest):
     difference[:200] += 50 * largest  # wrong ones, to be outvoted
     made = []
     for dense in (0, 1_000):
-        monkeypatch.setattr(solving, "_DENSE", dense)
-        made.append(solve(150, a, b, difference, spread, rounds=CLOCKS.rounds, faint=CLOCKS.faint))
+        monkeypatch.setattr(offsets, "_DENSE", dense)
+        made.append(offsets._solve(150, a, b, difference, spread, CLOCKS))
     off = made[0] - made[1]
     assert np.abs(off - off.mean()).max() < 0.5
 
@@ -59,15 +59,15 @@ def test_all_rounds_give_the_same_offsets_either_way(monkeypatch, largest):
 def test_five_thousand_ztunnels_take_no_minute():
     clocks, a, b, difference, spread = mesh(3, 5_000, 60_000)
     start = time.process_time()
-    found = solve(5_000, a, b, difference, spread, rounds=CLOCKS.rounds, faint=CLOCKS.faint)
+    found = offsets._solve(5_000, a, b, difference, spread, CLOCKS)
     assert time.process_time() - start < 15, "dense systems of that size take most of a minute"
     off = np.abs(found - (clocks - clocks.mean()))
     assert np.median(off) < 1_000
 
 
 def test_what_takes_too_many_steps_is_solved_by_elimination(monkeypatch):
-    monkeypatch.setattr(solving, "_STEPS", 0)
-    monkeypatch.setattr(solving, "_DENSE", 0)
+    monkeypatch.setattr(sparse, "_STEPS", 0)
+    monkeypatch.setattr(offsets, "_DENSE", 0)
     a = np.arange(99)
-    found = solve(100, a, a + 1, np.full(99, -10.0), np.full(99, 100.0), rounds=2, faint=CLOCKS.faint)
+    found = offsets._solve(100, a, a + 1, np.full(99, -10.0), np.full(99, 100.0), replace(CLOCKS, rounds=2))
     assert np.diff(found) == pytest.approx(np.full(99, 10.0), abs=0.1)
