@@ -1,9 +1,11 @@
-"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--block 32] [--plain] [--once]`.
+"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--plain] [--once] [--memory 2G]`.
 
 Reads a log (`make_log.py`) with workers on this machine and prints, for each number of workers, the time by the clock,
-the processor time a line of the workers, of the busiest one and of this process; bytes that were sent on to be paired,
-a line; and how many flows came out. `--plain` first reads it without the engine, which all of that is compared with. A
-longer log tells whether a line costs the same.
+the processor time a line of the workers, of the busiest one and of this process; bytes of columns that were parted to
+be paired, a line; the largest worker's memory; what other programs took of the
+machine meanwhile, because that falsifies the clock; and how many flows came out. `--plain` first reads it without the
+engine, which all of that is compared with. A longer log tells whether a line costs the same. `--memory` is that of each
+worker.
 
 Every reading asks for the data set that the workers write, so what one process can take in is not what is measured;
 the plain one writes a Parquet file. Each is done twice and the second time counts: what a process loads once is no cost
@@ -14,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from distributed import Client
@@ -23,6 +27,7 @@ from distributed import Client
 from ztflow.api import iter_flows
 from ztflow.cluster import Reading
 from ztflow.cluster.connect import local_workers
+from ztflow.filters.quantities import parse_size
 from ztflow.model.tables import FLOWS_SCHEMA
 from ztflow.read import ReadReport
 from ztflow.writers import open_writer
@@ -47,18 +52,47 @@ def plain(log: str, folder: str) -> tuple[float, float, int, int]:
     return time.perf_counter() - start, spent() - used, report.stats.access, count
 
 
-def with_workers(
-    log: str, folder: str, count: int, block: int | None, times: int
-) -> tuple[float, list[float], float, Reading]:
-    """Seconds by the clock, of each worker's processor and of this one's; and the reading."""
-    with local_workers(count) as cluster, Client(cluster, set_as_default=False) as client:
-        for _ in range(times):
-            start, used, before = time.perf_counter(), spent(), client.run(spent)
-            reading = Reading([log], None, client, block=None if block is None else block << 20)
-            reading.save(f"{folder}/{count}")
-            clock, here = time.perf_counter() - start, spent() - used
-            workers = [after - before[name] for name, after in client.run(spent).items()]
-        return clock, workers, here, reading
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One reading: seconds by the clock, of each worker's processor, of this one's, of other programs'; and so on."""
+
+    clock: float
+    workers: list[float]
+    here: float
+    others: float
+    memory: int
+    reading: Reading
+
+
+def with_workers(log: str, folder: str, count: int, asked: argparse.Namespace, times: int) -> Measured:
+    """What the last of some readings took."""
+    block = None if asked.block is None else asked.block << 20
+    memory = None if asked.memory is None else parse_size(asked.memory)
+    with local_workers(count, memory) as cluster, Client(cluster, set_as_default=False) as client:
+        for _ in range(times - 1):
+            Reading([log], None, client, block=block).save(f"{folder}/{count}")
+        start, used, machine, before = time.perf_counter(), spent(), busy(), client.run(of_worker)
+        reading = Reading([log], None, client, block=block)
+        reading.save(f"{folder}/{count}")
+        clock, here = time.perf_counter() - start, spent() - used
+        after = client.run(of_worker)
+    took = [after[name][0] - one[0] for name, one in before.items()]
+    others = busy() - machine - sum(took) - here
+    return Measured(clock, took, here, others, max(one[1] for one in after.values()), reading)
+
+
+def of_worker() -> tuple[float, int]:
+    """Processor time, and the most memory the process had; so far."""
+    return spent(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def busy() -> float:
+    """Seconds that all processors worked since the machine was started; 0 where there is no /proc."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0.0
+    user, nice, system, _, _, *interrupts = map(int, stat.read_text().split("\n", 1)[0].split()[1:8])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -66,6 +100,7 @@ def main() -> None:
     options.add_argument("log")
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     options.add_argument("--block", type=int, help="MiB; by the size of the log unless given")
+    options.add_argument("--memory", help="of each worker: 2G; an equal share of the machine's unless given")
     options.add_argument("--plain", action="store_true")
     options.add_argument("--once", action="store_true")
     asked = options.parse_args()
@@ -78,16 +113,17 @@ def main() -> None:
             print(f"plain      {clock:7.1f} s  {1e6 * used / lines:6.2f} µs of processor a line, {flows:,} flows")
         first = None
         for count in asked.workers:
-            clock, workers, here, reading = with_workers(asked.log, folder, count, asked.block, times)
-            report = reading.report
+            made = with_workers(asked.log, folder, count, asked, times)
+            clock, workers, here, report = made.clock, made.workers, made.here, made.reading.report
             lines, flows = report.stats.access, (report.paired_flows or 0) + (report.unpaired_halves or 0)
             first = clock if first is None else first
             compared = "" if base is None else f", {(sum(workers) + here) / lines / base:.2f} of plain"
             took, busiest, own = (1e6 * used / lines for used in (sum(workers), max(workers), here))
             print(
                 f"{count} worker{'s' * (count > 1)}  {clock:7.1f} s  {took:6.2f} + {own:.2f} µs a line "
-                f"(workers + here; busiest {busiest:.2f}){compared}, {reading.shuffled / lines:.0f} B sent on a line, "
-                f"{first / clock:.2f} x, {flows:,} flows",
+                f"(workers + here; busiest {busiest:.2f}){compared}, {made.reading.shuffled / lines:.0f} B parted "
+                f"a line, {made.memory >> 20} MB a worker, {first / clock:.2f} x, "
+                f"others took {made.others / clock:.2f} processors, {flows:,} flows",
                 flush=True,
             )
 

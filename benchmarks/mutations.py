@@ -73,7 +73,7 @@ MUTATIONS = (
     ),
     Mutation(
         "clocks: contradictions keep their weight",
-        "ztflow/pair/clocks/offsets.py",
+        "ztflow/pair/clocks/solving.py",
         "weight = 1 / (spread * np.maximum(off, spread))",
         "weight = 1 / spread**2",
         ("tests/pair/test_clocks.py",),

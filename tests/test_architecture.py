@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("parse",),
     ("kernel", "waypoint"),
     ("read",),
+    ("runs",),
     ("place", "pair", "spill"),
     ("aggregate", "writers"),
     ("filters",),

@@ -14,6 +14,7 @@ from truth import logs
 import ztflow
 from ztflow import memory, spill
 from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.runs import Runs
 from ztflow.spill import EndOrder, LogOrder
 
 
@@ -29,6 +30,39 @@ def test_slices_are_in_order_and_lose_nothing(batches, limit):
         for batch in rows:
             kept.add(table(batch))
         assert lines_of(kept.slices()) == sorted(n for batch in batches for n in batch)
+
+
+def test_lines_that_come_in_order_go_to_disk_sooner_than_those_that_have_to_be_sorted():
+    rows = [[connection(line=n)[0] | {"time": n} for n in range(start, start + 20)] for start in range(0, 200, 18)]
+    same = [[connection(line=n)[0] | {"time": n} for n in range(20)] for _ in rows]
+    size = table(rows[0]).get_total_buffer_size()
+    for batches, sooner in ((rows, True), (same, False)):
+        with LogOrder(limit=100 * size, in_order=4 * size) as kept:
+            for batch in batches:
+                kept.add(table(batch))
+            assert bool(kept._away) is sooner
+            assert lines_of(kept.slices()) == sorted(row["line_number"] for batch in batches for row in batch)
+
+
+def test_columns_that_hold_nothing_take_no_room_on_disk_and_come_back_as_they_were():
+    halves = table([connection(client=n)[0] | {"time": n} for n in range(2000)])
+    empty = [name for name in halves.column_names if halves.column(name).null_count == len(halves)]
+    held = halves.set_column(
+        halves.schema.get_field_index("src_ip"), "src_ip", pa.nulls(len(halves), halves.schema.field("src_ip").type)
+    )
+    runs, fewer = Runs("time", 1 << 16), Runs("time", 1 << 16)
+    try:
+        stretches = runs.write(held.combine_chunks())
+        read = pa.concat_tables(map(runs.read, stretches))
+        assert read.schema == held.schema
+        assert read.to_pylist() == held.to_pylist()
+        assert len(stretches) > 1
+        smaller = fewer.write(held.drop_columns([*empty, "src_ip"]).combine_chunks())
+        full, less = (sum(path.stat().st_size for path in {one.path for one in some}) for some in (stretches, smaller))
+        assert full < less * 1.2
+    finally:
+        runs.remove()
+        fewer.remove()
 
 
 def test_rows_without_a_time_come_last():

@@ -30,6 +30,7 @@ class Budget:
     Attributes:
         bound: Bytes in all.
         halves: Bytes of access lines before they go to disk.
+        in_order: The same while they come in order of time: then those on disk do not lie across each other.
         portion: Bytes of access lines, or of flows, that are worked on together.
         flows: Bytes of flows that are held back, because one that ended before them may still come, before they go to
             disk.
@@ -42,6 +43,7 @@ class Budget:
 
     bound: int
     halves: int
+    in_order: int
     portion: int
     flows: int
     ends: int
@@ -80,8 +82,9 @@ def budget(bound: int) -> Budget:
     return Budget(
         bound=bound,
         halves=spare * 3 // 8,
-        portion=spare // 14,
-        flows=spare // 12,
+        in_order=spare * 3 // 32,
+        portion=spare // 32,
+        flows=spare // 30,
         ends=spare // 5 // _END,
         pending=spare // 2,
         waiting=capacity(spare // 2, _ROW),
@@ -112,19 +115,19 @@ def keep_below(bound: int) -> None:
     Cost: some microseconds, or milliseconds where memory has grown since the last time.
     """
     global _left, _enough  # noqa: PLW0603 - memory is the process's, not a caller's
-    _enough = bound * 5 // 8
+    _enough = bound * 5 // 8  # beyond it nothing is done ahead
     if sys.platform != "linux":
         return
     with suppress(OSError, ValueError):
         resident = _resident()
         _left = min(_left, resident)
-        if resident > max(_enough, _left + _SLACK):
+        if resident > max(bound * 9 // 16, _left + _SLACK):
             give_back()
             _left = _resident()
 
 
 def plenty() -> bool:
-    """Whether there is room to work ahead: less of the bound kept last is in use than where `keep_below` begins."""
+    """Whether there is room to work ahead: what was freed has been returned, and less than 5/8 of a bound is in use."""
     with suppress(OSError, ValueError):
         return not _enough or _resident() < _enough
     return True  # nobody can tell

@@ -1,8 +1,7 @@
 """Sorts rows by time with bounded memory: halves before pairing, flows after it.
 
 `LogOrder` takes halves in any order and gives them back in slices of log time. `EndOrder` holds flows back until none
-that ends earlier can come. Past a limit both keep sorted runs in temporary files (Arrow IPC), which `Runs` writes and
-reads.
+that ends earlier can come. Past a limit both keep sorted runs in temporary files (`runs.Runs`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,120 +16,29 @@ import numpy as np
 import pyarrow as pa
 
 from ztflow.columns.dictionaries import without_unused
-from ztflow.columns.dtypes import AFTER_ALL, IntArray
-from ztflow.columns.timestamps import micros_of
-from ztflow.files.placing import told
-from ztflow.files.scratch import Scratch, temporary_folder
+from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.memory import DEFAULT
 from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.runs import Runs, Stretch, times_of
 
-STRETCHES = 6
+STRETCHES = 3
 """Stretches of runs on disk in one slice, about: a stretch is what has to be read to find a slice's edge."""
-_NO_ROOM = "what does not fit in memory waits there; set TMPDIR to a folder with room"
 ACROSS = 4
 """Batches that may lie across one instant and still go to disk as they are; more are sorted among each other first."""
+NEIGHBOURS = 2
+"""Batches that lie across one instant where lines come in order: the last of one are later than the first of the next.
+Where they do not, much has to be sorted together, or each slice would need a stretch of a great many runs."""
 PIECES = 8
 """So many pieces are sorted one after the other: only one of them is copied at a time."""
-REPEATED = 4
-"""Times the words of a column have to occur, on average, for it to go to disk as codes; else it goes as text, for the
-words of codes come whole with each stretch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of a table on disk, between which times its rows lie, and about what they take in memory."""
-
-    path: Path
-    number: int
-    first: int
-    last: int
-    rows: int
-    size: int
-
-
-def _times(table: pa.Table, name: str) -> IntArray:
-    """The time column as integers; rows without a time after all others."""
-    return micros_of(table.column(name), AFTER_ALL)
 
 
 def _sorted(table: pa.Table, name: str) -> pa.Table:
-    times = _times(table, name)
+    times = times_of(table, name)
     if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
         return table
-    return table.take(pa.array(np.argsort(times, kind="stable")))
-
-
-class Runs:
-    """Tables in temporary files, read back stretch by stretch; `remove` deletes the files.
-
-    Args:
-        time: The column of their time, by which they are sorted, at least roughly.
-        size: Bytes of a stretch, about.
-    """
-
-    def __init__(self, time: str, size: int) -> None:
-        self._time = time
-        self._size = size
-        self._count = 0
-        self._folder: Scratch | None = None
-
-    def remove(self) -> None:
-        """Delete the files."""
-        if self._folder is not None:
-            self._folder.remove()
-            self._folder = None
-
-    def write(self, table: pa.Table) -> list[Stretch]:
-        """Write a table of one dictionary a column; what it is in stretches, in order of the rows.
-
-        Raises:
-            OutputError: The place for temporary files is full, missing or not to be written to.
-        """
-        parent = temporary_folder() if self._folder is None else self._folder.path.parent
-        with told(str(parent), _NO_ROOM):
-            if self._folder is None:
-                self._folder = Scratch(parent)
-            self._count += 1
-            return self._written(table, self._folder.path / f"{self._count}.arrow")
-
-    def _written(self, table: pa.Table, path: Path) -> list[Stretch]:
-        times = _times(table, self._time)
-        each = max(1, table.get_total_buffer_size() // table.num_rows)
-        rows = max(1, self._size // each)
-        table = _as_text(table)
-        stretches = []
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            for number, start in enumerate(range(0, table.num_rows, rows)):
-                stop = min(start + rows, table.num_rows)
-                writer.write_table(table.slice(start, stop - start), max_chunksize=rows)
-                first, last = int(times[start:stop].min()), int(times[start:stop].max())
-                stretches.append(Stretch(path, number, first, last, stop - start, each * (stop - start)))
-        return stretches
-
-    def read(self, stretch: Stretch) -> pa.Table:
-        """A stretch, most of it still in its file until it is looked at."""
-        with pa.memory_map(str(stretch.path)) as source:
-            table = pa.Table.from_batches([pa.ipc.open_file(source).get_batch(stretch.number)])
-        for number, field in enumerate(table.schema):
-            if (field.metadata or {}).get(_CODED):
-                column = table.column(number).dictionary_encode()
-                table = table.set_column(number, pa.field(field.name, column.type), column)
-        return table
-
-
-_CODED = b"coded"
-"""Mark of a column that is text on disk and has codes in memory."""
-
-
-def _as_text(table: pa.Table) -> pa.Table:
-    """The table with codes only where words repeat."""
-    for number, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            column = table.column(number).chunk(0)
-            if REPEATED * len(column.dictionary) > len(column) - column.null_count:
-                text = column.cast(field.type.value_type)
-                table = table.set_column(number, pa.field(field.name, text.type, metadata={_CODED: b"1"}), text)
-    return table
+    order = pa.array(np.argsort(times, kind="stable"))
+    moved = [column if column.null_count == len(column) else column.take(order) for column in table.columns]
+    return pa.Table.from_arrays(moved, schema=table.schema)
 
 
 class _Ordering:
@@ -170,12 +77,16 @@ class LogOrder(_Ordering):
 
     Args:
         limit: Bytes of halves in memory.
+        in_order: The same while no more than `NEIGHBOURS` batches lie across one instant; `limit` unless given.
         portion: Bytes of a slice, about; equal times are never parted.
     """
 
-    def __init__(self, *, limit: int = DEFAULT.halves, portion: int = DEFAULT.portion) -> None:
+    def __init__(
+        self, *, limit: int = DEFAULT.halves, in_order: int | None = None, portion: int = DEFAULT.portion
+    ) -> None:
         super().__init__("time", portion)
         self._limit = limit
+        self._in_order = limit if in_order is None else in_order
         self._here: list[_Batch] = []
         self._size = self._total = self._rows = 0
         self._away: list[_Batch] = []
@@ -184,14 +95,17 @@ class LogOrder(_Ordering):
         """Take in halves."""
         if not table.num_rows:
             return
-        times = _times(table, "time")
+        times = times_of(table, "time")
         size = table.get_total_buffer_size()
         self._here.append(_Batch(int(times.min()), int(times.max()), table.num_rows, size, table))
         self._size += size
         self._total += size
         self._rows += table.num_rows
-        if self._size > self._limit:
+        if self._size > self._limit or (self._size > self._in_order and _across(self._by_first()) <= NEIGHBOURS):
             self._spill()
+
+    def _by_first(self) -> list[_Batch]:
+        return sorted(self._here, key=lambda part: part.first)
 
     def clear(self) -> None:
         """Forget all halves."""
@@ -258,14 +172,14 @@ class LogOrder(_Ordering):
         for table, edge in self.portions():
             held.append(table)
             whole = _sorted(_one_dictionary(held), "time")
-            place = whole.num_rows if edge is None else int(np.searchsorted(_times(whole, "time"), edge, "right"))
+            place = whole.num_rows if edge is None else int(np.searchsorted(times_of(whole, "time"), edge, "right"))
             rest = whole.slice(place)
             held = [without_unused(rest)] if rest.num_rows else []  # or each slice had the words of all before it
             if place:
                 yield whole.slice(0, place)
 
     def _spill(self) -> None:
-        parts = sorted(self._here, key=lambda part: part.first)
+        parts = self._by_first()
         self._here, self._size = [], 0
         tables = [part.where for part in parts if isinstance(part.where, pa.Table)]
         one_instant = parts[0].first == max(part.last for part in parts)  # in order already, and cannot be cut
@@ -276,7 +190,7 @@ class LogOrder(_Ordering):
 
 def _pieces(tables: list[pa.Table]) -> Iterator[pa.Table]:
     """The rows of several tables in order of time, in `PIECES` tables; equal times are not parted."""
-    times = [_times(table, "time") for table in tables]
+    times = [times_of(table, "time") for table in tables]
     every = np.sort(np.concatenate(times))
     edges = [*np.unique(every[:: max(1, len(every) // PIECES)])[1:].tolist(), None]
     before = np.iinfo(np.int64).min
@@ -377,7 +291,7 @@ class _Held:
     def before(self, until: int, runs: Runs) -> Iterator[pa.Table]:
         """Give up the rows before a time."""
         while True:
-            edge = int(np.searchsorted(_times(self.table, "end"), until))
+            edge = int(np.searchsorted(times_of(self.table, "end"), until))
             if edge:
                 yield self.table.slice(0, edge)
                 rest = self.table.slice(edge)

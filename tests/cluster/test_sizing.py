@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.cluster.sizing import PAIRING, READING, Sizes
+from ztflow.cluster.sizing import OF_A_BLOCK, OF_A_LINE, Sizes
 
 
 class Cluster:
@@ -26,8 +26,8 @@ def test_no_task_takes_more_than_its_share_of_a_worker(workers, memory, size, pi
     sizes = Sizes(workers, memory)
     block, rows = sizes.block_of(size), 1 + size // 450
     parts = sizes.parts_of(rows, pieces)
-    assert block * READING <= max(memory // 4, (8 << 20) * READING)
-    assert (rows / parts) * PAIRING <= memory // 4 + PAIRING
+    assert block * OF_A_BLOCK <= max(memory // 4, (8 << 20) * OF_A_BLOCK)
+    assert (rows / parts) * OF_A_LINE <= memory // 4 + OF_A_LINE
     assert parts % min(workers, pieces) == 0
 
 

@@ -9,7 +9,8 @@ from halves_by_hand import connection, table
 from ztflow.columns.dictionaries import WordMemory
 from ztflow.pair.buffers import Unmatched
 from ztflow.pair.features.full import full_features
-from ztflow.pair.output import UNIQUE, DecisionRecorder
+from ztflow.pair.flow_table import UNIQUE
+from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.stages.isolated import ISOLATED, graded
 
 NONE = np.zeros(0, np.uint64)

@@ -13,7 +13,7 @@ from ztflow.columns.dictionaries import WordMemory
 from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.tables import FLOWS_SCHEMA
-from ztflow.pair.output import PAIRED, Decisions, build_flows
+from ztflow.pair.flow_table import PAIRED, Decisions, build_flows
 
 MAYBE = {
     "src_workload": st.sampled_from([None, "web-0", "web-1"]),

@@ -261,6 +261,22 @@ def test_every_row_gets_the_answer_of_its_own_time():
     assert [row["dst_node"] for row in placed] == expected
 
 
+def test_where_an_end_is_is_asked_once_until_more_is_learnt(monkeypatch):
+    asked = []
+    resolve = Topology.resolve
+    monkeypatch.setattr(Topology, "resolve", lambda self, *end: asked.append(end[0].local) or resolve(self, *end))
+    topology = Topology(None, (), halves(seen("dst", DB, "10.0.1.2", "zt-1", 1)))
+    row = flow(1, WEB, "10.0.1.1", DB, "10.0.1.2", out="zt-1")
+    first = place(topology, row)
+    assert False in asked
+    asked.clear()
+    assert place(topology, row) == first
+    assert False not in asked
+    assert first[0]["locality"] == "same_node"
+    topology.learn((), halves(seen("dst", DB, "10.0.1.2", "zt-2", 1)))
+    assert place(topology, row)[0]["locality"] == "unknown"
+
+
 def test_unknown_is_null_and_locality_says_unknown():
     row = place(Topology(None), flow(None, None, None, None, None, out="-"))[0]
     assert [row[name] for name in ("src_node", "dst_node", "src_zone", "dst_zone", "src_pod", "dst_pod")] == [None] * 6
@@ -323,10 +339,10 @@ POD = st.builds(
 @settings(max_examples=40, deadline=None)
 @given(st.lists(POD, max_size=5), LINES, st.lists(ROW, min_size=1, max_size=12), st.integers(1, 5))
 def test_placing_does_not_depend_on_the_cut_and_happens_once(pods, lines, rows, size):
-    topology = Topology(inventory(*pods), (), halves(*lines))
+    topology, other = (Topology(inventory(*pods), (), halves(*lines)) for _ in range(2))
     table = flows(*rows)
     whole = place_flows(table, topology)
-    pieces = [place_flows(table.slice(start, size), topology) for start in range(0, len(rows), size)]
+    pieces = [place_flows(table.slice(start, size), other) for start in range(0, len(rows), size)]
     assert pa.concat_tables(pieces).to_pylist() == whole.to_pylist()
     assert place_flows(whole, topology).to_pylist() == whole.to_pylist()
     chunked = pa.concat_tables([table.slice(start, size) for start in range(0, len(rows), size)])

@@ -73,7 +73,7 @@ def prepare(moment: str) -> None:
         from dataclasses import replace
 
         from ztflow import memory
-        from ztflow.spill import Runs
+        from ztflow.runs import Runs
 
         memory.DEFAULT = replace(memory.DEFAULT, halves=1, flows=1)
         if moment == "spilled":

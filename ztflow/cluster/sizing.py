@@ -20,9 +20,9 @@ _LEAST_BLOCK, _MOST_BLOCK = 8 << 20, 256 << 20
 _LEAST_PART: Final = 250_000
 """Access lines of a part, likewise."""
 
-READING: Final = 3
+OF_A_BLOCK: Final = 3
 """Bytes that reading a block takes, for each of its own (measured: 1.3 to 2.0, see docs/how-to/many-machines.md)."""
-PAIRING: Final = 1_100
+OF_A_LINE: Final = 1_100
 """Bytes that pairing takes, an access line (measured, likewise)."""
 _SHARE: Final = 4
 """Part of a worker's memory for the task that runs; the rest is for results that wait, and for Python itself."""
@@ -56,13 +56,13 @@ class Sizes:
     @property
     def most_rows(self) -> int:
         """Access lines of a part at most, about."""
-        return self.rows or max(1, self.memory // _SHARE // PAIRING)
+        return self.rows or max(1, self.memory // _SHARE // OF_A_LINE)
 
     def block_of(self, size: int) -> int:
         """Bytes of a block, for so many bytes of plain files in all; each worker gets as many blocks as any other."""
         if self.block is not None:
             return self.block
-        most = max(_LEAST_BLOCK, min(_MOST_BLOCK, self.memory // _SHARE // READING))
+        most = max(_LEAST_BLOCK, min(_MOST_BLOCK, self.memory // _SHARE // OF_A_BLOCK))
         each = max(_BLOCKS_EACH, _parts(size, most * self.workers))
         return max(_LEAST_BLOCK, _parts(size, each * self.workers))
 

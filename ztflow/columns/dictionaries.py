@@ -55,6 +55,14 @@ def codes_of(column: pa.DictionaryArray) -> Codes:
     return codes
 
 
+def category(codes: Integers, words: pa.Array | tuple[str, ...]) -> pa.DictionaryArray:
+    """A category column of codes, `NONE` as null."""
+    nothing = codes == NONE
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=nothing if nothing.any() else None)
+    dictionary = pa.array(words, pa.string()) if isinstance(words, tuple) else words
+    return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
+
+
 def _rated(words: pa.Array, rate: Rating, dtype: type[np.generic]) -> Rated:
     if rate is text_hash and pa.types.is_string(words.type):
         return text_hashes(words)
@@ -174,7 +182,7 @@ def without_unused(table: pa.Table) -> pa.Table:
     for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
         if pa.types.is_dictionary(field.type) and column.num_chunks and len(column.chunk(0).dictionary) > len(column):
             codes, words = used(column.chunk(0))
-            array = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
+            array = category(codes, words)
             table = table.set_column(place, field, array.cast(field.type))
     return table
 

@@ -25,7 +25,7 @@ What flows between them:
   not isolated. `features.early_denials` finds the key of refused requests.
 - `buffers`: batches ahead of the watermark; unmatched halves (recent ones, then those that wait for an epoch to end);
   exact key and end of matched ones.
-- `output.DecisionRecorder` collects what is decided; `output.build_flows` makes the table.
+- `output.DecisionRecorder` collects what is decided; `flow_table` makes the flows of it.
 
 All time distances are in `reach`, all tuned figures in `parameters`, with what each is from. The hidden Markov model
 (`hmm`): `transitions` and `transition_rates` (order of ends), `emissions` and `start_lags` (starts), `trellis`,
@@ -35,7 +35,8 @@ same in plain loops, compiled with the trellis; without a compiler the former do
 `trace_id_releases` makes flows of ztunnel 1.18 to 1.21, which have no access log.
 """
 
+from ztflow.pair.flow_table import Decided
 from ztflow.pair.pairer import ALLOWED_LATENESS, CAPACITY, Pairer
 from ztflow.pair.trace_id_releases import LegacyPairer
 
-__all__ = ["ALLOWED_LATENESS", "CAPACITY", "LegacyPairer", "Pairer"]
+__all__ = ["ALLOWED_LATENESS", "CAPACITY", "Decided", "LegacyPairer", "Pairer"]

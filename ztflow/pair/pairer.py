@@ -29,7 +29,8 @@ from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.exact_evidence import ConnectRequests, traced_pairs
 from ztflow.pair.features.basic import BasicFeatures, basic_features, hashes_of
 from ztflow.pair.features.full import full_features
-from ztflow.pair.output import EXACT, DecisionRecorder
+from ztflow.pair.flow_table import EXACT, Decided
+from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.parameters import DEFAULTS, PairingParameters
 from ztflow.pair.stages.isolated import find_isolated, graded
 from ztflow.pair.stages.per_epoch import EpochStages
@@ -116,10 +117,11 @@ class Pairer:
         self._ahead.put(halves)
         return self._whole(self._step(self._ahead.newest - self._lateness if before is None else before))
 
-    def decide(self, halves: pa.Table, before: int | None) -> list[pa.Table]:
-        """What `push`, or without a time `finish`, gives, in tables that are each in order of `end`.
+    def decide(self, halves: pa.Table, before: int | None) -> list[Decided]:
+        """What `push`, or without a time `finish`, gives, not built yet: each makes a table in order of `end`.
 
-        For a caller who puts them in order himself: a flow has more than 60 columns, and is copied once less.
+        For a caller who builds them on another thread and puts them in order himself: a flow has more than 60 columns,
+        and is copied once less.
         """
         self._ahead.put(halves)
         return self._last() if before is None else self._step(before)
@@ -128,7 +130,7 @@ class Pairer:
         """Treat the log as having moved on by `past` beyond the newest line: for a pipe that has gone quiet."""
         return self._whole(self._step(self._ahead.newest - self._lateness + past // timedelta(microseconds=1)))
 
-    def _step(self, watermark: int) -> list[pa.Table]:
+    def _step(self, watermark: int) -> list[Decided]:
         """Run the stages when the log has moved on far enough, or when too many halves wait."""
         enough = watermark >= self._watermark + self._reach.step or self.pending > self.capacity
         return self._process(watermark) if enough and self._ahead.newest != NO_TIME else []
@@ -139,12 +141,12 @@ class Pairer:
             self._ahead.put(last)
         return self._whole(self._last())
 
-    def _last(self) -> list[pa.Table]:
+    def _last(self) -> list[Decided]:
         newest = 0 if self._ahead.newest == NO_TIME else self._ahead.newest
         return self._process(newest + 10 * self._reach.partner, last=True)
 
-    def _whole(self, tables: list[pa.Table]) -> Flows:
-        return Flows(_by_end(tables), evicted=self.evicted)
+    def _whole(self, found: list[Decided]) -> Flows:
+        return Flows(_by_end([one.flows(self._words) for one in found]), evicted=self.evicted)
 
     def fork(self) -> Self:
         """An independent copy in the same state; only the facts learned are shared by both.
@@ -172,8 +174,8 @@ class Pairer:
             for unmatched in (self._recent, self._epoch_stages.unmatched)
         )
 
-    def _process(self, watermark: int, *, last: bool = False) -> list[pa.Table]:
-        """Run the stages on everything the watermark has passed; flows in tables, each in order of their end."""
+    def _process(self, watermark: int, *, last: bool = False) -> list[Decided]:
+        """Run the stages on everything the watermark has passed."""
         watermark = max(watermark, self._watermark)
         crowded = self.pending > self.capacity
         recent, waiting = self._recent, self._epoch_stages.unmatched
@@ -183,12 +185,12 @@ class Pairer:
         if self.pending > self.capacity:
             for unmatched, decided in ((waiting, at_last), (recent, lately)):
                 self._evict(unmatched, decided)
-        tables = [table for made in (at_last, lately) if (table := made.flows(self._words)).num_rows]
+        found = [one for made in (at_last, lately) if len(one := made.decided())]
         recent.keep(recent.undecided)
         self._epoch_stages.keep()
         self._history.forget(watermark - self._reach.for_isolation)
         self._clocks.forget(watermark - self._reach.for_clocks)
-        return tables
+        return found
 
     def _take_in(self, decided: DecisionRecorder, tables: list[pa.Table], watermark: int) -> None:
         """Halves the watermark has passed: isolated pairs go at once, the rest waits."""

@@ -60,6 +60,18 @@ class End(NamedTuple):
     elsewhere: bool = False
 
 
+class MovingEnd(NamedTuple):
+    """What is known so far of an end whose place may change.
+
+    Attributes:
+        times: The times at which it may, ascending.
+        answers: Where it is, by how many of those times are over; -1 for no time.
+    """
+
+    times: list[int]
+    answers: dict[int, Answer]
+
+
 class Placement(NamedTuple):
     """Everything known of one pod or address. None is unknown.
 

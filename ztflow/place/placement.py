@@ -20,7 +20,7 @@ from ztflow.columns.gc_pause import gc_paused
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.vocabulary import FlowPath, NodeLocality, ZoneLocality
-from ztflow.place.endpoints import Answer, End
+from ztflow.place.endpoints import Answer, End, MovingEnd
 from ztflow.place.names import qualified, workload_of_pod
 from ztflow.place.open_connections import explain_open
 from ztflow.place.topology import Topology
@@ -32,6 +32,8 @@ _ALONGSIDE = 30_000_000
 
 _LOCALITY = (NodeLocality.UNKNOWN.value, NodeLocality.SAME_NODE.value, NodeLocality.CROSS_NODE.value)
 _ZONE_LOCALITY = (ZoneLocality.UNKNOWN.value, ZoneLocality.SAME_ZONE.value, ZoneLocality.CROSS_ZONE.value)
+_MOVING_KEPT = 1 << 13
+"""Ends whose answers are kept for the next flows, some KB each."""
 _IDENTITY = 2
 """Position of the identity among the columns of an end: `End.owner_namespace`."""
 
@@ -176,16 +178,16 @@ def _by_end(
     np.maximum.at(latest, numbers, micros)
     answers: list[Answer] = []
     chosen = np.zeros(len(ends), np.int32)
-    moving: list[tuple[int, list[int]]] = []
+    moving: list[tuple[int, MovingEnd]] = []
     for number, (end, first_time, last_time) in enumerate(zip(ends, earliest.tolist(), latest.tolist(), strict=True)):
         answer = topology.lasting(end, first_time, last_time)
         if answer is None:
-            times = topology.times(end)
-            timed = first_time != NO_TIME
-            if times and not (timed and bisect_right(times, first_time) == bisect_right(times, last_time)):
-                moving.append((number, times))
+            moves, timed = _moves(end, topology), first_time != NO_TIME
+            part = bisect_right(moves.times, first_time) if timed else -1
+            if moves.times and not (timed and part == bisect_right(moves.times, last_time)):
+                moving.append((number, moves))
                 continue
-            answer = topology.resolve(end, first_time if timed else None)
+            answer = _in_part(end, moves, part, first_time if timed else None, topology)
         chosen[number] = len(answers)
         answers.append(answer)
     result = chosen[numbers]
@@ -193,15 +195,33 @@ def _by_end(
         return answers, result
     order = np.argsort(numbers, kind="stable")
     edges = np.searchsorted(numbers[order], np.arange(len(ends) + 1))
-    for number, times in moving:
+    for number, moves in moving:
         rows = order[edges[number] : edges[number + 1]]
-        at = micros[rows]
+        at, times = micros[rows], moves.times
         segment = np.where(at == NO_TIME, -1, np.searchsorted(np.array(times), at, side="right"))
         for part in np.unique(segment).tolist():
             time = None if part < 0 else times[part - 1] if part else times[0] - 1
             result[rows[segment == part]] = len(answers)
-            answers.append(topology.resolve(ends[number], time))
+            answers.append(_in_part(ends[number], moves, part, time, topology))
     return answers, result
+
+
+def _moves(end: End, topology: Topology) -> MovingEnd:
+    """When the place of an end may change. The next flows are of the same ends."""
+    moves = topology.moving.get(end)
+    if moves is None:
+        moves = MovingEnd(topology.times(end), {})
+        if len(topology.moving) < _MOVING_KEPT:
+            topology.moving[end] = moves
+    return moves
+
+
+def _in_part(end: End, moves: MovingEnd, part: int, time: int | None, topology: Topology) -> Answer:
+    """Where an end is between two times at which that may change, at `time` as all the while."""
+    answer = moves.answers.get(part)
+    if answer is None:
+        answer = moves.answers[part] = topology.resolve(end, time)
+    return answer
 
 
 def _localities(flows: pa.Table, src: _Placed, dst: _Placed, topology: Topology) -> tuple[Codes, Codes]:

@@ -19,6 +19,7 @@ from ztflow.model.provenance import Fact
 from ztflow.place.endpoints import (
     Answer,
     End,
+    MovingEnd,
     Placement,
     agrees,
     in_cluster,
@@ -67,11 +68,14 @@ class Topology:
         """Whether it has seen access lines; if not, it learns from the flows to place instead."""
         self._most, self._sightings = most, Sightings(most, goes_on=goes_on)
         self._ztunnels = Ztunnels(self.inventory, self.register, self._sightings)
+        self.moving = dict[End, MovingEnd]()
+        """What was answered of ends that change places, until more is learnt; see `placement`."""
         self._unique, self._unique_at = dict[tuple[PodKey, str | None], Answer | None](), (-1, -1)
         self.learn(facts, halves)
 
     def learn(self, facts: Iterable[Fact] = (), halves: pa.Table | None = None) -> None:
         """Learn from more of the log, in any order and cut. Cost: about 60 ns a half."""
+        self.moving.clear()
         self._sightings.note(facts)
         if halves is not None:
             self.has_halves = True
@@ -79,6 +83,7 @@ class Topology:
 
     def learn_from_flows(self, flows: pa.Table) -> None:
         """Learn from flows what their halves said, where the halves are not at hand."""
+        self.moving.clear()
         self._sightings.introduce(flows)
 
     @property
@@ -325,11 +330,10 @@ class Topology:
 
     def _by_name(self, pod: PodKey, end: End, time: int | None) -> Answer | None:
         """Place of a pod whose name can come back (`db-0`), at a time."""
-        ip = end.ip
         key = f"{pod[0]}/{pod[1]}" if pod[0] is not None else None
-        known = [fact for fact in in_cluster(self.register.lookup(*pod), end.cluster) if may_have(fact, ip)]
+        known = [fact for fact in in_cluster(self.register.lookup(*pod), end.cluster) if may_have(fact, end.ip)]
         fact = at_time(known, time)
-        if fact is not None and fact.namespace != pod[0] and (ip is None or ip not in fact.ips):
+        if fact is not None and fact.namespace != pod[0] and (end.ip is None or end.ip not in fact.ips):
             fact = None
         stated = self._stated(fact, key, _BY_NAME) if fact is not None else None
         answer = in_time(self._seen(pod), self._announced(pod), fact, stated, time, self._ztunnels.shipped)
@@ -340,8 +344,7 @@ class Topology:
 
     def _by_address(self, end: End, time: int | None) -> Answer | None:
         """Place of an address at a time; None where the pod that has it is not the one the line names."""
-        ip = end.ip
-        assert ip is not None
+        ip = end.ip or ""
         seen: dict[int, Span] = {}
         pods: defaultdict[int, set[str]] = defaultdict(set)
         for (ztunnel, pod), span in self._sightings.addresses.get(ip, {}).items():
@@ -359,11 +362,8 @@ class Topology:
             stated = self._stated(fact, pod_name, "inventory address")
         answer = in_time(seen, {}, fact, stated, time, self._ztunnels.shipped)
         if answer is not None:
-            return (
-                answer
-                if answer.pod or answer.place == NOWHERE
-                else self._with_zone(answer._replace(pod=only(pods[answer.place])))
-            )
+            whole = answer.pod or answer.place == NOWHERE
+            return answer if whole else self._with_zone(answer._replace(pod=only(pods[answer.place])))
         if ip in self.register.node_of_ip:
             node, zone, _ = self.register.node_of_ip[ip]
             place = self._ztunnels.place(node) if node is not None else NOWHERE

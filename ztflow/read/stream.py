@@ -18,8 +18,7 @@ from ztflow.read.framing.repair import is_access_like, read_mended
 from ztflow.read.framing.wrecks import Wreck, is_orphan, row_start
 from ztflow.read.limits import JOIN_AGAIN, JOIN_CHARS
 from ztflow.read.slow_path import SlowPath
-from ztflow.read.tally import Layouts, Tally
-from ztflow.read.unread import unread
+from ztflow.read.tally import Layouts, Tally, unread
 from ztflow.read.unwrap import Piece, Unwrapper, decoded
 from ztflow.read.unwrap.content import find_head, merged
 from ztflow.read.unwrap.endings import parted

@@ -11,16 +11,18 @@ from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
 from ztflow.model.tables import HalvesBuilder
 from ztflow.model.vocabulary import Producer
-from ztflow.parse import fact_of, has_near_key, was_damaged
-from ztflow.parse.classify import begins_as_request, producer_of
+from ztflow.parse import Outcome, fact_of, has_near_key, was_damaged
+from ztflow.parse.classify import begins_as_request, producer_of, statement_of
 from ztflow.parse.facts import KUBECTL_FOUND
 from ztflow.parse.values import TIME
 from ztflow.read.framing.multiline import STARTS, ConfigBlocks
+from ztflow.read.framing.repair import is_escaped_access
+from ztflow.read.framing.wrecks import is_broken_record
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
 from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
-from ztflow.read.unwrap.marks import mark_count
+from ztflow.read.unwrap.marks import is_marked, mark_count
 
 if TYPE_CHECKING:
     from ztflow.waypoint.formats import Layout
@@ -166,3 +168,27 @@ class Tally:
     def take_own(self, kind: Kind) -> pa.Table | None:
         """Such rows since the last call; None for none."""
         return None if self._own is None else self._own.take(kind)
+
+
+def unread(line: LogLine, what: Outcome, place: str) -> ParseError | None:
+    """The problem with a line that is not read as an access line; None when nothing shows that it is one.
+
+    Args:
+        line: The line, unwrapped.
+        what: What it was taken for.
+        place: Where it was found, when no known reader proposed it.
+
+    A line of ztunnel's of another scope may quote an access line; it stays what it is.
+    """
+    text = line.text
+    if line.fields is None and is_escaped_access(text):
+        detail = "the JSON object around an access line is broken"
+        return ParseError(Reason.BAD_JSON, detail, hint="the export may be cut")
+    if line.fields is None and '":' in text and what is not Outcome.OTHER and is_broken_record(text):
+        detail = "an access line as JSON is broken"
+        return ParseError(Reason.BAD_JSON, detail, hint="its beginning or its end may be lost")
+    if not is_marked(text) or (what is Outcome.OTHER and statement_of(text, line.fields) is not None):
+        return None
+    if place:
+        return ParseError(Reason.BAD_SYNTAX, f"{place} holds an access line, in no form that is known")
+    return ParseError(Reason.BAD_SYNTAX, "shows an access line, in no form that is known")

@@ -18,7 +18,7 @@ from ztflow.columns.dtypes import BoolArray
 from ztflow.model.vocabulary import Direction
 from ztflow.pair import Pairer
 from ztflow.pair.features.basic import mix
-from ztflow.spill import Runs, Stretch
+from ztflow.runs import Runs, Stretch
 
 _PARTS: Final = 64
 _MOST_PARTS: Final = 256

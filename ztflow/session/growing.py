@@ -31,6 +31,7 @@ FLOWS_AT_ONCE = 5_000
 BOUNDED = Budget(
     bound=400 * MIB,
     halves=4 * MIB,
+    in_order=4 * MIB,
     portion=4 * MIB,
     flows=6 * MIB,
     ends=16_000,

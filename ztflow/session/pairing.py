@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from ztflow.columns.dictionaries import coded
+from ztflow.columns.dictionaries import WordMemory, coded
 from ztflow.columns.dtypes import AFTER_ALL, BoolArray
 from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
-from ztflow.memory import DEFAULT, Budget, capacity, keep_below
+from ztflow.memory import DEFAULT, Budget, capacity, give_back, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
 from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
-from ztflow.pair import LegacyPairer, Pairer
+from ztflow.pair import Decided, LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
 from ztflow.place.names import says_gateway
 from ztflow.place.open_flows import OpenFlows
 from ztflow.read import ReadBatch, ReadReport
+from ztflow.runs import Runs
 from ztflow.session.crowds import pair_crowd
-from ztflow.spill import EndOrder, LogOrder, Runs
+from ztflow.spill import EndOrder, LogOrder
 from ztflow.threads import one_ahead
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ class Pipeline(ABC, Generic[Tabular]):
     @cached_property
     def _order(self) -> LogOrder:
         """Halves in order of log time; made by the first that needs it, for a live session has none."""
-        return self._files.enter_context(LogOrder(limit=self._memory.halves, portion=self._memory.portion))
+        memory = self._memory
+        return self._files.enter_context(
+            LogOrder(limit=memory.halves, in_order=memory.in_order, portion=memory.portion)
+        )
 
     def _return_freed(self, rows: int) -> None:
         """Now and then return what was freed to the system, if much of the bound is in use."""
@@ -113,28 +117,43 @@ class Session(Pipeline[Flows]):
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows yet."""
-        self._ordered.hold(self._learn(batch))
+        self._unplaced.hold(self._learn(batch))
         self._order.add(batch.halves.to_arrow())
         self._return_freed(len(batch.halves))
         return Flows()
 
     def finish(self) -> Iterator[Flows]:
         """All flows, in tables of bounded size; one at least, which may be empty."""
-        self._ordered.hold(self._legacy.finish())
+        self._unplaced.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
-        self._pair_crowds()
-        for tables, settled in one_ahead(self._decided(), "ztflow-pair"):
-            while tables:
-                self._ordered.hold(tables.pop(0))
-            if settled is not None:
-                yield from map(self._placed_below, self._ordered.before(settled))
-        yield from map(self._placed_below, self._ordered.finish())
+        for table in one_ahead(self._everything(), "ztflow-order"):
+            yield Flows(table, owners=self.owners, evicted=self._pairer.evicted)
+            del table
         if self._open is not None and (left := self._open.table()).num_rows:
             yield self._placed_below(left)
             self.report.open_flows = left.num_rows
         self.report.open_settled = 0 if self._open is None else self._open.settled
 
-    def _decided(self) -> Generator[tuple[list[pa.Table], int | None], None, None]:
+    def _everything(self) -> Generator[pa.Table, None, None]:
+        """All flows, placed, in order of their end.
+
+        They are built and placed as they are decided, while the next ones are; neither depends on their order.
+        """
+        give_back()  # what reading took
+        for table in self._unplaced.finish():
+            self._hold(table)
+            del table
+        self._pair_crowds()
+        words = WordMemory()  # pairing has its own, on its thread
+        for found, settled in one_ahead(self._decided(), "ztflow-pair"):
+            while found:
+                self._hold(found.pop(0).flows(words))
+            if settled is not None:
+                yield from self._ordered.before(settled)
+        give_back()  # what pairing took
+        yield from self._ordered.finish()
+
+    def _decided(self) -> Generator[tuple[list[Decided], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
         for halves, edge in self._order.portions():
             keep_below(self._memory.bound)
@@ -143,6 +162,10 @@ class Session(Pipeline[Flows]):
             keep_below(self._memory.bound)  # before the next ones are read
             yield found, None if edge is None else self._pairer.settled
             del found
+
+    def _hold(self, table: pa.Table) -> None:
+        """Place flows and hold them back until none that ends earlier can come."""
+        self._ordered.hold(self._placed_below(table).to_arrow())
 
     def _placed_below(self, table: pa.Table) -> Flows:
         """Flows, placed and counted; what is freed on the way goes back before they are written."""
@@ -160,11 +183,18 @@ class Session(Pipeline[Flows]):
         self._files.callback(runs.remove)
         for crowd in self._order.crowds(most):
             for flows in pair_crowd(crowd, self._pairer, runs, most):
-                self._ordered.hold(flows)
-                keep_below(self._memory.bound)
+                self._hold(flows)
+
+    @cached_property
+    def _unplaced(self) -> EndOrder:
+        """Flows that need no pairing; where they are is known when all is read."""
+        return self._end_order()
 
     @cached_property
     def _ordered(self) -> EndOrder:
+        return self._end_order()
+
+    def _end_order(self) -> EndOrder:
         return self._files.enter_context(EndOrder(limit=self._memory.flows, portion=self._memory.portion))
 
     def _learn(self, batch: ReadBatch) -> pa.Table:

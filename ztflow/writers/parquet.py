@@ -11,7 +11,7 @@ from ztflow.model.table import marked
 
 ROW_GROUP_ROWS = 131_072
 """Rows gathered before a row group is written: many tiny groups (one a live batch) would make a bloated, slow file."""
-ROW_GROUP_BYTES = 32 << 20
+ROW_GROUP_BYTES = 20 << 20
 """The same in bytes, for rows of which each has texts of its own."""
 _DIFFERENCES = "DELTA_BINARY_PACKED"
 """How times, sizes and line numbers are written: of neighbours they differ little, and hardly two are equal, so the

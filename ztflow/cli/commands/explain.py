@@ -91,7 +91,7 @@ def _explained(text: str) -> Iterator[tuple[list[str], str, bool]]:
     from ztflow.read.framing.repair import mended
     from ztflow.read.saved.objects import wrong_values
     from ztflow.read.saved.recognise import own_row
-    from ztflow.read.unread import unread
+    from ztflow.read.tally import unread
     from ztflow.read.unwrap import Unwrapper
     from ztflow.text.escapes import visible
 

@@ -16,9 +16,9 @@ from ztflow.columns.dtypes import FloatArray, Index
 
 _DENSE: Final = 200
 """Ztunnels up to which a dense system is solved: 12 times in some 0.05 s."""
-_CLOSE: Final = 1e-14
+_CLOSE_ENOUGH: Final = 1e-14
 """How much smaller than at first the residual has to be: clocks a minute off are right to some microseconds."""
-_STEPS: Final = 3
+_MOST_STEPS: Final = 3
 """Steps for each ztunnel, after which a dense system is solved after all. A mesh of 5,000 takes 50 to 500 in all."""
 
 
@@ -103,12 +103,12 @@ class System:
         """
         ends = np.bincount(self.a, self.weight, self.size) + np.bincount(self.b, self.weight, self.size)
         inverse = 1 / (ends + self.faint)  # Jacobi's: weights of edges differ by powers of ten
-        enough = _CLOSE * float(np.sqrt(right @ (inverse * right)))
+        enough = _CLOSE_ENOUGH * float(np.sqrt(right @ (inverse * right)))
         found = start.copy()
         rest = right - self._times(found)
         toward = inverse * rest
         direction, length = toward, float(rest @ toward)
-        for _ in range(_STEPS * self.size):
+        for _ in range(_MOST_STEPS * self.size):
             if length <= enough**2:
                 means = np.bincount(meshes, found) / np.maximum(np.bincount(meshes), 1)
                 return found - means[meshes]

@@ -24,7 +24,7 @@ from ztflow.columns.dtypes import AFTER_ALL, BoolArray, FloatArray, Index, IntAr
 from ztflow.columns.sorting import class_order, place_bits, unpacked
 from ztflow.pair.buffers import MatchedHistory
 from ztflow.pair.features.basic import BasicFeatures
-from ztflow.pair.output import EXACT, UNIQUE
+from ztflow.pair.flow_table import EXACT, UNIQUE
 from ztflow.pair.reach import REACH, Reach
 
 

@@ -19,8 +19,9 @@ from ztflow.pair.buffers import OPEN, REMAINING, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.clocks.offsets import Offsets
 from ztflow.pair.features.basic import BasicFeatures
+from ztflow.pair.flow_table import AMBIGUOUS, UNIQUE
 from ztflow.pair.hmm.figures import Segments
-from ztflow.pair.output import AMBIGUOUS, UNIQUE, DecisionRecorder
+from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.parameters import PairingParameters
 from ztflow.pair.stages.isolated import graded
 

@@ -15,7 +15,8 @@ from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import MATCHED, OPEN, REMAINING, MatchedHistory, Unmatched
 from ztflow.pair.clocks.by_epoch import OffsetsByEpoch
 from ztflow.pair.features.basic import BasicFeatures
-from ztflow.pair.output import AMBIGUOUS, EXACT, RELAXED, UNIQUE, DecisionRecorder
+from ztflow.pair.flow_table import AMBIGUOUS, EXACT, RELAXED, UNIQUE
+from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.parameters import PairingParameters
 from ztflow.pair.stages.late_or_cut import pair_late_or_cut
 from ztflow.pair.stages.nearby import NearbyStage
