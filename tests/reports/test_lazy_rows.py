@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -101,3 +102,18 @@ def test_refusals_made_one_by_one_are_those_made_at_once(some, verdicts):
     assert [*found] == whole
     assert [found[place] for place in range(len(found))] == whole
     assert [*found.briefs()] == [*briefs(tuple(whole))]
+
+
+def test_refusals_as_often_are_in_order_of_policy_class_source_target_and_port():
+    orders = itertools.product(("b/deny", None, "a/deny"), ("s2", "s1"), ("t2", "t1"), (443, None, 80))
+    made = [
+        flow(
+            verdict="denied", policy=policy, error_class="policy_denied", src_pod=f"n/{source}", dst_pod=f"n/{target}",
+            src_workload=None, dst_workload=None, hbone_port=port, dst_port=None,
+        )
+        for policy, source, target, port in orders
+    ]  # fmt: skip
+    rows = summary(Flows(table(*made, made[0]))).denied
+    assert len(rows) == len(made)
+    assert [*rows] == sorted(rows, key=most_frequent)
+    assert (rows[0].policy, rows[0].flows) == ("b/deny", 2)
