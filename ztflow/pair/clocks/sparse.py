@@ -11,9 +11,9 @@ import numpy as np
 
 from ztflow.columns.dtypes import FloatArray, Index
 
-_CLOSE: Final = 1e-14
+_CLOSE_ENOUGH: Final = 1e-14
 """How much smaller than at first the residual has to be: clocks a minute off are right to some microseconds."""
-_STEPS: Final = 3
+_MOST_STEPS: Final = 3
 """Steps for each ztunnel, after which it is given up. A mesh of 5,000 takes 50 to 500 in all."""
 
 
@@ -44,12 +44,12 @@ class Graph:
         ends = np.bincount(self._a, weight, self._size) + np.bincount(self._b, weight, self._size)
         inverse = 1 / (ends + faint)  # Jacobi's: weights differ by powers of ten
         right = self._at_ends(weight * difference)
-        enough = _CLOSE * float(np.sqrt(right @ (inverse * right)))
+        enough = _CLOSE_ENOUGH * float(np.sqrt(right @ (inverse * right)))
         found = start.copy()
         rest = right - self._times(weight, faint, found)
         toward = inverse * rest
         direction, length = toward, float(rest @ toward)
-        for _ in range(_STEPS * self._size):
+        for _ in range(_MOST_STEPS * self._size):
             if length <= enough**2:
                 means = np.bincount(self._meshes, found) / np.maximum(np.bincount(self._meshes), 1)
                 return found - means[self._meshes]
