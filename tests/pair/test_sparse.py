@@ -35,7 +35,7 @@ def test_conjugate_gradients_find_what_elimination_finds(seed, size, edges, apar
     weight = 1 / spread**2
     faint = CLOCKS.faint * weight.min()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse, "_STEPS", 100)  # few ztunnels can take more than some for each
+        patch.setattr(sparse, "_MOST_STEPS", 100)  # few ztunnels can take more than some for each
         found = sparse.Graph(size, a, b).solved(weight, faint, difference, np.zeros(size))
     assert found is not None
     exact = offsets._eliminated(size, a, b, weight, faint, difference)
@@ -66,7 +66,7 @@ def test_five_thousand_ztunnels_take_no_minute():
 
 
 def test_what_takes_too_many_steps_is_solved_by_elimination(monkeypatch):
-    monkeypatch.setattr(sparse, "_STEPS", 0)
+    monkeypatch.setattr(sparse, "_MOST_STEPS", 0)
     monkeypatch.setattr(offsets, "_DENSE", 0)
     a = np.arange(99)
     found = offsets._solve(100, a, a + 1, np.full(99, -10.0), np.full(99, 100.0), replace(CLOCKS, rounds=2))
