@@ -30,7 +30,6 @@ from ztflow.read import ReadBatch, ReadReport
 from ztflow.runs import Runs
 from ztflow.session.crowds import pair_crowd
 from ztflow.spill import EndOrder, LogOrder
-from ztflow.threads import one_ahead
 
 if TYPE_CHECKING:
     from ztflow.aggregate.requests import RequestSums
@@ -126,7 +125,7 @@ class Session(Pipeline[Flows]):
         """All flows, in tables of bounded size; one at least, which may be empty."""
         self._unplaced.hold(self._legacy.finish())
         self._pairer.capacity = capacity(self._memory.pending, self._order.row)
-        for table in one_ahead(self._everything(), "ztflow-order"):
+        for table in self._everything():
             yield Flows(table, owners=self.owners, evicted=self._pairer.evicted)
             del table
         if self._open is not None and (left := self._open.table()).num_rows:
@@ -137,15 +136,16 @@ class Session(Pipeline[Flows]):
     def _everything(self) -> Generator[pa.Table, None, None]:
         """All flows, placed, in order of their end.
 
-        They are built and placed as they are decided, while the next ones are; neither depends on their order.
+        All on one thread: of what is done here so much holds Python's lock that a second one made it slower (1 M lines
+        on two processors: 6.8 s, and 8.1 of the processors, instead of 6.2 and 6.2).
         """
         give_back()  # what reading took
         for table in self._unplaced.finish():
             self._hold(table)
             del table
         self._pair_crowds()
-        words = WordMemory()  # pairing has its own, on its thread
-        for found, settled in one_ahead(self._decided(), "ztflow-pair"):
+        words = WordMemory()
+        for found, settled in self._decided():
             while found:
                 self._hold(found.pop(0).flows(words))
             if settled is not None:
