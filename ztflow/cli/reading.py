@@ -29,6 +29,7 @@ from ztflow.place import (
     what_was_beside,
 )
 from ztflow.read import ReadBatch, ReadReport, follow
+from ztflow.read.following import SMALL_BATCH
 from ztflow.read.sources.given import given
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
@@ -301,6 +302,7 @@ class Reader:
                 stop=lambda: stop() or ended(),
                 waypoints=given(self._logs["waypoint"]),
                 layouts=self._layouts,
+                at_once=SMALL_BATCH,
                 **self._how,
             ):
                 session.feed(batch)
