@@ -286,8 +286,7 @@ class Coded:
 
     def array(self) -> pa.DictionaryArray:
         """The column as Arrow has it, without the words no row has."""
-        codes, words = _used(self.codes, self._words.array)
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NONE), words)
+        return category(*_used(self.codes, self._words.array))
 
     def texts(self, rows: Integers | None = None) -> list[str | None]:
         """The words of (some) rows."""

@@ -2,7 +2,7 @@
 
 Importing it imports Numba (about 250 ms). What is private can change with any release, so a Numba or llvmlite newer
 than the newest one tested is refused: everything then works, only slower, and says so. To allow a newer one, install
-it, run `pytest tests/kernel tests/pair tests/test_compiled.py`, then raise `NEWEST` here and the bounds in
+it, run `pytest tests/kernel tests/pair tests/jit`, then raise `NEWEST` here and the bounds in
 `pyproject.toml` (a test holds the three together).
 """
 
@@ -101,7 +101,7 @@ def _optimized_once(last: str) -> Iterator[None]:
     """Have Numba optimize all functions in the end, with the last one that holds them.
 
     Else LLVM optimizes each function with all that it calls, which are so in every one of their callers again, and
-    makes machine code of each that nobody runs. Measured with Numba 0.68: 33 processor seconds for the reader, 18 so.
+    makes machine code of each that nobody runs. Measured with Numba 0.68: 33 processor seconds for the reader, 17 so.
 
     Args:
         last: Qualified name of the last function.

@@ -326,7 +326,7 @@ def _closed_by_waypoint(error: pa.ChunkedArray, reason: IntArray) -> BoolArray:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Flows that are decided and not built yet: building them needs nothing of pairing, so another thread may do it.
+    """Flows that are decided and not built yet, so that those of one table at a time take the memory of flows.
 
     Attributes:
         halves: The rows the decisions are about.

@@ -120,8 +120,8 @@ class Pairer:
     def decide(self, halves: pa.Table, before: int | None) -> list[Decided]:
         """What `push`, or without a time `finish`, gives, not built yet: each makes a table in order of `end`.
 
-        For a caller who builds them on another thread and puts them in order himself: a flow has more than 60 columns,
-        and is copied once less.
+        For a caller who builds one after the other and puts them in order himself: a flow has more than 60 columns, and
+        is copied once less.
         """
         self._ahead.put(halves)
         return self._last() if before is None else self._step(before)

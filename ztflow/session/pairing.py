@@ -136,8 +136,8 @@ class Session(Pipeline[Flows]):
     def _everything(self) -> Generator[pa.Table, None, None]:
         """All flows, placed, in order of their end.
 
-        All on one thread: of what is done here so much holds Python's lock that a second one made it slower (1 M lines
-        on two processors: 6.8 s, and 8.1 of the processors, instead of 6.2 and 6.2).
+        All on one thread: of what is done here so much holds Python's lock that a second one made it slower (the
+        command with 1 M lines on two processors: 6.1 s, 7.5 of the processors, instead of 5.4 and 5.9).
         """
         give_back()  # what reading took
         for table in self._unplaced.finish():
