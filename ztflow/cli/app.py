@@ -7,7 +7,6 @@ that is no command and so an input of the default command, `--not`, and `--stats
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from ztflow.cli.options import (
     help_option,
 )
 from ztflow.text.nearest import nearest
+from ztflow.text.patterns import lazy_pattern
 from ztflow.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ DEFAULT_COMMAND = "summary"
 HELP_WIDTH = 100
 """Widest help page."""
 
-_WORD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+_WORD = lazy_pattern(r"[A-Za-z]+(-[A-Za-z]+)*")
 """What looks like a command and not like a file."""
 
 
