@@ -133,7 +133,7 @@ def _figures(parameters: MatchingParameters, reach: Reach) -> Figures:
     }
     every: Mapping[str, Any] = ChainMap(
         {"piece_pause": reach.piece_pause, "known": 0}, beams,
-        *(vars(one) for one in (
+        *(one._asdict() for one in (
             parameters, posterior, posterior.rates, posterior.emissions, posterior.emissions.lags
         )),
     )  # fmt: skip
