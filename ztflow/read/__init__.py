@@ -5,7 +5,6 @@ from __future__ import annotations
 from ztflow.model.provenance import ReadReport
 from ztflow.read.following import follow
 from ztflow.read.inputs import ReadBatch, read_inputs
-from ztflow.read.sources.loki import loki_url
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser
 from ztflow.read.unwrap import WRAPPERS
@@ -16,7 +15,6 @@ __all__ = [
     "ReadReport",
     "StreamParser",
     "follow",
-    "loki_url",
     "origin_of_path",
     "read_inputs",
 ]

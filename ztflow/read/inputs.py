@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
@@ -13,9 +13,7 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.saved.recognise import is_table
-from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import Piece, beginning, read_table
+from ztflow.read.saved.recognise import beginning, is_table
 from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped
@@ -24,6 +22,9 @@ from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
 from ztflow.read.tally import Layouts
 from ztflow.threads import one_ahead
+
+if TYPE_CHECKING:
+    from ztflow.read.saved.tables import Piece
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -205,6 +206,9 @@ def _table(
     overlaps: Overlaps | None, meter: _Meter,
 ) -> Iterator[ReadBatch]:  # fmt: skip
     """The batches of a table ztflow saved."""
+    from ztflow.read.saved.rows import Ledger
+    from ztflow.read.saved.tables import read_table
+
     stats, problems = ReadStats(), list[Problem]()
 
     def noted() -> Iterator[bytes]:

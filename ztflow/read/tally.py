@@ -19,12 +19,12 @@ from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.framing.repair import is_escaped_access
 from ztflow.read.framing.wrecks import is_broken_record
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
-from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import is_marked, mark_count
 
 if TYPE_CHECKING:
+    from ztflow.read.saved.objects import OwnRows
     from ztflow.waypoint.formats import Layout
     from ztflow.waypoint.requests import RequestLog
 
@@ -161,6 +161,8 @@ class Tally:
         if kind is None:
             return False
         if self._own is None:
+            from ztflow.read.saved.objects import OwnRows
+
             self._own = OwnRows(self.source_file, self.stats, self.problems)
         self._own.add(kind, fields, number)
         return True
