@@ -111,6 +111,7 @@ class StreamParser:
         self._flush()
         for line in self._tally.blocks.finish():
             self._tally.fact(line)
+        self._bulk = None  # it and this are a circle; its dictionaries, some 50 MB, would stay until that is looked for
         return self._taken()
 
     def flush_idle(self) -> Halves:
