@@ -121,19 +121,23 @@ def parted_again(
     return [made], known
 
 
-def part_of(read: Read, stream: int, part: int, offset: int) -> Sent | None:
-    """One part, with the line numbers of its input; runs on a worker."""
-    made = read[0][stream].tables[part]
-    return Sent(_numbered(made.table, offset)) if made is not None and offset else made
+Pieces = list[Sent | None]
+"""One part of the access lines of each stream that was in an input."""
+
+
+def part_of(read: Read, part: int) -> Pieces:
+    """One part, its line numbers those of the block; runs on a worker."""
+    return [stream.tables[part] for stream in read[0]]
 
 
 def kept_of(read: Read, stream: int, mask: BoolArray | None, offset: int = 0) -> pa.Table:
     """All access lines without copies, as they came; runs on a worker."""
     halves = read[0][stream].whole()
-    return _numbered(halves if mask is None else halves.filter(pa.array(mask)).combine_chunks(), offset)
+    return numbered(halves if mask is None else halves.filter(pa.array(mask)).combine_chunks(), offset)
 
 
-def _numbered(halves: pa.Table, offset: int) -> pa.Table:
+def numbered(halves: pa.Table, offset: int) -> pa.Table:
+    """Access lines with the line numbers of their input, of which theirs lack some."""
     if not offset:
         return halves
     at = halves.schema.get_field_index("line_number")

@@ -163,7 +163,11 @@ class Statement:
         if self.fields is not None:
             value = self.fields.get(key)
             return value if isinstance(value, str) else None
-        match = _field_named(key).search(self.rest)
+        rest, mark = self.rest, f"{key}="
+        place = rest.find(mark)  # a pattern that may begin anywhere takes five times as long
+        while place > 0 and rest[place - 1] not in " \t":
+            place = rest.find(mark, place + 1)
+        match = _VALUE.match(rest, place + len(mark)) if place >= 0 else None
         if match is None:
             return None
         if match[1] is None:
@@ -190,9 +194,7 @@ class Statement:
         return self.span_field("wl")
 
 
-@lru_cache(maxsize=64)
-def _field_named(key: str) -> re.Pattern[str]:
-    return re.compile(rf'(?:^|[ \t]){re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^ \t]*))')
+_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^ \t]*)')
 
 
 def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement | None:
