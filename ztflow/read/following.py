@@ -17,7 +17,7 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.inputs import OnError, ReadBatch, read_inputs, table_batches
+from ztflow.read.inputs import OnError, read_inputs, table_batches
 from ztflow.read.saved.recognise import TABLE_HEAD, is_table
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
@@ -25,7 +25,7 @@ from ztflow.read.sources.folders import is_archive_name
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser
-from ztflow.read.tally import Layouts
+from ztflow.read.tally import Layouts, ReadBatch
 
 if TYPE_CHECKING:
     from ztflow.read.growing import GrowingFile

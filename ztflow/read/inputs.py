@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias
 
-import pyarrow as pa
-
 from ztflow.errors import SourceError
 from ztflow.memory import plenty
-from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
+from ztflow.model.provenance import Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
 from ztflow.read.saved.recognise import beginning, is_table
@@ -21,7 +18,7 @@ from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
-from ztflow.read.tally import Layouts
+from ztflow.read.tally import Layouts, ReadBatch
 from ztflow.threads import processors
 
 if TYPE_CHECKING:
@@ -29,29 +26,6 @@ if TYPE_CHECKING:
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
-
-
-@dataclass(slots=True)
-class ReadBatch:
-    """What a piece of one input gave.
-
-    Attributes:
-        halves: Access lines; may be empty.
-        facts: What other lines said.
-        source_file: The input, as named.
-        flows: Connections that ztflow saved before; None for none.
-        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
-    """
-
-    halves: Halves
-    facts: list[Fact]
-    source_file: str
-    flows: pa.Table | None = None
-    requests: pa.Table | None = None
-
-    def __bool__(self) -> bool:
-        """Whether it holds anything."""
-        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 def read_inputs(

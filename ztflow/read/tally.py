@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
-from ztflow.model.tables import HalvesBuilder
+from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.model.vocabulary import Producer
 from ztflow.parse import Outcome, fact_of, has_near_key, was_damaged
 from ztflow.parse.classify import begins_as_request, producer_of, statement_of
@@ -30,6 +31,29 @@ if TYPE_CHECKING:
 
 Layouts: TypeAlias = "Sequence[Layout] | None"
 """How the lines of a waypoint's log may be written; None for an input of which nobody said that it is one."""
+
+
+@dataclass(slots=True)
+class ReadBatch:
+    """What a piece of one input gave.
+
+    Attributes:
+        halves: Access lines; may be empty.
+        facts: What other lines said.
+        source_file: The input, as named.
+        flows: Connections that ztflow saved before; None for none.
+        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
+    """
+
+    halves: Halves
+    facts: list[Fact]
+    source_file: str
+    flows: pa.Table | None = None
+    requests: pa.Table | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything."""
+        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 class Tally:
