@@ -123,8 +123,9 @@ def elsewhere(burst: Burst, k: int, j: int, lowest: int, highest: int, width: fl
 
 def log_at_most(value: float) -> float:
     """A bound of the logarithm of what is positive, in a fraction of its time: the least of some of its tangents."""
-    upper = min(value * 10.0 - 3.302585, value * 100.0 - 5.605170)
-    return min(upper, min(value * 1000.0 - 7.907755, value * 10000.0 - 10.210340))
+    return min(
+        value * 10.0 - 3.302585, value * 100.0 - 5.605170, value * 1000.0 - 7.907755, value * 10000.0 - 10.210340
+    )  # fmt: skip
 
 
 def arrived(ago: FloatArray, least: float, spread: float) -> FloatArray:
