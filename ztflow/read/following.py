@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ztflow.read.growing import GrowingFile
     from ztflow.read.open_files import Files
 
-HEARTBEAT = 0.05
+HEARTBEAT = 0.04
 """Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
 
 FLUSH_AFTER = 0.15
