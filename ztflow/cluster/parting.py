@@ -113,6 +113,11 @@ def parted(halves: pa.Table, count: int, merged: Merged = _NOT_MERGED) -> tuple[
     return Parted(parts, order), known
 
 
+def came(pieces: Pieces) -> Pieces:
+    """A part, on the worker that is to pair it: it comes there while blocks are still read."""
+    return pieces
+
+
 def parted_again(
     read: Read, stream: int, mask: BoolArray | None, count: int, merged: Merged
 ) -> tuple[list[Parted], Known]:
