@@ -1,11 +1,11 @@
 """What the engine dask costs: `python benchmarks/cluster.py LOG… [--workers 1 2] [--plain] [--once] [--memory 2G]`.
 
-Reads logs (`make_log.py`; files, compressed or not, or folders of them) with workers on this machine and prints, for each
-number of workers, the time by the clock, the processor time a line of the workers, of the busiest one and of this
-process; bytes of columns that were parted to be paired, a line; the largest worker's memory; what other programs took of
-the machine meanwhile, because that falsifies the clock; and how many flows came out. `--plain` first reads it without
-the engine, which all of that is compared with. A longer log tells whether a line costs the same. `--memory` is that of
-each worker; `--block` and `--rows` make blocks and parts smaller, and so tasks many.
+Reads logs (`make_log.py`; files, compressed or not, or folders of them) with workers on this machine and prints, for
+each number of workers, the time by the clock, the processor time a line of the workers, of the busiest one and of this
+process; bytes of columns that were parted to be paired, a line; the largest worker's memory; what other programs took
+of the machine meanwhile, because that falsifies the clock; and how many flows came out. `--plain` first reads it
+without the engine, which all of that is compared with. A longer log tells whether a line costs the same. `--memory` is
+that of each worker; `--block` and `--rows` make blocks and parts smaller, and so tasks many.
 
 Every reading asks for the data set that the workers write, so what one process can take in is not what is measured;
 the plain one writes a Parquet file. Each is done twice and the second time counts: what a process loads once is no cost
