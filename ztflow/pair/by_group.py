@@ -58,6 +58,8 @@ class Hops:
 
     def parted(self, count: int) -> list[Hops]:
         """These in so many parts; hops that can be of one chain are in one of them, whichever part they came from."""
+        if count == 1:
+            return [self]
         where = np.where(self.features.outbound, self.features.destination, self.features.source)
         number = mix(combine([where, self.features.sizes])) % np.uint64(count)
         return [self._take(np.flatnonzero(number == one)) for one in range(count)]
