@@ -124,9 +124,10 @@ def beside(client: Client, workers: Sequence[str], function: Callable[..., Any],
     made: dict[int, Future] = {}
     for worker in dict.fromkeys(workers):
         mine = [at for at, one in enumerate(workers) if one == worker]
+        keys = [_kept_here(function) for _ in mine]
         tasks = client.map(
             function, *(list(one) for one in zip(*(rows[at] for at in mine), strict=True)),
-            key=[_kept_here(function) for _ in mine], workers=[worker], allow_other_workers=True, pure=False,
+            key=keys, workers=[worker], allow_other_workers=True, priority=1, pure=False,
         )  # fmt: skip
         made.update(zip(mine, tasks, strict=True))
     return [made[at] for at in range(len(workers))]

@@ -112,7 +112,7 @@ def matched(
         heard: What all have to know.
         meter: Counts what is done.
     """
-    threads = threads_of(client)
+    threads = threads_of(client)  # each begins with the part that `parsing.parts_of` sent it
     workers = list(islice(cycle(threads), len(pieces)))
     known = on_each(client, workers, heard)
     heard_there = [known[one] for one in workers]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.connect import at_hand, handed
-from ztflow.cluster.parting import Known, Parted, one_table, part_of, parted
+from ztflow.cluster.connect import at_hand, beside, handed, threads_of
+from ztflow.cluster.parting import Known, Parted, came, one_table, part_of, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
@@ -317,9 +317,14 @@ _AND_THE_REST: Final = itemgetter(slice(1, None))
 
 
 def parts_of(client: Client, made: Sequence[Future], count: int) -> list[list[Future]]:
-    """The parts of each of some results (`parting.Read`)."""
+    """The parts of each of some results (`parting.Read`), of which the first go at once where they are paired first."""
     every = at_hand(client, part_of, [one for one in made for _ in range(count)], [*range(count)] * len(made))
-    return [every[at : at + count] for at in range(0, len(every), count)]
+    pieces = [every[at : at + count] for at in range(0, len(every), count)]
+    workers = threads_of(client)[:count]
+    early = beside(client, workers * len(pieces), came, [one for some in pieces for one in some[: len(workers)]])
+    for at, some in enumerate(pieces):
+        some[: len(workers)] = early[at * len(workers) : (at + 1) * len(workers)]
+    return pieces
 
 
 def _single(read: Future, pieces: list[Future], said: list[Said]) -> list[list[Part]]:

@@ -17,7 +17,8 @@ from ztflow.columns.dtypes import AFTER_ALL, BoolArray, Index, IntArray, UIntArr
 from ztflow.columns.sorting import class_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Writer, Written
-from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import HALVES_SCHEMA, Halves
 from ztflow.pair.by_group import groups_of
 from ztflow.pair.features.basic import hashes_of, mix
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
@@ -32,7 +33,7 @@ class Known:
         ends: Where each ztunnel wrote of which pods and addresses, and when: two lines for each such end.
         written: What each ztunnel wrote.
         seen: The addresses, by role.
-        bytes: What was sent on, bytes of Arrow columns.
+        bytes: Of the lines, as they go to be paired.
     """
 
     ends: pa.Table
@@ -99,18 +100,24 @@ def parted(halves: pa.Table, count: int, merged: Merged = _NOT_MERGED) -> tuple[
     count_levels(halves, known.written)
     number, known.seen = groups_of(halves)
     if count == 1:
-        known.bytes = halves.nbytes
-        return Parted([Sent(halves)]), known
+        whole = Sent.of(halves)
+        known.bytes = whole.nbytes
+        return Parted([whole]), known
     part = mix(merged.of(number)) % np.uint64(count)
     order: Index = class_order(part)
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
     # Each part is taken by itself, so that none keeps the memory of the others.
     parts = [
-        Sent(without_unused(halves.take(pa.array(order[start:stop])))) if stop > start else None
+        Sent.of(without_unused(halves.take(pa.array(order[start:stop])))) if stop > start else None
         for start, stop in pairwise(edges)
     ]
-    known.bytes = sum(one.table.nbytes for one in parts if one is not None)
+    known.bytes = sum(one.nbytes for one in parts if one is not None)
     return Parted(parts, order), known
+
+
+def came(pieces: Pieces) -> Pieces:
+    """A part, on the worker that is to pair it: it comes there while blocks are still read."""
+    return pieces
 
 
 def parted_again(
@@ -194,7 +201,7 @@ def ends_of(halves: pa.Table) -> pa.Table:
 def one_table(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables of access lines as one, with one dictionary a column."""
     filled = [table for table in tables if table.num_rows]
-    return pa.concat_tables(filled or [HALVES_SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(filled or [empty(Halves)]).unify_dictionaries().combine_chunks()
 
 
 def _halves(columns: dict[str, pa.Array], count: int) -> pa.Table:

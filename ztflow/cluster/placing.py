@@ -62,19 +62,19 @@ def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:
     micros = micros_of(table.column(time), AFTER_ALL)
     places = [0, *np.searchsorted(micros, edges).tolist(), len(micros)]
     return [
-        Sent(without_unused(table.slice(start, stop - start))) if stop > start else None
+        Sent.of(without_unused(table.slice(start, stop - start))) if stop > start else None
         for start, stop in pairwise(places)
     ]
 
 
 def merged(tables: Sequence[Sent | None], time: str) -> pa.Table | None:
     """Tables in order of time as one; runs on a worker."""
-    filled = [one.table for one in tables if one is not None and one.table.num_rows]
+    filled = [table for one in tables if one is not None and (table := one.table).num_rows]
     return in_order(pa.concat_tables(filled), time)[0] if filled else None
 
 
 def _whole(made: InOrder) -> Sent:
-    return Sent(made[0])
+    return Sent.of(made[0])
 
 
 def stretches(client: Client, made: Sequence[Future], time: str, count: int) -> list[Future]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ztflow.read.saved.tables import Waiting
     from ztflow.read.sources.loki_query import LokiQuery
 
-HEARTBEAT = 0.05
+HEARTBEAT = 0.04
 """Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
 
 FLUSH_AFTER = 0.15
