@@ -20,8 +20,8 @@ from ztflow.pair.hmm.transitions import (
     of_new_batch,
     reads,
     row,
-    width_of,
     too_early,
+    width_of,
 )
 from ztflow.pair.reach import REACH
 
