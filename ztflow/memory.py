@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ztflow.errors import UsageError
 
@@ -23,8 +22,7 @@ LEAST_BOUND: Final = 600 * MIB
 """The least bound that can be kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(NamedTuple):
     """What each part may hold.
 
     Attributes:
@@ -99,9 +97,9 @@ DEFAULT: Final = budget(768 * MIB)
 _STATM: Final = Path("/proc/self/statm")
 
 
-_SLACK: Final = 16 * MIB
-"""By how much memory has to grow before what was freed is looked for again: in a process that holds much for other
-reasons (a notebook) there is nothing to find, however often one looks."""
+_SLACK: Final = 32 * MIB
+"""By how much memory has to grow before what was freed is looked for again, for that takes some 10 ms; and in a process
+that holds much for other reasons (a notebook) there is nothing to find, however often one looks."""
 
 _left = 0
 """Resident bytes when all that was freed had last been returned."""
@@ -121,7 +119,7 @@ def keep_below(bound: int) -> None:
     with suppress(OSError, ValueError):
         resident = _resident()
         _left = min(_left, resident)
-        if resident > max(bound * 9 // 16, _left + _SLACK):
+        if resident > max(bound * 5 // 12, _left + _SLACK):
             give_back()
             _left = _resident()
 

@@ -8,7 +8,8 @@ made of the rows as of connections (`view_of`), and is exactly the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeAlias
@@ -18,17 +19,21 @@ import pyarrow as pa
 
 from ztflow.aggregate.folded import Folded, Values
 from ztflow.aggregate.folded_flows import FoldedFlows
+from ztflow.aggregate.kept_rows import SUMS, KeptRows
 from ztflow.aggregate.levels import ends_columns, numbered_ends
-from ztflow.aggregate.measures import MEASURED, tally
+from ztflow.aggregate.measures import MEASURED
+from ztflow.aggregate.numbering import Combinations, Words
 from ztflow.aggregate.view import View
-from ztflow.columns.dictionaries import NONE, Coded
+from ztflow.columns.dictionaries import NONE
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
-from ztflow.columns.grouping import Groups, factorize, group
+from ztflow.columns.grouping import factorize, group
 from ztflow.model.schema import FLOWS
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
-PORTION = 1 << 17
-"""Connections folded at once, together with the rows there are."""
+PORTION = 1 << 16
+"""Connections folded at once, at least."""
+_ROWS_A_CONNECTION = 4
+"""Rows there are, at most, for each of the connections folded at once."""
 FEW = 1 << 17
 """Connections that are not folded: some 13 MiB of the columns of a summary."""
 _LARGE, _FULL = 1 << 40, 1 << 62
@@ -43,6 +48,8 @@ _SIZES = {"bool": 2, "int32": 1 << 16}
 """Values a column of numbers may have, by Arrow's name of its type."""
 
 Mask: TypeAlias = Callable[[View], BoolArray]
+_Part: TypeAlias = tuple[Integers, int]
+_Ends: TypeAlias = tuple[_Part, _Part]
 
 
 class Together(NamedTuple):
@@ -120,34 +127,6 @@ class Shape:
         return [column.name for column in FLOWS if column.name in wanted]
 
 
-class _Ends(NamedTuple):
-    """Both ends of rows, at one level.
-
-    Attributes:
-        source: Number of each row's client.
-        target: Of its server.
-        size: How many ends there are.
-    """
-
-    source: Integers
-    target: Integers
-    size: int
-
-    @property
-    def parts(self) -> tuple[tuple[Integers, int], tuple[Integers, int]]:
-        """As parts of `group`."""
-        return (self.source, self.size), (self.target, self.size)
-
-
-class _Kept(NamedTuple):
-    """Folded connections; see `Folded`."""
-
-    table: pa.Table
-    weights: IntArray
-    last: IntArray
-    ends: dict[str, _Ends]
-
-
 class Fold:
     """Adds up connections for a report.
 
@@ -166,8 +145,8 @@ class Fold:
         self._values = Values(shape.each)
         self._waiting: list[pa.Table] = []
         self._rows = self._total = 0
-        self._kept: _Kept | None = None
-        self._names: dict[str, dict[str, int]] = {level: {} for level in shape.all_levels}
+        self._keys = _Keys(shape)
+        self._kept: KeptRows | None = None
         self._flows = Flows()
 
     def add(self, flows: Flows) -> None:
@@ -177,7 +156,7 @@ class Fold:
             self._waiting.append(flows.to_arrow().select(self._columns))
             self._rows += len(flows)
         if self._kept is not None or self._rows > self._few:
-            while self._rows >= self._portion:
+            while self._rows >= self._at_once:
                 self._fold()
 
     def flows(self) -> Flows:
@@ -188,114 +167,145 @@ class Fold:
         while self._rows:
             self._fold()
         self._values.finish()
-        if self._kept is None:
-            nothing = np.zeros(0, np.int64)
-            self._kept = _Kept(FLOWS_SCHEMA.empty_table().select(self._columns), nothing, nothing, {})
-        made = FoldedFlows(self._kept.table, Folded(self._kept.weights, self._kept.last, self._values))
+        kept = KeptRows(_schema(self._columns)) if self._kept is None else self._kept
+        made = FoldedFlows(kept.table(), Folded(kept.weights, kept.last, self._values))
         made.owners = self._flows.owners
         return made
+
+    @property
+    def _at_once(self) -> int:
+        """Connections folded at once: more where there are many rows, among which theirs have to be found."""
+        return max(self._portion, 0 if self._kept is None else len(self._kept) // _ROWS_A_CONNECTION)
 
     def _next(self) -> list[pa.Table]:
         """A portion of what waits, the longest there first."""
         taken: list[pa.Table] = []
-        room = self._portion
+        room = portion = self._at_once
         while room and self._waiting:
             table = self._waiting.pop(0)
             taken.append(table.slice(0, room))
             room -= taken[-1].num_rows
             if taken[-1].num_rows < table.num_rows:
                 self._waiting.insert(0, table.slice(taken[-1].num_rows))
-        self._rows -= self._portion - room
+        self._rows -= portion - room
         return taken
 
     def _fold(self) -> None:
-        """Put a portion together with what is folded: its rows come first, and are different, so keep their numbers."""
-        tables, kept = self._next(), self._kept
-        count = sum(table.num_rows for table in tables)
-        last, folded, rows = self._total + np.arange(count), None, 0
-        self._total += count
-        if kept is not None:
-            rows = len(kept.weights)
-            tables.insert(0, kept.table)
-            weights = np.concatenate([kept.weights, np.ones(count, np.int64)])
-            last = np.concatenate([kept.last, last])
-            folded = Folded(weights, last, self._values)
-        ends = {} if kept is None else kept.ends
-        self._kept = kept = None
-        view = View(_whole(tables), folded)
-        ends = {level: self._named(view, level, rows, ends.get(level)) for level in self._names}
-        view.forget_codes()
-        groups = _groups(self._shape, view, ends)
-        view.forget_codes()
-        self._values.add(groups.codes[rows:], [_numbers(view, name)[0][rows:] for name in self._shape.each])
-        self._kept = _reduced(view, groups, last, ends)
+        """Add a portion to the rows there are."""
+        kept = self._kept = KeptRows(_schema(self._columns)) if self._kept is None else self._kept
+        view = View(_whole(self._next()))
+        places = self._total + np.arange(len(view))
+        self._total += len(view)
+        rows, first = self._keys.rows(view, self._flows.owners)
+        self._values.add(rows, [_numbers(view, name)[0] for name in self._shape.each])
+        kept.add(view, rows, first, places)
+        self._keys.close(np.flatnonzero(np.logical_or(*(kept.sums[name] >= _FULL for name in SUMS))))
 
-    def _named(self, view: View, level: str, rows: int, before: _Ends | None) -> _Ends:
-        """The ends at a level; those of the rows there were are known."""
+
+class _Keys:
+    """Tells which row connections are in: those of a report that cannot tell them apart are in one.
+
+    Args:
+        shape: What the report tells apart.
+
+    Memory: of each row what makes it different, some 20 bytes.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._words: defaultdict[str, Words] = defaultdict(Words)
+        self._names: dict[str, dict[str, int]] = {level: {} for level in shape.all_levels}
+        self._told, self._keys = Combinations(), Combinations()
+        self._where = [Combinations() for _ in shape.where]
+        self._alone: defaultdict[object, Combinations] = defaultdict(Combinations)
+        self._row_of = np.zeros(0, np.int64)
+        """The row of each key, `NONE` where it may take no more."""
+        self._count = 0
+
+    def rows(self, view: View, owners: Mapping[str, str]) -> tuple[Integers, Integers]:
+        """The row of each connection, and the first connection of each new row: they are numbered by these."""
+        ends = {level: self._ends(view, level, owners) for level in self._names}
+        parts, alone = [*self._parts(view, ends)], self._by_themselves(view, ends)
+        groups = group(parts, len(view))
+        codes = groups.codes.astype(np.int64)
+        codes[alone] = len(groups) + np.arange(len(alone))
+        group_of, first = factorize(codes, len(groups) + len(alone))
+        open_ones = np.ones(len(first), np.bool_)
+        open_ones[group_of[alone]] = False
+        chosen = first[open_ones]
+        keys, fresh = self._keys.number([(part[chosen], size) for part, size in parts], len(chosen))
+        self._row_of = np.append(self._row_of, np.full(len(fresh), NONE))
+        row = np.full(len(first), NONE)
+        row[open_ones] = self._row_of[keys]
+        new = np.flatnonzero(row == NONE)
+        row[new] = self._count + np.arange(len(new))
+        self._count += len(new)
+        self._row_of[keys] = row[open_ones]
+        return row[group_of], first[new]
+
+    def close(self, rows: Integers) -> None:
+        """These rows take no more connections."""
+        if len(rows):
+            self._row_of[np.isin(self._row_of, rows)] = NONE
+
+    def _ends(self, view: View, level: str, owners: Mapping[str, str]) -> _Ends:
+        """Both ends of connections at a level, as parts of `group`."""
         names = self._names[level]
-        new = view if before is None else view.take(np.arange(rows, len(view)))
-        source, target = numbered_ends(new, level, self._flows.owners, names)
-        if before is not None:
-            source, target = np.concatenate([before.source, source]), np.concatenate([before.target, target])
-        return _Ends(source, target, len(names))
+        source, target = numbered_ends(view, level, owners, names)
+        return (source, len(names)), (target, len(names))
+
+    def _parts(self, view: View, ends: dict[str, _Ends]) -> Iterator[_Part]:
+        """What makes connections apart."""
+        known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *self._shape.known))]
+        told = [_bits([view.known("start") | view.known("end"), *known])]
+        told += [self._part(view, name) for name in dict.fromkeys((*_SAME, *self._shape.same))]
+        yield self._told.number(told, len(view))[0], self._told.size
+        for level in self._shape.levels:
+            yield from ends[level]
+        for some, combinations in zip(self._shape.where, self._where, strict=True):
+            yield self._of_some(some, combinations, view, ends)
+        for name, level in self._shape.targets:
+            codes, size = ends[level][1]
+            yield np.where(view.known(name), codes, NONE), size
+
+    def _of_some(self, where: Where, combinations: Combinations, view: View, ends: dict[str, _Ends]) -> _Part:
+        """What makes connections of a mask apart; all others are alike."""
+        rows = np.flatnonzero(where.mask(view))
+        some = view.take(rows)
+        named = [(codes[rows], size) for level in where.levels for codes, size in ends[level]]
+        codes = np.full(len(view), NONE, np.int32)
+        codes[rows], _ = combinations.number([*(self._part(some, name) for name in where.same), *named], len(rows))
+        return codes, combinations.size
+
+    def _by_themselves(self, view: View, ends: dict[str, _Ends]) -> Integers:
+        """Connections that nothing else may be in a row with."""
+        alone: BoolArray = np.zeros(len(view), np.bool_)
+        for name in SUMS:
+            values, _ = view.numbers(name)
+            alone |= (values < 0) | (values >= _LARGE)
+        seen: dict[object, list[_Part]] = {}
+        for some in self._shape.kept:
+            parts = [ends[level][0] for level in some.source] + [ends[level][1] for level in some.target]
+            seen[some] = parts if some.having is None else [*parts, _bits([view.known(some.having)])]
+        if self._shape.described is not None:
+            columns = ends_columns(self._shape.described)
+            for end, others in (("src", ("dst_", "hbone_", "inbound_")), ("dst", ("src_", "outbound_"))):
+                seen[end] = [self._part(view, name) for name in columns if not name.startswith(others)]
+        for key, parts in seen.items():
+            alone[self._alone[key].number(parts, len(view))[1]] = True
+        return np.flatnonzero(alone)
+
+    def _part(self, view: View, name: str) -> _Part:
+        """A column as a part of `group`, its codes the same in all batches."""
+        kind = view.table.schema.field(name).type
+        if str(kind) not in _SIZES:
+            return self._words[name].part(view.labels(name))
+        values, known = view.numbers(name)
+        return np.where(known, values.astype(np.int64), NONE), _SIZES[str(kind)]
 
 
-def _groups(shape: Shape, view: View, ends: dict[str, _Ends]) -> Groups:
-    """Rows that a report cannot tell apart, numbered by first appearance."""
-    alone = _alone(shape, view, ends)
-    groups = group(_parts(shape, view, ends), len(view))
-    if not len(alone):
-        return groups
-    codes = groups.codes.astype(np.int64)
-    codes[alone] = len(groups) + np.arange(len(alone))
-    return Groups(*factorize(codes, len(groups) + len(alone)))
-
-
-def _parts(shape: Shape, view: View, ends: dict[str, _Ends]) -> Iterator[tuple[Integers, int]]:
-    """What makes rows apart, as parts of `group`."""
-    known = [view.known(name) for name in dict.fromkeys((*_KNOWN, *shape.known))]
-    yield _bits([view.known("start") | view.known("end"), *known])
-    for name in dict.fromkeys((*_SAME, *shape.same)):
-        yield _part(view, name)
-    for level in shape.levels:
-        yield from ends[level].parts
-    for some in shape.where:
-        yield _of_some(some, view, ends)
-    for name, level in shape.targets:
-        yield _where(view.known(name), *ends[level].parts[1])
-
-
-def _of_some(where: Where, view: View, ends: dict[str, _Ends]) -> tuple[Integers, int]:
-    """What makes rows of a mask apart; all others are alike."""
-    rows = np.flatnonzero(where.mask(view))
-    part = view.take(rows)
-    named = [(codes[rows], size) for level in where.levels for codes, size in ends[level].parts]
-    groups = group([*(_part(part, name) for name in where.same), *named], len(rows))
-    codes = np.full(len(view), NONE, np.int64)
-    codes[rows] = groups.codes
-    return codes, len(groups)
-
-
-def _alone(shape: Shape, view: View, ends: dict[str, _Ends]) -> Integers:
-    """Rows that nothing else may be in."""
-    weights = view.weights
-    most: int | IntArray = _LARGE if weights is None else np.where(weights == 1, _LARGE, _FULL)
-    alone: BoolArray = np.zeros(len(view), np.bool_)
-    for name in ("request_bytes", "response_bytes"):
-        values, _ = view.numbers(name)
-        alone |= (values < 0) | (values >= most)
-    seen = []
-    for some in shape.kept:
-        parts = [ends[level].parts[0] for level in some.source] + [ends[level].parts[1] for level in some.target]
-        seen.append(parts if some.having is None else [*parts, _bits([view.known(some.having)])])
-    if shape.described is not None:
-        columns = ends_columns(shape.described)
-        for end in ("src", "dst"):
-            others = {"src": ("dst_", "hbone_", "inbound_"), "dst": ("src_", "outbound_")}[end]
-            seen.append([_part(view, name) for name in columns if not name.startswith(others)])
-    for parts in seen:
-        alone[group(parts, len(view)).first] = True
-    return np.flatnonzero(alone)
+def _schema(columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([FLOWS_SCHEMA.field(name) for name in columns])
 
 
 def _numbers(view: View, name: str) -> tuple[IntArray, BoolArray]:
@@ -326,60 +336,3 @@ def _bits(masks: Sequence[BoolArray]) -> tuple[Integers, int]:
     for number, mask in enumerate(masks):
         found |= mask.astype(np.int64) << number
     return found, 1 << len(masks)
-
-
-def _part(view: View, name: str) -> tuple[Integers, int]:
-    """A column as a part of `group`."""
-    kind = view.table.schema.field(name).type
-    if str(kind) not in _SIZES:
-        return view.part(name)
-    values, known = view.numbers(name)
-    return np.where(known, values.astype(np.int64), NONE), _SIZES[str(kind)]
-
-
-def _where(mask: BoolArray, codes: Integers, size: int) -> tuple[Integers, int]:
-    return np.where(mask, codes, NONE), size
-
-
-def _words(labels: Coded, kind: pa.DataType) -> pa.Array:
-    """A text column as Arrow has it, without words no row has where these may be many."""
-    if not pa.types.is_dictionary(kind) or labels.size > len(labels.codes):
-        return labels.array().cast(kind)
-    nulls = labels.codes == NONE
-    codes = pa.array(labels.codes, mask=nulls) if nulls.any() else pa.array(labels.codes)
-    return pa.DictionaryArray.from_arrays(codes, labels.dictionary.cast(kind.value_type))
-
-
-def _reduced(view: View, groups: Groups, last: IntArray, ends: dict[str, _Ends]) -> _Kept:
-    """One row a group."""
-    codes, count = groups.codes, len(groups)
-    ended = view.seen()[1]
-    latest = np.full(count, NO_TIME, np.int64)
-    np.maximum.at(latest, codes, ended)
-    final = ended == latest[codes]
-    place = np.zeros(count, np.int64)
-    np.maximum.at(place, codes[final], last[final])
-    columns, schema = [], view.table.schema
-    for field in schema:
-        name = field.name
-        if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type):
-            columns.append(_words(view.labels(name).take(groups.first), field.type))
-            view.forget(name)
-            continue
-        values, known = _numbers(view, name)
-        found = values[groups.first].copy()
-        if name in ("request_bytes", "response_bytes"):
-            found[:] = 0
-            np.add.at(found, codes, values)
-        elif name == "start":
-            np.minimum.at(found, codes, values)
-        elif name == "end":
-            found = latest
-        elif name == "duration_ms":
-            np.maximum.at(found, codes, values)
-        columns.append(pa.array(found, mask=~known[groups.first]).cast(field.type))
-        view.forget(name)
-    table = pa.Table.from_arrays(columns, schema=schema)
-    first = groups.first
-    named = {level: _Ends(one.source[first], one.target[first], one.size) for level, one in ends.items()}
-    return _Kept(table, tally(codes, count, weights=view.weights), place, named)

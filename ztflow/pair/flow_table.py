@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,7 @@ Numbers: TypeAlias = tuple[IntArray, BoolArray]
 """Numbers, and where they are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(NamedTuple):
     """What pairing decided, one entry a flow.
 
     Attributes:
@@ -79,7 +78,7 @@ class Decisions:
 
     def take(self, index: npt.NDArray[np.intp]) -> Decisions:
         """The entries at `index`."""
-        return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
+        return Decisions(*(getattr(self, name)[index] for name in self._fields))
 
 
 class _HalfColumns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TypeAlias
@@ -10,6 +10,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from ztflow.errors import SourceError
+from ztflow.memory import plenty
 from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
@@ -23,7 +24,7 @@ from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
 from ztflow.read.tally import Layouts
-from ztflow.threads import one_ahead
+from ztflow.threads import processors
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -105,7 +106,8 @@ def read_inputs(
                     origin = origin_of_path(stream.name, stream.beside)
                     parser = StreamParser(stream.name, origin=origin, wrapper=wrapper, layouts=layouts)
                     parser.expected = one.size or 0
-                    if parser.expected >= BIG:
+                    early = parser.expected >= BIG and processors() > 1
+                    if early:
                         chunks = ahead(chunks)
                     report.register(
                         parser.source_file,
@@ -116,8 +118,7 @@ def read_inputs(
                         inside=stream.inside,
                     )
                     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
-                    batches = _batches(parser, chunks, copies)
-                    for batch, count in one_ahead(batches, "ztflow-parse") if parser.expected >= BIG else batches:
+                    for batch, count in _batches(parser, chunks, copies, early=early):
                         if batch:
                             yield batch
                         meter.read(count)
@@ -173,19 +174,34 @@ class _Meter:
 
 
 def _batches(
-    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None
-) -> Generator[tuple[ReadBatch, int], None, None]:
+    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None, *, early: bool
+) -> Iterator[tuple[ReadBatch, int]]:
     """The batches of one stream, which may be empty, and the bytes each was made of.
 
     What a broken stream held is finished before its error goes on.
+
+    Args:
+        parser: Of the stream.
+        chunks: Its bytes.
+        copies: What other inputs hold.
+        early: Whether each chunk is asked for when the one before is read, for the kernel to begin with.
+
+    Memory: with `early` one chunk more, while memory is not short.
     """
     broken: SourceError | None = None
-    while True:
+
+    def given() -> bytes | None:
+        nonlocal broken
         try:
-            chunk = next(chunks, None)
+            return None if broken is not None else next(chunks, None)
         except SourceError as error:
-            chunk, broken = None, error
-        halves = parser.finish() if chunk is None else parser.feed(chunk)
+            broken = error
+            return None
+
+    chunk = given()
+    while True:
+        after = given() if early and chunk is not None and plenty() else None
+        halves = parser.finish() if chunk is None else parser.feed(chunk, after or b"")
         table = halves.to_arrow()
         if table.num_rows and copies is not None:
             table = copies.left_out(table)
@@ -196,6 +212,7 @@ def _batches(
         yield batch, len(chunk or b"")
         if chunk is None:
             break
+        chunk = given() if after is None else after
     if broken is not None:
         raise broken
 

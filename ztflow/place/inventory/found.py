@@ -6,7 +6,6 @@ An archive is gone through once for them before its logs are read.
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
 from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name, unreadable
+from ztflow.text.patterns import lazy_pattern
 
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 """Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
@@ -32,9 +32,9 @@ HINT = (
     "`istioctl ztunnel-config workloads -o json`"
 )
 _HEAD = 512
-_LOG_LINE = re.compile(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
-_DUMPED = re.compile(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
-_POD_OBJECT = re.compile(r"(.*)/pods/([^/]+)/\2\.ya?ml")
+_LOG_LINE = lazy_pattern(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
+_DUMPED = lazy_pattern(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
+_POD_OBJECT = lazy_pattern(r"(.*)/pods/([^/]+)/\2\.ya?ml")
 
 
 def known_inventory(
