@@ -26,7 +26,8 @@ from ztflow.cluster.sizing import Sizes
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact, ReadReport, Written
-from ztflow.model.tables import FLOWS_SCHEMA, Flows, Halves
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import LegacyPairer
 from ztflow.pair.exact_evidence import ConnectRequests
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
@@ -173,7 +174,7 @@ class Reading:
         if (left := session.left()) is not None:
             yield left
         elif not given:
-            yield session.given(FLOWS_SCHEMA.empty_table())
+            yield session.given(empty(Flows))
 
     def _paired(
         self,

@@ -17,7 +17,8 @@ from ztflow.columns.dtypes import AFTER_ALL, BoolArray, Index, IntArray, UIntArr
 from ztflow.columns.sorting import class_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Writer, Written
-from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import HALVES_SCHEMA, Halves
 from ztflow.pair.by_group import groups_of
 from ztflow.pair.features.basic import hashes_of, mix
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
@@ -200,7 +201,7 @@ def ends_of(halves: pa.Table) -> pa.Table:
 def one_table(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables of access lines as one, with one dictionary a column."""
     filled = [table for table in tables if table.num_rows]
-    return pa.concat_tables(filled or [HALVES_SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(filled or [empty(Halves)]).unify_dictionaries().combine_chunks()
 
 
 def _halves(columns: dict[str, pa.Array], count: int) -> pa.Table:

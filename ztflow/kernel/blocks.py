@@ -36,7 +36,8 @@ from ztflow.kernel.table_layout import (
     new_scratch,
 )
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import Halves
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -164,7 +165,7 @@ def read_block(
     """
     block = BlockReader().read(data)
     left = list(block.slow)
-    tables = [HALVES_SCHEMA.empty_table()]
+    tables = [empty(Halves)]
     counted = 0
     raw = bytes(data)
 

@@ -16,7 +16,8 @@ from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.schema import HALVES, LOGGED_NAMES, Type
-from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
 from ztflow.model.vocabulary import (
     BOTH_HALVES,
     ONE_HALF,
@@ -342,7 +343,7 @@ class Decided:
     def flows(self, memory: WordMemory) -> pa.Table:
         """The flows, in order of their end, ties canonically; flows without a time last."""
         if not len(self):
-            return FLOWS_SCHEMA.empty_table()
+            return empty(Flows)
         table, made = self.halves, self.decisions
         told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
         end = numbers_of_time(table)[told_by]
