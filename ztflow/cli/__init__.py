@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 
@@ -24,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; see `ztflow.cli.run`.
     """
     from ztflow.cli.signals import Stopped, asked, deaf, watched
+    from ztflow.cli.spared import spare
     from ztflow.files.scratch import remove_all
 
     with watched():
@@ -31,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if argv is None:
                 no_stream_missing()
                 load_undisturbed()
-                spare_pandas()
-                spare_documentation()
+                spare()
                 one_heap()
             code = _run(list(sys.argv[1:] if argv is None else argv))
         except Stopped as stop:
@@ -100,51 +99,6 @@ def no_stream_missing() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
-
-
-class _NotHere:
-    """Answers every question for one module with "not installed".
-
-    Not derived from `importlib.abc.MetaPathFinder`, whose module alone takes 20 ms to import.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def find_spec(self, fullname: str, _path: Any, _target: Any = None, /) -> None:
-        if fullname == self._name:
-            raise ModuleNotFoundError(f"{self._name} is not wanted in this process", name=self._name)
-
-
-def spare_pandas() -> None:
-    """Keep pyarrow from importing pandas, which takes longer than everything a small capture needs.
-
-    pyarrow asks for pandas the first time it is handed a Python list (`pa.array` wants to know whether it is a Series)
-    and does without when it is not there; nothing the command line does turns a table into a DataFrame. Measured with
-    pyarrow 26 and pandas 3.1: 0.13 of 0.65 s for a capture of four lines. Only for ztflow's own process: in a
-    program that uses ztflow as a library `to_pandas` would fail afterwards.
-    """
-    if "pandas" not in sys.modules and "pyarrow" not in sys.modules:
-        sys.meta_path.insert(0, _NotHere("pandas"))
-
-
-class _NoDocumentation(dict[str, list[Any]]):
-    """Takes the place of numpydoc's parser; what it found in a text is nothing."""
-
-    def __init__(self, _text: str) -> None:
-        super().__init__(Parameters=[])
-
-
-def spare_documentation() -> None:
-    """Keep pyarrow from writing docstrings for its 286 compute functions, which nobody reads in this process.
-
-    It parses the documentation of their options for that, each time it is imported. Measured with pyarrow 26: 30 of
-    50 ms, with what the parser imports. Only for ztflow's own process.
-    """
-    if "pyarrow" not in sys.modules:
-        parser = ModuleType("pyarrow.vendored.docscrape")
-        parser.__dict__["NumpyDocString"] = _NoDocumentation
-        sys.modules[parser.__name__] = parser
 
 
 _LOADED = 100_000

@@ -68,7 +68,7 @@ class Reach(NamedTuple):
         trace_wait: Releases 1.18 to 1.21: how long the other messages of a trace id are waited for. Chosen.
     """
 
-    step: int = 50_000
+    step: int = 40_000
     epoch: int = 2_000_000
     near_gap: int = 500_000
     near_ends: int = 50_000

@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TypeAlias
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.memory import plenty
-from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
+from ztflow.model.provenance import Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.saved.recognise import is_table
-from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import Piece, beginning, read_table
+from ztflow.read.saved.recognise import beginning, is_table
 from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
-from ztflow.read.tally import Layouts
+from ztflow.read.tally import Layouts, ReadBatch
 from ztflow.threads import processors
+
+if TYPE_CHECKING:
+    from ztflow.read.saved.tables import Piece
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
-
-
-@dataclass(slots=True)
-class ReadBatch:
-    """What a piece of one input gave.
-
-    Attributes:
-        halves: Access lines; may be empty.
-        facts: What other lines said.
-        source_file: The input, as named.
-        flows: Connections that ztflow saved before; None for none.
-        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
-    """
-
-    halves: Halves
-    facts: list[Fact]
-    source_file: str
-    flows: pa.Table | None = None
-    requests: pa.Table | None = None
-
-    def __bool__(self) -> bool:
-        """Whether it holds anything."""
-        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 def read_inputs(
@@ -222,6 +197,9 @@ def _table(
     overlaps: Overlaps | None, meter: _Meter,
 ) -> Iterator[ReadBatch]:  # fmt: skip
     """The batches of a table ztflow saved."""
+    from ztflow.read.saved.rows import Ledger
+    from ztflow.read.saved.tables import read_table
+
     stats, problems = ReadStats(), list[Problem]()
 
     def noted() -> Iterator[bytes]:

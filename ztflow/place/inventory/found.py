@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.inventory.facts import Inventory
-from ztflow.place.inventory.files import parse_inventory, unpacked, without_logs
 from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
@@ -124,6 +123,8 @@ def _read(name: str, inventory: Inventory) -> None:
     except OSError as error:
         raise SourceError(name, error.strerror or "cannot be read") from error
     before = len(inventory) + inventory.unused.total()
+    from ztflow.place.inventory.files import parse_inventory, unpacked
+
     data = unpacked(name, data)
     if not parse_inventory(data, name, inventory, modified=modified):
         what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
@@ -212,6 +213,8 @@ class _Collected:
     def _parse(self, name: str, modified: int | None, data: bytes) -> None:
         if _LOG_LINE.search(data, 0, 1 << 16):
             return
+        from ztflow.place.inventory.files import parse_inventory, unpacked
+
         read = Inventory()
         try:
             parse_inventory(unpacked(name, data), name, read, modified=modified)
@@ -299,6 +302,8 @@ def _in_dump(path: str) -> Iterator[tuple[str, int | None, bytes]]:
                 parts.append(chunk)
                 if sum(map(len, parts)) > INVENTORY_BYTES:
                     return
+            from ztflow.place.inventory.files import without_logs
+
             text = without_logs(b"".join(parts).decode("utf-8", errors="replace"))
             yield path, Path(path).stat().st_mtime_ns // 1000, text.encode()
 
