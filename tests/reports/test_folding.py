@@ -125,3 +125,23 @@ def test_what_is_looked_at_beside_a_pair_is_kept(name):
     made = folded(SUMMARY if name == "summary" else shape_of(name), some, [20, 40], 16)
     assert made.to_arrow().num_rows < len(made) == 60
     assert answer(name, made, "workload").to_dict() == answer(name, some, "workload").to_dict()
+
+
+@pytest.mark.parametrize("name", ["summary", "traffic", "denied", "failures", "locality", "latency"])
+def test_many_of_a_kind_in_parts_that_hold_all_times(name):
+    """Rows that stand for several in each part, which of them came first in another one; refusals at one moment."""
+    rows = [
+        flow(
+            number * 29 % 360 // 4, src_name=f"web-{number % 4}", src_ip=f"10.0.1.{number % 7}",
+            src_node=f"node-{number % 5}", dst_node=f"node-{number % 3}", duration_ms=number,
+            **({"verdict": ("denied", "failed")[number % 2], "error_class": "rbac"} if number % 5 < 2 else {}),
+        )
+        for number in range(360)
+    ]  # fmt: skip
+    rows.sort(key=lambda row: row["end"])
+    by_part = [Flows(table(*(row for row in rows if row["duration_ms"] % 11 % 3 == part))) for part in (2, 0, 1)]
+    whole = sorted((row for part in by_part for row in part.to_arrow().to_pylist()), key=lambda row: row["end"])
+    some = Flows(table(*whole))
+    made = joined(SUMMARY if name == "summary" else shape_of(name), by_part, {})
+    assert made.to_arrow().num_rows < len(made) == 360
+    assert answer(name, made, "workload").to_dict() == answer(name, some, "workload").to_dict()
