@@ -8,6 +8,7 @@ from datetime import datetime
 from ztflow import api
 from ztflow.aggregate import View
 from ztflow.aggregate.fold import Fold, Shape
+from ztflow.aggregate.folded_flows import FoldedFlows
 from ztflow.model.tables import Flows
 from ztflow.read import ReadReport
 
@@ -19,7 +20,7 @@ def folded(
 
     Args:
         shape: What the answer tells apart.
-        parts: The tables, as they come.
+        parts: The tables, as they come; or one that is folded.
         report: Has the counts when they have come.
         choose: What of them the answer is about.
     """
@@ -36,9 +37,13 @@ def folded(
                 lasts.add(last)
             yield table
 
+    made: Flows | None = None
     for table in choose(noted()):
-        fold.add(table)
-    made = fold.flows()
+        if isinstance(table, FoldedFlows):
+            made = table
+        else:
+            fold.add(table)
+    made = fold.flows() if made is None else made
     made.stats, made.problems = report.stats, tuple(report.problems)
     api.tell(made, report)
     made.span, made.read = (min(firsts, default=None), max(lasts, default=None)), read
