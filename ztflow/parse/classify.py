@@ -194,7 +194,7 @@ class Statement:
         return self.span_field("wl")
 
 
-_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^ \t]*)')
+_VALUE = lazy_pattern(r'"((?:[^"\\]|\\.)*)"|([^ \t]*)')
 
 
 def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement | None:
