@@ -13,7 +13,7 @@ from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
 from ztflow.read.saved.recognise import beginning, is_table
 from ztflow.read.sources.archives import Stream
-from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
+from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, gathered, open_found
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
@@ -82,8 +82,8 @@ def read_inputs(
                     parser = StreamParser(stream.name, origin=origin, wrapper=wrapper, layouts=layouts)
                     parser.expected = one.size or 0
                     early = parser.expected >= BIG and processors() > 1
-                    if early:
-                        chunks = ahead(chunks)
+                    if parser.expected:
+                        chunks = ahead(chunks) if early else gathered(chunks)
                     report.register(
                         parser.source_file,
                         parser.stats,

@@ -321,34 +321,40 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
         yield bytes(chunk)
 
 
+def gathered(chunks: Iterator[bytes], least: int = CHUNK) -> Iterator[bytes]:
+    """A stream in chunks of so many bytes at least, but the last: decompressed pieces are small, and a table each.
+
+    Not for pipes: they should give what they have.
+    """
+    parts: list[bytes] = []
+    size = 0
+    broken: SourceError | None = None
+    try:
+        for part in chunks:
+            parts.append(part)
+            size += len(part)
+            if size >= least:
+                yield parts[0] if len(parts) == 1 else b"".join(parts)
+                parts, size = [], 0
+    except SourceError as error:  # what came before it is given first
+        broken = error
+    if parts:
+        yield b"".join(parts)
+    if broken is not None:
+        raise broken
+
+
 def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """A stream in big chunks; while one is worked on the next is read and decompressed on another thread.
 
-    Not for pipes: they should give what they have, and stopping would still have to wait for their next byte.
+    Not for pipes, either: stopping would still have to wait for their next byte.
     """
-    broken: list[SourceError] = []
-
-    def gathered() -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        try:
-            while size < BIG_CHUNK // 2 and (part := next(chunks, b"")):
-                parts.append(part)
-                size += len(part)
-        except SourceError as error:  # what came before it is given first
-            broken.append(error)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
+    big = gathered(chunks, BIG_CHUNK // 2)
     with ThreadPoolExecutor(1, "ztflow-read") as thread:
-        coming = thread.submit(gathered)
+        coming = thread.submit(next, big, b"")
         while chunk := coming.result():
-            if broken:
-                yield chunk
-                break
-            coming = thread.submit(gathered)
+            coming = thread.submit(next, big, b"")
             yield chunk
-    if broken:
-        raise broken[0]
 
 
 def _piped(stream: Any) -> int | None:
