@@ -8,6 +8,7 @@ from datetime import datetime
 from ztflow import api
 from ztflow.aggregate import View
 from ztflow.aggregate.fold import Fold, Shape
+from ztflow.memory import give_back
 from ztflow.model.tables import Flows
 from ztflow.read import ReadReport
 
@@ -39,6 +40,8 @@ def folded(
     for table in choose(noted()):
         fold.add(table)
     made = fold.flows()
+    del fold
+    give_back()  # what was there to add them up; the answer needs room
     made.stats, made.problems = report.stats, tuple(report.problems)
     api.tell(made, report)
     made.span, made.read = (min(firsts, default=None), max(lasts, default=None)), read
