@@ -118,11 +118,8 @@ def shape_of(name: str, by: str = "workload") -> Shape | None:
                 levels=(by,),
                 same=(*_BASIS, "path", *_PORTS),
                 known=("inbound_duration_ms",),
-                where=(
-                    Where(_asked),
-                    Where(_told),
-                    Where(beyond),
-                ),  # sums of both ways do not tell whether any carried both
+                # Sums of both ways do not tell whether any carried both.
+                where=(Where(_asked), Where(_told), Where(beyond)),
                 each=LIVES,
             )
     return _SHAPES.get(name)
