@@ -54,7 +54,7 @@ LITTLE_MEMORY = """
 import sys
 from dataclasses import replace
 from ztflow import memory
-memory.DEFAULT = replace(memory.DEFAULT, halves=400_000, flows=400_000)
+memory.DEFAULT = memory.DEFAULT._replace(halves=400_000, flows=400_000)
 from ztflow.cli import main
 sys.exit(main())
 """

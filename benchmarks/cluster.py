@@ -1,11 +1,11 @@
-"""What the engine dask costs: `python benchmarks/cluster.py LOG [--workers 1 2] [--plain] [--once] [--memory 2G]`.
+"""What the engine dask costs: `python benchmarks/cluster.py LOG… [--workers 1 2] [--plain] [--once] [--memory 2G]`.
 
-Reads a log (`make_log.py`) with workers on this machine and prints, for each number of workers, the time by the clock,
-the processor time a line of the workers, of the busiest one and of this process; bytes of columns that were parted to
-be paired, a line; the largest worker's memory; what other programs took of the
-machine meanwhile, because that falsifies the clock; and how many flows came out. `--plain` first reads it without the
-engine, which all of that is compared with. A longer log tells whether a line costs the same. `--memory` is that of each
-worker.
+Reads logs (`make_log.py`; files, compressed or not, or folders of them) with workers on this machine and prints, for
+each number of workers, the time by the clock, the processor time a line of the workers, of the busiest one and of this
+process; bytes of columns that were parted to be paired, a line; the largest worker's memory; what other programs took
+of the machine meanwhile, because that falsifies the clock; and how many flows came out. `--plain` first reads it
+without the engine, which all of that is compared with. A longer log tells whether a line costs the same. `--memory` is
+that of each worker; `--block` and `--rows` make blocks and parts smaller, and so tasks many.
 
 Every reading asks for the data set that the workers write, so what one process can take in is not what is measured;
 the plain one writes a Parquet file. Each is done twice and the second time counts: what a process loads once is no cost
@@ -19,6 +19,7 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,14 @@ def spent() -> float:
     return times.user + times.system
 
 
-def plain(log: str, folder: str) -> tuple[float, float, int, int]:
+def plain(logs: Sequence[str], folder: str) -> tuple[float, float, int, int]:
     """Seconds by the clock and of the processor, access lines, flows."""
     start, used = time.perf_counter(), spent()
     report = ReadReport()
     count = 0
     with (Path(folder) / "plain.parquet").open("wb") as file:
         writer = open_writer("parquet", file, FLOWS_SCHEMA)
-        for flows in iter_flows(log, inventory=None, report=report):
+        for flows in iter_flows(*logs, inventory=None, report=report):
             writer.write(flows.to_arrow())
             count += len(flows)
         writer.close()
@@ -64,15 +65,16 @@ class Measured:
     reading: Reading
 
 
-def with_workers(log: str, folder: str, count: int, asked: argparse.Namespace, times: int) -> Measured:
+def with_workers(folder: str, count: int, asked: argparse.Namespace, times: int) -> Measured:
     """What the last of some readings took."""
     block = None if asked.block is None else asked.block << 20
+    how = {"inventory": None, "block": block, "rows": asked.rows}
     memory = None if asked.memory is None else parse_size(asked.memory)
     with local_workers(count, memory) as cluster, Client(cluster, set_as_default=False) as client:
         for _ in range(times - 1):
-            Reading([log], None, client, block=block).save(f"{folder}/{count}")
+            Reading(asked.log, scheduler=client, **how).save(f"{folder}/{count}")
         start, used, machine, before = time.perf_counter(), spent(), busy(), client.run(of_worker)
-        reading = Reading([log], None, client, block=block)
+        reading = Reading(asked.log, scheduler=client, **how)
         reading.save(f"{folder}/{count}")
         clock, here = time.perf_counter() - start, spent() - used
         after = client.run(of_worker)
@@ -97,9 +99,10 @@ def busy() -> float:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("log")
+    options.add_argument("log", nargs="+")
     options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    options.add_argument("--block", type=int, help="MiB; by the size of the log unless given")
+    options.add_argument("--block", type=int, help="MiB; by the size of the logs and the memory unless given")
+    options.add_argument("--rows", type=int, help="access lines of a part; likewise")
     options.add_argument("--memory", help="of each worker: 2G; an equal share of the machine's unless given")
     options.add_argument("--plain", action="store_true")
     options.add_argument("--once", action="store_true")
@@ -113,7 +116,7 @@ def main() -> None:
             print(f"plain      {clock:7.1f} s  {1e6 * used / lines:6.2f} µs of processor a line, {flows:,} flows")
         first = None
         for count in asked.workers:
-            made = with_workers(asked.log, folder, count, asked, times)
+            made = with_workers(folder, count, asked, times)
             clock, workers, here, report = made.clock, made.workers, made.here, made.reading.report
             lines, flows = report.stats.access, (report.paired_flows or 0) + (report.unpaired_halves or 0)
             first = clock if first is None else first

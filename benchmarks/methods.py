@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,7 @@ def starting_from(rates: TransitionRates) -> Iterator[None]:
 def oracle(rates: TransitionRates) -> Callable[[list[Path]], Iterator[Pair]]:
     """The model of ztflow with parameters that are right, keeping more states. It knows no pair."""
     beam = Beam(POSTERIOR.beam.states * MORE, POSTERIOR.beam.within + MARGIN)
-    parameters = replace(MATCHING, posterior=replace(POSTERIOR, beam=beam))
+    parameters = MATCHING._replace(posterior=POSTERIOR._replace(beam=beam))
 
     def pairs(logs: list[Path]) -> Iterator[Pair]:
         every = list(groups(logs, PAUSE))

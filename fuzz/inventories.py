@@ -18,7 +18,8 @@ from fuzz.target import Target
 from ztflow.api import read_flows
 from ztflow.errors import SourceError
 from ztflow.model.vocabulary import Verdict
-from ztflow.place import Inventory, parse_inventory, read_inventory
+from ztflow.place import Inventory, read_inventory
+from ztflow.place.inventory.files import parse_inventory
 
 
 def check(data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import asdict, replace
 
 import pyarrow as pa
 import pytest
@@ -42,7 +41,7 @@ def test_a_size_that_cannot_be_kept_is_one_line(text, capsys):
 
 
 def test_the_least_bound_is_kept_and_less_is_refused():
-    assert asdict(budget(memory.LEAST_BOUND))["bound"] == memory.LEAST_BOUND
+    assert budget(memory.LEAST_BOUND).bound == memory.LEAST_BOUND
     with pytest.raises(UsageError, match="600MiB"):
         budget(memory.LEAST_BOUND - 1)
 
@@ -52,12 +51,12 @@ def test_all_that_is_shared_out_fits_and_grows_with_the_bound():
     for one in (few, many):
         assert one.halves + one.flows + 4 * one.portion < one.bound - memory.BASE
         assert one.pending + one.flows + 4 * one.portion <= one.bound - memory.BASE
-    assert all(less < more for less, more in zip(asdict(few).values(), asdict(many).values(), strict=True))
+    assert all(less < more for less, more in zip(few, many, strict=True))
 
 
 def paired(rows, **bounds):
     """The pairs of lines Session makes of halves that come in batches of twelve."""
-    with Session(memory=replace(memory.DEFAULT, **bounds)) as session:
+    with Session(memory=memory.DEFAULT._replace(**bounds)) as session:
         for start in range(0, len(rows), 12):
             session.feed(ReadBatch(Halves(table(rows[start : start + 12])), [], "log"))
         flows = Flows.concat(session.finish())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -307,7 +306,7 @@ def test_saved_flows_are_added_up_though_no_line_comes():
 def test_lines_that_wait_on_disk_are_paired_anew_like_others(monkeypatch):
     monkeypatch.setattr("ztflow.session.growing.SMALL_TABLE", 1)
     pairs = [connection(n * 2, line=n + 1) for n in range(40)]
-    with GrowingSession(KNOWN, Kept(), flows_kept=5, at_once=3, memory=replace(BOUNDED, halves=1)) as session:
+    with GrowingSession(KNOWN, Kept(), flows_kept=5, at_once=3, memory=BOUNDED._replace(halves=1)) as session:
         for late in (pairs[20:30], pairs[:20], pairs[30:]):
             for both in late:
                 session.feed(batch(both))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pyarrow as pa
 import pytest
 from halves_by_hand import connection, table
@@ -105,7 +103,7 @@ def test_files_are_removed_when_reading_breaks_off():
 @pytest.mark.parametrize("run", ["1.29.5-storm", "1.22.0-json"])
 def test_flows_by_way_of_the_disk_are_the_same(run, monkeypatch):
     whole = ztflow.read_flows(*logs(run))
-    little = replace(memory.DEFAULT, halves=200_000, portion=150_000, flows=10_000, ends=20)
+    little = memory.DEFAULT._replace(halves=200_000, portion=150_000, flows=10_000, ends=20)
     monkeypatch.setattr(memory, "DEFAULT", little)
     sliced = ztflow.read_flows(*logs(run))
     key = lambda row: (row["end"], str(row["outbound_file"]), row["outbound_line"] or 0, row["inbound_line"] or 0)  # noqa: E731

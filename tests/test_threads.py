@@ -1,13 +1,15 @@
-"""Work that is done ahead on another thread: the order, errors, the end; and the same answers for any number of them."""
+"""Work on other threads: errors, the end, forks; and the same answers for any number of processors."""
 
 from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -17,105 +19,10 @@ from ztflow.kernel import POLICY, warmup
 from ztflow.memory import MIB, budget
 from ztflow.read import ReadReport, bulk, inputs, read_inputs
 from ztflow.read.sources import files
+from ztflow.read.stream import StreamParser
 from ztflow.session import Session
 from ztflow.simulate import preset, simulate
-from ztflow.threads import at_once, one_ahead, processors
-
-
-@pytest.fixture(params=[1, 2])
-def count(request, monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: request.param)
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def _plenty(monkeypatch):
-    """Memory is not short, whatever ran in this process before."""
-    monkeypatch.setattr(threads, "plenty", lambda: True)
-
-
-def test_parts_come_in_order_made_on_another_thread_where_there_are_two_processors(count):
-    made_on = []
-
-    def parts():
-        for number in range(5):
-            made_on.append(threading.get_ident())
-            yield number
-
-    assert list(one_ahead(parts(), "test")) == list(range(5))
-    assert (set(made_on) == {threading.get_ident()}) == (count == 1)
-
-
-def test_nothing_is_made_ahead_while_memory_is_short(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    short = iter([False, True, True, False, False])
-    monkeypatch.setattr(threads, "plenty", lambda: not next(short))
-    made = []
-
-    def parts():
-        for number in range(5):
-            made.append(number)
-            yield number
-
-    at_hand = []
-    for number in one_ahead(parts(), "test"):
-        wait_until = time.monotonic() + 5
-        while number == 0 and len(made) < 2 and time.monotonic() < wait_until:
-            time.sleep(0.001)
-        at_hand.append(len(made) - 1 - number)
-    assert at_hand[:3] == [1, 0, 0], "while the second and the third are worked on, no further one is made"
-    assert made == list(range(5))
-
-
-def test_an_error_comes_in_its_place(count):
-    def parts():
-        yield 1
-        raise ValueError(count)
-
-    ahead = one_ahead(parts(), "test")
-    assert next(ahead) == 1
-    with pytest.raises(ValueError, match=str(count)):
-        next(ahead)
-
-
-def test_whoever_stops_early_leaves_nothing_running(count):
-    state = []
-
-    def parts():
-        try:
-            for number in range(10):
-                state.append(number)
-                yield number
-        finally:
-            state.append("closed")
-
-    ahead = one_ahead(parts(), "test")
-    assert next(ahead) == 0
-    ahead.close()
-    assert state in ([0, "closed"], [*range(count), "closed"]), "the next part may have begun"
-
-
-def test_a_part_that_takes_long_is_not_waited_for_when_nobody_wants_it(monkeypatch):
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
-
-    def parts():
-        try:
-            yield 0
-            begun.set()
-            go_on.wait(20)
-            yield 1
-        finally:
-            closed.set()
-
-    ahead = one_ahead(parts(), "test")
-    assert next(ahead) == 0
-    assert begun.wait(20)
-    start = time.monotonic()
-    ahead.close()
-    assert time.monotonic() - start < 10
-    assert not closed.is_set(), "it is still at work"
-    go_on.set()
+from ztflow.threads import at_once, beside, processors
 
 
 def test_parts_are_worked_on_at_the_same_time_the_first_of_them_here():
@@ -149,9 +56,11 @@ def test_where_a_part_fails_nothing_is_at_work_any_more(failing):
 
 def test_a_fork_has_threads_of_its_own():
     at_once(lambda _: None, [1, 2])
+    assert beside().submit(int, 3).result() == 3
     child = os.fork()
     if not child:
         at_once(lambda _: None, [1, 2])
+        beside().submit(int, 3).result()
         os._exit(7)
     limit = time.monotonic() + 20
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < limit:
@@ -182,6 +91,33 @@ def test_the_collector_rests_until_the_last_of_overlapping_pauses_is_over():
     assert gc.isenabled()
 
 
+def test_bytes_told_before_they_are_given_are_read_as_any(monkeypatch):
+    """Some are, some are not; cut anywhere; the kernel in pieces on its thread, or at once."""
+    capture = simulate(replace(preset("mixed"), connections=800, duration=60, wrapper="stern"), 6)
+    data = b"".join(line for _, _, line in capture.arriving())
+    warmup()
+    assert POLICY.ready(1 << 40)
+    monkeypatch.setattr(bulk, "LEAST", 2_000)
+    monkeypatch.setattr(bulk, "_PIECE", 7_000)
+    chance = random.Random(3)
+    found = []
+    for told, count in ((0.0, 1), (0.0, 2), (0.5, 2), (1.0, 2)):
+        monkeypatch.setattr(bulk, "processors", lambda count=count: count)
+        cuts = sorted(chance.sample(range(len(data)), 12))
+        chunks = [data[start:stop] for start, stop in pairwise([0, *cuts, len(data)])]
+        parser = StreamParser("x.log")
+        parser.expected = len(data)
+        given = [
+            parser.feed(chunk, after if chance.random() < told else b"") for chunk, after in pairwise([*chunks, b""])
+        ]
+        assert parser.fast
+        given.append(parser.finish())
+        rows = [row for halves in given for row in halves.to_arrow().to_pylist()]
+        found.append((rows, replace(parser.stats, slow_lines=0), [fact.values for fact in parser.take_facts()]))
+    assert len(found[0][0]) > 1000
+    assert found[0] == found[1] == found[2] == found[3]
+
+
 def test_flows_and_counts_are_the_same_for_any_number_of_threads(monkeypatch, tmp_path):
     """In blocks of a few lines, so that every thread has work, and in many portions."""
     capture = simulate(replace(preset("mixed"), connections=2000, duration=200, wrapper="stern"), 5)
@@ -197,7 +133,7 @@ def test_flows_and_counts_are_the_same_for_any_number_of_threads(monkeypatch, tm
     for count in (1, 2, 4):
         monkeypatch.setattr(threads, "processors", lambda count=count: count)
         monkeypatch.setattr(bulk, "processors", lambda count=count: count)
-        bulk._threads.cache_clear()
+        monkeypatch.setattr(inputs, "processors", lambda count=count: count)
         report = ReadReport()
         with Session(report=report, memory=budget(600 * MIB)) as session:
             for batch in read_inputs([str(log)], report=report):
@@ -207,6 +143,5 @@ def test_flows_and_counts_are_the_same_for_any_number_of_threads(monkeypatch, tm
         assert len(tables) > 3
         rows = [row for table in tables for row in table.to_pylist()]
         found.append((rows, report.stats, report.paired_flows, report.unpaired_halves))
-    bulk._threads.cache_clear()
     assert found[0][2] > 1000
     assert found[0] == found[1] == found[2]

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from ztflow.pair import Pairer
     from ztflow.parse import explain, parse_line
     from ztflow.place import Inventory, Topology, place_flows, read_inventory
-    from ztflow.read import ReadReport, StreamParser, loki_url
+    from ztflow.read import ReadReport, StreamParser
+    from ztflow.read.sources.loki import loki_url
     from ztflow.reports import make_report
 
 _HOME = {
@@ -64,7 +65,7 @@ _HOME = {
     "follow_records": "ztflow.api",
     "iter_flows": "ztflow.api",
     "iter_records": "ztflow.api",
-    "loki_url": "ztflow.read",
+    "loki_url": "ztflow.read.sources.loki",
     "make_filter": "ztflow.filters",
     "make_report": "ztflow.reports",
     "parse_line": "ztflow.parse",

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pyarrow as pa
 
-from ztflow.aggregate.view import View
 from ztflow.errors import SourceError, UsageError
 from ztflow.filters.period import Moment, between
 from ztflow.filters.quantities import budget_of
+from ztflow.memory import DEFAULT, Budget
 from ztflow.model.notices import notices_of
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import Known, known_inventory
@@ -109,8 +109,9 @@ def iter_records(
 
         how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
         return how.records()
-    session = RecordSession(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
-    return _finished(session, _batches(sources, wrapper, on_error, progress, report))
+    session = RecordSession(known_inventory(inventory, sources, on_error), report=report, memory=_budget(memory))
+    batches = read_inputs(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
+    return _finished(session, batches)
 
 
 def read_flows(
@@ -196,9 +197,10 @@ def iter_flows(
 
         how = reading(engine, sources, inventory, scheduler, memory, wrapper, on_error, progress, report)
         return how.flows(logs)
-    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=_budget(memory))
     logs = _waypoint_logs(waypoint, envoy_format, report, on_error)
-    return _finished(session, _batches(sources, wrapper, on_error, progress, report), logs)
+    batches = read_inputs(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
+    return _finished(session, batches, logs)
 
 
 def read_capture(
@@ -261,11 +263,11 @@ def read_noted(
             yield batch
 
     batches = (
-        _batches(sources, wrapper, on_error, progress, report)
+        read_inputs(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
         if stop is None
         else follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop)
     )
-    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=budget_of(memory))
+    session = Session(known_inventory(inventory, sources, on_error), report=report, memory=_budget(memory))
     return whole(Flows, _finished(session, noted(batches)), report)
 
 
@@ -286,7 +288,7 @@ def follow_records(
     report = ReadReport() if report is None else report
     sources = given(inputs)
     session = RecordSession(
-        known_inventory(inventory, sources, on_error), live=True, report=report, memory=budget_of(memory)
+        known_inventory(inventory, sources, on_error), live=True, report=report, memory=_budget(memory)
     )
     return _live(session, follow(sources or ["-"], wrapper=wrapper, report=report, on_error=on_error, stop=stop))
 
@@ -326,7 +328,7 @@ def follow_flows(
         known_inventory(inventory, sources, on_error),
         window=LIVE_WINDOW if window is None else window,
         report=report,
-        memory=budget_of(memory),
+        memory=_budget(memory),
     )
     logs, layouts = _named_logs(waypoint, envoy_format)
     batches = follow(
@@ -335,11 +337,17 @@ def follow_flows(
     return _live(session, batches)
 
 
+def _budget(memory: Memory) -> Budget:
+    return DEFAULT if memory is None else budget_of(memory)
+
+
 def whole(kind: type[Tabular], parts: Iterable[Tabular], report: ReadReport) -> Tabular:
     """All tables of a reading as one, with its counts."""
     made = kind.concat(parts)
     made.stats, made.problems = report.stats, tuple(report.problems)
     if isinstance(made, Flows):
+        from ztflow.aggregate.view import View
+
         tell(made, report)
         made.span, made.read = View(made.to_arrow()).span(), len(made)
     return made
@@ -350,16 +358,6 @@ def tell(flows: Flows, report: ReadReport) -> None:
     flows.evicted, flows.notices = report.evicted, tuple(notices_of(report))
     flows.producers, flows.joins = report.producers, tuple(report.waypoints)
     flows.requests = pa.concat_tables(report.requests) if report.requests else None
-
-
-def _batches(
-    inputs: Sequence[Given],
-    wrapper: str | None,
-    on_error: OnError | None,
-    progress: Progress | None,
-    report: ReadReport,
-) -> Iterator[ReadBatch]:
-    return read_inputs(inputs or ["-"], wrapper=wrapper, report=report, on_error=on_error, progress=progress)
 
 
 def _finished(

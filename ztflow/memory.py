@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ztflow.errors import UsageError
 
@@ -23,8 +22,7 @@ LEAST_BOUND: Final = 600 * MIB
 """The least bound that can be kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(NamedTuple):
     """What each part may hold.
 
     Attributes:

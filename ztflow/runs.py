@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -18,8 +18,7 @@ REPEATED = 4
 words of codes come whole with each stretch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A stretch of a table on disk, between which times its rows lie, and about what they take in memory."""
 
     path: Path

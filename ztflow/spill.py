@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,8 @@ import pyarrow as pa
 from ztflow.columns.dictionaries import without_unused
 from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.memory import DEFAULT
-from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows
 from ztflow.runs import Runs, Stretch, times_of
 
 STRETCHES = 3
@@ -57,8 +58,7 @@ class _Ordering:
         self._runs.remove()
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):
     """Halves that came together, in memory or on disk, between which times they lie, and the bytes they take."""
 
     first: int
@@ -232,7 +232,7 @@ class EndOrder(_Ordering):
         if table.get_total_buffer_size() + sum(held.size for held in self._held) <= self._limit:
             self._held.append(_Held(table, []))
         else:
-            self._held.append(_Held(FLOWS_SCHEMA.empty_table(), self._runs.write(table)))
+            self._held.append(_Held(empty(Flows), self._runs.write(table)))
 
     def before(self, until: int) -> Iterator[pa.Table]:
         """Give in slices the flows that end before `until` (microseconds), which no later one precedes."""
@@ -270,7 +270,7 @@ class EndOrder(_Ordering):
             yield table
         self._held = []
         if not given:
-            yield FLOWS_SCHEMA.empty_table()
+            yield empty(Flows)
 
 
 @dataclass(slots=True)

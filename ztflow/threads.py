@@ -1,22 +1,17 @@
-"""How many processors this process may use, and work that is done ahead of where it is asked for."""
+"""How many processors this process may use, and threads for work that lets Python's lock go."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ztflow.memory import plenty
-
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 """Where the kernel says what share of the processors a container may use (cgroup v2): microseconds, of how many."""
-
-LEFT_TO_FINISH: Final = 0.5
-"""Seconds work on another thread may go on when nobody wants it any more. A signal is to end a run within a second."""
 
 Part = TypeVar("Part")
 
@@ -29,39 +24,6 @@ def processors() -> int:
         quota, period = map(int, _QUOTA.read_text().split())
         count = min(count, max(1, -(-quota // period)))
     return count
-
-
-def one_ahead(parts: Generator[Part, None, None], name: str) -> Iterator[Part]:
-    """What a generator gives, each made on another thread while the one before is worked on.
-
-    With one processor, or while memory is short (`memory.plenty`), all is done where it is asked for. An error comes in
-    its place. Where the caller stops early, or a signal ends it, the part that is being made is waited for, but no
-    longer than `LEFT_TO_FINISH`.
-
-    Args:
-        parts: Makes the parts; closed at the end, unless it is still at work by then.
-        name: Of the thread.
-
-    Memory: one part more, and what it takes to make it, where there is plenty.
-    """
-    if processors() < 2:
-        yield from parts
-        return
-    end = object()
-    thread = ThreadPoolExecutor(1, name)
-    coming = thread.submit(next, parts, end)
-    try:
-        while (part := coming.result()) is not end:
-            if ahead := plenty():
-                coming = thread.submit(next, parts, end)
-            yield part  # type: ignore[misc]
-            del part
-            if not ahead:
-                coming = thread.submit(next, parts, end)
-    finally:
-        thread.shutdown(wait=False, cancel_futures=True)
-        if wait([coming], LEFT_TO_FINISH).done:
-            parts.close()
 
 
 def at_once(work: Callable[[Part], None], parts: Sequence[Part]) -> None:
@@ -89,5 +51,17 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, processors() - 1), "ztflow-help")
 
 
+@cache
+def beside() -> ThreadPoolExecutor:
+    """A thread that does one thing after the other, in the order they are given; only waits when there is nothing."""
+    return ThreadPoolExecutor(1, "ztflow-beside")
+
+
+def _forget() -> None:
+    """A fork has no threads but the one that made it."""
+    _helpers.cache_clear()
+    beside.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a fork has no threads but the one that made it
+    os.register_at_fork(after_in_child=_forget)

@@ -20,7 +20,7 @@ ENDS = [0, 127, 128, 32_767, 32_768, 2**31 - 1, 2**31, 2**63 - 1]
 def sent(table):
     """A table, and the bytes it was sent as."""
     buffers = []
-    data = pickle.dumps(Sent(table), protocol=5, buffer_callback=buffers.append)
+    data = pickle.dumps(Sent.of(table), protocol=5, buffer_callback=buffers.append)
     came = pickle.loads(data, buffers=[bytes(one) for one in buffers]).table
     came.validate(full=True)
     return came, len(data) + sum(one.raw().nbytes for one in buffers)

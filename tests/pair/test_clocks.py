@@ -127,7 +127,7 @@ ends = st.lists(st.tuples(st.integers(0, 39), st.integers(-900, 900)), min_size=
 def test_what_is_forgotten_would_not_have_been_looked_at(batches, most):
     """Offsets are the same with and without `forget`, also for pairs that come late, and after a copy was changed."""
     nobody = full_features(table([]))
-    keeping, forgetting = (OffsetsByEpoch(replace(CLOCKS, most_isolated=most)) for _ in range(2))
+    keeping, forgetting = (OffsetsByEpoch(CLOCKS._replace(most_isolated=most)) for _ in range(2))
     for number, batch in enumerate(batches):
         start = (20 + 5 * number) * 1_000_000
         rows = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -297,7 +296,7 @@ def test_so_it_does_on_several_threads(monkeypatch):
 
 def test_so_it_does_with_known_rates_and_other_figures():
     rates = TransitionRates.counted(no_counts())
-    figures = replace(MATCHING, posterior=replace(posterior.POSTERIOR, shifts=(0.0, 30.0), beam=Beam(60, 9.0), few=2))
+    figures = MATCHING._replace(posterior=posterior.POSTERIOR._replace(shifts=(0.0, 30.0), beam=Beam(60, 9.0), few=2))
     for one, match in zip(shapes()[:7], match_segments(shapes()[:7], figures, rates=rates), strict=True):
         plain = _matched(one, figures, REACH, rates)
         order = np.argsort(plain.outbound)

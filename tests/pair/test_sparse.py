@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,5 +68,5 @@ def test_what_takes_too_many_steps_is_solved_by_elimination(monkeypatch):
     monkeypatch.setattr(sparse, "_MOST_STEPS", 0)
     monkeypatch.setattr(offsets, "_DENSE", 0)
     a = np.arange(99)
-    found = offsets._solve(100, a, a + 1, np.full(99, -10.0), np.full(99, 100.0), replace(CLOCKS, rounds=2))
+    found = offsets._solve(100, a, a + 1, np.full(99, -10.0), np.full(99, 100.0), CLOCKS._replace(rounds=2))
     assert np.diff(found) == pytest.approx(np.full(99, 10.0), abs=0.1)

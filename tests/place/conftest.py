@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ztflow.place import parse_inventory
 from ztflow.place.inventory.facts import Inventory
+from ztflow.place.inventory.files import parse_inventory
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ import pytest
 
 import ztflow
 from ztflow.errors import InventoryError, SourceError
-from ztflow.place import Inventory, inventory_beside, parse_inventory, read_inventory, what_each_gave, what_was_beside
+from ztflow.place import Inventory, inventory_beside, read_inventory, what_each_gave, what_was_beside
+from ztflow.place.inventory.files import parse_inventory
 
 PODS = (
     "NAMESPACE   NAME                  READY   STATUS    RESTARTS   AGE   IP            NODE     NOMINATED NODE\n"

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ztflow.errors import InventoryError, SourceError
-from ztflow.place import Inventory, parse_inventory, read_inventory
+from ztflow.place import Inventory, read_inventory
+from ztflow.place.inventory.files import parse_inventory
 
 CLUSTER = {
     "web-6b7f9c5d4-x2x9q": ("shop", "10.244.1.10", "node-a"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ztflow.place import Inventory, parse_inventory
+from ztflow.place import Inventory
+from ztflow.place.inventory.files import parse_inventory
 
 HEADER = (
     "NAMESPACE      NAME                      READY   STATUS    RESTARTS      AGE     IP               NODE"

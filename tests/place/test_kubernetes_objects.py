@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ztflow.place import Inventory, Topology, parse_inventory, read_inventory
+from ztflow.place import Inventory, Topology, read_inventory
+from ztflow.place.inventory.files import parse_inventory
 
 MICRO = 1_000_000
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from places_by_hand import at, flow, flows, inventory, pod
 
-from ztflow.place import Evidence, OpenConnection, Topology, parse_inventory, place_flows
+from ztflow.place import Evidence, OpenConnection, Topology, place_flows
+from ztflow.place.inventory.files import parse_inventory
 
 WEB = "shop/web-6f4dc97cb-swdlb"
 DB = "data/db-0"

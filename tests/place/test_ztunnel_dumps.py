@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from ztflow.place import Inventory, Topology, parse_inventory, read_inventory
+from ztflow.place import Inventory, Topology, read_inventory
+from ztflow.place.inventory.files import parse_inventory
 
 WORKLOAD = {
     "workloadIps": ["10.244.1.10", "fd00:10:244:1::a"],

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from tests.read.support import FIXTURES, column, read
 from ztflow.errors import SourceError
-from ztflow.read import ReadReport, follow, loki_url, read_inputs
-from ztflow.read.sources.loki import parse_loki
+from ztflow.read import ReadReport, follow, read_inputs
+from ztflow.read.sources.loki import loki_url, parse_loki
 from ztflow.read.sources.loki_answer import Seen, page_of
 
 LINES = [

@@ -19,7 +19,8 @@ class Here:
     def __init__(self, workers: int = 2) -> None:
         self.workers = workers
 
-    def submit(self, function, *args, pure, key=None, workers=None, allow_other_workers=False):
+    def submit(self, function, *args, pure, key=None, priority=0, workers=None, allow_other_workers=False):
+        del key, priority
         assert not pure
         assert workers or not allow_other_workers, "Dask refuses that"
         if isinstance(function, itemgetter):
@@ -27,9 +28,12 @@ class Here:
         made = cloudpickle.dumps(function(*cloudpickle.loads(cloudpickle.dumps(_results(args)))))
         return Done(self, cloudpickle.loads(made))
 
-    def map(self, function, *given, key, pure):
-        del key
-        return [self.submit(function, *args, pure=pure) for args in zip(*given, strict=True)]
+    def map(self, function, *given, key, pure, priority=0, workers=None, allow_other_workers=False):
+        assert len(set(key)) == len(key)
+        where = {"workers": workers, "allow_other_workers": allow_other_workers}
+        return [
+            self.submit(function, *args, pure=pure, priority=priority, **where) for args in zip(*given, strict=True)
+        ]
 
     def gather(self, futures):
         return [one.result() for one in futures]

@@ -70,12 +70,10 @@ def prepare(moment: str) -> None:
     elif moment == "placed":
         os.fsync = before(os.fsync, 2)
     elif moment in {"spilled", "never"}:  # by way of the disk, with and without a stall
-        from dataclasses import replace
-
         from ztflow import memory
         from ztflow.runs import Runs
 
-        memory.DEFAULT = replace(memory.DEFAULT, halves=1, flows=1)
+        memory.DEFAULT = memory.DEFAULT._replace(halves=1, flows=1)
         if moment == "spilled":
             Runs.write = before(Runs.write, 2)
     else:

@@ -28,6 +28,7 @@ from ztflow.columns.dictionaries import NONE
 from ztflow.columns.dtypes import NO_TIME, BoolArray, IntArray, Integers
 from ztflow.columns.grouping import factorize, group
 from ztflow.model.schema import FLOWS
+from ztflow.model.table import empty
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
 PORTION = 1 << 16
@@ -151,7 +152,7 @@ class Fold:
 
     def add(self, flows: Flows) -> None:
         """Take in connections."""
-        self._flows = flows.with_rows(FLOWS_SCHEMA.empty_table())
+        self._flows = flows.with_rows(empty(Flows))
         if len(flows):
             self._waiting.append(flows.to_arrow().select(self._columns))
             self._rows += len(flows)

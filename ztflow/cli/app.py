@@ -7,38 +7,24 @@ that is no command and so an input of the default command, `--not`, and `--stats
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ztflow.cli.commands.advise import advise
-from ztflow.cli.commands.check import check
-from ztflow.cli.commands.completion import completion
-from ztflow.cli.commands.diff import diff
-from ztflow.cli.commands.explain import explain
-from ztflow.cli.commands.graph import graph
-from ztflow.cli.commands.man import man
-from ztflow.cli.commands.page import page
-from ztflow.cli.commands.plot import plot
-from ztflow.cli.commands.report import REPORT_NAMES, report
-from ztflow.cli.commands.rows import flows, records
-from ztflow.cli.commands.show import show
-from ztflow.cli.commands.simulate import simulate
-from ztflow.cli.commands.summary import summary
-from ztflow.cli.commands.top import top
-from ztflow.cli.commands.warmup import warmup
 from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import (
     ALIKE,
     EXCLUDED,
     FILTER_OPTIONS,
+    MESSAGES,
     Argument,
     Option,
-    help_option,
+    parameters,
 )
 from ztflow.text.nearest import nearest
+from ztflow.text.patterns import lazy_pattern
 from ztflow.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +35,7 @@ DEFAULT_COMMAND = "summary"
 HELP_WIDTH = 100
 """Widest help page."""
 
-_WORD = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+_WORD = lazy_pattern(r"[A-Za-z]+(-[A-Za-z]+)*")
 """What looks like a command and not like a file."""
 
 
@@ -74,7 +60,19 @@ def spelled_out(words: Sequence[str]) -> list[str]:
 
 
 class Command(click.Command):
-    """A command whose help page has headings."""
+    """A command whose help page has headings, and whose parameters are made when they are looked at."""
+
+    def __init__(self, name: str, function: Callable[..., int]) -> None:
+        super().__init__(
+            name, callback=function, help=function.__doc__, add_help_option=False, context_settings=_CONTEXT
+        )
+        del self.params
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "params" or self.callback is None:
+            raise AttributeError(name)
+        self.params = parameters(self.callback)
+        return self.params
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words."""
@@ -85,6 +83,30 @@ class Command(click.Command):
         for heading, rows in help_rows(self.get_params(ctx)).items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name, each loaded when it is asked for."""
+
+    def __init__(self, modules: Mapping[str, str]) -> None:
+        """Keep the module of `commands` each is in."""
+        self._modules = modules
+        self._loaded: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module = import_module(f"ztflow.cli.commands.{self._modules[name]}")
+            self._loaded[name] = Command(name, getattr(module, name))
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
 
 
 class Program(click.Group):
@@ -100,7 +122,7 @@ class Program(click.Group):
         Raises:
             click.UsageError: If the first word is neither a file nor a command, but spelled much like one.
         """
-        if words[:1] in (["--help"], ["-h"], ["--version"]):
+        if words[:1] in (["--help"], ["-h"], ["--version"]) or words[0] in self.commands:
             return words
         place = self._first_word(words)
         if place is None:
@@ -114,6 +136,8 @@ class Program(click.Group):
 
     def _meant(self, word: str) -> str:
         """What to try instead of a word that is neither a command nor a file."""
+        from ztflow.cli.commands.report import REPORT_NAMES
+
         words = {name: f"report {name}" for name in REPORT_NAMES} | {name: name for name in self.commands}
         near = nearest(word, self.commands, ALIKE) or nearest(word, words, 0.8)
         return f". Did you mean {words[near]!r}?" if near else f"; the commands are {', '.join(self.commands)}"
@@ -159,8 +183,20 @@ class Program(click.Group):
 
 _CONTEXT = {"max_content_width": HELP_WIDTH}
 
+_COMMANDS = (
+    "summary", "records", "flows", "show", "top", "graph", "plot", "page", "report", "diff", "advise", "check",
+    "explain", "simulate", "warmup", "completion", "man",
+)  # fmt: skip
+"""The commands, in the order of the help page."""
+
+_MODULES = {"records": "rows", "flows": "rows"}
+"""The module of `commands` a command is in, where it is not called like the command."""
+
 program = Program(
     "ztflow",
+    commands=cast(
+        "MutableMapping[str, click.Command]", _Commands({name: _MODULES.get(name, name) for name in _COMMANDS})
+    ),
     help="""Read Istio ambient's ztunnel access log as traffic flows: who talks to whom, from which node to which.
 
     Without a command: a summary.
@@ -175,10 +211,4 @@ program = Program(
     context_settings=_CONTEXT,
 )
 click.version_option(__version__, message="ztflow %(version)s", help="Print the version.")(program)
-help_option(program)
-_COMMANDS = (
-    summary, records, flows, show, top, graph, plot, page, report, diff, advise, check, explain, simulate, warmup,
-    completion, man,
-)  # fmt: skip
-for command in _COMMANDS:
-    program.add_command(click.command(cls=Command, add_help_option=False, context_settings=_CONTEXT)(command))
+click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page.")(program)

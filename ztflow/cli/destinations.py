@@ -6,7 +6,6 @@ import errno
 import fnmatch
 import io
 import os
-import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +18,14 @@ from ztflow.cli.signals import Stopped, stuck, waiting
 from ztflow.errors import OutputError, UsageError
 from ztflow.files.placing import NamedFile, Placed, told
 from ztflow.text.format import counted
+from ztflow.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from ztflow.writers import TableWriter
 
 STDOUT = "standard output"
 
-_DESCRIPTOR = re.compile(r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)")
+_DESCRIPTOR = lazy_pattern(r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 

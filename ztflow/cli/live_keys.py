@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
+
+from ztflow.text.patterns import lazy_pattern
 
 UP, DOWN, PAGE_UP, PAGE_DOWN, HOME, END, ENTER, BACK = "up", "down", "pgup", "pgdn", "home", "end", "enter", "back"
 """Names of the keys that write no character of their own."""
@@ -18,7 +19,7 @@ _SEQUENCES: Final = {
     b"\x1b[F": END, b"\x1bOF": END, b"\x1b[1~": HOME, b"\x1b[4~": END,
     b"\r": ENTER, b"\n": ENTER, b"\x1b": BACK, b"\x7f": BACK, b"\x08": BACK,
 }  # fmt: skip
-_KEY: Final = re.compile(rb"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|[\xc0-\xff][\x80-\xbf]{1,3}|[\x00-\xff]")
+_KEY: Final = lazy_pattern(rb"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|[\xc0-\xff][\x80-\xbf]{1,3}|[\x00-\xff]")
 _AT_ONCE: Final = 256
 """Bytes read at once; what was typed or pasted beyond them comes at the next look."""
 

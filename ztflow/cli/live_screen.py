@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from time import monotonic, thread_time
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -98,7 +97,7 @@ class LiveScreen:
         self._again = now + AGAIN
         self._view.quiet = not self._news
         said = [text for at, text in self._said if now - at < SAID_FOR]
-        lines = self._view.painted(replace(self._paper, width=size.columns, height=size.lines), said)
+        lines = self._view.painted(self._paper._replace(width=size.columns, height=size.lines), said)
         live.console.size = size
         live.update(Text.from_ansi("\n".join(lines), no_wrap=True), refresh=True)
 

@@ -12,6 +12,7 @@ from ztflow.cli import run
 from ztflow.cli.completion import SHELLS, script
 from ztflow.cli.help_page import help_rows
 from ztflow.cli.options import FILTERS, MESSAGES, READING
+from ztflow.text.patterns import lazy_pattern
 from ztflow.version import __version__
 
 ENVIRONMENT = {
@@ -29,7 +30,7 @@ EXAMPLES = {
     "Connections to a port, longest first": "ztflow flows logs/ --to-port 5432 --filter 'duration > 1s'",
 }
 
-_EXIT = re.compile(r"^\| ([0-9, ]+) \| (.+) \|$", re.MULTILINE)
+_EXIT = lazy_pattern(r"^\| ([0-9, ]+) \| (.+) \|$", re.MULTILINE)
 
 
 def shared_data(program: click.Group) -> dict[str, str]:

@@ -7,10 +7,9 @@ of a closed list with "did you mean".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
@@ -120,6 +119,32 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     return [CompletionItem(incomplete, type="file")]
 
 
+_LATER = "parameters"
+"""Where a command's function keeps what makes its parameters."""
+
+
+def later(decorator: Callable[[Any], Any]) -> Decorator:
+    """A decorator that notes one of Click's, which makes a parameter, for `parameters`."""
+
+    def decorate(command: Command) -> Command:
+        command.__dict__.setdefault(_LATER, []).append(decorator)
+        return command
+
+    return decorate
+
+
+def parameters(command: Command) -> list[click.Parameter]:
+    """Makes the parameters of a command; all commands have some 600, and a run needs those of one, or none."""
+
+    def holder() -> None:
+        """Click keeps parameters with a function."""
+
+    for decorator in command.__dict__[_LATER]:
+        decorator(holder)
+    made: list[click.Parameter] = holder.__dict__["__click_params__"]
+    return made[::-1]
+
+
 def option(heading: str, *names: str, file: bool = False, **rest: Any) -> Decorator:
     """Give a command an option.
 
@@ -129,13 +154,13 @@ def option(heading: str, *names: str, file: bool = False, **rest: Any) -> Decora
         file: Whether its value is a file, so that the shell can complete it.
         rest: As for `click.option`.
     """
-    return click.option(*names, cls=Option, heading=heading, shell_complete=_files if file else None, **rest)
+    return later(click.option(*names, cls=Option, heading=heading, shell_complete=_files if file else None, **rest))
 
 
 def argument(name: str, *, metavar: str, about: str, file: bool = False, **rest: Any) -> Decorator:
     """Give a command an argument; `file` as for `option`."""
     complete = _files if file else None
-    return click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest)
+    return later(click.argument(name, cls=Argument, metavar=metavar, about=about, shell_complete=complete, **rest))
 
 
 def names_listed(_ctx: click.Context, _param: click.Parameter, given: Sequence[str]) -> tuple[str, ...]:
@@ -159,9 +184,9 @@ def _group(name: str, members: Sequence[str], make: Callable[..., object], *opti
     return decorate
 
 
-def group_of(name: str, kind: type[Any], *options: Decorator) -> Decorator:
+def group_of(name: str, kind: type[NamedTuple], *options: Decorator) -> Decorator:
     """A decorator that gives a command these options and hands over their values as one object of a class."""
-    return _group(name, [field.name for field in fields(kind)], kind, *options)
+    return _group(name, kind._fields, kind, *options)
 
 
 input_arguments = argument(
@@ -171,8 +196,7 @@ input_arguments = argument(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """How to read the inputs."""
 
     inventory: Sequence[str] = ()
@@ -223,8 +247,7 @@ whole_reading_options = _group("reading", ["inventory", "wrapper", "since", "unt
 """For a command that needs the end of its inputs and cannot follow them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Waypoints:
+class Waypoints(NamedTuple):
     """Logs of waypoints to join."""
 
     waypoint: Sequence[str] = ()
@@ -243,8 +266,7 @@ waypoint_options = group_of(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Talk:
+class Talk(NamedTuple):
     """What to say besides the answer, and how to end."""
 
     color: Color = Color.AUTO
@@ -253,7 +275,7 @@ class Talk:
     debug: bool = False
 
 
-help_option = click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page.")
+help_option = later(click.help_option("-h", "--help", cls=Option, heading=MESSAGES, help="Print this page."))
 
 message_options = group_of(
     "talk",
@@ -269,8 +291,7 @@ message_options = group_of(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """How many rows to keep."""
 
     first: int | None = None

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ztflow.cli.options import Color
 from ztflow.cli.signals import waiting
@@ -139,8 +138,7 @@ def chosen_format(given: str | None, output: str | None, allowed: Collection[str
     return named
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(NamedTuple):
     """What is written on.
 
     Attributes:

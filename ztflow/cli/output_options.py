@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ztflow.cli.options import (
     COUNT,
@@ -36,8 +36,7 @@ def _arranging(about: str) -> tuple[Decorator, Decorator]:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TableOutput:
+class TableOutput(NamedTuple):
     """How to print rows, and where."""
 
     format: str | None = None
@@ -56,8 +55,7 @@ row_output_options = group_of(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReportOutput:
+class ReportOutput(NamedTuple):
     """How to print a report, and where."""
 
     format: str | None = None

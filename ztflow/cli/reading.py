@@ -6,18 +6,15 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ztflow import api
-from ztflow.aggregate.fold import Shape
-from ztflow.cli.added_up import folded
 from ztflow.cli.options import Reading, Waypoints
 from ztflow.cli.output import is_terminal, say
 from ztflow.cli.progress import EndlessPipe, ProgressBar
 from ztflow.cli.run import Run
 from ztflow.cli.signals import patiently
 from ztflow.errors import UsageError
-from ztflow.filters.quantities import budget_of, parse_duration
 from ztflow.model.tables import Flows, Halves, lines_of
 from ztflow.place import (
     Inventory,
@@ -34,6 +31,9 @@ from ztflow.read.sources.given import given
 from ztflow.session import LIVE_WINDOW, GrowingSession, Total
 from ztflow.session.growing import BOUNDED
 from ztflow.session.waypoint_logs import layouts_of
+
+if TYPE_CHECKING:
+    from ztflow.aggregate.fold import Shape
 
 Tabular = TypeVar("Tabular", Flows, Halves)
 Sum = TypeVar("Sum", bound=Total)
@@ -56,6 +56,8 @@ _ANSWERS_ONCE = "with -f, Ctrl-C ends it and gives the answer"
 def _window(reading: Reading) -> timedelta:
     if reading.window is None:
         return LIVE_WINDOW
+    from ztflow.filters.quantities import parse_duration
+
     try:
         window = parse_duration(reading.window)
     except UsageError as error:
@@ -68,6 +70,8 @@ def _window(reading: Reading) -> timedelta:
 def _memory(reading: Reading) -> int | None:
     if reading.memory is None:
         return None
+    from ztflow.filters.quantities import budget_of
+
     try:
         return budget_of(reading.memory).bound
     except UsageError as error:
@@ -215,6 +219,8 @@ class Reader:
             shape: What the answer tells apart.
             choose: As for `all_flows`.
         """
+        from ztflow.cli.added_up import folded
+
         tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
         return folded(shape, tables, self._run.reports[-1], choose)
 
@@ -281,8 +287,11 @@ class Reader:
             note: Sees every batch, after it was fed.
             ended: Asked like a signal whether to end the reading.
         """
-        report = self._run.report()
-        memory = BOUNDED if self._memory is None else budget_of(self._memory)
+        report, memory = self._run.report(), BOUNDED
+        if self._memory is not None:
+            from ztflow.filters.quantities import budget_of
+
+            memory = budget_of(self._memory)
         session = GrowingSession(self._inventory(inputs), total, window=self._window, report=report, memory=memory)
         return session, self._feed(session, inputs, report, note, ended)
 

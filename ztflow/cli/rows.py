@@ -18,7 +18,6 @@ from ztflow.filters.ends import Known
 from ztflow.filters.former_names import warn_of
 from ztflow.filters.grid import Kind, Side
 from ztflow.filters.period import Moment, between
-from ztflow.filters.quantities import parse_moment
 from ztflow.model.derived import check_columns, select
 from ztflow.model.tables import Flows, Halves
 from ztflow.writers import RAW, ROW_FORMATS, TableWriter, open_writer
@@ -217,6 +216,8 @@ _CUT_AT = 200_000
 
 
 def _moment(option: str, text: str) -> Moment:
+    from ztflow.filters.quantities import parse_moment
+
     try:
         return parse_moment(text)
     except UsageError as error:

@@ -98,9 +98,8 @@ def local_workers(count: int | None, memory: int | None = None) -> LocalCluster:
 def at_hand(client: Client, function: Callable[..., Any], of: Sequence[Future], *given: Iterable[Any]) -> list[Future]:
     """Tasks that take no time to speak of, each where the result is of which what it gives is a part.
 
-    Dask knows such tasks by this name (`default-task-durations` of distributed's configuration). Of others it expects
-    half a second until one has run, so idle workers steal them, and with them all of what they take a part of. They are
-    handed over in one go, which takes the scheduler half as long as one after the other.
+    They come before whatever else that worker has to do, because others wait for what they give. They are handed over
+    in one go, which takes the scheduler half as long as one after the other.
 
     Args:
         client: The cluster.
@@ -108,13 +107,65 @@ def at_hand(client: Client, function: Callable[..., Any], of: Sequence[Future], 
         of: What each takes a part of.
         given: Further arguments, as for `map`.
     """
-    keys = [f"split-shuffle-{uuid4().hex}" for _ in of]
-    return list(client.map(function, of, *map(list, given), key=keys, pure=False)) if keys else []
+    keys = [_kept_here(function) for _ in of]
+    return list(client.map(function, of, *map(list, given), key=keys, priority=1, pure=False)) if keys else []
+
+
+def beside(client: Client, workers: Sequence[str], function: Callable[..., Any], *given: Iterable[Any]) -> list[Future]:
+    """Tasks, each for the worker that has, or is to have, what is large of its arguments; for another if that is lost.
+
+    Args:
+        client: The cluster.
+        workers: Whose each task is.
+        function: What they do.
+        given: Their arguments, as for `map`.
+    """
+    rows = list(zip(*given, strict=True))
+    made: dict[int, Future] = {}
+    for worker in dict.fromkeys(workers):
+        mine = [at for at, one in enumerate(workers) if one == worker]
+        keys = [_kept_here(function) for _ in mine]
+        tasks = client.map(
+            function, *(list(one) for one in zip(*(rows[at] for at in mine), strict=True)),
+            key=keys, workers=[worker], allow_other_workers=True, priority=1, pure=False,
+        )  # fmt: skip
+        made.update(zip(mine, tasks, strict=True))
+    return [made[at] for at in range(len(workers))]
+
+
+def _kept_here(function: Callable[..., Any]) -> str:
+    """The name of a task that no idle worker takes from the one it is given to, and with it what it needs.
+
+    Dask knows such tasks by the first two words (`stealing.fast_tasks`), which end before one that begins with a digit.
+    """
+    return f"split-shuffle-1{getattr(function, '__name__', 'part')}-{uuid4().hex}"
+
+
+def threads_of(client: Client) -> list[str]:
+    """The address of each thread's worker."""
+    return [address for address, threads in client.nthreads().items() for _ in range(threads)]
 
 
 def handed(client: Client, thing: Any) -> Future:
-    """Something that many tasks need, on the workers; when one is lost, another gets it.
+    """Something, on one worker; when that is lost, another gets it."""
+    return client.submit(loads, _sent(client, thing), pure=False)
 
-    As bytes, because what a task is given passes the scheduler, which unpickles it and pickles it again.
+
+def on_each(client: Client, workers: Iterable[str], thing: Any) -> dict[str, Future]:
+    """Something that many tasks need, on each worker; it goes from one to the other as bytes.
+
+    Otherwise the first would have to pickle it for each of the others, beside tasks that hold Python's lock.
     """
-    return client.submit(loads, dumps(thing, HIGHEST_PROTOCOL), pure=False)
+    each = list(dict.fromkeys(workers))
+    return dict(zip(each, beside(client, each, loads, [_sent(client, thing)] * len(each)), strict=True))
+
+
+def _sent(client: Client, thing: Any) -> Future:
+    """Something pickled, on a worker: what a task is given passes the scheduler, which else would do that again.
+
+    That it is large is no reason for Dask to warn.
+    """
+    from dask import config
+
+    with config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        return client.submit(bytes, dumps(thing, HIGHEST_PROTOCOL), priority=1, pure=False)

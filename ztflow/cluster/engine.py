@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from ztflow.cluster.connect import Scheduler, at_hand, connected, handed
+from ztflow.cluster.connect import Scheduler, at_hand, beside, connected, handed, on_each
 from ztflow.cluster.copies import Mask, kept, without_twins
-from ztflow.cluster.pairing import Heard, isolated, paired
-from ztflow.cluster.parsing import Part, Reader, registered
-from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, part_of, parted_again
-from ztflow.cluster.placing import Finish, as_it_is, in_order, placed, stretches
+from ztflow.cluster.pairing import Heard, Matched, concluded, matched
+from ztflow.cluster.parsing import Part, Reader, parts_of, registered
+from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, parted_again
+from ztflow.cluster.placing import Finish, as_they_are, in_order, placed, stretches
 from ztflow.cluster.plan import expected_lines, plan
 from ztflow.cluster.progress import SHARE_PAIRED, SHARE_PLACED, SHARE_READ, Meter, Progress
 from ztflow.cluster.saving import Saved, saved
@@ -24,7 +24,8 @@ from ztflow.cluster.sizing import Sizes
 from ztflow.errors import SourceError, UsageError
 from ztflow.memory import DEFAULT
 from ztflow.model.provenance import Fact, ReadReport, Written
-from ztflow.model.tables import FLOWS_SCHEMA, Flows, Halves
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import LegacyPairer
 from ztflow.pair.exact_evidence import ConnectRequests
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
@@ -96,11 +97,13 @@ class Reading:
     def save(self, folder: str) -> list[str]:
         """Have the workers write the flows as Parquet files in folders `hour=2026-11-23T14`; none comes here.
 
+        A file has the flows of one hour and one part, in order of their end; the files of an hour are in no order.
+
         Args:
             folder: Where to: a folder that all workers see, or an address. Files of that name are replaced.
 
         Returns:
-            The files, in order of time.
+            The files, hour by hour.
 
         Raises:
             UsageError: There are lines of a waypoint's log, which are joined to all flows at once, or an inventory with
@@ -115,25 +118,30 @@ class Reading:
                         "with logs of waypoints, or dumps of open connections, the flows have to come together"
                     )
 
-            wrote = self._stretches(client, session, requests, partial(saved, folder=folder), apart)
+            wrote = self._paired(client, session, requests, partial(saved, folder=folder), apart)
+            self._meter.after(wrote, 1 - SHARE_READ - SHARE_PAIRED)
             found: list[Saved] = client.gather(wrote)
         for one in found:
             session.note(one)
         self._meter.finish()
-        return [file for one in found for file in one.files]
+        return sorted(file for one in found for file in one.files)
 
     def _flows(self, session: _Placing, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
+            made = self._paired(client, session, requests, as_they_are)
+            self._meter.after(made, SHARE_PLACED)
+            coming = self._last(stretches(client, made, "end", len(made)))
+            del made
             given = False
-            for table in self._coming(self._stretches(client, session, requests, as_it_is)):
+            for table in self._coming(coming):
                 given = True
                 yield session.given(table)
             if (left := session.left()) is not None:
                 yield left
             elif not given:
-                yield session.given(FLOWS_SCHEMA.empty_table())
+                yield session.given(empty(Flows))
 
-    def _stretches(
+    def _paired(
         self,
         client: Client,
         session: _Placing,
@@ -141,52 +149,52 @@ class Reading:
         finish: Finish,
         check: Callable[[], None] = lambda: None,
     ) -> list[Future]:
-        """All flows on the workers, in stretches of time; takes the lines of waypoints' logs out of the input.
+        """All flows, part by part, on the workers; takes the lines of waypoints' logs out of the input.
 
         Args:
             client: The cluster.
             session: Learns places.
             requests: Filled with the lines of waypoints' logs.
-            finish: What becomes of a stretch, on the workers.
+            finish: What becomes of the flows of a part, there.
             check: Called when all is read.
         """
-        parts, planned = self._parts(client, one_part=False)
+        parts, planned = self._parts(client, shuffled=True)
         requests += [table for part, _ in parts for table in part.said.requests]
         check()
         facts = [fact for part, _ in parts for fact in part.said.facts]
         legacy = LegacyPairer(wait=None)
         ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
-        pieces, heard, ends = self._shuffled(client, parts, planned, facts)
+        rows = sum(part.said.rows for part, _ in parts)
+        made, ends = self._matched(client, parts, planned, facts)
         del parts  # what nothing asks for any more leaves the workers
-        first = isolated(client, pieces, heard, self._meter)
-        del pieces, heard
         session.learn(facts, ends)  # while the workers pair
-        topology = handed(client, session.topology)
-        count = len(first)
-        made = paired(client, first, topology, self._meter)
+        topology = on_each(client, made.workers, session.topology)
+        third = concluded(client, made, rows, topology, finish)
         if any(table.num_rows for table in ready):
-            made.append(client.submit(placed, [pa.concat_tables(ready)], topology, pure=False))
-        return self._last(stretches(client, made, "end", count, finish))
+            worker, number = made.workers[0], len(third)
+            given = [[pa.concat_tables(ready)]], [topology[worker]], [number], [finish]
+            third += beside(client, [worker], placed, *given)
+        return third
 
     def records(self) -> Iterator[Halves]:
         """The access lines in order of time, in tables of about as many rows as a part has."""
         with connected(self.scheduler, self.memory) as client:
             session = _Placing(self.inventory, self.report)
-            parts, _ = self._parts(client, one_part=True)
+            parts, _ = self._parts(client, shuffled=False)
             for part, _ in parts:
                 for table in part.said.flows:
                     no_flows(ReadBatch(Halves(), [], part.said.name, table))
             facts = [fact for part, _ in parts for fact in part.said.facts]
+            count = max(1, -(-sum(part.said.rows for part, _ in parts) // self._sizes.most_rows))
             whole = [
                 client.submit(kept_of, part.read, part.stream, mask, part.offset, pure=False) for part, mask in parts
             ]
             session.learn(facts, client.gather(at_hand(client, ends_of, whole)))
             topology = handed(client, session.topology)
             made = [client.submit(_placed_lines, one, topology, pure=False) for one in whole]
+            del parts, whole
             self._meter.after(made, SHARE_PAIRED + SHARE_PLACED)
-            rows = sum(part.said.rows for part, _ in parts)
-            count = max(1, -(-rows // self._sizes.most_rows))
-            for table in self._coming(self._last(stretches(client, made, "time", count, as_it_is))):
+            for table in self._coming(self._last(stretches(client, made, "time", count))):
                 yield Halves(table, owners=session.owners)
 
     def _last(self, tasks: list[Future]) -> list[Future]:
@@ -202,16 +210,16 @@ class Reading:
             if table is not None:
                 yield table
 
-    def _parts(self, client: Client, *, one_part: bool) -> tuple[list[tuple[Part, Mask]], int]:
-        """All inputs, read; copies found and counted. And in how many parts the access lines are."""
+    def _parts(self, client: Client, *, shuffled: bool) -> tuple[list[tuple[Part, Mask]], int]:
+        """All inputs, read; copies found and counted. And in how many parts the access lines are, if they are to be."""
         skipped = Skipped(self.report.skipped)
         self._sizes = Sizes.of(client, self.block, self.rows)
         pieces = plan(self.inputs, skipped, self._failed, self._sizes)
         pieces = without_twins(client, pieces, self.report)
         every = [one for some in pieces for one in some]
-        planned = 1 if one_part else self._sizes.parts_of(sum(expected_lines(one) for one in every), len(every))
+        planned = self._sizes.parts_of(sum(expected_lines(one) for one in every), len(every))
         self._meter = Meter(sum(one.stop - one.start for one in every), self.progress)
-        reader = Reader(client, self.wrapper, planned, self._failed, self._meter.read)
+        reader = Reader(client, self.wrapper, planned if shuffled else None, self._failed, self._meter.read)
         streams = [(parts, registered(parts, self.report)) for parts in reader.read(pieces)]
         return [one for some in kept(streams) for one in some], planned
 
@@ -221,10 +229,10 @@ class Reading:
             raise error
         self.on_error(error)
 
-    def _shuffled(
+    def _matched(
         self, client: Client, parts: list[tuple[Part, Mask]], planned: int, facts: list[Fact]
-    ) -> tuple[list[list[Future]], Future, list[pa.Table]]:
-        """The access lines of each part of the pairing, from all parts of the input; what all have to know; all ends.
+    ) -> tuple[Matched, list[pa.Table]]:
+        """Two steps of the pairing, of the access lines from all parts of the input; and all ends.
 
         They were read in parts; only what showed that these were the wrong ones has them made anew.
         """
@@ -237,17 +245,16 @@ class Reading:
             if count > 1
             else []
         )
-        seen, ends, pieces = SeenAddresses(), list[pa.Table](), list["list[Future]"]()
+        seen, ends = SeenAddresses(), list[pa.Table]()
         anew = {
             at: client.submit(parted_again, part.read, part.stream, mask, count, merged, pure=False)
             for at, (part, mask) in enumerate(parts)
             if mask is not None or count != planned or len(merged.group)
         }
+        pieces = dict(zip(anew, parts_of(client, list(anew.values()), count), strict=True))
+        others = dict(zip(anew, at_hand(client, itemgetter(1), list(anew.values())), strict=True))
         for at, (part, _) in enumerate(parts):
-            made, stream = (anew[at], 0) if at in anew else (part.read, part.stream)
-            every = [made] * count
-            pieces.append(at_hand(client, part_of, every, [stream] * count, range(count), [part.offset] * count))
-            known: Known = client.submit(itemgetter(1), made, pure=False).result() if at in anew else part.said.known
+            known: Known = others[at].result() if at in anew else part.said.known
             seen.absorb(known.seen)
             ends.append(known.ends)
             self.shuffled += known.bytes
@@ -258,8 +265,12 @@ class Reading:
         # Where fewer lines came than their bytes made expect, a task takes several parts.
         groups = wanted if wanted * _TOO_LARGE <= count else count
         together = [range(one * count // groups, (one + 1) * count // groups) for one in range(groups)]
-        heard = handed(client, Heard(seen, requests))
-        return [[piece[at] for at in some for piece in pieces] for some in together], heard, ends
+        every = [pieces.get(at, part.pieces) for at, (part, _) in enumerate(parts)]
+        lines = [(0 if at in anew else part.stream, part.offset) for at, (part, _) in enumerate(parts)]
+        return matched(
+            client, [[piece[at] for at in some for piece in every] for some in together],
+            [lines * len(some) for some in together], Heard(seen, requests), self._meter,
+        ), ends  # fmt: skip
 
 
 class _Placing(Session):

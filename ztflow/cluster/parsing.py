@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from ztflow.cluster.connect import at_hand, handed
-from ztflow.cluster.parting import Known, Parted, one_table, parted
+from ztflow.cluster.connect import at_hand, beside, handed, threads_of
+from ztflow.cluster.parting import Known, Parted, came, one_table, part_of, parted
 from ztflow.cluster.plan import Piece, found, lines_of_piece
 from ztflow.columns.dictionaries import coded
 from ztflow.columns.dtypes import AFTER_ALL, IntArray
@@ -139,26 +139,28 @@ class Part:
 
     Attributes:
         read: What the task gave that read it (`parting.Read`); a future.
+        pieces: The parts of that (`parting.part_of`), futures.
         said: The rest, its line numbers those of the whole input.
         stream: Which of the streams of that task it is.
         offset: What the line numbers of the access lines lack.
     """
 
     read: Future
+    pieces: list[Future]
     said: Said
     stream: int = 0
     offset: int = 0
 
 
 def read_block(
-    piece: Piece, wrapper: str | None, parts: int, carried: Carried | None, number: int
+    piece: Piece, wrapper: str | None, parts: int | None, carried: Carried | None, number: int
 ) -> tuple[list[Parted], Said, Carried]:
     """Read a block; runs on a worker.
 
     Args:
         piece: The block.
         wrapper: As for `read_inputs`.
-        parts: In how many parts the access lines are wanted.
+        parts: In how many parts the access lines are wanted; None for whole ones.
         carried: What is known from before; None for the first block.
         number: Lines before it.
     """
@@ -168,7 +170,7 @@ def read_block(
     if piece.last:
         tables.append(parser.finish().to_arrow())
     halves = one_table(tables)
-    lines, known = parted(halves, parts)
+    lines, known = parted(halves, parts or 1)
     said = Said(
         parser.source_file, halves.num_rows, Times.of(halves), parser.stats, known, parser.problems,
         parser.events, parser.producers, parser.take_facts(), inside=piece.inside, number=number,
@@ -176,7 +178,7 @@ def read_block(
     return [lines], said, parser.carried()
 
 
-def read_whole(piece: Piece, wrapper: str | None, parts: int) -> tuple[list[Parted], list[Said], list[Told]]:
+def read_whole(piece: Piece, wrapper: str | None, parts: int | None) -> tuple[list[Parted], list[Said], list[Told]]:
     """Read an input in one go: the access lines in parts, and the rest, for each stream in it; and errors."""
     report = ReadReport()
     errors: list[Told] = []
@@ -191,7 +193,7 @@ def read_whole(piece: Piece, wrapper: str | None, parts: int) -> tuple[list[Part
     for at, (single, (name, stats)) in enumerate(zip(report.singly(), report.inputs, strict=True)):
         came = batches.get(at, [])
         halves = one_table([batch.halves.to_arrow() for batch in came])
-        made, known = parted(halves, parts)
+        made, known = parted(halves, parts or 1)
         lines.append(made)
         rest.append(
             Said(
@@ -213,14 +215,14 @@ class Reader:
     Args:
         client: The cluster.
         wrapper: As for `read_inputs`.
-        parts: In how many parts the access lines are wanted.
+        parts: In how many parts the access lines are wanted; None for whole ones.
         fail: Called with an input that cannot be read.
         done: Called with bytes that were read.
     """
 
     client: Client
     wrapper: str | None
-    parts: int
+    parts: int | None
     fail: Callable[[SourceError], None]
     done: Callable[[int], None]
 
@@ -239,7 +241,9 @@ class Reader:
         """What only this process can read."""
         made = read_whole(piece, self.wrapper, self.parts)
         self.done(sum(said.stats.bytes for said in made[1]))
-        return _single(handed(self.client, made), made[1]), made[2]
+        read = handed(self.client, made)
+        (pieces,) = self._parted([read])
+        return _single(read, pieces, made[1]), made[2]
 
     def _streams(self, pieces: list[Piece]) -> tuple[list[list[Part]], list[Told]]:
         try:
@@ -254,9 +258,10 @@ class Reader:
     def _whole(self, piece: Piece) -> tuple[list[list[Part]], list[Told]]:
         made = self.client.submit(read_whole, piece, self.wrapper, self.parts, pure=False)
         (rest,) = at_hand(self.client, _AND_THE_REST, [made])
+        (pieces,) = self._parted([made])
         said, errors = rest.result()
         self.done(piece.size)
-        return _single(made, said), errors
+        return _single(made, pieces, said), errors
 
     def _blocks(self, pieces: list[Piece]) -> list[Part] | None:
         """The blocks of a file; None when it has to be read in one go."""
@@ -274,34 +279,57 @@ class Reader:
                     guess, guesses = true, guesses + 1
                 last = len(pieces) if again else at + 1
                 reading[at:last] = self._submitted(pieces[at:last], [true] * (last - at), number)
-            read, rest = reading[at]
+            read, rest, in_parts = reading[at]
             said, true = rest.result()
             if true.whole:
                 return None
             offset = number - said.number
-            parts.append(Part(read, said.moved(offset), 0, offset))
+            parts.append(Part(read, in_parts, said.moved(offset), 0, offset))
             number += said.stats.physical_lines
             self.done(piece.stop - piece.start)
         return parts
 
     def _submitted(
         self, pieces: Sequence[Piece], carried: Sequence[Carried | None], number: int
-    ) -> list[tuple[Future, Future]]:
-        """Blocks that are read, and what they give beside the access lines; before the first come so many lines."""
+    ) -> list[tuple[Future, Future, list[Future]]]:
+        """Blocks that are read, what they give beside the access lines, and the parts of these.
+
+        Args:
+            pieces: The blocks.
+            carried: What each is read with.
+            number: Lines before the first one.
+        """
         made = [
             self.client.submit(read_block, piece, self.wrapper, self.parts, known, 0 if at else number, pure=False)
             for at, (piece, known) in enumerate(zip(pieces, carried, strict=True))
         ]
-        return list(zip(made, at_hand(self.client, _AND_THE_REST, made), strict=True))
+        return list(zip(made, at_hand(self.client, _AND_THE_REST, made), self._parted(made), strict=True))
+
+    def _parted(self, made: Sequence[Future]) -> list[list[Future]]:
+        """The parts of what tasks read. That is asked for at once: only seldom are other parts needed in the end."""
+        if self.parts is None:
+            return [[] for _ in made]
+        return parts_of(self.client, made, self.parts)
 
 
 _AND_THE_REST: Final = itemgetter(slice(1, None))
 """What a reading task gives beside the access lines."""
 
 
-def _single(read: Future, said: list[Said]) -> list[list[Part]]:
+def parts_of(client: Client, made: Sequence[Future], count: int) -> list[list[Future]]:
+    """The parts of each of some results (`parting.Read`), of which the first go at once where they are paired first."""
+    every = at_hand(client, part_of, [one for one in made for _ in range(count)], [*range(count)] * len(made))
+    pieces = [every[at : at + count] for at in range(0, len(every), count)]
+    workers = threads_of(client)[:count]
+    early = beside(client, workers * len(pieces), came, [one for some in pieces for one in some[: len(workers)]])
+    for at, some in enumerate(pieces):
+        some[: len(workers)] = early[at * len(workers) : (at + 1) * len(workers)]
+    return pieces
+
+
+def _single(read: Future, pieces: list[Future], said: list[Said]) -> list[list[Part]]:
     """Streams of one part each."""
-    return [[Part(read, one, at)] for at, one in enumerate(said)]
+    return [[Part(read, pieces, one, at)] for at, one in enumerate(said)]
 
 
 def probed(piece: Piece, wrapper: str | None) -> Carried:

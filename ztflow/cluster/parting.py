@@ -17,7 +17,8 @@ from ztflow.columns.dtypes import AFTER_ALL, BoolArray, Index, IntArray, UIntArr
 from ztflow.columns.sorting import class_order
 from ztflow.columns.timestamps import micros_of
 from ztflow.model.provenance import Writer, Written
-from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import HALVES_SCHEMA, Halves
 from ztflow.pair.by_group import groups_of
 from ztflow.pair.features.basic import hashes_of, mix
 from ztflow.pair.stages.unpaired_reasons import SeenAddresses
@@ -32,7 +33,7 @@ class Known:
         ends: Where each ztunnel wrote of which pods and addresses, and when: two lines for each such end.
         written: What each ztunnel wrote.
         seen: The addresses, by role.
-        bytes: What was sent on, bytes of Arrow columns.
+        bytes: Of the lines, as they go to be paired.
     """
 
     ends: pa.Table
@@ -99,18 +100,24 @@ def parted(halves: pa.Table, count: int, merged: Merged = _NOT_MERGED) -> tuple[
     count_levels(halves, known.written)
     number, known.seen = groups_of(halves)
     if count == 1:
-        known.bytes = halves.nbytes
-        return Parted([Sent(halves)]), known
+        whole = Sent.of(halves)
+        known.bytes = whole.nbytes
+        return Parted([whole]), known
     part = mix(merged.of(number)) % np.uint64(count)
     order: Index = class_order(part)
     edges = np.searchsorted(part[order], np.arange(count + 1, dtype=np.uint64)).tolist()
     # Each part is taken by itself, so that none keeps the memory of the others.
     parts = [
-        Sent(without_unused(halves.take(pa.array(order[start:stop])))) if stop > start else None
+        Sent.of(without_unused(halves.take(pa.array(order[start:stop])))) if stop > start else None
         for start, stop in pairwise(edges)
     ]
-    known.bytes = sum(one.table.nbytes for one in parts if one is not None)
+    known.bytes = sum(one.nbytes for one in parts if one is not None)
     return Parted(parts, order), known
+
+
+def came(pieces: Pieces) -> Pieces:
+    """A part, on the worker that is to pair it: it comes there while blocks are still read."""
+    return pieces
 
 
 def parted_again(
@@ -121,19 +128,23 @@ def parted_again(
     return [made], known
 
 
-def part_of(read: Read, stream: int, part: int, offset: int) -> Sent | None:
-    """One part, with the line numbers of its input; runs on a worker."""
-    made = read[0][stream].tables[part]
-    return Sent(_numbered(made.table, offset)) if made is not None and offset else made
+Pieces = list[Sent | None]
+"""One part of the access lines of each stream that was in an input."""
+
+
+def part_of(read: Read, part: int) -> Pieces:
+    """One part, its line numbers those of the block; runs on a worker."""
+    return [stream.tables[part] for stream in read[0]]
 
 
 def kept_of(read: Read, stream: int, mask: BoolArray | None, offset: int = 0) -> pa.Table:
     """All access lines without copies, as they came; runs on a worker."""
     halves = read[0][stream].whole()
-    return _numbered(halves if mask is None else halves.filter(pa.array(mask)).combine_chunks(), offset)
+    return numbered(halves if mask is None else halves.filter(pa.array(mask)).combine_chunks(), offset)
 
 
-def _numbered(halves: pa.Table, offset: int) -> pa.Table:
+def numbered(halves: pa.Table, offset: int) -> pa.Table:
+    """Access lines with the line numbers of their input, of which theirs lack some."""
     if not offset:
         return halves
     at = halves.schema.get_field_index("line_number")
@@ -190,7 +201,7 @@ def ends_of(halves: pa.Table) -> pa.Table:
 def one_table(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables of access lines as one, with one dictionary a column."""
     filled = [table for table in tables if table.num_rows]
-    return pa.concat_tables(filled or [HALVES_SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+    return pa.concat_tables(filled or [empty(Halves)]).unify_dictionaries().combine_chunks()
 
 
 def _halves(columns: dict[str, pa.Array], count: int) -> pa.Table:

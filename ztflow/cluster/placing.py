@@ -39,10 +39,21 @@ def in_order(table: pa.Table, time: str) -> InOrder:
     return table, micros[:: max(1, len(micros) // _GRAINS)]
 
 
-def placed(tables: Sequence[pa.Table], topology: Topology) -> InOrder:
-    """Flows, placed, in order of their end; runs on a worker."""
+Finish = Callable[[InOrder, int], Any]
+"""What becomes of the flows of a part, given its number."""
+
+
+def as_they_are(made: InOrder, number: int) -> InOrder:
+    """Nothing: they are wanted as they are."""
+    del number
+    return made
+
+
+def placed(tables: Sequence[pa.Table], topology: Topology, number: int, finish: Finish) -> Any:
+    """Flows of a part, placed, in order of their end, and what becomes of them; runs on a worker."""
     filled = [table for table in tables if table.num_rows] or list(tables[:1])
-    return in_order(place_flows(pa.concat_tables(filled).unify_dictionaries().combine_chunks(), topology), "end")
+    flows = place_flows(pa.concat_tables(filled).unify_dictionaries().combine_chunks(), topology)
+    return finish(in_order(flows, "end"), number)
 
 
 def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:
@@ -51,42 +62,31 @@ def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:
     micros = micros_of(table.column(time), AFTER_ALL)
     places = [0, *np.searchsorted(micros, edges).tolist(), len(micros)]
     return [
-        Sent(without_unused(table.slice(start, stop - start))) if stop > start else None
+        Sent.of(without_unused(table.slice(start, stop - start))) if stop > start else None
         for start, stop in pairwise(places)
     ]
 
 
-Finish = Callable[[pa.Table | None, int], Any]
-"""What becomes of a stretch, given its number; None where it has no rows."""
-
-
-def as_it_is(table: pa.Table | None, number: int) -> pa.Table | None:
-    """Nothing: the stretch is wanted as it is."""
-    del number
-    return table
-
-
-def merged(tables: Sequence[Sent | None], time: str, number: int, finish: Finish) -> Any:
-    """Tables in order of time as one, and what becomes of it; runs on a worker."""
-    filled = [one.table for one in tables if one is not None and one.table.num_rows]
-    return finish(in_order(pa.concat_tables(filled), time)[0] if filled else None, number)
+def merged(tables: Sequence[Sent | None], time: str) -> pa.Table | None:
+    """Tables in order of time as one; runs on a worker."""
+    filled = [table for one in tables if one is not None and (table := one.table).num_rows]
+    return in_order(pa.concat_tables(filled), time)[0] if filled else None
 
 
 def _whole(made: InOrder) -> Sent:
-    return Sent(made[0])
+    return Sent.of(made[0])
 
 
-def stretches(client: Client, made: Sequence[Future], time: str, count: int, finish: Finish) -> list[Future]:
+def stretches(client: Client, made: Sequence[Future], time: str, count: int) -> list[Future]:
     """All rows of tables on the workers (`InOrder`) in so many stretches of time, about equally large, in order."""
     if len(made) == 1 and count == 1:
         whole = at_hand(client, _whole, made)
-        return [client.submit(merged, whole, time, 0, finish, pure=False)]
+        return [client.submit(merged, whole, time, pure=False)]
     told: list[IntArray] = client.gather(at_hand(client, itemgetter(1), made))
     points = np.sort(np.concatenate([*told, np.zeros(0, np.int64)]))
     points = points[points != AFTER_ALL]
     edges = np.unique(points[len(points) * np.arange(1, count) // count]).tolist() if len(points) else []
     pieces = at_hand(client, cut, made, repeat(time, len(made)), repeat(edges, len(made)))
     return [
-        client.submit(merged, at_hand(client, itemgetter(at), pieces), time, at, finish, pure=False)
-        for at in range(len(edges) + 1)
+        client.submit(merged, at_hand(client, itemgetter(at), pieces), time, pure=False) for at in range(len(edges) + 1)
     ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeGuard
 
@@ -88,8 +90,12 @@ def plan(
                 pieces.append([Piece(name if isinstance(name, str) else "-", None, given=one)])
         except SourceError as error:
             fail(error)
-    block = sizes.block_of(sum(one.size for (one,) in pieces if one.cut))
-    return [_in_blocks(one, block) if one.cut else [one] for (one,) in pieces]
+    left = size = sum(one.size for (one,) in pieces if one.cut)
+    cut = []
+    for (piece,) in pieces:
+        cut.append(_in_blocks(piece, partial(sizes.block_of, size=size), left) if piece.cut else [piece])
+        left -= piece.size if piece.cut else 0
+    return cut
 
 
 def expected_lines(piece: Piece) -> int:
@@ -153,11 +159,12 @@ def _whole_or_not(piece: Piece) -> Piece:
     return piece.whole() if not piece.size or packed or is_table(head) else replace(piece, cut=True)
 
 
-def _in_blocks(piece: Piece, block: int) -> list[Piece]:
-    starts = range(0, piece.size, block)
-    return [
-        replace(piece, start=start, stop=min(start + block, piece.size), last=start == starts[-1]) for start in starts
-    ]
+def _in_blocks(piece: Piece, block_of: Callable[[int], int], left: int) -> list[Piece]:
+    """A file in blocks: of so many bytes, when it and what comes behind it are so many."""
+    edges = [0]
+    while edges[-1] < piece.size:
+        edges.append(min(edges[-1] + block_of(left - edges[-1]), piece.size))
+    return [replace(piece, start=start, stop=stop, last=stop == piece.size) for start, stop in pairwise(edges)]
 
 
 def found(piece: Piece) -> Input:

@@ -1,4 +1,8 @@
-"""Flows as a Parquet data set, written by the workers: a folder an hour, the files in it in order of time."""
+"""Flows as a Parquet data set, written by the workers: a folder an hour, in it a file of each part.
+
+Rows of a file are in order of their end. Those of a data set are in none, here as with Spark or Dask: that would be a
+second time that all rows go from worker to worker.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import BinaryIO, Final
 import numpy as np
 import pyarrow as pa
 
+from ztflow.cluster.placing import InOrder
 from ztflow.cluster.plan import is_address
 from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.columns.timestamps import micros_of
@@ -27,10 +32,10 @@ WITHOUT_TIME: Final = "hour=unknown"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of a stretch of flows.
+    """What became of the flows of a part.
 
     Attributes:
-        files: Where they are, in order of time.
+        files: Where they are, hour by hour.
         paired: How many have both halves, and how many of these are ambiguous.
         lines: Access lines they were made of.
         logs: Which nodes' logs they show.
@@ -51,23 +56,21 @@ class Counting(Session):
         return cls._counts(flows)
 
 
-def saved(table: pa.Table | None, number: int, folder: str) -> Saved:
-    """Write a stretch of flows in order of their end; runs on a worker.
+def saved(made: InOrder, number: int, folder: str) -> Saved:
+    """Write the flows of a part; runs on a worker.
 
     A file is whole or not there, and done again it is the same file.
     """
-    if table is None:
-        return Saved([], (0, 0), 0, LogsHere())
-    files = []
+    table, files = made[0], []
     for hour, part in _by_hour(table):
         name = f"{folder.rstrip('/')}/{hour}/flows-{number:05d}.parquet"
         if is_address(folder):
             from fsspec.core import url_to_fs
 
             system, path = url_to_fs(name)
-            made = io.BytesIO()
-            _write(part, made)
-            system.pipe_file(path, made.getvalue())  # an object is there as a whole, or not
+            whole = io.BytesIO()
+            _write(part, whole)
+            system.pipe_file(path, whole.getvalue())  # an object is there as a whole, or not
         else:
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             with Placed(name) as placed:

@@ -1,7 +1,8 @@
 """How large blocks of input and parts of access lines are: bounded by what a worker may take.
 
 A block is read, and a part paired, by one task; the tasks between them are as many as the product of both. So both are
-as large as leaves each worker some, so that all have done about as much at the end, and no larger than fits.
+as large as fits, as long as all workers have done about as much at the end. Parts are equally large by themselves;
+blocks are the smaller the less is left to read, so that no worker waits long for the last one of another.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from distributed import Client
 
-_BLOCKS_EACH: Final = 4
-_PARTS_EACH: Final = 4
-"""Blocks a worker, and parts, where all is small enough for that. Parts are equally large by themselves."""
-_LEAST_BLOCK, _MOST_BLOCK = 8 << 20, 256 << 20
+_PARTS_EACH: Final = 2
+"""Parts a worker, where all is small enough for that: while one is paired, the other comes."""
+_OF_WHAT_IS_LEFT: Final = 2
+"""A block is what is left by so many, and by the workers."""
+_LAST: Final = 24
+"""The last blocks are all by so many, and by the workers."""
+_LEAST_BLOCK, _MOST_BLOCK = 8 << 20, 1 << 30
 """Bytes of a block. Smaller ones cost the work around a task; larger ones save none of it worth mentioning."""
 _LEAST_PART: Final = 250_000
 """Access lines of a part, likewise."""
@@ -59,13 +63,13 @@ class Sizes:
         """Access lines of a part at most, about."""
         return self.rows or max(1, self.memory // _SHARE // OF_A_LINE)
 
-    def block_of(self, size: int) -> int:
-        """Bytes of a block, for so many bytes of plain files in all; each worker gets as many blocks as any other."""
+    def block_of(self, left: int, size: int) -> int:
+        """Bytes of the next block, when so many of plain files are left, of so many in all."""
         if self.block is not None:
             return self.block
+        least = max(_LEAST_BLOCK, size // self.workers // _LAST)
         most = max(_LEAST_BLOCK, min(_MOST_BLOCK, self.memory // _SHARE // OF_A_BLOCK))
-        each = max(_BLOCKS_EACH, _parts(size, most * self.workers))
-        return max(_LEAST_BLOCK, _parts(size, each * self.workers))
+        return min(most, max(least, left // self.workers // _OF_WHAT_IS_LEFT))
 
     def parts_of(self, rows: int, pieces: int) -> int:
         """Parts for so many access lines from so many pieces of input; each worker gets as many as any other."""

@@ -14,12 +14,13 @@ from ztflow.model.provenance import micros_from_time
 from ztflow.place.inventory.files import unpacked
 from ztflow.read.limits import INVENTORY_BYTES
 from ztflow.read.sources.naming import origin_of_path
+from ztflow.text.patterns import lazy_pattern
 
 _SECOND = 1_000_000
 
-_GIVEN = re.compile(r"(?:(?P<pod>[^=/]+)=)?(?P<file>.+?)(?:@(?P<time>[^@/]+))?", re.DOTALL)
-_RFC3339 = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[:.-]?(\d\d)[:.-]?(\d\d)(?:\.(\d{1,9}))?Z?(?![0-9])")
-_UNIX = re.compile(r"(?<![0-9])(\d{10})(?:\.(\d{1,9})|(\d{3}|\d{6}|\d{9}))?(?![0-9])")
+_GIVEN = lazy_pattern(r"(?:(?P<pod>[^=/]+)=)?(?P<file>.+?)(?:@(?P<time>[^@/]+))?", re.DOTALL)
+_RFC3339 = lazy_pattern(r"(\d{4})-?(\d\d)-?(\d\d)[T_ -](\d\d)[:.-]?(\d\d)[:.-]?(\d\d)(?:\.(\d{1,9}))?Z?(?![0-9])")
+_UNIX = lazy_pattern(r"(?<![0-9])(\d{10})(?:\.(\d{1,9})|(\d{3}|\d{6}|\d{9}))?(?![0-9])")
 
 
 def read_scrapes(*given: str) -> list[Scrape]:

@@ -10,8 +10,7 @@ Importing this module is cheap; Arrow is loaded when a filter meets a table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ztflow.errors import UsageError
 from ztflow.filters.conditions import EndCondition, WordCondition, end_condition, word_condition
@@ -31,16 +30,14 @@ VERDICTS = tuple(word.value for word in Verdict)
 DIRECTIONS = tuple(word.value for word in Direction)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpressionCondition:
+class ExpressionCondition(NamedTuple):
     """A condition in words; see `ztflow.filters.expression`."""
 
     expression: Expression
     exclude: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Conditions on the rows of a flows or a halves table; an empty filter keeps everything. See `make_filter`.
 
     Attributes:

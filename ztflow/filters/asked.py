@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from ztflow.text.nearest import nearest
+from ztflow.text.patterns import lazy_pattern
 
 Subject = TypeVar("Subject")
 
 _KEPT = 2_000
 """Names that are kept to choose from; rows may have any number of them."""
 _SHOWN = 8
-_NUMBERS = re.compile(r"[0-9.]+$|[0-9a-fA-F]*:")
+_NUMBERS = lazy_pattern(r"[0-9.]+$|[0-9a-fA-F]*:")
 """Ports and addresses: that one is spelled much like another says nothing."""
 
 

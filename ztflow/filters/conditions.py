@@ -6,15 +6,14 @@ Importing this module is cheap: no Arrow.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ztflow.errors import UsageError
 from ztflow.filters.grid import Kind, Side, value_test
 from ztflow.model.vocabulary import Direction, Verdict, Word, unknown_word
 
 
-@dataclass(frozen=True, slots=True)
-class EndCondition:
+class EndCondition(NamedTuple):
     """Something one end must be.
 
     Attributes:
@@ -37,8 +36,7 @@ class EndCondition:
         return self.kind.value if self.side is Side.EITHER else f"{self.side}-{self.kind}"
 
 
-@dataclass(frozen=True, slots=True)
-class WordCondition:
+class WordCondition(NamedTuple):
     """What the verdict or the direction must be.
 
     Attributes:

@@ -37,6 +37,7 @@ from ztflow.filters.quantities import parse_duration, parse_size, parse_time
 from ztflow.model.schema import FLOWS, HALVES, MANY, Column, Type
 from ztflow.model.vocabulary import unknown_word
 from ztflow.text.nearest import nearest
+from ztflow.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from pyparsing import ParserElement
@@ -165,8 +166,8 @@ _OPERATORS = {
 }  # fmt: skip
 """Operator → the positive one, and whether it is negated; the others are themselves."""
 
-_SPAN = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
-_ESCAPED = re.compile(r"\\(.)")
+_SPAN = lazy_pattern(r"([0-9]{1,5})-([0-9]{1,5})")
+_ESCAPED = lazy_pattern(r"\\(.)")
 _RESERVED = ("and", "or", "not", "in")
 MAX_LENGTH = 10_000
 """Longest expression; far beyond what people type, well below what would exhaust the parser's stack."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import translate
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import ge, gt, le, lt
+from typing import NamedTuple
 
 from ztflow.errors import UsageError
 
@@ -62,8 +62,7 @@ VALUE_HELP = {
 """How a value of each kind is written; names may hold `*` and `?`."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """One end of a connection as the log names it; None is unknown."""
 
     pod: str | None = None

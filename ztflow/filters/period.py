@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ztflow.aggregate.view import View
 from ztflow.model.provenance import micros_from_time
 from ztflow.model.tables import Flows
 
@@ -52,6 +51,8 @@ def _set_span(made: Flows | Halves, limits: Sequence[tuple[Any, int]]) -> None:
     """Rates of flows are over the time that was asked for, and so are the requests beside them."""
     if not isinstance(made, Flows):
         return
+    from ztflow.aggregate.view import View
+
     made.span, requests = View(made.to_arrow()).span(), made.requests
     if requests is not None and not requests["fate"].null_count:  # else they were added up, and tell their time no more
         for compare, micros in limits:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from ztflow import memory
 from ztflow.errors import UsageError
 from ztflow.memory import Budget
+from ztflow.text.patterns import lazy_pattern
 
 _DURATION_UNITS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]?i?B|[kKMGT])")
+_DURATION_PART = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
+_SIZE = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]?i?B|[kKMGT])")
 _SIZE_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     f"{letter}{unit}": 1 << 10 * power
     for power, letters in enumerate(("kK", "M", "G", "T"), 1) for letter in letters for unit in ("iB", "")
@@ -61,7 +62,7 @@ def budget_of(size: int | str | None) -> Budget:
     return memory.budget(parse_size(size) if isinstance(size, str) else size)
 
 
-_TIME = re.compile(
+_TIME = lazy_pattern(
     r"\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
 

@@ -1,7 +1,8 @@
 """Runs the compiled reader over blocks of whole lines; handles buffer ends and full dictionaries.
 
 A reader keeps its dictionaries from block to block, so that equal texts have equal numbers in all of them. It belongs
-to one thread at a time; the GIL is free while the kernel works.
+to one thread at a time; the GIL is free while the kernel works. What it found may be looked at by another thread while
+it reads on: it only adds to its texts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from ztflow.kernel.table_layout import (
     new_scratch,
 )
 from ztflow.model.provenance import NOBODY, Origin
-from ztflow.model.tables import HALVES_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import Halves
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -56,6 +58,12 @@ class Block:
 
     lines: int = 0
     parts: list[BlockPart] = field(default_factory=list)
+
+    def learned(self) -> Block:
+        """The block with its texts taken over; has to come before anything is asked, in the order of the blocks."""
+        for part in self.parts:
+            part.vocabulary.learn(part.texts)
+        return self
 
     @property
     def rows(self) -> int:
@@ -86,6 +94,10 @@ class BlockReader:
 
         The buffer is read where it is, but for its last line or lines, which are copied so that no load leaves it.
         """
+        return self.scan(data).learned()
+
+    def scan(self, data: Buffer) -> Block:
+        """Read a block, but leave the new texts to `Block.learned`, which another thread may call."""
         view = np.frombuffer(data, np.uint8)
         return self._read(view, len(view))
 
@@ -110,10 +122,10 @@ class BlockReader:
                 self._read_lines(self._table)
             lines = int(progress[LINES]) - block.lines
             position, block.lines = int(progress[POSITION]), int(progress[LINES])
-            self.vocabulary.learn()
+            texts = self.vocabulary.waiting()
             spans = [LineSpan(*span) for span in columns.slow[:, : int(progress[SPANS])].T.tolist()]
             rows, columns = int(progress[ROWS]), filled(columns, int(progress[ROWS]), int(progress[OTHERS]))
-            block.parts.append(BlockPart(rows, columns, self.vocabulary, spans, columns.other, lines))
+            block.parts.append(BlockPart(rows, columns, self.vocabulary, texts, spans, columns.other, lines))
             if progress[STATE] == NO_ROOM:
                 self._renew()
         return block
@@ -153,7 +165,7 @@ def read_block(
     """
     block = BlockReader().read(data)
     left = list(block.slow)
-    tables = [HALVES_SCHEMA.empty_table()]
+    tables = [empty(Halves)]
     counted = 0
     raw = bytes(data)
 

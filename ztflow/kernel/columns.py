@@ -45,7 +45,8 @@ class BlockPart:
     Attributes:
         rows: How many rows were proved.
         columns: Their values; room past `rows` is not written.
-        vocabulary: What their numbers mean.
+        vocabulary: What their numbers mean, once it has learned these many texts.
+        texts: How many texts there were.
         slow: Lines left to the slow path, in order.
         others: Lines of ztunnel that are only counted: index, number of the prefix (-1 for none), first byte, and where
             they stop. Shape: (4, lines).
@@ -55,6 +56,7 @@ class BlockPart:
     rows: int
     columns: Columns
     vocabulary: Vocabulary
+    texts: int
     slow: list[LineSpan]
     others: IntArray
     lines: int

@@ -112,12 +112,15 @@ class Vocabulary:
         self._prefix_entries: list[int] = []
         self.refused: dict[str, list[int]] = {}
 
-    def learn(self) -> None:
-        """Take over what the kernel added since the last call."""
+    def waiting(self) -> int:
+        """How many texts the kernel has found by now, learned or not."""
+        return int(self._texts.used[0])
+
+    def learn(self, count: int) -> None:
+        """Take over what the kernel found up to this text; it may be adding further ones meanwhile."""
         texts = self._texts
         self._learn_words()
-        count = int(texts.used[0])
-        if count == self._seen:
+        if count <= self._seen:
             return
         new = slice(self._seen, count)
         starts, ends = texts.starts[new].astype(np.int64), (texts.starts[new] + texts.lengths[new]).astype(np.int64)

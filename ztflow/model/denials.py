@@ -9,7 +9,7 @@ and `policies.go`, both at 1.22 … 1.31.0-rc.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ztflow.model.error_classes import CLASS_BY_NAME
 from ztflow.model.vocabulary import ErrorClass
@@ -23,8 +23,7 @@ _DENIED_BY = f"{_REJECTED}: explicitly denied by: "
 _NONE_ALLOWED = f"{_REJECTED}: allow policies exist, but none allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(NamedTuple):
     """What a refusal means.
 
     Attributes:

@@ -9,14 +9,13 @@ Source: istio/ztunnel `src/proxy.rs`, `src/proxy/metrics.rs`, `src/copy.rs`, `sr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ztflow.model.vocabulary import ErrorClass, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """What an error class means.
 
     Attributes:
@@ -37,8 +36,7 @@ class Diagnosis:
         return self.name.meaning
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorText:
+class ErrorText(NamedTuple):
     """One text ztunnel writes.
 
     Attributes:

@@ -7,10 +7,10 @@ source/extensions/filters/http/rbac, istio/istio pilot/pkg/security/authz/builde
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 from ztflow.model.vocabulary import RequestOutcome
+from ztflow.text.patterns import lazy_pattern
 
 FLAGS: Final = {
     "DC": "the client broke off",
@@ -59,8 +59,8 @@ _REFUSING_DETAILS: Final = {
 }
 """How details begin → what refused it."""
 
-_POLICY = re.compile(r"rbac_access_denied_matched_policy\[ns\[([^\]]*)\]-policy\[([^\]]*)\]-rule\[(\d{1,9})\]\]")
-_WITHIN = re.compile(r"[^{]*\{([^}]*)\}")
+_POLICY = lazy_pattern(r"rbac_access_denied_matched_policy\[ns\[([^\]]*)\]-policy\[([^\]]*)\]-rule\[(\d{1,9})\]\]")
+_WITHIN = lazy_pattern(r"[^{]*\{([^}]*)\}")
 _NO_POLICY = "rbac_access_denied_matched_policy[none]"
 _SERVER_ERROR = 500
 

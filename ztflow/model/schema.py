@@ -10,9 +10,8 @@ Source: istio/ztunnel `src/proxy/metrics.rs` and `src/telemetry.rs` at tags 1.22
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ztflow.model import vocabulary
 from ztflow.model.vocabulary import LogLevel, Message, Word
@@ -61,8 +60,7 @@ _TRACKED = frozenset({Message.COMPLETE, Message.OPENED})
 _COMPLETE = frozenset({Message.COMPLETE})
 
 
-@dataclass(frozen=True, slots=True)
-class LogField:
+class LogField(NamedTuple):
     """One key of an access line.
 
     Attributes:
@@ -182,8 +180,7 @@ MANY = frozenset({Type.MAP, Type.LINES})
 Words: TypeAlias = type[Word]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One declared column; every column is nullable, null means unknown.
 
     Attributes:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ztflow.model.answers import Answers
 from ztflow.model.provenance import Origin, Problem, ReadStats, Row, WaypointJoin
 from ztflow.model.schema import FLOWS, HALVES, RECORD, Column
-from ztflow.model.table import Table, arrow_schema
+from ztflow.model.table import Table, arrow_schema, empty
 from ztflow.model.vocabulary import BOTH_HALVES, Producer
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class HalvesBuilder:
         """The collected rows as a table of `schema.HALVES`; the builder is empty afterwards."""
         count = len(self._rows)
         if not count:
-            return HALVES_SCHEMA.empty_table()
+            return empty(Halves)
         columns: list[Sequence[Any]] = list(zip(*self._rows, strict=True))
         columns[-1] = [None if extra is None else list(extra.items()) for extra in columns[-1]]
         pods, namespaces, nodes, _, _ = zip(*self._origins, strict=True)

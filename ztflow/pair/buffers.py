@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from ztflow.columns.dtypes import NO_TIME, BoolArray, Index, IntArray, UIntArray
 from ztflow.columns.sorting import class_order
-from ztflow.model.tables import HALVES_SCHEMA, Halves
+from ztflow.model.table import empty
+from ztflow.model.tables import Halves
 from ztflow.pair.features.basic import numbers_of_time
 from ztflow.pair.features.full import FullFeatures, canonical_order, full_features
 
@@ -101,7 +102,7 @@ class Unmatched:
     """
 
     def __init__(self) -> None:
-        self.table = HALVES_SCHEMA.empty_table()
+        self.table = empty(Halves)
         self.features: FullFeatures = full_features(self.table)
         self.row: Index = np.zeros(0, np.intp)
         self.status: npt.NDArray[np.int8] = np.zeros(0, np.int8)

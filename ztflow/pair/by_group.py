@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from ztflow.columns.dictionaries import WordMemory
 from ztflow.columns.dtypes import AFTER_ALL, NO_TIME, BoolArray, Index, IntArray, UIntArray
-from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows
 from ztflow.model.vocabulary import Unpaired
 from ztflow.pair.buffers import MatchedHistory
 from ztflow.pair.clocks.offsets import Offsets
@@ -57,6 +58,8 @@ class Hops:
 
     def parted(self, count: int) -> list[Hops]:
         """These in so many parts; hops that can be of one chain are in one of them, whichever part they came from."""
+        if count == 1:
+            return [self]
         where = np.where(self.features.outbound, self.features.destination, self.features.source)
         number = mix(combine([where, self.features.sizes])) % np.uint64(count)
         return [self._take(np.flatnonzero(number == one)) for one in range(count)]
@@ -138,7 +141,7 @@ class GroupPairer(Pairer):
         """The flows of all halves that are still here."""
         unmatched, decided = self._epoch_stages.unmatched, self._at_last
         if not unmatched.features.time.size:
-            return FLOWS_SCHEMA.empty_table()
+            return empty(Flows)
         if len(chained.to):
             decided.unpaired(chained.to, Unpaired.WAYPOINT_HOP)
         if len(chained.back):

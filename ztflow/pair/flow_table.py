@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from ztflow.model.denials import policy_of
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.kept_connections import closed_by_client, closed_by_envoy
 from ztflow.model.schema import HALVES, LOGGED_NAMES, Type
-from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
 from ztflow.model.vocabulary import (
     BOTH_HALVES,
     ONE_HALF,
@@ -55,8 +56,7 @@ Numbers: TypeAlias = tuple[IntArray, BoolArray]
 """Numbers, and where they are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(NamedTuple):
     """What pairing decided, one entry a flow.
 
     Attributes:
@@ -79,7 +79,7 @@ class Decisions:
 
     def take(self, index: npt.NDArray[np.intp]) -> Decisions:
         """The entries at `index`."""
-        return Decisions(*(getattr(self, field.name)[index] for field in fields(self)))
+        return Decisions(*(getattr(self, name)[index] for name in self._fields))
 
 
 class _HalfColumns:
@@ -343,7 +343,7 @@ class Decided:
     def flows(self, memory: WordMemory) -> pa.Table:
         """The flows, in order of their end, ties canonically; flows without a time last."""
         if not len(self):
-            return FLOWS_SCHEMA.empty_table()
+            return empty(Flows)
         table, made = self.halves, self.decisions
         told_by = np.where(made.outbound == NONE, made.inbound, made.outbound)
         end = numbers_of_time(table)[told_by]

@@ -65,7 +65,7 @@ class DecisionRecorder:
 
     def decided(self) -> Decided:
         """All decisions, and the halves they are about as they are now."""
-        names, parts = Decisions.__dataclass_fields__, self._parts
+        names, parts = Decisions._fields, self._parts
         made = (
             parts[0]
             if len(parts) == 1

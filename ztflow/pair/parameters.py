@@ -2,7 +2,7 @@
 
 A benchmark sweeps a figure without touching a module:
 
-    tried = replace(DEFAULTS, late_or_cut=replace(DEFAULTS.late_or_cut, neighbours=32))
+    tried = DEFAULTS._replace(late_or_cut=DEFAULTS.late_or_cut._replace(neighbours=32))
     Pairer(parameters=tried)
 
 Each object's docstring says what its figures mean and where they are from. Figures that compiled code uses are compiled
@@ -13,8 +13,7 @@ Limits that only spend memory or time (`buffers`, `exact_evidence`) are constant
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ztflow.pair.assignment.matching_parameters import MATCHING, MatchingParameters
 from ztflow.pair.assignment.segments import SEGMENTS, SegmentParameters
@@ -24,8 +23,7 @@ from ztflow.pair.stages.isolated import ISOLATED, IsolatedParameters
 from ztflow.pair.stages.late_or_cut import LATE_OR_CUT, LateOrCutParameters
 
 
-@dataclass(frozen=True)
-class PairingParameters:
+class PairingParameters(NamedTuple):
     """All figures of a `Pairer`.
 
     Attributes:

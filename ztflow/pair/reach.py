@@ -1,7 +1,7 @@
 """All time distances of pairing in one table: how far apart two lines may be and still affect each other.
 
 Unit: microseconds of log time, throughout. Every stage takes a `Reach`, so a benchmark can change one figure
-with `dataclasses.replace(REACH, far_ends=…)`; all that is derived from it changes too.
+with `REACH._replace(far_ends=…)`; all that is derived from it changes too.
 
 How long after its end a half is decided, by stage: how far the watermark has to have moved on (not to scale).
 
@@ -26,12 +26,10 @@ named; *chosen* means set by argument, not measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """The base distances; the properties follow from them.
 
     Attributes:
@@ -70,7 +68,7 @@ class Reach:
         trace_wait: Releases 1.18 to 1.21: how long the other messages of a trace id are waited for. Chosen.
     """
 
-    step: int = 50_000
+    step: int = 40_000
     epoch: int = 2_000_000
     near_gap: int = 500_000
     near_ends: int = 50_000

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from ztflow.model.error_classes import verdict_of
 from ztflow.model.provenance import Fact, time_from_micros
-from ztflow.model.tables import FLOWS_SCHEMA
+from ztflow.model.table import empty
+from ztflow.model.tables import FLOWS_SCHEMA, Flows
 from ztflow.model.vocabulary import Direction, FlowPath, NodeLocality, Paired, Unpaired, ZoneLocality
 from ztflow.pair.reach import REACH
 
@@ -69,7 +70,7 @@ class LegacyPairer:
 
 def _table(connections: list[list[Fact]]) -> pa.Table:
     if not connections:
-        return FLOWS_SCHEMA.empty_table()
+        return empty(Flows)
     rows = []
     for parts in connections:
         parts.sort(key=lambda part: part.time or 0)

@@ -30,6 +30,7 @@ from ztflow.parse.values import (
     time_micros,
 )
 from ztflow.text.escapes import BadEscapeError, decode
+from ztflow.text.patterns import lazy_pattern
 
 
 class Token(NamedTuple):
@@ -207,22 +208,22 @@ _AFTER_DIRECTION = [
 _KEY = "|".join(re.escape(field.key) for field in LOG_FIELDS)
 _WORDS = "|".join(text.removeprefix("connection ") for text in MESSAGE_TEXT.values())
 
-_OTHER_SCOPE = re.compile(
+_OTHER_SCOPE = lazy_pattern(
     rf"[ \t]*\d{{4}}-\d\d-\d\dT[^ \t]*[ \t]+(?i:{'|'.join(LOG_LEVELS)})[ \t]+"
     rf"(?!{ACCESS_SCOPE}:?(?:[ \t]|$)|connection[ \t])"
 )
 """A line of another scope; whatever it quotes, it is not an access line."""
 
-_STRAY_PREFIX = re.compile(
+_STRAY_PREFIX = lazy_pattern(
     rf"(?:^|[ \t]){ACCESS_SCOPE}:?[ \t]+connection[ \t]+(?:{_WORDS})[ \t]+(?={_KEY})"
     rf"|(?:^|[ \t])connection[ \t]+(?:{_WORDS})[ \t]+(?={re.escape(SOURCE_KEY)}=)"
 )
 _DIRECTIONS = "|".join(Direction)
-_LOST_BEGINNING = re.compile(
+_LOST_BEGINNING = lazy_pattern(
     rf"(?:^|[ \t]){re.escape(DIRECTION_KEY)}[ \t]*=[ \t]*\"?(?:{_DIRECTIONS})\"?[ \t]+"
     rf"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})[ \t]*="
 )
-_LOST_BEGINNING_JSON = re.compile(
+_LOST_BEGINNING_JSON = lazy_pattern(
     rf"\"{re.escape(DIRECTION_KEY)}\":\"(?:{_DIRECTIONS})\",\"(?:{'|'.join(map(re.escape, _AFTER_DIRECTION))})\":"
 )
 

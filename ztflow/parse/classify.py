@@ -30,6 +30,7 @@ from ztflow.parse.jsonlog import SCOPE_KEYS, TIME_KEYS, scan_fields, spans_of
 from ztflow.parse.scanner import scan
 from ztflow.parse.values import MESSAGE, ValueFault, ip_of, time_micros
 from ztflow.text.escapes import BadEscapeError, decode
+from ztflow.text.patterns import lazy_pattern
 
 ZTUNNEL_POD = "ztunnel"
 """How the names of ztunnel's pods begin, unless the DaemonSet was renamed."""
@@ -108,21 +109,21 @@ _ALSO_GO = frozenset({"dns", "telemetry", "config", "identity", "proxy", "app"})
 _TIME = r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*)"
 _LEVEL = rf"(?:(?i:{'|'.join(LOG_LEVELS)})|(?=\S*[^\x00-\x7f])[^\W\d_]+)"
 _BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
-_PLAIN = re.compile(
+_PLAIN = lazy_pattern(
     rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{_LEVEL})[ \t]++"
     rf"(?P<scope>{VENDOR_SCOPE}(?=[ \t])|[a-z_0-9]+(?:::[a-z_0-9]+)*)"
     rf"(?P<spans>(?::[a-z_0-9]+(?:{_BRACES})?)*)(?P<rest>.*)",
     re.DOTALL,
 )
-_FULL = re.compile(
+_FULL = lazy_pattern(
     rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?(?P<level>{'|'.join(level.upper() for level in LOG_LEVELS)})[ \t]++"
     rf"(?P<spans>(?:[a-zA-Z_][\w ]*(?:::\w+)*(?:{_BRACES})?:)++[ \t]++)?"
     rf"(?P<scope>{ROOT}(?:::\w+)*|\w+(?:::\w+)+):[ \t]++(?P<rest>.*)",
     re.DOTALL,
 )
-_SPAN = re.compile(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
-_SPAN_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ {}]*)')
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN = lazy_pattern(rf"(?P<name>[a-zA-Z_][\w ]*(?:::\w+)*)(?P<fields>{_BRACES})?(?::|$)")
+_SPAN_FIELD = lazy_pattern(r'(\w+)=("(?:[^"\\]|\\.)*"|[^ {}]*)')
+_TRACE_ID = lazy_pattern(r"[0-9a-f]{32}")
 _CONNECTION_SPANS = frozenset(word.value for word in Direction)
 _TELLING_SPANS = _CONNECTION_SPANS | {"proxy", "dns_proxy"}
 
@@ -162,7 +163,11 @@ class Statement:
         if self.fields is not None:
             value = self.fields.get(key)
             return value if isinstance(value, str) else None
-        match = _field_named(key).search(self.rest)
+        rest, mark = self.rest, f"{key}="
+        place = rest.find(mark)  # a pattern that may begin anywhere takes five times as long
+        while place > 0 and rest[place - 1] not in " \t":
+            place = rest.find(mark, place + 1)
+        match = _VALUE.match(rest, place + len(mark)) if place >= 0 else None
         if match is None:
             return None
         if match[1] is None:
@@ -189,9 +194,7 @@ class Statement:
         return self.span_field("wl")
 
 
-@lru_cache(maxsize=64)
-def _field_named(key: str) -> re.Pattern[str]:
-    return re.compile(rf'(?:^|[ \t]){re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^ \t]*))')
+_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^ \t]*)')
 
 
 def statement_of(text: str, fields: dict[str, Any] | None = None) -> Statement | None:
@@ -290,8 +293,8 @@ def _from_json(fields: dict[str, Any]) -> Statement | None:
 
 # ---- pieces of messages ----------------------------------------------------------------------------------------------
 
-_CONNECTION = re.compile(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
-_RUST_DURATION = re.compile(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
+_CONNECTION = lazy_pattern(r"(?P<peer>[^\s(]+)\((?P<identity>[^()]*)\)->(?P<target>\S+)")
+_RUST_DURATION = lazy_pattern(r"(\d{1,15})(?:\.(\d+))?(ns|µs|μs|¬µs|us|ms|s)")
 _PER_MICRO = {"ns": -3, "ms": 3, "s": 6}
 
 
@@ -331,10 +334,10 @@ def micros_of_duration(text: str | None) -> int | None:
     return int(Decimal(digits).scaleb(_PER_MICRO.get(match[3], 0)))
 
 
-_ENVOY = re.compile(r'\[\d{4}-\d\d-\d\dT[\d:.]{8,20}Z\] "(?:[A-Z]{1,20} \S{0,4096} HTTP/[\d.]{1,3}|- - -)" \d{1,3} ')
+_ENVOY = lazy_pattern(r'\[\d{4}-\d\d-\d\dT[\d:.]{8,20}Z\] "(?:[A-Z]{1,20} \S{0,4096} HTTP/[\d.]{1,3}|- - -)" \d{1,3} ')
 _BETWEEN = rf"[\t ](?:{'|'.join(LOG_LEVELS)})[\t ]+"
-_AGENTGATEWAY = re.compile(rf"{_BETWEEN}request[\t ]+gateway=")
-_SOLO = re.compile(rf"{_BETWEEN}{VENDOR_SCOPE}[\t ]+request complete[\t ]")
+_AGENTGATEWAY = lazy_pattern(rf"{_BETWEEN}request[\t ]+gateway=")
+_SOLO = lazy_pattern(rf"{_BETWEEN}{VENDOR_SCOPE}[\t ]+request complete[\t ]")
 _SCOPES = {VENDOR_SCOPE: Producer.SOLO_HTTP, "request": Producer.AGENTGATEWAY}
 
 

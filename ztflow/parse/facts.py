@@ -38,23 +38,24 @@ from ztflow.parse.scanner import scan
 from ztflow.parse.trace_id_messages import legacy_fact
 from ztflow.parse.values import MESSAGE, TIME
 from ztflow.text.escapes import BadEscapeError, decode
+from ztflow.text.patterns import lazy_pattern
 
 Values = dict[str, Any]
 
-_VERSION_FIELD = re.compile(r'\b(\w++):"((?:[^"\\]|\\.)*)"')
+_VERSION_FIELD = lazy_pattern(r'\b(\w++):"((?:[^"\\]|\\.)*)"')
 KUBECTL_FOUND = "Found "
 """How the line begins in which `kubectl logs` says that it printed one pod of several."""
-_FOUND_PODS = re.compile(r"Found (\d{1,6}) pods, using (?:pods?/)?([a-z0-9][-a-z0-9.]{0,252})\s*$")
+_FOUND_PODS = lazy_pattern(r"Found (\d{1,6}) pods, using (?:pods?/)?([a-z0-9][-a-z0-9.]{0,252})\s*$")
 _CONFIG = "running with config: "
 _FILTER = "new log filter is "
-_CONFIG_KEY = re.compile(r"^(\w+): *(.*?)\s*$", re.MULTILINE)
+_CONFIG_KEY = lazy_pattern(r"^(\w+): *(.*?)\s*$", re.MULTILINE)
 _CONFIG_KEYS = {
     "localNode": "node", "local_node": "node", "clusterId": "cluster_id", "cluster_id": "cluster_id",
     "network": "network", "clusterDomain": "cluster_domain", "cluster_domain": "cluster_domain",
     "proxyMode": "proxy_mode", "proxy_mode": "proxy_mode",
 }  # fmt: skip
-_UID = re.compile(r'WorkloadUid\("([^"]+)"\)')
-_INFO = re.compile(r'(name|namespace|service_account): "((?:[^"\\]|\\.)*)"')
+_UID = lazy_pattern(r'WorkloadUid\("([^"]+)"\)')
+_INFO = lazy_pattern(r'(name|namespace|service_account): "((?:[^"\\]|\\.)*)"')
 _POLICY_MESSAGES = (
     ("deny policy match", "deny"),
     ("allow policy match", "allow"),
@@ -62,12 +63,12 @@ _POLICY_MESSAGES = (
     ("no allow policies matched", "no_match"),
     ("no allow policies match", "no_match"),
 )
-_DRY_RUN = re.compile(r"dry-run:? ")
-_URI = re.compile(r"uri: ([^ ,]+)")
-_HEADER = re.compile(r'"(forwarded|traceparent|baggage)": "((?:[^"\\]|\\.)*)"')
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
-_FORWARDED_FOR = re.compile(r'for="?([^";]+)"?')
-_FORWARDED_HOST = re.compile(r'host="?([^";]+)"?')
+_DRY_RUN = lazy_pattern(r"dry-run:? ")
+_URI = lazy_pattern(r"uri: ([^ ,]+)")
+_HEADER = lazy_pattern(r'"(forwarded|traceparent|baggage)": "((?:[^"\\]|\\.)*)"')
+_TRACEPARENT = lazy_pattern(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+_FORWARDED_FOR = lazy_pattern(r'for="?([^";]+)"?')
+_FORWARDED_HOST = lazy_pattern(r'host="?([^";]+)"?')
 
 
 def fact_of(line: LogLine, source_file: str) -> Fact | None:

@@ -41,6 +41,7 @@ from ztflow.parse.values import (
     ValueFault,
     time_micros,
 )
+from ztflow.text.patterns import lazy_pattern
 
 TIME_KEYS = ("time", "timestamp")
 SCOPE_KEYS = ("scope", "target")
@@ -48,13 +49,13 @@ SPAN_KEYS = ("span", "spans")
 _HEAD_KEYS = frozenset({*TIME_KEYS, *SCOPE_KEYS, *SPAN_KEYS, "level", "message"})
 
 _TRACE = COLUMN["trace_id"]
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_TRACE_ID = lazy_pattern(r"[0-9a-f]{32}")
 _MESSAGES = {text: message for message, text in MESSAGE_TEXT.items()}
 _COUNTS = {field.key: COLUMNS_OF[field.key][0] for field in LOG_FIELDS if field.kind is Kind.INTEGER}
 _DEDOTTED = {field.key.replace(".", "_"): field.key for field in LOG_FIELDS if "." in field.key}
 """Keys as Loki's `| json` and some shippers rewrite them."""
 
-_SIGNATURE = re.compile(
+_SIGNATURE = lazy_pattern(
     rf'"(?:{"|".join(SCOPE_KEYS)})"\s*:\s*"{ACCESS_SCOPE}"'
     rf'|"message"\s*:\s*"(?:{"|".join(MESSAGE_TEXT.values())})"\s*,\s*"{re.escape(LOG_FIELDS[0].key)}"'
 )

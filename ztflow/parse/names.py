@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ztflow.model.schema import FIELD_BY_KEY
+from ztflow.text.patterns import lazy_pattern
 
 KNOWN_KEYS: Final = "|".join(sorted(map(re.escape, FIELD_BY_KEY), key=len, reverse=True))
 """Every key of an access line, as an alternative of a pattern, the longest first."""
@@ -26,7 +27,7 @@ STAMP: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
 PLAIN_NAME: Final = r"[0-9A-Za-z._-]"
 """A character of the names Kubernetes gives; a name of these only can be wrong by its dots alone."""
 
-_WRONG = re.compile(
+_WRONG = lazy_pattern(
     r"(?P<control>[\x00-\x08\x0a-\x1f\x7f-\x9f])"
     r"|(?P<blank>[\s\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad])"
     rf"|(?P<stamp>{STAMP})"
@@ -44,8 +45,8 @@ _SAYS = {
     "print": "a name with a word processor's quote or dash in it",
     "mark": "a name with a mark in it that none has",
 }
-_MASKED = re.compile(r"<[\w.*-]+>|\[[\w.*-]+\]")
-_IDENTITY = re.compile(r"spiffe://[^/]+/ns/[^/]+/sa/[^/]+|NetworkGateway/.*")
+_MASKED = lazy_pattern(r"<[\w.*-]+>|\[[\w.*-]+\]")
+_IDENTITY = lazy_pattern(r"spiffe://[^/]+/ns/[^/]+/sa/[^/]+|NetworkGateway/.*")
 _KEPT: Final = 8192
 
 
@@ -73,7 +74,7 @@ def wrong_name(text: str) -> Wrong | None:
     return None
 
 
-_STAMPED = re.compile(r"(?<=[\w.,/-])\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d)(?: |\Z)")
+_STAMPED = lazy_pattern(r"(?<=[\w.,/-])\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d)(?: |\Z)")
 
 
 def stamp_in_error(text: str) -> int | None:

@@ -7,7 +7,6 @@ are only told: a later ztunnel may have a key of that name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_LEVELS, MESSAGE_TEXT, REQUIRED_KEYS
 from ztflow.model.vocabulary import Message
 from ztflow.parse.names import KNOWN_KEYS
+from ztflow.text.patterns import lazy_pattern
 
 _MOST_EDITS: Final = 3
 """Edits in the words before the fields, 22 letters and more: fewer than make any other words of ztunnel of them."""
@@ -22,9 +22,9 @@ _WIDEST_HEAD: Final = 120
 _MARKS: Final = REQUIRED_KEYS[Message.FAILED][:3]
 """Keys every access line has."""
 
-_FIRST_KEY = re.compile(rf"[ \t](?:{KNOWN_KEYS})[ \t]*+=")
-_KEYS = re.compile(rf"[ \t]({KNOWN_KEYS})[ \t]*+=")
-_TIME = re.compile(r"[ \t]*+(?:[-:.+0-9TZ]{9,35}+(?=[ \t]))?+[ \t]*+")
+_FIRST_KEY = lazy_pattern(rf"[ \t](?:{KNOWN_KEYS})[ \t]*+=")
+_KEYS = lazy_pattern(rf"[ \t]({KNOWN_KEYS})[ \t]*+=")
+_TIME = lazy_pattern(r"[ \t]*+(?:[-:.+0-9TZ]{9,35}+(?=[ \t]))?+[ \t]*+")
 _HEADS: Final = {
     f"{level}{ACCESS_SCOPE}{text.replace(' ', '')}": "\t".join(filter(None, (level, ACCESS_SCOPE, text)))
     for level in (*LOG_LEVELS, "")
@@ -113,7 +113,7 @@ def _nearest_key(key: str) -> str | None:
 _HEAD_KEYS: Final = {
     "scope": ("scope", "target"), "message": ("message",), "level": ("level",), "time": ("time", "timestamp"),
 }  # fmt: skip
-_OWN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z")
+_OWN_TIME = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z")
 
 
 def mended_fields(fields: dict[str, Any]) -> dict[str, Any]:

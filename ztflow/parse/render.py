@@ -18,15 +18,16 @@ from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, LOG_FIELDS, MESSAGE_
 from ztflow.model.vocabulary import Message
 from ztflow.parse.values import COLUMN, COLUMNS_OF, ERROR_KEY, EXTRA, LEVEL, MESSAGE, TIME
 from ztflow.text.escapes import quote
+from ztflow.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from ztflow.model.objects import AccessRecord
 
 Format: TypeAlias = Literal["plain", "json"]
 
-_RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
-_BARE_SAFE = re.compile(r'[^\s"]*')
-_NUMBER = re.compile(r"\d+", re.ASCII)
+_RELEASE = lazy_pattern(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_BARE_SAFE = lazy_pattern(r'[^\s"]*')
+_NUMBER = lazy_pattern(r"\d+", re.ASCII)
 _FIRST = (1, 22, 0)
 _ISTIO_JSON = (1, 22, 1)
 _QUOTED = (1, 22, 2)

@@ -60,6 +60,7 @@ from ztflow.parse.values import (
     minute_micros,
 )
 from ztflow.text.escapes import BadEscapeError, decode
+from ztflow.text.patterns import lazy_pattern
 
 # ---- the template of a whole line -----------------------------------------------------------------------------------
 
@@ -226,25 +227,27 @@ _TIME = rf"(?:{RELAYED_TIME}(?=[ \t])|[-:.0-9][^ \t]*+|T[0-9][^ \t]*+|Z(?=[ \t])
 _FOREIGN_WORD = r"(?=[^ \t]*[^\x00-\x7f])[^\W\d_]+"
 """A translated level word; told by a letter that is not ASCII."""
 
-_HEAD = re.compile(
+_HEAD = lazy_pattern(
     rf"[ \t]*+(?:(?P<time>{_TIME})[ \t]++)?+(?:(?P<level>(?i:{_LEVEL_WORDS})|{_FOREIGN_WORD})[ \t]++)?+"
     rf"(?P<scope>{ACCESS_SCOPE}:?[ \t]++)?+connection[ \t]++(?P<message>{_MESSAGE_WORDS})(?:[ \t]++|\Z)"
 )
-_CUT_HEAD = re.compile(
+_CUT_HEAD = lazy_pattern(
     rf"[ \t]*+(?!{ACCESS_SCOPE})(?:{_TIME}[ \t]++)?+(?:(?:(?i:{_LEVEL_WORDS})|{_FOREIGN_WORD})[ \t]++)?+"
     rf"{ACCESS_SCOPE}:?(?:[ \t]++(?P<rest>[a-z]*(?:[ \t]++[a-z]*)?))?+\Z"
 )
-_HEADLESS = re.compile(rf"[ \t]*+(?={re.escape(SOURCE_KEY)}[ \t]*=)")
-_BARE_MESSAGE_NEEDS = tuple(re.compile(rf"(?:^|[ \t]){re.escape(key)}[ \t]*=") for key in (SOURCE_KEY, DESTINATION_KEY))
+_HEADLESS = lazy_pattern(rf"[ \t]*+(?={re.escape(SOURCE_KEY)}[ \t]*=)")
+_BARE_MESSAGE_NEEDS = tuple(
+    lazy_pattern(rf"(?:^|[ \t]){re.escape(key)}[ \t]*=") for key in (SOURCE_KEY, DESTINATION_KEY)
+)
 
-_FIELD = re.compile(
+_FIELD = lazy_pattern(
     rf"(?:(?P<known>{KNOWN_KEYS})[ \t]*+|(?P<key>[A-Za-z_][\w.:/-]*+))="
     r'(?:[ \t]*+"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?![ \t]*")(?P<bare>[^ \t"\r\n]*+))(?=[ \t]|\Z)[ \t]*+',
     re.DOTALL | re.ASCII,
 )
-_REST = re.compile(rf'{re.escape(ERROR_KEY)}[ \t]*+=(?![ \t]*")(?P<rest>.*)\Z', re.DOTALL)
-_OPEN_QUOTE = re.compile(r'[A-Za-z_][\w.:/-]*[ \t]*=[ \t]*"(?:[^"\\]|\\.)*+\\?\Z', re.DOTALL | re.ASCII)
-_AFTER_QUOTE = re.compile(r'[A-Za-z_][\w.:/-]*[ \t]*=[ \t]*"(?:[^"\\]|\\.)*+"', re.DOTALL | re.ASCII)
+_REST = lazy_pattern(rf'{re.escape(ERROR_KEY)}[ \t]*+=(?![ \t]*")(?P<rest>.*)\Z', re.DOTALL)
+_OPEN_QUOTE = lazy_pattern(r'[A-Za-z_][\w.:/-]*[ \t]*=[ \t]*"(?:[^"\\]|\\.)*+\\?\Z', re.DOTALL | re.ASCII)
+_AFTER_QUOTE = lazy_pattern(r'[A-Za-z_][\w.:/-]*[ \t]*=[ \t]*"(?:[^"\\]|\\.)*+"', re.DOTALL | re.ASCII)
 
 _MESSAGES = {text.removeprefix("connection "): message for message, text in MESSAGE_TEXT.items()}
 
@@ -332,7 +335,7 @@ def _refuse_syntax(line: str, at: int) -> NoReturn:
 
 # ---- was it damaged -------------------------------------------------------------------------------------------------
 
-_UNHURT = re.compile(
+_UNHURT = lazy_pattern(
     rf"[0-9T:.-]{{26}}Z\t(?:{_LEVEL_WORDS})\t{ACCESS_SCOPE}\tconnection (?:{_MESSAGE_WORDS})\t(?![ \t])"
 )
 

@@ -19,22 +19,23 @@ from typing import Any
 from ztflow.model.error_classes import classify_error
 from ztflow.model.vocabulary import Direction, FlowPath, Unpaired
 from ztflow.parse.classify import Statement, connection_of, host_port, micros_of_duration
+from ztflow.text.patterns import lazy_pattern
 
 Values = dict[str, Any]
 
-_HBONE = re.compile(r"proxy to (\S+) using HBONE via (\S+) type (\w+)")
-_TCP = re.compile(r"[Pp]roxying to (\S+) using TCP via (\S+) type (\w+)")
-_FAST = re.compile(r"proxying to (\S+) using node local fast path")
-_COMPLETE = re.compile(r"complete dur=(\S+)")
-_FAILED = re.compile(r"failed dur=(\S+) err=(.*)", re.DOTALL)
-_CONNECT = re.compile(r"got CONNECT request to (\S+)")
-_CONNECT_FAILED = re.compile(r"connection to (\S+) failed: (.*?) dur=(\S+)")
-_COPY_FAILED = re.compile(r"((?:hbone|internal) server copy|No upgrade):? (.*?) dur=(\S+)")
-_ACCEPTED = re.compile(r"accepted connection source=(\S+) destination=(\S+)")
-_PLAIN_COMPLETE = re.compile(r"connection complete source=(\S+) destination=(\S+)")
-_PLAIN_FAILED = re.compile(r"proxying failed: (.*?) source=(\S+)")
-_REJECTED = re.compile(r"(RBAC rejected|bypassed waypoint|unknown destination) conn=(.*)")
-_SENDING = re.compile(r"Sending 40\d, .*")
+_HBONE = lazy_pattern(r"proxy to (\S+) using HBONE via (\S+) type (\w+)")
+_TCP = lazy_pattern(r"[Pp]roxying to (\S+) using TCP via (\S+) type (\w+)")
+_FAST = lazy_pattern(r"proxying to (\S+) using node local fast path")
+_COMPLETE = lazy_pattern(r"complete dur=(\S+)")
+_FAILED = lazy_pattern(r"failed dur=(\S+) err=(.*)", re.DOTALL)
+_CONNECT = lazy_pattern(r"got CONNECT request to (\S+)")
+_CONNECT_FAILED = lazy_pattern(r"connection to (\S+) failed: (.*?) dur=(\S+)")
+_COPY_FAILED = lazy_pattern(r"((?:hbone|internal) server copy|No upgrade):? (.*?) dur=(\S+)")
+_ACCEPTED = lazy_pattern(r"accepted connection source=(\S+) destination=(\S+)")
+_PLAIN_COMPLETE = lazy_pattern(r"connection complete source=(\S+) destination=(\S+)")
+_PLAIN_FAILED = lazy_pattern(r"proxying failed: (.*?) source=(\S+)")
+_REJECTED = lazy_pattern(r"(RBAC rejected|bypassed waypoint|unknown destination) conn=(.*)")
+_SENDING = lazy_pattern(r"Sending 40\d, .*")
 
 _SCOPES = {
     "proxy::outbound": Direction.OUTBOUND.value,
@@ -65,11 +66,12 @@ def legacy_fact(statement: Statement) -> tuple[str, Values] | None:
 
 
 def _outbound(said: str, values: Values) -> tuple[str, Values] | None:
-    match = _HBONE.match(said) or _TCP.match(said)
+    hbone = _HBONE.match(said)
+    match = hbone or _TCP.match(said)
     if match is not None:
         values["dst_ip"], values["dst_port"] = host_port(match[1])
         values["via_ip"], values["via_port"] = host_port(match[2])
-        values["path"] = _path(match[3], hbone=match.re is _HBONE)
+        values["path"] = _path(match[3], hbone=hbone is not None)
         return "legacy_start", values
     match = _FAST.match(said)
     if match is not None:
@@ -114,12 +116,13 @@ def _inbound(said: str, values: Values) -> tuple[str, Values] | None:
 
 
 def _passthrough(said: str, values: Values) -> tuple[str, Values] | None:
-    match = _ACCEPTED.match(said) or _PLAIN_COMPLETE.match(said)
+    accepted = _ACCEPTED.match(said)
+    match = accepted or _PLAIN_COMPLETE.match(said)
     if match is not None:
         values["src_ip"], values["src_port"] = host_port(match[1])
         values["dst_ip"], values["dst_port"] = host_port(match[2])
         values["path"] = FlowPath.PLAINTEXT.value
-        return ("legacy_start", values) if match.re is _ACCEPTED else _end(values, None, None)
+        return ("legacy_start", values) if accepted else _end(values, None, None)
     match = _PLAIN_FAILED.match(said)
     if match is not None:
         values["src_ip"], values["src_port"] = host_port(match[2])

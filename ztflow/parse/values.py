@@ -19,6 +19,7 @@ from ztflow.model.provenance import RECORD_NAMES, micros_from_time
 from ztflow.model.schema import LOG_FIELDS, Kind
 from ztflow.model.vocabulary import Direction, Message
 from ztflow.parse.names import stamp_in_error, wrong_name
+from ztflow.text.patterns import lazy_pattern
 
 VALUES_KEPT: Final = 8192
 """Distinct addresses, identities and minutes remembered, those used last. Bounds memory, not correctness."""
@@ -65,7 +66,7 @@ class ValueFault(Exception):  # noqa: N818  never leaves this package
 
 # ---- time -----------------------------------------------------------------------------------------------------------
 
-_FULL_TIME = re.compile(
+_FULL_TIME = lazy_pattern(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
 RELAYED_TIME: Final = (
@@ -74,8 +75,8 @@ RELAYED_TIME: Final = (
 )
 """Pattern of what a syslog relay leaves of a time: no zone, mostly no year."""
 
-_RELAYED = re.compile(RELAYED_TIME)
-_LOST_DATE = re.compile(r"[-:.\dT]{0,26}Z?", re.ASCII)
+_RELAYED = lazy_pattern(RELAYED_TIME)
+_LOST_DATE = lazy_pattern(r"[-:.\dT]{0,26}Z?", re.ASCII)
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2261
@@ -146,14 +147,14 @@ def in_range(micros: int) -> int:
 # ---- addresses ------------------------------------------------------------------------------------------------------
 
 _MASK = r"\d{0,3}[xX*#]+\d{0,3}"
-_MASKED = re.compile(
+_MASKED = lazy_pattern(
     rf"(?:(?:\d{{1,3}}|{_MASK})(?:\.(?:\d{{1,3}}|{_MASK}))*"
     r"|\[(?=[^\]]*[xX*#])[0-9a-fA-F:.xX*#]+\]|<[^<>]+>|\[?(?:redacted|REDACTED)\]?)",
     re.ASCII,
 )
 """An address made unreadable before the log was shared: `10.0.x.x`, `***`, `[2001:db8::xxxx]`, `<ip>`."""
-_MASKED_PORT = re.compile(r"[xX*#]+|<[^<>]+>")
-_HOST = re.compile(r"[^\s\"\[\]<>:]+")
+_MASKED_PORT = lazy_pattern(r"[xX*#]+|<[^<>]+>")
+_HOST = lazy_pattern(r"[^\s\"\[\]<>:]+")
 
 
 @lru_cache(maxsize=VALUES_KEPT)
@@ -208,7 +209,7 @@ def _port(text: str, offset: int) -> int:
 
 # ---- the other kinds ------------------------------------------------------------------------------------------------
 
-_SPIFFE = re.compile(r"spiffe://([^/]+)/ns/([^/]+)/sa/([^/]+)")
+_SPIFFE = lazy_pattern(r"spiffe://([^/]+)/ns/([^/]+)/sa/([^/]+)")
 
 
 @lru_cache(maxsize=VALUES_KEPT)

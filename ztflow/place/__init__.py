@@ -11,7 +11,6 @@ from ztflow.place.inventory.facts import (
     ServiceFact,
     ZtunnelFact,
 )
-from ztflow.place.inventory.files import parse_inventory
 from ztflow.place.inventory.found import (
     Beside,
     Known,
@@ -44,7 +43,6 @@ __all__ = [
     "inventories_near",
     "inventory_beside",
     "known_inventory",
-    "parse_inventory",
     "place_flows",
     "place_ztunnels",
     "read_inventory",

@@ -7,11 +7,10 @@ merged as they become many, so each end is there a few times at most.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import finalize
 
 import numpy as np
@@ -34,8 +33,7 @@ _AT_ONCE: Final = 8192
 """Names worked on together, which takes some 40 bytes a byte of theirs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     path: Path
     rows: int
 

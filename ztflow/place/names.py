@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
+from ztflow.text.patterns import lazy_pattern
+
 ZONE_LABELS = {
     "zone": ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
     "region": ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"),
@@ -19,14 +21,14 @@ _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]{5}"
 _TEMPLATE_HASH = "[4-9bcdf]{1,10}"
 """A pod template hash: the digits of a 32-bit number through `SafeEncodeString`, so ten letters only."""
 
-_REPLICA_SET = re.compile(rf"(.+)-{_TEMPLATE_HASH}-{_RANDOM}")
-_REPLICA_SET_LOOSE = re.compile(r"(.+)-(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{8,10}-[a-z0-9]{5}")
+_REPLICA_SET = lazy_pattern(rf"(.+)-{_TEMPLATE_HASH}-{_RANDOM}")
+_REPLICA_SET_LOOSE = lazy_pattern(r"(.+)-(?=[a-z]*\d[a-z]*\d)(?=\d*[a-z])[a-z0-9]{8,10}-[a-z0-9]{5}")
 """That shape in redacted or constructed names: a middle part that mixes letters with two digits or more."""
-_CRON_JOB = re.compile(rf"(.+)-(?:\d{{8}}|\d{{10}})(?:-\d+)?-{_RANDOM}")
-_INDEXED_JOB = re.compile(rf"(.+)-\d{{1,5}}-{_RANDOM}")
-_GENERATED = re.compile(rf"(.+)-{_RANDOM}")
-_UNIQUE = re.compile(f"{_GENERATED.pattern}|{_REPLICA_SET_LOOSE.pattern}")
-_STATEFUL_SET = re.compile(r"(.+)-(?:0|[1-9]\d{0,4})")
+_CRON_JOB = lazy_pattern(rf"(.+)-(?:\d{{8}}|\d{{10}})(?:-\d+)?-{_RANDOM}")
+_INDEXED_JOB = lazy_pattern(rf"(.+)-\d{{1,5}}-{_RANDOM}")
+_GENERATED = lazy_pattern(rf"(.+)-{_RANDOM}")
+_UNIQUE = lazy_pattern(f"{_GENERATED.pattern}|{_REPLICA_SET_LOOSE.pattern}")
+_STATEFUL_SET = lazy_pattern(r"(.+)-(?:0|[1-9]\d{0,4})")
 
 How = Literal["owner", "name pattern", "as logged"]
 """How a workload is known: stated by an inventory, read off the pod's name, or the name itself."""

@@ -298,7 +298,7 @@ class Ztunnels:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Named:
     """What ztunnels and facts settle by themselves, without any pods."""
 

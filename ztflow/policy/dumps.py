@@ -8,7 +8,6 @@ Source: istio/ztunnel `src/rbac.rs` (serde) at 1.22.1 … 1.31.0-rc.0.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -27,8 +26,9 @@ from ztflow.policy.model import (
     TextKind,
     TextMatch,
 )  # fmt: skip
+from ztflow.text.patterns import lazy_pattern
 
-_UPPER = re.compile("([A-Z])")
+_UPPER = lazy_pattern("([A-Z])")
 _POLICY = frozenset({"name", "namespace", "scope", "action", "rules", "dryRun", "dry_run"})
 
 

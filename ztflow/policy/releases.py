@@ -5,12 +5,12 @@ Source of each: the comment behind it (istio/istio and istio/ztunnel at their re
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from ztflow.errors import UsageError
+from ztflow.text.patterns import lazy_pattern
 
-_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:-[0-9A-Za-z.-]+)?")
+_RELEASE = lazy_pattern(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:-[0-9A-Za-z.-]+)?")
 
 
 class Release(NamedTuple):

@@ -10,13 +10,13 @@ Source: istio/istio 1.31.0-rc.0 `pilot/pkg/serviceregistry/ambient/authorization
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
 from ztflow.policy.documents import Place
 from ztflow.policy.model import Action, Clause, Match, Network, NoteKind, ServiceAccount, TextKind, TextMatch
+from ztflow.text.patterns import lazy_pattern
 
 Told: TypeAlias = tuple[NoteKind, str]
 
@@ -25,7 +25,7 @@ _REQUEST_SOURCE = ("remoteIpBlocks", "notRemoteIpBlocks", "requestPrincipals", "
 _TRUST_DOMAINS = ("trustDomains", "notTrustDomains")
 _SERVICE_ACCOUNTS = ("serviceAccounts", "notServiceAccounts")
 _UNSEEN = "is about requests, which ztunnel does not see"
-_LENGTH = re.compile("0|[1-9][0-9]{0,2}")
+_LENGTH = lazy_pattern("0|[1-9][0-9]{0,2}")
 _OPERATION = {"ports": "destination_ports", "notPorts": "not_destination_ports"}
 _SOURCE = {
     "principals": "principals", "notPrincipals": "not_principals",

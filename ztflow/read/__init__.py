@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ztflow.model.provenance import ReadReport
 from ztflow.read.following import follow
-from ztflow.read.inputs import ReadBatch, read_inputs
-from ztflow.read.sources.loki import loki_url
+from ztflow.read.inputs import read_inputs
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.stream import StreamParser
+from ztflow.read.tally import ReadBatch
 from ztflow.read.unwrap import WRAPPERS
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "ReadReport",
     "StreamParser",
     "follow",
-    "loki_url",
     "origin_of_path",
     "read_inputs",
 ]

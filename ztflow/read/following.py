@@ -17,25 +17,23 @@ from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY, ReadReport
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.inputs import OnError, ReadBatch, read_inputs, table_batches
+from ztflow.read.inputs import OnError, read_inputs, table_batches
 from ztflow.read.saved.recognise import TABLE_HEAD, is_table
-from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import Waiting
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, Input, find_inputs, is_loki
 from ztflow.read.sources.folders import is_archive_name
-from ztflow.read.sources.loki import tail
-from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.pipes import PipeReader
 from ztflow.read.stream import StreamParser
-from ztflow.read.tally import Layouts
+from ztflow.read.tally import Layouts, ReadBatch
 
 if TYPE_CHECKING:
     from ztflow.read.growing import GrowingFile
     from ztflow.read.open_files import Files
+    from ztflow.read.saved.tables import Waiting
+    from ztflow.read.sources.loki_query import LokiQuery
 
-HEARTBEAT = 0.05
+HEARTBEAT = 0.04
 """Seconds after which an empty batch comes when nothing else does, so that a caller can advance its clock."""
 
 FLUSH_AFTER = 0.15
@@ -126,6 +124,8 @@ class _Stream:
     def feed(self, data: bytes) -> Iterator[ReadBatch]:
         self._fed = monotonic()
         if not self.parser.stats.bytes and self._table is None and is_table(data):
+            from ztflow.read.saved.tables import Waiting
+
             self._table = Waiting(data)
         elif self._table is not None:
             self._table.add(data)
@@ -147,6 +147,8 @@ class _Stream:
         if self._table is None:
             yield from self._batch(self.parser.finish())
             return
+        from ztflow.read.saved.rows import Ledger
+
         ledger = Ledger(self.parser.source_file, self.parser.stats, self.parser.problems)
         with self._table as waiting:
             yield from table_batches(waiting.pieces(ledger), ledger.name, self._copies)
@@ -201,6 +203,8 @@ class _Tail:
         return self._reading
 
     def _run(self) -> None:
+        from ztflow.read.sources.loki import tail
+
         with os.fdopen(self._writing, "wb", buffering=0) as out, contextlib.suppress(BrokenPipeError):
             try:
                 for page in tail(self._query, self._stop, self.errors.append):

@@ -14,10 +14,10 @@ from time import monotonic
 from typing import Final
 
 from ztflow.errors import SourceError
-from ztflow.read.inputs import ReadBatch
 from ztflow.read.open_files import Files, Identity, Part
 from ztflow.read.rotated import content, first_of, same_beginning
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of
+from ztflow.read.tally import ReadBatch
 
 STAYS: Final = 5.0
 """Seconds a file is still read after it lost its name: its writer opens the new one later, or never writes again."""

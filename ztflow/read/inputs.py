@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import TypeAlias
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, TypeAlias
 
 from ztflow.errors import SourceError
-from ztflow.model.provenance import Fact, Problem, ReadReport, ReadStats
+from ztflow.memory import plenty
+from ztflow.model.provenance import Problem, ReadReport, ReadStats
 from ztflow.model.tables import Halves
 from ztflow.read.duplicates import Copies, Overlaps
-from ztflow.read.saved.recognise import is_table
-from ztflow.read.saved.rows import Ledger
-from ztflow.read.saved.tables import Piece, beginning, read_table
+from ztflow.read.saved.recognise import beginning, is_table
 from ztflow.read.sources.archives import Stream
 from ztflow.read.sources.files import BIG, Found, Input, ahead, find_inputs, open_found
 from ztflow.read.sources.folders import Skipped
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.sources.twins import Twins
 from ztflow.read.stream import StreamParser
-from ztflow.read.tally import Layouts
-from ztflow.threads import one_ahead
+from ztflow.read.tally import Layouts, ReadBatch
+from ztflow.threads import processors
+
+if TYPE_CHECKING:
+    from ztflow.read.saved.tables import Piece
 
 OnError: TypeAlias = Callable[[SourceError], None]
 Progress: TypeAlias = Callable[[int, int | None], None]
-
-
-@dataclass(slots=True)
-class ReadBatch:
-    """What a piece of one input gave.
-
-    Attributes:
-        halves: Access lines; may be empty.
-        facts: What other lines said.
-        source_file: The input, as named.
-        flows: Connections that ztflow saved before; None for none.
-        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
-    """
-
-    halves: Halves
-    facts: list[Fact]
-    source_file: str
-    flows: pa.Table | None = None
-    requests: pa.Table | None = None
-
-    def __bool__(self) -> bool:
-        """Whether it holds anything."""
-        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 def read_inputs(
@@ -105,7 +81,8 @@ def read_inputs(
                     origin = origin_of_path(stream.name, stream.beside)
                     parser = StreamParser(stream.name, origin=origin, wrapper=wrapper, layouts=layouts)
                     parser.expected = one.size or 0
-                    if parser.expected >= BIG:
+                    early = parser.expected >= BIG and processors() > 1
+                    if early:
                         chunks = ahead(chunks)
                     report.register(
                         parser.source_file,
@@ -116,8 +93,7 @@ def read_inputs(
                         inside=stream.inside,
                     )
                     copies = None if overlaps is None else Copies(overlaps, len(report.inputs), parser.stats)
-                    batches = _batches(parser, chunks, copies)
-                    for batch, count in one_ahead(batches, "ztflow-parse") if parser.expected >= BIG else batches:
+                    for batch, count in _batches(parser, chunks, copies, early=early):
                         if batch:
                             yield batch
                         meter.read(count)
@@ -173,19 +149,34 @@ class _Meter:
 
 
 def _batches(
-    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None
-) -> Generator[tuple[ReadBatch, int], None, None]:
+    parser: StreamParser, chunks: Iterator[bytes], copies: Copies | None, *, early: bool
+) -> Iterator[tuple[ReadBatch, int]]:
     """The batches of one stream, which may be empty, and the bytes each was made of.
 
     What a broken stream held is finished before its error goes on.
+
+    Args:
+        parser: Of the stream.
+        chunks: Its bytes.
+        copies: What other inputs hold.
+        early: Whether each chunk is asked for when the one before is read, for the kernel to begin with.
+
+    Memory: with `early` one chunk more, while memory is not short.
     """
     broken: SourceError | None = None
-    while True:
+
+    def given() -> bytes | None:
+        nonlocal broken
         try:
-            chunk = next(chunks, None)
+            return None if broken is not None else next(chunks, None)
         except SourceError as error:
-            chunk, broken = None, error
-        halves = parser.finish() if chunk is None else parser.feed(chunk)
+            broken = error
+            return None
+
+    chunk = given()
+    while True:
+        after = given() if early and chunk is not None and plenty() else None
+        halves = parser.finish() if chunk is None else parser.feed(chunk, after or b"")
         table = halves.to_arrow()
         if table.num_rows and copies is not None:
             table = copies.left_out(table)
@@ -196,6 +187,7 @@ def _batches(
         yield batch, len(chunk or b"")
         if chunk is None:
             break
+        chunk = given() if after is None else after
     if broken is not None:
         raise broken
 
@@ -205,6 +197,9 @@ def _table(
     overlaps: Overlaps | None, meter: _Meter,
 ) -> Iterator[ReadBatch]:  # fmt: skip
     """The batches of a table ztflow saved."""
+    from ztflow.read.saved.rows import Ledger
+    from ztflow.read.saved.tables import read_table
+
     stats, problems = ReadStats(), list[Problem]()
 
     def noted() -> Iterator[bytes]:

@@ -11,8 +11,8 @@ from time import monotonic, time_ns
 from typing import Final, Protocol, TypeAlias
 
 from ztflow.errors import SourceError
-from ztflow.read.inputs import ReadBatch
 from ztflow.read.rotated import FINGERPRINT, TELLING, content, first_of, looked_through, same_beginning
+from ztflow.read.tally import ReadBatch
 
 RESERVE: Final = 48
 """Descriptors left for everything else."""

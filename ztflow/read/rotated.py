@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from ztflow.errors import SourceError
 from ztflow.read.sources.compression import MAGIC_BYTES, compression_of, decompressed
+from ztflow.text.patterns import lazy_pattern
 
 FINGERPRINT: Final = 512
 """First bytes of a file that tell it from others: a line begins with its time."""
@@ -21,8 +21,8 @@ TELLING: Final = 64
 _PIECE: Final = 1 << 20
 _WHEN: Final = r"[.\-_](\d[\dTZ.:_\-]*|old|bak|prev)"
 _PACKED: Final = r"(?:\.(?:gz|bz2|xz|zst|lz4))?"
-_BEHIND: Final = re.compile(_WHEN + _PACKED)
-_INSIDE: Final = re.compile(rf"{_WHEN}(\.[A-Za-z]+){_PACKED}")
+_BEHIND: Final = lazy_pattern(_WHEN + _PACKED)
+_INSIDE: Final = lazy_pattern(rf"{_WHEN}(\.[A-Za-z]+){_PACKED}")
 
 
 def looked_through(folder: Path) -> tuple[dict[str, list[tuple[Path, str]]], dict[int, Path]]:

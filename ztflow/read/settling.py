@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,12 +15,13 @@ from ztflow.model.provenance import LogLine
 from ztflow.model.vocabulary import Producer
 from ztflow.read.slow_path import Prefixes, SlowPath
 from ztflow.read.unwrap.envelopes import alone, is_read_whole, plain_inside, string_stop
+from ztflow.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from ztflow.kernel.columns import BlockPart
 
 _NO_LINE: Final = 1 << 62
-_HTTP_ACCESS: Final = re.compile(rb"http access(?:\t|\\t)request complete")
+_HTTP_ACCESS: Final = lazy_pattern(rb"http access(?:\t|\\t)request complete")
 """As `parse.classify.producer_of` knows it; inside JSON a tab is escaped."""
 _FEW: Final = 2500
 """Where there are so many bytes for each other line, or more, they are searched one by one."""

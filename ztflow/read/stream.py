@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
@@ -30,6 +33,8 @@ _ENDINGS = frozenset(f")={BORDER}")
 
 _HEAD_CHARS = 128
 """Time, level, scope and message, even with tabs spread to columns, are shorter than this."""
+
+_Begun = tuple[Lines, Callable[[int], tuple[pa.Table, int]]]
 
 
 class StreamParser:
@@ -73,24 +78,28 @@ class StreamParser:
         self._margin: Margin | None = None
         self._number = 0
         self._bulk: Bulk | None = None
+        self._begun: _Begun | None = None
         self.expected = 0
 
-    def feed(self, data: bytes) -> Halves:
+    def feed(self, data: bytes, following: bytes = b"") -> Halves:
         """Take the next bytes.
+
+        Args:
+            data: The bytes.
+            following: Those given next, where known: the kernel begins with them.
 
         Returns:
             The access lines these bytes completed: a whole line comes out at once, only a line that visibly goes on
             waits for the next.
         """
+        begun = self._begun or self._begin(data, early=bool(following))
         self.stats.bytes += len(data)
-        bulk = self._bulk_for(data)
-        if bulk is None:
-            self._read(self._splitter.feed(data))
+        self._begun = self._begin(following, early=True) if begun is not None and following else None
+        self._read(begun[0] if begun else self._splitter.feed(data))
+        if begun is None:
             return self._taken()
-        lines, blocks = self._splitter.split(data)
-        self._read(lines)
-        table, self._number = bulk.read(blocks, self._number)
-        return Halves(self._with_own(table))
+        table, self._number = begun[1](self._number)
+        return self._with_own(table)
 
     def finish(self) -> Halves:
         """The input has ended: what was held comes out."""
@@ -137,33 +146,32 @@ class StreamParser:
     def _taken(self) -> Halves:
         parts = self._unwrapper.parts
         self.stats.joined, self.stats.came_joined = parts.joined, parts.came_joined
-        return Halves(self._with_own(self._tally.builder.take(self.source_file)))
+        return self._with_own(self._tally.builder.take(self.source_file))
 
-    def _with_own(self, halves: pa.Table) -> pa.Table:
+    def _with_own(self, halves: pa.Table) -> Halves:
         """Access lines, and behind them those that ztflow saved before."""
         own = self._tally.take_own("records")
-        return halves if own is None else pa.concat_tables([halves, own]) if halves.num_rows else own
+        return Halves(halves if own is None else pa.concat_tables([halves, own]) if halves.num_rows else own)
 
-    def _bulk_for(self, data: bytes) -> Bulk | None:
-        """The compiled kernel, when it pays for these bytes."""
-        if not self._plain or not pays(data, max(self.expected, self.stats.bytes)):
+    def _begin(self, data: bytes, *, early: bool) -> _Begun | None:
+        """The lines before those for the kernel, which begins, when it pays for these bytes."""
+        if not self._plain or not pays(data, max(self.expected, self.stats.bytes + len(data))):
             return None
         if self._bulk is None:
-            way = SlowPath(
-                self._read_again, self._record_inside, self._unwrapper, self._settled, lambda: not self._tally.blocks,
-                self._tally.builder, self.stats, self.source_file, self.producers,
-            )  # fmt: skip
-            self._bulk = Bulk(way)
-        return None if self._bulk.useless else self._bulk
+            record, counts = partial(self._record, closed=True), lambda: not self._tally.blocks
+            self._bulk = Bulk(SlowPath(
+                self._read_again, record, self._unwrapper, self._settled, counts, self._tally.builder, self.stats,
+                self.source_file, self.producers,
+            ))  # fmt: skip
+        if self._bulk.useless:
+            return None
+        lines, blocks = self._splitter.split(data)
+        return lines, partial(self._bulk.read, self._bulk.begin(blocks, early=early))
 
     def _read_again(self, block: bytes, number: int) -> None:
         """Whole lines the kernel left."""
         self._number = number - 1
         self._read(self._splitter.lines(block))
-
-    def _record_inside(self, line: LogLine) -> None:
-        """A line inside JSON, of which the kernel knows all but what it says."""
-        self._record(line, closed=True)
 
     def _settled(self) -> bool:
         return self._pending is None and not self._document.active
@@ -302,8 +310,6 @@ class StreamParser:
             return
         self._record(line, width=width, closed=piece.closed, place=piece.place)
 
-    # ---- wrapped records
-
     def _hold(self, line: LogLine, width: int) -> None:
         """Keep a line whose end may be on the next physical line."""
         self._pending = WrappedRecord(line.origin)
@@ -355,8 +361,6 @@ class StreamParser:
             ):
                 for piece in self._unwrapper.line(text, number):
                     self._piece(piece._replace(closed=True) if closed else piece, width)
-
-    # ---- outcomes
 
     def _record(self, line: LogLine, *, width: int = 0, closed: bool = False, place: str = "") -> None:
         """One log line: count it as one of the four outcomes, and keep what it says."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
 from ztflow.errors import ParseError, Reason
 from ztflow.model.provenance import EVENTS, Fact, LogLine, Origin, Problem, ReadStats, Row
-from ztflow.model.tables import HalvesBuilder
+from ztflow.model.tables import Halves, HalvesBuilder
 from ztflow.model.vocabulary import Producer
 from ztflow.parse import Outcome, fact_of, has_near_key, was_damaged
 from ztflow.parse.classify import begins_as_request, producer_of, statement_of
@@ -19,17 +20,40 @@ from ztflow.read.framing.multiline import STARTS, ConfigBlocks
 from ztflow.read.framing.repair import is_escaped_access
 from ztflow.read.framing.wrecks import is_broken_record
 from ztflow.read.limits import EVENTS_KEPT, PROBLEM_CHARS, PROBLEMS_KEPT
-from ztflow.read.saved.objects import OwnRows
 from ztflow.read.saved.recognise import Kind, own_row
 from ztflow.read.unwrap import Piece
 from ztflow.read.unwrap.marks import is_marked, mark_count
 
 if TYPE_CHECKING:
+    from ztflow.read.saved.objects import OwnRows
     from ztflow.waypoint.formats import Layout
     from ztflow.waypoint.requests import RequestLog
 
 Layouts: TypeAlias = "Sequence[Layout] | None"
 """How the lines of a waypoint's log may be written; None for an input of which nobody said that it is one."""
+
+
+@dataclass(slots=True)
+class ReadBatch:
+    """What a piece of one input gave.
+
+    Attributes:
+        halves: Access lines; may be empty.
+        facts: What other lines said.
+        source_file: The input, as named.
+        flows: Connections that ztflow saved before; None for none.
+        requests: Lines of a waypoint's log (`waypoint.requests.REQUESTS_SCHEMA`); None for none.
+    """
+
+    halves: Halves
+    facts: list[Fact]
+    source_file: str
+    flows: pa.Table | None = None
+    requests: pa.Table | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything."""
+        return bool(len(self.halves) or self.facts or self.flows is not None or self.requests is not None)
 
 
 class Tally:
@@ -161,6 +185,8 @@ class Tally:
         if kind is None:
             return False
         if self._own is None:
+            from ztflow.read.saved.objects import OwnRows
+
             self._own = OwnRows(self.source_file, self.stats, self.problems)
         self._own.add(kind, fields, number)
         return True

@@ -28,6 +28,7 @@ from ztflow.text.format import (
     json_text,
     time_text,
 )
+from ztflow.text.patterns import lazy_pattern
 from ztflow.writers.text import CAUTION, fact, fit_end, grid, sentence, styled
 from ztflow.writers.text_columns import BOLD, DIM, YELLOW
 
@@ -117,7 +118,7 @@ def _text_table(table: TitledTable, width: int | None, *, color: bool) -> list[s
     return lines + [styled(fit_end(line, width), DIM, color=color) for line in tail]
 
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>|&~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MARKUP = lazy_pattern(r"[\\`*_\[\]<>|&~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 """What Markdown, HTML inside it, or a table takes for markup inside a line; and what would make a bare link."""
 
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from ztflow.columns.dictionaries import without_unused
 from ztflow.memory import MIB, Budget, keep_below
 from ztflow.model.provenance import LogsHere
-from ztflow.model.tables import HALVES_SCHEMA, Flows
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows, Halves
 from ztflow.pair import LegacyPairer
 from ztflow.place import Inventory
 from ztflow.read import ReadBatch, ReadReport
@@ -166,7 +167,7 @@ class GrowingSession(LiveSession, Generic[Sum]):
     def advance(self, quiet: timedelta) -> Flows:
         """Nothing came for a while: what waited long enough is decided."""
         if not self._late:
-            self._decide(self._pair(HALVES_SCHEMA.empty_table(), quiet))
+            self._decide(self._pair(empty(Halves), quiet))
         return Flows()
 
     def picture(self) -> Flows:

@@ -20,7 +20,8 @@ from ztflow.columns.grouping import group
 from ztflow.columns.timestamps import micros_of
 from ztflow.memory import DEFAULT, Budget, capacity, give_back, keep_below
 from ztflow.model.provenance import LogsHere, Writer, Written
-from ztflow.model.tables import FLOWS_SCHEMA, HALVES_SCHEMA, Flows, Halves, lines_of, pairings
+from ztflow.model.table import empty
+from ztflow.model.tables import Flows, Halves, lines_of, pairings
 from ztflow.model.vocabulary import BOTH_HALVES, LogLevel, Paired, Unpaired
 from ztflow.pair import Decided, LegacyPairer, Pairer
 from ztflow.place import Inventory, Topology, place_flows
@@ -112,7 +113,7 @@ class Session(Pipeline[Flows]):
         self._legacy = LegacyPairer(wait=None)
         opened = inventory is not None and bool(inventory.connections)
         self._open = OpenFlows(inventory, self.topology.register) if inventory is not None and opened else None
-        self._count(FLOWS_SCHEMA.empty_table())
+        self._count(empty(Flows))
 
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch; gives no flows yet."""
@@ -233,11 +234,13 @@ class Session(Pipeline[Flows]):
 
     def _count(self, flows: pa.Table) -> None:
         """Add flows to the counts."""
-        (paired, ambiguous), report = self._counts(flows), self.report
-        report.paired_flows = (report.paired_flows or 0) + paired
-        report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
-        report.unpaired_halves = (report.unpaired_halves or 0) + lines_of(flows) - 2 * paired
-        report.logs += logs_here(flows)
+        report = self.report
+        if flows.num_rows or report.paired_flows is None:  # else nothing changes, and a live log gives mostly none
+            paired, ambiguous = self._counts(flows)
+            report.paired_flows = (report.paired_flows or 0) + paired
+            report.ambiguous_flows = (report.ambiguous_flows or 0) + ambiguous
+            report.unpaired_halves = (report.unpaired_halves or 0) + lines_of(flows) - 2 * paired
+            report.logs += logs_here(flows)
         report.logs.expected = unheard(self.topology)
 
     @staticmethod
@@ -277,13 +280,13 @@ class LiveSession(Session):
     def feed(self, batch: ReadBatch) -> Flows:
         """Take in a batch, or an empty one as a heartbeat; the flows that are certain by now."""
         self._add_requests(batch)
-        old = self._learn(batch) if batch else FLOWS_SCHEMA.empty_table()
+        old = self._learn(batch) if batch else empty(Flows)
         self._return_freed(len(batch.halves))
         return self._placed(self._pair(batch.halves.to_arrow(), self._quiet(batch)), old)
 
     def advance(self, quiet: timedelta) -> Flows:
         """Nothing came for a while; the flows that are certain by now."""
-        return self._placed(self._pair(HALVES_SCHEMA.empty_table(), quiet))
+        return self._placed(self._pair(empty(Halves), quiet))
 
     def finish(self) -> Iterator[Flows]:
         """The flows of what is still pending."""

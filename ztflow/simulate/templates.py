@@ -14,6 +14,7 @@ from ztflow.simulate.cluster import NAMESPACE, Node
 from ztflow.simulate.layout import Layout, Numbers, Speaker
 from ztflow.simulate.scenario import Scenario, Wrapper
 from ztflow.simulate.startup import Statement
+from ztflow.text.patterns import lazy_pattern
 
 CONTAINER = "istio-proxy"
 
@@ -48,7 +49,7 @@ _TEXT = {
     _SHIPPED_TEXT: Hole.SHIPPED,
 }
 _FILLED = {Hole.PORT: ":%d", Hole.SENT: "%d", Hole.RECEIVED: "%d", Hole.DURATION: "%dms"}
-_HOLES = re.compile("|".join(map(re.escape, _TEXT)))
+_HOLES = lazy_pattern("|".join(map(re.escape, _TEXT)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ztflow.text.patterns import lazy_pattern
+
 _DECODE = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 _ENCODE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
-_ESCAPE = re.compile(r"\\(?:u\{(0|[1-9a-f][0-9a-f]{0,5})\}|(.?))", re.DOTALL)
-_PLAIN = re.compile(r"[ !#-\[\]-~]*")
+_ESCAPE = lazy_pattern(r"\\(?:u\{(0|[1-9a-f][0-9a-f]{0,5})\}|(.?))", re.DOTALL)
+_PLAIN = lazy_pattern(r"[ !#-\[\]-~]*")
 """Text Rust prints as it is, as far as ASCII goes."""
 
 _GRAPHEME_EXTEND = frozenset(
@@ -130,15 +132,15 @@ def first_cells(text: str, width: int) -> str:
     return text
 
 
-_SEQUENCE = re.compile(
+_SEQUENCE = lazy_pattern(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI, of which SGR (colour) is `ESC [ … m`
     r"|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)"  # OSC: titles and links
     r"|[@-Z\\-_])"  # two-character escapes
 )
-_SPELLED = re.compile(r"(?:\^\[|#x1B|\\u001b|\\x1b|\\033|\\e)\[[0-9;]*m", re.IGNORECASE)
+_SPELLED = lazy_pattern(r"(?:\^\[|#x1B|\\u001b|\\x1b|\\033|\\e)\[[0-9;]*m", re.IGNORECASE)
 """An escape printed by name: `cat -v`, XML, JSON."""
 
-_RESIDUE = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m(?![\w\]])|\[(?:\d{1,3}(?:;\d{1,3})*)m(?=[A-Za-z0-9])")
+_RESIDUE = lazy_pattern(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m(?![\w\]])|\[(?:\d{1,3}(?:;\d{1,3})*)m(?=[A-Za-z0-9])")
 """`[92m` whose ESC was lost. Never `[::]:15008` or `[pod/…]`: only digits and semicolons, closed by `m`."""
 
 
@@ -147,7 +149,7 @@ def strip_sequences(text: str) -> str:
     return _SEQUENCE.sub("", text)
 
 
-_LIKE = re.compile(r"\[[0-9;]*m")
+_LIKE = lazy_pattern(r"\[[0-9;]*m")
 
 
 def may_have_residue(text: str) -> bool:

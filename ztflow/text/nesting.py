@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 
+from ztflow.text.patterns import lazy_pattern
+
 DEEPEST = 1000
 """Deeper than any Kubernetes object, and shallower than what a stack of 8 MiB holds."""
 
-_INDENTED = re.compile(rf"^[ \t?:-]{{{DEEPEST},}}", re.MULTILINE)
+_INDENTED = lazy_pattern(rf"^[ \t?:-]{{{DEEPEST},}}", re.MULTILINE)
 
 
 def nests_too_deep(text: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 
 from ztflow.errors import UsageError
+from ztflow.text.patterns import lazy_pattern
 
 ISTIO_TEXT: Final = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -63,7 +64,7 @@ _ISTIO_JSON: Final = {
 FIELDS_NEEDED: Final = ("start", "duration", "received", "sent", "local", "remote")
 """Without these no line can be joined to a connection."""
 
-_OPERATOR = re.compile(r"%%|%([A-Z0-9_]+)(\([^()%]*(?:%[^()%]+)*\))?(?::\d+)?%")
+_OPERATOR = lazy_pattern(r"%%|%([A-Z0-9_]+)(\([^()%]*(?:%[^()%]+)*\))?(?::\d+)?%")
 _NUMBER = r"-|\d{1,19}"
 _PATTERNS = {"code": _NUMBER, "received": _NUMBER, "sent": _NUMBER, "duration": _NUMBER}
 

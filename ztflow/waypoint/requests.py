@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from ztflow.model.provenance import LogLine
 from ztflow.parse.classify import begins_as_request, host_port
 from ztflow.parse.values import ValueFault, time_micros
+from ztflow.text.patterns import lazy_pattern
 from ztflow.waypoint.formats import Layout, default_layouts
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -96,7 +96,7 @@ class RequestLog:
             self._rows = []
 
 
-_ENVOY = re.compile(r"\S{19,40}[\t ]+[a-z]+[\t ]+envoy ")
+_ENVOY = lazy_pattern(r"\S{19,40}[\t ]+[a-z]+[\t ]+envoy ")
 """What Envoy says of itself, as Istio's proxy prints it."""
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ SHARED_FROM = 200
 """Slots from which segments are shared out to threads: some 50 ms of work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Halves that could belong together; times in µs with clock offsets taken off, durations in ms.
 
     Attributes:
@@ -135,7 +133,7 @@ def _figures(parameters: MatchingParameters, reach: Reach) -> Figures:
     }
     every: Mapping[str, Any] = ChainMap(
         {"piece_pause": reach.piece_pause, "known": 0}, beams,
-        *(vars(one) for one in (
+        *(one._asdict() for one in (
             parameters, posterior, posterior.rates, posterior.emissions, posterior.emissions.lags
         )),
     )  # fmt: skip

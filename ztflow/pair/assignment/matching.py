@@ -8,8 +8,8 @@ one-to-one assignment with the largest expected number of right pairs, each with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ from ztflow.pair.hmm.transition_rates import TransitionRates
 from ztflow.pair.reach import REACH, Reach
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(NamedTuple):
     """Pairs by position in the arrays given.
 
     Attributes:
@@ -153,8 +152,7 @@ def _matched(segment: Segment, parameters: MatchingParameters, reach: Reach, rat
     return Matches(*found[0]) if len(found) == 1 else _joined(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A part of a segment that is matched by itself, as positions in it."""
 
     outbound: Index

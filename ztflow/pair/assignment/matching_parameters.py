@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ztflow.pair.hmm.posterior import POSTERIOR, PosteriorParameters
 
 
-@dataclass(frozen=True)
-class MatchingParameters:
+class MatchingParameters(NamedTuple):
     """What pairs cost in the first assignment, and how confidence follows from the posterior.
 
     Attributes:

@@ -9,8 +9,7 @@ ztunnels can end connections, all that could be partners are one stretch of any 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from ztflow.columns.dtypes import BoolArray, IntArray, UIntArray
 from ztflow.pair.reach import REACH, Reach
 
 
-@dataclass(frozen=True)
-class SegmentParameters:
+class SegmentParameters(NamedTuple):
     """Where segments are cut that are too large; in halves.
 
     Attributes:
@@ -50,8 +48,7 @@ class SegmentParameters:
 SEGMENTS: Final = SegmentParameters()
 
 
-@dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(NamedTuple):
     """Segments as ranges [start, stop) of positions, and whether nothing can join them any more."""
 
     start: IntArray

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,7 @@ from ztflow.pair.features.basic import combine
 from ztflow.pair.reach import REACH
 
 
-@dataclass(frozen=True)
-class ClockParameters:
+class ClockParameters(NamedTuple):
     """Figures for choosing and weighting differences; distances in time are in `Reach`.
 
     Attributes:
@@ -212,8 +211,7 @@ def _quantile(size: IntArray, parameters: ClockParameters) -> FloatArray:
     return quantile
 
 
-@dataclass(frozen=True, slots=True)
-class _Directed:
+class _Directed(NamedTuple):
     """Differences seen from the ztunnel of the lower number: there as they are, back with their sign turned.
 
     Attributes:

@@ -12,9 +12,8 @@ Units: microseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ IMPOSSIBLE: Final = 1e-9
 """Least probability, so that its logarithm is finite."""
 
 
-@dataclass(frozen=True)
-class EmissionParameters:
+class EmissionParameters(NamedTuple):
     """Figures for estimating starts.
 
     Attributes:

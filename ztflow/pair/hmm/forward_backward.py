@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import local
@@ -51,8 +50,7 @@ class Beam(NamedTuple):
     within: float
 
 
-@dataclass(frozen=True, slots=True)
-class PathSums:
+class PathSums(NamedTuple):
     """What all pairing paths together say.
 
     Attributes:

@@ -13,8 +13,7 @@ Cost: 0.3 to 1 ms a slot; memory 60 bytes a possible pair, and some MB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ from ztflow.pair.hmm.transition_rates import (
 )
 
 
-@dataclass(frozen=True)
-class PosteriorParameters:
+class PosteriorParameters(NamedTuple):
     """How much is learned, and how many states are kept.
 
     Attributes:
@@ -63,13 +61,13 @@ class PosteriorParameters:
     many: int = 70
     settled: float = 0.01
     clock_error: float = 20.0
-    learning: Beam = field(default=Beam(100, 9.0))
+    learning: Beam = Beam(100, 9.0)
     learning_exponent: float = 0.8
-    beam: Beam = field(default=Beam(400, 12.0))
+    beam: Beam = Beam(400, 12.0)
     exponent: float = 0.72
     crowd: int = 200
-    crowd_learning: Beam = field(default=Beam(40, 8.0))
-    crowd_beam: Beam = field(default=Beam(100, 9.0))
+    crowd_learning: Beam = Beam(40, 8.0)
+    crowd_beam: Beam = Beam(100, 9.0)
     rates: TransitionRateParameters = TRANSITION_RATES
     emissions: EmissionParameters = EMISSIONS
 
@@ -77,8 +75,7 @@ class PosteriorParameters:
 POSTERIOR: Final = PosteriorParameters()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Halves of one burst, each side in order of end; times in µs from any common zero.
 
     Attributes:

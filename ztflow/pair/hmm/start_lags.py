@@ -11,7 +11,6 @@ Units: microseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -23,8 +22,7 @@ MILLISECOND: Final = 1000.0
 """A duration is cut to whole milliseconds: the true start lies up to this much before `end - duration`."""
 
 
-@dataclass(frozen=True)
-class StartLagParameters:
+class StartLagParameters(NamedTuple):
     """What lags are like where nothing is known, and how alike neighbours are.
 
     Attributes:

@@ -8,9 +8,8 @@ what its own likely pairings show. Units: microseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ _LOWEST_GAP, _HIGHEST_GAP = 0.8 * _SERVICES, 1.4 * _SERVICES
 """Gaps from the first up to the second speak for each."""
 
 
-@dataclass(frozen=True)
-class TransitionRateParameters:
+class TransitionRateParameters(NamedTuple):
     """Figures for estimating a burst's pace and rates from its ends.
 
     Attributes:
@@ -72,8 +70,7 @@ def services(parameters: TransitionRateParameters) -> tuple[FloatArray, FloatArr
     return _SERVICES, _service_prior(parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """How fast a burst goes, in µs: a connection's time on a thread, and the least and spread of delays."""
 
     service: float
@@ -108,8 +105,7 @@ def gap_classes(late: FloatArray, service: float, back: int) -> IntArray:
     return classes
 
 
-@dataclass(frozen=True, slots=True)
-class TransitionRates:
+class TransitionRates(NamedTuple):
     """Shares of each kind of step.
 
     Attributes:

@@ -15,8 +15,7 @@ found here. The distances are in `reach`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -28,8 +27,7 @@ from ztflow.pair.flow_table import EXACT, UNIQUE
 from ztflow.pair.reach import REACH, Reach
 
 
-@dataclass(frozen=True)
-class IsolatedParameters:
+class IsolatedParameters(NamedTuple):
     """Confidence of pairs that no third line is near.
 
     Attributes:
@@ -44,8 +42,7 @@ class IsolatedParameters:
 ISOLATED: Final = IsolatedParameters()
 
 
-@dataclass(frozen=True, slots=True)
-class IsolatedPairs:
+class IsolatedPairs(NamedTuple):
     """Pairs by index into the halves they were found in, in order of the outbound half.
 
     Attributes:

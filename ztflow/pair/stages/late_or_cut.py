@@ -13,7 +13,6 @@ given up when it has moved on by twice that, so decisions are in the order of th
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,8 +23,7 @@ from ztflow.pair.features.full import FullFeatures
 from ztflow.pair.reach import REACH, Reach
 
 
-@dataclass(frozen=True)
-class LateOrCutParameters:
+class LateOrCutParameters(NamedTuple):
     """How many partners are tried, and what a pair is worth.
 
     Attributes:
@@ -88,7 +86,7 @@ def pair_late_or_cut(
         others[i].add(score, o)
     taken = bytearray(len(index))
     found: list[LateOrCutPair] = []
-    columns = [getattr(possible, name).tolist() for name in _CandidatePairs.__slots__]
+    columns = [column.tolist() for column in possible]
     for due, o, i, score, equal, silent, trust in zip(*columns, strict=True):
         if due >= watermark:
             break
@@ -136,8 +134,7 @@ class _Partners:
         return at < len(ranked) and ranked[at][0] <= score
 
 
-@dataclass(frozen=True, slots=True)
-class _CandidatePairs:
+class _CandidatePairs(NamedTuple):
     """Candidate pairs in the order of decision; halves by position among the remaining ones.
 
     Attributes:
@@ -160,7 +157,7 @@ class _CandidatePairs:
 
     def take(self, index: Index | BoolArray) -> _CandidatePairs:
         """Those at `index`."""
-        return _CandidatePairs(*(getattr(self, name)[index] for name in self.__slots__))
+        return _CandidatePairs(*(getattr(self, name)[index] for name in self._fields))
 
 
 def _open(possible: _CandidatePairs, count: int) -> Index:
@@ -201,8 +198,7 @@ def _candidate_pairs(
         a, b = out[ok], inn[at[ok]]
         near = np.abs(ends[a] - ends[b]) <= reach.partner
         pairs.append(_judged(features, time, index, a[near], b[near], parameters, reach))
-    names = _CandidatePairs.__slots__
-    every = _CandidatePairs(*(np.concatenate([getattr(part, name) for part in pairs]) for name in names))
+    every = _CandidatePairs(*(np.concatenate(columns) for columns in zip(*pairs, strict=True)))
     return every.take(np.lexsort((every.inbound, every.outbound, every.apart, every.due)))
 
 

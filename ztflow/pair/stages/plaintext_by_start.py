@@ -13,7 +13,7 @@ what has no partner in it has none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ from ztflow.pair.features.full import FullFeatures
 from ztflow.pair.parameters import PairingParameters
 
 
-@dataclass(frozen=True, slots=True)
-class PlaintextPairs:
+class PlaintextPairs(NamedTuple):
     """What was decided, by index into the features.
 
     Attributes:

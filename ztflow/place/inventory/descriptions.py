@@ -21,10 +21,11 @@ from ztflow.place.inventory.facts import (
     sorted_labels,
 )
 from ztflow.place.names import ZONE_LABELS, cron_job_of_job, deployment_of_replica_set
+from ztflow.text.patterns import lazy_pattern
 
-_START = re.compile(r"^Name:[ \t]{2,}[a-z0-9][-a-z0-9.]{0,252}[ \t]*\r?$", re.MULTILINE)
-_KIND = re.compile(r"^(?:Roles|Namespace|Node|PodCIDRs?|Addresses|Labels):", re.MULTILINE)
-_LINE = re.compile(r"(?:([A-Z][A-Za-z ]{0,40}):|[ \t])[ \t]*(.{0,4096})")
+_START = lazy_pattern(r"^Name:[ \t]{2,}[a-z0-9][-a-z0-9.]{0,252}[ \t]*\r?$", re.MULTILINE)
+_KIND = lazy_pattern(r"^(?:Roles|Namespace|Node|PodCIDRs?|Addresses|Labels):", re.MULTILINE)
+_LINE = lazy_pattern(r"(?:([A-Z][A-Za-z ]{0,40}):|[ \t])[ \t]*(.{0,4096})")
 _PHASES = frozenset({"Pending", "Running", "Succeeded", "Failed"})
 
 

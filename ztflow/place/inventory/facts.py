@@ -14,6 +14,8 @@ from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
+from ztflow.text.patterns import lazy_pattern
+
 
 class Evidence(NamedTuple):
     """Where a statement comes from.
@@ -218,7 +220,7 @@ class Inventory:
 _LONGEST_RANGE = 64
 """Characters; an IPv6 range has at most 43."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+_IPV4 = lazy_pattern(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
 
 
 def sorted_labels(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -226,7 +228,7 @@ def sorted_labels(labels: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((key, value) for key, value in labels.items() if isinstance(value, str)))
 
 
-_ELIDED = re.compile(
+_ELIDED = lazy_pattern(
     r"[-.…*?_#]+|<[^>]*>|\[[^]]*\]|x{2,}|n/?a|none|null|nil|unknown|undefined|redacted|elided", re.IGNORECASE
 )
 

@@ -18,20 +18,21 @@ from ztflow.place.inventory.ztunnel_dumps import is_dump, is_listing, read_dump,
 from ztflow.read.limits import INVENTORIES_BYTES, NESTING
 from ztflow.read.sources.compression import LIFT, MAGIC_BYTES, Budget, compression_of, decompressed
 from ztflow.text.nesting import nests_too_deep
+from ztflow.text.patterns import lazy_pattern
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_JSON_START = re.compile(r"^[ \t]*[{\[]", re.MULTILINE)
-_YAML_START = re.compile(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
-_NEXT_JSON = re.compile(r"[ \t\r\n,]*[{\[]")
+_JSON_START = lazy_pattern(r"^[ \t]*[{\[]", re.MULTILINE)
+_YAML_START = lazy_pattern(r"^(?:---\s*$|apiVersion:|kind:|items:|- (?:[\w]+|\"\w+\"):|\w+:\s*$)", re.MULTILINE)
+_NEXT_JSON = lazy_pattern(r"[ \t\r\n,]*[{\[]")
 _JSON_TRIES = 64
 """How often a text is gone through for openings of JSON that turn out to be none."""
 _LOGS, _LOGS_END = "==== START logs for container ", "==== END logs for container "
 _YAML_TRIES = 4
 _SMALL = 1 << 16
-_KUBECTL_LIST = re.compile(r"(?:---\n)?apiVersion: v1\nitems:\n")
-_ITEM = re.compile(r"^- apiVersion: ", re.MULTILINE)
-_ITEM_KIND = re.compile(r"^  kind: (\w+)$", re.MULTILINE)
-_AFTER_ITEMS = re.compile(r"^[^-\s]", re.MULTILINE)
+_KUBECTL_LIST = lazy_pattern(r"(?:---\n)?apiVersion: v1\nitems:\n")
+_ITEM = lazy_pattern(r"^- apiVersion: ", re.MULTILINE)
+_ITEM_KIND = lazy_pattern(r"^  kind: (\w+)$", re.MULTILINE)
+_AFTER_ITEMS = lazy_pattern(r"^[^-\s]", re.MULTILINE)
 
 
 def unpacked(name: str, data: bytes) -> bytes:

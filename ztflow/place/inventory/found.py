@@ -6,7 +6,6 @@ An archive is gone through once for them before its logs are read.
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,11 +17,11 @@ from typing import Any, TypeAlias
 from ztflow.columns.gc_pause import gc_paused
 from ztflow.errors import InventoryError, SourceError
 from ztflow.place.inventory.facts import Inventory
-from ztflow.place.inventory.files import parse_inventory, unpacked, without_logs
 from ztflow.read.limits import INVENTORIES_BYTES, INVENTORY_BYTES
 from ztflow.read.sources.compression import compression_of
 from ztflow.read.sources.files import Found, is_loki, open_found
 from ztflow.read.sources.folders import files_below, is_archive_name, is_inventory_name, unreadable
+from ztflow.text.patterns import lazy_pattern
 
 Known: TypeAlias = str | Path | Sequence[str | Path] | Inventory | None
 """Inventory files, or what was read of them; none named: those beside the logs; None for no inventory."""
@@ -32,9 +31,9 @@ HINT = (
     "`istioctl ztunnel-config workloads -o json`"
 )
 _HEAD = 512
-_LOG_LINE = re.compile(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
-_DUMPED = re.compile(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
-_POD_OBJECT = re.compile(r"(.*)/pods/([^/]+)/\2\.ya?ml")
+_LOG_LINE = lazy_pattern(rb"\taccess\t|access: |connection (?:complete|opened|failed)")
+_DUMPED = lazy_pattern(rb'(?:\{\s{0,8}"kind": "NodeList"|(?:---\n)?apiVersion: v1\nitems:\n)')
+_POD_OBJECT = lazy_pattern(r"(.*)/pods/([^/]+)/\2\.ya?ml")
 
 
 def known_inventory(
@@ -124,6 +123,8 @@ def _read(name: str, inventory: Inventory) -> None:
     except OSError as error:
         raise SourceError(name, error.strerror or "cannot be read") from error
     before = len(inventory) + inventory.unused.total()
+    from ztflow.place.inventory.files import parse_inventory, unpacked
+
     data = unpacked(name, data)
     if not parse_inventory(data, name, inventory, modified=modified):
         what = "holds no inventory that ztflow knows" if data.strip() else "is empty"
@@ -212,6 +213,8 @@ class _Collected:
     def _parse(self, name: str, modified: int | None, data: bytes) -> None:
         if _LOG_LINE.search(data, 0, 1 << 16):
             return
+        from ztflow.place.inventory.files import parse_inventory, unpacked
+
         read = Inventory()
         try:
             parse_inventory(unpacked(name, data), name, read, modified=modified)
@@ -299,6 +302,8 @@ def _in_dump(path: str) -> Iterator[tuple[str, int | None, bytes]]:
                 parts.append(chunk)
                 if sum(map(len, parts)) > INVENTORY_BYTES:
                     return
+            from ztflow.place.inventory.files import without_logs
+
             text = without_logs(b"".join(parts).decode("utf-8", errors="replace"))
             yield path, Path(path).stat().st_mtime_ns // 1000, text.encode()
 

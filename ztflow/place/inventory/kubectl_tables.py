@@ -6,7 +6,6 @@ by the strongest means that fits (`table_cells`). Cost: linear, about 5 µs a ro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from ztflow.model.vocabulary import Direction
@@ -34,11 +33,12 @@ from ztflow.place.inventory.table_cells import (
     row_alone,
 )
 from ztflow.place.names import ZONE_LABELS
+from ztflow.text.patterns import lazy_pattern
 
-_ANSI = re.compile(r"\x1b\[[0-9;?]{0,64}[A-Za-z]|\x1b\][^\x07]{0,256}\x07")
-_PS1_NAMESPACE = re.compile(r"\(⎈\|[^|:()]*:([a-z0-9-]+)\)")
-_OPTION_NAMESPACE = re.compile(r"(?:\s-n[ =]?|\s--namespace[ =])([a-z0-9][a-z0-9-]*)(?=\s|$)")
-_COMMAND = re.compile(r"(?:^|\s)(?:kubectl|oc|k|kg\w*|istioctl|k3s|microk8s|minikube)\s")
+_ANSI = lazy_pattern(r"\x1b\[[0-9;?]{0,64}[A-Za-z]|\x1b\][^\x07]{0,256}\x07")
+_PS1_NAMESPACE = lazy_pattern(r"\(⎈\|[^|:()]*:([a-z0-9-]+)\)")
+_OPTION_NAMESPACE = lazy_pattern(r"(?:\s-n[ =]?|\s--namespace[ =])([a-z0-9][a-z0-9-]*)(?=\s|$)")
+_COMMAND = lazy_pattern(r"(?:^|\s)(?:kubectl|oc|k|kg\w*|istioctl|k3s|microk8s|minikube)\s")
 _LONGEST = 8192
 """Characters of a line whose shape is looked at: more than any row of a table has, little enough for any pattern."""
 _PHASE = {
@@ -49,7 +49,7 @@ _PHASE = {
 }  # fmt: skip
 """What the STATUS column says about the phase; anything else there (`CrashLoopBackOff`) is a live pod's."""
 
-_MAP_IP = re.compile(r"\bip:([0-9a-fA-F.:]{2,45})")
+_MAP_IP = lazy_pattern(r"\bip:([0-9a-fA-F.:]{2,45})")
 """An address in a custom column of `.status.podIPs`: `[map[ip:10.244.1.5] map[ip:fd00::5]]`."""
 
 _MORE = frozenset({"host_network", "labels", "host_ip", "service_account", "zone", "region"})

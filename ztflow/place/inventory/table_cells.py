@@ -10,8 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ztflow.text.patterns import lazy_pattern
+
 _NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
-DNS_NAME = re.compile(_NAME)
+DNS_NAME = lazy_pattern(_NAME)
 _IP_CHARS = r"[0-9a-fA-F.:]+"
 _LEFT_OUT = r"[-a-z0-9.]{0,253}(?:\.\.\.|…)[-a-z0-9.]{0,253}"
 """A name of which somebody left out a part, or all."""
@@ -52,26 +54,26 @@ _USED = frozenset({
 })  # fmt: skip
 """Roles whose cells become facts."""
 
-_POD_ROW = re.compile(
+_POD_ROW = lazy_pattern(
     rf"\s*(?:(?P<namespace>{_NAME})\s+)?(?:pods?/)?(?P<name>{_NAME})\s+(?P<ready>\d+/\d+)\s+(?P<status>\S.*?)\s+"
     rf"(?P<restarts>\d+(?:\s+\([^()]*\))?)\s+(?P<age>\S+)\s+(?P<ip>{_IP_CHARS}|<[^<>]+>)\s+"
     rf"(?P<node>{_NAME}|<[^<>]+>|{_LEFT_OUT})(?=\s|$)(?P<rest>.*)"
 )
 """A pod row by itself: READY anchors it, status and age may be translated."""
 
-_NODE_ROW = re.compile(
+_NODE_ROW = lazy_pattern(
     rf"\s*(?:nodes?/)?(?P<name>{_NAME})\s+[^\s=:\"][^=:\"]*?\s(?P<version>v\d+\.\d+\.\d+\S*)(?=\s|$)"
     rf"(?:\s+(?P<internal_ip>{_IP_CHARS}|<[^<>]+>)(?=\s|$)\s+(?P<external_ip>{_IP_CHARS}|<[^<>]+>)(?=\s|$))?(?P<rest>.*)"
 )
 """A node row by itself: the kubelet's version anchors it."""
 
-_WORKLOAD_ROW = re.compile(
+_WORKLOAD_ROW = lazy_pattern(
     rf"\s*(?P<namespace>{_NAME})\s+(?P<name>\S+)\s+(?P<ip>{_IP_CHARS}(?:,{_IP_CHARS})*)\s+"
     rf"(?:(?P<node>{_NAME}|{_LEFT_OUT})\s+)?(?P<waypoint>None|NA|{_NAME})\s+(?P<protocol>HBONE|TCP)\s*"
 )
 """An istioctl workload row by itself: the protocol ends it."""
 
-_RESTARTS = re.compile(r"(\d+)\s+\((\S+ ago)\)")
+_RESTARTS = lazy_pattern(r"(\d+)\s+\((\S+ ago)\)")
 
 
 class Column(NamedTuple):

@@ -28,10 +28,11 @@ from ztflow.place.inventory.facts import (
 )
 from ztflow.place.inventory.kubernetes_objects import items, mapping, text
 from ztflow.place.names import port_of
+from ztflow.text.patterns import lazy_pattern
 
 _KIND = "ztunnel dump"
 _STORES = ("workloads", "by_addr", "byAddr", "by_uid", "byUid", "by_hostname", "byHostname", "addresses")
-_ZTUNNEL_IN_NAME = re.compile(r"(?:^|[^a-z0-9-])((?:[a-z0-9-]*-)?ztunnel(?:-[a-z0-9-]+)?-[a-z0-9]{5})(?![a-z0-9-])")
+_ZTUNNEL_IN_NAME = lazy_pattern(r"(?:^|[^a-z0-9-])((?:[a-z0-9-]*-)?ztunnel(?:-[a-z0-9-]+)?-[a-z0-9]{5})(?![a-z0-9-])")
 _TYPES = {
     "deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet", "job": "Job",
     "cronjob": "CronJob", "replicaset": "ReplicaSet", "pod": "Pod",

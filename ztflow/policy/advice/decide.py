@@ -10,7 +10,6 @@ Every connection is in the rules of a draft, in `refused`, or was not asked for:
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from ztflow.policy.advice.judge import MOST_LOST, TUNNEL_PORT, Asked, Judge, pri
 from ztflow.policy.advice.reasons import EXPLANATIONS, Reason
 from ztflow.policy.advice.seen import End, Kind, Seen, Tally, total
 from ztflow.policy.advice.selectors import Labels, Selectors
+from ztflow.text.patterns import lazy_pattern
 
-_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_WORKLOAD = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,178}[a-z0-9])?")
+_NAMESPACE = lazy_pattern(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_WORKLOAD = lazy_pattern(r"[a-z0-9](?:[a-z0-9.-]{0,178}[a-z0-9])?")
 """Short enough that a file can be called `namespace.workload.yaml`."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,11 +11,12 @@ from ztflow.place import Inventory
 from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End, Kind, Seen
 from ztflow.policy.advice.selectors import Selectors
+from ztflow.text.patterns import lazy_pattern
 
 MOST_LOST = 0.1
 """Most connections to a destination that may have lost a half, or whose destination may be unknown, as a share."""
 
-PRINCIPAL = re.compile(
+PRINCIPAL = lazy_pattern(
     r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?/ns/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)/sa/"
     r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)"
 )

@@ -7,7 +7,6 @@ draft nobody has touched from one that was edited.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +14,9 @@ import yaml
 
 from ztflow.policy.advice.documents import Document, Path, Remarks
 from ztflow.text.escapes import visible
+from ztflow.text.patterns import lazy_pattern
 
-_MARK = re.compile(r"# Draft by ztflow advise, never applied by it\. sha256:([0-9a-f]{64})\n")
+_MARK = lazy_pattern(r"# Draft by ztflow advise, never applied by it\. sha256:([0-9a-f]{64})\n")
 _WIDEST = 1 << 20
 """Characters before PyYAML folds a text: never."""
 

@@ -18,21 +18,22 @@ from ztflow.place import Inventory
 from ztflow.place.register import Register
 from ztflow.policy.advice.reasons import Reason
 from ztflow.policy.advice.seen import End
+from ztflow.text.patterns import lazy_pattern
 
 Labels: TypeAlias = dict[str, str]
 
-_PASSING_KEY = re.compile(
+_PASSING_KEY = lazy_pattern(
     r"(?:^|[-_.])(?:version|revision|rev|hash|commit|sha|uid|generation|index|chart|build|timestamp|date|tag|release-time"
     r"|pod-name|job-name|completion-index|heritage|managed-by|restarted-?at)(?:$|[-_.])",
     re.IGNORECASE,
 )
-_PASSING_PREFIX = re.compile(
+_PASSING_PREFIX = lazy_pattern(
     r"(?:[\w.-]*\.)?istio\.io|topology\.kubernetes\.io|statefulset\.kubernetes\.io|batch\.kubernetes\.io"
     r"|apps\.kubernetes\.io|helm\.sh"
 )
-_PASSING_VALUE = re.compile(r"v?\d+(?:\.\d+)+(?:[-_+.].*)?|v\d+(?:(?:alpha|beta)\d+)?|[0-9a-f]{7,64}|\d{8,}")
-_KEY = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_PASSING_VALUE = lazy_pattern(r"v?\d+(?:\.\d+)+(?:[-_+.].*)?|v\d+(?:(?:alpha|beta)\d+)?|[0-9a-f]{7,64}|\d{8,}")
+_KEY = lazy_pattern(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_VALUE = lazy_pattern(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 _NAMING = (
     ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"),
@@ -43,7 +44,7 @@ _NAMING = (
 
 _GATEWAY = {"gateway.networking.k8s.io/gateway-name", "gateway.istio.io/managed", "istio.io/gateway-name"}
 """Labels of pods istiod makes for a Gateway, a waypoint's too."""
-_GATEWAY_CHART = re.compile(r"(?:ingress|egress|eastwest)gateway")
+_GATEWAY_CHART = lazy_pattern(r"(?:ingress|egress|eastwest)gateway")
 """`istio: ingressgateway`, as the gateway chart and istioctl label their pods."""
 
 

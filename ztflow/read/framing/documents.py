@@ -14,17 +14,18 @@ from typing import Any, NamedTuple, TypeAlias
 from ztflow.read.framing.wrecks import PlainLine, Wreck, Wreckage, indent_of, row_start
 from ztflow.read.limits import DOCUMENT_CHARS, DOCUMENT_PIECE_CHARS
 from ztflow.read.unwrap.json_text import decoded
+from ztflow.text.patterns import lazy_pattern
 
-_SYMBOL = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|"|[^"{}\[\]]+')
-_BETWEEN = re.compile(r"[\s,:0-9eEtrufalsn.+-]*\Z")
+_SYMBOL = lazy_pattern(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|"|[^"{}\[\]]+')
+_BETWEEN = lazy_pattern(r"[\s,:0-9eEtrufalsn.+-]*\Z")
 """What may be outside strings: blanks, separators, numbers, `true`, `false`, `null`."""
 
 _CLOSER = {"{": "}", "[": "]"}
 _BEFORE_A_VALUE = {"{": ":", "[": "[,"}
 """What may be before an object or array, by what it is in."""
 
-_FIRST_KEY = re.compile(r'\{\s*"([^"\\]*)"\s*:')
-_NEXT = re.compile(r"\}\s*,?\s*(?=\{\s*\")")
+_FIRST_KEY = lazy_pattern(r'\{\s*"([^"\\]*)"\s*:')
+_NEXT = lazy_pattern(r"\}\s*,?\s*(?=\{\s*\")")
 """Where the next object of a row may begin."""
 
 _DEEPER = 8

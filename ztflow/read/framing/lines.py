@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import re
 from typing import NamedTuple
 
 from ztflow.read.limits import DOCUMENT_CHARS, LINE_BYTES, LINE_KEPT_CHARS
+from ztflow.text.patterns import lazy_pattern
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _SNIFF = 4
@@ -33,7 +33,7 @@ _NONE: frozenset[int] = frozenset()
 _NO_LINES = Lines([], _NONE, _NONE)
 
 
-_LONE_BYTES = re.compile("[\ud800-\udfff]")
+_LONE_BYTES = lazy_pattern("[\ud800-\udfff]")
 
 
 def is_damaged(text: str) -> bool:

@@ -6,10 +6,10 @@ taken off only where what they stand before begins like a record, and then from 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
+from ztflow.text.patterns import lazy_pattern
 
 BORDER = "│┃║▏▎▍▌▕▐┆┊╎┇┋"
 """Vertical lines that screens are divided with. A plain `|` is one only when it stands at both ends."""
@@ -17,9 +17,9 @@ BORDER = "│┃║▏▎▍▌▕▐┆┊╎┇┋"
 MARKS = frozenset(f"{BORDER}>|#/-;%*!<+: \t")
 """What a line with a margin at its left begins with."""
 
-_LEFT = re.compile(rf"[ \t]{{0,16}}(?:(?:>|\||[{BORDER}]|\#{{1,6}}|//+|--|;+|%+|\*|!|<|\+|:)[ \t]?){{1,12}}")
+_LEFT = lazy_pattern(rf"[ \t]{{0,16}}(?:(?:>|\||[{BORDER}]|\#{{1,6}}|//+|--|;+|%+|\*|!|<|\+|:)[ \t]?){{1,12}}")
 _LEVELS = "|".join(LOG_LEVELS)
-_BEGINS = re.compile(
+_BEGINS = lazy_pattern(
     rf"[ \t]*(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z[ \t]+(?i:{_LEVELS})(?=[ \t]|\Z)"
     rf"|(?i:{_LEVELS})[ \t]+{ACCESS_SCOPE}:?[ \t]|\{{(?:\s*\"|\s*\Z))"
 )

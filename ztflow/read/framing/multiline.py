@@ -16,18 +16,19 @@ from ztflow.model.schema import FIELD_BY_KEY, LOG_LEVELS
 from ztflow.model.vocabulary import Message
 from ztflow.read.framing.margins import begins_record
 from ztflow.read.limits import BLOCK_LINES, JOIN_CHARS, JOIN_LINES, STREAMS
+from ztflow.text.patterns import lazy_pattern
 
 _KEYS = "|".join(re.escape(key) for key in FIELD_BY_KEY)
-_KEY_START = re.compile(rf"(?:{_KEYS})\s*=")
-_OPEN_QUOTE = re.compile(r'(?<![A-Za-z_.])([A-Za-z_.]++)\s*+=\s*+"(?:[^"\\]|\\.)*+$')
+_KEY_START = lazy_pattern(rf"(?:{_KEYS})\s*=")
+_OPEN_QUOTE = lazy_pattern(r'(?<![A-Za-z_.])([A-Za-z_.]++)\s*+=\s*+"(?:[^"\\]|\\.)*+$')
 _HEAD_WORDS = ("access", "connection", *(word.value for word in Message), *LOG_LEVELS)
 _HEADS = tuple(f"{level} access connection {what} src.addr=" for level in LOG_LEVELS for what in Message)
-_TIMES = re.compile(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
-_CLOSED_DURATION = re.compile(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
-_ERROR_LEVEL = re.compile(r"(?:^|\s)error\s+access\s+connection\s")
-_ERROR_FIELD = re.compile(r"\serror\s*=")
-_ENDED = re.compile(r"duration\s*=|connection\s*failed")
-_SAID = re.compile(rf"connection\s*(?:{'|'.join(Message)})")
+_TIMES = lazy_pattern(r"\s*(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d\.\d{6}Z(?:\s+|$)")
+_CLOSED_DURATION = lazy_pattern(r'\sduration\s*=\s*"?\d+ms(?:"|\s|$)')
+_ERROR_LEVEL = lazy_pattern(r"(?:^|\s)error\s+access\s+connection\s")
+_ERROR_FIELD = lazy_pattern(r"\serror\s*=")
+_ENDED = lazy_pattern(r"duration\s*=|connection\s*failed")
+_SAID = lazy_pattern(rf"connection\s*(?:{'|'.join(Message)})")
 _MIN_WIDTH = 20
 _TAB_WIDTH = 8
 
@@ -172,8 +173,8 @@ def _between_head_words(text: str, begin: str) -> bool:
 
 STARTS = "running with config: "
 
-_YAML = re.compile(r"\s*(?:- |[A-Za-z_][\w.-]*\s*:(?:\s|$)|['\"\[\]{}]|[|>]?\s*$)|\s+\S|proxy_args|\.\.\.")
-_NODE = re.compile(r"^\s*(?:localNode|local_node):", re.MULTILINE)
+_YAML = lazy_pattern(r"\s*(?:- |[A-Za-z_][\w.-]*\s*:(?:\s|$)|['\"\[\]{}]|[|>]?\s*$)|\s+\S|proxy_args|\.\.\.")
+_NODE = lazy_pattern(r"^\s*(?:localNode|local_node):", re.MULTILINE)
 
 
 class _Block:

@@ -15,6 +15,7 @@ from ztflow.parse.near import corrected, near_keys
 from ztflow.read.framing.margins import margin_of, without_border
 from ztflow.read.framing.multiline import WrappedRecord
 from ztflow.read.limits import JOIN_CHARS, JOIN_LINES
+from ztflow.text.patterns import lazy_pattern
 
 _TYPOGRAPHY = str.maketrans({
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u00ab": '"', "\u00bb": '"', "\uff02": '"',
@@ -25,11 +26,11 @@ _TYPOGRAPHY = str.maketrans({
 })  # fmt: skip
 """What word processors, wikis and chats make of quotes, blanks and hyphens."""
 
-_MARKDOWN = re.compile(r"\\([_*\[\]`<>#.=-])")
-_CELL = re.compile(r'((?:[^"]|"")*)"(?:,|$)')
-_BARE_TIME = re.compile(rf"^\s*\d\d:\d\d:\d\d\.\d{{6}}Z\s+(?=(?:{'|'.join(LogLevel)})\b)")
+_MARKDOWN = lazy_pattern(r"\\([_*\[\]`<>#.=-])")
+_CELL = lazy_pattern(r'((?:[^"]|"")*)"(?:,|$)')
+_BARE_TIME = lazy_pattern(rf"^\s*\d\d:\d\d:\d\d\.\d{{6}}Z\s+(?=(?:{'|'.join(LogLevel)})\b)")
 _RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
-_KUBELET_TIME = re.compile(
+_KUBELET_TIME = lazy_pattern(
     rf"(?<=.){_RFC3339} (?![ \t]*(?i:{'|'.join(LogLevel)})\b)(?:std(?:out|err) [FP] )?|(?<=.)std(?:out|err) [FP] ",
     re.DOTALL,
 )
@@ -42,18 +43,18 @@ _VIEWERS_TIMES = (
     rf"\d\d/[A-Z][a-z]{{2}}/\d{{4}}:{_CLOCK} [+-]\d{{4}}",
     r"\d{10}(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?",
 )
-_TIME_AT_END = re.compile(
+_TIME_AT_END = lazy_pattern(
     rf"""(?<=[\w"')\].])(?:[\s,;|]+["'])?[\s,;|]*[\[(<]?(?:{"|".join(_VIEWERS_TIMES)})[\])"'>]?\s*\Z"""
 )
 """A time that a viewer put behind the line: RFC 3339, with a blank for the `T`, Kibana's, a web server's, Unix time."""
 
-_TOUCHING = re.compile(rf'(?<=\S)(?<!=")(?=(?:{KNOWN_KEYS})=)')
-_SOME_KEY = re.compile(r"(?<=[ \t])([A-Za-z_][\w.]*)(?=[ \t]*=)")
-_SPELLED_TAB = re.compile(r"\\t|\\u0009")
-_MARKS = re.compile(r"^(?:\s*(?:[>#|*`$+<;%!-]+|//+|[│┃║▏▌┆┊╎]|\d+[.:|]?)\s+)+(?=\S)")
+_TOUCHING = lazy_pattern(rf'(?<=\S)(?<!=")(?=(?:{KNOWN_KEYS})=)')
+_SOME_KEY = lazy_pattern(r"(?<=[ \t])([A-Za-z_][\w.]*)(?=[ \t]*=)")
+_SPELLED_TAB = lazy_pattern(r"\\t|\\u0009")
+_MARKS = lazy_pattern(r"^(?:\s*(?:[>#|*`$+<;%!-]+|//+|[│┃║▏▌┆┊╎]|\d+[.:|]?)\s+)+(?=\S)")
 _ENDED = f"{Message.COMPLETE}|{Message.FAILED}"
-_HALLMARK = re.compile(rf"connection\s+(?:{_ENDED})\b.*(?:src|dst)\.addr", re.DOTALL)
-_ESCAPED = re.compile(rf"connection (?:{_ENDED})\\+(?:t|u0009)(?:src|dst)\.addr=")
+_HALLMARK = lazy_pattern(rf"connection\s+(?:{_ENDED})\b.*(?:src|dst)\.addr", re.DOTALL)
+_ESCAPED = lazy_pattern(rf"connection (?:{_ENDED})\\+(?:t|u0009)(?:src|dst)\.addr=")
 
 
 def is_access_like(text: str) -> bool:

@@ -6,7 +6,6 @@ holds all of them, up to where the object ends or something else begins.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -16,22 +15,23 @@ from ztflow.model.schema import ACCESS_SCOPE, FIELD_BY_KEY, MESSAGE_TEXT
 from ztflow.read.framing.margins import begins_record
 from ztflow.read.limits import JOIN_CHARS, JOIN_LINES
 from ztflow.read.unwrap.json_text import decoded
+from ztflow.text.patterns import lazy_pattern
 
 _KEYS = "|".join(f"{outer}[._]{inner}" for outer, _, inner in (key.partition(".") for key in FIELD_BY_KEY) if inner)
-_SCOPE = re.compile(rf'"(?:scope|target)"\s*:\s*"{ACCESS_SCOPE}"')
-_MESSAGE = re.compile(rf'"message"\s*:\s*"(?:{"|".join(MESSAGE_TEXT.values())})"')
-_HEAD = re.compile(f"{_SCOPE.pattern}|{_MESSAGE.pattern}")
-_KEY = re.compile(rf'"({_KEYS}|direction|bytes_sent|bytes_recv|duration|error)"\s*:')
-_ADDRESS = re.compile(r'"((?:src|dst)[._]addr)"\s*:')
-_OWN_KEY = re.compile(rf'\s*"(?:{_KEYS}|bytes_sent|bytes_recv)"\s*:')
-_PIECE = re.compile(
+_SCOPE = lazy_pattern(rf'"(?:scope|target)"\s*:\s*"{ACCESS_SCOPE}"')
+_MESSAGE = lazy_pattern(rf'"message"\s*:\s*"(?:{"|".join(MESSAGE_TEXT.values())})"')
+_HEAD = lazy_pattern(f"{_SCOPE.pattern}|{_MESSAGE.pattern}")
+_KEY = lazy_pattern(rf'"({_KEYS}|direction|bytes_sent|bytes_recv|duration|error)"\s*:')
+_ADDRESS = lazy_pattern(r'"((?:src|dst)[._]addr)"\s*:')
+_OWN_KEY = lazy_pattern(rf'\s*"(?:{_KEYS}|bytes_sent|bytes_recv)"\s*:')
+_PIECE = lazy_pattern(
     r'\s*(?:"(?!\d{4}-\d\d-\d\d)|[\w.]{1,40}"\s*:|\S{1,3}"|[\]},]+\s*[\]},]*\s*\Z|\.{2,}|\u2026|//|-?\d[\d.]*,?\s*\Z'
     r"|(?:true|false|null),?\s*\Z)"
 )
 
 
 _MIN_WIDTH = 20
-_SOME_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z[ \t]")
+_SOME_TIME = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z[ \t]")
 
 
 class PlainLine(NamedTuple):
@@ -85,8 +85,8 @@ def is_orphan(text: str) -> bool:
     return _OWN_KEY.match(text) is not None or (text[:1].isspace() and _HEAD.match(text.lstrip()) is not None)
 
 
-_DATE = re.compile(r'^\W{0,3}\d{4}-\d\d-\d\d[T ][^"\s]*[ \t]|^\w{3} +\d')
-_LATER = re.compile(r'(?<=[{},])[\s,]*(?=\{\s*"(?:level|timestamp)"\s*:)')
+_DATE = lazy_pattern(r'^\W{0,3}\d{4}-\d\d-\d\d[T ][^"\s]*[ \t]|^\w{3} +\d')
+_LATER = lazy_pattern(r'(?<=[{},])[\s,]*(?=\{\s*"(?:level|timestamp)"\s*:)')
 
 
 def row_start(text: str) -> int | None:

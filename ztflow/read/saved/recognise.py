@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -113,3 +113,19 @@ def first_is_flow(path: str) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(fields, dict) and own_row(fields) == "flows"
+
+
+def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, as far as they are needed to tell a table (the first line), and all bytes again."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if b"\n" in first or len(first) >= TABLE_HEAD or first.startswith((*PARQUET, FEATHER)):
+            break
+
+    def again() -> Iterator[bytes]:
+        if first:
+            yield first
+        yield from chunks
+
+    return first, again()

@@ -21,7 +21,7 @@ from ztflow.columns.dtypes import IntArray
 from ztflow.errors import Reason, SourceError
 from ztflow.model.table import TABLE_KEY
 from ztflow.read.saved.columns import plain
-from ztflow.read.saved.recognise import DECLARED, FEATHER, PARQUET, TABLE_HEAD, Kind, csv_header, kind_of, missing
+from ztflow.read.saved.recognise import DECLARED, FEATHER, PARQUET, Kind, csv_header, kind_of, missing
 from ztflow.read.saved.rows import Ledger
 from ztflow.read.sources.archives import ChunkFile
 
@@ -34,22 +34,6 @@ _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 Piece: TypeAlias = tuple[Kind, pa.Table]
 """Rows of ours, and which table they belong to."""
-
-
-def beginning(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes, as far as they are needed to tell a table (the first line), and all bytes again."""
-    first = b""
-    for chunk in chunks:
-        first += chunk
-        if b"\n" in first or len(first) >= TABLE_HEAD or first.startswith((*PARQUET, FEATHER)):
-            break
-
-    def again() -> Iterator[bytes]:
-        if first:
-            yield first
-        yield from chunks
-
-    return first, again()
 
 
 def read_table(head: bytes, chunks: Iterator[bytes], ledger: Ledger, path: str | None = None) -> Iterator[Piece]:

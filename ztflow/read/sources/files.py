@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from ztflow.errors import SourceError
 from ztflow.read.saved.recognise import first_is_flow
@@ -30,11 +30,12 @@ from ztflow.read.sources.folders import (
     no_file,
     unreadable,
 )
-from ztflow.read.sources.loki import SCHEMES, pages, parse_loki
-from ztflow.read.sources.loki_query import LokiQuery
 from ztflow.read.sources.naming import KIND_FILES, origin_of_path
 from ztflow.read.sources.pipes import PipeReader, open_pipe
 from ztflow.text.nearest import nearest
+
+if TYPE_CHECKING:
+    from ztflow.read.sources.loki_query import LokiQuery
 
 Input: TypeAlias = "str | Path | BinaryIO | Found"
 """A path, a glob, a directory, `-` for stdin, an open binary file, or one input that was found already."""
@@ -51,7 +52,12 @@ WRITER_PATIENCE = 3.0
 
 def is_loki(name: str) -> bool:
     """Whether an input's name is a Loki address."""
-    return name.partition("://")[0].lower() in SCHEMES and "://" in name
+    scheme, mark, _ = name.partition("://")
+    if not mark:
+        return False
+    from ztflow.read.sources.loki import SCHEMES
+
+    return scheme.lower() in SCHEMES
 
 
 @dataclass(slots=True)
@@ -114,6 +120,8 @@ def _find(one: Input, skipped: Skipped, fail: Callable[[SourceError], None]) -> 
         return [Found(name if isinstance(name, str) else "-", stream=one)]
     name = str(one)
     if is_loki(name):
+        from ztflow.read.sources.loki import parse_loki
+
         query = parse_loki(name)
         return [Found(query.name, query=query)]
     if name == "-":
@@ -220,6 +228,8 @@ def open_found(
         SourceError: It cannot be opened; while reading: it breaks off or is damaged.
     """
     if found.query is not None:
+        from ztflow.read.sources.loki import pages
+
         yield Stream(found.name, pages(found.query))
         return
     opener = Opener(wanted, _raised if fail is None else fail, Budget())

@@ -17,22 +17,23 @@ from pathlib import Path
 from ztflow.errors import SourceError
 from ztflow.model.provenance import NOBODY
 from ztflow.read.sources.naming import POD_NAME, origin_of_path
+from ztflow.text.patterns import lazy_pattern
 
 _PACKED = r"(?:\.(?:gz|bz2|xz|zst|zstd|lz4))?"
-_LOG = re.compile(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|^logs\.txt(?:\.|$)", re.IGNORECASE)
-_TEXT = re.compile(rf"^[^.]+\.(?:txt|out){_PACKED}$", re.IGNORECASE)
-_MAYBE = re.compile(r"\.(?:txt|json|csv|tsv|parquet|pq|out|gz|bz2|xz|zst|zstd|lz4)(?:\.|$)|^[^.]+$", re.IGNORECASE)
-_ARCHIVE = re.compile(rf"\.(?:tar{_PACKED}|t[gbx]z|tbz2|tzst|zip)$", re.IGNORECASE)
-_NO_LOG = re.compile(r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|sock|pid|lock)$", re.IGNORECASE)
+_LOG = lazy_pattern(r"\.(?:log|jsonl|ndjson)(?:[.~-]|$)|^logs\.txt(?:\.|$)", re.IGNORECASE)
+_TEXT = lazy_pattern(rf"^[^.]+\.(?:txt|out){_PACKED}$", re.IGNORECASE)
+_MAYBE = lazy_pattern(r"\.(?:txt|json|csv|tsv|parquet|pq|out|gz|bz2|xz|zst|zstd|lz4)(?:\.|$)|^[^.]+$", re.IGNORECASE)
+_ARCHIVE = lazy_pattern(rf"\.(?:tar{_PACKED}|t[gbx]z|tbz2|tzst|zip)$", re.IGNORECASE)
+_NO_LOG = lazy_pattern(r"\.(?:tmp|ya?ml|md|html?|py|sh|pdf|png|jpe?g|pem|crt|key|pb|sock|pid|lock)$", re.IGNORECASE)
 
 _LISTS = frozenset({
     "pods", "pod", "nodes", "node", "workloads", "workload", "endpointslices", "endpointslice", "inventory",
 })  # fmt: skip
-_LIST = re.compile(rf"([^.]*)(?:\.(?:txt|out|wide|json|ya?ml|csv|tsv)){{0,2}}{_PACKED}", re.IGNORECASE)
-_OBJECT = re.compile(
+_LIST = lazy_pattern(rf"([^.]*)(?:\.(?:txt|out|wide|json|ya?ml|csv|tsv)){{0,2}}{_PACKED}", re.IGNORECASE)
+_OBJECT = lazy_pattern(
     rf"(?:^|/)(?:core/(?:pods|nodes)|pods/[^/]+|discovery\.k8s\.io/endpointslices)/[^/]+\.(?:ya?ml|json){_PACKED}$"
 )
-_DUMP = re.compile(rf"ztunnel[^/]*\.json{_PACKED}$|ztunnel[^/]*/(?:ztunnel_)?config_dump[^/]*$", re.IGNORECASE)
+_DUMP = lazy_pattern(rf"ztunnel[^/]*\.json{_PACKED}$|ztunnel[^/]*/(?:ztunnel_)?config_dump[^/]*$", re.IGNORECASE)
 
 
 def is_log_name(path: str) -> bool:

@@ -34,6 +34,7 @@ from ztflow.read.limits import DOCUMENT_CHARS
 from ztflow.read.sources.http_answer import TooBigError, unpacked
 from ztflow.read.sources.http_connection import connections
 from ztflow.read.sources.http_server import CA_CERT, CLIENT_CERT, CLIENT_KEY, Server
+from ztflow.text.patterns import lazy_pattern
 
 CONNECT = 10.0
 """Seconds until a connection stands."""
@@ -57,7 +58,7 @@ _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _REFUSAL_BYTES = 1 << 16
-TOO_BIG = re.compile(r"message larger than max|response (?:is )?too large", re.IGNORECASE)
+TOO_BIG = lazy_pattern(r"message larger than max|response (?:is )?too large", re.IGNORECASE)
 
 
 class RefusalError(SourceError):

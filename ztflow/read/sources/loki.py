@@ -12,7 +12,6 @@ Source: grafana/loki `docs/sources/reference/loki-http-api.md`; environment vari
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -26,6 +25,7 @@ from ztflow.errors import SourceError
 from ztflow.read.sources.http_server import credentials, settings_of
 from ztflow.read.sources.loki_answer import Seen, Streams
 from ztflow.read.sources.loki_query import LIMIT, LokiQuery
+from ztflow.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from ztflow.read.sources.loki_http import Client
@@ -38,14 +38,14 @@ LATE = 10_000_000_000
 
 SCHEMES = {"loki": "http", "loki+http": "http", "loki+https": "https", "lokis": "https"}
 _PORTS = {"http": 3100, "https": 443}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d|w)")
+_DURATION = lazy_pattern(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d|w)")
 _UNITS = {
     "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9,
     "w": 604_800 * 10**9,
 }  # fmt: skip
 _KNOWN = frozenset({"query", "since", "start", "end", "limit", "org", "deadline"})
-_OPTIONS = re.compile(rf"\?(?:{'|'.join(sorted(_KNOWN))})=")
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d)?")
+_OPTIONS = lazy_pattern(rf"\?(?:{'|'.join(sorted(_KNOWN))})=")
+_RFC3339 = lazy_pattern(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -10,9 +10,10 @@ from ztflow.read.sources.http_answer import TooBigError, data_of
 from ztflow.read.sources.http_client import TOO_BIG, HttpClient, RefusalError
 from ztflow.read.sources.loki_answer import Page, page_of
 from ztflow.read.sources.loki_query import LokiQuery
+from ztflow.text.patterns import lazy_pattern
 
 _API = "/loki/api/v1"
-_LIMIT = re.compile(r"max[ _]entries.{0,200}?\((\d{1,18}) > (\d{1,18})\)", re.DOTALL | re.IGNORECASE)
+_LIMIT = lazy_pattern(r"max[ _]entries.{0,200}?\((\d{1,18}) > (\d{1,18})\)", re.DOTALL | re.IGNORECASE)
 
 
 class Client(HttpClient):

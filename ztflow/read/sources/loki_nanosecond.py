@@ -16,6 +16,7 @@ import orjson
 from ztflow.errors import SourceError
 from ztflow.read.sources.loki_answer import Entry, Page, shown_time
 from ztflow.read.sources.loki_http import Client
+from ztflow.text.patterns import lazy_pattern
 
 _QUESTIONS = 200
 """Questions one nanosecond may cost."""
@@ -23,8 +24,8 @@ _QUESTIONS = 200
 _VALUES = 50
 """Values of a label that are asked for one by one; what differs from entry to entry divides nothing."""
 
-_LABEL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_SELECTOR = re.compile(r"""[^{"`]*+\{(?:[^"`}]++|"(?:[^"\\]++|\\.)*+"|`[^`]*+`)*+(?=\})""", re.DOTALL)
+_LABEL = lazy_pattern(r"[A-Za-z_]\w*", re.ASCII)
+_SELECTOR = lazy_pattern(r"""[^{"`]*+\{(?:[^"`}]++|"(?:[^"\\]++|\\.)*+"|`[^`]*+`)*+(?=\})""", re.DOTALL)
 
 
 def everything_at(client: Client, time: int) -> tuple[list[Page], SourceError | None]:

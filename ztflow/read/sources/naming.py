@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection
 
 from ztflow.model.provenance import NOBODY, Origin
+from ztflow.text.patterns import lazy_pattern
 
 _DRAWN = "[bcdfghjklmnpqrstvwxz2456789]{5}"
 """What Kubernetes draws the ends of names from: no vowels, no 0, 1, 3."""
@@ -24,10 +25,10 @@ _SUFFIX = rf"(?:{_DRAWN}|(?=[a-z]*[0-9])[a-z0-9]{{5}})"
 Five letters that may be a word are none: `ztunnel-debug.log`.
 """
 
-POD_NAME = re.compile(rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])")
+POD_NAME = lazy_pattern(rf"(?<![A-Za-z0-9.-])((?:[a-z0-9]+-)*ztunnel(?:-[a-z0-9]+)*-{_SUFFIX})(?![A-Za-z0-9])")
 """A pod of a ztunnel DaemonSet, also a revisioned or renamed one, wherever it is in a text."""
 
-ends_like_pod = re.compile(rf"[a-z0-9][a-z0-9.-]*-{_DRAWN}").fullmatch
+ends_like_pod = lazy_pattern(rf"[a-z0-9][a-z0-9.-]*-{_DRAWN}").fullmatch
 """Whether a whole name ends in what Kubernetes draws for a pod."""
 
 KIND_FILES = frozenset({
@@ -39,18 +40,18 @@ KIND_FILES = frozenset({
 _LONGEST = 4096
 """Longest path of Linux (PATH_MAX): what is longer is none."""
 
-_PODS = re.compile(r"(?:(?:^|/)([^/]+)/)?pods/([^/_]+)_([^/_]+)_[^/]+/([^/]+)/\d+\.log[^/]*$")
-_PODS_TAG = re.compile(r"pods\.([a-z0-9-]+)_([a-z0-9.-]+)_[0-9a-f-]{32,36}\.([a-z0-9-]+)\.\d+\.log")
-_CONTAINERS = re.compile(r"(?<![a-z0-9.-])([a-z0-9][a-z0-9.-]*+)_([a-z0-9-]+)_([a-z0-9-]+)-[0-9a-f]{64}(?:\.log|$)")
-_ABOVE_CONTAINERS = re.compile(r"(?:^|/)([^/]+)/containers/[^/]+$")
-_DOCKER = re.compile(r"k8s_([a-z0-9-]+)_([a-z0-9.-]+)_([a-z0-9-]+)_[0-9a-f-]{32,36}_\d+")
-_INSPECT = re.compile(r"namespaces/([^/]+)/pods/([^/]+)/(?:([^/]+)/\3/logs/)?")
-_PROXIES = re.compile(r"proxies/([^/]+)/([^/]+)/[^/]*\.log[^/]*$")
-_DUMP = re.compile(rf"(?:^|/)([^/]+)/([a-z0-9.-]+-{_SUFFIX})/logs\.txt[^/]*$")
-_KIND_NODE = re.compile(r"[a-z0-9.-]+-(?:control-plane|worker)\d*")
-_K9S = re.compile(r"-\d{13,19}(?=\.|$)")
-_LAST_FOLDER = re.compile(r".*(?:containers|pods)\.", re.DOTALL)
-_ENDS = re.compile(rf"-(?=({_SUFFIX})(?![A-Za-z0-9]))")
+_PODS = lazy_pattern(r"(?:(?:^|/)([^/]+)/)?pods/([^/_]+)_([^/_]+)_[^/]+/([^/]+)/\d+\.log[^/]*$")
+_PODS_TAG = lazy_pattern(r"pods\.([a-z0-9-]+)_([a-z0-9.-]+)_[0-9a-f-]{32,36}\.([a-z0-9-]+)\.\d+\.log")
+_CONTAINERS = lazy_pattern(r"(?<![a-z0-9.-])([a-z0-9][a-z0-9.-]*+)_([a-z0-9-]+)_([a-z0-9-]+)-[0-9a-f]{64}(?:\.log|$)")
+_ABOVE_CONTAINERS = lazy_pattern(r"(?:^|/)([^/]+)/containers/[^/]+$")
+_DOCKER = lazy_pattern(r"k8s_([a-z0-9-]+)_([a-z0-9.-]+)_([a-z0-9-]+)_[0-9a-f-]{32,36}_\d+")
+_INSPECT = lazy_pattern(r"namespaces/([^/]+)/pods/([^/]+)/(?:([^/]+)/\3/logs/)?")
+_PROXIES = lazy_pattern(r"proxies/([^/]+)/([^/]+)/[^/]*\.log[^/]*$")
+_DUMP = lazy_pattern(rf"(?:^|/)([^/]+)/([a-z0-9.-]+-{_SUFFIX})/logs\.txt[^/]*$")
+_KIND_NODE = lazy_pattern(r"[a-z0-9.-]+-(?:control-plane|worker)\d*")
+_K9S = lazy_pattern(r"-\d{13,19}(?=\.|$)")
+_LAST_FOLDER = lazy_pattern(r".*(?:containers|pods)\.", re.DOTALL)
+_ENDS = lazy_pattern(rf"-(?=({_SUFFIX})(?![A-Za-z0-9]))")
 
 
 def origin_of_path(path: str, beside: Collection[str] = ()) -> Origin:

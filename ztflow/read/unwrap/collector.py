@@ -10,19 +10,20 @@ import re
 from ztflow.model.provenance import Origin
 from ztflow.read.unwrap.content import Content, Memory, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_metadata
+from ztflow.text.patterns import lazy_pattern
 
-_RESOURCE = re.compile(r"(?:\d{4}-\d\d-\d\dT\S+\t\w+\t)?ResourceLog #\d+(?: (?P<attributes>.*))?$", re.DOTALL)
-_END = re.compile(r"(?:ScopeLogs?|LogRecord) #\d+")
+_RESOURCE = lazy_pattern(r"(?:\d{4}-\d\d-\d\dT\S+\t\w+\t)?ResourceLog #\d+(?: (?P<attributes>.*))?$", re.DOTALL)
+_END = lazy_pattern(r"(?:ScopeLogs?|LogRecord) #\d+")
 """What follows a resource's attributes: the scope's printing may be turned off."""
 
-_PART = re.compile(r"(?:^|\n)(?:ResourceLog #\d|\s*Body: (?:Str|Map|Bytes)\()")
-_ATTRIBUTE = re.compile(r"\s+-> ([\w./-]+): \w+\((.*)\)$", re.DOTALL)
-_BODY = re.compile(r"\s*Body: (?:Str|Map|Bytes)\((.*)\)$", re.DOTALL)
-_PAIR = re.compile(r"(?<!\S)([A-Za-z_][\w./-]*+)=((?:(?! [A-Za-z_][\w./-]*+=).)*+)(?: |$)", re.DOTALL)
-_KNOWN = re.compile(r" (?:log\.(?:file\.[a-z_]++|iostream)|logtag|k8s\.[\w.]++|container\.[\w.]++)=")
+_PART = lazy_pattern(r"(?:^|\n)(?:ResourceLog #\d|\s*Body: (?:Str|Map|Bytes)\()")
+_ATTRIBUTE = lazy_pattern(r"\s+-> ([\w./-]+): \w+\((.*)\)$", re.DOTALL)
+_BODY = lazy_pattern(r"\s*Body: (?:Str|Map|Bytes)\((.*)\)$", re.DOTALL)
+_PAIR = lazy_pattern(r"(?<!\S)([A-Za-z_][\w./-]*+)=((?:(?! [A-Za-z_][\w./-]*+=).)*+)(?: |$)", re.DOTALL)
+_KNOWN = lazy_pattern(r" (?:log\.(?:file\.[a-z_]++|iostream)|logtag|k8s\.[\w.]++|container\.[\w.]++)=")
 """Attributes that the collector's receivers and processors give a log record; ztunnel has no such field."""
 
-_LAST_FIELD = re.compile(r' (?:duration|error)="(?:[^"\\]|\\.)*+"(?= )')
+_LAST_FIELD = lazy_pattern(r' (?:duration|error)="(?:[^"\\]|\\.)*+"(?= )')
 
 
 def debug_dump(text: str, memory: Memory) -> list[Content] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -11,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.model.vocabulary import LogLevel
 from ztflow.read.limits import PREFIXES
+from ztflow.text.patterns import lazy_pattern
 
 RFC3339_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 """RFC 3339 as kubelets, runtimes and shippers print it."""
@@ -21,9 +21,9 @@ HEAD = (
 )
 """How a line of ztunnel begins: its own time (six digits, UTC) and the level."""
 
-find_head = re.compile(HEAD).search
+find_head = lazy_pattern(HEAD).search
 
-cri_head = re.compile(rf"({RFC3339_TIME}) (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)").match
+cri_head = lazy_pattern(rf"({RFC3339_TIME}) (stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)").match
 """The head a runtime puts before each line or part of one: time, output, tag."""
 
 
@@ -134,7 +134,7 @@ class Memory:
 
 T = TypeVar("T")
 
-_CLUSTER = re.compile(r"-[A-Za-z][A-Za-z0-9-]{2,}")
+_CLUSTER = lazy_pattern(r"-[A-Za-z][A-Za-z0-9-]{2,}")
 """A cluster's name has to be a word: node names of one pool share shorter endings and numbers by chance."""
 
 HELD = 1000

@@ -16,23 +16,26 @@ from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.collector import without_attributes
 from ztflow.read.unwrap.content import HEAD, RFC3339_TIME, merged
 from ztflow.read.unwrap.json_text import objects_within
+from ztflow.text.patterns import lazy_pattern
 
 _JSON_HEAD = r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-'
-_HEADS = re.compile(rf"({HEAD})(?P<access>[\t ]+access[\t ]+connection [a-z]+[\t ]+(?:src|dst)\.addr=)?+|{_JSON_HEAD}")
-_LAST_FIELD = re.compile(r'[ \t](?:duration|error)="(?:[^"\\]|\\.)*+"')
-_QUOTE = re.compile(r'\\.|(")', re.DOTALL)
+_HEADS = lazy_pattern(
+    rf"({HEAD})(?P<access>[\t ]+access[\t ]+connection [a-z]+[\t ]+(?:src|dst)\.addr=)?+|{_JSON_HEAD}"
+)
+_LAST_FIELD = lazy_pattern(r'[ \t](?:duration|error)="(?:[^"\\]|\\.)*+"')
+_QUOTE = lazy_pattern(r'\\.|(")', re.DOTALL)
 _STAMP = (
     rf"(?:{RFC3339_TIME}|{RELAYED_TIME}|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?|\d{{10}}(?:\.\d{{1,9}})?)"
 )
-_ENDING = re.compile(
+_ENDING = lazy_pattern(
     rf"[\s|(\[@]*+{_STAMP}[\s|)\]]*$"
     r"|\s*[\u2500-\u259f\u23d0|].*$"  # a frame, and what is in the next pane
     r"|\s*[(\[<{][^\"]*[)\]>}]\s*$"  # a template's names
     r"|[\s\"'`)\]}>,;\\]++$",  # what closes a quotation
     re.DOTALL,
 )
-_NAMED = re.compile(r"(?<![\w.-])([a-z0-9][a-z0-9-]*)/$")
-_LAST_WORDS = re.compile(r"(?:\[[^\[\]]*+\]|(?:(?<=\s)\S++ ){1,3})[ \t:|]*+\Z")
+_NAMED = lazy_pattern(r"(?<![\w.-])([a-z0-9][a-z0-9-]*)/$")
+_LAST_WORDS = lazy_pattern(r"(?:\[[^\[\]]*+\]|(?:(?<=\s)\S++ ){1,3})[ \t:|]*+\Z")
 _LAST_CHARS = 256
 _LONGEST = 4096
 """Longest ending and longest gap between two lines in which names are looked for."""

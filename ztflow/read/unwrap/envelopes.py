@@ -28,6 +28,7 @@ from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.marks import mark_count
 from ztflow.read.unwrap.unwrapper import Unwrapper
 from ztflow.text.escapes import may_have_residue
+from ztflow.text.patterns import lazy_pattern
 
 _HEAD: Final = {
     "level": "info",
@@ -46,12 +47,12 @@ _FIRST, _SECOND = {**_HEAD, **_FIELDS}, {**_HEAD, "level": "error", **_FIELDS, *
 
 _MARK: Final = "\ue000"
 """Stands for the line."""
-_VARYING: Final = re.compile(
+_VARYING: Final = lazy_pattern(
     r"(?P<time>\d{4}-\d\d-\d\dT[0-9:.,+-]*)|\"(?P<clock>\d{10,})\"|(?<=[:,\[ ])-?\d[\d.eE+-]{2,}(?=[,}\] ]|$)"
 )
 """What the kernel takes for the same in all envelopes: times, texts of digits, numbers of three or more characters."""
-_STRING: Final = re.compile(rb'(?:[^"\\]|\\.)*+')
-_DIGIT, _FRACTION = re.compile(r"\d"), re.compile(r"(?<=\.)\d+")
+_STRING: Final = lazy_pattern(rb'(?:[^"\\]|\\.)*+')
+_DIGIT, _FRACTION = lazy_pattern(r"\d"), lazy_pattern(r"(?<=\.)\d+")
 
 
 class _Members(list[tuple[str, Any]]):

@@ -17,20 +17,21 @@ from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, merge
 from ztflow.read.unwrap.logfmt import reads_like_line, unquoted
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.shippers import ztunnel_fields
+from ztflow.text.patterns import lazy_pattern
 
-_RUBY = re.compile(
+_RUBY = lazy_pattern(
     r"(?:\[\d+\] (\S+): \[\[?\d+(?:\.\d+)?(?:, \{[^{}]*\}\])?, "
     r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4} (\S+): )"
     r'(?=\{"[^"]{1,200}"\s?=>)'
 )
-_RUBY_KEY = re.compile(r'[{ ]"([^"\s]{1,200})"\s?=>\s?')
-_TAGGED = re.compile(r"(\S+): \[\[?\d+(?:\.\d+)?(?:, \{[^{}]*\}\])?, (\{.*\})\]$", re.DOTALL)
-_FLUENTD_FILE = re.compile(rf"{RFC3339_TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
-_FLUENTD_STDOUT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
-_CSV_TIME = re.compile(r"\d{9,10}(?:\.\d{1,9})?([,\t ;|])(?=\"|\{\")")
-_LTSV_FIELD = re.compile(r'\t(?="[^"\t]{1,200}":)')
-_LTSV_BARE = re.compile(r"\t(?=(?:time|stream|_p|logtag|log|message|tag|file|path|kubernetes)\:)")
-_STAMP = re.compile(RFC3339_TIME)
+_RUBY_KEY = lazy_pattern(r'[{ ]"([^"\s]{1,200})"\s?=>\s?')
+_TAGGED = lazy_pattern(r"(\S+): \[\[?\d+(?:\.\d+)?(?:, \{[^{}]*\}\])?, (\{.*\})\]$", re.DOTALL)
+_FLUENTD_FILE = lazy_pattern(rf"{RFC3339_TIME}\t(\S+)\t(\{{.*\}})$", re.DOTALL)
+_FLUENTD_STDOUT = lazy_pattern(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4} (\S+): (\{.*\})$", re.DOTALL)
+_CSV_TIME = lazy_pattern(r"\d{9,10}(?:\.\d{1,9})?([,\t ;|])(?=\"|\{\")")
+_LTSV_FIELD = lazy_pattern(r'\t(?="[^"\t]{1,200}":)')
+_LTSV_BARE = lazy_pattern(r"\t(?=(?:time|stream|_p|logtag|log|message|tag|file|path|kubernetes)\:)")
+_STAMP = lazy_pattern(RFC3339_TIME)
 
 _LINE_KEYS = ("log", "message", "msg", "MESSAGE", "line", "body")
 _WRITER_KEYS = frozenset({"pod_name", "namespace_name", "host", "container_name", "pod_node_name"})

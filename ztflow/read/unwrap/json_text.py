@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,15 +10,18 @@ import orjson
 
 from ztflow.read.framing.lines import healed
 from ztflow.read.limits import JOIN_CHARS
+from ztflow.text.patterns import lazy_pattern
 
-starts_json = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"]|(?:null|true|false|-?\d+)\s*,))").match
+starts_json = lazy_pattern(r"\s*(?:\{|\[\s*(?:[\[{\"]|(?:null|true|false|-?\d+)\s*,))").match
 """Whether a text may be a JSON object, or an array that may hold one."""
 
 _TRIES = 16
 _DECODER = json.JSONDecoder(strict=False)
-_OPENS = re.compile(r"\s*(?:\{\s*(?:\"|\Z)|\[\s*(?:[{\[]|\Z))")
-_CONTROL = re.compile(r"[\x00-\x1f]")
-_SURROGATE = re.compile(r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_OPENS = lazy_pattern(r"\s*(?:\{\s*(?:\"|\Z)|\[\s*(?:[{\[]|\Z))")
+_CONTROL = lazy_pattern(r"[\x00-\x1f]")
+_SURROGATE = lazy_pattern(
+    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 """Half a character by its escape, and (kept) whole pairs of them."""
 
 

@@ -11,9 +11,10 @@ import re
 from ztflow.model.schema import FIELD_BY_KEY
 from ztflow.read.unwrap.content import Content, Cut, Memory, cri_head, find_head
 from ztflow.read.unwrap.metadata import origin_of_metadata
+from ztflow.text.patterns import lazy_pattern
 
-_PAIR = re.compile(r'([A-Za-z_@][\w.@/:-]*+)=(?:"((?:[^"\\]|\\.)*+)"|([^\s"]*+))(?=\s|$)\s*', re.ASCII | re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_PAIR = lazy_pattern(r'([A-Za-z_@][\w.@/:-]*+)=(?:"((?:[^"\\]|\\.)*+)"|([^\s"]*+))(?=\s|$)\s*', re.ASCII | re.DOTALL)
+_ESCAPE = lazy_pattern(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _LINE_KEYS = frozenset({"_msg", "msg", "message", "line", "log", "body", "content", "entry", "MESSAGE", "text"})
 

@@ -6,18 +6,18 @@ all of them were proposed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ztflow.model.schema import MESSAGE_TEXT
 from ztflow.model.vocabulary import Message
 from ztflow.read.unwrap.content import cri_head, find_head
+from ztflow.text.patterns import lazy_pattern
 
 _MESSAGES = frozenset(MESSAGE_TEXT[message] for message in (Message.COMPLETE, Message.FAILED))
-_MESSAGE = re.compile("|".join(sorted(_MESSAGES)))
-_ADDRESS = re.compile(r"(?:src|dst)[._]addr")
-_NESTED = re.compile(r'"(?:src|dst)\\*"\s*:\s*\{')
+_MESSAGE = lazy_pattern("|".join(sorted(_MESSAGES)))
+_ADDRESS = lazy_pattern(r"(?:src|dst)[._]addr")
+_NESTED = lazy_pattern(r'"(?:src|dst)\\*"\s*:\s*\{')
 _HIGHLIGHT = "highlight"
 """Elasticsearch's copies of what was searched for, with marks inside, beside the document itself."""
 

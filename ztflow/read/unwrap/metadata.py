@@ -10,6 +10,7 @@ from typing import Any
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.read.sources.naming import origin_of_path
 from ztflow.read.unwrap.content import merged, text_of
+from ztflow.text.patterns import lazy_pattern
 
 _ROLE_BY_ENDING = (
     ("podname", "pod"),
@@ -48,22 +49,22 @@ _OTHERS = frozenset({
 })  # fmt: skip
 """First words of keys that describe somebody else than the writer of the line."""
 
-_NEUTRAL = re.compile(
+_NEUTRAL = lazy_pattern(
     r"^(?:(?:fields|labels|tags|attributes|metadata|resources?|_source|[._]sdata|[a-z0-9_-]++@[0-9]++)\.)+"
 )
 """Containers of keys that say nothing about whom the keys describe."""
 
-_SELECTOR = re.compile(r'([A-Za-z_][\w./-]*)="((?:[^"\\]|\\.)*)"')
-_SEPARATORS = re.compile(r"[^a-z0-9]")
+_SELECTOR = lazy_pattern(r'([A-Za-z_][\w./-]*)="((?:[^"\\]|\\.)*)"')
+_SEPARATORS = lazy_pattern(r"[^a-z0-9]")
 _DEPTH = 5
-_STREAM_NAME = re.compile(r"(.+?)-application\.var\.log\.containers\.(.+)$")
+_STREAM_NAME = lazy_pattern(r"(.+?)-application\.var\.log\.containers\.(.+)$")
 """Container Insights: the node is before the fixed middle; it may hold dashes and dots itself."""
 
 
-_INSTANCE = re.compile(r"([a-z0-9-]+)/([a-z0-9.-]+):([a-z0-9-]+)")
+_INSTANCE = lazy_pattern(r"([a-z0-9-]+)/([a-z0-9.-]+):([a-z0-9-]+)")
 """The label Grafana Alloy gives what it reads from a cluster's API: namespace, pod, container."""
 
-_CONTAINER_NAME = re.compile(r"/?k8s_([^_/]+)_([^_/]+)_([^_/]+)_")
+_CONTAINER_NAME = lazy_pattern(r"/?k8s_([^_/]+)_([^_/]+)_([^_/]+)_")
 """How Docker calls a container of Kubernetes: container, pod, namespace."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -13,9 +12,10 @@ from ztflow.parse import scan
 from ztflow.read.limits import LINE_BYTES, STREAMS
 from ztflow.read.unwrap.content import Content, Cut, cri_head, find_head
 from ztflow.read.unwrap.marks import is_marked
+from ztflow.text.patterns import lazy_pattern
 
-_JSON_HEAD = re.compile(r'\{"(?:level|timestamp|time)":"')
-_BROKEN_HEAD = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]*+(?:Z[\t ]*[a-z]*)?")
+_JSON_HEAD = lazy_pattern(r'\{"(?:level|timestamp|time)":"')
+_BROKEN_HEAD = lazy_pattern(r"\d{4}-\d\d-\d\dT[\d:.]*+(?:Z[\t ]*[a-z]*)?")
 """A part that is cut inside the time or the level of the line it begins."""
 
 _APART = 1.0

@@ -8,7 +8,6 @@ object is not of its kind.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ztflow.model.provenance import NOBODY, Origin
@@ -17,6 +16,7 @@ from ztflow.read.unwrap.json_text import decoded
 from ztflow.read.unwrap.marks import is_marked
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata, origin_of_tags, shared
 from ztflow.read.unwrap.shippers import content
+from ztflow.text.patterns import lazy_pattern
 
 LINE_COLUMNS = (
     "@message", "LogMessage", "LogEntry", "Message", "Content", "message", "log", "line", "Line", "body", "Body",
@@ -27,7 +27,7 @@ LINE_COLUMNS = (
 _GCP_NODE = ("compute.googleapis.com/resource_name", "compute_googleapis_com_resource_name")
 """The label of the node; BigQuery's columns have no dots."""
 
-_LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_LABELS = lazy_pattern(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def loki(value: dict[str, Any]) -> list[Content] | None:

@@ -9,8 +9,6 @@ Sources: RFC 3164, RFC 5424, RFC 6587 (octet counting), rsyslog `tools/syslogd.c
 
 from __future__ import annotations
 
-import re
-
 from ztflow.model.provenance import NOBODY, Origin
 from ztflow.model.schema import ACCESS_SCOPE, LOG_LEVELS
 from ztflow.model.vocabulary import Message
@@ -19,6 +17,7 @@ from ztflow.read.sources.naming import POD_NAME
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Cut, Memory, cri_head, find_head, merged
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata, shared
 from ztflow.text.escapes import strip_sequences
+from ztflow.text.patterns import lazy_pattern
 
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -30,19 +29,19 @@ _JOURNAL = (
 )
 """`-o short-full` and `with-unit`, `short-unix`, `short-monotonic` and `short-delta`."""
 
-_STAMPED = re.compile(rf"(?:\d{{1,7}} (?=<))?(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})|(?P<iso>{_ISO})|{_JOURNAL}):? (?! )")
+_STAMPED = lazy_pattern(rf"(?:\d{{1,7}} (?=<))?(?:<\d{{1,3}}>)?(?:(?P<bsd>{_BSD})|(?P<iso>{_ISO})|{_JOURNAL}):? (?! )")
 _ELEMENT = r'\[[^\s\]="]{1,64}(?: [^\s\]="]{1,64}="(?:[^"\\\]]|\\.)*+")*+\]'
-_RFC5424 = re.compile(
+_RFC5424 = lazy_pattern(
     rf"(?:\d{{1,7}} (?=<))?(?:<\d{{1,3}}>)?1 (?:-|{_ISO}) (?P<host>\S{{1,255}}) (?P<app>\S{{1,255}}) "
     rf"\S{{1,128}} \S{{1,32}} (?P<data>-|(?:{_ELEMENT})++)(?: \ufeff?|$)"
 )
-_PARAMETER = re.compile(r' ([^\s\]="]{1,64})="((?:[^"\\\]]|\\.)*+)"')
+_PARAMETER = lazy_pattern(r' ([^\s\]="]{1,64})="((?:[^"\\\]]|\\.)*+)"')
 _OWN_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z(?=[\t \xa0#\\^])"
-_INSIDE = re.compile(rf"(?:^|(?<=[\s:]))(?={RFC3339_TIME} std(?:out|err) [FP]|{_OWN_TIME}|\{{\")")
-_EATEN_CRI = re.compile(r"(?:(\S{1,255}) )?(stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
-_TAGGED = re.compile(r"([^\s{\[]\S{0,254}) (\S{1,255}?(?:\[[^\]\s]{0,64}\])?): ?")
-_MESSAGE = re.compile(rf"(?:^|(?<=[\t ]))connection[\t ](?:{'|'.join(Message)})[\t ]")
-_VARYING = re.compile(r"<\d+>|\[\d+\]|\d+[-/:.T]\d\d[-/:.T ]\d\d\S*|(?<!\S)\d+(?!\S)")
+_INSIDE = lazy_pattern(rf"(?:^|(?<=[\s:]))(?={RFC3339_TIME} std(?:out|err) [FP]|{_OWN_TIME}|\{{\")")
+_EATEN_CRI = lazy_pattern(r"(?:(\S{1,255}) )?(stdout|stderr) ([FP])(?::[^ ]*)?(?: |$)")
+_TAGGED = lazy_pattern(r"([^\s{\[]\S{0,254}) (\S{1,255}?(?:\[[^\]\s]{0,64}\])?): ?")
+_MESSAGE = lazy_pattern(rf"(?:^|(?<=[\t ]))connection[\t ](?:{'|'.join(Message)})[\t ]")
+_VARYING = lazy_pattern(r"<\d+>|\[\d+\]|\d+[-/:.T]\d\d[-/:.T ]\d\d\S*|(?<!\S)\d+(?!\S)")
 """What differs from line to line of one writer: priorities, process ids, times, counters."""
 
 _HEAD_CHARS = 400
@@ -136,12 +135,12 @@ def _without_time(stamp: str, rest: str) -> Content | None:
 
 # ---- control characters that a relay spelled out --------------------------------------------------------------------
 
-_OCTAL_BYTES = re.compile(r"(?:#[23][0-7]{2})+")
+_OCTAL_BYTES = lazy_pattern(r"(?:#[23][0-7]{2})+")
 _SPELLINGS = (
-    ("#011", re.compile(r"#(0[0-3][0-7]|177)"), 8),
-    ("\\011", re.compile(r"\\(0[0-3][0-7]|177)"), 8),
-    ("\\t", re.compile(r"\\(t|n|r|e|x[01][0-9a-fA-F])"), 16),
-    ("^I", re.compile(r"\^([@-_])"), 0),
+    ("#011", lazy_pattern(r"#(0[0-3][0-7]|177)"), 8),
+    ("\\011", lazy_pattern(r"\\(0[0-3][0-7]|177)"), 8),
+    ("\\t", lazy_pattern(r"\\(t|n|r|e|x[01][0-9a-fA-F])"), 16),
+    ("^I", lazy_pattern(r"\^([@-_])"), 0),
 )
 """rsyslog; BSD's and other C programs, in octal and by letter (`parser.escapeControlCharactersCStyle`); `cat -A`."""
 
@@ -149,10 +148,10 @@ _LETTERS = {"t": 9, "n": 10, "r": 13, "e": 27}
 _ESCAPE = r"(?:#033|\\033|\\e|\\x1[bB]|\^\[)(?:\[[0-9;]*+m)?"
 """A colour's, of which only the first character may be left: what follows was told as residue and removed."""
 
-_SPELLED_HEAD = re.compile(
+_SPELLED_HEAD = lazy_pattern(
     rf"(?:{_ESCAPE})*+\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z(?:{_ESCAPE})*+(?:#011|\\011|\\t|\^I)"
 )
-_LINE_END = re.compile(r"(?:#012|\\012|\\n|\^J)(?=\d{4}-\d\d-\d\dT|\Z)")
+_LINE_END = lazy_pattern(r"(?:#012|\\012|\\n|\^J)(?=\d{4}-\d\d-\d\dT|\Z)")
 
 
 def controls(text: str, memory: Memory) -> list[Content] | None:

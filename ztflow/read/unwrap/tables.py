@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 
 from ztflow.model.provenance import Origin
 from ztflow.read.unwrap.content import RFC3339_TIME, Content, Memory, find_head
 from ztflow.read.unwrap.metadata import shared
 from ztflow.read.unwrap.stores import LINE_COLUMNS, cells_content
+from ztflow.text.patterns import lazy_pattern
 
 _COLUMN_NAMES = frozenset(LINE_COLUMNS) | {
     "TimeGenerated [UTC]", "TimeGenerated", "Computer", "PodName", "PodNamespace", "ContainerName", "@timestamp",
@@ -21,8 +21,8 @@ _PADDED_COLUMNS = {
 }  # fmt: skip
 """Columns of kubetail's command line, and what of a ztunnel they name."""
 
-_GAP = re.compile(r"   +|\t+")
-_TIME = re.compile(RFC3339_TIME)
+_GAP = lazy_pattern(r"   +|\t+")
+_TIME = lazy_pattern(RFC3339_TIME)
 
 
 def padded_header(text: str, memory: Memory) -> list[Content] | None:

@@ -18,43 +18,44 @@ from ztflow.read.unwrap.marks import is_line
 from ztflow.read.unwrap.metadata import origin_of_file, origin_of_metadata
 from ztflow.read.unwrap.stores import labels_of
 from ztflow.read.unwrap.syslog import writer_of
+from ztflow.text.patterns import lazy_pattern
 
-_KUBECTL = re.compile(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
-_KUBETAIL = re.compile(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
-_JOINT = re.compile(r"[/:|]")
-_TWO_TIMES = re.compile(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
-_KUBELET_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
-_GRAFANA = re.compile(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
-_KAIL = re.compile(r"([a-z0-9][a-z0-9.-]*)/([a-z0-9][a-z0-9.-]*)\[([^\]\s]+)\]: ")
-_START = re.compile(r"==== START logs for container (\S+) of pod ([^/\s]+)/(\S+) ====$")
-_END = re.compile(r"==== END logs for container \S+ of pod \S+ ====$")
-_QUOTE = re.compile(r'\\.|(")', re.DOTALL)
-_FOUND = re.compile(r"Found \d+ pods?, using pod/(\S+)$")
-_LIFECYCLE = re.compile(r"[+-] (?:(\S+) )?(\S+) \u203a (\S+)$")
-_SHORT_TIME = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d ")
+_KUBECTL = lazy_pattern(r"\[pod/([^/\]\s]+)/([^\]\s]+)\] ?")
+_KUBETAIL = lazy_pattern(r"\[([^\]\s\[]+)(?: ([^\]\s]+))?\] (?=\d{4}-\d\d-\d\dT|(?:src\.addr|dst\.addr)=)")
+_JOINT = lazy_pattern(r"[/:|]")
+_TWO_TIMES = lazy_pattern(rf"{RFC3339_TIME}(?: \| |[ \t]+)(?=\d{{4}}-\d\d-\d\dT)")
+_KUBELET_TIME = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) ")
+_GRAFANA = lazy_pattern(rf"\d{{13,19}}\t{RFC3339_TIME}\t")
+_KAIL = lazy_pattern(r"([a-z0-9][a-z0-9.-]*)/([a-z0-9][a-z0-9.-]*)\[([^\]\s]+)\]: ")
+_START = lazy_pattern(r"==== START logs for container (\S+) of pod ([^/\s]+)/(\S+) ====$")
+_END = lazy_pattern(r"==== END logs for container \S+ of pod \S+ ====$")
+_QUOTE = lazy_pattern(r'\\.|(")', re.DOTALL)
+_FOUND = lazy_pattern(r"Found \d+ pods?, using pod/(\S+)$")
+_LIFECYCLE = lazy_pattern(r"[+-] (?:(\S+) )?(\S+) \u203a (\S+)$")
+_SHORT_TIME = lazy_pattern(r"\d\d-\d\d \d\d:\d\d:\d\d ")
 _CONTAINER = "istio-proxy"
 """ztunnel's container."""
 
 _NAME = r"[A-Za-z0-9<][A-Za-z0-9.<>_-]*"
-_NAMES = re.compile(
+_NAMES = lazy_pattern(
     rf"({_NAME}) ({_NAME})(?: ({_NAME}))? (?:({RFC3339_TIME}) |\d\d-\d\d \d\d:\d\d:\d\d )?(?=\d{{4}}-|\{{\")"
 )
-_NODE = re.compile(r"(?=.*[0-9.-])[a-z0-9][a-z0-9.-]*[a-z0-9]")
+_NODE = lazy_pattern(r"(?=.*[0-9.-])[a-z0-9][a-z0-9.-]*[a-z0-9]")
 """What a template may print for a node: a name of a host that is no plain word."""
 
-_LEADING_NAMES = re.compile(rf"({_NAME} {_NAME})(?: ({_NAME}))?(?: |$)")
-_SUFFIX = re.compile(r" \(([^()/\s]*)/([^()/\s]*)/([^()/\s]*)/([^()/\s]*)\)$")
-_JSON_HEAD = re.compile(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
+_LEADING_NAMES = lazy_pattern(rf"({_NAME} {_NAME})(?: ({_NAME}))?(?: |$)")
+_SUFFIX = lazy_pattern(r" \(([^()/\s]*)/([^()/\s]*)/([^()/\s]*)/([^()/\s]*)\)$")
+_JSON_HEAD = lazy_pattern(r'\{"(?:level":"[a-z]+","time|timestamp)":"\d{4}-')
 """How ztunnel's own JSON line begins: 1.22.1 and later, 1.22.0."""
 
-_MARKS = re.compile(r"[\s>#|*`-]+")
+_MARKS = lazy_pattern(r"[\s>#|*`-]+")
 """What quoting, comments and indentation put before a line."""
 
-_CRI = re.compile(rf"(?:^|(?<=[^\w.:-])){RFC3339_TIME} std(?:out|err) [FP](?:[ :]|$)")
+_CRI = lazy_pattern(rf"(?:^|(?<=[^\w.:-])){RFC3339_TIME} std(?:out|err) [FP](?:[ :]|$)")
 _PREFIX_CHARS = 1024
 """Longest prefix in which names and a runtime's head are looked for."""
 
-_GREP = re.compile(r"([^\s:][^:\n]*?)(?::\d+:|:|-\d+-|-)$")
+_GREP = lazy_pattern(r"([^\s:][^:\n]*?)(?::\d+:|:|-\d+-|-)$")
 
 
 def kubectl(text: str, memory: Memory) -> list[Content] | None:
@@ -272,12 +273,12 @@ def _origin(memory: Memory, namespace: str | None, pod: str | None, container: s
     return origin
 
 
-_AWS_TAIL = re.compile(
+_AWS_TAIL = lazy_pattern(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)? (?:(\S+) )?(?=[{\[]|\d{4}-\d\d-\d\dT)"
 )
-_LOGCLI = re.compile(rf'{RFC3339_TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
-_COMMON = re.compile(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?Common labels: (\{.*\})\s*$")
-_REPR = re.compile(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),?""", re.DOTALL)
+_LOGCLI = lazy_pattern(rf'{RFC3339_TIME} (\{{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}})\s+')
+_COMMON = lazy_pattern(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?Common labels: (\{.*\})\s*$")
+_REPR = lazy_pattern(r"""b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),?""", re.DOTALL)
 
 
 def logcli_text(text: str, memory: Memory) -> list[Content] | None:

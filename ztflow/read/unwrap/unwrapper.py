@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,8 +20,9 @@ from ztflow.read.unwrap.parts import Part, Parts, lines_of
 from ztflow.read.unwrap.proposals import Proposals
 from ztflow.read.unwrap.registry import ALIASES, JSON_NAMES, JSON_WRAPPERS, TEXT_WRAPPERS, WRAPPERS
 from ztflow.text.escapes import strip_residue, strip_sequences
+from ztflow.text.patterns import lazy_pattern
 
-_TIMED = re.compile(
+_TIMED = lazy_pattern(
     r"(?:\[pod/([^/\]\s]+)/([^\]\s]+)\] |([A-Za-z0-9][^\s]* [^\s]+(?: [^\s]+)?) )?"
     rf"{RFC3339_TIME}(?: std(?:out|err) F)? "
 )
@@ -30,7 +30,7 @@ _TIMED = re.compile(
 _GAP_CHARS = 1024
 """Longest text before an object in which the name of a pod is looked for."""
 
-_VARYING = re.compile(r"\d\d:\d\d|[{\"]|:\d+:|^\s*\d+\s|-\d+-")
+_VARYING = lazy_pattern(r"\d\d:\d\d|[{\"]|:\d+:|^\s*\d+\s|-\d+-")
 """Parts of a prefix that change from line to line: times, line numbers, JSON."""
 
 
