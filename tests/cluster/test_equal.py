@@ -15,14 +15,19 @@ from truth import CAPTURED, logs
 
 import ztflow
 from ztflow.api import iter_flows, whole
+from ztflow.cli.added_up import folded
 from ztflow.cluster import Reading, plan
 from ztflow.cluster.copies import may_hold_copies
 from ztflow.cluster.parsing import Times
 from ztflow.cluster.progress import SHARE_READ
 from ztflow.errors import SourceError
+from ztflow.graph import build_graph
+from ztflow.graph.build import shape_of as graph_shape
 from ztflow.model.tables import Flows, Halves
 from ztflow.place import read_inventory
 from ztflow.read import ReadReport
+from ztflow.reports import make_report, summary
+from ztflow.reports.folding import SUMMARY, shape_of
 
 PODS = CAPTURED / "1.29.5-json" / "pods.txt"
 
@@ -218,6 +223,24 @@ def test_a_data_set_in_folders_of_hours_written_where_the_flows_are(tmp_path, on
     }
     again = ztflow.read_flows(*files, inventory=None)
     assert rows(again) == rows(one)
+    report = ReadReport()
+    whole(Flows, iter_flows(*logs("1.29.5-json"), inventory=PODS, report=report), report)
+    counts = ("paired_flows", "ambiguous_flows", "unpaired_halves", "logs", "written", "stats")
+    assert [getattr(reading.report, name) for name in counts] == [getattr(report, name) for name in counts]
+
+
+@pytest.mark.parametrize("name", ["summary", "traffic", "latency", "graph"])
+def test_answers_added_up_where_the_flows_are(one, name):
+    shape = {"summary": SUMMARY, "graph": graph_shape("workload")}.get(name) or shape_of(name)
+    reading = Reading([*map(str, logs("1.29.5-json"))], read_inventory(PODS), Here(), block=90_000, rows=1_000)
+    many = folded(shape, reading.folded(shape), reading.report, iter)
+    assert many.to_arrow().num_rows < len(many) == len(one)
+    if name == "graph":
+        made, plain = (build_graph(some, "workload") for some in (many, one))
+        assert list(made.edges(data=True)) == list(plain.edges(data=True))
+    else:
+        made, plain = (summary(some) if name == "summary" else make_report(name, some) for some in (many, one))
+        assert made.tables() == plain.tables()
     report = ReadReport()
     whole(Flows, iter_flows(*logs("1.29.5-json"), inventory=PODS, report=report), report)
     counts = ("paired_flows", "ambiguous_flows", "unpaired_halves", "logs", "written", "stats")

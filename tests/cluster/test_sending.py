@@ -73,3 +73,7 @@ def test_no_rows(flows):
     came, _ = sent(flows.slice(0, 0))
     assert came.schema.equals(flows.schema)
     assert came.num_rows == 0
+
+
+def test_a_client_gets_it_without_buffers_beside_the_bytes(flows):
+    assert pickle.loads(pickle.dumps(Sent.of(flows), protocol=4)).table.to_pylist() == flows.to_pylist()

@@ -18,7 +18,7 @@ from ztflow.pair.hmm import forward_backward, jit, rooms
 from ztflow.pair.hmm.forward_backward import Beam, sum_paths
 from ztflow.pair.hmm.rooms import KEPT_UP_TO, for_burst
 from ztflow.pair.hmm.segment_matching import work
-from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD
+from ztflow.pair.hmm.transitions import ELSEWHERE, OTHER_THREAD, log_at_most
 from ztflow.pair.hmm.trellis import SPAN
 
 ALL = Beam(20_000, 1e6)
@@ -43,6 +43,14 @@ def test_all_paths_together_give_what_adding_them_up_gives(late, early):
     found = sum_paths(burst, ALL)
     assert found.total == pytest.approx(total)
     assert found.posterior == pytest.approx(shares)
+
+
+def test_a_step_is_left_out_only_where_its_logarithm_is_certainly_too_small():
+    values = np.concatenate([10.0 ** np.linspace(-9, 0, 2001), 10.0 ** np.arange(-9.0, 1.0)])
+    bounds = np.array([log_at_most(value) for value in values])
+    assert (bounds >= np.log(values)).all()
+    near = (values > 1e-5) & (values < 0.3)
+    assert (bounds - np.log(values))[near].max() < 1.5
 
 
 def test_what_ended_long_after_is_hardly_looked_at():

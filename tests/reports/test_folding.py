@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from flow_strategies import _COLUMNS, quick
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from ztflow.aggregate import LEVELS
 from ztflow.aggregate import fold as fold_module
 from ztflow.aggregate.fold import Fold
+from ztflow.columns.dtypes import AFTER_ALL
+from ztflow.columns.timestamps import micros_of
 from ztflow.graph import build_graph
 from ztflow.graph.build import shape_of as graph_shape
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
@@ -76,6 +79,37 @@ def test_graphs_of_folded_connections_are_the_same(some, data, by):
     assert made.graph == whole.graph
     assert list(made.nodes(data=True)) == list(whole.nodes(data=True))
     assert list(made.edges(keys=True, data=True)) == list(whole.edges(keys=True, data=True))
+
+
+def joined(shape, parts, owners):
+    """Parts that are folded by themselves, each in order of end, as one."""
+    made = []
+    for part in parts:
+        fold = Fold(shape, portion=3, few=0)
+        fold.add(part)
+        made.append(fold.part(micros_of(part.to_arrow()["end"], AFTER_ALL)))
+    return Fold(shape).join([rows for rows, _ in made], (values for _, values in made), owners)
+
+
+@settings(quick, max_examples=50)
+@given(related(), st.data(), st.sampled_from((*REPORTS, "graph")), st.sampled_from(LEVELS))
+def test_parts_that_were_folded_by_themselves_give_the_same_together(some, data, name, by):
+    part_of = data.draw(st.lists(st.integers(0, 2), min_size=len(some), max_size=len(some)))
+    micros = micros_of(some.to_arrow()["end"], AFTER_ALL)
+    numbers = np.array(part_of, np.int64)
+    orders = [np.flatnonzero(numbers == number) for number in range(3)]
+    orders = [rows[np.argsort(micros[rows], kind="stable")] for rows in orders]
+    by_part = [some.with_rows(some.to_arrow().take(pa.array(rows))) for rows in orders]
+    ends = np.concatenate([micros_of(part.to_arrow()["end"], AFTER_ALL) for part in by_part])
+    whole = some.with_rows(Flows.concat(by_part).to_arrow().take(pa.array(np.argsort(ends, kind="stable"))))
+    shape = {"summary": SUMMARY, "diff": compared(by), "graph": graph_shape(by)}.get(name) or shape_of(name, by)
+    made = joined(shape, by_part, some.owners)
+    assert len(made) == len(some)
+    if name == "graph":
+        one, other = build_graph(made, by), build_graph(whole, by)
+        assert (one.graph, list(one.edges(data=True))) == (other.graph, list(other.edges(data=True)))
+    else:
+        assert answer(name, made, by).to_dict() == answer(name, whole, by).to_dict()
 
 
 @pytest.mark.parametrize("name", ["summary", "traffic", "locality"])

@@ -21,6 +21,7 @@ from ztflow.pair.hmm.transitions import (
     reads,
     row,
     too_early,
+    width_of,
 )
 from ztflow.pair.reach import REACH
 
@@ -69,7 +70,7 @@ def one_way(burst, partners):
             weight = share[kind] if kind in {LOWEST, ELSEWHERE} else max(share[kind], UNLIKELY)
             weight /= sum(share.values())
             if kind == ELSEWHERE:
-                weight *= elsewhere(burst, k, j, lowest, highest)
+                weight *= elsewhere(burst, k, j, lowest, highest, width_of(lowest, highest))
         total += np.log(weight + FLOOR) + burst.emission[k, j]
         taken.append(j)
         kinds.append(kind)

@@ -9,7 +9,7 @@ made of the rows as of connections (`view_of`), and is exactly the same.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeAlias
@@ -128,6 +128,24 @@ class Shape:
         return [column.name for column in FLOWS if column.name in wanted]
 
 
+class FoldedPart(NamedTuple):
+    """What was made of some connections, to be joined with that of others; one entry a row.
+
+    Attributes:
+        table: The rows, by their first connections.
+        weights: How many connections each stands for.
+        first: The moment of the first of these.
+        last: The moment of the one that ended last.
+        place: Its place among all here.
+    """
+
+    table: pa.Table
+    weights: IntArray
+    first: IntArray
+    last: IntArray
+    place: IntArray
+
+
 class Fold:
     """Adds up connections for a report.
 
@@ -171,6 +189,45 @@ class Fold:
         kept = KeptRows(_schema(self._columns)) if self._kept is None else self._kept
         made = FoldedFlows(kept.table(), Folded(kept.weights, kept.last, self._values))
         made.owners = self._flows.owners
+        return made
+
+    def part(self, moments: IntArray) -> tuple[FoldedPart, pa.Table]:
+        """What was made of the connections taken in, and the numbers of each of them (`Values`).
+
+        Args:
+            moments: When each was, ascending: by that parts are put in order.
+        """
+        while self._rows:
+            self._fold()
+        self._values.finish()
+        kept = KeptRows(_schema(self._columns)) if self._kept is None else self._kept
+        part = FoldedPart(kept.table(), kept.weights, moments[kept.first], moments[kept.last], kept.last)
+        return part, self._values.table()
+
+    def join(self, parts: Sequence[FoldedPart], values: Iterable[pa.Table], owners: Mapping[str, str]) -> FoldedFlows:
+        """All connections of which parts were made, with what `part` gave of each.
+
+        Rows are taken by their first connections, as if these had come one after the other; so a row that has to be
+        by itself, as the first of its kind, is so in its part, too.
+        """
+        tables = [part.table for part in parts if part.table.num_rows] or [_schema(self._columns).empty_table()]
+        number = np.concatenate([np.full(len(part.weights), at) for at, part in enumerate(parts)])
+        weights, first, last, place = (np.concatenate([part[at] for part in parts]) for at in range(1, 5))
+        order = np.argsort(first, kind="stable")
+        places = np.empty(len(order), np.int64)
+        places[np.lexsort((place, number, last))] = np.arange(len(order))
+        view = View(_whole(tables).take(pa.array(order)), Folded(weights[order], places[order], self._values))
+        kept = self._kept = KeptRows(_schema(self._columns))
+        rows = np.empty(len(order), np.int64)
+        rows[order], fresh = self._keys.rows(view, owners)
+        kept.add(view, rows[order], fresh, places[order])
+        starts = np.cumsum([0, *(len(part.weights) for part in parts)])
+        for start, each in zip(starts.tolist(), values, strict=False):
+            row, *columns = (column.to_numpy() for column in each.columns)
+            self._values.add(rows[start + row], columns)
+        self._flows = Flows(owners=owners)
+        made = self.flows()
+        assert isinstance(made, FoldedFlows)
         return made
 
     @property

@@ -67,6 +67,10 @@ class Values:
         for batch in self._batches():
             yield Piece(batch["row"].to_numpy(), {name: batch[name].to_numpy() for name in names})
 
+    def table(self) -> pa.Table:
+        """All of it: the row of each connection, and its numbers."""
+        return pa.Table.from_batches(self._batches(), schema=self._schema)
+
     def _put_away(self) -> None:
         with told(str(temporary_folder()), _NO_ROOM):
             if self._writer is None:

@@ -23,7 +23,8 @@ class KeptRows:
 
     Attributes:
         weights: How many connections each stands for.
-        last: Place, among all, of the one of each row that ended last; of equal ones the last.
+        first: Place, among all, of the first connection of each.
+        last: Place of the one of each row that ended last; of equal ones the last.
         sums: Each of `SUMS`, and the longest life, by column.
 
     Memory: some 100 bytes a row, and each word once.
@@ -38,7 +39,7 @@ class KeptRows:
                 self._texts[field.name] = TextColumn()
             elif field.name not in _COUNTED:
                 self._others[field.name] = []
-        self.weights = self.last = np.zeros(0, np.int64)
+        self.weights = self.first = self.last = np.zeros(0, np.int64)
         self._start = self._end = self.weights
         self.sums: dict[str, IntArray] = dict.fromkeys(_NUMBERS, self.weights)
         self._known: dict[str, BoolArray] = dict.fromkeys(_NUMBERS, np.zeros(0, np.bool_))
@@ -50,14 +51,18 @@ class KeptRows:
         """Take in connections.
 
         Args:
-            view: The connections; it forgets its columns.
+            view: The connections, or rows of other folds; it forgets its columns.
             rows: The row each is in; new ones have the numbers behind those there are.
             first: The first connection of each new row.
             places: The place of each connection among all.
         """
         new = np.zeros(len(first), np.int64)
         self.weights = np.append(self.weights, new)
-        self.weights += np.bincount(rows, minlength=len(self.weights))
+        if view.weights is None:
+            self.weights += np.bincount(rows, minlength=len(self.weights))
+        else:
+            np.add.at(self.weights, rows, view.weights)
+        self.first = np.append(self.first, places[first])
         began, ended = view.seen()
         self._start = np.append(self._start, began[first])
         np.minimum.at(self._start, rows, began)

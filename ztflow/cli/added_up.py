@@ -8,6 +8,7 @@ from datetime import datetime
 from ztflow import api
 from ztflow.aggregate import View
 from ztflow.aggregate.fold import Fold, Shape
+from ztflow.aggregate.folded_flows import FoldedFlows
 from ztflow.memory import give_back
 from ztflow.model.tables import Flows
 from ztflow.read import ReadReport
@@ -20,7 +21,7 @@ def folded(
 
     Args:
         shape: What the answer tells apart.
-        parts: The tables, as they come.
+        parts: The tables, as they come; or one that is folded.
         report: Has the counts when they have come.
         choose: What of them the answer is about.
     """
@@ -37,9 +38,13 @@ def folded(
                 lasts.add(last)
             yield table
 
+    made: Flows | None = None
     for table in choose(noted()):
-        fold.add(table)
-    made = fold.flows()
+        if isinstance(table, FoldedFlows):
+            made = table
+        else:
+            fold.add(table)
+    made = fold.flows() if made is None else made
     del fold
     give_back()  # what was there to add them up; the answer needs room
     made.stats, made.problems = report.stats, tuple(report.problems)

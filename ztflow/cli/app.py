@@ -122,7 +122,7 @@ class Program(click.Group):
         Raises:
             click.UsageError: If the first word is neither a file nor a command, but spelled much like one.
         """
-        if words[:1] in (["--help"], ["-h"], ["--version"]) or words[0] in self.commands:
+        if words[:1] in (["--help"], ["-h"], ["--version"]) or (words and words[0] in self.commands):
             return words
         place = self._first_word(words)
         if place is None:

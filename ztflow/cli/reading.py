@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -87,6 +88,13 @@ def _engine(reading: Reading) -> dict[str, Any]:
     if reading.follow:
         raise UsageError("--engine reads finished logs; leave out --follow")
     return {"engine": reading.engine, "scheduler": reading.scheduler}
+
+
+def _added_up(shape: Shape, *inputs: str, **how: Any) -> Iterator[Flows]:
+    """What an answer needs of all flows, by another engine; `how` is as for `api.iter_flows`."""
+    from ztflow.cluster import reading
+
+    return reading(inputs=given(inputs), **how).folded(shape)
 
 
 def _named(names: Sequence[str]) -> tuple[Inventory | None, bool]:
@@ -191,7 +199,7 @@ class Reader:
         """Tables of finished inputs; *kept* is whether they are held until all are there, and not printed."""
         report: ReadReport = how["report"]
         lines, shown = 0, kept or not is_terminal(sys.stdout)
-        with ProgressBar("pairing" if read is api.iter_flows else "sorting") as bar, EndlessPipe(inputs, hint):
+        with ProgressBar("sorting" if read is api.iter_records else "pairing") as bar, EndlessPipe(inputs, hint):
             for table in read(*inputs, progress=bar, **how):
                 if not shown:
                     bar.hide()
@@ -211,18 +219,23 @@ class Reader:
         tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
         return api.whole(Flows, choose(tables), self._run.reports[-1])
 
-    def folded_flows(self, inputs: list[str], shape: Shape, choose: Choice) -> Flows:
+    def folded_flows(self, inputs: list[str], shape: Shape, choose: Choice | None) -> Flows:
         """As `all_flows`, for an answer that can be made of what is added up: memory does not grow with the flows.
 
         Args:
             inputs: What to read.
             shape: What the answer tells apart.
-            choose: As for `all_flows`.
+            choose: As for `all_flows`; None for everything, which another engine adds up itself.
         """
         from ztflow.cli.added_up import folded
 
-        tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
-        return folded(shape, tables, self._run.reports[-1], choose)
+        if choose is None and self._engine and self._layouts is None:
+            how = self._how | self._engine | {"memory": self._memory, "inventory": self._inventory(inputs)}
+            how |= {"report": self._run.report()}
+            tables = self._finished(partial(_added_up, shape), inputs, how, _ANSWERS_ONCE, kept=True)
+        else:
+            tables = self.rows(Flows, inputs, _ANSWERS_ONCE)
+        return folded(shape, tables, self._run.reports[-1], choose or iter)
 
     def _here(self) -> None:
         """Refuse another engine, where what was read is looked at beside the flows."""

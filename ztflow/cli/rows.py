@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
@@ -99,6 +99,12 @@ class Selection:
     def flows(self, tables: Iterator[Flows]) -> Iterator[Flows]:
         """`finished` of flows."""
         return self.finished(tables, Flows)
+
+    @property
+    def choice(self) -> Callable[[Iterator[Flows]], Iterator[Flows]] | None:
+        """What of flows, as they come, is wanted; None for everything."""
+        everything = not self and self._first is None and self._last is None
+        return None if everything else self.flows
 
     def outdated(self, table: Tabular) -> int:
         """How many of a table's rows, in order of time, are before `since` for good: as many of its first."""

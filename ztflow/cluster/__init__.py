@@ -5,8 +5,9 @@
     parting   lines by group: a pair never straddles two parts; in the task that read them  workers
     copies    lines that several inputs hold                                                here, of most logs nothing
     pairing   `pair.by_group`, step after step; clock offsets and chains of all between     workers
-    placing   flows on their nodes, by what all lines tell; in stretches of time            workers
-    saving    stretches as Parquet files, where that is asked for                           workers
+    placing   flows on their nodes, by what all lines tell; in stretches of time, if wanted  workers
+    saving    each part as Parquet files, where that is asked for                           workers
+    folding   each part added up for an answer, likewise                                    workers
     sizing    how large blocks and parts are, by what workers may take                      here
     sending   tables from worker to worker, in half the bytes                               workers
     engine    which task comes after which, and what is put together between them           here

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ztflow.aggregate.fold import Shape
 from ztflow.cluster.connect import Scheduler, at_hand, beside, connected, handed, on_each
 from ztflow.cluster.copies import Mask, kept, without_twins
+from ztflow.cluster.folding import added_up, together
 from ztflow.cluster.pairing import Heard, Matched, concluded, matched
 from ztflow.cluster.parsing import Part, Reader, parts_of, registered
 from ztflow.cluster.parting import Known, ends_of, kept_of, links, merged_by, parted_again
@@ -112,13 +114,14 @@ class Reading:
         with connected(self.scheduler, self.memory) as client:
             session, requests = _Placing(self.inventory, self.report), list[pa.Table]()
 
-            def apart() -> None:
+            def apart() -> Finish:
                 if requests or session.compares:
                     raise UsageError(
                         "with logs of waypoints, or dumps of open connections, the flows have to come together"
                     )
+                return partial(saved, folder=folder)
 
-            wrote = self._paired(client, session, requests, partial(saved, folder=folder), apart)
+            wrote = self._paired(client, session, requests, apart)
             self._meter.after(wrote, 1 - SHARE_READ - SHARE_PAIRED)
             found: list[Saved] = client.gather(wrote)
         for one in found:
@@ -126,28 +129,59 @@ class Reading:
         self._meter.finish()
         return sorted(file for one in found for file in one.files)
 
+    def folded(self, shape: Shape) -> Iterator[Flows]:
+        """What an answer needs of all flows: added up by the workers, one table (`FoldedFlows`).
+
+        With lines of waypoints' logs, or dumps of open connections, which are about single flows: those of `flows`.
+
+        Args:
+            shape: What the answer tells apart.
+        """
+        session, requests = _Placing(self.inventory, self.report), list[pa.Table]()
+        with connected(self.scheduler, self.memory) as client:
+
+            def finish() -> Finish:
+                return as_they_are if requests or session.compares else partial(added_up, shape=shape)
+
+            made = self._paired(client, session, requests, finish)
+            if requests or session.compares:
+                tables = self._in_order(client, session, made)
+                if requests:
+                    tables = iter([with_requests(tables, requests, self.report, session.topology)])
+                yield from tables
+                return
+            self._meter.after(made, 1 - SHARE_READ - SHARE_PAIRED)
+            flows, counts = together(client, made, shape, session.owners)
+        for one in counts:
+            session.note(one)
+        self._meter.finish()
+        yield flows
+
     def _flows(self, session: _Placing, requests: list[pa.Table]) -> Iterator[Flows]:
         with connected(self.scheduler, self.memory) as client:
-            made = self._paired(client, session, requests, as_they_are)
-            self._meter.after(made, SHARE_PLACED)
-            coming = self._last(stretches(client, made, "end", len(made)))
-            del made
-            given = False
-            for table in self._coming(coming):
-                given = True
-                yield session.given(table)
-            if (left := session.left()) is not None:
-                yield left
-            elif not given:
-                yield session.given(empty(Flows))
+            made = self._paired(client, session, requests, lambda: as_they_are)
+            yield from self._in_order(client, session, made)
+
+    def _in_order(self, client: Client, session: _Placing, made: list[Future]) -> Iterator[Flows]:
+        """Flows of parts, in order of their end."""
+        self._meter.after(made, SHARE_PLACED)
+        coming = self._last(stretches(client, made, "end", len(made)))
+        made.clear()  # what nothing asks for any more leaves the workers
+        given = False
+        for table in self._coming(coming):
+            given = True
+            yield session.given(table)
+        if (left := session.left()) is not None:
+            yield left
+        elif not given:
+            yield session.given(empty(Flows))
 
     def _paired(
         self,
         client: Client,
         session: _Placing,
         requests: list[pa.Table],
-        finish: Finish,
-        check: Callable[[], None] = lambda: None,
+        finish: Callable[[], Finish],
     ) -> list[Future]:
         """All flows, part by part, on the workers; takes the lines of waypoints' logs out of the input.
 
@@ -155,12 +189,11 @@ class Reading:
             client: The cluster.
             session: Learns places.
             requests: Filled with the lines of waypoints' logs.
-            finish: What becomes of the flows of a part, there.
-            check: Called when all is read.
+            finish: Asked what becomes of the flows of a part, when all is read.
         """
         parts, planned = self._parts(client, shuffled=True)
         requests += [table for part, _ in parts for table in part.said.requests]
-        check()
+        then = finish()
         facts = [fact for part, _ in parts for fact in part.said.facts]
         legacy = LegacyPairer(wait=None)
         ready = [legacy.push(facts), *(table for part, _ in parts for table in part.said.flows), legacy.finish()]
@@ -169,10 +202,10 @@ class Reading:
         del parts  # what nothing asks for any more leaves the workers
         session.learn(facts, ends)  # while the workers pair
         topology = on_each(client, made.workers, session.topology)
-        third = concluded(client, made, rows, topology, finish)
+        third = concluded(client, made, rows, topology, then)
         if any(table.num_rows for table in ready):
             worker, number = made.workers[0], len(third)
-            given = [[pa.concat_tables(ready)]], [topology[worker]], [number], [finish]
+            given = [[pa.concat_tables(ready)]], [topology[worker]], [number], [then]
             third += beside(client, [worker], placed, *given)
         return third
 

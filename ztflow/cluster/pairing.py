@@ -9,12 +9,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from ztflow.cluster.connect import at_hand, beside, on_each, threads_of
 from ztflow.cluster.parting import Pieces, numbered, one_table
 from ztflow.cluster.placing import Finish, placed
 from ztflow.cluster.progress import SHARE_PAIRED, Meter
+from ztflow.cluster.sending import Sent
 from ztflow.pair.by_group import Chained, GroupPairer, Hops, chains
 from ztflow.pair.clocks.offsets import Offsets
 from ztflow.pair.clocks.shared import Counts, Evidence, Share, offsets_of_all, shares
@@ -39,7 +39,7 @@ class Heard:
     requests: ConnectRequests
 
 
-First = tuple[pa.Table, Evidence, GroupPairer, Counts]
+First = tuple[Sent, Evidence, GroupPairer, Counts]
 """What the first step gives: its flows, what it knows of the clocks, what the others go on with."""
 Second = tuple[GroupPairer, Hops, int]
 """What the second step gives: what the third goes on with; hops, and how many."""
@@ -55,7 +55,7 @@ def isolate(pieces: Sequence[Pieces], wanted: Sequence[Wanted], heard: Heard) ->
     tables = [numbered(one.table, offset) for one, offset in found if one is not None]
     pairer = GroupPairer(heard.seen, heard.requests)
     flows, evidence = pairer.isolate(one_table(tables))
-    return flows, evidence, pairer, evidence.counts()
+    return Sent.of(flows), evidence, pairer, evidence.counts()
 
 
 def match(first: First, offsets: Sequence[Mapping[int, Offsets]]) -> Second:
@@ -69,7 +69,7 @@ def conclude(
     first: First, second: Second, chained: Sequence[Chained], topology: Topology, number: int, finish: Finish
 ) -> Any:
     """The third step, on a worker: all flows of a part, placed, and what becomes of them."""
-    flows = [first[0], second[0].fork().conclude(Chained.of(chained))]
+    flows = [first[0].table, second[0].fork().conclude(Chained.of(chained))]
     return placed(flows, topology, number, finish)
 
 

@@ -39,13 +39,13 @@ def in_order(table: pa.Table, time: str) -> InOrder:
     return table, micros[:: max(1, len(micros) // _GRAINS)]
 
 
-Finish = Callable[[InOrder, int], Any]
-"""What becomes of the flows of a part, given its number."""
+Finish = Callable[[InOrder, int, Topology], Any]
+"""What becomes of the flows of a part, given its number and what is known of places."""
 
 
-def as_they_are(made: InOrder, number: int) -> InOrder:
+def as_they_are(made: InOrder, number: int, topology: Topology) -> InOrder:
     """Nothing: they are wanted as they are."""
-    del number
+    del number, topology
     return made
 
 
@@ -53,7 +53,7 @@ def placed(tables: Sequence[pa.Table], topology: Topology, number: int, finish: 
     """Flows of a part, placed, in order of their end, and what becomes of them; runs on a worker."""
     filled = [table for table in tables if table.num_rows] or list(tables[:1])
     flows = place_flows(pa.concat_tables(filled).unify_dictionaries().combine_chunks(), topology)
-    return finish(in_order(flows, "end"), number)
+    return finish(in_order(flows, "end"), number, topology)
 
 
 def cut(made: InOrder, time: str, edges: Sequence[int]) -> list[Sent | None]:

@@ -7,7 +7,7 @@ second time that all rows go from worker to worker.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -22,6 +22,7 @@ from ztflow.columns.timestamps import micros_of
 from ztflow.files.placing import Placed
 from ztflow.model.provenance import LogsHere
 from ztflow.model.tables import lines_of
+from ztflow.place import Topology
 from ztflow.session.pairing import Session, logs_here
 from ztflow.writers import open_writer
 
@@ -56,11 +57,12 @@ class Counting(Session):
         return cls._counts(flows)
 
 
-def saved(made: InOrder, number: int, folder: str) -> Saved:
+def saved(made: InOrder, number: int, topology: Topology, folder: str) -> Saved:
     """Write the flows of a part; runs on a worker.
 
     A file is whole or not there, and done again it is the same file.
     """
+    del topology
     table, files = made[0], []
     for hour, part in _by_hour(table):
         name = f"{folder.rstrip('/')}/{hour}/flows-{number:05d}.parquet"
@@ -76,7 +78,12 @@ def saved(made: InOrder, number: int, folder: str) -> Saved:
             with Placed(name) as placed:
                 _write(part, placed.stream)
         files.append(name)
-    return Saved(files, Counting.counts(table), lines_of(table), logs_here(table))
+    return counted(table, files)
+
+
+def counted(table: pa.Table, files: Sequence[str] = ()) -> Saved:
+    """The counts of the flows of a part that do not come where they are counted."""
+    return Saved([*files], Counting.counts(table), lines_of(table), logs_here(table))
 
 
 def _write(table: pa.Table, stream: BinaryIO) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from typing import Any, Final, Self
 
@@ -24,7 +24,7 @@ class Sent:
 
     _schema: pa.Schema
     _rows: int
-    _data: Any
+    _data: Any = field(repr=False)
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:
@@ -61,8 +61,10 @@ class Sent:
         """Bytes it takes."""
         return memoryview(self._data).nbytes
 
-    def __reduce__(self) -> tuple[Callable[..., Sent], tuple[pa.Schema, int, PickleBuffer]]:
-        return Sent, (self._schema, self._rows, PickleBuffer(memoryview(self._data).toreadonly()))
+    def __reduce_ex__(self, protocol: Any) -> tuple[Callable[..., Sent], tuple[pa.Schema, int, PickleBuffer | bytes]]:
+        data = memoryview(self._data).toreadonly()
+        # What comes to a client is pickled with protocol 4, which has no buffers beside the bytes.
+        return Sent, (self._schema, self._rows, PickleBuffer(data) if protocol >= 5 else bytes(data))
 
     def __sizeof__(self) -> int:
         return object.__sizeof__(self) + self.nbytes

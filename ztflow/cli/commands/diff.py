@@ -55,7 +55,7 @@ def diff(before: str, after: str, output: ReportOutput, *, by: str, reading: Rea
         check_destination(form, output.output, [before, after], reading.inventory)
         reader = Reader(run, reading)
         shape = compared(by)
-        old, new = (reader.folded_flows([source], shape, selection.flows) for source in (before, after))
+        old, new = (reader.folded_flows([source], shape, selection.choice) for source in (before, after))
         made = compare(old, new, by)
         run.findings |= output.exit_code and made.findings > 0
         write_report(run, made, form, output)

@@ -81,7 +81,7 @@ def graph(
             with destination(output, run.answers) as stream:
                 stream.write(written)
             return
-        traffic = graph_columns(reader.folded_flows(sources, shape_of(by), selection.flows), by)
+        traffic = graph_columns(reader.folded_flows(sources, shape_of(by), selection.choice), by)
         with destination(output, run.answers) as stream:
             if form != "table":
                 for piece in _pieces(traffic, form):

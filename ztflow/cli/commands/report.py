@@ -119,7 +119,7 @@ def report(
         shape = None if both else shape_of(name, by or "workload")
         halves = None
         if shape is not None:
-            found = reader.folded_flows(sources, shape, selection.flows)
+            found = reader.folded_flows(sources, shape, selection.choice)
         else:
             halves, whole = reader.capture(sources) if both else (None, reader.all_flows(sources))
             found = selection.apply(whole)

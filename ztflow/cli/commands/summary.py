@@ -61,7 +61,7 @@ def summary(
             made, dropped = _live(reader, sources, selection, paper if form == "table" else Paper())
             selection.tell()
         else:
-            made = summarise(reader.folded_flows(sources, SUMMARY, selection.flows))
+            made = summarise(reader.folded_flows(sources, SUMMARY, selection.choice))
         run.findings |= output.exit_code and made.findings > 0
         if form != "table" or arrangement_of(output):
             write_report(run, made, form, output)

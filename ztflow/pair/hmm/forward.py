@@ -16,8 +16,10 @@ from ztflow.pair.hmm.transitions import (
     UNLIKELY,
     Burst,
     elsewhere,
+    log_at_most,
     of_new_batch,
     row,
+    width_of,
 )
 from ztflow.pair.hmm.trellis import (
     BEFORE_AT,
@@ -129,8 +131,9 @@ def expand(
     before = states.kind[here, state]
     before = NEXT if before == NO_PARTNER else before
     after = free_after(states, here, state, states.last[here, state], early)
-    after2, place, line, total, next_one, other = early, 0, 0, 1.0, 0.0, 0.0
+    after2, place, line, total, next_one, other, width = early, 0, 0, 1.0, 0.0, 0.0, 0.0
     if not finished:
+        width = width_of(lowest, highest)
         after2 = free_after(states, here, state, states.last2[here, state], early)
         place = 1 if after == lowest else 2 if after2 == lowest else 0
         line = row(before, place, burst.gap[k])
@@ -187,8 +190,10 @@ def expand(
             elif kind == LOWEST:
                 weight = burst.follows[line, LOWEST] / total
             else:
-                weight = burst.follows[line, ELSEWHERE] / total * elsewhere(burst, k, j, lowest, highest)
+                weight = burst.follows[line, ELSEWHERE] / total * elsewhere(burst, k, j, lowest, highest, width)
             code = step_code(finished, before, place, lowest, kind)
+            if not most_gone and likely + exponent * log_at_most(weight + FLOOR) < best - within:
+                continue
             weight = exponent * math.log(weight + FLOOR)
         taken, recovered = j, 0.0
         for gone in range(most_gone + 1):

@@ -22,7 +22,8 @@ from ztflow.pair.hmm import (
 
 _registered: Any = register_jitable  # Numba has no types
 FUNCTIONS = (
-    transitions.row, transitions.of_new_batch, transitions.elsewhere, trellis.word_of,
+    transitions.row, transitions.of_new_batch, transitions.width_of, transitions.elsewhere, transitions.log_at_most,
+    trellis.word_of,
     trellis.is_taken, trellis.free_after, trellis.place_of, trellis.step_code,
     forward.lead, forward.has_some, forward.expand, forward.choose_ends, forward.add_likelihoods, forward.choose,
     forward.forward,

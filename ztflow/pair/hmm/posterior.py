@@ -66,8 +66,8 @@ class PosteriorParameters(NamedTuple):
     beam: Beam = Beam(400, 12.0)
     exponent: float = 0.72
     crowd: int = 200
-    crowd_learning: Beam = Beam(40, 8.0)
-    crowd_beam: Beam = Beam(100, 9.0)
+    crowd_learning: Beam = Beam(40, 6.0)
+    crowd_beam: Beam = Beam(100, 7.5)
     rates: TransitionRateParameters = TRANSITION_RATES
     emissions: EmissionParameters = EMISSIONS
 

@@ -109,11 +109,23 @@ def of_new_batch(burst: Burst, k: int, j: int, lowest: int) -> float:
     return (1.0 - STRAY) * chance * float(burst.read[k, j]) + 0.6 * STRAY / ((j - lowest) * (j - lowest))
 
 
-def elsewhere(burst: Burst, k: int, j: int, lowest: int, highest: int) -> float:
+def width_of(lowest: int, highest: int) -> float:
+    """What `elsewhere` wants to know of how many early ends lie between the lowest and the highest of a batch."""
+    return WITHIN + math.log(highest - lowest + 1.0)
+
+
+def elsewhere(burst: Burst, k: int, j: int, lowest: int, highest: int, width: float) -> float:
     """Share of an early end among those that nothing leads to, within an unfinished batch."""
     if j > highest:
         return BEHIND * float(burst.read[k, j]) + NEARNESS / ((j - highest) * (j - highest))
-    return WITHIN / ((j - lowest) * (WITHIN + math.log(highest - lowest + 1.0)))
+    return WITHIN / ((j - lowest) * width)
+
+
+def log_at_most(value: float) -> float:
+    """A bound of the logarithm of what is positive, in a fraction of its time: the least of some of its tangents."""
+    return min(
+        value * 10.0 - 3.302585, value * 100.0 - 5.605170, value * 1000.0 - 7.907755, value * 10000.0 - 10.210340
+    )  # fmt: skip
 
 
 def arrived(ago: FloatArray, least: float, spread: float) -> FloatArray:

@@ -7,6 +7,7 @@ and that clock offsets are estimated from. Most segments are one pair, or of one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,13 @@ from ztflow.pair.hmm.figures import Segments
 from ztflow.pair.output import DecisionRecorder
 from ztflow.pair.parameters import PairingParameters
 from ztflow.pair.stages.isolated import graded
+
+
+class _Part(NamedTuple):
+    """Halves of a segment that are matched together, in order of corrected end, and what their confidence is worth."""
+
+    halves: Index
+    trust: float
 
 
 class NearbyStage:
@@ -59,24 +67,25 @@ class NearbyStage:
         corrected, keys = unmatched.corrected, features.exact_key
         order = index[np.lexsort((corrected[index], keys[index]))]
         ranges = segments.whole(keys[order], corrected[order], settled, reach)
-        closed_parts: list[Index] = []
-        for start, stop, closed in self._simple(order, ranges, decided):
-            part, again = self._cut(order[start:stop], settled, decided)
-            if closed and again:
-                self._match([part], decided, self._parameters.segments.torn)
-            elif closed:
-                closed_parts.append(part)
-        self._match(closed_parts, decided)
+        ways = [
+            self._cut(order[start:stop], settled, decided, closed=closed)
+            for start, stop, closed in self._simple(order, ranges, decided)
+        ]
+        while ways:  # a part of each segment together, so that they are shared out to processors
+            asked = [(way, part) for way in ways if (part := next(way, None)) is not None]
+            ways = [way for way, _ in asked]
+            self._match([part for _, part in asked], decided)
 
-    def _cut(self, part: Index, settled: int, decided: DecisionRecorder) -> tuple[Index, int]:
-        """Match the front of a segment as long as it is too large or too dense.
+    def _cut(self, part: Index, settled: int, decided: DecisionRecorder, *, closed: bool) -> Iterator[_Part]:
+        """What of a segment is to be matched, in turn: its front as long as it is too large, then all if it is closed.
 
-        Returns:
-            What is left of it, and how many of these halves were looked at before a cut already.
+        Each part is to be matched before the next is asked for. What is too dense is matched here.
         """
         cutting, reach = self._parameters.segments, self._parameters.reach
         if len(part) < min(cutting.dense, cutting.largest):
-            return part, 0
+            if closed:
+                yield _Part(part, 1.0)
+            return
         status, outbound = self._unmatched.status, self._unmatched.features.outbound
         time = self._unmatched.corrected[part]
         dense = segments.DenseStretches(time, cutting)
@@ -90,20 +99,21 @@ class NearbyStage:
                     break
                 stop = int(np.searchsorted(time, end, side="right"))
                 crowd = np.concatenate([look[first : len(again)], part[at + max(0, first - len(again)) : stop]])
-                self._match([look[:first]], decided, self._trust(again, out[:first]))
+                yield _Part(look[:first], self._trust(again, out[:first]))
                 self._match_dense(crowd, decided)
                 again, at = part[:0], stop
                 continue
             first = segments.first_part(ends, out, settled - cutting.dense_within, cutting)
             if not first:
                 break
-            self._match([look[:first]], decided, self._trust(again, out[:first]))
+            yield _Part(look[:first], self._trust(again, out[:first]))
             # A partner may be just behind the cut.
             near = ends[:first] >= ends[first] - reach.segment_pause
             at += first - len(again)
             again = look[:first][near & (status[look[:first]] == REMAINING)][-cutting.carried :]
             status[again] = OPEN
-        return np.concatenate([again, part[at:]]), len(again)
+        if closed:
+            yield _Part(np.concatenate([again, part[at:]]), cutting.torn if len(again) else 1.0)
 
     def _trust(self, again: Index, outbound: BoolArray) -> float:
         """What confidence is worth before a cut: connections may have been under way there, or at the cut before."""
@@ -145,12 +155,12 @@ class NearbyStage:
             ranges.start[rest].tolist(), ranges.stop[rest].tolist(), ranges.closed[rest].tolist(), strict=True
         )
 
-    def _match(self, parts: list[Index], decided: DecisionRecorder, trust: float = 1.0) -> None:
-        """Assign the halves of each segment; those without a partner are `REMAINING`. Confidence times trust."""
-        part = np.concatenate([np.zeros(0, np.intp), *parts])
+    def _match(self, parts: list[_Part], decided: DecisionRecorder) -> None:
+        """Assign the halves of each part; those without a partner are `REMAINING`."""
+        part = np.concatenate([np.zeros(0, np.intp), *(one.halves for one in parts)])
         self._unmatched.status[part] = REMAINING
         outbound = self._unmatched.features.outbound[part]
-        size = np.array([len(one) for one in parts], np.int64)
+        size = np.array([len(one.halves) for one in parts], np.int64)
         number = np.repeat(np.arange(len(parts)), size)
         outs = np.bincount(number[outbound], minlength=len(parts))
         both = (outs > 0) & (outs < size)
@@ -161,6 +171,7 @@ class NearbyStage:
         out, inn = part[outbound], part[~outbound]
         segments = self._segments(out, inn, outs[both], (size - outs)[both])
         match = match_together(segments, self._parameters.matching, self._parameters.reach)
+        trust = np.repeat([one.trust for one in parts], outs * both)[match.outbound]
         out, inn = out[match.outbound], inn[match.inbound]
         self._decide(out, inn, match.confidence * trust, match.alternatives, decided)
 
