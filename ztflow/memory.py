@@ -80,9 +80,9 @@ def budget(bound: int) -> Budget:
     return Budget(
         bound=bound,
         halves=spare * 3 // 8,
-        in_order=spare * 3 // 32,
-        portion=spare // 20,
-        flows=spare // 12,
+        in_order=spare * 3 // 64,
+        portion=spare // 32,
+        flows=spare // 24,
         ends=spare // 5 // _END,
         pending=spare // 2,
         waiting=capacity(spare // 2, _ROW),
@@ -97,7 +97,7 @@ DEFAULT: Final = budget(768 * MIB)
 _STATM: Final = Path("/proc/self/statm")
 
 
-_SLACK: Final = 32 * MIB
+_SLACK: Final = 48 * MIB
 """By how much memory has to grow before what was freed is looked for again, for that takes some 10 ms; and in a process
 that holds much for other reasons (a notebook) there is nothing to find, however often one looks."""
 
@@ -119,7 +119,7 @@ def keep_below(bound: int) -> None:
     with suppress(OSError, ValueError):
         resident = _resident()
         _left = min(_left, resident)
-        if resident > max(bound * 5 // 12, _left + _SLACK):
+        if resident > max(bound * 15 // 32, _left + _SLACK):
             give_back()
             _left = _resident()
 

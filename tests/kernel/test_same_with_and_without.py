@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import re
+import weakref
 from functools import cache
 from pathlib import Path
 
@@ -287,3 +289,18 @@ def test_requests_of_another_vendor_are_counted_by_both(kernel):
     same(kernel, data, [len(data) // 2])
     kernel(on=True)
     assert outcome([data])[-1] == {"solo_http": 5}
+
+
+def test_dictionaries_of_the_kernel_go_with_the_end_of_the_input(kernel):
+    """Not when Python next looks for circles: what comes after reading needs the room."""
+    kernel(on=True)
+    parser = StreamParser("one.log")
+    gc.disable()
+    try:
+        parser.feed((FIXTURES / "seed/same-node.log").read_bytes())
+        reader = weakref.ref(parser._bulk)
+        assert reader() is not None
+        parser.finish()
+        assert reader() is None
+    finally:
+        gc.enable()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ztflow.aggregate import LEVELS
+from ztflow.aggregate import fold as fold_module
 from ztflow.aggregate.fold import Fold
 from ztflow.columns.dtypes import AFTER_ALL
 from ztflow.columns.timestamps import micros_of
@@ -145,3 +146,25 @@ def test_many_of_a_kind_in_parts_that_hold_all_times(name):
     made = joined(SUMMARY if name == "summary" else shape_of(name), by_part, {})
     assert made.to_arrow().num_rows < len(made) == 360
     assert answer(name, made, "workload").to_dict() == answer(name, some, "workload").to_dict()
+
+
+def test_connections_that_carried_one_way_each_are_none_that_carried_both():
+    rows = [flow(request_bytes=5, response_bytes=0), flow(request_bytes=0, response_bytes=7), flow(seconds=1)]
+    some = Flows(table(*rows))
+    made = folded(shape_of("latency"), some, [1, 2], 2)
+    assert answer("latency", made, "workload").to_dict() == answer("latency", some, "workload").to_dict()
+
+
+def test_a_row_whose_sum_is_near_the_end_of_64_bits_takes_no_more():
+    """So that no sum passes it, and the graph's are exact all the same."""
+    size = (1 << 40) - 1
+    rows = [flow(seconds=number, request_bytes=size, response_bytes=0) for number in range(6)]
+    some, shape = Flows(table(*rows)), graph_shape("workload")
+    fold = Fold(shape, portion=2, few=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold_module, "_FULL", 2 * size)
+        fold.add(some)
+        made = fold.flows()
+    assert made.to_arrow().num_rows > 2
+    assert max(made.to_arrow().column("request_bytes").to_pylist()) < 4 * size
+    assert list(build_graph(made, "workload").edges(data=True)) == list(build_graph(some, "workload").edges(data=True))

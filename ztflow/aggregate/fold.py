@@ -31,9 +31,9 @@ from ztflow.model.schema import FLOWS
 from ztflow.model.table import empty
 from ztflow.model.tables import FLOWS_SCHEMA, Flows
 
-PORTION = 1 << 16
+PORTION = 1 << 15
 """Connections folded at once, at least."""
-_ROWS_A_CONNECTION = 4
+_ROWS_A_CONNECTION = 8
 """Rows there are, at most, for each of the connections folded at once."""
 FEW = 1 << 17
 """Connections that are not folded: some 13 MiB of the columns of a summary."""

@@ -9,6 +9,7 @@ from ztflow import api
 from ztflow.aggregate import View
 from ztflow.aggregate.fold import Fold, Shape
 from ztflow.aggregate.folded_flows import FoldedFlows
+from ztflow.memory import give_back
 from ztflow.model.tables import Flows
 from ztflow.read import ReadReport
 
@@ -44,6 +45,8 @@ def folded(
         else:
             fold.add(table)
     made = fold.flows() if made is None else made
+    del fold
+    give_back()  # what was there to add them up; the answer needs room
     made.stats, made.problems = report.stats, tuple(report.problems)
     api.tell(made, report)
     made.span, made.read = (min(firsts, default=None), max(lasts, default=None)), read

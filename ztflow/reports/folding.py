@@ -13,7 +13,7 @@ from ztflow.aggregate.timeline import TIMED
 from ztflow.columns.dtypes import BoolArray
 from ztflow.model.vocabulary import REFUSED, GraphLevel
 from ztflow.reports.egress import outside
-from ztflow.reports.latency import LIVES, answered, beyond
+from ztflow.reports.latency import LIVES, beyond
 
 _BASIS = ("unpaired_reason",)
 _PORTS = ("hbone_port", "dst_port")
@@ -26,6 +26,16 @@ _CAUSE = (
 
 def _refused(view: View) -> BoolArray:
     return view.equals("verdict", *REFUSED)
+
+
+def _asked(view: View) -> BoolArray:
+    found: BoolArray = view.numbers("request_bytes")[0] > 0
+    return found
+
+
+def _told(view: View) -> BoolArray:
+    found: BoolArray = view.numbers("response_bytes")[0] > 0
+    return found
 
 
 def _plain(view: View) -> BoolArray:
@@ -108,7 +118,8 @@ def shape_of(name: str, by: str = "workload") -> Shape | None:
                 levels=(by,),
                 same=(*_BASIS, "path", *_PORTS),
                 known=("inbound_duration_ms",),
-                where=(Where(answered), Where(beyond)),
+                # Sums of both ways do not tell whether any carried both.
+                where=(Where(_asked), Where(_told), Where(beyond)),
                 each=LIVES,
             )
     return _SHAPES.get(name)

@@ -150,17 +150,12 @@ class Session(Pipeline[Flows]):
             while found:
                 self._hold(found.pop(0).flows(words))
             if settled is not None:
-                yield from self._tidied(self._ordered.before(settled))
+                yield from self._ordered.before(settled)
         give_back()  # what pairing took
-        yield from self._tidied(self._ordered.finish())
-
-    def _tidied(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """The tables; what was freed to make one, and while it was used, goes back before the next."""
-        for table in tables:
-            keep_below(self._memory.bound)
+        for table in self._ordered.finish():
             yield table
             del table
-            keep_below(self._memory.bound)
+            keep_below(self._memory.bound)  # while pairing goes on, that is done once for each portion of it
 
     def _decided(self) -> Generator[tuple[list[Decided], int | None], None, None]:
         """Flows as they are decided, with the time before which no further one ends; None with the last."""
