@@ -321,11 +321,12 @@ def _chunks(stream: Any, name: str) -> Iterator[bytes]:
         yield bytes(chunk)
 
 
-def gathered(chunks: Iterator[bytes], least: int = CHUNK) -> Iterator[bytes]:
+def gathered(chunks: Iterator[bytes], least: int | None = None) -> Iterator[bytes]:
     """A stream in chunks of so many bytes at least, but the last: decompressed pieces are small, and a table each.
 
     Not for pipes: they should give what they have.
     """
+    least = CHUNK if least is None else least
     parts: list[bytes] = []
     size = 0
     broken: SourceError | None = None
