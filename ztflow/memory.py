@@ -81,7 +81,7 @@ def budget(bound: int) -> Budget:
         bound=bound,
         halves=spare * 3 // 8,
         in_order=spare * 3 // 64,
-        portion=spare // 24,
+        portion=spare // 32,
         flows=spare // 24,
         ends=spare // 5 // _END,
         pending=spare // 2,
